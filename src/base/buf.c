@@ -1,0 +1,116 @@
+/*
+ * buf: growth by doubling up to the ceiling.
+ */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+
+enum { FIRST_BYTES = 256 };
+
+void
+buf_init(struct buf *b, size_t max_bytes)
+{
+	*b = (struct buf){.max = max_bytes};
+}
+
+void
+buf_clear(struct buf *b)
+{
+	mem_free(b->p);
+	buf_init(b, b->max);
+}
+
+void
+buf_reset(struct buf *b)
+{
+	b->n = 0;
+	b->over = false;
+}
+
+char *
+buf_room(struct buf *b, size_t n)
+{
+	size_t cap = b->cap ? b->cap : FIRST_BYTES;
+
+	if (n > b->max - b->n) {
+		b->over = true;
+		return NULL;
+	}
+	if (b->p && b->n + n <= b->cap)
+		return b->p + b->n;
+	while (cap < b->n + n)
+		cap *= 2;
+	if (cap > b->max)
+		cap = b->max;
+	b->p = mem_grow(b->p, cap);
+	b->cap = cap;
+	return b->p + b->n;
+}
+
+bool
+buf_add(struct buf *b, const void *p, size_t n)
+{
+	char *to;
+
+	if (n == 0 || b->over)
+		return !b->over;
+	to = buf_room(b, n);
+	if (!to)
+		return false;
+	memcpy(to, p, n);
+	b->n += n;
+	return true;
+}
+
+bool
+buf_adds(struct buf *b, struct str s)
+{
+	return buf_add(b, s.p, s.n);
+}
+
+bool
+buf_addc(struct buf *b, char c)
+{
+	return buf_add(b, &c, 1);
+}
+
+bool
+buf_addz(struct buf *b, const char *z)
+{
+	return buf_add(b, z, strlen(z));
+}
+
+bool
+buf_addf(struct buf *b, const char *format, ...)
+{
+	va_list args, again;
+	char *to;
+	int n;
+
+	va_start(args, format);
+	va_copy(again, args);
+	n = vsnprintf(NULL, 0, format, args);
+	/* one byte more for the NUL that vsnprintf writes */
+	to = n < 0 || b->over ? NULL : buf_room(b, (size_t)n + 1);
+	if (to) {
+		vsnprintf(to, (size_t)n + 1, format, again);
+		b->n += (size_t)n;
+	}
+	va_end(again);
+	va_end(args);
+	return to != NULL;
+}
+
+void
+buf_drop(struct buf *b, size_t n)
+{
+	if (n >= b->n) {
+		b->n = 0;
+		return;
+	}
+	memmove(b->p, b->p + n, b->n - n);
+	b->n -= n;
+}

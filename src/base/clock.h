@@ -1,0 +1,26 @@
+/*
+ * clock: the only reader of time.  Tests may stop it and move it by hand.
+ */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds since 1970, UTC: for stamps, ids and what survives a restart. */
+int64_t clock_ms(void);
+/* Monotonic milliseconds: for deadlines and durations inside one process. */
+int64_t clock_mono_ms(void);
+
+enum { CLOCK_TEXT_BYTES = 80 };
+
+/* "2026-11-21T16:57:52.104+01:00", local zone; returns out. */
+char *clock_iso(int64_t ms, char out[CLOCK_TEXT_BYTES]);
+/* "Sat, 21 Nov 2026 16:57:52 +0100" (RFC 5322 section 3.3), local zone; returns out. */
+char *clock_rfc5322(int64_t ms, char out[CLOCK_TEXT_BYTES]);
+
+/* Reads the time zone files while they can still be opened. */
+void clock_prepare(void);
+/* Tests: both clocks stand at `ms` until moved again; a negative value lets them run. */
+void clock_fake(int64_t ms);
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * fsio: the real disk, one system call each.
+ */
+#include "base/fsio.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+struct disk {
+	struct fsio io;
+	int directory;
+};
+
+static int
+directory_of(struct fsio *f)
+{
+	return ((struct disk *)f)->directory;
+}
+
+static int
+disk_open(struct fsio *f, const char *name, int flags)
+{
+	return openat(directory_of(f), name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static int
+disk_open_nameless(struct fsio *f)
+{
+	return openat(directory_of(f), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+static int
+disk_name(struct fsio *f, int fd, const char *name)
+{
+	char self[40];
+
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, directory_of(f), name, AT_SYMLINK_FOLLOW);
+}
+
+static int
+disk_close(struct fsio *f, int fd)
+{
+	(void)f;
+	return close(fd);
+}
+
+static ssize_t
+disk_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
+{
+	(void)f;
+	return pread(fd, p, n, at);
+}
+
+static ssize_t
+disk_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
+{
+	(void)f;
+	return pwritev(fd, v, count, at);
+}
+
+static int
+disk_size(struct fsio *f, int fd, off_t *bytes_out)
+{
+	struct stat st;
+
+	(void)f;
+	if (fstat(fd, &st) != 0)
+		return -1;
+	*bytes_out = st.st_size;
+	return 0;
+}
+
+static int
+disk_sync_data(struct fsio *f, int fd)
+{
+	(void)f;
+	return fdatasync(fd);
+}
+
+static int
+disk_sync_directory(struct fsio *f)
+{
+	return fsync(directory_of(f));
+}
+
+static int
+disk_rename(struct fsio *f, const char *from, const char *to)
+{
+	return renameat(directory_of(f), from, directory_of(f), to);
+}
+
+static int
+disk_unlink(struct fsio *f, const char *name)
+{
+	return unlinkat(directory_of(f), name, 0);
+}
+
+static int
+disk_list(struct fsio *f, fsio_name_fn *fn, void *arg)
+{
+	int fd = openat(directory_of(f), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	int failed;
+
+	if (!d)
+		return -1;
+	for (errno = 0; (e = readdir(d)); errno = 0)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			fn(e->d_name, arg);
+	failed = errno;
+	closedir(d);
+	errno = failed;
+	return failed ? -1 : 0;
+}
+
+static int
+disk_space(struct fsio *f, uint64_t *free_out, uint64_t *total_out)
+{
+	struct statfs st;
+
+	if (fstatfs(directory_of(f), &st) != 0)
+		return -1;
+	*free_out = (uint64_t)st.f_bavail * (uint64_t)st.f_bsize;
+	*total_out = (uint64_t)st.f_blocks * (uint64_t)st.f_bsize;
+	return 0;
+}
+
+/* The descriptor stays open, and with it the lock, until the process ends. */
+static int
+disk_lock(struct fsio *f, const char *name)
+{
+	int fd = disk_open(f, name, O_RDWR | O_CREAT);
+	int failed;
+
+	if (fd < 0)
+		return -1;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	failed = errno;
+	close(fd);
+	errno = failed;
+	return -1;
+}
+
+static const struct fsio_ops disk_ops = {
+    .open = disk_open,
+    .open_nameless = disk_open_nameless,
+    .name = disk_name,
+    .close = disk_close,
+    .pread = disk_pread,
+    .pwritev = disk_pwritev,
+    .size = disk_size,
+    .sync_data = disk_sync_data,
+    .sync_directory = disk_sync_directory,
+    .rename = disk_rename,
+    .unlink = disk_unlink,
+    .list = disk_list,
+    .space = disk_space,
+    .lock = disk_lock,
+};
+
+struct fsio *
+fsio_new(int directory_fd)
+{
+	struct disk *d = MEM_NEW(struct disk);
+
+	d->io.ops = &disk_ops;
+	d->directory = directory_fd;
+	return &d->io;
+}
+
+void
+fsio_free(struct fsio **f)
+{
+	if (!*f)
+		return;
+	close(directory_of(*f));
+	mem_free(*f);
+	*f = NULL;
+}

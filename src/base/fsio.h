@@ -1,0 +1,48 @@
+/*
+ * fsio: the file operations of the spool, behind a table, so that the same spool runs on the real
+ * disk and on a simulated one that forgets what was not synced.  Names are relative to one
+ * directory and hold no slash.  Every call is -1 with errno on failure, as the system call is.
+ */
+#ifndef BASE_FSIO_H
+#define BASE_FSIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct fsio;
+
+typedef void fsio_name_fn(const char *name, void *arg);
+
+struct fsio_ops {
+	/* flags as open(2); mode 0600 */
+	int (*open)(struct fsio *f, const char *name, int flags);
+	/* a nameless file for writing and reading */
+	int (*open_nameless)(struct fsio *f);
+	/* gives a nameless file its name */
+	int (*name)(struct fsio *f, int fd, const char *name);
+	int (*close)(struct fsio *f, int fd);
+	ssize_t (*pread)(struct fsio *f, int fd, void *p, size_t n, off_t at);
+	ssize_t (*pwritev)(struct fsio *f, int fd, const struct iovec *v, int count, off_t at);
+	int (*size)(struct fsio *f, int fd, off_t *bytes_out);
+	int (*sync_data)(struct fsio *f, int fd);
+	int (*sync_directory)(struct fsio *f);
+	int (*rename)(struct fsio *f, const char *from, const char *to);
+	int (*unlink)(struct fsio *f, const char *name);
+	int (*list)(struct fsio *f, fsio_name_fn *fn, void *arg);
+	/* bytes for an unprivileged user, and all bytes, of the file system */
+	int (*space)(struct fsio *f, uint64_t *free_out, uint64_t *total_out);
+	/* takes a lock that dies with the process; EWOULDBLOCK when another holds it */
+	int (*lock)(struct fsio *f, const char *name);
+};
+
+struct fsio {
+	const struct fsio_ops *ops;
+};
+
+/* The real one, below an open directory, which it then owns. */
+struct fsio *fsio_new(int directory_fd);
+void fsio_free(struct fsio **f);
+
+#endif

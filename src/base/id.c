@@ -1,0 +1,117 @@
+/*
+ * id: see the header for the layout.
+ */
+#include "base/id.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+
+static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+enum { COUNTER_BITS = 7, SLOT_BITS = 6, NODE_BITS = 5, LOW_BITS = 18, TEXT = 12 };
+
+void
+id_source_init(struct id_source *s, uint8_t node, uint8_t slot, int64_t floor_ms)
+{
+	uint64_t floor = floor_ms > 0 ? (uint64_t)floor_ms + 1 : 0;
+
+	*s = (struct id_source){
+	    .node = node % ID_NODES, .slot = slot % ID_SLOTS, .last = floor << COUNTER_BITS};
+}
+
+uint64_t
+id_next(struct id_source *s)
+{
+	uint64_t now = (uint64_t)clock_ms() << COUNTER_BITS;
+	uint64_t ms;
+
+	s->last = now > s->last ? now : s->last + 1;
+	ms = s->last >> COUNTER_BITS;
+	return ms << LOW_BITS | (uint64_t)s->node << (SLOT_BITS + COUNTER_BITS) |
+	    (uint64_t)s->slot << COUNTER_BITS | (s->last & 127);
+}
+
+int64_t
+id_ms(uint64_t id)
+{
+	return (int64_t)(id >> LOW_BITS);
+}
+
+char *
+id_text(uint64_t id, char out[ID_TEXT_BYTES])
+{
+	for (int i = TEXT - 1; i >= 0; i--, id >>= 5)
+		out[i] = alphabet[id & 31];
+	out[TEXT] = 0;
+	return out;
+}
+
+bool
+id_parse(struct str text, uint64_t *out)
+{
+	uint64_t id = 0;
+
+	if (text.n != TEXT)
+		return false;
+	for (size_t i = 0; i < TEXT; i++) {
+		char c = (char)(text.p[i] >= 'a' && text.p[i] <= 'z' ? text.p[i] - 32 : text.p[i]);
+		const char *at = c ? strchr(alphabet, c) : NULL;
+
+		if (!at)
+			return false;
+		id = id << 5 | (uint64_t)(at - alphabet);
+	}
+	*out = id;
+	return true;
+}
+
+char *
+msgid_text(struct msgid id, uint32_t recipient, char out[ID_NUMBER_TEXT_BYTES])
+{
+	char session[ID_TEXT_BYTES];
+
+	id_text(id.session, session);
+	if (id.number == 0)
+		snprintf(out, ID_NUMBER_TEXT_BYTES, "%s", session);
+	else if (recipient == 0)
+		snprintf(out, ID_NUMBER_TEXT_BYTES, "%s-%u", session, id.number);
+	else
+		snprintf(out, ID_NUMBER_TEXT_BYTES, "%s-%u.%u", session, id.number, recipient);
+	return out;
+}
+
+static bool
+parse_number(struct str text, uint32_t *out)
+{
+	uint64_t v;
+
+	if (!str_u64(text, &v) || v == 0 || v > UINT32_MAX)
+		return false;
+	*out = (uint32_t)v;
+	return true;
+}
+
+bool
+msgid_parse(struct str text, struct msgid *out, uint32_t *recipient_out)
+{
+	size_t dash = str_find(text, '-'), dot;
+	struct msgid id = {0, 0};
+	uint32_t recipient = 0;
+	struct str rest;
+
+	if (!id_parse(str_upto(text, dash), &id.session))
+		return false;
+	rest = str_from(text, dash);
+	if (rest.n > 0) {
+		rest = str_from(rest, 1);
+		dot = str_find(rest, '.');
+		if (!parse_number(str_upto(rest, dot), &id.number))
+			return false;
+		if (dot < rest.n && !parse_number(str_from(rest, dot + 1), &recipient))
+			return false;
+	}
+	*out = id;
+	*recipient_out = recipient;
+	return true;
+}

@@ -1,0 +1,312 @@
+/*
+ * log: builds a line in place and hands it over in one system call.  Its file-scope state is the
+ * target; every role has its own copy, threads of one process share it.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+
+static _Atomic int target_fd = 2;
+static _Atomic int target_kind = LOG_TO_STDERR;
+static _Atomic bool target_may_block = true;
+static _Atomic unsigned long lost_lines;
+static _Atomic int addresses = LOG_ADDRESSES_FULL;
+static _Atomic uint64_t address_secret;
+
+void
+log_open(int fd, enum log_target target)
+{
+	struct stat st;
+	int before = atomic_exchange(&target_fd, fd);
+
+	atomic_store(&target_kind, target);
+	atomic_store(&target_may_block, fstat(fd, &st) != 0 || !S_ISREG(st.st_mode));
+	if (before != fd && before > 2)
+		close(before);
+}
+
+int
+log_fd(void)
+{
+	return atomic_load(&target_fd);
+}
+
+enum log_target
+log_target(void)
+{
+	return (enum log_target)atomic_load(&target_kind);
+}
+
+void
+log_show_addresses(enum log_addresses how, uint64_t secret)
+{
+	atomic_store(&addresses, how);
+	atomic_store(&address_secret, secret);
+}
+
+static void
+add(struct log_line *l, const char *p, size_t n)
+{
+	size_t room = sizeof l->text - 1 - l->n; /* the last byte is for the line feed */
+
+	if (n > room)
+		n = room;
+	memcpy(l->text + l->n, p, n);
+	l->n += n;
+}
+
+__attribute__((format(printf, 2, 3))) static void
+addf(struct log_line *l, const char *format, ...)
+{
+	char part[256];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(part, sizeof part, format, args);
+	va_end(args);
+	if (n > 0)
+		add(l, part, (size_t)n < sizeof part ? (size_t)n : sizeof part - 1);
+}
+
+/* stderr and files need the time and the name; syslog and journal know them. */
+static void
+add_stamp(struct log_line *l)
+{
+	char stamp[CLOCK_TEXT_BYTES];
+
+	switch (log_target()) {
+	case LOG_TO_STDERR:
+	case LOG_TO_FILE:
+		addf(l, "%s sallyportd[%d]: ", clock_iso(clock_ms(), stamp), (int)getpid());
+		break;
+	case LOG_TO_SYSLOG:
+		addf(l, "<%d>sallyportd[%d]: ", LOG_MAIL | l->priority, (int)getpid());
+		break;
+	case LOG_TO_JOURNAL:
+		addf(l, "SYSLOG_IDENTIFIER=sallyportd\nSYSLOG_FACILITY=2\nPRIORITY=%d\nMESSAGE=",
+		    l->priority);
+		break;
+	}
+}
+
+void
+log_begin(struct log_line *l, int priority, const char *event)
+{
+	l->priority = priority;
+	l->n = 0;
+	add_stamp(l);
+	add(l, event, strlen(event));
+}
+
+static void
+add_key(struct log_line *l, const char *key)
+{
+	add(l, " ", 1);
+	add(l, key, strlen(key));
+	add(l, "=", 1);
+}
+
+void
+log_id(struct log_line *l, struct msgid id, uint32_t recipient)
+{
+	char text[ID_NUMBER_TEXT_BYTES];
+
+	msgid_text(id, recipient, text);
+	add_key(l, "id");
+	add(l, text, strlen(text));
+}
+
+void
+log_str(struct log_line *l, const char *key, struct str value)
+{
+	add_key(l, key);
+	if (value.n == 0)
+		add(l, "-", 1);
+	for (size_t i = 0; i < value.n; i++)
+		add(l, value.p[i] <= 0x20 || value.p[i] >= 0x7f ? "?" : value.p + i, 1);
+}
+
+void
+log_num(struct log_line *l, const char *key, uint64_t value)
+{
+	add_key(l, key);
+	addf(l, "%llu", (unsigned long long)value);
+}
+
+void
+log_seconds(struct log_line *l, const char *key, int64_t ms)
+{
+	int64_t tenths = ms > 0 ? (ms + 50) / 100 : 0;
+
+	add_key(l, key);
+	addf(l, "%lld.%lld", (long long)(tenths / 10), (long long)(tenths % 10));
+}
+
+/* Everything that could end a value, a line or a terminal's patience is escaped. */
+static void
+add_escaped(struct log_line *l, struct str value)
+{
+	for (size_t i = 0; i < value.n; i++) {
+		unsigned char c = (unsigned char)value.p[i];
+
+		if (c == '"' || c == '\\')
+			addf(l, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !str_is_utf8(value)))
+			addf(l, "\\x%02X", c);
+		else
+			add(l, value.p + i, 1);
+	}
+}
+
+static void
+add_address(struct log_line *l, struct str value)
+{
+	size_t at = str_rfind(value, '@');
+
+	switch ((enum log_addresses)atomic_load(&addresses)) {
+	case LOG_ADDRESSES_FULL:
+		add_escaped(l, value);
+		return;
+	case LOG_ADDRESSES_DOMAIN:
+		add(l, "*", 1);
+		break;
+	case LOG_ADDRESSES_HASHED:
+		addf(l, "%016llx",
+		    (unsigned long long)(map_hash_with(atomic_load(&address_secret), value)));
+		break;
+	}
+	add_escaped(l, str_from(value, at));
+}
+
+void
+log_addr(struct log_line *l, const char *key, struct str value)
+{
+	add_key(l, key);
+	add(l, "<", 1);
+	if (value.n)
+		add_address(l, value);
+	add(l, ">", 1);
+}
+
+void
+log_user(struct log_line *l, const char *key, struct str value)
+{
+	add_key(l, key);
+	add(l, "\"", 1);
+	if (value.n)
+		add_address(l, value);
+	add(l, "\"", 1);
+}
+
+void
+log_quoted(struct log_line *l, const char *key, struct str value)
+{
+	add_key(l, key);
+	add(l, "\"", 1);
+	add_escaped(l, value);
+	add(l, "\"", 1);
+}
+
+/* A pipe or terminal that is ready takes PIPE_BUF bytes at once; regular files always do. */
+static bool
+is_ready(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	return !atomic_load(&target_may_block) || poll(&p, 1, 0) > 0;
+}
+
+static bool
+hand_over(int fd, const char *p, size_t n)
+{
+	ssize_t done;
+
+	if (log_target() == LOG_TO_SYSLOG || log_target() == LOG_TO_JOURNAL)
+		done = send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		done = is_ready(fd) ? write(fd, p, n) : -1;
+	return done == (ssize_t)n;
+}
+
+static void
+tell_lost(int fd)
+{
+	unsigned long lost = atomic_exchange(&lost_lines, 0);
+	struct log_line l;
+
+	if (lost == 0)
+		return;
+	log_begin(&l, LOG_WARNING, "log lost");
+	log_num(&l, "lines", lost);
+	l.text[l.n++] = '\n';
+	if (!hand_over(fd, l.text, l.n))
+		atomic_fetch_add(&lost_lines, lost);
+}
+
+void
+log_end(struct log_line *l)
+{
+	int fd = log_fd();
+
+	if (log_target() != LOG_TO_SYSLOG)
+		l->text[l->n++] = '\n';
+	tell_lost(fd);
+	if (!hand_over(fd, l->text, l->n))
+		atomic_fetch_add(&lost_lines, 1);
+}
+
+static void
+say(int priority, const char *word, const char *format, va_list args)
+{
+	char text[1024];
+	struct log_line l;
+
+	vsnprintf(text, sizeof text, format, args);
+	log_begin(&l, priority, word);
+	add(&l, ": ", 2);
+	for (char *p = text; *p; p++)
+		add(&l, *p < 0x20 && *p >= 0 ? "?" : p, 1);
+	log_end(&l);
+}
+
+void
+log_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(LOG_ERR, "error", format, args);
+	va_end(args);
+}
+
+void
+log_warn(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(LOG_WARNING, "warning", format, args);
+	va_end(args);
+}
+
+void
+log_info(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(LOG_INFO, "info", format, args);
+	va_end(args);
+}

@@ -1,0 +1,215 @@
+/*
+ * map: buckets of chained entries, doubled when there are more entries than buckets.
+ */
+#include "base/map.h"
+
+#include <pthread.h>
+#include <sys/random.h>
+
+#include "base/mem.h"
+
+struct entry {
+	struct entry *next;
+	uint64_t hash;
+	void *value;
+	size_t n;
+	char key[];
+};
+
+struct map {
+	struct entry **buckets;
+	size_t size; /* a power of two */
+	size_t count;
+};
+
+enum { FIRST_BUCKETS = 16 };
+
+static uint64_t sip_key[2]; /* written once, before anyone reads it */
+
+static void
+draw_key(void)
+{
+	if (getrandom(sip_key, sizeof sip_key, 0) != (ssize_t)sizeof sip_key)
+		die("no random bytes");
+}
+
+static uint64_t
+rotate(uint64_t x, int by)
+{
+	return x << by | x >> (64 - by);
+}
+
+static void
+sip_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[1] = rotate(v[1], 13) ^ v[0];
+	v[0] = rotate(v[0], 32);
+	v[2] += v[3];
+	v[3] = rotate(v[3], 16) ^ v[2];
+	v[0] += v[3];
+	v[3] = rotate(v[3], 21) ^ v[0];
+	v[2] += v[1];
+	v[1] = rotate(v[1], 17) ^ v[2];
+	v[2] = rotate(v[2], 32);
+}
+
+/* SipHash-1-3 (Aumasson and Bernstein 2012, with fewer rounds). */
+static uint64_t
+siphash(uint64_t k0, uint64_t k1, struct str key)
+{
+	uint64_t v[4] = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261,
+	    k1 ^ 0x7465646279746573};
+	uint64_t word, last = (uint64_t)key.n << 56;
+	size_t i;
+
+	for (i = 0; i + 8 <= key.n; i += 8) {
+		memcpy(&word, key.p + i, 8);
+		v[3] ^= word;
+		sip_round(v);
+		v[0] ^= word;
+	}
+	for (size_t j = i; j < key.n; j++)
+		last |= (uint64_t)(unsigned char)key.p[j] << (8 * (j - i));
+	v[3] ^= last;
+	sip_round(v);
+	v[0] ^= last;
+	v[2] ^= 0xff;
+	sip_round(v);
+	sip_round(v);
+	sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t
+map_hash(struct str key)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, draw_key);
+	return siphash(sip_key[0], sip_key[1], key);
+}
+
+uint64_t
+map_hash_with(uint64_t secret, struct str key)
+{
+	return siphash(secret, ~secret, key);
+}
+
+struct map *
+map_new(void)
+{
+	struct map *m = MEM_NEW(struct map);
+
+	m->size = FIRST_BUCKETS;
+	m->buckets = mem_new(m->size * sizeof *m->buckets);
+	return m;
+}
+
+void
+map_free(struct map **m)
+{
+	if (!*m)
+		return;
+	for (size_t i = 0; i < (*m)->size; i++)
+		for (struct entry *e = (*m)->buckets[i], *next; e; e = next) {
+			next = e->next;
+			mem_free(e);
+		}
+	mem_free((*m)->buckets);
+	mem_free(*m);
+	*m = NULL;
+}
+
+size_t
+map_count(const struct map *m)
+{
+	return m->count;
+}
+
+/* The link that points to the entry, or to the NULL at the end of its chain. */
+static struct entry **
+find(const struct map *m, struct str key, uint64_t hash)
+{
+	struct entry **at = &m->buckets[hash & (m->size - 1)];
+
+	while (*at && !((*at)->hash == hash && str_eq(str_make((*at)->key, (*at)->n), key)))
+		at = &(*at)->next;
+	return at;
+}
+
+void *
+map_get(const struct map *m, struct str key)
+{
+	struct entry *e = *find(m, key, map_hash(key));
+
+	return e ? e->value : NULL;
+}
+
+static void
+grow(struct map *m)
+{
+	size_t size = m->size * 2;
+	struct entry **buckets = mem_new(size * sizeof *buckets);
+
+	for (size_t i = 0; i < m->size; i++)
+		for (struct entry *e = m->buckets[i], *next; e; e = next) {
+			struct entry **at = &buckets[e->hash & (size - 1)];
+
+			next = e->next;
+			e->next = *at;
+			*at = e;
+		}
+	mem_free(m->buckets);
+	m->buckets = buckets;
+	m->size = size;
+}
+
+void *
+map_put(struct map *m, struct str key, void *value)
+{
+	uint64_t hash = map_hash(key);
+	struct entry **at = find(m, key, hash), *e = *at;
+
+	if (e) {
+		void *before = e->value;
+
+		e->value = value;
+		return before;
+	}
+	e = mem_new(sizeof *e + key.n);
+	e->hash = hash;
+	e->value = value;
+	e->n = key.n;
+	if (key.n)
+		memcpy(e->key, key.p, key.n);
+	*at = e;
+	if (++m->count > m->size)
+		grow(m);
+	return NULL;
+}
+
+void *
+map_remove(struct map *m, struct str key)
+{
+	struct entry **at = find(m, key, map_hash(key)), *e = *at;
+	void *value;
+
+	if (!e)
+		return NULL;
+	value = e->value;
+	*at = e->next;
+	m->count--;
+	mem_free(e);
+	return value;
+}
+
+void
+map_each(struct map *m, map_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < m->size; i++)
+		for (struct entry *e = m->buckets[i], *next; e; e = next) {
+			next = e->next;
+			fn(str_make(e->key, e->n), e->value, arg);
+		}
+}

@@ -1,0 +1,31 @@
+/*
+ * map: bytes -> pointer, open hashing with SipHash-1-3 under a key drawn at start, so that a
+ * stranger who chooses the names cannot choose the collisions.  Keys are copied.
+ */
+#ifndef BASE_MAP_H
+#define BASE_MAP_H
+
+#include "base/str.h"
+
+struct map;
+
+struct map *map_new(void);
+/* Values are the owner's: free them first (map_each). */
+void map_free(struct map **m);
+size_t map_count(const struct map *m);
+
+void *map_get(const struct map *m, struct str key);
+/* Returns the value that stood there before, or NULL.  value must not be NULL. */
+void *map_put(struct map *m, struct str key, void *value);
+void *map_remove(struct map *m, struct str key);
+
+/* Calls fn for each entry in no order; fn may remove that very entry, and no other. */
+typedef void map_fn(struct str key, void *value, void *arg);
+void map_each(struct map *m, map_fn *fn, void *arg);
+
+/* The hash itself, under the same key: for tables of one's own. */
+uint64_t map_hash(struct str key);
+/* The same under a key of the caller's, equal wherever the key is. */
+uint64_t map_hash_with(uint64_t secret, struct str key);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * str: a counted, read-only view of bytes.  It owns nothing, may hold NUL, and is never
+ * assumed to end in one.  Letters are ASCII only: other bytes are compared as they are.
+ */
+#ifndef BASE_STR_H
+#define BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct str {
+	const char *p;
+	size_t n;
+};
+
+/* A view of a string literal. */
+#define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
+#define STR_NULL ((struct str){NULL, 0})
+/* For "%.*s". */
+#define STR_ARG(s) (int)(s).n, (s).p
+
+#define MUST_USE __attribute__((warn_unused_result))
+
+static inline struct str
+str_of(const char *z)
+{
+	return (struct str){z, z ? strlen(z) : 0};
+}
+
+static inline struct str
+str_make(const char *p, size_t n)
+{
+	return (struct str){p, n};
+}
+
+static inline bool
+str_eq(struct str a, struct str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+bool str_ieq(struct str a, struct str b);
+int str_cmp(struct str a, struct str b);
+bool str_starts(struct str s, struct str prefix);
+bool str_istarts(struct str s, struct str prefix);
+bool str_iends(struct str s, struct str suffix);
+
+/* Index of the first `c`, or s.n. */
+size_t str_find(struct str s, char c);
+/* Index of the last `c`, or s.n. */
+size_t str_rfind(struct str s, char c);
+bool str_has(struct str s, char c);
+
+/* Clamped slices: never beyond the view. */
+struct str str_from(struct str s, size_t from);
+struct str str_upto(struct str s, size_t n);
+/* Without blanks (space, tab) at both ends. */
+struct str str_trim(struct str s);
+
+/* Takes what stands before the next `sep` off *rest; false when *rest is exhausted (p NULL). */
+bool str_split(struct str *rest, char sep, struct str *part_out);
+
+/* Whole decimal number without sign or blanks; false on anything else or overflow. */
+bool str_u64(struct str s, uint64_t *out) MUST_USE;
+
+bool str_is_ascii(struct str s);
+/* Well-formed UTF-8 (RFC 3629: no overlong forms, surrogates, or above U+10FFFF). */
+bool str_is_utf8(struct str s);
+/* Printable ASCII 0x20..0x7e only. */
+bool str_is_printable(struct str s);
+
+static inline char
+char_lower(char c)
+{
+	return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+static inline bool
+char_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static inline bool
+char_is_alpha(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+#endif

@@ -1,0 +1,170 @@
+/*
+ * conf: the configuration as an immutable tree.  One key table (key.c) drives the parser, the
+ * defaults, "config check", "config show", "config explain" and sallyport.cfg(5).  The tree is
+ * counted: a session keeps the one it began with.  Strings live as long as their tree.
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+/* Which role gets a key (bits; the table marks each key).  Main and the tool see all. */
+enum conf_role {
+	CONF_KEYS = 1 << 0,
+	CONF_AUTH = 1 << 1, /* broker and workers */
+	CONF_SUBMISSION = 1 << 2,
+	CONF_QUEUE = 1 << 3,
+	CONF_RELAY = 1 << 4,
+	CONF_CONTROL = 1 << 5,
+	CONF_MAIN = 1 << 6,
+	CONF_ALL = (1 << 7) - 1,
+};
+
+enum conf_listen_tls { LISTEN_IMPLICIT, LISTEN_STARTTLS };
+enum conf_tls_minimum { TLS_MINIMUM_1_2, TLS_MINIMUM_1_3 };
+enum conf_via { VIA_MX, VIA_SMARTHOST, VIA_SMTP, VIA_LMTP };
+/* opportunistic: STARTTLS where offered, unverified; encrypt: TLS or defer, unverified; verify: TLS with a
+ * valid certificate for the host name, or defer; implicit: TLS from the first byte, verified (smarthost);
+ * starttls: as verify (smarthost's word for it). */
+enum conf_route_tls {
+	ROUTE_TLS_OPPORTUNISTIC, ROUTE_TLS_NONE, ROUTE_TLS_ENCRYPT, ROUTE_TLS_VERIFY,
+	ROUTE_TLS_IMPLICIT, ROUTE_TLS_STARTTLS
+};
+enum conf_log_target { CONF_LOG_STDERR, CONF_LOG_JOURNAL, CONF_LOG_SYSLOG, CONF_LOG_FILE };
+enum conf_client_address { CLIENT_ADDRESS_HIDE, CLIENT_ADDRESS_SHOW };
+
+/* "300 recipients / 1h"; several may stand in one value, joined by commas: all hold. */
+struct conf_rate {
+	uint64_t count;
+	int64_t period_ms;
+};
+struct conf_rates {
+	const struct conf_rate *rate;
+	size_t count;
+};
+struct conf_strs {
+	const struct str *str;
+	size_t count;
+};
+
+struct conf_listen {
+	struct str address; /* numeric; empty: all */
+	int64_t port;
+	int64_t tls; /* enum conf_listen_tls */
+};
+struct conf_tls {
+	struct str certificate; /* file names */
+	struct str private_key;
+	int64_t minimum; /* enum conf_tls_minimum */
+};
+struct conf_domain {
+	struct str name;
+};
+struct conf_send_as {
+	struct str user;
+	struct conf_strs addresses; /* "support@example.com", "*@tickets.example.com" */
+};
+struct conf_user_limit {
+	struct str user;
+	struct conf_rates per_user;
+};
+struct conf_route {
+	struct str to_domain; /* "example.com", "*.example.com"; empty: all */
+	int64_t via;          /* enum conf_via */
+	struct str host;      /* for lmtp also "unix:/path" is refused: TCP only for now */
+	int64_t port;         /* 0: 25, or 465 for implicit TLS, 587 for starttls, 24 for lmtp */
+	int64_t tls;          /* enum conf_route_tls */
+	struct str username;
+	struct str password;  /* the secret itself, after "file:" and "credential:" were read by main */
+	bool allow_private;
+	struct str ca_file;   /* trust for verify; empty: the system's */
+};
+
+struct conf {
+	struct str hostname;
+	struct str postmaster; /* default postmaster@ + first domain */
+	struct str user;
+	int64_t node;
+	struct str state_directory, run_directory;
+	struct { const struct conf_listen *item; size_t count; } listen;
+	struct { const struct conf_tls *item; size_t count; } tls; /* the first is the default one */
+	struct { const struct conf_domain *item; size_t count; } domains;
+	struct {
+		int64_t processes;              /* 0: one per core */
+		int64_t idle_timeout_ms;        /* command read, default 5 minutes */
+		int64_t login_timeout_ms;       /* from connect to a successful AUTH, default 60 s */
+		int64_t message_timeout_ms;     /* whole DATA or BDAT, absolute, default 30 minutes */
+		int64_t drain_timeout_ms;       /* open DATA at SIGTERM, default 30 s */
+		int64_t client_address;         /* enum conf_client_address: in Received */
+	} submission;
+	struct {
+		struct conf_strs backends;      /* "users" for now */
+		struct conf_strs mechanisms;    /* default SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN */
+		struct conf_rate failure_limit; /* "10 / 15m" */
+		int64_t iterations;             /* PBKDF2, default 20000, at least 4096 */
+		int64_t cache_ms;               /* remembered good PLAIN checks, default 60 s; 0: off */
+		int64_t workers;                /* default 2 */
+		int64_t step_timeout_ms;        /* a worker that takes longer is killed, default 20 s */
+		int64_t checks_per_network;     /* password checks in flight per client network, default 8 */
+	} auth;
+	struct {
+		uint64_t message_size;           /* bytes, default 50M */
+		int64_t recipients_per_message;  /* default 200 */
+		struct conf_rates per_user;      /* default 300 recipients / 1h */
+		struct { const struct conf_user_limit *item; size_t count; } users;
+		int64_t sessions_per_client;     /* across processes, default 250 */
+		int64_t sessions;                /* all, default 20000 */
+		int64_t messages_per_session;    /* default 1000 */
+	} limits;
+	struct {
+		struct { const struct conf_send_as *item; size_t count; } send_as;
+	} sender_policy;
+	struct { const struct conf_route *item; size_t count; } routes; /* default: one, via mx */
+	struct {
+		struct str directory;
+		int64_t lifetime_ms, delay_warning_ms;
+		const int64_t *retry_ms;         /* last repeats */
+		size_t retry_count;
+		int64_t minimum_free;            /* percent */
+		int64_t site_concurrency;        /* connections at once to a site, default 10 */
+		int64_t concurrency;             /* deliveries in all, default 500 */
+	} queue;
+	struct {
+		int64_t connect_ms, greeting_ms, ehlo_ms, mail_ms, rcpt_ms, data_ms, body_ms, final_ms;
+	} timeouts;                              /* relay, RFC 5321 section 4.5.3.2 */
+	struct { struct str resolver, trust_anchor; } dns; /* "127.0.0.1@5353"; empty: iterate from the root */
+	struct { int64_t target; struct str file; int64_t addresses; } log; /* addresses: enum log_addresses */
+	struct arena arena;
+	unsigned references;
+};
+
+/* Counted; conf_drop(&c) gives up one reference and sets c to NULL. */
+struct conf *conf_keep(struct conf *c);
+void conf_drop(struct conf **c);
+
+/* A message for the operator: "FILE:LINE: error: …" / "FILE:LINE: warning: …", one per line, sorted by place. */
+struct conf_report {
+	struct buf text;
+	unsigned errors;
+	unsigned warnings;
+};
+void conf_report_init(struct conf_report *r);
+void conf_report_clear(struct conf_report *r);
+
+/* Reads and checks a file; NULL when there are errors (all of them are in the report).  Secrets given as
+ * "file:" or "credential:" are read now when read_secrets. */
+struct conf *conf_read_file(const char *path, bool read_secrets, struct conf_report *report);
+/* Reads what conf_write wrote.  Keys that another role owns stand at their defaults. */
+struct conf *conf_read_text(struct str text, struct conf_report *report);
+/* The tree in the file's own grammar, only keys that differ from their default unless `all`, only those
+ * of `roles`; secrets as "***" unless with_secrets. */
+void conf_write(const struct conf *c, unsigned roles, bool all, bool with_secrets, struct buf *out);
+/* What a key is, its type, default, range, since, help, value now (c may be NULL); false: no such key. */
+bool conf_explain(struct str key, const struct conf *c, struct buf *out);
+/* The body of sallyport.cfg(5): every key as mdoc list items, from the key table. */
+void conf_write_mdoc(struct buf *out);
+/* "limits.per_user 300 recipients / 1h -> 500 recipients / 1h", one line per key that differs. */
+void conf_write_changes(const struct conf *before, const struct conf *after, struct buf *out);
+
+#endif

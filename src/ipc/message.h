@@ -1,0 +1,190 @@
+/*
+ * message: everything that roles say to one another.  Each message is one struct, described by
+ * one table row per field, from which the encoder, the decoder and the fuzz target are made: there is
+ * no second place to forget.  Little endian, no padding, lengths checked, unknown types refused.
+ * Both ends are the same build (the build id is the first thing said on a channel).
+ */
+#ifndef IPC_MESSAGE_H
+#define IPC_MESSAGE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/id.h"
+#include "mail/status.h"
+
+enum { MESSAGE_BYTES_MAX = 212960 - 64, MESSAGE_CONTENT_MAX = 131072 };
+
+enum message_type {
+	MESSAGE_NONE,
+	/* main -> role: what it may hold; descriptors ride along (see each struct) */
+	MESSAGE_HELLO, MESSAGE_CONFIG, MESSAGE_LOG, MESSAGE_PEER, MESSAGE_GRANT, MESSAGE_START,
+	MESSAGE_STOP,
+	/* role -> main */
+	MESSAGE_READY, MESSAGE_STOPPED, MESSAGE_RESTART,
+	/* submission -> keys, synchronous */
+	MESSAGE_SIGN, MESSAGE_SIGNED, MESSAGE_KEY_ASK, MESSAGE_KEY,
+	/* submission <-> auth broker <-> worker */
+	MESSAGE_AUTH_START, MESSAGE_AUTH_STEP, MESSAGE_AUTH_CANCEL, MESSAGE_AUTH_ANSWER,
+	MESSAGE_AUTH_USER_GONE,
+	/* submission <-> queue */
+	MESSAGE_RESERVE, MESSAGE_RELEASE, MESSAGE_SPOOL_FILE, MESSAGE_COMMIT, MESSAGE_VERDICT,
+	/* queue <-> relay */
+	MESSAGE_SITE_ASK, MESSAGE_SITE, MESSAGE_DELIVER, MESSAGE_RESULT, MESSAGE_RESULT_STORED,
+	MESSAGE_RUNNING, MESSAGE_CAUGHT_UP, MESSAGE_ROUTE_TEST,
+	/* control (the operator's commands) <-> owners */
+	MESSAGE_ADMIN, MESSAGE_ADMIN_ROW, MESSAGE_ADMIN_DONE,
+	MESSAGE_TYPES
+};
+
+/* ---- main and roles ---- */
+
+struct message_hello { struct str build; };              /* first on every channel, both ways */
+struct message_config { uint32_t generation; };          /* fd: sealed memfd, this role's keys */
+struct message_log { uint8_t target; uint8_t addresses; uint64_t secret; }; /* fd: log target */
+struct message_peer { uint8_t role; uint8_t index; };    /* fd: our end of a channel to that role */
+struct message_grant {                                   /* fd: what is granted */
+	uint8_t kind;     /* enum role_grant */
+	uint8_t index;    /* of a listener, of a certificate */
+	struct str name;  /* file name, for messages; ticket key: 64 bytes; client table: empty */
+};
+struct message_start { uint8_t node; uint8_t slot; int64_t floor_ms; }; /* all is granted: go */
+struct message_stop { int64_t drain_ms; };
+struct message_ready { int64_t newest_ms; };             /* queue: newest id time in the spool */
+struct message_stopped { uint8_t unused; };
+struct message_restart { uint8_t role; uint8_t index; struct str reason; }; /* broker: end this worker */
+
+/* ---- keys ---- */
+
+struct message_sign {
+	struct str key_id;   /* 32 bytes: SHA-256 of the SubjectPublicKeyInfo */
+	uint32_t algorithm;  /* gnutls_sign_algorithm_t */
+	bool is_hash;        /* data is already the digest */
+	struct str data;
+};
+struct message_signed { bool ok; struct str signature; };
+struct message_key_ask { struct str key_id; };
+struct message_key { bool known; uint32_t algorithm; uint32_t bits; }; /* gnutls_pk_algorithm_t */
+
+/* ---- auth ---- */
+
+struct message_auth_start {
+	uint64_t session;
+	struct str mechanism;    /* upper case, one of those offered */
+	bool has_initial;
+	struct str initial;      /* decoded */
+	struct str client;       /* "203.0.113.7" */
+	struct str binding;      /* tls-exporter bytes, empty: none */
+	uint16_t port;
+	struct str tls;          /* "TLS1.3" */
+	struct str hostname;
+};
+struct message_auth_step { uint64_t session; struct str response; }; /* decoded */
+struct message_auth_cancel { uint64_t session; };
+struct message_auth_answer {
+	uint8_t outcome;         /* enum auth_outcome */
+	struct str challenge;    /* CONTINUE: decoded */
+	struct status status;    /* OK: 235; else 535, 454, 501, 421 */
+	struct str user;         /* OK: canonical login */
+	struct str backend;
+	bool from_cache;
+};
+enum auth_outcome { AUTH_CONTINUE, AUTH_OK, AUTH_FAIL, AUTH_TEMPFAIL, AUTH_MALFORMED };
+struct message_auth_user_gone { struct str user; }; /* suspended or removed: end its sessions */
+
+/* ---- queue, from submission ---- */
+
+struct message_reserve {     /* answer: VERDICT; first recipient of a transaction opens it */
+	uint64_t session;
+	uint32_t number;     /* of the message in the session */
+	struct str user;
+	uint32_t recipients; /* how many more */
+};
+struct message_release { uint64_t session; uint32_t number; }; /* RSET or end: gives back, no answer */
+struct message_spool_file { uint64_t session; uint32_t number; uint64_t size_hint; }; /* answer: VERDICT + fd */
+struct message_commit {      /* answer: VERDICT, 250 only when durable */
+	struct str envelope; /* envelope_encode */
+	struct str header;   /* without the empty line */
+	bool in_file;        /* the body stands in the file from SPOOL_FILE (same session and number) */
+	struct str body;     /* when not in_file */
+};
+struct message_verdict { struct status status; };
+
+/* ---- queue <-> relay ---- */
+
+struct message_site_ask { struct str domain; };          /* lower case, A-label; or an address literal */
+struct message_site {
+	struct str domain;
+	struct str site;     /* what to schedule by; empty: could not be found, see status */
+	uint32_t ttl_s;
+	struct status status; /* when site is empty: 4xx or 5xx for every recipient there */
+};
+struct message_deliver {     /* fd: the body file when body_in_file */
+	uint64_t job;
+	struct str site;
+	struct str domain;
+	struct str envelope; /* complete; only recipients listed below are to be tried */
+	struct str numbers;  /* recipient numbers, 4 bytes little endian each */
+	struct str header;
+	bool body_in_file;
+	struct str body;
+	uint32_t attempt;    /* 1 first */
+};
+struct message_result {      /* one recipient's; kept by relay until RESULT_STORED */
+	uint64_t job;
+	struct msgid id;
+	uint32_t recipient;
+	struct status status;    /* 2xx sent, 4xx deferred, 5xx failed */
+	struct str reason;       /* closed set: none greylisted connect timeout dns tls refused protocol … */
+	struct str host;         /* "mx1.example.net" */
+	struct str address;      /* "192.0.2.25" */
+	uint16_t port;
+	struct str source;       /* our own address */
+	struct str tls;          /* none, opportunistic, encrypt, verify, with version: "opportunistic" */
+	int64_t took_ms;
+	bool is_last;            /* of this job */
+	bool dsn_passed_on;      /* the next hop takes over the DSN duties */
+};
+struct message_result_stored { uint64_t job; uint32_t recipient; struct msgid id; };
+struct message_running { uint64_t job; struct msgid id; struct str numbers; struct str site; }; /* to a new queue */
+struct message_caught_up { uint8_t unused; };            /* all old results and running jobs are told */
+struct message_route_test { struct str address; };       /* answers: ADMIN_ROW … ADMIN_DONE */
+
+/* ---- operator ---- */
+
+/* One request of the tool.  Values are keyed lists: "key\0value\0key\0value\0". */
+struct message_admin { struct str verb; struct str values; struct str by; }; /* by: "root" */
+struct message_admin_row { struct str values; };
+struct message_admin_done { uint8_t exit_code; struct str text; };
+
+/* ---- codec ---- */
+
+/* Appends type and fields; false when over the buffer's ceiling. */
+bool message_encode(enum message_type type, const void *message, struct buf *out) MUST_USE;
+/* Fills *message (large enough for any: union message) from bytes; strings point into them. */
+union message {
+	struct message_hello hello; struct message_config config; struct message_log log;
+	struct message_peer peer; struct message_grant grant; struct message_start start;
+	struct message_stop stop; struct message_ready ready; struct message_stopped stopped;
+	struct message_restart restart; struct message_sign sign; struct message_signed signature;
+	struct message_key_ask key_ask; struct message_key key; struct message_auth_start auth_start;
+	struct message_auth_step auth_step; struct message_auth_cancel auth_cancel;
+	struct message_auth_answer auth_answer; struct message_auth_user_gone auth_user_gone;
+	struct message_reserve reserve; struct message_release release;
+	struct message_spool_file spool_file; struct message_commit commit;
+	struct message_verdict verdict; struct message_site_ask site_ask; struct message_site site;
+	struct message_deliver deliver; struct message_result result;
+	struct message_result_stored result_stored; struct message_running running;
+	struct message_caught_up caught_up; struct message_route_test route_test;
+	struct message_admin admin; struct message_admin_row admin_row;
+	struct message_admin_done admin_done;
+};
+bool message_decode(struct str bytes, enum message_type *type_out, union message *out) MUST_USE;
+const char *message_name(enum message_type type);
+
+/* Keyed lists of admin messages. */
+void message_values_add(struct buf *values, const char *key, struct str value);
+bool message_values_next(struct str *rest, struct str *key_out, struct str *value_out) MUST_USE;
+/* The first value of that key, or an empty view. */
+struct str message_values_get(struct str values, const char *key);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * role: what every process of the daemon does in the same visible order: take what it may hold
+ * (descriptors and its part of the configuration, from main), enter its sandbox, start, loop; later:
+ * reload, new peers, a new log, stop.  It ends when its channel to main closes.
+ */
+#ifndef IPC_ROLE_H
+#define IPC_ROLE_H
+
+#include <event2/event.h>
+
+#include "base/sandbox.h"
+#include "conf/conf.h"
+#include "ipc/channel.h"
+
+enum role_kind {
+	ROLE_MAIN, ROLE_KEYS, ROLE_AUTH, ROLE_WORKER, ROLE_SUBMISSION, ROLE_QUEUE, ROLE_RELAY,
+	ROLE_CONTROL, ROLE_KINDS
+};
+
+enum role_grant {
+	GRANT_LISTENER,     /* index: of conf->listen; fd: listening socket */
+	GRANT_CERTIFICATE,  /* index: of conf->tls; fd: the certificate file */
+	GRANT_PRIVATE_KEY,  /* index: of conf->tls; fd: the key file */
+	GRANT_TICKET_KEY,   /* name: 64 bytes, equal in all submission processes */
+	GRANT_CLIENTS,      /* fd: memfd shared by all submission processes, see submission/clients.h */
+	GRANT_SPOOL,        /* fd: the spool directory */
+	GRANT_STATE,        /* fd: the state directory */
+	GRANT_ADMIN,        /* fd: listening unix socket of the tool */
+};
+
+struct role {
+	const struct role_spec *spec;
+	enum role_kind kind;
+	unsigned index;            /* which of several */
+	struct event_base *base;
+	struct channel *main;
+	struct conf *conf;         /* the newest; keep a reference to go on with it */
+	struct id_source ids;      /* from START on */
+	bool is_thread;            /* sallyportd -d: one of several roles in one process, no sandbox */
+	void *state;               /* the role's own */
+	bool is_started;
+	bool is_stopping;
+};
+
+struct role_spec {
+	const char *name;
+	enum conf_role conf;       /* its keys */
+	struct sandbox sandbox;    /* paths may be completed by `prepare` */
+	/* Everything may be NULL but start.  In order: */
+	/* grants and peers, before and after start; fd belongs to the callee; message strings are transient */
+	void (*grant)(struct role *r, const struct message_grant *grant, int fd);
+	void (*peer)(struct role *r, enum role_kind kind, unsigned index, int fd);
+	/* last act before the sandbox: opens what libraries open late; may add to *sandbox */
+	void (*prepare)(struct role *r, struct sandbox *sandbox);
+	/* in the sandbox; 0, or -1: the role cannot work (logged), main tries again later */
+	int (*start)(struct role *r);
+	/* r->conf is new; the old one is given */
+	void (*reload)(struct role *r, const struct conf *before);
+	/* finish within drain_ms, then role_stopped(); NULL: stops at once */
+	void (*stop)(struct role *r, int64_t drain_ms);
+	/* newest id time known, told to main with READY (queue) */
+	int64_t (*newest_ms)(struct role *r);
+	/* gives back r->state, so that -d ends without leaks */
+	void (*end)(struct role *r);
+};
+
+/* The whole life of a role on its channel to main; returns the exit status. */
+int role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int main_fd, bool is_thread);
+/* The loop of this role ends now. */
+void role_stopped(struct role *r);
+
+const char *role_name(enum role_kind kind);
+/* Identifies this build: two ends that differ do not talk. */
+struct str role_build(void);
+
+#endif

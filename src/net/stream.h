@@ -1,0 +1,89 @@
+/*
+ * stream: bytes to and from one socket, plain or TLS, on a libevent loop.  Input is seen as one
+ * contiguous view; output is queued and sent at once where the kernel takes it (no wait for a
+ * write event).  One absolute deadline at a time.  Memory is held only while there is something
+ * to hold: an idle stream costs the struct, its event and the TLS session.
+ */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include <event2/event.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "net/tls.h"
+
+enum { INET6_ADDRSTRLEN_ = 46 };
+
+struct stream;
+
+enum stream_end {
+	STREAM_EOF,          /* orderly end by the peer; for TLS: close_notify */
+	STREAM_CUT,          /* TLS: the socket ended without close_notify */
+	STREAM_ERROR,        /* errno in stream_error() */
+	STREAM_TLS_FAILED,   /* handshake or record failure, see stream_error_text() */
+	STREAM_EXPIRED,      /* the deadline passed */
+};
+
+/* All are called from the loop, never from inside a call to the stream; the owner may stream_free in each. */
+struct stream_events {
+	void (*readable)(struct stream *s, void *arg);   /* more input than before */
+	void (*connected)(struct stream *s, void *arg);  /* stream_connect: the connection stands */
+	void (*secured)(struct stream *s, void *arg);    /* stream_start_tls: TLS stands */
+	void (*drained)(struct stream *s, void *arg);    /* all output was taken by the kernel; may be NULL */
+	void (*ended)(struct stream *s, enum stream_end why, void *arg); /* once; only stream_free is left */
+};
+
+enum {
+	STREAM_INPUT_MAX = 128 << 10,  /* reading stops above; a single line or block fits */
+	STREAM_OUTPUT_MAX = 16 << 20,  /* beyond: the stream ends with ENOBUFS */
+};
+
+/* Takes over a connected, non-blocking socket.  Reading is off until stream_read(s, true). */
+struct stream *stream_new(struct event_base *base, int fd, const struct stream_events *events, void *arg);
+/* Connects; source (may be NULL) is bound first.  Never NULL: failures come through `ended`. */
+struct stream *stream_connect(struct event_base *base, const struct sockaddr *to, socklen_t to_len,
+    const struct sockaddr *source, socklen_t source_len, const struct stream_events *events, void *arg);
+/* Sends nothing more, closes at once. */
+void stream_free(struct stream **s);
+
+/* What has come in and was not dropped; valid until the next call on the stream. */
+struct str stream_input(const struct stream *s);
+void stream_drop(struct stream *s, size_t n);
+/* Whether the owner wants more; off: nothing is read from the socket, the peer is slowed down. */
+void stream_read(struct stream *s, bool on);
+/* True when the socket or TLS layer holds bytes that were received but not yet shown (for STARTTLS: unread
+ * plaintext behind the command means an injection). */
+bool stream_has_unseen(struct stream *s);
+
+/* Copies to the queue.  Nothing leaves before stream_flush (replies of one group leave together). */
+void stream_write(struct stream *s, struct str bytes);
+void stream_flush(struct stream *s);
+/* Bytes queued and not taken by the kernel. */
+size_t stream_waiting(const struct stream *s);
+/* Flushes, ends TLS with close_notify, shuts down sending; the peer's bytes are ignored from now on and
+ * `ended` comes when all is sent and the peer closed, at the latest after linger_ms. */
+void stream_finish(struct stream *s, int64_t linger_ms);
+
+/* Absolute, clock_mono_ms(); 0: none.  Replaces the former one. */
+void stream_deadline(struct stream *s, int64_t mono_ms);
+
+/* Begin TLS on what is now plain.  The caller has dropped what it must. */
+void stream_start_tls_server(struct stream *s, struct tls_server *tls);
+/* name: for SNI and verification (see tls_client); kept by the stream. */
+void stream_start_tls_client(struct stream *s, struct tls_client *tls, const char *name);
+
+bool stream_is_tls(const struct stream *s);
+/* "TLS1.3"; "" without TLS. */
+const char *stream_tls_version(const struct stream *s);
+/* RFC 9266 tls-exporter, 32 bytes; false when there is none (TLS 1.2 without extended master secret). */
+bool stream_tls_exporter(const struct stream *s, unsigned char out[32]) MUST_USE;
+/* Client: the certificate was valid for the name (always asked, only `verify` insists). */
+bool stream_tls_is_verified(const struct stream *s);
+int stream_error(const struct stream *s);
+const char *stream_error_text(const struct stream *s);
+/* "203.0.113.7" / "2001:db8::1" (mapped IPv4 shown as IPv4) and port. */
+void stream_peer(const struct stream *s, char address_out[INET6_ADDRSTRLEN_], uint16_t *port_out);
+void stream_local(const struct stream *s, char address_out[INET6_ADDRSTRLEN_], uint16_t *port_out);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * tls: what GnuTLS needs, counted and shared: server credentials (several certificates, keys in
+ * another process) and client trust.  The session itself lives in the stream.  GnuTLS is seen by
+ * net and keys only.
+ */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include "base/str.h"
+
+struct tls_server;
+struct tls_client;
+
+enum { TLS_KEY_ID_BYTES = 32, TLS_TICKET_KEY_BYTES = 64, TLS_SIGNATURE_MAX = 1024 };
+
+/* Asks the keys process; both are synchronous and bounded.  false: the handshake fails. */
+struct tls_signer {
+	bool (*sign)(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t algorithm, bool is_hash,
+	    struct str data, unsigned char *signature_out, size_t *size_io);
+	/* does it hold the private key of this certificate, and of what kind is it */
+	bool (*find)(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t *algorithm_out,
+	    uint32_t *bits_out);
+	void *arg;
+};
+
+struct tls_certificate {
+	struct str name; /* file name, for messages */
+	struct str pem;  /* chain, leaf first */
+};
+
+/* Priorities: TLS 1.2 up (or 1.3), X25519 first, no 3DES, RC4, anonymous or export suites, no renegotiation,
+ * no early data.  The first certificate answers unknown names.  NULL and *why_out (static or owned by the
+ * call's buffer `why`, 200 bytes) when a certificate does not parse, is expired, or has no key. */
+struct tls_server *tls_server_new(const struct tls_certificate *certificates, size_t count, bool only_1_3,
+    const unsigned char ticket_key[TLS_TICKET_KEY_BYTES], const struct tls_signer *signer, char why[200]);
+struct tls_server *tls_server_keep(struct tls_server *t);
+void tls_server_drop(struct tls_server **t);
+/* Earliest end of validity among the certificates, seconds since 1970. */
+int64_t tls_server_expires_s(const struct tls_server *t);
+
+/* Trust is loaded once (144 certificates: 12 ms): ca_file empty: the system's. */
+struct tls_client *tls_client_new(struct str ca_file, bool must_verify, char why[200]);
+struct tls_client *tls_client_keep(struct tls_client *t);
+void tls_client_drop(struct tls_client **t);
+
+/* SHA-256 of the SubjectPublicKeyInfo of the first certificate in the PEM text. */
+bool tls_key_id_of_certificate(struct str pem, unsigned char out[TLS_KEY_ID_BYTES]) MUST_USE;
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * rules: who may send as whom (pure).
+ */
+#ifndef POLICY_RULES_H
+#define POLICY_RULES_H
+
+#include "conf/conf.h"
+#include "mail/address.h"
+
+/* The login's own address (a login without a domain stands for user@ each of the configured domains), and
+ * what sender_policy.send_as gives it: exact addresses or "*@domain".  Case and needless quoting do not
+ * matter; sub-addresses ("alice+x@") are not the user's unless given. */
+bool rules_may_send(const struct conf *c, struct str user, const struct address *address);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * clients: how many sessions each client address has, over all submission processes: a table in
+ * shared memory (made by main), one region per process, so that a crashed process's counts are
+ * wiped by wiping its region.  Two keyed hashes per address: a collision can only count too many.
+ */
+#ifndef SUBMISSION_CLIENTS_H
+#define SUBMISSION_CLIENTS_H
+
+#include "base/str.h"
+
+enum { CLIENTS_REGIONS = 64, CLIENTS_ROWS = 2, CLIENTS_COLUMNS = 8192 };
+
+struct clients;
+
+/* Bytes that main gives the memfd. */
+size_t clients_bytes(void);
+/* Maps the descriptor; region: this process's.  NULL with errno. */
+struct clients *clients_open(int fd, unsigned region);
+void clients_close(struct clients **c);
+/* Main: forgets what a dead process had counted. */
+void clients_wipe(int fd, unsigned region);
+
+/* Counts one more session of this network (IPv4 address or IPv6 /64, as 8 or 4 bytes); false, and
+ * nothing is counted, when it has `limit` already. */
+bool clients_enter(struct clients *c, struct str network, unsigned limit) MUST_USE;
+void clients_leave(struct clients *c, struct str network);
+
+#endif
