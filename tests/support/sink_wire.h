@@ -1,0 +1,31 @@
+/*
+ * sink_wire: one connection of the test sink, blocking, plain or TLS.
+ */
+#ifndef SUPPORT_SINK_WIRE_H
+#define SUPPORT_SINK_WIRE_H
+
+#include <gnutls/gnutls.h>
+
+#include "base/buf.h"
+
+struct sink_wire {
+	int fd;
+	gnutls_session_t tls; /* NULL: plain */
+	struct buf out;
+	char in[65536];
+	size_t at, n;
+	unsigned long bytes_in;
+};
+
+void sink_wire_init(struct sink_wire *w, int fd);
+void sink_wire_clear(struct sink_wire *w);
+bool sink_wire_flush(struct sink_wire *w);
+/* Drops what was read before; false: no handshake. */
+bool sink_wire_secure(struct sink_wire *w, gnutls_certificate_credentials_t credentials);
+/* What stands in the buffer, after reading when there is nothing; empty: the peer is gone. */
+struct str sink_wire_more(struct sink_wire *w);
+void sink_wire_drop(struct sink_wire *w, size_t n);
+/* Without its line end; false: the peer is gone or the line is longer than 64 KiB. */
+bool sink_wire_line(struct sink_wire *w, struct buf *line);
+
+#endif
