@@ -33,6 +33,15 @@ clock_mono_ms(void)
 	return now(CLOCK_MONOTONIC);
 }
 
+int64_t
+clock_mono_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 char *
 clock_iso(int64_t ms, char out[CLOCK_TEXT_BYTES])
 {

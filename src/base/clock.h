@@ -10,6 +10,8 @@
 int64_t clock_ms(void);
 /* Monotonic milliseconds: for deadlines and durations inside one process. */
 int64_t clock_mono_ms(void);
+/* Monotonic microseconds, never faked: for measuring. */
+int64_t clock_mono_us(void);
 
 enum { CLOCK_TEXT_BYTES = 80 };
 

@@ -81,12 +81,18 @@ siphash(uint64_t k0, uint64_t k1, struct str key)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-uint64_t
-map_hash(struct str key)
+void
+map_prepare(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, draw_key);
+}
+
+uint64_t
+map_hash(struct str key)
+{
+	map_prepare();
 	return siphash(sip_key[0], sip_key[1], key);
 }
 

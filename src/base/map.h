@@ -23,6 +23,8 @@ void *map_remove(struct map *m, struct str key);
 typedef void map_fn(struct str key, void *value, void *arg);
 void map_each(struct map *m, map_fn *fn, void *arg);
 
+/* Draws the key now, while nothing else runs. */
+void map_prepare(void);
 /* The hash itself, under the same key: for tables of one's own. */
 uint64_t map_hash(struct str key);
 /* The same under a key of the caller's, equal wherever the key is. */

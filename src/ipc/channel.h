@@ -26,7 +26,7 @@ typedef void channel_fn(struct channel *c, const struct packet *p, void *arg);
 /* The peer is gone or broke the rules; open calls were answered with NULL before.  The channel is dead: the
  * owner may channel_free it here. */
 typedef void channel_lost_fn(struct channel *c, void *arg);
-/* p NULL: no answer will come. */
+/* p NULL: no answer will come.  An answer of type MESSAGE_ADMIN_ROW does not end its call: more follow. */
 typedef void answer_fn(const struct packet *p, void *arg);
 
 /* Owns fd.  Several descriptors may be waiting at once; bytes waiting to be sent are bounded. */

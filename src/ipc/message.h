@@ -111,7 +111,7 @@ struct message_verdict { struct status status; };
 
 /* ---- queue <-> relay ---- */
 
-struct message_site_ask { struct str domain; };          /* lower case, A-label; or an address literal */
+struct message_site_ask { struct str domain; }; /* a call, answer: SITE; lower case, A-label; or an address literal */
 struct message_site {
 	struct str domain;
 	struct str site;     /* what to schedule by; empty: could not be found, see status */

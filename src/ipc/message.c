@@ -1,0 +1,327 @@
+/*
+ * message: one row per field; the kind follows from the C type, so a row cannot disagree with its
+ * struct.  Wire form: u16 type, then the fields in row order, little endian; strings are a u32
+ * length and the bytes.
+ */
+#include "ipc/message.h"
+
+#include "base/mem.h"
+
+enum kind { KIND_U8, KIND_BOOL, KIND_U16, KIND_U32, KIND_U64, KIND_STR, KIND_STATUS, KIND_MSGID };
+
+struct field {
+	uint16_t offset;
+	uint8_t kind;
+};
+
+struct shape {
+	const char *name;
+	const struct field *fields;
+	size_t count;
+};
+
+#define KIND_OF(x) \
+	_Generic((x), uint8_t: KIND_U8, bool: KIND_BOOL, uint16_t: KIND_U16, uint32_t: KIND_U32, \
+	    uint64_t: KIND_U64, int64_t: KIND_U64, struct str: KIND_STR, struct status: KIND_STATUS, \
+	    struct msgid: KIND_MSGID)
+#define F(type, member) \
+	{offsetof(struct message_##type, member), KIND_OF(((struct message_##type *)0)->member)}
+
+static const struct field hello[] = {F(hello, build)};
+static const struct field config[] = {F(config, generation)};
+static const struct field log_fields[] = {F(log, target), F(log, addresses), F(log, secret)};
+static const struct field peer[] = {F(peer, role), F(peer, index)};
+static const struct field grant[] = {F(grant, kind), F(grant, index), F(grant, name)};
+static const struct field start[] = {F(start, node), F(start, slot), F(start, floor_ms)};
+static const struct field stop[] = {F(stop, drain_ms)};
+static const struct field ready[] = {F(ready, newest_ms)};
+static const struct field stopped[] = {F(stopped, unused)};
+static const struct field restart[] = {F(restart, role), F(restart, index), F(restart, reason)};
+
+static const struct field sign[] = {
+    F(sign, key_id), F(sign, algorithm), F(sign, is_hash), F(sign, data)};
+static const struct field signed_fields[] = {F(signed, ok), F(signed, signature)};
+static const struct field key_ask[] = {F(key_ask, key_id)};
+static const struct field key_fields[] = {F(key, known), F(key, algorithm), F(key, bits)};
+
+static const struct field auth_start[] = {F(auth_start, session), F(auth_start, mechanism),
+    F(auth_start, has_initial), F(auth_start, initial), F(auth_start, client),
+    F(auth_start, binding), F(auth_start, port), F(auth_start, tls), F(auth_start, hostname)};
+static const struct field auth_step[] = {F(auth_step, session), F(auth_step, response)};
+static const struct field auth_cancel[] = {F(auth_cancel, session)};
+static const struct field auth_answer[] = {F(auth_answer, outcome), F(auth_answer, challenge),
+    F(auth_answer, status), F(auth_answer, user), F(auth_answer, backend),
+    F(auth_answer, from_cache)};
+static const struct field auth_user_gone[] = {F(auth_user_gone, user)};
+
+static const struct field reserve[] = {
+    F(reserve, session), F(reserve, number), F(reserve, user), F(reserve, recipients)};
+static const struct field release[] = {F(release, session), F(release, number)};
+static const struct field spool_file[] = {
+    F(spool_file, session), F(spool_file, number), F(spool_file, size_hint)};
+static const struct field commit[] = {
+    F(commit, envelope), F(commit, header), F(commit, in_file), F(commit, body)};
+static const struct field verdict[] = {F(verdict, status)};
+
+static const struct field site_ask[] = {F(site_ask, domain)};
+static const struct field site[] = {
+    F(site, domain), F(site, site), F(site, ttl_s), F(site, status)};
+static const struct field deliver[] = {F(deliver, job), F(deliver, site), F(deliver, domain),
+    F(deliver, envelope), F(deliver, numbers), F(deliver, header), F(deliver, body_in_file),
+    F(deliver, body), F(deliver, attempt)};
+static const struct field result[] = {F(result, job), F(result, id), F(result, recipient),
+    F(result, status), F(result, reason), F(result, host), F(result, address), F(result, port),
+    F(result, source), F(result, tls), F(result, took_ms), F(result, is_last),
+    F(result, dsn_passed_on)};
+static const struct field result_stored[] = {
+    F(result_stored, job), F(result_stored, recipient), F(result_stored, id)};
+static const struct field running[] = {
+    F(running, job), F(running, id), F(running, numbers), F(running, site)};
+static const struct field caught_up[] = {F(caught_up, unused)};
+static const struct field route_test[] = {F(route_test, address)};
+
+static const struct field admin[] = {F(admin, verb), F(admin, values), F(admin, by)};
+static const struct field admin_row[] = {F(admin_row, values)};
+static const struct field admin_done[] = {F(admin_done, exit_code), F(admin_done, text)};
+
+#define SHAPE(name, fields) {name, fields, sizeof(fields) / sizeof *(fields)}
+
+static const struct shape shapes[MESSAGE_TYPES] = {
+    [MESSAGE_HELLO] = SHAPE("hello", hello),
+    [MESSAGE_CONFIG] = SHAPE("config", config),
+    [MESSAGE_LOG] = SHAPE("log", log_fields),
+    [MESSAGE_PEER] = SHAPE("peer", peer),
+    [MESSAGE_GRANT] = SHAPE("grant", grant),
+    [MESSAGE_START] = SHAPE("start", start),
+    [MESSAGE_STOP] = SHAPE("stop", stop),
+    [MESSAGE_READY] = SHAPE("ready", ready),
+    [MESSAGE_STOPPED] = SHAPE("stopped", stopped),
+    [MESSAGE_RESTART] = SHAPE("restart", restart),
+    [MESSAGE_SIGN] = SHAPE("sign", sign),
+    [MESSAGE_SIGNED] = SHAPE("signed", signed_fields),
+    [MESSAGE_KEY_ASK] = SHAPE("key ask", key_ask),
+    [MESSAGE_KEY] = SHAPE("key", key_fields),
+    [MESSAGE_AUTH_START] = SHAPE("auth start", auth_start),
+    [MESSAGE_AUTH_STEP] = SHAPE("auth step", auth_step),
+    [MESSAGE_AUTH_CANCEL] = SHAPE("auth cancel", auth_cancel),
+    [MESSAGE_AUTH_ANSWER] = SHAPE("auth answer", auth_answer),
+    [MESSAGE_AUTH_USER_GONE] = SHAPE("auth user gone", auth_user_gone),
+    [MESSAGE_RESERVE] = SHAPE("reserve", reserve),
+    [MESSAGE_RELEASE] = SHAPE("release", release),
+    [MESSAGE_SPOOL_FILE] = SHAPE("spool file", spool_file),
+    [MESSAGE_COMMIT] = SHAPE("commit", commit),
+    [MESSAGE_VERDICT] = SHAPE("verdict", verdict),
+    [MESSAGE_SITE_ASK] = SHAPE("site ask", site_ask),
+    [MESSAGE_SITE] = SHAPE("site", site),
+    [MESSAGE_DELIVER] = SHAPE("deliver", deliver),
+    [MESSAGE_RESULT] = SHAPE("result", result),
+    [MESSAGE_RESULT_STORED] = SHAPE("result stored", result_stored),
+    [MESSAGE_RUNNING] = SHAPE("running", running),
+    [MESSAGE_CAUGHT_UP] = SHAPE("caught up", caught_up),
+    [MESSAGE_ROUTE_TEST] = SHAPE("route test", route_test),
+    [MESSAGE_ADMIN] = SHAPE("admin", admin),
+    [MESSAGE_ADMIN_ROW] = SHAPE("admin row", admin_row),
+    [MESSAGE_ADMIN_DONE] = SHAPE("admin done", admin_done),
+};
+
+const char *
+message_name(enum message_type type)
+{
+	return type < MESSAGE_TYPES && shapes[type].name ? shapes[type].name : "unknown";
+}
+
+static void
+put(struct buf *out, uint64_t v, size_t bytes)
+{
+	/* little endian on every machine that we build for; memcpy keeps the low bytes */
+	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "byte order");
+	buf_add(out, &v, bytes);
+}
+
+static void
+put_str(struct buf *out, struct str s)
+{
+	put(out, s.n, 4);
+	buf_adds(out, s);
+}
+
+static void
+put_status(struct buf *out, const struct status *s)
+{
+	put(out, s->code, 2);
+	put(out, s->class, 1);
+	put(out, s->subject, 2);
+	put(out, s->detail, 2);
+	put_str(out, str_of(s->text));
+}
+
+static void
+put_field(struct buf *out, enum kind kind, const void *p)
+{
+	switch (kind) {
+	case KIND_U8:
+	case KIND_BOOL:
+		buf_add(out, p, 1);
+		return;
+	case KIND_U16:
+		buf_add(out, p, 2);
+		return;
+	case KIND_U32:
+		buf_add(out, p, 4);
+		return;
+	case KIND_U64:
+		buf_add(out, p, 8);
+		return;
+	case KIND_STR:
+		put_str(out, *(const struct str *)p);
+		return;
+	case KIND_STATUS:
+		put_status(out, p);
+		return;
+	case KIND_MSGID:
+		put(out, ((const struct msgid *)p)->session, 8);
+		put(out, ((const struct msgid *)p)->number, 4);
+		return;
+	}
+}
+
+bool
+message_encode(enum message_type type, const void *message, struct buf *out)
+{
+	const struct shape *shape = &shapes[type];
+
+	if (type >= MESSAGE_TYPES || !shape->name)
+		die("message type %d", (int)type);
+	put(out, type, 2);
+	for (size_t i = 0; i < shape->count; i++)
+		put_field(out, (enum kind)shape->fields[i].kind,
+		    (const char *)message + shape->fields[i].offset);
+	return buf_ok(out);
+}
+
+/* Takes bytes off the front; false when there are too few. */
+static bool
+take(struct str *in, void *to, size_t bytes)
+{
+	if (in->n < bytes)
+		return false;
+	memcpy(to, in->p, bytes);
+	*in = str_from(*in, bytes);
+	return true;
+}
+
+static bool
+take_str(struct str *in, struct str *out)
+{
+	uint32_t n;
+
+	if (!take(in, &n, 4) || n > in->n)
+		return false;
+	*out = str_upto(*in, n);
+	*in = str_from(*in, n);
+	return true;
+}
+
+static bool
+take_status(struct str *in, struct status *out)
+{
+	struct str text;
+
+	*out = (struct status){0};
+	if (!take(in, &out->code, 2) || !take(in, &out->class, 1) || !take(in, &out->subject, 2) ||
+	    !take(in, &out->detail, 2) || !take_str(in, &text))
+		return false;
+	if (text.n >= sizeof out->text || str_has(text, 0))
+		return false;
+	if (text.n)
+		memcpy(out->text, text.p, text.n);
+	return true;
+}
+
+static bool
+take_bool(struct str *in, bool *out)
+{
+	uint8_t v;
+
+	if (!take(in, &v, 1) || v > 1)
+		return false;
+	*out = v;
+	return true;
+}
+
+static bool
+take_field(struct str *in, enum kind kind, void *p)
+{
+	switch (kind) {
+	case KIND_U8:
+		return take(in, p, 1);
+	case KIND_BOOL:
+		return take_bool(in, p);
+	case KIND_U16:
+		return take(in, p, 2);
+	case KIND_U32:
+		return take(in, p, 4);
+	case KIND_U64:
+		return take(in, p, 8);
+	case KIND_STR:
+		return take_str(in, p);
+	case KIND_STATUS:
+		return take_status(in, p);
+	case KIND_MSGID:
+		return take(in, &((struct msgid *)p)->session, 8) &&
+		    take(in, &((struct msgid *)p)->number, 4);
+	}
+	return false;
+}
+
+bool
+message_decode(struct str bytes, enum message_type *type_out, union message *out)
+{
+	const struct shape *shape;
+	uint16_t type;
+
+	if (!take(&bytes, &type, 2) || type >= MESSAGE_TYPES || !shapes[type].name)
+		return false;
+	shape = &shapes[type];
+	for (size_t i = 0; i < shape->count; i++)
+		if (!take_field(&bytes, (enum kind)shape->fields[i].kind,
+			(char *)out + shape->fields[i].offset))
+			return false;
+	*type_out = (enum message_type)type;
+	return bytes.n == 0;
+}
+
+void
+message_values_add(struct buf *values, const char *key, struct str value)
+{
+	buf_add(values, key, strlen(key) + 1);
+	/* a NUL inside a value would shift all that follows */
+	buf_adds(values, str_upto(value, str_find(value, 0)));
+	buf_addc(values, 0);
+}
+
+bool
+message_values_next(struct str *rest, struct str *key_out, struct str *value_out)
+{
+	size_t key_n = str_find(*rest, 0), value_n;
+	struct str after = str_from(*rest, key_n + 1);
+
+	value_n = str_find(after, 0);
+	if (key_n >= rest->n || value_n >= after.n)
+		return false;
+	*key_out = str_upto(*rest, key_n);
+	*value_out = str_upto(after, value_n);
+	*rest = str_from(after, value_n + 1);
+	return true;
+}
+
+struct str
+message_values_get(struct str values, const char *key)
+{
+	struct str k, v;
+
+	while (message_values_next(&values, &k, &v))
+		if (str_eq(k, str_of(key)))
+			return v;
+	return STR("");
+}

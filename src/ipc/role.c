@@ -1,0 +1,264 @@
+/*
+ * role: the life that all roles share.  What main sends is taken in the order it comes; START ends the
+ * taking: prepare, sandbox, start, READY.  Losing main ends the process.
+ */
+#include "ipc/role.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+enum { EXIT_OK = 0, EXIT_BUG = 70, EXIT_TRY_LATER = 75, CONFIG_BYTES_MAX = 8 << 20 };
+
+struct life {
+	struct role role;
+	int exit_status;
+};
+
+static const char *const names[ROLE_KINDS] = {
+    [ROLE_MAIN] = "main",
+    [ROLE_KEYS] = "keys",
+    [ROLE_AUTH] = "auth",
+    [ROLE_WORKER] = "worker",
+    [ROLE_SUBMISSION] = "submission",
+    [ROLE_QUEUE] = "queue",
+    [ROLE_RELAY] = "relay",
+    [ROLE_CONTROL] = "control",
+};
+
+const char *
+role_name(enum role_kind kind)
+{
+	return kind < ROLE_KINDS ? names[kind] : "unknown";
+}
+
+struct str
+role_build(void)
+{
+	return STR(PACKAGE_VERSION " " __DATE__ " " __TIME__);
+}
+
+static void
+end(struct role *r, int status)
+{
+	struct life *life = (struct life *)r;
+
+	life->exit_status = status;
+	event_base_loopbreak(r->base);
+}
+
+void
+role_stopped(struct role *r)
+{
+	struct message_stopped m = {0};
+
+	(void)!channel_send(r->main, MESSAGE_STOPPED, &m, -1);
+	end(r, EXIT_OK);
+}
+
+/* ---- what main says ---- */
+
+static bool
+read_all(int fd, struct buf *out)
+{
+	ssize_t n = 0;
+
+	for (off_t at = 0;; at += n) {
+		char *to = buf_room(out, 65536);
+
+		if (!to)
+			return false;
+		n = pread(fd, to, 65536, at);
+		if (n <= 0)
+			return n == 0;
+		out->n += (size_t)n;
+	}
+}
+
+static struct conf *
+read_config(int fd)
+{
+	struct conf_report report;
+	struct conf *conf = NULL;
+	struct buf text;
+
+	conf_report_init(&report);
+	buf_init(&text, CONFIG_BYTES_MAX);
+	if (read_all(fd, &text))
+		conf = conf_read_text(buf_str(&text), &report);
+	if (!conf)
+		log_error("configuration from main: %.*s", STR_ARG(buf_str(&report.text)));
+	if (text.p)
+		mem_wipe(text.p, text.n);
+	buf_clear(&text);
+	conf_report_clear(&report);
+	return conf;
+}
+
+static void
+take_config(struct role *r, int fd)
+{
+	struct conf *before = r->conf, *conf = read_config(fd);
+
+	if (!conf) {
+		end(r, EXIT_BUG);
+		return;
+	}
+	r->conf = conf;
+	if (r->is_started && r->spec->reload)
+		r->spec->reload(r, before);
+	conf_drop(&before);
+}
+
+static void
+take_log(struct role *r, const struct message_log *m, int *fd)
+{
+	if (r->is_thread)
+		return;
+	if (*fd >= 0)
+		log_open(*fd, (enum log_target)m->target);
+	*fd = -1;
+	log_show_addresses((enum log_addresses)m->addresses, m->secret);
+}
+
+static int
+enter_sandbox(struct role *r)
+{
+	struct sandbox sandbox = r->spec->sandbox;
+
+	clock_prepare();
+	map_prepare();
+	if (r->spec->prepare)
+		r->spec->prepare(r, &sandbox);
+	if (r->is_thread)
+		return 0;
+	if (sandbox_enter(&sandbox) == 0)
+		return 0;
+	log_error("%s: no sandbox: %s", r->spec->name, strerror(errno));
+	return -1;
+}
+
+static void
+begin(struct role *r, const struct message_start *m)
+{
+	struct message_ready ready = {0};
+
+	if (r->is_started)
+		return;
+	id_source_init(&r->ids, m->node, m->slot, m->floor_ms);
+	if (enter_sandbox(r) != 0 || r->spec->start(r) != 0) {
+		end(r, EXIT_TRY_LATER);
+		return;
+	}
+	r->is_started = true;
+	if (r->spec->newest_ms)
+		ready.newest_ms = r->spec->newest_ms(r);
+	if (channel_send(r->main, MESSAGE_READY, &ready, -1) != 0)
+		end(r, EXIT_OK);
+}
+
+static void
+stop(struct role *r, int64_t drain_ms)
+{
+	if (r->is_stopping)
+		return;
+	r->is_stopping = true;
+	if (r->is_started && r->spec->stop)
+		r->spec->stop(r, drain_ms);
+	else
+		role_stopped(r);
+}
+
+static void
+from_main(struct channel *c, const struct packet *p, void *arg)
+{
+	struct role *r = arg;
+	int fd = p->fd;
+
+	(void)c;
+	switch (p->type) {
+	case MESSAGE_CONFIG:
+		take_config(r, fd);
+		break;
+	case MESSAGE_LOG:
+		take_log(r, &p->message->log, &fd);
+		break;
+	case MESSAGE_PEER:
+		if (r->spec->peer) {
+			r->spec->peer(r, (enum role_kind)p->message->peer.role,
+			    p->message->peer.index, fd);
+			fd = -1;
+		}
+		break;
+	case MESSAGE_GRANT:
+		if (r->spec->grant) {
+			r->spec->grant(r, &p->message->grant, fd);
+			fd = -1;
+		}
+		break;
+	case MESSAGE_START:
+		begin(r, &p->message->start);
+		break;
+	case MESSAGE_STOP:
+		stop(r, p->message->stop.drain_ms);
+		break;
+	case MESSAGE_HELLO:
+		if (!str_eq(p->message->hello.build, role_build()))
+			end(r, EXIT_BUG);
+		break;
+	default:
+		log_error("%s: unexpected %s from main", r->spec->name, message_name(p->type));
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+main_lost(struct channel *c, void *arg)
+{
+	(void)c;
+	end(arg, EXIT_OK);
+}
+
+/* ---- life ---- */
+
+/* Signals of a terminal reach the whole process group; main alone decides. */
+static void
+ignore_signals(void)
+{
+	static const int ignored[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		signal(ignored[i], SIG_IGN);
+}
+
+int
+role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int main_fd, bool is_thread)
+{
+	struct life life = {.role = {.spec = spec, .kind = kind, .index = index, .is_thread = is_thread}};
+	struct role *r = &life.role;
+	struct message_hello hello = {.build = role_build()};
+
+	if (!is_thread)
+		ignore_signals();
+	r->base = event_base_new();
+	if (!r->base)
+		die("no event loop");
+	r->main = channel_new(r->base, main_fd, from_main, main_lost, r);
+	if (channel_send(r->main, MESSAGE_HELLO, &hello, -1) == 0)
+		event_base_dispatch(r->base);
+	if (spec->end)
+		spec->end(r);
+	channel_free(&r->main);
+	conf_drop(&r->conf);
+	event_base_free(r->base);
+	return life.exit_status;
+}
