@@ -26,6 +26,7 @@ enum message_type {
 	/* submission <-> auth broker <-> worker */
 	MESSAGE_AUTH_START, MESSAGE_AUTH_STEP, MESSAGE_AUTH_CANCEL, MESSAGE_AUTH_ANSWER,
 	MESSAGE_AUTH_USER_GONE,
+	MESSAGE_CHECK_START, MESSAGE_CHECK_STEP, MESSAGE_CHECK_CANCEL, MESSAGE_CHECK_ANSWER,
 	/* submission <-> queue */
 	MESSAGE_RESERVE, MESSAGE_RELEASE, MESSAGE_SPOOL_FILE, MESSAGE_COMMIT, MESSAGE_VERDICT,
 	/* queue <-> relay */
@@ -90,6 +91,23 @@ struct message_auth_answer {
 };
 enum auth_outcome { AUTH_CONTINUE, AUTH_OK, AUTH_FAIL, AUTH_TEMPFAIL, AUTH_MALFORMED };
 struct message_auth_user_gone { struct str user; }; /* suspended or removed: end its sessions */
+
+/* ---- auth broker and its workers ---- */
+
+struct message_check_start {     /* answer: CHECK_ANSWER */
+	uint64_t conversation;   /* the broker's number for it */
+	struct str mechanism;
+	struct str first;        /* PLAIN, SCRAM: the client's first message; LOGIN: the user */
+	struct str second;       /* LOGIN: the password */
+	struct str hostname;
+	struct str binding;      /* tls-exporter bytes, empty: none */
+	bool plus_offered;       /* the client was offered -PLUS: a "y" of its must be refused */
+	struct str user;         /* canonical; the worker accepts no other */
+	struct str secret;       /* what is stored for it, or one that nothing fits */
+};
+struct message_check_step { uint64_t conversation; struct str response; }; /* answer: CHECK_ANSWER */
+struct message_check_cancel { uint64_t conversation; };
+struct message_check_answer { uint8_t outcome; struct str challenge; }; /* enum auth_outcome */
 
 /* ---- queue, from submission ---- */
 
@@ -169,6 +187,8 @@ union message {
 	struct message_key_ask key_ask; struct message_key key; struct message_auth_start auth_start;
 	struct message_auth_step auth_step; struct message_auth_cancel auth_cancel;
 	struct message_auth_answer auth_answer; struct message_auth_user_gone auth_user_gone;
+	struct message_check_start check_start; struct message_check_step check_step;
+	struct message_check_cancel check_cancel; struct message_check_answer check_answer;
 	struct message_reserve reserve; struct message_release release;
 	struct message_spool_file spool_file; struct message_commit commit;
 	struct message_verdict verdict; struct message_site_ask site_ask; struct message_site site;
