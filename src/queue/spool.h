@@ -1,0 +1,173 @@
+/*
+ * spool: messages and what became of them, durably; opaque to what an envelope says.  State is the
+ * replay of a log of checksummed frames (doc/SPOOL.md).  Everything is asked for and answered later
+ * from spool_dispatch(), never from inside the asking call, so that another store (a networked one)
+ * can stand behind the same calls.  One thread (the queue's loop) calls; a second one writes and
+ * syncs.
+ *
+ * Life of a message: appended; statuses per recipient; gone when all its recipients are settled.
+ */
+#ifndef QUEUE_SPOOL_H
+#define QUEUE_SPOOL_H
+
+#include "base/buf.h"
+#include "base/fsio.h"
+#include "base/id.h"
+
+struct spool;
+
+enum {
+	SPOOL_DETAIL_MAX = 512,          /* bytes of a recipient's detail */
+	SPOOL_NAME_MAX = 64,             /* bytes of a note's name */
+	SPOOL_NOTE_MAX = 262144,         /* bytes of a note's value */
+	SPOOL_RECIPIENTS_MAX = 1000,
+	SPOOL_ENTRIES_MAX = 2048,        /* entries of one batch */
+	SPOOL_SEGMENT_BYTES = 64 << 20,  /* the usual segment */
+	SPOOL_SEGMENT_MIN = 64 << 10,
+	SPOOL_WAITING_MAX = 64 << 20,    /* bytes appended and not yet durable */
+	SPOOL_LAZY_MS = 50,
+};
+
+struct spool_options {
+	struct fsio *io;                 /* the spool's from now on, also when it cannot be opened */
+	uint32_t segment_bytes;          /* 0: the usual */
+	uint32_t minimum_free_percent;   /* of the disk; below it no messages are taken */
+	bool threadless;                 /* no writer thread: spool_step() does its work */
+};
+
+enum spool_outcome { SPOOL_WAITING, SPOOL_DONE, SPOOL_DEFERRED, SPOOL_FAILED };
+
+struct spool_recipient {
+	uint32_t number;                 /* from 1 */
+	enum spool_outcome outcome;
+	bool is_settled;                 /* nothing is owed any more, a report neither */
+	uint32_t attempts;
+	int64_t next_ms;                 /* DEFERRED: not before */
+	uint32_t marks;                  /* the queue's own bits */
+	struct str detail;               /* the queue's own words: last reply, host … */
+};
+
+/* What the spool knows of a message; valid until the next call of the spool. */
+struct spool_message {
+	struct msgid id;
+	struct str envelope;             /* only in recovery */
+	uint32_t recipient_count;
+	uint32_t header_bytes;
+	uint64_t body_bytes;
+	bool is_held;
+	struct str held_why;
+	const struct spool_recipient *recipients; /* [recipient_count], or NULL: all WAITING */
+};
+
+/* Called by spool_open for each live message in order of arrival, then for each note. */
+struct spool_recovery {
+	void (*message)(const struct spool_message *m, void *arg);
+	void (*note)(struct str name, struct str value, void *arg);
+	void *arg;
+};
+
+/* Takes the lock, replays, seals; NULL with errno (EWOULDBLOCK: another process owns it). */
+struct spool *spool_open(const struct spool_options *o, const struct spool_recovery *r) MUST_USE;
+/* Writes what waits, stops the thread, answers no one. */
+void spool_close(struct spool **s);
+
+/* Readable when spool_dispatch has something to say. */
+int spool_fd(const struct spool *s);
+/* Runs the callbacks of all that was done since. */
+void spool_dispatch(struct spool *s);
+/* Threadless: writes and syncs all that waits, and one piece of background work. */
+void spool_step(struct spool *s);
+
+enum spool_kind { SPOOL_MESSAGE, SPOOL_STATUS, SPOOL_HOLD, SPOOL_NOTE };
+
+struct spool_entry {
+	enum spool_kind kind;
+	struct msgid id;                 /* not of notes */
+	union {
+		struct {
+			uint32_t recipient_count;
+			struct str envelope;
+			struct str header;
+			struct str body;         /* when not in_file */
+			bool in_file;
+			int fd;                  /* from spool_file; the spool's once appended */
+		} message;
+		struct spool_recipient status; /* the whole new state of that recipient */
+		struct {
+			bool is_held;
+			struct str why;          /* SPOOL_DETAIL_MAX */
+		} hold;
+		struct {
+			struct str name;
+			struct str value;        /* replaces the former of that name; empty: forgotten */
+		} note;
+	};
+};
+
+enum spool_urgency {
+	SPOOL_NOW,                       /* someone waits: with the next sync */
+	SPOOL_LAZY,                      /* rides along, at most SPOOL_LAZY_MS later */
+};
+
+/* error 0: durable.  Else an errno, and it never happened: EIO, ENOSPC, EMFILE … */
+typedef void spool_done_fn(int error, void *arg);
+
+struct spool_batch {
+	const struct spool_entry *entries;
+	size_t count;
+	enum spool_urgency urgency;
+	spool_done_fn *fn;               /* may be NULL */
+	void *arg;
+};
+
+/*
+ * Makes all entries durable together or none.  Everything is copied.  0: fn will be called.
+ * -1 with errno, and nothing was taken: EINVAL out of bounds, EEXIST the message is there,
+ * ENOENT no such message, EMSGSIZE too large for a frame, EAGAIN too much is waiting, ENOSPC no
+ * room that messages may take (statuses have a reserve).
+ */
+int spool_append(struct spool *s, const struct spool_batch *b) MUST_USE;
+/* May messages be taken?  0, or the errno to refuse with: ENOSPC, EAGAIN. */
+int spool_admits(struct spool *s) MUST_USE;
+
+/* A nameless file for a body above MESSAGE_CONTENT_MAX, to be filled by anyone; -1 with errno. */
+int spool_file(struct spool *s) MUST_USE;
+/* It will not be appended after all. */
+void spool_file_drop(struct spool *s, int fd);
+
+struct spool_content {
+	struct str envelope;
+	struct str header;
+	struct str body;                 /* empty when fd >= 0 */
+	int fd;                          /* read-only, the callee's to close; -1: inline */
+};
+
+/* content NULL: gone, or unreadable (error says: ENOENT, EIO, EBADMSG).  Valid during the call. */
+typedef void spool_content_fn(const struct spool_content *content, int error, void *arg);
+/* What was read is checked again.  The answer comes from spool_dispatch. */
+void spool_read(struct spool *s, struct msgid id, spool_content_fn *fn, void *arg);
+/* Cancels reads and appends of this arg: their callbacks will not be called. */
+void spool_forget(struct spool *s, const void *arg);
+
+/* What is durably known of a message; false: not there. */
+bool spool_find(struct spool *s, struct msgid id, struct spool_message *out) MUST_USE;
+
+struct spool_stats {
+	uint64_t messages;
+	uint64_t live_bytes;             /* of records and body files */
+	uint64_t segments;               /* in use, and free */
+	uint64_t free_segments;
+	uint64_t disk_free_bytes;
+	uint64_t disk_total_bytes;
+	uint64_t syncs;
+	uint64_t commits;
+	uint64_t failed;                 /* appends answered with an error */
+	uint64_t quarantined;            /* damaged stretches found by recovery */
+	int64_t sync_ms;                 /* all time spent in syncs */
+};
+
+void spool_stats(struct spool *s, struct spool_stats *out);
+/* Ids start above it: newest id time ever stored. */
+int64_t spool_newest_ms(const struct spool *s);
+
+#endif
