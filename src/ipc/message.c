@@ -53,6 +53,13 @@ static const struct field auth_answer[] = {F(auth_answer, outcome), F(auth_answe
     F(auth_answer, status), F(auth_answer, user), F(auth_answer, backend),
     F(auth_answer, from_cache)};
 static const struct field auth_user_gone[] = {F(auth_user_gone, user)};
+static const struct field check_start[] = {F(check_start, conversation), F(check_start, mechanism),
+    F(check_start, first), F(check_start, second), F(check_start, hostname),
+    F(check_start, binding), F(check_start, plus_offered), F(check_start, user),
+    F(check_start, secret)};
+static const struct field check_step[] = {F(check_step, conversation), F(check_step, response)};
+static const struct field check_cancel[] = {F(check_cancel, conversation)};
+static const struct field check_answer[] = {F(check_answer, outcome), F(check_answer, challenge)};
 
 static const struct field reserve[] = {
     F(reserve, session), F(reserve, number), F(reserve, user), F(reserve, recipients)};
@@ -106,6 +113,10 @@ static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_AUTH_CANCEL] = SHAPE("auth cancel", auth_cancel),
     [MESSAGE_AUTH_ANSWER] = SHAPE("auth answer", auth_answer),
     [MESSAGE_AUTH_USER_GONE] = SHAPE("auth user gone", auth_user_gone),
+    [MESSAGE_CHECK_START] = SHAPE("check start", check_start),
+    [MESSAGE_CHECK_STEP] = SHAPE("check step", check_step),
+    [MESSAGE_CHECK_CANCEL] = SHAPE("check cancel", check_cancel),
+    [MESSAGE_CHECK_ANSWER] = SHAPE("check answer", check_answer),
     [MESSAGE_RESERVE] = SHAPE("reserve", reserve),
     [MESSAGE_RELEASE] = SHAPE("release", release),
     [MESSAGE_SPOOL_FILE] = SHAPE("spool file", spool_file),
