@@ -20,6 +20,7 @@ struct recipient {
 	struct str address; /* as given in RCPT, no brackets */
 	struct str orcpt;   /* "rfc822;…" still in xtext, as given; empty: none */
 	unsigned notify;    /* enum envelope_notify bits; 0: not given */
+	struct str unknown; /* as below, of this recipient */
 };
 
 struct envelope {

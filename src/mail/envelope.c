@@ -1,0 +1,344 @@
+/*
+ * envelope: stored form: a row of fields, each a tag (2 bytes), a length (2 bytes) and that many
+ * bytes, all little endian.  Numbers take as many bytes as they need (up to 8), empty values are left out;
+ * a recipient is a field that holds fields.  Tags are never given a new meaning.  A tag that is not
+ * in the tables below is kept as it came, in the envelope and in each recipient.
+ */
+#include "mail/envelope.h"
+
+enum { HEAD_BYTES = 4, NUMBER_BYTES = 8, ID_BYTES = 12 };
+enum { TAG_ID = 1, TAG_RECIPIENT = 2 };
+
+enum kind { TEXT, NUMBER, ID };
+
+struct field {
+	uint16_t tag;
+	uint8_t kind;
+	uint8_t size; /* of the member, for numbers */
+	uint16_t offset;
+	uint64_t max;
+};
+
+#define MEMBER(type, member) sizeof(((type *)NULL)->member), offsetof(type, member)
+#define F_TEXT(tag, type, member) {tag, TEXT, MEMBER(type, member), ENVELOPE_BYTES_MAX}
+#define F_NUMBER(tag, type, member, max) {tag, NUMBER, MEMBER(type, member), max}
+
+static const struct field envelope_fields[] = {
+	{TAG_ID, ID, MEMBER(struct envelope, id), 0},
+	F_NUMBER(3, struct envelope, kind, ENVELOPE_REPORT),
+	F_NUMBER(4, struct envelope, arrival_ms, UINT64_MAX),
+	F_TEXT(5, struct envelope, user),
+	F_TEXT(6, struct envelope, sender),
+	F_TEXT(7, struct envelope, header_from),
+	F_TEXT(8, struct envelope, client),
+	F_TEXT(9, struct envelope, credential),
+	F_TEXT(10, struct envelope, pool),
+	F_NUMBER(11, struct envelope, body, BODY_8BITMIME),
+	F_NUMBER(12, struct envelope, smtputf8, 1),
+	F_NUMBER(13, struct envelope, requiretls, 1),
+	F_NUMBER(14, struct envelope, ret, RETURN_HEADERS),
+	F_TEXT(15, struct envelope, envid),
+	F_NUMBER(16, struct envelope, priority, UINT32_MAX),
+	F_NUMBER(17, struct envelope, hold_until_ms, UINT64_MAX),
+	F_NUMBER(18, struct envelope, deliver_by_ms, UINT64_MAX),
+	F_NUMBER(19, struct envelope, header_bytes, UINT32_MAX),
+	F_NUMBER(20, struct envelope, body_bytes, UINT64_MAX),
+	{0},
+};
+
+static const struct field recipient_fields[] = {
+	F_TEXT(1, struct recipient, address),
+	F_TEXT(2, struct recipient, orcpt),
+	F_NUMBER(3, struct recipient, notify, 15),
+	{0},
+};
+
+/* ---- numbers ---- */
+
+static uint64_t
+load(const void *member, size_t size)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, member, size); /* little endian hosts only, see the assertion below */
+	return v;
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "members are read by their low bytes");
+
+static uint64_t
+get_number(struct str s)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		v |= (uint64_t)(unsigned char)s.p[i] << (8 * i);
+	return v;
+}
+
+/* ---- encode ---- */
+
+static void
+put_head(struct buf *out, unsigned tag, size_t n)
+{
+	char head[HEAD_BYTES] = {(char)tag, (char)(tag >> 8), (char)n, (char)(n >> 8)};
+
+	if (n > UINT16_MAX)
+		out->over = true;
+	buf_add(out, head, sizeof head);
+}
+
+static void
+put_text(struct buf *out, unsigned tag, struct str s)
+{
+	if (s.n == 0)
+		return;
+	put_head(out, tag, s.n);
+	buf_adds(out, s);
+}
+
+static void
+put_number(struct buf *out, unsigned tag, uint64_t v)
+{
+	char bytes[NUMBER_BYTES];
+	size_t n = 0;
+
+	for (; v; v >>= 8)
+		bytes[n++] = (char)v;
+	put_text(out, tag, str_make(bytes, n));
+}
+
+static void
+put_id(struct buf *out, unsigned tag, const struct msgid *id)
+{
+	char bytes[ID_BYTES];
+
+	memcpy(bytes, &id->session, 8);
+	memcpy(bytes + 8, &id->number, 4);
+	put_text(out, tag, str_make(bytes, sizeof bytes));
+}
+
+static void
+put_fields(struct buf *out, const struct field *fields, const void *from)
+{
+	for (const struct field *f = fields; f->tag; f++) {
+		const char *member = (const char *)from + f->offset;
+
+		if (f->kind == TEXT)
+			put_text(out, f->tag, *(const struct str *)(const void *)member);
+		else if (f->kind == NUMBER)
+			put_number(out, f->tag, load(member, f->size));
+		else
+			put_id(out, f->tag, (const struct msgid *)(const void *)member);
+	}
+}
+
+static void
+put_recipient(struct buf *out, const struct recipient *r)
+{
+	size_t at = out->n, n;
+
+	put_head(out, TAG_RECIPIENT, 0);
+	put_fields(out, recipient_fields, r);
+	buf_adds(out, r->unknown);
+	if (!buf_ok(out))
+		return;
+	n = out->n - at - HEAD_BYTES;
+	if (n > UINT16_MAX)
+		out->over = true;
+	out->p[at + 2] = (char)n;
+	out->p[at + 3] = (char)(n >> 8);
+}
+
+bool
+envelope_encode(const struct envelope *e, struct buf *out)
+{
+	size_t start = out->n;
+
+	put_fields(out, envelope_fields, e);
+	for (uint32_t i = 0; i < e->recipient_count; i++)
+		put_recipient(out, &e->recipients[i]);
+	buf_adds(out, e->unknown);
+	return buf_ok(out) && out->n - start <= ENVELOPE_BYTES_MAX &&
+	    e->recipient_count <= ENVELOPE_RECIPIENTS_MAX;
+}
+
+/* ---- decode ---- */
+
+static bool
+take_field(struct str *rest, unsigned *tag_out, struct str *value_out)
+{
+	size_t n;
+
+	if (rest->n < HEAD_BYTES)
+		return false;
+	*tag_out = (unsigned)get_number(str_upto(*rest, 2));
+	n = (size_t)get_number(str_make(rest->p + 2, 2));
+	*rest = str_from(*rest, HEAD_BYTES);
+	if (n > rest->n)
+		return false;
+	*value_out = str_upto(*rest, n);
+	*rest = str_from(*rest, n);
+	return true;
+}
+
+static bool
+set_number(const struct field *f, void *member, struct str value)
+{
+	uint64_t v;
+
+	if (value.n > NUMBER_BYTES)
+		return false;
+	v = get_number(value);
+	if (v > f->max)
+		return false;
+	memcpy(member, &v, f->size);
+	return true;
+}
+
+static bool
+set_id(struct msgid *id, struct str value)
+{
+	if (value.n != ID_BYTES)
+		return false;
+	memcpy(&id->session, value.p, 8);
+	memcpy(&id->number, value.p + 8, 4);
+	return true;
+}
+
+static bool
+set_field(const struct field *f, void *to, struct str value)
+{
+	void *member = (char *)to + f->offset;
+
+	if (f->kind == NUMBER)
+		return set_number(f, member, value);
+	if (f->kind == ID)
+		return set_id(member, value);
+	*(struct str *)member = value;
+	return true;
+}
+
+static const struct field *
+find_field(const struct field *fields, unsigned tag)
+{
+	while (fields->tag && fields->tag != tag)
+		fields++;
+	return fields->tag ? fields : NULL;
+}
+
+/* One container (the envelope, or one recipient) on its way in. */
+struct decoder {
+	const struct field *fields;
+	void *to;
+	uint64_t seen; /* bit per known tag: each at most once */
+	char *kept;    /* unknown fields; room for the whole container */
+	size_t kept_bytes;
+};
+
+static bool
+decode_known(struct decoder *d, unsigned tag, struct str value)
+{
+	const struct field *f = find_field(d->fields, tag);
+
+	if (d->seen & UINT64_C(1) << tag)
+		return false;
+	d->seen |= UINT64_C(1) << tag;
+	return set_field(f, d->to, value);
+}
+
+static void
+keep_unknown(struct decoder *d, struct str raw)
+{
+	memcpy(d->kept + d->kept_bytes, raw.p, raw.n);
+	d->kept_bytes += raw.n;
+}
+
+static bool
+decode_recipient(struct str bytes, struct arena *arena, struct recipient *out)
+{
+	struct decoder d = {.fields = recipient_fields, .to = out};
+	struct str rest = bytes, value;
+	unsigned tag;
+
+	while (rest.n) {
+		const char *at = rest.p;
+
+		if (!take_field(&rest, &tag, &value))
+			return false;
+		if (find_field(d.fields, tag)) {
+			if (!decode_known(&d, tag, value))
+				return false;
+			continue;
+		}
+		if (!d.kept)
+			d.kept = arena_new(arena, bytes.n);
+		keep_unknown(&d, str_make(at, (size_t)(rest.p - at)));
+	}
+	out->unknown = str_make(d.kept, d.kept_bytes);
+	return true;
+}
+
+static bool
+count_recipients(struct str rest, uint32_t *count_out, bool *has_unknown_out)
+{
+	struct str value;
+	unsigned tag;
+
+	*count_out = 0;
+	*has_unknown_out = false;
+	while (rest.n) {
+		if (!take_field(&rest, &tag, &value))
+			return false;
+		if (tag == TAG_RECIPIENT)
+			++*count_out;
+		else if (!find_field(envelope_fields, tag))
+			*has_unknown_out = true;
+	}
+	return *count_out <= ENVELOPE_RECIPIENTS_MAX;
+}
+
+/* The fields are whole, as count_recipients has seen. */
+static bool
+decode_fields(struct decoder *d, struct str rest, struct arena *arena, struct envelope *out)
+{
+	struct recipient *next = out->recipients;
+	struct str value;
+	unsigned tag;
+
+	while (rest.n) {
+		const char *at = rest.p;
+
+		if (!take_field(&rest, &tag, &value))
+			return false;
+		if (tag == TAG_RECIPIENT) {
+			if (!decode_recipient(value, arena, next++))
+				return false;
+		} else if (find_field(envelope_fields, tag)) {
+			if (!decode_known(d, tag, value))
+				return false;
+		} else {
+			keep_unknown(d, str_make(at, (size_t)(rest.p - at)));
+		}
+	}
+	return true;
+}
+
+bool
+envelope_decode(struct str bytes, struct arena *arena, struct envelope *out)
+{
+	struct decoder d = {.fields = envelope_fields, .to = out};
+	bool has_unknown;
+
+	*out = (struct envelope){0};
+	if (bytes.n > ENVELOPE_BYTES_MAX ||
+	    !count_recipients(bytes, &out->recipient_count, &has_unknown))
+		return false;
+	out->recipients = ARENA_ARRAY(arena, struct recipient, out->recipient_count);
+	if (has_unknown)
+		d.kept = arena_new(arena, bytes.n);
+	if (!decode_fields(&d, bytes, arena, out))
+		return false;
+	out->unknown = str_make(d.kept, d.kept_bytes);
+	return (d.seen & UINT64_C(1) << TAG_ID) != 0;
+}

@@ -1,0 +1,186 @@
+/* Envelopes: what is stored comes back, also what another version stored. */
+#include <criterion/criterion.h>
+
+#include "mail/envelope.h"
+
+static struct arena arena;
+static struct buf out;
+
+static void
+set_up(void)
+{
+	arena_init(&arena, 4 << 20);
+	buf_init(&out, 1 << 20);
+}
+
+static void
+tear_down(void)
+{
+	arena_clear(&arena);
+	buf_clear(&out);
+}
+
+TestSuite(envelope, .init = set_up, .fini = tear_down);
+
+static struct recipient two[] = {
+	{.address = {"bob@example.net", 15}, .orcpt = {"rfc822;b+40c", 12}, .notify = NOTIFY_FAILURE | NOTIFY_DELAY},
+	{.address = {"\"a\n\0\"@x", 8}, .notify = NOTIFY_NEVER},
+};
+
+static struct envelope
+sample(void)
+{
+	return (struct envelope){
+		.id = {0x123456789abcdef, 7}, .kind = ENVELOPE_REPORT, .arrival_ms = 1795280272104,
+		.user = STR("alice"), .sender = STR("alice@example.com"), .header_from = STR("a@example.com"),
+		.client = STR("203.0.113.7"), .credential = STR("c1"), .pool = STR("p"), .body = BODY_8BITMIME,
+		.smtputf8 = true, .requiretls = true, .ret = RETURN_HEADERS, .envid = STR("x+20y"), .priority = 9,
+		.hold_until_ms = -1, .deliver_by_ms = INT64_MAX, .header_bytes = UINT32_MAX, .body_bytes = UINT64_MAX,
+		.recipients = two, .recipient_count = 2,
+	};
+}
+
+static void
+expect_same(const struct envelope *a, const struct envelope *b)
+{
+	cr_expect(msgid_eq(a->id, b->id));
+	cr_expect(a->kind == b->kind && a->arrival_ms == b->arrival_ms && a->body == b->body);
+	cr_expect(str_eq(a->user, b->user) && str_eq(a->sender, b->sender));
+	cr_expect(str_eq(a->header_from, b->header_from) && str_eq(a->client, b->client));
+	cr_expect(str_eq(a->credential, b->credential) && str_eq(a->pool, b->pool));
+	cr_expect(a->smtputf8 == b->smtputf8 && a->requiretls == b->requiretls && a->ret == b->ret);
+	cr_expect(str_eq(a->envid, b->envid) && a->priority == b->priority);
+	cr_expect(a->hold_until_ms == b->hold_until_ms && a->deliver_by_ms == b->deliver_by_ms);
+	cr_expect(a->header_bytes == b->header_bytes && a->body_bytes == b->body_bytes);
+	cr_expect(str_eq(a->unknown, b->unknown));
+	cr_assert_eq(a->recipient_count, b->recipient_count);
+	for (uint32_t i = 0; i < a->recipient_count; i++) {
+		cr_expect(str_eq(a->recipients[i].address, b->recipients[i].address));
+		cr_expect(str_eq(a->recipients[i].orcpt, b->recipients[i].orcpt));
+		cr_expect(a->recipients[i].notify == b->recipients[i].notify);
+		cr_expect(str_eq(a->recipients[i].unknown, b->recipients[i].unknown));
+	}
+}
+
+Test(envelope, round_trip)
+{
+	struct envelope a = sample(), b;
+
+	cr_assert(envelope_encode(&a, &out));
+	cr_assert(envelope_decode(buf_str(&out), &arena, &b));
+	expect_same(&a, &b);
+}
+
+Test(envelope, empty_round_trip)
+{
+	struct envelope a = {.id = {0, 0}}, b;
+
+	cr_assert(envelope_encode(&a, &out));
+	cr_assert(envelope_decode(buf_str(&out), &arena, &b));
+	expect_same(&a, &b);
+}
+
+/* A newer version knows tags 900 and 901, and 77 in recipients: they survive our reading and writing. */
+Test(envelope, fields_of_another_version_are_kept)
+{
+	struct envelope a = sample(), b, c;
+	struct buf again;
+
+	two[1].unknown = STR("\x4d\x00\x02\x00hi\x4e\x00\x00\x00");
+	cr_assert(buf_adds(&out, STR("\x84\x03\x03\x00new")));
+	cr_assert(envelope_encode(&a, &out));
+	cr_assert(buf_adds(&out, STR("\x85\x03\x00\x00")));
+	cr_assert(envelope_decode(buf_str(&out), &arena, &b));
+	cr_expect(str_eq(b.unknown, STR("\x84\x03\x03\x00new\x85\x03\x00\x00")));
+	cr_expect(str_eq(b.recipients[1].unknown, two[1].unknown));
+	buf_init(&again, 1 << 20);
+	cr_assert(envelope_encode(&b, &again));
+	cr_expect_eq(again.n, out.n);
+	cr_assert(envelope_decode(buf_str(&again), &arena, &c));
+	expect_same(&b, &c);
+	buf_clear(&again);
+	two[1].unknown = STR_NULL;
+}
+
+Test(envelope, many_scattered_unknown_fields_take_bounded_memory)
+{
+	struct envelope e;
+
+	cr_assert(envelope_encode(&(struct envelope){.id = {1, 1}}, &out));
+	while (out.n + 12 <= ENVELOPE_BYTES_MAX)
+		cr_assert(buf_adds(&out, out.n % 24 ? STR("\xff\xff\x00\x00") : STR("\x02\x00\x00\x00\xff\xff\x00\x00")));
+	(void)!envelope_decode(buf_str(&out), &arena, &e);
+	cr_expect_lt(arena.used_bytes, 1 << 20);
+}
+
+/* Every cut and every changed byte: decodes to something or is refused, and never reads beyond. */
+Test(envelope, damage_is_survived)
+{
+	struct envelope a = sample(), b;
+
+	cr_assert(envelope_encode(&a, &out));
+	for (size_t n = 0; n < out.n; n++) {
+		char *copy = malloc(n + 1);
+
+		memcpy(copy, out.p, n);
+		(void)!envelope_decode(str_make(copy, n), &arena, &b);
+		free(copy);
+		arena_clear(&arena);
+	}
+	for (size_t i = 0; i < out.n * 8; i++) {
+		out.p[i / 8] ^= (char)(1 << i % 8);
+		(void)!envelope_decode(buf_str(&out), &arena, &b);
+		out.p[i / 8] ^= (char)(1 << i % 8);
+		arena_clear(&arena);
+	}
+}
+
+Test(envelope, refused)
+{
+#define ID "\x01\x00\x0c\x00" "abcdefghijkl"
+	static const struct str cases[] = {
+		{"", 0},
+		{"\x01", 1},
+		{"\x01\x00\x0b\x00" "abcdefghijk", 15},
+		{ID "\x03\x00\x01\x00\x02", 21},                         /* kind 2 */
+		{ID "\x0c\x00\x01\x00\x02", 21},                         /* bool 2 */
+		{ID "\x05\x00\x02\x00" "a", 21},                         /* cut */
+		{ID "\x05\x00\x01\x00" "a" "\x05\x00\x01\x00" "a", 26},  /* twice */
+		{ID "\x10\x00\x05\x00" "\x00\x00\x00\x00\x01", 25},      /* 33 bits of priority */
+		{ID "\x14\x00\x09\x00" "\x00\x00\x00\x00\x00\x00\x00\x00\x00", 29},
+		{ID "\x02\x00\x05\x00" "\x03\x00\x01\x00\x10", 25},      /* notify 16 */
+		{ID "\x02\x00\x03\x00" "\x03\x00\x01", 23},
+	};
+	struct envelope e;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		cr_expect_not(envelope_decode(cases[i], &arena, &e), "%zu", i);
+	cr_expect(envelope_decode(STR(ID), &arena, &e));
+}
+
+Test(envelope, ceilings)
+{
+	static struct recipient many[ENVELOPE_RECIPIENTS_MAX + 1];
+	static char big[ENVELOPE_BYTES_MAX];
+	struct envelope e = {.recipients = many, .recipient_count = ENVELOPE_RECIPIENTS_MAX}, back;
+
+	for (size_t i = 0; i <= ENVELOPE_RECIPIENTS_MAX; i++)
+		many[i].address = STR("someone.with.a.usual.name@example.org");
+	cr_expect(envelope_encode(&e, &out));
+	cr_expect(envelope_decode(buf_str(&out), &arena, &back));
+	cr_expect_eq(back.recipient_count, ENVELOPE_RECIPIENTS_MAX);
+	e.recipient_count++;
+	buf_reset(&out);
+	cr_expect_not(envelope_encode(&e, &out));
+	cr_expect_not(envelope_decode(buf_str(&out), &arena, &back));
+	buf_reset(&out);
+	e = (struct envelope){.user = {big, 65500}, .recipients = many, .recipient_count = 1};
+	cr_expect_not(envelope_encode(&e, &out));
+	buf_reset(&out);
+	e.user.n = 65400;
+	cr_expect(envelope_encode(&e, &out));
+	buf_reset(&out);
+	many[0].address = str_make(big, 65530);
+	e.user.n = 0;
+	cr_expect_not(envelope_encode(&e, &out));
+}
