@@ -1,5 +1,217 @@
-int
-main(void)
+/*
+ * main: sallyportd.  Reads the options, checks the configuration, opens what the roles may hold and
+ * watches over them.  Each role is this same program, started with --role.
+ */
+#include "main/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <event2/thread.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "main/admin.h"
+#include "main/grants.h"
+#include "main/host.h"
+#include "main/spawn.h"
+#include "main/supervise.h"
+#include "main/watch.h"
+
+static const char usage[] =
+    "usage: sallyportd [-c FILE] [-dftV]\n"
+    "  -c FILE  configuration (default /etc/sallyport/sallyport.cfg)\n"
+    "  -t       check the configuration and exit: 0, or 78\n"
+    "  -f       stay in the foreground (always; for habit's sake)\n"
+    "  -d       debug: all roles as threads of one process, without sandbox\n"
+    "  -V       version\n";
+
+struct options {
+	const char *config;
+	bool checks_only;
+	bool in_threads;
+};
+
+/* -1: go on; else the exit status. */
+static int
+read_options(int argc, char **argv, struct options *o)
 {
-	return 70;
+	static const struct option words[] = {
+	    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:dftVh", words, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o->config = optarg;
+			break;
+		case 'd':
+			o->in_threads = true;
+			break;
+		case 'f':
+			break;
+		case 't':
+			o->checks_only = true;
+			break;
+		case 'V':
+			printf("sallyportd %s\n", PACKAGE_VERSION);
+			return 0;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	fputs(usage, stderr);
+	return EXIT_USAGE;
+}
+
+static struct conf *
+read_config(const struct options *o)
+{
+	struct conf_report report;
+	struct conf *c;
+
+	conf_report_init(&report);
+	c = conf_read_file(o->config, !o->checks_only, &report);
+	fwrite(report.text.p, 1, report.text.n, stderr);
+	if (o->checks_only || !c)
+		fprintf(stderr, "%s: %u errors, %u warnings\n", o->config, report.errors,
+		    report.warnings);
+	conf_report_clear(&report);
+	return c;
+}
+
+static void
+on_signal(evutil_socket_t number, short what, void *arg)
+{
+	struct daemon *d = arg;
+	struct buf text;
+
+	(void)what;
+	switch ((int)number) {
+	case SIGHUP:
+		buf_init(&text, 60000);
+		(void)admin_reload(d, &text);
+		buf_clear(&text);
+		return;
+	case SIGCHLD:
+		supervise_reap(d);
+		return;
+	default:
+		supervise_stop(d);
+	}
+}
+
+static void
+hear_signals(struct daemon *d)
+{
+	static const int numbers[] = {SIGHUP, SIGTERM, SIGINT, SIGCHLD};
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		d->signals[i] = evsignal_new(d->base, numbers[i], on_signal, d);
+		if (!d->signals[i] || evsignal_add(d->signals[i], NULL) != 0)
+			die("no signal event");
+	}
+}
+
+static unsigned
+count_submissions(const struct conf *c, bool in_threads)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	long wanted = c->submission.processes ? c->submission.processes : in_threads ? 1 : cores;
+
+	return wanted < 1 ? 1 : wanted > SUBMISSION_MAX ? SUBMISSION_MAX : (unsigned)wanted;
+}
+
+static int
+prepare(struct daemon *d)
+{
+	int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int status;
+
+	/* out of the way of the child's descriptor 3 */
+	d->exe_fd = fcntl(exe, F_DUPFD_CLOEXEC, SPAWN_CHANNEL_FD + 1);
+	close(exe);
+	if (d->exe_fd < 0 || getrandom(&d->log_secret, sizeof d->log_secret, 0) < 0)
+		die("/proc/self/exe: %s", strerror(errno));
+	host_log(d->conf, d->log_secret);
+	host_raise_limits();
+	if (!host_accounts(d->conf, d->accounts))
+		return EXIT_CONFIG;
+	/* a random first slot, and ids go on above the spool's newest: a quick restart repeats none */
+	d->next_slot = (unsigned)(d->log_secret % ID_SLOTS);
+	d->submission_count = count_submissions(d->conf, d->in_threads);
+	status = grants_open(d);
+	return status;
+}
+
+static void
+run(struct daemon *d)
+{
+	d->base = event_base_new();
+	if (!d->base)
+		die("no event loop");
+	hear_signals(d);
+	supervise_start(d);
+	watch_start(d);
+	event_base_dispatch(d->base);
+	watch_stop(d);
+	supervise_end(d);
+	for (size_t i = 0; i < sizeof d->signals / sizeof *d->signals; i++)
+		if (d->signals[i])
+			event_free(d->signals[i]);
+	event_base_free(d->base);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = {.config = "/etc/sallyport/sallyport.cfg"};
+	struct daemon d = {.stage = -1, .floor_ms = -1};
+	int status;
+
+	if (argc == 4 && strcmp(argv[1], "--role") == 0)
+		return spawn_role_main(argv[2], argv[3]);
+	status = read_options(argc, argv, &o);
+	if (status >= 0)
+		return status;
+	umask(077);
+	d.config_path = o.config;
+	d.in_threads = o.in_threads;
+	d.conf = read_config(&o);
+	if (!d.conf)
+		return EXIT_CONFIG;
+	if (o.checks_only) {
+		conf_drop(&d.conf);
+		return 0;
+	}
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	clock_prepare();
+	map_prepare();
+	if (d.in_threads)
+		evthread_use_pthreads();
+	status = prepare(&d);
+	if (status == 0) {
+		run(&d);
+		grants_close(&d);
+		status = d.exit_status;
+	}
+	conf_drop(&d.conf);
+	return status;
 }

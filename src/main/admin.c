@@ -1,0 +1,105 @@
+/*
+ * admin: see the header.
+ */
+#include "main/admin.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "main/grants.h"
+#include "main/host.h"
+#include "main/supervise.h"
+
+enum { ANSWER_BYTES_MAX = 60000 };
+
+static void
+log_lines(int priority, const char *event, struct str text)
+{
+	struct log_line l;
+	struct str line;
+
+	while (str_split(&text, '\n', &line)) {
+		if (line.n == 0)
+			continue;
+		log_begin(&l, priority, event);
+		log_quoted(&l, "text", line);
+		log_end(&l);
+	}
+}
+
+/* These are taken at start only: the spool's place and the processes' number. */
+static void
+tell_needs_restart(const struct conf *before, const struct conf *now, struct buf *text)
+{
+	if (!str_eq(before->queue.directory, now->queue.directory) || before->node != now->node ||
+	    !str_eq(before->state_directory, now->state_directory) ||
+	    !str_eq(before->run_directory, now->run_directory) || !str_eq(before->user, now->user) ||
+	    before->submission.processes != now->submission.processes ||
+	    before->auth.workers != now->auth.workers)
+		buf_addz(text, "needs a restart: node, user, directories and numbers of processes\n");
+}
+
+static void
+apply(struct daemon *d, struct conf *now, struct buf *text)
+{
+	struct conf *before = d->conf;
+
+	d->generation++;
+	conf_write_changes(before, now, text);
+	tell_needs_restart(before, now, text);
+	d->conf = now;
+	host_log(now, d->log_secret);
+	if (!grants_listen(d, before))
+		buf_addz(text, "a listener could not be opened, see the log\n");
+	supervise_reload(d);
+	conf_drop(&before);
+	buf_addf(text, "applied (generation %u)\n", d->generation);
+}
+
+bool
+admin_reload(struct daemon *d, struct buf *text)
+{
+	struct conf_report report;
+	struct conf *now;
+
+	host_notify("RELOADING=1");
+	conf_report_init(&report);
+	now = conf_read_file(d->config_path, true, &report);
+	buf_adds(text, buf_str(&report.text));
+	if (now)
+		apply(d, now, text);
+	else
+		buf_addz(text, "the running configuration is unchanged\n");
+	conf_report_clear(&report);
+	host_notify("READY=1");
+	log_lines(now ? LOG_NOTICE : LOG_ERR, now ? "reload ok" : "reload failed", buf_str(text));
+	return now != NULL;
+}
+
+static void
+done(struct channel *control, uint32_t call, uint8_t exit_code, struct str text)
+{
+	struct message_admin_done m = {.exit_code = exit_code, .text = text};
+
+	(void)!channel_answer(control, call, MESSAGE_ADMIN_DONE, &m, -1);
+}
+
+void
+admin_hear(struct daemon *d, struct channel *control, uint32_t call, const struct message_admin *m)
+{
+	struct buf text;
+
+	buf_init(&text, ANSWER_BYTES_MAX);
+	if (str_eq(m->verb, STR("reload"))) {
+		bool ok = admin_reload(d, &text);
+
+		done(control, call, ok ? 0 : EXIT_CONFIG, buf_str(&text));
+	} else if (str_eq(m->verb, STR("main.status"))) {
+		supervise_status(d, control, call);
+		done(control, call, 0, STR(""));
+	} else {
+		done(control, call, EXIT_USAGE, STR("main does not know this command\n"));
+	}
+	buf_clear(&text);
+}

@@ -1,0 +1,13 @@
+/* admin: the operator's commands that main itself answers: reload, status. */
+#ifndef MAIN_ADMIN_H
+#define MAIN_ADMIN_H
+
+#include "main/daemon.h"
+
+/* Answers with rows and done. */
+void admin_hear(struct daemon *d, struct channel *control, uint32_t call, const struct message_admin *m);
+/* SIGHUP, or "reload": reads and checks the file; the old configuration stays when anything is wrong.  What
+ * changed, or what is wrong, is appended to `text`.  False: nothing was applied. */
+bool admin_reload(struct daemon *d, struct buf *text);
+
+#endif

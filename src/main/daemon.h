@@ -1,0 +1,73 @@
+/*
+ * daemon: what main knows.  Main reads the configuration, opens what the roles may hold, starts them,
+ * watches them and hands round new ends when one is replaced.  It never sees a byte of the network.
+ */
+#ifndef MAIN_DAEMON_H
+#define MAIN_DAEMON_H
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "conf/conf.h"
+#include "ipc/role.h"
+#include "net/tls.h"
+
+enum {
+	INSTANCES_MAX = 64,
+	SUBMISSION_MAX = 32,
+	LISTEN_MAX = 16,
+	EXIT_USAGE = 64, EXIT_OS = 71, EXIT_IO = 74, EXIT_NOT_ALLOWED = 77, EXIT_CONFIG = 78,
+};
+
+enum instance_state { INSTANCE_DOWN, INSTANCE_STARTING, INSTANCE_READY, INSTANCE_STOPPING };
+
+struct daemon;
+struct watch;
+
+struct instance {
+	struct daemon *daemon;
+	enum role_kind kind;
+	unsigned index;
+	enum instance_state state;
+	struct channel *channel;
+	pid_t pid;               /* process mode */
+	pthread_t thread;        /* -d */
+	int thread_fd;           /* -d: the role's end */
+	unsigned slot;
+	int64_t started_ms;
+	unsigned failures;       /* in a row */
+	unsigned restarts;
+	struct event *again;     /* back-off */
+};
+
+struct account {
+	uid_t uid;
+	gid_t gid;
+};
+
+struct daemon {
+	const char *config_path;
+	struct conf *conf;
+	uint32_t generation;
+	bool in_threads;
+	struct event_base *base;
+	struct instance instances[INSTANCES_MAX];
+	unsigned instance_count;
+	struct account accounts[ROLE_KINDS];
+	int exe_fd;
+	int spool_fd, state_fd, admin_fd, clients_fd;
+	int listeners[SUBMISSION_MAX][LISTEN_MAX]; /* kept here, so that a crash loses no waiting client */
+	unsigned submission_count;
+	unsigned char ticket_key[TLS_TICKET_KEY_BYTES];
+	uint64_t log_secret;
+	unsigned next_slot;
+	int64_t floor_ms;        /* newest id time in the spool; -1: the queue has not said */
+	int stage;               /* of stopping; -1: running */
+	int exit_status;
+	struct event *signals[5];
+	struct watch *watch;     /* of certificate files */
+	struct event *stop_limit;
+};
+
+#endif

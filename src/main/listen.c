@@ -1,0 +1,87 @@
+/*
+ * listen: an empty address means all of both families: one IPv6 socket that takes IPv4 too, or IPv4
+ * alone where the host has no IPv6.
+ */
+#include "main/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+enum { BACKLOG = 1024 };
+
+struct place {
+	struct sockaddr_storage sa;
+	socklen_t len;
+};
+
+static bool
+place_v4(struct str address, uint16_t port, struct place *out)
+{
+	struct sockaddr_in *a = (struct sockaddr_in *)&out->sa;
+	char text[INET6_ADDRSTRLEN];
+
+	*out = (struct place){.len = sizeof *a};
+	snprintf(text, sizeof text, "%.*s", STR_ARG(address.n ? address : STR("0.0.0.0")));
+	a->sin_family = AF_INET;
+	a->sin_port = htons(port);
+	return inet_pton(AF_INET, text, &a->sin_addr) == 1;
+}
+
+static bool
+place_v6(struct str address, uint16_t port, struct place *out)
+{
+	struct sockaddr_in6 *a = (struct sockaddr_in6 *)&out->sa;
+	char text[INET6_ADDRSTRLEN];
+
+	*out = (struct place){.len = sizeof *a};
+	snprintf(text, sizeof text, "%.*s", STR_ARG(address.n ? address : STR("::")));
+	a->sin6_family = AF_INET6;
+	a->sin6_port = htons(port);
+	return inet_pton(AF_INET6, text, &a->sin6_addr) == 1;
+}
+
+static int
+open_at(const struct place *at, bool takes_both)
+{
+	int fd = socket(at->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, off = 0, failed;
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+	if (at->sa.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, takes_both ? &off : &on, sizeof on);
+	if (bind(fd, (const struct sockaddr *)&at->sa, at->len) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	failed = errno;
+	close(fd);
+	errno = failed;
+	return -1;
+}
+
+int
+listen_open(const struct conf_listen *l)
+{
+	struct place at;
+	int fd = -1;
+
+	errno = EINVAL;
+	if (place_v6(l->address, (uint16_t)l->port, &at))
+		fd = open_at(&at, l->address.n == 0);
+	if (fd < 0 && place_v4(l->address, (uint16_t)l->port, &at) &&
+	    (l->address.n || errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
+		fd = open_at(&at, false);
+	if (fd < 0)
+		log_error("cannot listen on %.*s port %lld: %s",
+		    STR_ARG(l->address.n ? l->address : STR("*")), (long long)l->port, strerror(errno));
+	return fd;
+}

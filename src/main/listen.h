@@ -1,0 +1,10 @@
+/* listen: one listening TCP socket with SO_REUSEPORT, as the configuration describes it. */
+#ifndef MAIN_LISTEN_H
+#define MAIN_LISTEN_H
+
+#include "conf/conf.h"
+
+/* -1: cannot be had (logged). */
+int listen_open(const struct conf_listen *l) MUST_USE;
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * spawn: see the header.  Between fork and exec only system calls: the user is changed before the new
+ * image starts, so no role's code ever runs as root.
+ */
+#include "main/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "auth/auth.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "control/control.h"
+#include "keys/keys.h"
+#include "queue/queue.h"
+#include "relay/relay.h"
+#include "submission/clients.h"
+#include "submission/submission.h"
+
+static const struct role_spec *const specs[ROLE_KINDS] = {
+    [ROLE_KEYS] = &keys_role,
+    [ROLE_AUTH] = &auth_role,
+    [ROLE_WORKER] = &worker_role,
+    [ROLE_SUBMISSION] = &submission_role,
+    [ROLE_QUEUE] = &queue_role,
+    [ROLE_RELAY] = &relay_role,
+    [ROLE_CONTROL] = &control_role,
+};
+
+/* ---- processes ---- */
+
+/* The new process: never returns. */
+static void
+become(const struct instance *i, int fd)
+{
+	static const char name[] = "sallyportd";
+	const struct account *a = &i->daemon->accounts[i->kind];
+	char *const env[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", NULL};
+	char index[12];
+	char *const argv[] = {
+	    (char *)name, "--role", (char *)role_name(i->kind), index, NULL};
+	sigset_t none;
+
+	snprintf(index, sizeof index, "%u", i->index);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(fd, SPAWN_CHANNEL_FD) < 0 || chdir("/") != 0)
+		_exit(EXIT_OS);
+	if (fd == SPAWN_CHANNEL_FD)
+		fcntl(fd, F_SETFD, 0);
+	if (getuid() == 0 && sandbox_become(a->uid, a->gid) != 0)
+		_exit(EXIT_NOT_ALLOWED);
+	execveat(i->daemon->exe_fd, "", argv, env, AT_EMPTY_PATH);
+	_exit(EXIT_OS);
+}
+
+static bool
+spawn_process(struct instance *i, int fd)
+{
+	i->pid = fork();
+	if (i->pid == 0)
+		become(i, fd);
+	close(fd);
+	if (i->pid < 0)
+		log_error("fork: %s", strerror(errno));
+	return i->pid > 0;
+}
+
+/* ---- threads ---- */
+
+static void *
+thread_main(void *arg)
+{
+	struct instance *i = arg;
+
+	(void)role_run(specs[i->kind], i->kind, i->index, i->thread_fd, true);
+	return NULL;
+}
+
+static bool
+spawn_thread(struct instance *i, int fd)
+{
+	int failed;
+
+	i->thread_fd = fd;
+	failed = pthread_create(&i->thread, NULL, thread_main, i);
+	if (failed)
+		log_error("thread: %s", strerror(failed));
+	return !failed;
+}
+
+/* ---- both ---- */
+
+int
+spawn(struct instance *i)
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) {
+		log_error("channel: %s", strerror(errno));
+		return -1;
+	}
+	if (i->daemon->in_threads ? spawn_thread(i, fds[1]) : spawn_process(i, fds[1]))
+		return fds[0];
+	close(fds[0]);
+	return -1;
+}
+
+void
+spawn_kill(struct instance *i)
+{
+	struct message_stop m = {.drain_ms = 0};
+
+	if (i->daemon->in_threads && i->channel)
+		(void)!channel_send(i->channel, MESSAGE_STOP, &m, -1);
+	else if (i->pid > 0)
+		kill(i->pid, SIGKILL);
+}
+
+void
+spawn_forget_clients(struct instance *i)
+{
+	clients_wipe(i->daemon->clients_fd, i->slot % CLIENTS_REGIONS);
+}
+
+static enum role_kind
+find_role(const char *name)
+{
+	for (int k = 0; k < ROLE_KINDS; k++)
+		if (specs[k] && strcmp(role_name((enum role_kind)k), name) == 0)
+			return (enum role_kind)k;
+	return ROLE_KINDS;
+}
+
+int
+spawn_role_main(const char *name, const char *index)
+{
+	enum role_kind kind = find_role(name);
+	uint64_t number;
+
+	if (kind == ROLE_KINDS || !str_u64(str_of(index), &number) || number >= INSTANCES_MAX)
+		return EXIT_USAGE;
+	fcntl(SPAWN_CHANNEL_FD, F_SETFD, FD_CLOEXEC);
+	return role_run(specs[kind], kind, (unsigned)number, SPAWN_CHANNEL_FD, false);
+}

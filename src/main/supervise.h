@@ -1,0 +1,23 @@
+/*
+ * supervise: the roles' lives as main sees them: started, joined by channels, started again when
+ * they die, stopped in the order in which mail flows.
+ */
+#ifndef MAIN_SUPERVISE_H
+#define MAIN_SUPERVISE_H
+
+#include "main/daemon.h"
+
+/* Names every instance that the configuration asks for, and starts all. */
+void supervise_start(struct daemon *d);
+/* SIGCHLD: takes the dead, plans their return. */
+void supervise_reap(struct daemon *d);
+/* SIGTERM: submission first, then relay, queue, the rest; the loop ends with the last.  Again: at once. */
+void supervise_stop(struct daemon *d);
+/* A new configuration for all. */
+void supervise_reload(struct daemon *d);
+/* One line of `sallyport status` per instance. */
+void supervise_status(struct daemon *d, struct channel *control, uint32_t call);
+/* After the loop, -d: nothing is left. */
+void supervise_end(struct daemon *d);
+
+#endif
