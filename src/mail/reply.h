@@ -32,6 +32,7 @@ struct extensions {
 struct reply {
 	uint16_t code;
 	bool is_done;
+	bool is_bad; /* stays so, whatever comes */
 	size_t lines;
 	size_t line_bytes;
 	char line[REPLY_LINE_MAX];
