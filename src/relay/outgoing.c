@@ -1,0 +1,76 @@
+/*
+ * outgoing: header, CRLF, body as one run of bytes, whether the body is in memory or in a file.
+ */
+#include "relay/outgoing.h"
+
+#include "base/mem.h"
+
+bool
+outgoing_piece(const struct outgoing *o, uint64_t at, char *room, struct str *piece_out)
+{
+	uint64_t body_at = o->header.n + 2, left;
+
+	if (at < o->header.n) {
+		*piece_out = str_from(o->header, at);
+		return true;
+	}
+	if (at < body_at) {
+		*piece_out = str_from(STR("\r\n"), at - o->header.n);
+		return true;
+	}
+	if (!o->read) {
+		*piece_out = str_from(o->body, at - body_at);
+		return true;
+	}
+	left = o->body_bytes - (at - body_at);
+	*piece_out = str_make(room, left < OUTGOING_BLOCK_BYTES ? left : OUTGOING_BLOCK_BYTES);
+	return piece_out->n == 0 || o->read(o->arg, at - body_at, room, piece_out->n);
+}
+
+static bool
+body_is_ascii(const struct outgoing *o, bool *is_ascii_out)
+{
+	char *room = o->read ? mem_new(OUTGOING_BLOCK_BYTES) : NULL;
+	uint64_t at = o->header.n + 2;
+	struct str piece;
+	bool ok;
+
+	*is_ascii_out = true;
+	while ((ok = outgoing_piece(o, at, room, &piece)) && piece.n && *is_ascii_out) {
+		*is_ascii_out = str_is_ascii(piece);
+		at += piece.n;
+	}
+	mem_free(room);
+	return ok;
+}
+
+bool
+outgoing_look(struct outgoing *o)
+{
+	bool header_is_ascii = str_is_ascii(o->header), body_ascii;
+
+	if (!body_is_ascii(o, &body_ascii))
+		return false;
+	o->is_8bit = !header_is_ascii || !body_ascii || o->envelope->body == BODY_8BITMIME;
+	o->needs_utf8 = o->envelope->smtputf8 &&
+	    (!header_is_ascii || !str_is_ascii(o->envelope->sender));
+	return true;
+}
+
+const struct recipient *
+outgoing_recipient(const struct outgoing *o, size_t index)
+{
+	return &o->envelope->recipients[o->numbers[index] - 1];
+}
+
+uint64_t
+outgoing_bytes(const struct outgoing *o)
+{
+	return o->header.n + 2 + (o->read ? o->body_bytes : o->body.n);
+}
+
+bool
+outgoing_is_small(const struct outgoing *o)
+{
+	return !o->read;
+}

@@ -1,0 +1,90 @@
+/*
+ * phases: what client.c (the session) and transaction.c (MAIL to the final dot) share.  A phase is
+ * a row: how long to wait for its answer, what says it, what hears the answer.  Answers are expected in
+ * the order of the queue; without PIPELINING the queue is never longer than one.
+ */
+#ifndef RELAY_PHASES_H
+#define RELAY_PHASES_H
+
+#include "relay/client.h"
+#include "relay/login.h"
+
+enum phase {
+	PHASE_NONE, /* nothing to say until an answer comes */
+	PHASE_GREETING, PHASE_EHLO, PHASE_HELO, PHASE_STARTTLS, PHASE_AUTH, PHASE_RSET,
+	PHASE_MAIL, PHASE_RCPT, PHASE_DATA, PHASE_BDAT, PHASE_FINAL, PHASE_QUIT, PHASES
+};
+
+/* The answer is about all recipients, or about none. */
+enum { ABOUT_ALL = UINT32_MAX, ABOUT_NONE = UINT32_MAX - 1 };
+
+struct expected {
+	uint8_t phase;
+	uint32_t about; /* index of a recipient */
+};
+
+enum body_form { BODY_NOT_BEGUN, BODY_DOTTED, BODY_CHUNK };
+
+struct transaction {
+	const struct outgoing *message;
+	struct client_result *results;
+	size_t results_cap;
+	size_t said;     /* recipients that RCPT was said for, or that were settled without */
+	size_t accepted;
+	bool has_sender;
+	bool at_line_start;
+	bool is_body_sent;
+	enum body_form form;
+	uint64_t at;     /* bytes of content put */
+};
+
+struct client {
+	struct client_options o;
+	struct buf out;
+	struct reply reply;
+	struct extensions extensions;
+	struct login login;
+	struct expected *queue;
+	size_t queue_at, queue_end, queue_cap;
+	enum phase next; /* to be said as soon as it may */
+	unsigned turn;
+	bool is_secure, is_verified;
+	bool is_ready, is_over;
+	bool needs_reset;
+	char *room;      /* for blocks of a file */
+	struct transaction t;
+	struct client_end end;
+};
+
+struct phase_row {
+	const char *name;
+	size_t patience; /* offset in struct client_patience */
+	/* says it, and tells what may be said after it without an answer; NULL: never said */
+	enum phase (*says)(struct client *c);
+	/* r is the whole answer; an answer with a code of no use was caught before */
+	enum client_step (*hears)(struct client *c, const struct status *r, uint32_t about);
+};
+
+void client_expect(struct client *c, enum phase phase, uint32_t about);
+size_t client_expected(const struct client *c);
+/* Ends the session; recipients without a result stay undecided. */
+enum client_step client_fail(struct client *c, const struct status *why, const char *reason);
+enum client_step client_confused(struct client *c, const char *what);
+
+enum phase say_rset(struct client *c);
+enum client_step got_rset(struct client *c, const struct status *r, uint32_t about);
+enum phase say_mail(struct client *c);
+enum client_step got_mail(struct client *c, const struct status *r, uint32_t about);
+enum phase say_rcpt(struct client *c);
+enum client_step got_rcpt(struct client *c, const struct status *r, uint32_t about);
+enum phase say_data(struct client *c);
+enum client_step got_data(struct client *c, const struct status *r, uint32_t about);
+enum phase say_bdat(struct client *c);
+enum client_step got_final(struct client *c, const struct status *r, uint32_t about);
+
+/* May this phase be said while answers are still expected? */
+bool transaction_may_pipeline(const struct client *c, enum phase phase);
+/* The connection is gone: whoever was accepted when all was sent may have the message. */
+void transaction_lost(struct client *c);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * reason: what a reply says, by its enhanced code, and for greylisting by its text as well,
+ * because hosts do not agree on a code for it.
+ */
+#include "relay/reason.h"
+
+#include <string.h>
+
+static bool
+is_greylisting(const struct status *s)
+{
+	return status_is_temporary(s) &&
+	    ((s->code == 451 && s->class == 4 && s->subject == 7 && s->detail == 1) ||
+		strcasestr(s->text, "greylist") || strcasestr(s->text, "graylist"));
+}
+
+const char *
+reason_of_reply(const struct status *s)
+{
+	if (status_is_ok(s))
+		return REASON_NONE;
+	if (is_greylisting(s))
+		return REASON_GREYLISTED;
+	if (s->code == 552 || (s->subject == 3 && s->detail == 4))
+		return REASON_SIZE;
+	if (s->class && (s->subject == 1 || s->subject == 2))
+		return REASON_MAILBOX;
+	if (s->subject == 4 && s->detail == 6)
+		return REASON_LOOP;
+	if (s->subject == 6 && s->detail == 7)
+		return REASON_UTF8;
+	return REASON_REFUSED;
+}

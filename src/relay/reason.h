@@ -1,0 +1,30 @@
+/*
+ * reason: the closed set of words by which logs and metrics say why a delivery went as it did.
+ */
+#ifndef RELAY_REASON_H
+#define RELAY_REASON_H
+
+#include "mail/status.h"
+
+#define REASON_NONE "none"
+#define REASON_GREYLISTED "greylisted"
+#define REASON_CONNECT "connect"
+#define REASON_TIMEOUT "timeout"
+#define REASON_DNS "dns"
+#define REASON_TLS "tls"
+#define REASON_REFUSED "refused"
+#define REASON_PROTOCOL "protocol"
+#define REASON_LOST "lost"
+#define REASON_LOOP "loop"
+#define REASON_UNROUTABLE "unroutable"
+#define REASON_MAILBOX "mailbox"
+#define REASON_AUTH "auth"
+#define REASON_SIZE "size"
+#define REASON_UTF8 "utf8"
+#define REASON_8BIT "8bit"
+#define REASON_LOCAL "local"
+
+/* Of another host's answer to MAIL, RCPT, DATA or the final dot. */
+const char *reason_of_reply(const struct status *s);
+
+#endif

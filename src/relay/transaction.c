@@ -1,0 +1,387 @@
+/*
+ * transaction: one message to the recipients that share a host: MAIL, RCPT, DATA or BDAT, content,
+ * one answer for all (SMTP) or for each accepted recipient (LMTP).  What the host cannot take is refused
+ * here, before anything is said.
+ */
+#include "relay/phases.h"
+
+#include "base/mem.h"
+#include "mail/dot.h"
+#include "relay/reason.h"
+
+/* Settles every recipient that has no result yet. */
+static void
+settle_rest(struct client *c, const struct status *s, const char *reason)
+{
+	for (size_t i = 0; i < c->t.message->count; i++)
+		if (c->t.results[i].status.code == 0)
+			c->t.results[i] = (struct client_result){.status = *s, .reason = reason};
+}
+
+static bool
+has(const struct client *c, enum extension e)
+{
+	return (c->extensions.has & e) != 0;
+}
+
+/* ---- RSET, when the last transaction was left open ---- */
+
+enum phase
+say_rset(struct client *c)
+{
+	buf_addz(&c->out, "RSET\r\n");
+	c->needs_reset = false;
+	client_expect(c, PHASE_RSET, ABOUT_NONE);
+	return PHASE_MAIL;
+}
+
+enum client_step
+got_rset(struct client *c, const struct status *r, uint32_t about)
+{
+	(void)about;
+	return r->code == 250 ? CLIENT_WAIT : client_confused(c, "RSET");
+}
+
+/* ---- MAIL ---- */
+
+/* Code 0: the host can take it. */
+static struct status
+unfit(const struct client *c, const char **reason_out)
+{
+	const struct outgoing *m = c->t.message;
+
+	if (c->extensions.size && outgoing_bytes(m) > c->extensions.size) {
+		*reason_out = REASON_SIZE;
+		return status_make(552, "5.3.4", "the message has %llu octets, the host takes %llu",
+		    (unsigned long long)outgoing_bytes(m), (unsigned long long)c->extensions.size);
+	}
+	if (m->needs_utf8 && !has(c, EXT_SMTPUTF8)) {
+		*reason_out = REASON_UTF8;
+		return status_make(553, "5.6.7", "the message needs SMTPUTF8, which the host does not offer");
+	}
+	if (m->is_8bit && !has(c, EXT_8BITMIME)) {
+		*reason_out = REASON_8BIT;
+		return status_make(554, "5.6.3", "the message needs 8BITMIME, which the host does not offer");
+	}
+	return (struct status){.code = 0};
+}
+
+static bool
+some_address_is_utf8(const struct outgoing *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (!str_is_ascii(outgoing_recipient(m, i)->address))
+			return true;
+	return m->needs_utf8;
+}
+
+static void
+add_mail(struct client *c)
+{
+	const struct outgoing *m = c->t.message;
+	const struct envelope *e = m->envelope;
+
+	buf_addf(&c->out, "MAIL FROM:<%.*s>", STR_ARG(e->sender));
+	if (has(c, EXT_SIZE))
+		buf_addf(&c->out, " SIZE=%llu", (unsigned long long)outgoing_bytes(m));
+	if (has(c, EXT_8BITMIME) && m->is_8bit)
+		buf_addz(&c->out, " BODY=8BITMIME");
+	if (has(c, EXT_SMTPUTF8) && e->smtputf8 && some_address_is_utf8(m))
+		buf_addz(&c->out, " SMTPUTF8");
+	if (has(c, EXT_DSN) && e->ret != RETURN_UNSET)
+		buf_addz(&c->out, e->ret == RETURN_FULL ? " RET=FULL" : " RET=HDRS");
+	if (has(c, EXT_DSN) && e->envid.n)
+		buf_addf(&c->out, " ENVID=%.*s", STR_ARG(e->envid));
+	buf_addz(&c->out, "\r\n");
+}
+
+enum phase
+say_mail(struct client *c)
+{
+	const char *reason;
+	struct status s = unfit(c, &reason);
+
+	if (s.code) {
+		settle_rest(c, &s, reason);
+		return PHASE_NONE;
+	}
+	add_mail(c);
+	client_expect(c, PHASE_MAIL, ABOUT_ALL);
+	return PHASE_RCPT;
+}
+
+enum client_step
+got_mail(struct client *c, const struct status *r, uint32_t about)
+{
+	(void)about;
+	if (r->code >= 300 && r->code < 400)
+		return client_confused(c, "MAIL");
+	if (status_is_ok(r)) {
+		c->t.has_sender = true;
+		return CLIENT_WAIT;
+	}
+	settle_rest(c, r, reason_of_reply(r));
+	/* without PIPELINING nothing more was said */
+	c->next = PHASE_NONE;
+	return CLIENT_WAIT;
+}
+
+/* ---- RCPT ---- */
+
+static void
+add_notify(struct client *c, unsigned notify)
+{
+	static const struct { unsigned bit; const char *name; } names[] = {{NOTIFY_NEVER, "NEVER"},
+	    {NOTIFY_SUCCESS, "SUCCESS"}, {NOTIFY_FAILURE, "FAILURE"}, {NOTIFY_DELAY, "DELAY"}};
+	const char *before = " NOTIFY=";
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (notify & names[i].bit) {
+			buf_addf(&c->out, "%s%s", before, names[i].name);
+			before = ",";
+		}
+}
+
+static void
+add_rcpt(struct client *c, const struct recipient *r)
+{
+	buf_addf(&c->out, "RCPT TO:<%.*s>", STR_ARG(r->address));
+	if (has(c, EXT_DSN)) {
+		add_notify(c, r->notify);
+		if (r->orcpt.n)
+			buf_addf(&c->out, " ORCPT=%.*s", STR_ARG(r->orcpt));
+	}
+	buf_addz(&c->out, "\r\n");
+}
+
+/* DATA for LMTP: how many answers follow its content is known only after RCPT was answered. */
+static enum phase
+content_phase(const struct client *c)
+{
+	return has(c, EXT_CHUNKING) && !c->o.is_lmtp && !c->o.without_chunking ? PHASE_BDAT : PHASE_DATA;
+}
+
+enum phase
+say_rcpt(struct client *c)
+{
+	size_t index = c->t.said++;
+	const struct recipient *r = outgoing_recipient(c->t.message, index);
+
+	if (!str_is_ascii(r->address) && !has(c, EXT_SMTPUTF8)) {
+		c->t.results[index].status = status_make(553, "5.6.7",
+		    "the address needs SMTPUTF8, which the host does not offer");
+		c->t.results[index].reason = REASON_UTF8;
+	} else {
+		add_rcpt(c, r);
+		client_expect(c, PHASE_RCPT, (uint32_t)index);
+	}
+	return c->t.said < c->t.message->count ? PHASE_RCPT : content_phase(c);
+}
+
+enum client_step
+got_rcpt(struct client *c, const struct status *r, uint32_t about)
+{
+	struct client_result *result = &c->t.results[about];
+
+	if (r->code >= 300 && r->code < 400)
+		return client_confused(c, "RCPT");
+	if (result->status.code != 0)
+		return CLIENT_WAIT; /* MAIL was refused; this answer only repeats it */
+	if (status_is_ok(r)) {
+		c->t.accepted++;
+		return CLIENT_WAIT;
+	}
+	*result = (struct client_result){.status = *r, .reason = reason_of_reply(r)};
+	return CLIENT_WAIT;
+}
+
+/* ---- DATA ---- */
+
+/* All answers so far are in, and no recipient is left. */
+static bool
+is_pointless(struct client *c)
+{
+	if (client_expected(c) || c->t.accepted)
+		return false;
+	c->needs_reset = c->t.has_sender;
+	return true;
+}
+
+enum phase
+say_data(struct client *c)
+{
+	if (!is_pointless(c)) {
+		buf_addz(&c->out, "DATA\r\n");
+		client_expect(c, PHASE_DATA, ABOUT_ALL);
+	}
+	return PHASE_NONE;
+}
+
+static void
+expect_final(struct client *c)
+{
+	if (!c->o.is_lmtp) {
+		client_expect(c, PHASE_FINAL, c->t.accepted ? ABOUT_ALL : ABOUT_NONE);
+		return;
+	}
+	for (size_t i = 0; i < c->t.message->count; i++)
+		if (c->t.results[i].status.code == 0)
+			client_expect(c, PHASE_FINAL, (uint32_t)i);
+}
+
+/* RFC 2920 section 3.1: a host may say 354 though it refused every recipient; it gets a lone dot. */
+static enum client_step
+nobody_wants_it(struct client *c)
+{
+	if (c->o.is_lmtp)
+		return client_confused(c, "DATA");
+	buf_addz(&c->out, ".\r\n");
+	c->t.is_body_sent = true;
+	expect_final(c);
+	return CLIENT_WAIT;
+}
+
+enum client_step
+got_data(struct client *c, const struct status *r, uint32_t about)
+{
+	(void)about;
+	if (r->code == 354) {
+		if (c->t.accepted == 0)
+			return nobody_wants_it(c);
+		c->t.form = BODY_DOTTED;
+		c->t.at_line_start = true;
+		expect_final(c);
+		return client_fill(c);
+	}
+	if (status_is_ok(r))
+		return client_confused(c, "DATA");
+	c->needs_reset = c->t.has_sender;
+	settle_rest(c, r, reason_of_reply(r));
+	return CLIENT_WAIT;
+}
+
+/* ---- BDAT ---- */
+
+enum phase
+say_bdat(struct client *c)
+{
+	if (is_pointless(c))
+		return PHASE_NONE;
+	buf_addf(&c->out, "BDAT %llu LAST\r\n", (unsigned long long)outgoing_bytes(c->t.message));
+	c->t.form = BODY_CHUNK;
+	client_expect(c, PHASE_FINAL, ABOUT_ALL);
+	(void)client_fill(c);
+	return PHASE_NONE;
+}
+
+/* ---- content ---- */
+
+static bool
+put_piece(struct client *c, struct str piece)
+{
+	if (c->t.form == BODY_CHUNK)
+		return buf_adds(&c->out, piece);
+	return dot_stuff(piece, &c->t.at_line_start, &c->out);
+}
+
+static enum client_step
+content_is_lost(struct client *c)
+{
+	struct status s = status_make(451, "4.3.0", "the stored message could not be read");
+
+	return client_fail(c, &s, REASON_LOCAL);
+}
+
+bool
+client_has_more(const struct client *c)
+{
+	return c->t.message && c->t.form != BODY_NOT_BEGUN && !c->t.is_body_sent && !c->is_over;
+}
+
+enum client_step
+client_fill(struct client *c)
+{
+	struct str piece;
+
+	if (c->t.message->read && !c->room)
+		c->room = mem_new(OUTGOING_BLOCK_BYTES);
+	while (client_has_more(c) && c->out.n < OUTGOING_BLOCK_BYTES) {
+		if (!outgoing_piece(c->t.message, c->t.at, c->room, &piece) || !put_piece(c, piece))
+			return content_is_lost(c);
+		c->t.at += piece.n;
+		c->t.is_body_sent = piece.n == 0;
+	}
+	if (c->t.is_body_sent && c->t.form == BODY_DOTTED)
+		dot_end(c->t.at_line_start, &c->out);
+	c->turn++;
+	return CLIENT_WAIT;
+}
+
+/* ---- the answer to the whole ---- */
+
+/* Hosts that announce CHUNKING and then do not know BDAT: they take the content for commands.  503 is the
+ * right answer when nobody was accepted. */
+static bool
+is_no_bdat(const struct client *c, const struct status *r)
+{
+	return c->t.form == BODY_CHUNK && r->code >= 500 && r->code <= (c->t.accepted ? 504 : 502);
+}
+
+static enum client_step
+answered_early(struct client *c)
+{
+	struct status s = status_make(451, "4.5.0", "the host answered before it had the whole message");
+
+	return client_fail(c, &s, REASON_PROTOCOL);
+}
+
+static void
+settle(struct client *c, size_t index, const struct status *r)
+{
+	struct client_result *result = &c->t.results[index];
+
+	if (result->status.code == 0)
+		*result = (struct client_result){.status = *r, .reason = reason_of_reply(r),
+		    .dsn_passed_on = status_is_ok(r) && has(c, EXT_DSN)};
+}
+
+enum client_step
+got_final(struct client *c, const struct status *r, uint32_t about)
+{
+	if (r->code >= 300 && r->code < 400)
+		return client_confused(c, "the end of data");
+	if (is_no_bdat(c, r)) {
+		c->end.bad_chunking = true;
+		return client_confused(c, "BDAT");
+	}
+	if (!c->t.is_body_sent && status_is_ok(r))
+		return answered_early(c);
+	for (size_t i = 0; about == ABOUT_ALL && i < c->t.message->count; i++)
+		settle(c, i, r);
+	if (about < ABOUT_NONE)
+		settle(c, about, r);
+	/* refused in the middle of the content: the rest of it would be read as commands */
+	if (!c->t.is_body_sent)
+		return answered_early(c);
+	if (about == ABOUT_ALL && !status_is_ok(r))
+		c->needs_reset = c->t.has_sender && c->t.form == BODY_CHUNK;
+	return CLIENT_WAIT;
+}
+
+bool
+transaction_may_pipeline(const struct client *c, enum phase phase)
+{
+	if (!has(c, EXT_PIPELINING) || !c->t.message)
+		return false;
+	return phase != PHASE_BDAT || outgoing_is_small(c->t.message);
+}
+
+void
+transaction_lost(struct client *c)
+{
+	struct status s =
+	    status_make(451, "4.4.2", "connection lost after the message was sent; it may have arrived");
+
+	if (c->t.is_body_sent && !c->end.bad_chunking && c->t.accepted && client_expected(c))
+		settle_rest(c, &s, REASON_LOST);
+}
