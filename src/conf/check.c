@@ -1,0 +1,176 @@
+/*
+ * check: errors for what cannot work or is unsafe, warnings for what is probably not meant.
+ */
+#include "conf/check.h"
+
+#include <stdio.h>
+
+struct checking {
+	const struct conf *conf;
+	const struct read_tree *tree;
+	struct notes *notes;
+};
+
+static int
+item_line(const struct checking *k, const char *list, size_t i, const char *name)
+{
+	char path[100];
+
+	snprintf(path, sizeof path, "%s.[%zu].%s", list, i, name);
+	return read_line(k->tree, path);
+}
+
+static void
+check_top(const struct checking *k)
+{
+	const struct conf *c = k->conf;
+
+	if (c->hostname.n && !str_has(c->hostname, '.') && !str_eq(c->hostname, STR("localhost")))
+		notes_add(k->notes, read_line(k->tree, "hostname"), NOTE_WARNING,
+		    "hostname: \"%.*s\" has no domain; many servers refuse such a name",
+		    STR_ARG(c->hostname));
+	if (c->domains.count == 0 && read_line(k->tree, "domains"))
+		notes_add(k->notes, read_line(k->tree, "domains"), NOTE_ERROR,
+		    "domains: at least one is needed, for example ( { name = \"example.com\"; } )");
+	if (c->listen.count && !c->tls.count)
+		notes_add(k->notes, read_line(k->tree, "listen"), NOTE_ERROR,
+		    "\"tls\" is missing: clients log in only inside TLS, for example "
+		    "tls: { certificate = \"/etc/sallyport/mail.crt\"; "
+		    "private_key = \"/etc/sallyport/mail.key\"; };");
+}
+
+static bool
+is_same_listener(const struct conf_listen *a, const struct conf_listen *b)
+{
+	return a->port == b->port && str_eq(a->address, b->address);
+}
+
+static void
+check_doubles(const struct checking *k)
+{
+	const struct conf *c = k->conf;
+
+	for (size_t i = 1; i < c->listen.count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (c->listen.item[i].port &&
+			    is_same_listener(&c->listen.item[i], &c->listen.item[j]))
+				notes_add(k->notes, item_line(k, "listen", i, "port"), NOTE_ERROR,
+				    "listen: port %lld is already listened on at the same address",
+				    (long long)c->listen.item[i].port);
+	for (size_t i = 0; i < c->listen.count; i++)
+		if (c->listen.item[i].port == 465 && c->listen.item[i].tls == LISTEN_STARTTLS)
+			notes_add(k->notes, item_line(k, "listen", i, "tls"), NOTE_WARNING,
+			    "listen: mail programs expect implicit TLS on port 465 (RFC 8314)");
+}
+
+static bool
+protects_password(int64_t tls)
+{
+	return tls == ROUTE_TLS_VERIFY || tls == ROUTE_TLS_IMPLICIT || tls == ROUTE_TLS_STARTTLS;
+}
+
+static void
+check_login(const struct checking *k, size_t i)
+{
+	const struct conf_route *r = &k->conf->routes.item[i];
+
+	if (r->username.n && !r->password.n)
+		notes_add(k->notes, item_line(k, "routes", i, "username"), NOTE_ERROR,
+		    "routes: a username needs a password, for example "
+		    "password = \"file:/etc/sallyport/secrets/smarthost\";");
+	if (r->password.n && !r->username.n)
+		notes_add(k->notes, item_line(k, "routes", i, "password"), NOTE_ERROR,
+		    "routes: a password needs a username");
+	if (r->username.n && !protects_password(r->tls))
+		notes_add(k->notes, item_line(k, "routes", i, "tls"), NOTE_ERROR,
+		    "routes: a password is sent only to a host whose certificate is verified: "
+		    "tls = \"implicit\", \"starttls\" or \"verify\";");
+	if (r->username.n && r->via == VIA_MX)
+		notes_add(k->notes, item_line(k, "routes", i, "username"), NOTE_ERROR,
+		    "routes: hosts found by MX take no login; did you mean via = \"smarthost\"?");
+}
+
+static void
+check_route(const struct checking *k, size_t i)
+{
+	const struct conf_route *r = &k->conf->routes.item[i];
+
+	if (r->via != VIA_MX && !r->host.n)
+		notes_add(k->notes, item_line(k, "routes", i, "via"), NOTE_ERROR,
+		    "routes: this way needs a host, for example host = \"smtp.example.net\";");
+	if (r->via == VIA_MX && r->host.n)
+		notes_add(k->notes, item_line(k, "routes", i, "host"), NOTE_ERROR,
+		    "routes: via \"mx\" finds the hosts by DNS; did you mean via = \"smtp\" or \"smarthost\"?");
+	if (r->via == VIA_MX && r->tls == ROUTE_TLS_IMPLICIT)
+		notes_add(k->notes, item_line(k, "routes", i, "tls"), NOTE_ERROR,
+		    "routes: hosts found by MX do not speak TLS from the first byte");
+	if (r->ca_file.n && !protects_password(r->tls))
+		notes_add(k->notes, item_line(k, "routes", i, "ca_file"), NOTE_WARNING,
+		    "routes: ca_file has no effect unless tls is \"verify\", \"implicit\" or \"starttls\"");
+	check_login(k, i);
+}
+
+/* What stands behind a route for every domain is never reached. */
+static void
+check_routes(const struct checking *k)
+{
+	size_t count = k->conf->routes.count;
+
+	for (size_t i = 0; i < count; i++) {
+		bool is_last = i + 1 == count, is_for_all = !k->conf->routes.item[i].to_domain.n;
+
+		check_route(k, i);
+		if (is_for_all && !is_last) {
+			notes_add(k->notes, item_line(k, "routes", i + 1, "to_domain"), NOTE_ERROR,
+			    "routes: never reached, because the route before it is for every domain");
+			return;
+		}
+		if (is_last && !is_for_all)
+			notes_add(k->notes, item_line(k, "routes", i, "to_domain"), NOTE_WARNING,
+			    "routes: the last one has a condition; mail that it does not match goes by MX");
+	}
+}
+
+static void
+check_queue(const struct checking *k)
+{
+	const struct conf *c = k->conf;
+
+	if (c->queue.retry_count && c->queue.lifetime_ms <= c->queue.retry_ms[0])
+		notes_add(k->notes, read_line(k->tree, "queue.lifetime"), NOTE_ERROR,
+		    "queue.lifetime must be longer than the first pause of queue.retry");
+	if (c->queue.delay_warning_ms > c->queue.lifetime_ms)
+		notes_add(k->notes, read_line(k->tree, "queue.delay_warning"), NOTE_WARNING,
+		    "queue.delay_warning is longer than queue.lifetime: no warning will be sent");
+	for (size_t i = 1; i < c->queue.retry_count; i++)
+		if (c->queue.retry_ms[i] < c->queue.retry_ms[i - 1]) {
+			notes_add(k->notes, read_line(k->tree, "queue.retry"), NOTE_WARNING,
+			    "queue.retry: the pauses do not grow");
+			return;
+		}
+}
+
+static void
+check_policy(const struct checking *k)
+{
+	const struct conf *c = k->conf;
+
+	for (size_t i = 1; i < c->limits.users.count; i++)
+		for (size_t j = 0; j < i && j < 1000; j++)
+			if (str_ieq(c->limits.users.item[i].user, c->limits.users.item[j].user))
+				notes_add(k->notes, item_line(k, "limits.users", i, "user"), NOTE_WARNING,
+				    "limits.users: \"%.*s\" stands here a second time; the first one holds",
+				    STR_ARG(c->limits.users.item[i].user));
+}
+
+void
+check_conf(const struct conf *c, const struct read_tree *tree, struct notes *notes)
+{
+	struct checking k = {c, tree, notes};
+
+	check_top(&k);
+	check_doubles(&k);
+	check_routes(&k);
+	check_queue(&k);
+	check_policy(&k);
+}

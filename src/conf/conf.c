@@ -1,0 +1,156 @@
+/*
+ * conf: making, counting and ending trees.  The defaults are written in the file's own grammar in the key
+ * table, so they come in through the same door as everything else.
+ */
+#include "conf/conf.h"
+
+#include "base/mem.h"
+#include "conf/check.h"
+#include "conf/read.h"
+#include "conf/secret.h"
+#include "conf/write.h"
+
+enum { CONF_ARENA_MAX = 512 << 20, REPORT_BYTES_MAX = 1 << 20 };
+
+/* Roles also run as threads of one process, and they share trees. */
+struct conf *
+conf_keep(struct conf *c)
+{
+	__atomic_add_fetch(&c->references, 1, __ATOMIC_RELAXED);
+	return c;
+}
+
+static void
+wipe(struct str secret)
+{
+	if (secret.n)
+		mem_wipe((void *)(uintptr_t)secret.p, secret.n);
+}
+
+void
+conf_drop(struct conf **c)
+{
+	struct conf *old = *c;
+
+	*c = NULL;
+	if (!old || __atomic_sub_fetch(&old->references, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	for (size_t i = 0; i < old->routes.count; i++)
+		wipe(old->routes.item[i].password);
+	arena_clear(&old->arena);
+	mem_free(old);
+}
+
+void
+conf_report_init(struct conf_report *r)
+{
+	*r = (struct conf_report){0};
+	buf_init(&r->text, REPORT_BYTES_MAX);
+}
+
+void
+conf_report_clear(struct conf_report *r)
+{
+	buf_clear(&r->text);
+	conf_report_init(r);
+}
+
+static struct conf *
+conf_new(void)
+{
+	struct conf *c = MEM_NEW(struct conf);
+
+	arena_init(&c->arena, CONF_ARENA_MAX);
+	c->references = 1;
+	return c;
+}
+
+struct conf *
+conf_default(void)
+{
+	struct conf *c = conf_new();
+	struct read_tree *tree = NULL;
+	struct source source;
+	struct notes notes;
+	struct buf text;
+
+	buf_init(&text, 1 << 16);
+	notes_init(&notes);
+	source_init(&source);
+	write_defaults(&text);
+	if (source_read_text(&source, buf_str(&text), &notes))
+		tree = read_source(&source, false, c, &notes);
+	if (!tree || notes.count)
+		die("the key table's defaults do not parse");
+	read_free(&tree);
+	source_clear(&source);
+	notes_clear(&notes);
+	buf_clear(&text);
+	return c;
+}
+
+static void
+complete(struct conf *c)
+{
+	if (!c->postmaster.n)
+		c->postmaster = conf_default_postmaster(c, &c->arena);
+}
+
+struct str
+conf_default_postmaster(const struct conf *c, struct arena *arena)
+{
+	if (!c->domains.count || !c->domains.item[0].name.n)
+		return STR_NULL;
+	return arena_printf(arena, "postmaster@%.*s", STR_ARG(c->domains.item[0].name));
+}
+
+/* Tells the report, and gives the tree up when there were errors. */
+static struct conf *
+finish(struct conf *c, struct notes *notes, struct source *source, struct conf_report *report)
+{
+	if (notes->errors)
+		conf_drop(&c);
+	else
+		complete(c);
+	notes_tell(notes, source, report);
+	source_clear(source);
+	notes_clear(notes);
+	return c;
+}
+
+struct conf *
+conf_read_file(const char *path, bool read_secrets, struct conf_report *report)
+{
+	struct conf *c = conf_default();
+	struct read_tree *tree = NULL;
+	struct source source;
+	struct notes notes;
+
+	notes_init(&notes);
+	source_init(&source);
+	if (source_read_file(&source, path, &notes))
+		tree = read_source(&source, true, c, &notes);
+	if (tree) {
+		check_conf(c, tree, &notes);
+		if (read_secrets)
+			secret_read_all(c, tree, &notes);
+	}
+	read_free(&tree);
+	return finish(c, &notes, &source, report);
+}
+
+struct conf *
+conf_read_text(struct str text, struct conf_report *report)
+{
+	struct conf *c = conf_default();
+	struct read_tree *tree = NULL;
+	struct source source;
+	struct notes notes;
+
+	notes_init(&notes);
+	source_init(&source);
+	if (source_read_text(&source, text, &notes))
+		tree = read_source(&source, false, c, &notes);
+	read_free(&tree);
+	return finish(c, &notes, &source, report);
+}

@@ -1,0 +1,141 @@
+/*
+ * explain: the key table in words, for "config explain" and for sallyport.cfg(5).
+ */
+#include "conf/value.h"
+#include "conf/write.h"
+
+#define SINCE "0.1"
+
+static bool
+has_range(const struct key *k)
+{
+	return k->type == KEY_NUMBER || k->type == KEY_PERCENT || k->type == KEY_DURATION ||
+	    k->type == KEY_SIZE;
+}
+
+static void
+print_bound(const struct key *k, int64_t n, struct buf *out)
+{
+	if (k->type == KEY_DURATION)
+		value_print_duration(n, out);
+	else if (k->type == KEY_SIZE)
+		value_print_size((uint64_t)n, out);
+	else
+		buf_addf(out, "%lld%s", (long long)n, k->type == KEY_PERCENT ? "%" : "");
+}
+
+static void
+print_type(const struct key *k, struct buf *out)
+{
+	buf_addz(out, key_type_name(k));
+	for (size_t i = 0; k->words && k->words[i]; i++)
+		buf_addf(out, "%s\"%s\"", i ? ", " : ": ", k->words[i]);
+	if (k->flags & KEY_SINGLE)
+		buf_addz(out, ", or one group");
+	if (!has_range(k))
+		return;
+	buf_addz(out, ", from ");
+	print_bound(k, k->min, out);
+	buf_addz(out, " to ");
+	print_bound(k, k->max, out);
+}
+
+static const char *
+default_text(const struct key *k)
+{
+	if (k->dflt)
+		return k->dflt;
+	return k->flags & KEY_REQUIRED ? "none, must be given" : "none";
+}
+
+static void
+print_items(const struct key *list, struct buf *out)
+{
+	struct str path = str_of(list->path);
+
+	for (const struct key *k = list + 1; k < key_table + key_count; k++) {
+		if (!(k->flags & KEY_ITEM) || !str_eq(key_group(k), path))
+			break;
+		buf_addf(out, "%s%s", k == list + 1 ? "in each  " : ", ", k->path);
+	}
+	buf_addc(out, '\n');
+}
+
+bool
+conf_explain(struct str key, const struct conf *c, struct buf *out)
+{
+	const struct key *k = key_find(key);
+
+	if (!k)
+		return false;
+	buf_addf(out, "%s\n%s\n\ntype     ", k->path, k->help);
+	print_type(k, out);
+	buf_addf(out, "\ndefault  %s\n", default_text(k));
+	if (key_example(k))
+		buf_addf(out, "example  %.*s = %s;\n", STR_ARG(key_name(k)), key_example(k));
+	buf_addf(out, "reload   %s\nsince    %s\n", k->flags & KEY_RESTART ? "no, needs a restart" : "yes",
+	    SINCE);
+	if (k->type == KEY_LIST)
+		print_items(k, out);
+	if (c && !(k->flags & KEY_ITEM)) {
+		buf_addz(out, "now      ");
+		write_value(k, c, CONF_ALL, false, out);
+		buf_addc(out, '\n');
+	}
+	return true;
+}
+
+/* mdoc takes a dot or quote at the start of a line, and a backslash anywhere, for its own; and new
+ * sentences begin new lines. */
+static void
+add_mdoc(struct str text, struct buf *out)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		bool is_start = i == 0 || (out->n && out->p[out->n - 1] == '\n');
+
+		if (text.p[i] == '\\')
+			buf_addz(out, "\\e");
+		else if (is_start && (text.p[i] == '.' || text.p[i] == '\''))
+			buf_addf(out, "\\&%c", text.p[i]);
+		else if (text.p[i] == ' ' && i && (text.p[i - 1] == '.' || text.p[i - 1] == '?'))
+			buf_addc(out, '\n');
+		else
+			buf_addc(out, text.p[i]);
+	}
+}
+
+static void
+add_mdoc_line(const char *label, struct str text, struct buf *out)
+{
+	buf_addf(out, ".br\n%s: ", label);
+	add_mdoc(text, out);
+	buf_addc(out, '\n');
+}
+
+static void
+add_mdoc_key(const struct key *k, struct buf *out)
+{
+	struct buf type;
+
+	buf_init(&type, 4096);
+	print_type(k, &type);
+	buf_addf(out, ".It Ic %s\n", k->path);
+	add_mdoc(str_of(k->help), out);
+	buf_addc(out, '\n');
+	add_mdoc_line("Type", buf_str(&type), out);
+	add_mdoc_line("Default", str_of(default_text(k)), out);
+	if (k->example)
+		add_mdoc_line("Example", str_of(k->example), out);
+	if (k->flags & KEY_RESTART)
+		add_mdoc_line("Reload", STR("needs a restart"), out);
+	buf_clear(&type);
+}
+
+void
+conf_write_mdoc(struct buf *out)
+{
+	buf_addz(out, ".Bl -tag -width Ds\n");
+	for (size_t i = 0; i < key_count; i++)
+		add_mdoc_key(&key_table[i], out);
+	buf_addz(out, ".El\n");
+}

@@ -1,0 +1,251 @@
+/*
+ * key: the rows.  Roles follow least privilege: what a role does not need, it does not get.
+ */
+#include "conf/key.h"
+
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+#define AT(member) offsetof(struct conf, member)
+#define LISTEN(member) offsetof(struct conf_listen, member)
+#define TLS(member) offsetof(struct conf_tls, member)
+#define ROUTE(member) offsetof(struct conf_route, member)
+#define SENDS (CONF_SUBMISSION | CONF_QUEUE)
+
+static const char *const listen_words[] = {"implicit", "starttls", NULL};
+static const char *const minimum_words[] = {"1.2", "1.3", NULL};
+static const char *const via_words[] = {"mx", "smarthost", "smtp", "lmtp", NULL};
+static const char *const route_tls_words[] = {
+	"opportunistic", "none", "encrypt", "verify", "implicit", "starttls", NULL};
+static const char *const log_words[] = {"stderr", "journal", "syslog", "file", NULL};
+static const char *const addresses_words[] = {"full", "domain", "hashed", NULL};
+static const char *const client_words[] = {"hide", "show", NULL};
+static const char *const backend_words[] = {"users", NULL};
+static const char *const mechanism_words[] = {
+	"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN", NULL};
+
+const struct key key_table[] = {
+	{"hostname", KEY_TEXT, AT(hostname), CONF_ALL, .form = FORM_HOSTNAME, .flags = KEY_REQUIRED,
+	 .example = "\"mail.example.com\"",
+	 .help = "The name of this gateway: in its greeting, in EHLO to others, in Received and "
+		 "Message-ID fields. It should resolve to the addresses that mail leaves from."},
+	{"postmaster", KEY_TEXT, AT(postmaster), SENDS, .form = FORM_ADDRESS,
+	 .example = "\"postmaster@example.com\"",
+	 .help = "Who is told when something is wrong, and who gets mail for <postmaster>. "
+		 "Without it: postmaster at the first domain."},
+	{"user", KEY_TEXT, AT(user), CONF_MAIN, .example = "\"sallyport\"", .flags = KEY_RESTART,
+	 .help = "Who the processes become when started as root. Without it: sallyport if that user "
+		 "exists, else nobody, with a warning."},
+	{"node", KEY_NUMBER, AT(node), CONF_ALL, "0", .max = 31, .flags = KEY_RESTART,
+	 .help = "The number of this gateway among several; part of every id."},
+	{"state_directory", KEY_TEXT, AT(state_directory), CONF_AUTH, "\"/var/lib/sallyport\"",
+	 .form = FORM_PATH, .flags = KEY_RESTART,
+	 .help = "Where facts are kept that commands change: accounts and secrets made at first start."},
+	{"run_directory", KEY_TEXT, AT(run_directory), CONF_CONTROL, "\"/run/sallyport\"",
+	 .form = FORM_PATH, .flags = KEY_RESTART,
+	 .help = "Where the socket for the sallyport command is."},
+
+	{"listen", KEY_LIST, AT(listen), CONF_SUBMISSION,
+	 "( { port = 465; tls = \"implicit\"; }, { port = 587; tls = \"starttls\"; } )",
+	 .item_bytes = sizeof(struct conf_listen), .max = 64,
+	 .help = "Where mail programs connect. AUTH is offered only inside TLS."},
+	{"listen.address", KEY_TEXT, LISTEN(address), CONF_SUBMISSION, .form = FORM_IP,
+	 .flags = KEY_ITEM, .example = "\"192.0.2.1\"",
+	 .help = "A numeric IPv4 or IPv6 address. Without it: all addresses."},
+	{"listen.port", KEY_NUMBER, LISTEN(port), CONF_SUBMISSION, .min = 1, .max = 65535,
+	 .flags = KEY_ITEM | KEY_REQUIRED, .example = "465", .help = "The TCP port."},
+	{"listen.tls", KEY_WORD, LISTEN(tls), CONF_SUBMISSION, .words = listen_words,
+	 .flags = KEY_ITEM | KEY_REQUIRED, .example = "\"implicit\"",
+	 .help = "implicit: TLS from the first byte (RFC 8314, port 465); starttls: after the STARTTLS "
+		 "command (port 587)."},
+
+	{"tls", KEY_LIST, AT(tls), CONF_KEYS | CONF_SUBMISSION, .flags = KEY_SINGLE,
+	 .item_bytes = sizeof(struct conf_tls), .max = 1000,
+	 .example = "{ certificate = \"/etc/sallyport/mail.crt\"; private_key = \"/etc/sallyport/mail.key\"; }",
+	 .help = "Certificates: one group, or a list of groups. The client's server name (SNI) chooses; "
+		 "the first one is for clients that name none. An ECDSA and an RSA certificate may stand "
+		 "for the same name. Files are read again when they change."},
+	{"tls.certificate", KEY_TEXT, TLS(certificate), CONF_KEYS | CONF_SUBMISSION, .form = FORM_PATH,
+	 .flags = KEY_ITEM | KEY_REQUIRED, .example = "\"/etc/sallyport/mail.crt\"",
+	 .help = "A PEM file: the certificate, then the intermediate ones."},
+	{"tls.private_key", KEY_TEXT, TLS(private_key), CONF_KEYS, .form = FORM_PATH,
+	 .flags = KEY_ITEM | KEY_REQUIRED, .example = "\"/etc/sallyport/mail.key\"",
+	 .help = "A PEM file, without a password. Only one process ever holds what is in it."},
+	{"tls.minimum", KEY_WORD, TLS(minimum), CONF_SUBMISSION, "\"1.2\"", .words = minimum_words,
+	 .flags = KEY_ITEM, .help = "The lowest TLS version that is accepted. The first group's holds."},
+
+	{"domains", KEY_LIST, AT(domains), CONF_AUTH | SENDS, .flags = KEY_REQUIRED,
+	 .item_bytes = sizeof(struct conf_domain), .max = 20000,
+	 .example = "( { name = \"example.com\"; } )",
+	 .help = "The domains that logins send from."},
+	{"domains.name", KEY_TEXT, offsetof(struct conf_domain, name), CONF_AUTH | SENDS,
+	 .form = FORM_DOMAIN, .flags = KEY_ITEM | KEY_REQUIRED, .example = "\"example.com\"",
+	 .help = "The domain. The first one completes addresses without a domain."},
+
+	{"submission.processes", KEY_NUMBER, AT(submission.processes), CONF_SUBMISSION, "0", .max = 64,
+	 .flags = KEY_RESTART, .help = "How many processes talk to clients. 0: one per core."},
+	{"submission.idle_timeout", KEY_DURATION, AT(submission.idle_timeout_ms), CONF_SUBMISSION,
+	 "\"5m\"", .min = SECOND, .max = DAY, .help = "How long a client may take for one command."},
+	{"submission.login_timeout", KEY_DURATION, AT(submission.login_timeout_ms), CONF_SUBMISSION,
+	 "\"60s\"", .min = SECOND, .max = DAY,
+	 .help = "How long a client may take from connecting to a successful login."},
+	{"submission.message_timeout", KEY_DURATION, AT(submission.message_timeout_ms), CONF_SUBMISSION,
+	 "\"30m\"", .min = SECOND, .max = DAY,
+	 .help = "How long a client may take for the content of one message."},
+	{"submission.drain_timeout", KEY_DURATION, AT(submission.drain_timeout_ms), CONF_SUBMISSION,
+	 "\"30s\"", .max = HOUR,
+	 .help = "How long an open message may still take when the daemon is told to stop."},
+	{"submission.client_address", KEY_WORD, AT(submission.client_address), CONF_SUBMISSION,
+	 "\"hide\"", .words = client_words,
+	 .help = "Whether the Received field shows the client's address. The log always has it."},
+
+	{"auth.backends", KEY_TEXTS, AT(auth.backends), CONF_AUTH | CONF_SUBMISSION, "( \"users\" )",
+	 .words = backend_words, .min = 1, .max = 1,
+	 .help = "Who knows the logins. users: the accounts made by \"sallyport user\"."},
+	{"auth.mechanisms", KEY_TEXTS, AT(auth.mechanisms), CONF_AUTH | CONF_SUBMISSION,
+	 "( \"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" )", .words = mechanism_words,
+	 .min = 1, .max = 4, .help = "SASL mechanisms, in the order in which they are offered."},
+	{"auth.failure_limit", KEY_RATE, AT(auth.failure_limit), CONF_AUTH, "\"10 / 15m\"",
+	 .unit = "failures",
+	 .help = "How many failed logins a user and a client network may have in a period."},
+	{"auth.iterations", KEY_NUMBER, AT(auth.iterations), CONF_AUTH, "20000", .min = 4096,
+	 .max = 10000000,
+	 .help = "PBKDF2 rounds of new passwords. More makes a stolen account store harder to guess, "
+		 "and each login that is not SCRAM dearer."},
+	{"auth.cache", KEY_DURATION, AT(auth.cache_ms), CONF_AUTH, "\"60s\"", .max = HOUR,
+	 .help = "How long a password that was found right is remembered, in memory, under a secret of "
+		 "this start. \"0s\": not at all."},
+	{"auth.workers", KEY_NUMBER, AT(auth.workers), CONF_AUTH, "2", .min = 1, .max = 64,
+	 .help = "Processes that check passwords."},
+	{"auth.step_timeout", KEY_DURATION, AT(auth.step_timeout_ms), CONF_AUTH, "\"20s\"",
+	 .min = SECOND, .max = 10 * MINUTE,
+	 .help = "A worker that takes longer for one step is killed; the client is told 454."},
+	{"auth.checks_per_network", KEY_NUMBER, AT(auth.checks_per_network), CONF_AUTH, "8", .min = 1,
+	 .max = 10000, .help = "Password checks at once for one client network."},
+
+	{"limits.message_size", KEY_SIZE, AT(limits.message_size), SENDS, "\"50M\"", .min = 65536,
+	 .max = INT64_C(2) << 30, .help = "The largest message, as told by the SIZE extension."},
+	{"limits.recipients_per_message", KEY_NUMBER, AT(limits.recipients_per_message), SENDS, "200",
+	 .min = 1, .max = 1000,
+	 .help = "Recipients of one message; RFC 5321 section 4.5.3.1.8 asks for at least 100."},
+	{"limits.per_user", KEY_RATES, AT(limits.per_user), CONF_QUEUE, "\"300 recipients / 1h\"",
+	 .unit = "recipients", .example = "\"300 recipients / 1h, 2000 recipients / 1d\"",
+	 .help = "Recipients that one login may write to in a period. Several, joined by commas, all hold."},
+	{"limits.users", KEY_LIST, AT(limits.users), CONF_QUEUE, .max = 20000,
+	 .item_bytes = sizeof(struct conf_user_limit),
+	 .example = "( { user = \"erp@example.com\"; per_user = \"5000 recipients / 1h\"; } )",
+	 .help = "Logins for which another limit holds."},
+	{"limits.users.user", KEY_TEXT, offsetof(struct conf_user_limit, user), CONF_QUEUE,
+	 .form = FORM_LOGIN, .flags = KEY_ITEM | KEY_REQUIRED, .example = "\"erp@example.com\"",
+	 .help = "The login."},
+	{"limits.users.per_user", KEY_RATES, offsetof(struct conf_user_limit, per_user), CONF_QUEUE,
+	 .unit = "recipients", .flags = KEY_ITEM | KEY_REQUIRED,
+	 .example = "\"5000 recipients / 1h\"", .help = "The limit in place of limits.per_user."},
+	{"limits.sessions_per_client", KEY_NUMBER, AT(limits.sessions_per_client), CONF_SUBMISSION,
+	 "250", .min = 1, .max = 1000000,
+	 .help = "Connections at once from one client address, all processes counted."},
+	{"limits.sessions", KEY_NUMBER, AT(limits.sessions), CONF_SUBMISSION, "20000", .min = 1,
+	 .max = 1000000, .help = "Connections at once in all."},
+	{"limits.messages_per_session", KEY_NUMBER, AT(limits.messages_per_session), CONF_SUBMISSION,
+	 "1000", .min = 1, .max = 1000000, .help = "Messages in one connection; then 421."},
+
+	{"sender_policy.send_as", KEY_LIST, AT(sender_policy.send_as), CONF_SUBMISSION, .max = 20000,
+	 .item_bytes = sizeof(struct conf_send_as),
+	 .example = "( { user = \"helpdesk@example.com\"; addresses = ( \"support@example.com\" ); } )",
+	 .help = "Addresses that a login may use besides its own, as envelope sender and in the header."},
+	{"sender_policy.send_as.user", KEY_TEXT, offsetof(struct conf_send_as, user), CONF_SUBMISSION,
+	 .form = FORM_LOGIN, .flags = KEY_ITEM | KEY_REQUIRED, .example = "\"helpdesk@example.com\"",
+	 .help = "The login."},
+	{"sender_policy.send_as.addresses", KEY_TEXTS, offsetof(struct conf_send_as, addresses),
+	 CONF_SUBMISSION, .form = FORM_PATTERN, .flags = KEY_ITEM | KEY_REQUIRED, .min = 1,
+	 .max = 1000, .example = "( \"support@example.com\", \"*@tickets.example.com\" )",
+	 .help = "Whole addresses, or *@domain for all of a domain."},
+
+	{"routes", KEY_LIST, AT(routes), CONF_RELAY, "( { via = \"mx\"; } )", .max = 10000,
+	 .item_bytes = sizeof(struct conf_route),
+	 .example = "( { to_domain = \"example.com\"; via = \"lmtp\"; host = \"127.0.0.1\"; }, { via = \"mx\"; } )",
+	 .help = "Which way mail goes, by the recipient's domain. The first match wins; mail that no "
+		 "route matches goes by MX."},
+	{"routes.to_domain", KEY_TEXT, ROUTE(to_domain), CONF_RELAY, .form = FORM_TO_DOMAIN,
+	 .flags = KEY_ITEM, .example = "\"*.example.com\"",
+	 .help = "A domain, or *. and a domain for all below it. Without it: every domain."},
+	{"routes.via", KEY_WORD, ROUTE(via), CONF_RELAY, "\"mx\"", .words = via_words,
+	 .flags = KEY_ITEM | KEY_SHOWN,
+	 .help = "mx: to the hosts that DNS names; smarthost: to a provider that sends on for us; smtp: "
+		 "to one host (Postfix, Exchange); lmtp: to one host that stores (Dovecot)."},
+	{"routes.host", KEY_TEXT, ROUTE(host), CONF_RELAY, .form = FORM_HOST, .flags = KEY_ITEM,
+	 .example = "\"smtp.example.net\"", .help = "A host name or numeric address; not with mx."},
+	{"routes.port", KEY_NUMBER, ROUTE(port), CONF_RELAY, "0", .max = 65535, .flags = KEY_ITEM,
+	 .example = "587",
+	 .help = "0: 25, or 465 with implicit TLS, 587 with starttls, 24 with lmtp."},
+	{"routes.tls", KEY_WORD, ROUTE(tls), CONF_RELAY, "\"opportunistic\"", .words = route_tls_words,
+	 .flags = KEY_ITEM,
+	 .help = "opportunistic: where offered, whoever it is; none: never; encrypt: always, whoever it "
+		 "is; verify: always, with a certificate for the host's name; implicit and starttls: as "
+		 "verify, from the first byte or after STARTTLS."},
+	{"routes.username", KEY_TEXT, ROUTE(username), CONF_RELAY, .flags = KEY_ITEM,
+	 .example = "\"example\"", .help = "The login at the smarthost; needs password."},
+	{"routes.password", KEY_TEXT, ROUTE(password), CONF_RELAY, .form = FORM_SECRET,
+	 .flags = KEY_ITEM, .example = "\"file:/etc/sallyport/secrets/smarthost\"",
+	 .help = "\"file:/path\": the file's first line; \"credential:NAME\": from systemd's LoadCredential=; "
+		 "anything else is the password itself."},
+	{"routes.allow_private", KEY_SWITCH, ROUTE(allow_private), CONF_RELAY, "false",
+	 .flags = KEY_ITEM,
+	 .help = "Whether mail may go to loopback and private addresses. A host given as a numeric "
+		 "address needs no leave."},
+	{"routes.ca_file", KEY_TEXT, ROUTE(ca_file), CONF_RELAY, .form = FORM_PATH, .flags = KEY_ITEM,
+	 .example = "\"/etc/sallyport/partner-ca.pem\"",
+	 .help = "A PEM file of the authorities to trust. Without it: the system's."},
+
+	{"queue.directory", KEY_TEXT, AT(queue.directory), CONF_QUEUE, "\"/var/spool/sallyport\"",
+	 .form = FORM_PATH, .flags = KEY_RESTART,
+	 .help = "The spool. Best on a file system of its own; never on a network."},
+	{"queue.lifetime", KEY_DURATION, AT(queue.lifetime_ms), CONF_QUEUE, "\"5d\"", .min = SECOND,
+	 .max = 60 * DAY, .help = "How long delivery is tried before the sender is told that it failed."},
+	{"queue.delay_warning", KEY_DURATION, AT(queue.delay_warning_ms), CONF_QUEUE, "\"4h\"",
+	 .max = 60 * DAY, .help = "After how long the sender is told that a message waits. \"0s\": never."},
+	{"queue.retry", KEY_DURATIONS, AT(queue.retry_ms), CONF_QUEUE,
+	 "[ \"5m\", \"15m\", \"30m\", \"1h\", \"2h\", \"4h\" ]", .min = 1, .max = 100,
+	 .help = "Pauses between attempts. The last one repeats."},
+	{"queue.minimum_free", KEY_PERCENT, AT(queue.minimum_free), CONF_QUEUE, "\"5%\"", .max = 90,
+	 .help = "The share of the file system that must stay free; below it clients hear 452."},
+	{"queue.site_concurrency", KEY_NUMBER, AT(queue.site_concurrency), CONF_QUEUE | CONF_RELAY,
+	 "10", .min = 1, .max = 10000, .help = "Connections at once to one site: hosts that share an MX set."},
+	{"queue.concurrency", KEY_NUMBER, AT(queue.concurrency), CONF_QUEUE | CONF_RELAY, "500",
+	 .min = 1, .max = 100000, .help = "Deliveries at once in all."},
+
+	{"timeouts.connect", KEY_DURATION, AT(timeouts.connect_ms), CONF_RELAY, "\"30s\"",
+	 .min = 100, .max = HOUR, .help = "Patience with another host: to connect, per address."},
+	{"timeouts.greeting", KEY_DURATION, AT(timeouts.greeting_ms), CONF_RELAY, "\"5m\"",
+	 .min = 100, .max = HOUR, .help = "For its greeting (RFC 5321 section 4.5.3.2)."},
+	{"timeouts.ehlo", KEY_DURATION, AT(timeouts.ehlo_ms), CONF_RELAY, "\"5m\"", .min = 100,
+	 .max = HOUR, .help = "For the reply to EHLO, STARTTLS, the TLS handshake and each step of AUTH."},
+	{"timeouts.mail", KEY_DURATION, AT(timeouts.mail_ms), CONF_RELAY, "\"5m\"", .min = 100,
+	 .max = HOUR, .help = "For the reply to MAIL."},
+	{"timeouts.rcpt", KEY_DURATION, AT(timeouts.rcpt_ms), CONF_RELAY, "\"5m\"", .min = 100,
+	 .max = HOUR, .help = "For the reply to each RCPT."},
+	{"timeouts.data", KEY_DURATION, AT(timeouts.data_ms), CONF_RELAY, "\"2m\"", .min = 100,
+	 .max = HOUR, .help = "For the reply to DATA."},
+	{"timeouts.body", KEY_DURATION, AT(timeouts.body_ms), CONF_RELAY, "\"3m\"", .min = 100,
+	 .max = HOUR, .help = "For the host to take one block of the content."},
+	{"timeouts.final", KEY_DURATION, AT(timeouts.final_ms), CONF_RELAY, "\"10m\"", .min = 100,
+	 .max = HOUR, .help = "For the reply to the end of the content."},
+
+	{"dns.resolver", KEY_TEXT, AT(dns.resolver), CONF_RELAY, .form = FORM_RESOLVER,
+	 .example = "\"127.0.0.1@53\"",
+	 .help = "A resolver to ask, as ADDRESS or ADDRESS@PORT; DNSSEC is checked here all the same. "
+		 "Without it: names are looked up from the root."},
+	{"dns.trust_anchor", KEY_TEXT, AT(dns.trust_anchor), CONF_RELAY, "\"/usr/share/dns/root.key\"",
+	 .form = FORM_PATH, .help = "The DNSSEC root key."},
+
+	{"log.target", KEY_LOG, AT(log.target), CONF_ALL, "\"journal\"", .words = log_words,
+	 .example = "\"file:/var/log/sallyport.log\"",
+	 .help = "journal, syslog, stderr, or file: and a path."},
+	{"log.addresses", KEY_WORD, AT(log.addresses), CONF_ALL, "\"full\"", .words = addresses_words,
+	 .help = "How the log shows addresses and logins: full; domain, without the local part; hashed, "
+		 "under a secret, so that equal ones stay equal."},
+};
+
+const size_t key_count = sizeof key_table / sizeof key_table[0];

@@ -1,0 +1,83 @@
+/*
+ * key: the key table.  One row says all about a key: where it stands in the file and in struct conf,
+ * its type, range, default (in the file's own grammar), which roles get it, and its help.
+ */
+#ifndef CONF_KEY_H
+#define CONF_KEY_H
+
+#include "conf/conf.h"
+
+/* What stands at the row's offset. */
+enum key_type {
+	KEY_TEXT,      /* struct str */
+	KEY_NUMBER,    /* int64_t */
+	KEY_PERCENT,   /* int64_t */
+	KEY_SWITCH,    /* bool */
+	KEY_WORD,      /* int64_t: index into words */
+	KEY_DURATION,  /* int64_t, milliseconds */
+	KEY_SIZE,      /* uint64_t, bytes */
+	KEY_RATE,      /* struct conf_rate */
+	KEY_RATES,     /* struct conf_rates */
+	KEY_TEXTS,     /* struct conf_strs */
+	KEY_DURATIONS, /* as struct key_span, of int64_t */
+	KEY_LOG,       /* int64_t enum conf_log_target, then struct str */
+	KEY_LIST,      /* as struct key_span, of groups */
+};
+
+/* What a text holds. */
+enum key_form {
+	FORM_ANY, FORM_HOSTNAME, FORM_DOMAIN, FORM_HOST, FORM_ADDRESS, FORM_PATH, FORM_IP,
+	FORM_RESOLVER, FORM_TO_DOMAIN, FORM_PATTERN, FORM_LOGIN, FORM_SECRET
+};
+
+enum key_flag {
+	KEY_REQUIRED = 1, /* within its group, or in the file */
+	KEY_ITEM = 2,     /* belongs to each group of the list that its path names */
+	KEY_SINGLE = 4,   /* a list that may be written as one group */
+	KEY_RESTART = 8,  /* a reload does not change it */
+	KEY_SHOWN = 16,   /* of an item: written even if it has the default */
+};
+
+/* How lists lie in struct conf. */
+struct key_span {
+	const void *p;
+	size_t n;
+};
+
+struct key {
+	const char *path; /* "queue.retry", "routes.host" */
+	enum key_type type;
+	size_t offset; /* in struct conf, or in the item's struct */
+	unsigned roles;
+	const char *dflt;    /* NULL: none; of an item: what zero bytes mean */
+	const char *example; /* NULL: the default is one */
+	int64_t min, max;    /* number, percent, duration, size; list: most items */
+	const char *const *words; /* of KEY_WORD; of KEY_TEXTS: what may stand there, or NULL */
+	const char *unit;    /* the word that a rate may carry */
+	size_t item_bytes;
+	enum key_form form;
+	unsigned flags;
+	const char *help;
+};
+
+/* All rows, groups together, the rows of a list's items right behind it. */
+extern const struct key key_table[];
+extern const size_t key_count;
+
+const struct key *key_find(struct str path);
+/* Some row's path begins with this and a dot. */
+bool key_is_group(struct str path);
+/* The path without its last name; empty at the top. */
+struct str key_group(const struct key *k);
+struct str key_name(const struct key *k);
+/* In words: "a duration". */
+const char *key_type_name(const struct key *k);
+const char *key_example(const struct key *k);
+/* The most similar name in the group, or NULL. */
+const struct key *key_nearest(struct str group, struct str name);
+/* The same for the names of groups, of which all stand at the top. */
+const char *key_nearest_group(struct str group, struct str name);
+/* The first row of that name in any group, or NULL. */
+const struct key *key_elsewhere(struct str name);
+
+#endif

@@ -1,0 +1,147 @@
+/*
+ * scan: two walks over the tokens.
+ */
+#include "conf/scan.h"
+
+#include <stdint.h>
+
+#include "conf/lex.h"
+
+/* What the scanner of libconfig takes for a plain integer and squeezes into 32 bits. */
+static bool
+is_wrapped_number(struct str word)
+{
+	uint64_t n = 0;
+	bool is_hex;
+
+	if (word.n && (word.p[0] == '-' || word.p[0] == '+'))
+		word = str_from(word, 1);
+	is_hex = str_istarts(word, STR("0x"));
+	if (!is_hex && (!str_u64(word, &n) || n <= INT32_MAX)) {
+		for (size_t i = 0; i < word.n; i++)
+			if (!char_is_digit(word.p[i]))
+				return false;
+		return n > INT32_MAX || word.n > 19;
+	}
+	if (!is_hex)
+		return true;
+	word = str_from(word, 2);
+	while (word.n && word.p[0] == '0')
+		word = str_from(word, 1);
+	if (word.n && (word.p[word.n - 1] == 'L'))
+		return false;
+	return word.n > 8 || (word.n == 8 && word.p[0] > '7');
+}
+
+static bool
+has_nul_escape(struct str text)
+{
+	for (size_t i = 0; i + 3 < text.n; i++) {
+		if (text.p[i] != '\\')
+			continue;
+		if (str_eq(str_upto(str_from(text, i), 4), STR("\\x00")))
+			return true;
+		i++;
+	}
+	return false;
+}
+
+void
+scan_values(const struct source *s, struct notes *notes)
+{
+	struct lex_token t;
+	struct lex l;
+
+	lex_init(&l, buf_str(&s->text));
+	for (t = lex_next(&l); t.kind != LEX_END; t = lex_next(&l)) {
+		if (t.kind == LEX_WORD && is_wrapped_number(t.text))
+			notes_add(notes, t.line, NOTE_ERROR, "%.*s: the number is too large",
+			    STR_ARG(str_upto(t.text, 40)));
+		if (t.kind == LEX_TEXT && has_nul_escape(t.text))
+			notes_add(notes, t.line, NOTE_ERROR, "a text cannot hold a NUL byte (\\x00)");
+	}
+}
+
+static bool
+is_mark(const struct lex_token *t, const char *marks)
+{
+	return t->kind == LEX_MARK && strchr(marks, t->text.p[0]);
+}
+
+static bool
+is_amount(struct str word)
+{
+	return word.n > 1 && char_is_digit(word.p[0]) && !str_istarts(word, STR("0x")) &&
+	    !str_has(word, '.') &&
+	    (char_is_alpha(word.p[word.n - 1]) || word.p[word.n - 1] == '%') &&
+	    word.p[word.n - 1] != 'L';
+}
+
+static bool
+is_bare_word(const struct lex_token *t)
+{
+	return t->kind == LEX_WORD && !char_is_digit(t->text.p[0]) && t->text.p[0] != '-' &&
+	    t->text.p[0] != '+' && !str_ieq(t->text, STR("true")) && !str_ieq(t->text, STR("false"));
+}
+
+/* Why this token, between these two, cannot stand; NULL: it may. */
+static const char *
+fault(const struct lex_token *before, const struct lex_token *t, const struct lex_token *after)
+{
+	if (t->kind == LEX_OPEN_TEXT)
+		return "the text that begins here has no closing quote";
+	if (is_mark(before, ",") && is_mark(t, ")]"))
+		return "no comma may stand before a closing bracket";
+	if (t->kind == LEX_WORD && is_amount(t->text))
+		return "a number with a unit needs double quotes, for example \"5m\"";
+	if (t->kind == LEX_WORD && is_mark(after, "=:"))
+		return str_has(t->text, '.') ? "a name cannot hold a dot; a group is written auth: { … };"
+					     : NULL;
+	if (is_mark(before, "=:,([") && is_bare_word(t))
+		return "this needs double quotes (or is it true or false?)";
+	if (is_mark(t, "=:") && is_mark(after, ";,})]"))
+		return "a value is missing";
+	return NULL;
+}
+
+static void
+tell_duplicate(const struct source *s, int line, struct notes *notes)
+{
+	struct lex_token t, name = {0};
+	struct lex l;
+
+	lex_init(&l, buf_str(&s->text));
+	for (t = lex_next(&l); t.kind != LEX_END && t.line <= line; t = lex_next(&l))
+		if (t.kind == LEX_WORD && t.line == line && !name.text.n)
+			name = t;
+	notes_add(notes, line, NOTE_ERROR, "\"%.*s\" stands here a second time",
+	    STR_ARG(str_upto(name.text, 64)));
+}
+
+void
+scan_syntax_error(const struct source *s, int line, const char *said, struct notes *notes)
+{
+	struct lex_token before = {.kind = LEX_MARK, .text = STR(";")}, t, after;
+	struct lex l;
+
+	if (strstr(said, "duplicate")) {
+		tell_duplicate(s, line, notes);
+		return;
+	}
+	lex_init(&l, buf_str(&s->text));
+	t = lex_next(&l);
+	while (t.kind != LEX_END && t.line <= line && strstr(said, "syntax")) {
+		const char *why;
+
+		after = lex_next(&l);
+		why = fault(&before, &t, &after);
+		if (why) {
+			notes_add(notes, t.line, NOTE_ERROR, "%.*s: %s",
+			    STR_ARG(str_upto(t.text, t.kind == LEX_OPEN_TEXT ? 20 : 64)), why);
+			return;
+		}
+		before = t;
+		t = after;
+	}
+	notes_add(notes, line, NOTE_ERROR, "%s on this line or just before it", said);
+}

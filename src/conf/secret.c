@@ -1,0 +1,111 @@
+/*
+ * secret: the first line of a small file.  A file that others can read is told, not refused.
+ */
+#include "conf/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum { SECRET_BYTES = 1024 };
+
+struct place {
+	int line;
+	struct notes *notes;
+	const char *path;
+};
+
+static struct str
+complain(const struct place *at, const char *what)
+{
+	notes_add(at->notes, at->line, NOTE_ERROR, "routes.password: %s: %s", at->path, what);
+	return STR_NULL;
+}
+
+static struct str
+read_secret(const struct place *at, int fd, struct arena *arena)
+{
+	char bytes[SECRET_BYTES + 1];
+	struct stat st;
+	struct str secret;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0)
+		return complain(at, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return complain(at, "not a file");
+	if (st.st_mode & 077)
+		notes_add(at->notes, at->line, NOTE_WARNING,
+		    "routes.password: %s can be read by others than its owner (mode %03o)", at->path,
+		    (unsigned)st.st_mode & 0777);
+	n = read(fd, bytes, sizeof bytes);
+	if (n < 0)
+		return complain(at, strerror(errno));
+	if (n > SECRET_BYTES)
+		return complain(at, "longer than 1024 bytes");
+	secret = str_make(bytes, (size_t)n);
+	if (secret.n && secret.p[secret.n - 1] == '\n')
+		secret.n--;
+	if (secret.n && secret.p[secret.n - 1] == '\r')
+		secret.n--;
+	if (secret.n == 0 || str_has(secret, '\n') || str_has(secret, '\0'))
+		secret = complain(at, "must hold one line");
+	else
+		secret = arena_str(arena, secret);
+	mem_wipe(bytes, sizeof bytes);
+	return secret;
+}
+
+static struct str
+read_file(const struct place *at, struct arena *arena)
+{
+	int fd = open(at->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct str secret;
+
+	if (fd < 0)
+		return complain(at, strerror(errno));
+	secret = read_secret(at, fd, arena);
+	close(fd);
+	return secret;
+}
+
+static struct str
+resolve(struct str password, struct place *at, struct arena *arena)
+{
+	const char *directory;
+
+	if (str_starts(password, STR("file:"))) {
+		at->path = arena_str(arena, str_from(password, 5)).p;
+		return read_file(at, arena);
+	}
+	if (!str_starts(password, STR("credential:")))
+		return password;
+	at->path = arena_str(arena, password).p;
+	directory = getenv("CREDENTIALS_DIRECTORY");
+	if (!directory)
+		return complain(at, "CREDENTIALS_DIRECTORY is not set: no LoadCredential= in the unit?");
+	at->path = arena_printf(arena, "%s/%.*s", directory, STR_ARG(str_from(password, 11))).p;
+	return read_file(at, arena);
+}
+
+void
+secret_read_all(struct conf *c, const struct read_tree *tree, struct notes *notes)
+{
+	/* the tree is ours until it is handed out */
+	struct conf_route *routes = (struct conf_route *)(uintptr_t)c->routes.item;
+
+	for (size_t i = 0; i < c->routes.count; i++) {
+		struct place at = {.notes = notes};
+		char path[64];
+
+		snprintf(path, sizeof path, "routes.[%zu].password", i);
+		at.line = read_line(tree, path);
+		routes[i].password = resolve(routes[i].password, &at, &c->arena);
+	}
+}

@@ -1,0 +1,176 @@
+/*
+ * write: key after key in the table's order; a group is opened by the first of its keys that is written.
+ */
+#include "conf/write.h"
+
+#include <string.h>
+
+#include "conf/value.h"
+
+enum { VALUE_BYTES_MAX = 64 << 20 };
+
+struct writer {
+	struct buf *out;
+	struct str group;
+};
+
+static void
+enter_group(struct writer *w, struct str group)
+{
+	if (str_eq(w->group, group))
+		return;
+	if (w->group.n)
+		buf_addz(w->out, "};\n");
+	if (group.n)
+		buf_addf(w->out, "%.*s: {\n", STR_ARG(group));
+	w->group = group;
+}
+
+static void
+write_key(struct writer *w, const struct key *k, struct str value)
+{
+	enter_group(w, key_group(k));
+	buf_addf(w->out, "%s%.*s = ", w->group.n ? "\t" : "", STR_ARG(key_name(k)));
+	buf_adds(w->out, value);
+	buf_addz(w->out, ";\n");
+}
+
+static bool
+is_for(const struct key *k, unsigned roles)
+{
+	return ((k->roles | CONF_MAIN) & roles) != 0;
+}
+
+void
+write_defaults(struct buf *out)
+{
+	struct writer w = {out, STR_NULL};
+
+	for (size_t i = 0; i < key_count; i++)
+		if (key_table[i].dflt && !(key_table[i].flags & KEY_ITEM))
+			write_key(&w, &key_table[i], str_of(key_table[i].dflt));
+	enter_group(&w, STR_NULL);
+}
+
+/* What an item has when its key is not written is zero bytes. */
+static bool
+is_unset(const struct key *k, const void *item)
+{
+	const char *at = (const char *)item + k->offset;
+
+	switch (k->type) {
+	case KEY_TEXT:
+		return ((const struct str *)(const void *)at)->n == 0;
+	case KEY_SWITCH:
+		return !*(const bool *)(const void *)at;
+	case KEY_TEXTS:
+	case KEY_RATES:
+		return ((const struct key_span *)(const void *)at)->n == 0;
+	default:
+		return *(const int64_t *)(const void *)at == 0 &&
+		    !(k->flags & (KEY_REQUIRED | KEY_SHOWN));
+	}
+}
+
+static void
+write_item(const struct key *list, const void *item, unsigned roles, bool with_secrets, struct buf *out)
+{
+	struct str path = str_of(list->path);
+
+	buf_addz(out, "{");
+	for (const struct key *k = list + 1; k < key_table + key_count; k++) {
+		if (!(k->flags & KEY_ITEM) || !str_eq(key_group(k), path))
+			break;
+		if (!is_for(k, roles) || is_unset(k, item))
+			continue;
+		buf_addf(out, " %.*s = ", STR_ARG(key_name(k)));
+		if (k->form == FORM_SECRET && !with_secrets)
+			buf_addz(out, "\"***\"");
+		else
+			value_print(k, item, out);
+		buf_addz(out, ";");
+	}
+	buf_addz(out, " }");
+}
+
+void
+write_value(const struct key *k, const struct conf *c, unsigned roles, bool with_secrets, struct buf *out)
+{
+	const char *indent = key_group(k).n ? "\n\t\t" : "\n\t";
+	struct key_span span;
+
+	if (k->type != KEY_LIST) {
+		value_print(k, c, out);
+		return;
+	}
+	memcpy(&span, (const char *)c + k->offset, sizeof span);
+	buf_addz(out, "(");
+	for (size_t i = 0; i < span.n; i++) {
+		buf_addz(out, i ? "," : "");
+		buf_addz(out, span.n > 1 ? indent : " ");
+		write_item(k, (const char *)span.p + i * k->item_bytes, roles, with_secrets, out);
+	}
+	buf_addz(out, " )");
+}
+
+/* Whether the key has another value in `other`, secrets compared but not shown. */
+static bool
+differs(const struct key *k, const struct conf *c, const struct conf *other)
+{
+	struct buf a, b;
+	bool is_other;
+
+	buf_init(&a, VALUE_BYTES_MAX);
+	buf_init(&b, VALUE_BYTES_MAX);
+	write_value(k, c, CONF_ALL, true, &a);
+	write_value(k, other, CONF_ALL, true, &b);
+	is_other = !str_eq(buf_str(&a), buf_str(&b));
+	if (a.p)
+		explicit_bzero(a.p, a.n);
+	if (b.p)
+		explicit_bzero(b.p, b.n);
+	buf_clear(&a);
+	buf_clear(&b);
+	return is_other;
+}
+
+void
+conf_write(const struct conf *c, unsigned roles, bool all, bool with_secrets, struct buf *out)
+{
+	struct conf *plain = conf_default();
+	struct writer w = {out, STR_NULL};
+	struct buf value;
+
+	plain->postmaster = conf_default_postmaster(c, &plain->arena);
+	buf_init(&value, VALUE_BYTES_MAX);
+	for (size_t i = 0; i < key_count; i++) {
+		const struct key *k = &key_table[i];
+
+		if ((k->flags & KEY_ITEM) || !is_for(k, roles))
+			continue;
+		if (!all && !differs(k, c, plain))
+			continue;
+		buf_reset(&value);
+		write_value(k, c, roles, with_secrets, &value);
+		write_key(&w, k, buf_str(&value));
+	}
+	enter_group(&w, STR_NULL);
+	buf_clear(&value);
+	conf_drop(&plain);
+}
+
+void
+conf_write_changes(const struct conf *before, const struct conf *after, struct buf *out)
+{
+	for (size_t i = 0; i < key_count; i++) {
+		const struct key *k = &key_table[i];
+
+		if ((k->flags & KEY_ITEM) || !differs(k, before, after))
+			continue;
+		buf_addf(out, "%s ", k->path);
+		value_print(k, before, out);
+		buf_addz(out, " -> ");
+		value_print(k, after, out);
+		buf_addz(out, k->flags & KEY_RESTART ? " (needs a restart)\n" : "\n");
+	}
+}
