@@ -1,0 +1,203 @@
+/*
+ * content: the message itself.  Header and body stand in one buffer up to the size of one packet;
+ * what is larger goes on in a file that the queue opened.  A fault found on the way is kept for the
+ * end of the data, so that the talk stays in step (RFC 5321 section 4.5.2, and every smuggling attack).
+ */
+#include "submission/content.h"
+
+#include "mail/header.h"
+#include "submission/chunk.h"
+#include "submission/commit.h"
+#include "submission/transaction.h"
+
+/* The decoder may hold back a few bytes of one block and give them with the next. */
+enum { HELD_BACK = 64 };
+
+void
+content_clear(struct session *s)
+{
+	struct content *c = &s->content;
+
+	buf_clear(&c->bytes);
+	*c = (struct content){0};
+	buf_init(&c->bytes, MESSAGE_CONTENT_MAX + HELD_BACK);
+	dot_init(&c->dot);
+}
+
+void
+content_begin(struct session *s, bool is_chunked)
+{
+	content_clear(s);
+	s->content.is_chunked = is_chunked;
+	s->message_deadline_ms = s->services->mono_ms(s->arg) + s->conf->submission.message_timeout_ms;
+}
+
+void
+content_fail(struct session *s, const char *reason, const struct status *status)
+{
+	struct content *c = &s->content;
+
+	if (c->fault)
+		return;
+	c->fault = ARENA_NEW(&s->transaction.arena, struct status);
+	*c->fault = *status;
+	c->fault_reason = reason;
+	buf_clear(&c->bytes);
+	c->bytes.over = true;
+}
+
+enum session_step
+content_data(struct session *s, struct str args)
+{
+	struct status status = status_make(354, NULL, "End data with <CR><LF>.<CR><LF>");
+
+	if (args.n > 0) {
+		status = status_make(501, "5.5.4", "No parameters allowed");
+		return session_refuse(s, "command", "parameters", &status);
+	}
+	content_begin(s, false);
+	s->content.is_last = true;
+	session_enter(s, STATE_DATA);
+	return session_say(s, &status);
+}
+
+/* ---- taking ---- */
+
+size_t
+content_room(const struct session *s)
+{
+	const struct content *c = &s->content;
+
+	if (c->fault)
+		return SIZE_MAX;
+	/* one byte over the limit shows that there is more than one packet holds */
+	return MESSAGE_CONTENT_MAX + 1 > c->bytes.n ? MESSAGE_CONTENT_MAX + 1 - c->bytes.n : 1;
+}
+
+enum session_step
+content_read(struct session *s, struct str in, size_t *used_out)
+{
+	struct content *c = &s->content;
+	size_t before = c->bytes.n;
+
+	c->is_piece_done = dot_take(&c->dot, str_upto(in, content_room(s)), &c->bytes, used_out);
+	return content_go_on(s, before);
+}
+
+/* Where the header ends is looked for once, in new bytes only. */
+static void
+find_body(struct session *s)
+{
+	struct content *c = &s->content;
+	struct status status = status_make(552, "5.3.4", "Header is larger than %u bytes",
+	    (unsigned)HEADER_BYTES_MAX);
+	const char *from, *found;
+
+	if (c->body_at > 0 || c->bytes.n < 2)
+		return;
+	if (memcmp(c->bytes.p, "\r\n", 2) == 0) {
+		c->body_at = 2;
+		return;
+	}
+	from = c->bytes.p + c->scanned;
+	found = memmem(from, c->bytes.n - c->scanned, "\r\n\r\n", 4);
+	c->scanned = c->bytes.n > 3 ? c->bytes.n - 3 : 0;
+	if (found)
+		c->body_at = (size_t)(found - c->bytes.p) + 4;
+	if ((c->body_at > 0 ? c->body_at : c->bytes.n) > HEADER_BYTES_MAX)
+		content_fail(s, "header_too_large", &status);
+}
+
+static void
+check(struct session *s, size_t before)
+{
+	struct content *c = &s->content;
+	struct status bare = status_make(550, "5.6.11", "Bare CR or LF in message");
+	struct status nul = status_make(550, "5.6.0", "NUL in message");
+	struct status large;
+	unsigned faults = c->dot.faults | c->check.faults;
+
+	if (faults)
+		content_fail(s, "bare_line_end", faults & (DOT_BARE_CR | DOT_BARE_LF) ? &bare : &nul);
+	if (c->fault)
+		return;
+	c->total_bytes += c->bytes.n - before;
+	if (c->total_bytes > s->conf->limits.message_size) {
+		large = status_make(552, "5.3.4", "Message is larger than %llu bytes",
+		    (unsigned long long)s->conf->limits.message_size);
+		content_fail(s, "too_large", &large);
+		return;
+	}
+	if (!c->has_8bit_body)
+		c->has_8bit_body = !str_is_ascii(str_from(buf_str(&c->bytes), before));
+	find_body(s);
+}
+
+/* ---- the file ---- */
+
+static void
+write_out(struct session *s)
+{
+	struct content *c = &s->content;
+	struct status status = status_make(452, "4.3.1", "Message cannot be stored now, try again later");
+
+	if (!s->services->write_file(s->arg, buf_str(&c->bytes))) {
+		content_fail(s, "storage", &status);
+		return;
+	}
+	c->file_bytes += c->bytes.n;
+	buf_reset(&c->bytes);
+}
+
+static enum session_step
+piece_end(struct session *s)
+{
+	if (s->content.is_chunked)
+		return chunk_end(s);
+	return commit_begin(s);
+}
+
+static enum session_step
+file_opened(struct session *s, const struct status *verdict)
+{
+	struct content *c = &s->content;
+
+	if (!status_is_ok(verdict)) {
+		content_fail(s, "storage", verdict);
+		return c->is_piece_done ? piece_end(s) : SESSION_NEXT;
+	}
+	c->in_file = true;
+	c->header = arena_str(&s->transaction.arena, str_upto(buf_str(&c->bytes), c->body_at - 2));
+	buf_drop(&c->bytes, c->body_at);
+	write_out(s);
+	return c->is_piece_done ? piece_end(s) : SESSION_NEXT;
+}
+
+static enum session_step
+ask_file(struct session *s)
+{
+	struct message_spool_file m = {s->id, s->number, s->content.total_bytes};
+	struct status status = status_make(451, "4.3.0", "Queue is not available, try again later");
+
+	if (!s->services->open_file(s->arg, &m)) {
+		content_fail(s, "queue_unavailable", &status);
+		return s->content.is_piece_done ? piece_end(s) : SESSION_NEXT;
+	}
+	s->heard = file_opened;
+	return SESSION_WAIT;
+}
+
+enum session_step
+content_go_on(struct session *s, size_t before)
+{
+	struct content *c = &s->content;
+	bool is_full;
+
+	check(s, before);
+	is_full = !c->fault && c->bytes.n > MESSAGE_CONTENT_MAX;
+	if (is_full && !c->in_file)
+		return ask_file(s);
+	if (is_full)
+		write_out(s);
+	return c->is_piece_done ? piece_end(s) : SESSION_NEXT;
+}

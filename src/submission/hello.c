@@ -1,0 +1,182 @@
+/*
+ * hello: who we are and what we can do.  STARTTLS forgets everything that was said in the clear, and
+ * bytes that came together with it end the session (RFC 3207 section 4.2, the "NO STARTTLS" attacks).
+ */
+#include "submission/hello.h"
+
+#include "mail/command.h"
+#include "submission/login.h"
+#include "submission/transaction.h"
+
+enum session_step
+hello_greet(struct session *s)
+{
+	s->was_greeted = true;
+	buf_addf(&s->out, "220 %.*s ESMTP sallyport\r\n", STR_ARG(s->conf->hostname));
+	return SESSION_NEXT;
+}
+
+/* EHLO and HELO end a transaction (RFC 5321 section 4.1.4). */
+static bool
+take_name(struct session *s, struct str name)
+{
+	if (!command_is_helo(name))
+		return false;
+	buf_reset(&s->helo);
+	buf_adds(&s->helo, name);
+	transaction_drop(s);
+	return true;
+}
+
+static enum session_step
+bad_name(struct session *s)
+{
+	struct status status = status_make(501, "5.5.4", "A domain or an address literal is needed");
+
+	return session_refuse(s, "command", "bad_hello", &status);
+}
+
+static void
+list_mechanisms(struct session *s)
+{
+	const struct conf_strs *all = &s->conf->auth.mechanisms;
+
+	buf_addz(&s->out, "250-AUTH");
+	for (size_t i = 0; i < all->count; i++)
+		if (login_is_offered(s, all->str[i]))
+			buf_addf(&s->out, " %.*s", STR_ARG(all->str[i]));
+	buf_addz(&s->out, "\r\n");
+}
+
+enum session_step
+hello_ehlo(struct session *s, struct str args)
+{
+	if (!take_name(s, args))
+		return bad_name(s);
+	buf_addf(&s->out, "250-%.*s\r\n", STR_ARG(s->conf->hostname));
+	buf_addz(&s->out, "250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n"
+	    "250-DSN\r\n250-CHUNKING\r\n");
+	if (s->is_secure)
+		list_mechanisms(s);
+	else if (s->may_tls)
+		buf_addz(&s->out, "250-STARTTLS\r\n");
+	buf_addf(&s->out, "250 SIZE %llu\r\n", (unsigned long long)s->conf->limits.message_size);
+	return SESSION_NEXT;
+}
+
+enum session_step
+hello_helo(struct session *s, struct str args)
+{
+	if (!take_name(s, args))
+		return bad_name(s);
+	buf_addf(&s->out, "250 %.*s\r\n", STR_ARG(s->conf->hostname));
+	return SESSION_NEXT;
+}
+
+static enum session_step
+no_arguments(struct session *s)
+{
+	struct status status = status_make(501, "5.5.4", "No parameters allowed");
+
+	return session_refuse(s, "command", "parameters", &status);
+}
+
+/* ---- STARTTLS ---- */
+
+enum session_step
+hello_starttls(struct session *s, struct str args)
+{
+	struct status status;
+
+	if (s->behind > 0 || s->services->has_unseen(s->arg)) {
+		status = status_make(501, "5.5.1", "Bytes came behind STARTTLS");
+		session_refuse(s, "tls", "injection", &status);
+		s->reason = "injection";
+		return SESSION_CLOSE;
+	}
+	if (args.n > 0)
+		return no_arguments(s);
+	if (!s->may_tls || !s->services->start_tls(s->arg)) {
+		status = status_make(454, "4.7.0", "TLS is not available now");
+		return session_refuse(s, "tls", "tls_unavailable", &status);
+	}
+	session_enter(s, STATE_HANDSHAKE);
+	status = status_make(220, "2.0.0", "Ready to start TLS");
+	session_say(s, &status);
+	return SESSION_WAIT;
+}
+
+enum session_step
+session_secured(struct session *s, const char *version, struct str binding)
+{
+	if (s->state != STATE_HANDSHAKE)
+		return SESSION_WAIT;
+	buf_reset(&s->helo);
+	s->is_secure = true;
+	s->binding_bytes = (uint8_t)(binding.n <= sizeof s->binding ? binding.n : 0);
+	memcpy(s->binding, binding.p ? binding.p : "", s->binding_bytes);
+	memcpy(s->tls, version, strnlen(version, sizeof s->tls - 1));
+	session_enter(s, STATE_FRESH);
+	return s->was_greeted ? SESSION_NEXT : hello_greet(s);
+}
+
+/* ---- the rest ---- */
+
+enum session_step
+hello_noop(struct session *s, struct str args)
+{
+	struct status status = status_make(250, "2.0.0", "Ok");
+
+	(void)args;
+	return session_say(s, &status);
+}
+
+enum session_step
+hello_quit(struct session *s, struct str args)
+{
+	struct status status = status_make(221, "2.0.0", "Bye");
+
+	if (args.n > 0)
+		return no_arguments(s);
+	return session_leave(s, "quit", &status);
+}
+
+enum session_step
+hello_vrfy(struct session *s, struct str args)
+{
+	struct status status = status_make(252, "2.0.0", "Send it, and see");
+
+	if (args.n == 0)
+		status = status_make(501, "5.5.4", "An address is needed");
+	return args.n > 0 ? session_say(s, &status) : session_refuse(s, "command", "parameters", &status);
+}
+
+enum session_step
+hello_help(struct session *s, struct str args)
+{
+	struct status status = status_make(214, "2.0.0", "Message submission, RFC 6409; log in, then send");
+
+	(void)args;
+	return session_say(s, &status);
+}
+
+enum session_step
+hello_unimplemented(struct session *s, struct str args)
+{
+	struct status status = status_make(502, "5.5.1", "Command not implemented");
+
+	(void)args;
+	return session_refuse(s, "command", "not_implemented", &status);
+}
+
+/* A browser that was talked into posting a form here must not be heard any further. */
+enum session_step
+hello_http(struct session *s, struct str args)
+{
+	struct status status = status_make(500, "5.5.1", "This is not a web server");
+
+	(void)args;
+	session_refuse(s, "command", "http", &status);
+	s->reason = "http";
+	return SESSION_CLOSE;
+}

@@ -1,0 +1,13 @@
+/*
+ * hello: the greeting, EHLO and HELO, STARTTLS (RFC 3207), and the verbs that carry no mail.
+ */
+#ifndef SUBMISSION_HELLO_H
+#define SUBMISSION_HELLO_H
+
+#include "submission/state.h"
+
+verb_fn hello_ehlo, hello_helo, hello_starttls, hello_noop, hello_quit, hello_vrfy, hello_help;
+verb_fn hello_unimplemented, hello_http;
+enum session_step hello_greet(struct session *s);
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * login: AUTH (RFC 4954): base64 and order are kept here, everything else is asked.
+ */
+#ifndef SUBMISSION_LOGIN_H
+#define SUBMISSION_LOGIN_H
+
+#include "submission/state.h"
+
+verb_fn login_auth;
+/* A line within the exchange. */
+enum session_step login_response(struct session *s, struct str line);
+enum session_step login_too_long(struct session *s);
+/* The exchange that runs is given up. */
+void login_cancel(struct session *s);
+bool login_is_offered(const struct session *s, struct str mechanism);
+
+#endif

@@ -1,0 +1,431 @@
+/*
+ * session: the verb table and the states with their patience.  A state decides who reads the next bytes;
+ * the table decides who answers a command; handlers never ask for the state.
+ */
+#include "submission/session.h"
+
+#include "base/mem.h"
+#include "mail/command.h"
+#include "submission/chunk.h"
+#include "submission/content.h"
+#include "submission/hello.h"
+#include "submission/line.h"
+#include "submission/login.h"
+#include "submission/transaction.h"
+
+enum {
+	BAD_COMMANDS_MAX = 20,
+	STORING_MS = 120000,
+	OUT_MAX = 1 << 20,
+	NAME_MAX_BYTES = 2048,
+};
+
+enum {
+	ON_TLS = AT(STATE_FRESH) | AT(STATE_SECURE),
+	MAILING = AT(STATE_SENDER) | AT(STATE_READY) | AT(STATE_CHUNKS),
+	LOGGED_IN = AT(STATE_TRUSTED) | MAILING,
+	ANYTIME = AT(STATE_PLAIN) | ON_TLS | LOGGED_IN,
+};
+
+struct verb {
+	const char *name;
+	unsigned when;
+	verb_fn *does;         /* NULL: 503 with the text */
+	const char *otherwise;
+};
+
+static const struct verb verbs[] = {
+    /* name       may be said when         does, or why not */
+    {"MAIL",     AT(STATE_TRUSTED),         transaction_mail, NULL},
+    {"MAIL",     MAILING,                   NULL, "A transaction is open"},
+    {"RCPT",     AT(STATE_SENDER) | AT(STATE_READY), transaction_rcpt, NULL},
+    {"RCPT",     AT(STATE_TRUSTED),         NULL, "MAIL first"},
+    {"RCPT",     AT(STATE_CHUNKS),          NULL, "The message has begun"},
+    {"DATA",     AT(STATE_READY),           content_data, NULL},
+    {"DATA",     AT(STATE_TRUSTED),         NULL, "MAIL first"},
+    {"DATA",     AT(STATE_SENDER),          NULL, "RCPT first"},
+    {"DATA",     AT(STATE_CHUNKS),          NULL, "DATA and BDAT do not mix"},
+    {"BDAT",     AT(STATE_READY) | AT(STATE_CHUNKS), chunk_bdat, NULL},
+    {"BDAT",     ANYTIME,                   chunk_astray, "MAIL and RCPT first"},
+    {"RSET",     ANYTIME,                   transaction_rset, NULL},
+    {"QUIT",     ANYTIME,                   hello_quit, NULL},
+    {"NOOP",     ANYTIME,                   hello_noop, NULL},
+    {"EHLO",     ANYTIME,                   hello_ehlo, NULL},
+    {"HELO",     ANYTIME,                   hello_helo, NULL},
+    {"AUTH",     AT(STATE_SECURE),          login_auth, NULL},
+    {"AUTH",     AT(STATE_FRESH),           NULL, "EHLO first"},
+    {"AUTH",     AT(STATE_TRUSTED),         NULL, "Already authenticated"},
+    {"AUTH",     MAILING,                   NULL, "Not within a transaction"},
+    {"STARTTLS", AT(STATE_PLAIN),           hello_starttls, NULL},
+    {"STARTTLS", ON_TLS | LOGGED_IN,        NULL, "TLS is active"},
+    {"HELP",     ANYTIME,                   hello_help, NULL},
+    {"VRFY",     LOGGED_IN,                 hello_vrfy, NULL},
+    {"EXPN",     LOGGED_IN,                 hello_unimplemented, NULL},
+    {"BURL",     LOGGED_IN,                 hello_unimplemented, NULL},
+    {"ETRN",     LOGGED_IN,                 hello_unimplemented, NULL},
+    {"TURN",     LOGGED_IN,                 hello_unimplemented, NULL},
+    {"SEND",     LOGGED_IN,                 hello_unimplemented, NULL},
+    {"SOML",     LOGGED_IN,                 hello_unimplemented, NULL},
+    {"SAML",     LOGGED_IN,                 hello_unimplemented, NULL},
+    {"GET",      ANYTIME,                   hello_http, NULL},
+    {"POST",     ANYTIME,                   hello_http, NULL},
+    {"PUT",      ANYTIME,                   hello_http, NULL},
+    {"HEAD",     ANYTIME,                   hello_http, NULL},
+    {"OPTIONS",  ANYTIME,                   hello_http, NULL},
+    {"CONNECT",  ANYTIME,                   hello_http, NULL},
+    {"DELETE",   ANYTIME,                   hello_http, NULL},
+    {"PATCH",    ANYTIME,                   hello_http, NULL},
+    {"TRACE",    ANYTIME,                   hello_http, NULL},
+};
+
+/* ---- states ---- */
+
+enum patience { UNTIL_LOGIN, PER_COMMAND, PER_MESSAGE, BETWEEN_CHUNKS, PER_STORE };
+
+static read_fn read_nothing;
+
+static const struct {
+	read_fn *read;
+	enum patience patience;
+	const char *instead; /* 530 for what is not allowed here */
+} states[STATE_STATES] = {
+    [STATE_HANDSHAKE] = {read_nothing, UNTIL_LOGIN, NULL},
+    [STATE_PLAIN] = {line_read, UNTIL_LOGIN, "Must issue a STARTTLS command first"},
+    [STATE_FRESH] = {line_read, UNTIL_LOGIN, "Authentication required"},
+    [STATE_SECURE] = {line_read, UNTIL_LOGIN, "Authentication required"},
+    [STATE_LOGIN] = {line_read, UNTIL_LOGIN, NULL},
+    [STATE_TRUSTED] = {line_read, PER_COMMAND, NULL},
+    [STATE_SENDER] = {line_read, PER_COMMAND, NULL},
+    [STATE_READY] = {line_read, PER_COMMAND, NULL},
+    [STATE_DATA] = {content_read, PER_MESSAGE, NULL},
+    [STATE_CHUNK] = {chunk_read, PER_MESSAGE, NULL},
+    [STATE_CHUNKS] = {line_read, BETWEEN_CHUNKS, NULL},
+    [STATE_ASTRAY] = {chunk_read_astray, PER_MESSAGE, NULL},
+    [STATE_STORING] = {read_nothing, PER_STORE, NULL},
+};
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t
+deadline_of(const struct session *s, int64_t now)
+{
+	int64_t idle = now + s->conf->submission.idle_timeout_ms;
+
+	switch (states[s->state].patience) {
+	case PER_COMMAND:
+		return idle;
+	case PER_MESSAGE:
+		return session_has_login(s) ? s->message_deadline_ms :
+		    sooner(s->login_deadline_ms, s->message_deadline_ms);
+	case BETWEEN_CHUNKS:
+		return sooner(idle, s->message_deadline_ms);
+	case PER_STORE:
+		return now + STORING_MS;
+	case UNTIL_LOGIN:
+		break;
+	}
+	return s->login_deadline_ms;
+}
+
+void
+session_enter(struct session *s, enum session_state state)
+{
+	s->state = state;
+	s->services->deadline(s->arg, deadline_of(s, s->services->mono_ms(s->arg)));
+}
+
+bool
+session_has_login(const struct session *s)
+{
+	return s->user.n > 0;
+}
+
+enum session_state
+session_rest(const struct session *s)
+{
+	if (session_has_login(s))
+		return STATE_TRUSTED;
+	if (!s->is_secure)
+		return STATE_PLAIN;
+	return s->helo.n > 0 ? STATE_SECURE : STATE_FRESH;
+}
+
+/* ---- what is said ---- */
+
+enum session_step
+session_say(struct session *s, const struct status *status)
+{
+	status_reply(status, &s->out);
+	return SESSION_NEXT;
+}
+
+enum session_step
+session_leave(struct session *s, const char *reason, const struct status *status)
+{
+	session_say(s, status);
+	s->reason = reason;
+	return SESSION_CLOSE;
+}
+
+/* Errors of the talk itself; a refused address or message is none. */
+static bool
+is_bad_command(const struct status *status)
+{
+	return (status->code >= 500 && status->code < 535) || status->code == 555;
+}
+
+static void
+tell(struct session *s, const struct session_refusal *r)
+{
+	if (s->told == r->reason && s->told_number == r->id.number)
+		return;
+	s->told = r->reason;
+	s->told_number = r->id.number;
+	s->services->refused(s->arg, r);
+}
+
+enum session_step
+session_refuse_words(struct session *s, const char *stage, const char *reason,
+    const struct status *status, struct session_words words)
+{
+	bool is_mailing = s->state >= STATE_SENDER || strcmp(stage, "mail") == 0;
+	struct session_refusal r = {
+	    .id = {s->id, is_mailing ? s->number : 0},
+	    .stage = stage,
+	    .reason = reason,
+	    .status = status,
+	    .user = buf_str(&s->user),
+	    .what = words.what,
+	    .words = words.words,
+	};
+	struct status enough;
+
+	s->counts.refused++;
+	tell(s, &r);
+	session_say(s, status);
+	if (!is_bad_command(status) || ++s->bad_commands < BAD_COMMANDS_MAX)
+		return SESSION_NEXT;
+	enough = status_make(421, "4.7.0", "Too many errors");
+	return session_leave(s, "errors", &enough);
+}
+
+enum session_step
+session_refuse(struct session *s, const char *stage, const char *reason, const struct status *status)
+{
+	return session_refuse_words(s, stage, reason, status, (struct session_words){NULL, STR_NULL});
+}
+
+/* ---- commands ---- */
+
+/* The row for this verb here, or any row of that name, or NULL. */
+static const struct verb *
+find_verb(struct str name, enum session_state state)
+{
+	const struct verb *known = NULL;
+
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+		if (!str_ieq(name, str_of(verbs[i].name)))
+			continue;
+		known = &verbs[i];
+		if (known->when & AT(state))
+			break;
+	}
+	return known;
+}
+
+static enum session_step
+out_of_order(struct session *s, const struct verb *v)
+{
+	struct status status;
+
+	if (!(v->when & AT(s->state)) || (v->does && states[s->state].instead))
+		status = status_make(530, "5.7.0", "%s", states[s->state].instead);
+	else
+		status = status_make(503, "5.5.1", "%s", v->otherwise);
+	return session_refuse(s, "command", status.code == 530 ? "not_allowed_yet" : "out_of_order", &status);
+}
+
+enum session_step
+session_command(struct session *s, struct str line)
+{
+	struct status status;
+	struct str verb, args;
+	const struct verb *v;
+
+	if (!command_split(line, &verb, &args)) {
+		status = status_make(500, "5.5.2", "Syntax error");
+		return session_refuse(s, "command", "syntax", &status);
+	}
+	v = find_verb(verb, s->state);
+	if (!v) {
+		status = status_make(500, "5.5.1", "Command not recognized");
+		return session_refuse(s, "command", "unknown_command", &status);
+	}
+	if (!(v->when & AT(s->state)) || !v->does)
+		return out_of_order(s, v);
+	return v->does(s, args);
+}
+
+enum session_step
+session_out_of_order(struct session *s, const char *name)
+{
+	return out_of_order(s, find_verb(str_of(name), s->state));
+}
+
+/* ---- input ---- */
+
+static enum session_step
+read_nothing(struct session *s, struct str in, size_t *used_out)
+{
+	(void)s;
+	(void)in;
+	*used_out = 0;
+	return SESSION_WAIT;
+}
+
+/* Each line awaited has the whole patience of its state, however slowly it comes. */
+enum session_step
+session_take(struct session *s, struct str in, size_t *used_out)
+{
+	enum session_step step;
+
+	*used_out = 0;
+	if (in.n == 0)
+		return SESSION_NEXT;
+	step = states[s->state].read(s, in, used_out);
+	if (step == SESSION_NEXT && *used_out > 0 && states[s->state].read == line_read)
+		session_enter(s, s->state);
+	return step;
+}
+
+/* ---- events ---- */
+
+enum session_step
+session_begin(struct session *s)
+{
+	if (s->state == STATE_HANDSHAKE) {
+		session_enter(s, STATE_HANDSHAKE);
+		return SESSION_WAIT;
+	}
+	session_enter(s, STATE_PLAIN);
+	return hello_greet(s);
+}
+
+enum session_step
+session_verdict(struct session *s, const struct status *verdict)
+{
+	struct status lost = status_make(451, "4.3.0", "Queue is not available, try again later");
+	verdict_fn *heard = s->heard;
+
+	if (!heard)
+		return SESSION_WAIT;
+	s->heard = NULL;
+	return heard(s, verdict ? verdict : &lost);
+}
+
+enum session_step
+session_expired(struct session *s)
+{
+	struct status status = status_make(421, "4.4.2", "%s",
+	    session_has_login(s) ? "Timed out" : "Login timed out");
+
+	if (s->state == STATE_HANDSHAKE) {
+		s->reason = "timeout";
+		return SESSION_CLOSE;
+	}
+	return session_leave(s, "timeout", &status);
+}
+
+enum session_step
+session_stop(struct session *s)
+{
+	const unsigned busy = AT(STATE_DATA) | AT(STATE_CHUNK) | AT(STATE_CHUNKS) | AT(STATE_STORING);
+	struct status status = status_make(421, "4.3.2", "Service is shutting down");
+
+	s->is_stopping = true;
+	if (busy & AT(s->state))
+		return s->heard ? SESSION_WAIT : SESSION_NEXT;
+	if (s->state == STATE_HANDSHAKE) {
+		s->reason = "shutdown";
+		return SESSION_CLOSE;
+	}
+	return session_leave(s, "shutdown", &status);
+}
+
+enum session_step
+session_user_gone(struct session *s)
+{
+	struct status status = status_make(421, "4.7.0", "This login was withdrawn");
+
+	return session_leave(s, "user_gone", &status);
+}
+
+/* ---- life ---- */
+
+struct session *
+session_new(const struct session_setup *setup)
+{
+	struct session *s = MEM_NEW(struct session);
+
+	s->services = setup->services;
+	s->arg = setup->arg;
+	s->conf = conf_keep(setup->conf);
+	s->id = setup->id;
+	s->client = setup->client;
+	s->port = setup->port;
+	s->may_tls = setup->may_tls;
+	s->state = setup->is_implicit_tls ? STATE_HANDSHAKE : STATE_PLAIN;
+	s->reason = "closed";
+	s->login_deadline_ms = s->services->mono_ms(s->arg) + s->conf->submission.login_timeout_ms;
+	buf_init(&s->out, OUT_MAX);
+	buf_init(&s->helo, NAME_MAX_BYTES);
+	buf_init(&s->user, NAME_MAX_BYTES);
+	transaction_init(s);
+	return s;
+}
+
+void
+session_free(struct session **s)
+{
+	struct session *gone = *s;
+
+	if (!gone)
+		return;
+	*s = NULL;
+	gone->heard = NULL;
+	login_cancel(gone);
+	transaction_forget(gone);
+	buf_clear(&gone->out);
+	buf_clear(&gone->helo);
+	buf_clear(&gone->user);
+	conf_drop(&gone->conf);
+	mem_free(gone);
+}
+
+struct buf *
+session_out(struct session *s)
+{
+	return &s->out;
+}
+
+struct str
+session_user(const struct session *s)
+{
+	return buf_str(&s->user);
+}
+
+struct session_counts
+session_counts(const struct session *s)
+{
+	return s->counts;
+}
+
+const char *
+session_reason(const struct session *s)
+{
+	return s->reason;
+}

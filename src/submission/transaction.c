@@ -1,0 +1,216 @@
+/*
+ * transaction: a sender that belongs to the login, and recipients, each of which the queue agreed to
+ * count.  What was reserved is given back by whatever ends the transaction before its commit.
+ */
+#include "submission/transaction.h"
+
+#include "mail/command.h"
+#include "policy/rules.h"
+#include "submission/content.h"
+
+enum {
+	TRANSACTION_MAX = 8 << 20,
+	ENVELOPE_FIXED = 4096,   /* all fields but the recipients, generously */
+	ENVELOPE_PER_RECIPIENT = 32,
+	ASKED_MAX = 2 * COMMAND_LINE_MAX,
+};
+
+void
+transaction_init(struct session *s)
+{
+	arena_init(&s->transaction.arena, TRANSACTION_MAX);
+	buf_init(&s->transaction.recipients, ENVELOPE_RECIPIENTS_MAX * sizeof(struct recipient));
+	buf_init(&s->transaction.asked, ASKED_MAX);
+	content_clear(s);
+}
+
+void
+transaction_forget(struct session *s)
+{
+	struct transaction *t = &s->transaction;
+	struct message_release m = {s->id, s->number};
+
+	if (t->is_reserved)
+		s->services->release(s->arg, &m);
+	arena_clear(&t->arena);
+	buf_clear(&t->recipients);
+	buf_clear(&t->asked);
+	*t = (struct transaction){.arena = t->arena, .recipients = t->recipients, .asked = t->asked};
+	content_clear(s);
+}
+
+void
+transaction_drop(struct session *s)
+{
+	transaction_forget(s);
+	session_enter(s, session_rest(s));
+}
+
+enum session_step
+transaction_rset(struct session *s, struct str args)
+{
+	struct status status = status_make(250, "2.0.0", "Ok");
+
+	if (args.n > 0) {
+		status = status_make(501, "5.5.4", "No parameters allowed");
+		return session_refuse(s, "command", "parameters", &status);
+	}
+	transaction_drop(s);
+	return session_say(s, &status);
+}
+
+/* ---- MAIL ---- */
+
+static enum session_step
+refuse_sender(struct session *s, const struct command_mail *mail)
+{
+	struct session_words words = {"from", mail->sender.text};
+	struct str shown = mail->sender.text.n > 0 ? mail->sender.text : STR("<>");
+	struct status status;
+
+	if (mail->sender.is_utf8 && !mail->smtputf8) {
+		status = status_make(553, "5.6.7", "Address needs SMTPUTF8");
+		return session_refuse_words(s, "mail", "smtputf8", &status, words);
+	}
+	/* delivery reports are composed here; a login has an address of its own */
+	status = status_make(550, "5.7.1", "%.*s may not send as %.*s", STR_ARG(buf_str(&s->user)),
+	    STR_ARG(shown));
+	return session_refuse_words(s, "mail", "sender_not_allowed", &status, words);
+}
+
+static void
+begin(struct session *s, const struct command_mail *mail)
+{
+	struct transaction *t = &s->transaction;
+
+	s->number++;
+	t->sender = arena_str(&t->arena, mail->sender.text);
+	t->envid = arena_str(&t->arena, mail->envid);
+	t->ret = mail->ret;
+	t->smtputf8 = mail->smtputf8;
+	t->envelope_bytes = ENVELOPE_FIXED + t->sender.n + t->envid.n;
+	session_enter(s, STATE_SENDER);
+}
+
+enum session_step
+transaction_mail(struct session *s, struct str args)
+{
+	struct command_mail mail;
+	struct status status = command_parse_mail(args, &mail);
+
+	if (status.code != 250)
+		return session_refuse(s, "mail", "syntax", &status);
+	if ((mail.sender.is_utf8 && !mail.smtputf8) || mail.sender.text.n == 0 ||
+	    !rules_may_send(s->conf, buf_str(&s->user), &mail.sender))
+		return refuse_sender(s, &mail);
+	if (mail.has_size && mail.size > s->conf->limits.message_size) {
+		status = status_make(552, "5.3.4", "Message is larger than %llu bytes",
+		    (unsigned long long)s->conf->limits.message_size);
+		return session_refuse(s, "mail", "too_large", &status);
+	}
+	if ((int64_t)s->counts.messages >= s->conf->limits.messages_per_session) {
+		status = status_make(421, "4.7.0", "Too many messages in one session, connect again");
+		return session_leave(s, "messages_per_session", &status);
+	}
+	begin(s, &mail);
+	status = status_make(250, "2.1.0", "Ok");
+	return session_say(s, &status);
+}
+
+/* ---- RCPT ---- */
+
+static enum session_step
+refuse_recipient(struct session *s, const char *reason, const struct status *status, struct str address)
+{
+	return session_refuse_words(s, "rcpt", reason, status, (struct session_words){"to", address});
+}
+
+/* Kept aside until the queue agrees: refused recipients, however many, cost no memory.
+ * <postmaster> has no domain (RFC 5321 section 4.5.1): it is that of our first domain. */
+static void
+keep_asked(struct session *s, const struct command_rcpt *rcpt)
+{
+	struct transaction *t = &s->transaction;
+	struct str domain = s->conf->domains.count > 0 ? s->conf->domains.item[0].name : s->conf->hostname;
+
+	buf_reset(&t->asked);
+	buf_adds(&t->asked, rcpt->recipient.text);
+	if (rcpt->recipient.domain.n == 0)
+		buf_addf(&t->asked, "@%.*s", STR_ARG(domain));
+	t->asked_address_bytes = t->asked.n;
+	buf_adds(&t->asked, rcpt->orcpt);
+	t->asked_notify = rcpt->notify;
+}
+
+static struct str
+asked_address(const struct transaction *t)
+{
+	return str_upto(buf_str(&t->asked), t->asked_address_bytes);
+}
+
+static bool
+has_room(const struct session *s, const struct command_rcpt *rcpt)
+{
+	const struct transaction *t = &s->transaction;
+	size_t count = t->recipients.n / sizeof(struct recipient);
+	size_t more = rcpt->recipient.text.n + rcpt->orcpt.n + ADDRESS_DOMAIN_MAX + ENVELOPE_PER_RECIPIENT;
+
+	return (int64_t)count < s->conf->limits.recipients_per_message && count < ENVELOPE_RECIPIENTS_MAX &&
+	    t->envelope_bytes + more <= ENVELOPE_BYTES_MAX;
+}
+
+static verdict_fn reserved;
+
+static enum session_step
+ask(struct session *s)
+{
+	struct transaction *t = &s->transaction;
+	struct message_reserve m = {s->id, s->number, buf_str(&s->user), 1};
+	struct status status = status_make(451, "4.3.0", "Queue is not available, try again later");
+
+	if (!s->services->reserve(s->arg, &m))
+		return refuse_recipient(s, "queue_unavailable", &status, asked_address(t));
+	t->is_reserved = true;
+	s->heard = reserved;
+	return SESSION_WAIT;
+}
+
+enum session_step
+transaction_rcpt(struct session *s, struct str args)
+{
+	struct command_rcpt rcpt;
+	struct status status = command_parse_rcpt(args, &rcpt);
+	struct transaction *t = &s->transaction;
+
+	if (status.code != 250)
+		return session_refuse(s, "rcpt", "syntax", &status);
+	if (rcpt.recipient.is_utf8 && !t->smtputf8) {
+		status = status_make(553, "5.6.7", "Address needs SMTPUTF8");
+		return refuse_recipient(s, "smtputf8", &status, rcpt.recipient.text);
+	}
+	if (!has_room(s, &rcpt)) {
+		status = status_make(452, "4.5.3", "Too many recipients");
+		return refuse_recipient(s, "too_many_recipients", &status, rcpt.recipient.text);
+	}
+	keep_asked(s, &rcpt);
+	return ask(s);
+}
+
+static enum session_step
+reserved(struct session *s, const struct status *verdict)
+{
+	struct transaction *t = &s->transaction;
+	struct status status = status_make(250, "2.1.5", "Ok");
+	struct recipient r;
+
+	if (!status_is_ok(verdict))
+		return refuse_recipient(s, "limit", verdict, asked_address(t));
+	r.address = arena_str(&t->arena, asked_address(t));
+	r.orcpt = arena_str(&t->arena, str_from(buf_str(&t->asked), t->asked_address_bytes));
+	r.notify = t->asked_notify;
+	buf_add(&t->recipients, &r, sizeof r);
+	t->envelope_bytes += t->asked.n + ENVELOPE_PER_RECIPIENT;
+	s->counts.recipients++;
+	session_enter(s, STATE_READY);
+	return session_say(s, &status);
+}

@@ -1,0 +1,16 @@
+/*
+ * transaction: MAIL, RCPT, RSET: who sends to whom.
+ */
+#ifndef SUBMISSION_TRANSACTION_H
+#define SUBMISSION_TRANSACTION_H
+
+#include "submission/state.h"
+
+verb_fn transaction_mail, transaction_rcpt, transaction_rset;
+void transaction_init(struct session *s);
+/* Gives back what was reserved and forgets all of it. */
+void transaction_forget(struct session *s);
+/* The same; the session is at rest then. */
+void transaction_drop(struct session *s);
+
+#endif
