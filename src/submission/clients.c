@@ -123,7 +123,7 @@ add(struct clients *c, struct str network, int by)
 		_Atomic uint16_t *mine = &cell_of(c, row, network)[c->region];
 		int n = atomic_load_explicit(mine, memory_order_relaxed) + by;
 
-		/* at the top it sticks: it may count too many, never too few */
+		/* below 0: main wiped the region meanwhile */
 		if (n >= 0 && n <= UINT16_MAX)
 			atomic_store_explicit(mine, (uint16_t)n, memory_order_relaxed);
 	}
