@@ -329,7 +329,7 @@ hear(struct client *c)
 		step = phases[e.phase].hears(c, &r, e.about);
 	/* a challenge may be a hash, a reply may be a secret's echo: kept no longer than needed */
 	reply_clear(&c->reply);
-	reply_init(&c->reply, &c->extensions);
+	reply_init(&c->reply, NULL);
 	return speak(c, step);
 }
 
@@ -413,7 +413,7 @@ client_new(const struct client_options *o)
 
 	c->o = *o;
 	buf_init(&c->out, OUTPUT_MAX);
-	reply_init(&c->reply, &c->extensions);
+	reply_init(&c->reply, NULL);
 	if (o->tls != CLIENT_TLS_STANDS)
 		client_expect(c, PHASE_GREETING, ABOUT_NONE);
 	return c;

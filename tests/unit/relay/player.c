@@ -1,0 +1,477 @@
+#include "unit/relay/player.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "mail/dot.h"
+#include "relay/client.h"
+#include "support/talk.h"
+
+enum { RECIPIENTS_MAX = 1000, BODY_MAX = 4 << 20 };
+
+struct player {
+	struct talk talk;
+	const struct talk_act *act;
+	char *why;
+	struct client_options options;
+	struct client *client;
+	enum client_step step;
+	struct envelope envelope;
+	struct recipient recipients[RECIPIENTS_MAX];
+	uint32_t numbers[RECIPIENTS_MAX];
+	struct outgoing message;
+	struct buf output; /* what was said and not yet expected */
+	struct buf body;
+	size_t cut;
+};
+
+struct event {
+	const char *name;
+	bool (*does)(struct player *p, struct str args);
+};
+
+static bool wrong(struct player *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static bool
+wrong(struct player *p, const char *format, ...)
+{
+	int n = snprintf(p->why, 400, "line %u: ", p->act->line);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(p->why + n, 400 - (size_t)n, format, args);
+	va_end(args);
+	return false;
+}
+
+static bool
+word_is(struct str w, const char *z)
+{
+	return str_eq(w, str_of(z));
+}
+
+static unsigned
+number_of(struct str w)
+{
+	uint64_t n;
+
+	return str_u64(w, &n) ? (unsigned)n : 0;
+}
+
+static void
+listen_in(struct player *p)
+{
+	struct buf *out = client_output(p->client);
+
+	buf_adds(&p->output, buf_str(out));
+	buf_reset(out);
+}
+
+static struct client *
+client(struct player *p)
+{
+	if (!p->client)
+		p->client = client_new(&p->options);
+	return p->client;
+}
+
+static void
+stepped(struct player *p, enum client_step step)
+{
+	p->step = step;
+	listen_in(p);
+}
+
+/* ---- events ---- */
+
+static bool
+option(struct player *p, struct str args)
+{
+	static const char *const tls[] = {"never", "offered", "must", "stands"};
+	struct str word, value;
+
+	if (!talk_word(&args, &word))
+		return wrong(p, "option?");
+	if (word_is(word, "lmtp"))
+		p->options.is_lmtp = true;
+	else if (word_is(word, "no-chunking"))
+		p->options.without_chunking = true;
+	else if (word_is(word, "login"))
+		return talk_word(&args, &p->options.username) && talk_word(&args, &p->options.password);
+	else if (word_is(word, "tls") && talk_word(&args, &value))
+		for (unsigned i = 0; i < 4; i++)
+			p->options.tls = word_is(value, tls[i]) ? (enum client_tls)i : p->options.tls;
+	else
+		return wrong(p, "no such option");
+	return true;
+}
+
+static bool
+from(struct player *p, struct str args)
+{
+	p->envelope.sender = args;
+	return true;
+}
+
+static bool
+to(struct player *p, struct str args)
+{
+	struct str word;
+
+	p->envelope.recipient_count = 0;
+	while (talk_word(&args, &word)) {
+		p->recipients[p->envelope.recipient_count] = (struct recipient){.address = word};
+		p->numbers[p->envelope.recipient_count] = p->envelope.recipient_count + 1;
+		p->envelope.recipient_count++;
+	}
+	p->message.count = p->envelope.recipient_count;
+	return true;
+}
+
+static bool
+notify(struct player *p, struct str args)
+{
+	struct str n, bits;
+	struct recipient *r;
+
+	if (!talk_word(&args, &n) || !talk_word(&args, &bits))
+		return wrong(p, "notify N BITS ORCPT");
+	r = &p->recipients[number_of(n) - 1];
+	r->notify = number_of(bits);
+	if (!talk_word(&args, &r->orcpt))
+		r->orcpt = STR_NULL;
+	return true;
+}
+
+static bool
+envid(struct player *p, struct str args)
+{
+	p->envelope.envid = args;
+	return true;
+}
+
+static bool
+ret(struct player *p, struct str args)
+{
+	p->envelope.ret = word_is(args, "full") ? RETURN_FULL : RETURN_HEADERS;
+	return true;
+}
+
+static bool
+utf8(struct player *p, struct str args)
+{
+	(void)args;
+	p->envelope.smtputf8 = true;
+	return true;
+}
+
+static bool
+eight_bit(struct player *p, struct str args)
+{
+	(void)args;
+	p->envelope.body = BODY_8BITMIME;
+	return true;
+}
+
+static bool
+header(struct player *p, struct str args)
+{
+	p->message.header = args;
+	return true;
+}
+
+static bool
+body(struct player *p, struct str args)
+{
+	p->message.body = args;
+	p->message.read = NULL;
+	return true;
+}
+
+static bool
+read_body(void *arg, uint64_t at, char *out, size_t n)
+{
+	struct player *p = arg;
+
+	if (at + n > p->body.n)
+		return false;
+	memcpy(out, p->body.p + at, n);
+	return true;
+}
+
+/* Lines of 61 bytes, every third of which begins with a dot; "file 0": one that cannot be read. */
+static bool
+file(struct player *p, struct str args)
+{
+	size_t bytes = number_of(args);
+
+	for (unsigned i = 0; p->body.n + 61 <= bytes; i++)
+		buf_addf(&p->body, "%s%058u\r\n", i % 3 ? "x" : ".", i);
+	p->message.body_bytes = bytes ? p->body.n : 4096;
+	p->message.read = read_body;
+	p->message.arg = p;
+	return true;
+}
+
+static bool
+begin(struct player *p, struct str args)
+{
+	(void)args;
+	p->message.envelope = &p->envelope;
+	p->message.numbers = p->numbers;
+	p->envelope.recipients = p->recipients;
+	if (p->message.body_bytes != 4096 && !outgoing_look(&p->message))
+		return wrong(p, "the message cannot be read");
+	if (p->step != CLIENT_READY)
+		return wrong(p, "not ready, but at step %d", p->step);
+	stepped(p, client_send(client(p), &p->message));
+	return true;
+}
+
+static bool
+step(struct player *p, struct str args)
+{
+	static const char *const names[] = {"wait", "secure", "ready", "over"};
+
+	client(p);
+	return word_is(args, names[p->step]) || wrong(p, "step is %s", names[p->step]);
+}
+
+static bool
+secured(struct player *p, struct str args)
+{
+	stepped(p, client_secured(client(p), word_is(args, "yes")));
+	return true;
+}
+
+static bool
+lost(struct player *p, struct str args)
+{
+	struct status s = status_make(451, "4.4.2", "connection lost");
+
+	(void)args;
+	stepped(p, client_lost(client(p), &s, "lost"));
+	return true;
+}
+
+static bool
+expire(struct player *p, struct str args)
+{
+	(void)args;
+	stepped(p, client_expired(client(p)));
+	return true;
+}
+
+static bool
+cut(struct player *p, struct str args)
+{
+	p->cut = number_of(args);
+	return true;
+}
+
+/* What DATA would decode to is the message; a chunk is the message itself. */
+static bool
+content(struct player *p, struct str args)
+{
+	bool is_chunk = word_is(args, "chunk"), ok;
+	struct buf expected, got;
+	struct dot d;
+	size_t used;
+
+	while (client_has_more(p->client))
+		stepped(p, client_fill(p->client));
+	buf_init(&expected, BODY_MAX);
+	buf_init(&got, BODY_MAX);
+	buf_adds(&expected, p->message.header);
+	buf_addz(&expected, "\r\n");
+	buf_adds(&expected, p->message.read ? buf_str(&p->body) : p->message.body);
+	dot_init(&d);
+	if (is_chunk)
+		buf_adds(&got, buf_str(&p->output));
+	else if (!dot_take(&d, buf_str(&p->output), &got, &used) || used != p->output.n || d.faults)
+		got.n = 0;
+	ok = str_eq(buf_str(&expected), buf_str(&got));
+	buf_reset(&p->output);
+	buf_clear(&expected);
+	buf_clear(&got);
+	return ok || wrong(p, "the content is not the message");
+}
+
+/* Of content that is no use any more, or of a random nonce. */
+static bool
+rest(struct player *p, struct str args)
+{
+	(void)args;
+	buf_reset(&p->output);
+	return true;
+}
+
+static bool
+status_fits(struct player *p, const struct status *s, const char *reason, struct str args)
+{
+	char enhanced[STATUS_ENHANCED_BYTES] = "-";
+	struct str code, detail, why;
+
+	if (!talk_word(&args, &code))
+		return wrong(p, "CODE ENHANCED REASON");
+	if (s->code)
+		status_enhanced(s, enhanced);
+	if (number_of(code) != s->code)
+		return wrong(p, "code is %u (%s)", s->code, s->text);
+	if (s->code == 0)
+		return true;
+	if (!talk_word(&args, &detail) || !word_is(detail, enhanced))
+		return wrong(p, "enhanced code is %s", enhanced);
+	if (!talk_word(&args, &why) || !word_is(why, reason))
+		return wrong(p, "reason is %s", reason);
+	return args.n == 0 || talk_matches(str_trim(args), str_of(s->text)) ||
+	    wrong(p, "text is \"%s\"", s->text);
+}
+
+static bool
+result(struct player *p, struct str args)
+{
+	const struct client_result *r;
+	struct str n;
+
+	if (!talk_word(&args, &n) || number_of(n) < 1 || number_of(n) > p->message.count)
+		return wrong(p, "result N CODE ENHANCED REASON");
+	r = &client_results(client(p))[number_of(n) - 1];
+	return status_fits(p, &r->status, r->reason, args);
+}
+
+static bool
+dsn(struct player *p, struct str args)
+{
+	const struct client_result *r = &client_results(client(p))[0];
+
+	return r->dsn_passed_on == word_is(args, "yes") || wrong(p, "DSN passed on is wrong");
+}
+
+static bool
+end(struct player *p, struct str args)
+{
+	const struct client_end *e = client_end(client(p));
+
+	return status_fits(p, &e->status, e->reason, args);
+}
+
+static bool
+quit(struct player *p, struct str args)
+{
+	(void)args;
+	client_quit(client(p));
+	listen_in(p);
+	return true;
+}
+
+static bool
+phase(struct player *p, struct str args)
+{
+	return word_is(args, client_phase(client(p))) || wrong(p, "phase is %s", client_phase(p->client));
+}
+
+static bool
+bad_chunking(struct player *p, struct str args)
+{
+	return client_end(client(p))->bad_chunking == word_is(args, "yes") || wrong(p, "it is not so");
+}
+
+static const struct event events[] = {{"option", option}, {"from", from}, {"to", to},
+    {"notify", notify}, {"envid", envid}, {"ret", ret}, {"utf8", utf8}, {"8bit", eight_bit},
+    {"header", header}, {"body", body}, {"file", file}, {"send", begin}, {"step", step},
+    {"secured", secured}, {"lost", lost}, {"expire", expire}, {"cut", cut}, {"content", content}, {"rest", rest},
+    {"result", result}, {"dsn", dsn}, {"end", end}, {"quit", quit}, {"phase", phase},
+    {"bad-chunking", bad_chunking}};
+
+static bool
+happen(struct player *p)
+{
+	struct str rest = p->act->text, name;
+
+	if (!talk_word(&rest, &name))
+		return wrong(p, "no event");
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+		if (word_is(name, events[i].name))
+			return events[i].does(p, str_trim(rest));
+	return wrong(p, "no event of that name");
+}
+
+/* ---- lines ---- */
+
+static bool
+client_says(struct player *p)
+{
+	struct str text = p->act->text;
+	size_t n = text.n + (p->act->is_raw ? 0 : 2);
+
+	client(p);
+	listen_in(p);
+	if (p->output.n < n || !str_eq(str_upto(buf_str(&p->output), text.n), text) ||
+	    (!p->act->is_raw && memcmp(p->output.p + text.n, "\r\n", 2) != 0))
+		return wrong(p, "it says \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
+	buf_drop(&p->output, n);
+	return true;
+}
+
+static bool
+server_says(struct player *p)
+{
+	struct buf bytes;
+	struct str in;
+
+	if (p->output.n)
+		return wrong(p, "it also said \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
+	buf_init(&bytes, 32 << 20);
+	buf_adds(&bytes, p->act->text);
+	if (!p->act->is_raw)
+		buf_addz(&bytes, "\r\n");
+	for (in = buf_str(&bytes); in.n;) {
+		struct str piece = p->cut ? str_upto(in, p->cut) : in;
+		size_t used;
+
+		stepped(p, client_take(client(p), piece, &used));
+		if (p->step != CLIENT_WAIT || used == 0)
+			break;
+		in = str_from(in, used);
+	}
+	buf_clear(&bytes);
+	return true;
+}
+
+static bool
+act(struct player *p)
+{
+	if (p->act->kind == TALK_EVENT)
+		return happen(p);
+	return p->act->kind == TALK_CLIENT ? client_says(p) : server_says(p);
+}
+
+bool
+player_play(const char *path, char why[400])
+{
+	struct player *p = MEM_NEW(struct player);
+	bool ok = talk_read(path, &p->talk, why);
+
+	p->why = why;
+	p->options.hostname = STR("gw.example.com");
+	p->envelope.sender = STR("alice@example.com");
+	p->message.header = STR("Subject: talk\r\n");
+	p->message.body = STR("one\r\n.two\r\n");
+	buf_init(&p->output, 64 << 20);
+	buf_init(&p->body, BODY_MAX);
+	for (size_t i = 0; ok && i < p->talk.count; i++) {
+		p->act = &p->talk.acts[i];
+		ok = act(p);
+	}
+	if (ok && p->output.n)
+		ok = wrong(p, "in the end it said \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
+	client_free(&p->client);
+	talk_clear(&p->talk);
+	buf_clear(&p->output);
+	buf_clear(&p->body);
+	mem_free(p);
+	return ok;
+}
