@@ -11,9 +11,8 @@
 #include <sys/socket.h>
 
 #include "base/buf.h"
+#include "net/endpoint.h"
 #include "net/tls.h"
-
-enum { INET6_ADDRSTRLEN_ = 46 };
 
 struct stream;
 
@@ -25,13 +24,16 @@ enum stream_end {
 	STREAM_EXPIRED,      /* the deadline passed */
 };
 
-/* All are called from the loop, never from inside a call to the stream; the owner may stream_free in each. */
+/* All are called from the loop, never from inside a call to the stream; the owner may stream_free in each.
+ * EOF and CUT come after the input that stood before them, and only while reading is on. */
 struct stream_events {
 	void (*readable)(struct stream *s, void *arg);   /* more input than before */
 	void (*connected)(struct stream *s, void *arg);  /* stream_connect: the connection stands */
 	void (*secured)(struct stream *s, void *arg);    /* stream_start_tls: TLS stands */
-	void (*drained)(struct stream *s, void *arg);    /* all output was taken by the kernel; may be NULL */
-	void (*ended)(struct stream *s, enum stream_end why, void *arg); /* once; only stream_free is left */
+	/* output that had to wait (stream_waiting after stream_flush) was taken by the kernel; may be NULL */
+	void (*drained)(struct stream *s, void *arg);
+	/* once; only stream_free is left; what was shown can still be read */
+	void (*ended)(struct stream *s, enum stream_end why, void *arg);
 };
 
 enum {
@@ -68,7 +70,8 @@ void stream_finish(struct stream *s, int64_t linger_ms);
 /* Absolute, clock_mono_ms(); 0: none.  Replaces the former one. */
 void stream_deadline(struct stream *s, int64_t mono_ms);
 
-/* Begin TLS on what is now plain.  The caller has dropped what it must. */
+/* Begin TLS on what is now plain: flushes what was written, and forgets what was read.  The socket is read
+ * until TLS stands, whatever stream_read said; then its word counts again. */
 void stream_start_tls_server(struct stream *s, struct tls_server *tls);
 /* name: for SNI and verification (see tls_client); kept by the stream. */
 void stream_start_tls_client(struct stream *s, struct tls_client *tls, const char *name);
@@ -80,7 +83,11 @@ const char *stream_tls_version(const struct stream *s);
 bool stream_tls_exporter(const struct stream *s, unsigned char out[32]) MUST_USE;
 /* Client: the certificate was valid for the name (always asked, only `verify` insists). */
 bool stream_tls_is_verified(const struct stream *s);
+/* A ticket of an earlier session was taken. */
+bool stream_tls_is_resumed(const struct stream *s);
+/* 0 or the errno of STREAM_ERROR. */
 int stream_error(const struct stream *s);
+/* Static text, "" when there is nothing to say. */
 const char *stream_error_text(const struct stream *s);
 /* "203.0.113.7" / "2001:db8::1" (mapped IPv4 shown as IPv4) and port. */
 void stream_peer(const struct stream *s, char address_out[INET6_ADDRSTRLEN_], uint16_t *port_out);

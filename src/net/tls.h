@@ -43,6 +43,14 @@ struct tls_client *tls_client_new(struct str ca_file, bool must_verify, char why
 struct tls_client *tls_client_keep(struct tls_client *t);
 void tls_client_drop(struct tls_client **t);
 
+/* For net/tunnel: a new session that is ready for its transport.  The caller keeps a reference as long as it
+ * lives; name is not copied. */
+struct gnutls_session_int;
+struct gnutls_session_int *tls_server_begin(struct tls_server *t);
+struct gnutls_session_int *tls_client_begin(struct tls_client *t, const char *name);
+/* Why a certificate was not accepted (gnutls_certificate_status_t); static. */
+const char *tls_verify_text(unsigned status);
+
 /* SHA-256 of the SubjectPublicKeyInfo of the first certificate in the PEM text. */
 bool tls_key_id_of_certificate(struct str pem, unsigned char out[TLS_KEY_ID_BYTES]) MUST_USE;
 

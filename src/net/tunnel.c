@@ -1,0 +1,331 @@
+/*
+ * tunnel: GnuTLS with buffers for a transport.  Its pull function takes from the bytes lent for one
+ * wakeup, so that one recv serves many records; its push function never blocks.
+ */
+#include "net/tunnel.h"
+
+#include <errno.h>
+#include <gnutls/gnutls.h>
+
+#include "base/mem.h"
+
+enum {
+	KEPT_MAX = 1 << 20,
+	WARNINGS_MAX = 8, /* alerts that mean nothing are not listened to for ever */
+};
+
+struct tunnel {
+	gnutls_session_t session;
+	struct tls_server *server;
+	struct tls_client *client;
+	char *name;
+	struct buf *out;
+	struct str lent;
+	struct buf kept; /* left over from earlier loans; used up before `lent` */
+	size_t kept_at;
+	const char *text;
+	unsigned char warnings;
+	bool is_ended;
+};
+
+static size_t
+take_kept(struct tunnel *t, char *to, size_t n)
+{
+	size_t have = t->kept.n - t->kept_at;
+
+	if (n > have)
+		n = have;
+	if (n == 0)
+		return 0;
+	memcpy(to, t->kept.p + t->kept_at, n);
+	t->kept_at += n;
+	if (t->kept_at == t->kept.n) {
+		buf_clear(&t->kept);
+		t->kept_at = 0;
+	}
+	return n;
+}
+
+static ssize_t
+pull(gnutls_transport_ptr_t arg, void *to, size_t n)
+{
+	struct tunnel *t = arg;
+	size_t got = take_kept(t, to, n);
+	size_t more = n - got < t->lent.n ? n - got : t->lent.n;
+
+	if (more) {
+		memcpy((char *)to + got, t->lent.p, more);
+		t->lent = str_from(t->lent, more);
+	}
+	if (got + more || t->is_ended)
+		return (ssize_t)(got + more);
+	gnutls_transport_set_errno(t->session, EAGAIN);
+	return -1;
+}
+
+static ssize_t
+push(gnutls_transport_ptr_t arg, const giovec_t *v, int count)
+{
+	struct tunnel *t = arg;
+	ssize_t n = 0;
+
+	for (int i = 0; i < count; i++) {
+		buf_add(t->out, v[i].iov_base, v[i].iov_len);
+		n += (ssize_t)v[i].iov_len;
+	}
+	if (buf_ok(t->out))
+		return n;
+	gnutls_transport_set_errno(t->session, ENOBUFS);
+	return -1;
+}
+
+static struct tunnel *
+tunnel_new(gnutls_session_t session, struct buf *out)
+{
+	struct tunnel *t = MEM_NEW(struct tunnel);
+
+	t->session = session;
+	t->out = out;
+	t->text = "";
+	buf_init(&t->kept, KEPT_MAX);
+	gnutls_transport_set_ptr(session, t);
+	gnutls_transport_set_pull_function(session, pull);
+	gnutls_transport_set_vec_push_function(session, push);
+	return t;
+}
+
+struct tunnel *
+tunnel_new_server(struct tls_server *tls, struct buf *out)
+{
+	struct tunnel *t = tunnel_new(tls_server_begin(tls), out);
+
+	t->server = tls_server_keep(tls);
+	return t;
+}
+
+struct tunnel *
+tunnel_new_client(struct tls_client *tls, const char *name, struct buf *out)
+{
+	char *own = mem_text(name, strlen(name));
+	struct tunnel *t = tunnel_new(tls_client_begin(tls, own), out);
+
+	t->client = tls_client_keep(tls);
+	t->name = own;
+	return t;
+}
+
+void
+tunnel_free(struct tunnel **t)
+{
+	if (!*t)
+		return;
+	gnutls_deinit((*t)->session);
+	tls_server_drop(&(*t)->server);
+	tls_client_drop(&(*t)->client);
+	buf_clear(&(*t)->kept);
+	mem_free((*t)->name);
+	mem_free(*t);
+	*t = NULL;
+}
+
+void
+tunnel_lend(struct tunnel *t, struct str bytes)
+{
+	t->lent = bytes;
+}
+
+void
+tunnel_unlend(struct tunnel *t)
+{
+	if (t->kept_at) {
+		buf_drop(&t->kept, t->kept_at);
+		t->kept_at = 0;
+	}
+	if (!buf_adds(&t->kept, t->lent))
+		die("tunnel: fed without being read");
+	t->lent = STR_NULL;
+}
+
+void
+tunnel_end_input(struct tunnel *t)
+{
+	t->is_ended = true;
+}
+
+bool
+tunnel_has_input(const struct tunnel *t)
+{
+	return t->is_ended || t->lent.n || t->kept.n > t->kept_at ||
+	    gnutls_record_check_pending(t->session);
+}
+
+/* An alert tells more than "a fatal alert was received". */
+static enum tunnel_result
+fail(struct tunnel *t, int error)
+{
+	if (error == GNUTLS_E_FATAL_ALERT_RECEIVED)
+		t->text = gnutls_alert_get_name(gnutls_alert_get(t->session));
+	else if (error == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR && t->client)
+		t->text = tls_verify_text(gnutls_session_get_verify_cert_status(t->session));
+	else
+		t->text = gnutls_strerror(error);
+	if (!t->text)
+		t->text = "unknown alert";
+	if (error != GNUTLS_E_FATAL_ALERT_RECEIVED && error != GNUTLS_E_PUSH_ERROR)
+		gnutls_alert_send_appropriate(t->session, error);
+	return TUNNEL_FAILED;
+}
+
+/* True: the call is to be repeated. */
+static bool
+is_harmless(struct tunnel *t, int error)
+{
+	if (error == GNUTLS_E_INTERRUPTED)
+		return true;
+	if (error != GNUTLS_E_WARNING_ALERT_RECEIVED)
+		return false;
+	return ++t->warnings <= WARNINGS_MAX;
+}
+
+enum tunnel_result
+tunnel_handshake(struct tunnel *t)
+{
+	int r;
+
+	do
+		r = gnutls_handshake(t->session);
+	while (is_harmless(t, r));
+	if (r == GNUTLS_E_AGAIN)
+		return TUNNEL_WAIT;
+	if (r == GNUTLS_E_PREMATURE_TERMINATION) {
+		t->text = "closed during the TLS handshake";
+		return TUNNEL_FAILED;
+	}
+	if (r < 0)
+		return fail(t, r);
+	/* one ticket instead of GnuTLS' two; TLS 1.2 sends its own within the handshake */
+	if (t->server && gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3) {
+		r = gnutls_session_ticket_send(t->session, 1, 0);
+		if (r < 0)
+			return fail(t, r);
+	}
+	return TUNNEL_DONE;
+}
+
+static enum tunnel_result
+read_end(struct tunnel *t, ssize_t r)
+{
+	switch (r) {
+	case 0:
+		return TUNNEL_CLOSED;
+	case GNUTLS_E_AGAIN:
+		return TUNNEL_WAIT;
+	case GNUTLS_E_PREMATURE_TERMINATION:
+		t->text = "closed without the end of TLS";
+		return TUNNEL_CUT;
+	case GNUTLS_E_REHANDSHAKE:
+		gnutls_alert_send(t->session, GNUTLS_AL_FATAL, GNUTLS_A_NO_RENEGOTIATION);
+		t->text = "renegotiation refused";
+		return TUNNEL_FAILED;
+	default:
+		return fail(t, (int)r);
+	}
+}
+
+enum tunnel_result
+tunnel_read(struct tunnel *t, struct buf *in, size_t max_bytes)
+{
+	size_t waiting = t->lent.n + t->kept.n - t->kept_at;
+	gnutls_packet_t packet;
+	gnutls_datum_t plain;
+	ssize_t r;
+
+	/* one growth for all records that are here */
+	if (waiting < in->max - in->n && !buf_room(in, waiting))
+		die("tunnel: no room");
+	while (in->n < max_bytes) {
+		packet = NULL;
+		r = gnutls_record_recv_packet(t->session, &packet);
+		if (r > 0) {
+			gnutls_packet_get(packet, &plain, NULL);
+			buf_add(in, plain.data, plain.size);
+		}
+		if (packet)
+			gnutls_packet_deinit(packet);
+		if (r <= 0 && !is_harmless(t, (int)r))
+			return read_end(t, r);
+	}
+	return TUNNEL_FULL;
+}
+
+bool
+tunnel_write(struct tunnel *t, struct str plain)
+{
+	while (plain.n) {
+		ssize_t r = gnutls_record_send(t->session, plain.p, plain.n);
+
+		if (r == GNUTLS_E_INTERRUPTED)
+			continue;
+		if (r <= 0) {
+			t->text = gnutls_strerror((int)r);
+			return false;
+		}
+		plain = str_from(plain, (size_t)r);
+	}
+	return true;
+}
+
+void
+tunnel_bye(struct tunnel *t)
+{
+	gnutls_bye(t->session, GNUTLS_SHUT_WR);
+}
+
+const char *
+tunnel_version(const struct tunnel *t)
+{
+	return gnutls_protocol_get_name(gnutls_protocol_get_version(t->session));
+}
+
+bool
+tunnel_exporter(const struct tunnel *t, unsigned char out[32])
+{
+	gnutls_datum_t binding;
+	bool ok;
+
+	/* RFC 9266 section 4.2: without the extended master secret two sessions could share one */
+	if (gnutls_protocol_get_version(t->session) != GNUTLS_TLS1_3 &&
+	    !gnutls_session_ext_master_secret_status(t->session))
+		return false;
+	if (gnutls_session_channel_binding(t->session, GNUTLS_CB_TLS_EXPORTER, &binding) != 0)
+		return false;
+	ok = binding.size == 32;
+	if (ok)
+		memcpy(out, binding.data, 32);
+	gnutls_free(binding.data);
+	return ok;
+}
+
+bool
+tunnel_is_verified(const struct tunnel *t)
+{
+	unsigned status = 0;
+
+	if (!t->client || !*t->name)
+		return false;
+	if (gnutls_certificate_verify_peers3(t->session, t->name, &status) != 0)
+		return false;
+	return status == 0;
+}
+
+bool
+tunnel_is_resumed(const struct tunnel *t)
+{
+	return gnutls_session_is_resumed(t->session);
+}
+
+const char *
+tunnel_text(const struct tunnel *t)
+{
+	return t->text;
+}

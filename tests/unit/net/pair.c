@@ -1,0 +1,308 @@
+/*
+ * pair: see the header.
+ */
+#include "pair.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static void
+on_readable(struct stream *s, void *arg)
+{
+	struct side *side = arg;
+
+	side->readable++;
+	if (!side->keeps_input) {
+		buf_adds(&side->got, stream_input(s));
+		stream_drop(s, stream_input(s).n);
+	}
+	if (side->then)
+		side->then(side);
+}
+
+static void
+on_connected(struct stream *s, void *arg)
+{
+	(void)s;
+	((struct side *)arg)->connected++;
+}
+
+static void
+on_secured(struct stream *s, void *arg)
+{
+	struct side *side = arg;
+
+	(void)s;
+	side->secured++;
+	if (side->then)
+		side->then(side);
+}
+
+static void
+on_drained(struct stream *s, void *arg)
+{
+	(void)s;
+	((struct side *)arg)->drained++;
+}
+
+static void
+on_ended(struct stream *s, enum stream_end why, void *arg)
+{
+	struct side *side = arg;
+
+	side->ended++;
+	side->why = why;
+	snprintf(side->text, sizeof side->text, "%s", stream_error_text(s));
+	if (side->frees_at_end)
+		stream_free(&side->stream);
+}
+
+const struct stream_events side_events = {
+    on_readable, on_connected, on_secured, on_drained, on_ended};
+
+static void
+side_init(struct side *s)
+{
+	*s = (struct side){.fd = -1};
+	buf_init(&s->got, 64 << 20);
+}
+
+void
+pair_init_raw(struct pair *p)
+{
+	int fds[2];
+
+	p->base = event_base_new();
+	side_init(&p->a);
+	side_init(&p->b);
+	cr_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+	fcntl(fds[1], F_SETFL, O_NONBLOCK);
+	p->a.fd = fds[0];
+	p->b.stream = stream_new(p->base, fds[1], &side_events, &p->b);
+	stream_read(p->b.stream, true);
+}
+
+void
+pair_init(struct pair *p)
+{
+	pair_init_raw(p);
+	fcntl(p->a.fd, F_SETFL, O_NONBLOCK);
+	p->a.stream = stream_new(p->base, p->a.fd, &side_events, &p->a);
+	p->a.fd = -1;
+	stream_read(p->a.stream, true);
+}
+
+void
+pair_clear(struct pair *p)
+{
+	stream_free(&p->a.stream);
+	stream_free(&p->b.stream);
+	if (p->a.fd >= 0)
+		close(p->a.fd);
+	buf_clear(&p->a.got);
+	buf_clear(&p->b.got);
+	event_base_free(p->base);
+}
+
+void
+side_say(struct side *s, const char *text)
+{
+	stream_write(s->stream, str_of(text));
+	stream_flush(s->stream);
+}
+
+static void
+turn(struct pair *p)
+{
+	struct timeval most = {0, 20000};
+
+	event_base_loopexit(p->base, &most);
+	event_base_loop(p->base, EVLOOP_ONCE);
+}
+
+bool
+pair_until(struct pair *p, const unsigned *count, unsigned n)
+{
+	int64_t end = clock_mono_ms() + 5000;
+
+	while (*count < n && clock_mono_ms() < end)
+		turn(p);
+	return *count >= n;
+}
+
+bool
+pair_until_got(struct pair *p, const struct side *s, size_t n)
+{
+	int64_t end = clock_mono_ms() + 10000;
+
+	while (s->got.n < n && clock_mono_ms() < end)
+		turn(p);
+	return s->got.n >= n;
+}
+
+void
+pair_settle(struct pair *p)
+{
+	for (int i = 0; i < 30; i++)
+		event_base_loop(p->base, EVLOOP_NONBLOCK);
+}
+
+/* ---- certificates ---- */
+
+void
+authority_init(struct authority *a, const char *name)
+{
+	unsigned char serial = 1;
+	gnutls_datum_t pem;
+	int fd;
+
+	gnutls_x509_privkey_init(&a->key);
+	gnutls_x509_privkey_generate(
+	    a->key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
+	gnutls_x509_crt_init(&a->crt);
+	gnutls_x509_crt_set_version(a->crt, 3);
+	gnutls_x509_crt_set_key(a->crt, a->key);
+	gnutls_x509_crt_set_serial(a->crt, &serial, 1);
+	gnutls_x509_crt_set_dn(a->crt, name, NULL);
+	gnutls_x509_crt_set_activation_time(a->crt, time(NULL) - 86400);
+	gnutls_x509_crt_set_expiration_time(a->crt, time(NULL) + 86400);
+	gnutls_x509_crt_set_ca_status(a->crt, 1);
+	gnutls_x509_crt_set_key_usage(a->crt, GNUTLS_KEY_KEY_CERT_SIGN);
+	cr_assert(gnutls_x509_crt_sign2(a->crt, a->crt, a->key, GNUTLS_DIG_SHA256, 0) == 0);
+	gnutls_x509_crt_export2(a->crt, GNUTLS_X509_FMT_PEM, &pem);
+	snprintf(a->path, sizeof a->path, "/tmp/test_net.XXXXXX");
+	fd = mkstemp(a->path);
+	cr_assert(write(fd, pem.data, pem.size) == (ssize_t)pem.size);
+	close(fd);
+	gnutls_free(pem.data);
+}
+
+void
+authority_clear(struct authority *a)
+{
+	unlink(a->path);
+	gnutls_x509_crt_deinit(a->crt);
+	gnutls_x509_privkey_deinit(a->key);
+}
+
+static void
+add_names(gnutls_x509_crt_t crt, const char *names)
+{
+	struct str rest = str_of(names), name;
+
+	while (str_split(&rest, ',', &name))
+		gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, name.p,
+		    (unsigned)name.n, GNUTLS_FSAN_APPEND);
+}
+
+void
+identity_init(struct identity *i, struct authority *a, gnutls_pk_algorithm_t kind, const char *names, int days)
+{
+	gnutls_x509_privkey_t key;
+	gnutls_x509_crt_t crt;
+	gnutls_datum_t pem;
+	unsigned char serial[2] = {2, (unsigned char)kind};
+	unsigned bits = kind == GNUTLS_PK_RSA ? 2048 : GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1);
+
+	if (kind == GNUTLS_PK_EDDSA_ED25519)
+		bits = GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_ED25519);
+	gnutls_x509_privkey_init(&key);
+	cr_assert(gnutls_x509_privkey_generate(key, kind, bits, 0) == 0);
+	gnutls_x509_crt_init(&crt);
+	gnutls_x509_crt_set_version(crt, 3);
+	gnutls_x509_crt_set_key(crt, key);
+	gnutls_x509_crt_set_serial(crt, serial, 2);
+	gnutls_x509_crt_set_dn(crt, "CN=leaf", NULL);
+	gnutls_x509_crt_set_activation_time(crt, time(NULL) - 10 * 86400);
+	gnutls_x509_crt_set_expiration_time(crt, time(NULL) + days * 86400);
+	add_names(crt, names);
+	cr_assert(gnutls_x509_crt_sign2(crt, a->crt, a->key, GNUTLS_DIG_SHA256, 0) == 0);
+	gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &pem);
+	buf_init(&i->pem, 64 << 10);
+	buf_add(&i->pem, pem.data, pem.size);
+	gnutls_free(pem.data);
+	cr_assert(tls_key_id_of_certificate(buf_str(&i->pem), i->id));
+	gnutls_privkey_init(&i->key);
+	gnutls_privkey_import_x509(i->key, key, GNUTLS_PRIVKEY_IMPORT_AUTO_RELEASE);
+	gnutls_x509_crt_deinit(crt);
+}
+
+void
+identity_clear(struct identity *i)
+{
+	gnutls_privkey_deinit(i->key);
+	buf_clear(&i->pem);
+}
+
+static struct identity *
+ring_find(struct ring *r, const unsigned char *id)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (memcmp(r->identity[i]->id, id, TLS_KEY_ID_BYTES) == 0)
+			return r->identity[i];
+	return NULL;
+}
+
+static bool
+ring_sign(void *arg, const unsigned char *id, uint32_t algorithm, bool is_hash, struct str data,
+    unsigned char *out, size_t *size)
+{
+	struct ring *r = arg;
+	struct identity *i = ring_find(r, id);
+	gnutls_datum_t in = {(unsigned char *)data.p, (unsigned)data.n}, signature;
+	int e;
+
+	r->signatures++;
+	if (!i)
+		return false;
+	e = is_hash ? gnutls_privkey_sign_hash2(i->key, algorithm, 0, &in, &signature) :
+	              gnutls_privkey_sign_data2(i->key, algorithm, 0, &in, &signature);
+	if (e != 0 || signature.size > *size)
+		return false;
+	memcpy(out, signature.data, signature.size);
+	*size = signature.size;
+	gnutls_free(signature.data);
+	return true;
+}
+
+static bool
+ring_has(void *arg, const unsigned char *id, uint32_t *algorithm_out, uint32_t *bits_out)
+{
+	struct identity *i = ring_find(arg, id);
+	unsigned bits;
+
+	if (!i)
+		return false;
+	*algorithm_out = (uint32_t)gnutls_privkey_get_pk_algorithm(i->key, &bits);
+	*bits_out = bits;
+	return true;
+}
+
+struct tls_signer
+ring_signer(struct ring *r)
+{
+	return (struct tls_signer){ring_sign, ring_has, r};
+}
+
+struct tls_server *
+ring_server(struct ring *r, bool only_1_3)
+{
+	static const unsigned char ticket_key[TLS_TICKET_KEY_BYTES] = "equal in all processes";
+	struct tls_certificate list[8];
+	struct tls_signer signer = ring_signer(r);
+	struct tls_server *t;
+	char why[200];
+
+	for (size_t i = 0; i < r->count; i++)
+		list[i] = (struct tls_certificate){STR("test.pem"), buf_str(&r->identity[i]->pem)};
+	t = tls_server_new(list, r->count, only_1_3, ticket_key, &signer, why);
+	cr_assert(t, "%s", why);
+	return t;
+}

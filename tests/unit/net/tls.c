@@ -1,0 +1,739 @@
+/*
+ * stream with TLS: both versions, certificates, tickets, ends, hostile bytes.
+ */
+#include "net/tls.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <malloc.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/stream.h"
+#include "pair.h"
+
+/* One authority, three identities, a server, a client that insists and one that does not. */
+static struct world {
+	struct authority ca;
+	struct identity ec, rsa, other;
+	struct ring ring;
+	struct tls_server *server;
+	struct tls_client *strict, *lax;
+} w;
+
+static void
+begin(void)
+{
+	char why[200];
+
+	authority_init(&w.ca, "CN=test authority");
+	identity_init(&w.ec, &w.ca, GNUTLS_PK_ECDSA, "mail.example.com,smtp.example.com", 5);
+	identity_init(&w.rsa, &w.ca, GNUTLS_PK_RSA, "mail.example.com,smtp.example.com", 3);
+	identity_init(&w.other, &w.ca, GNUTLS_PK_ECDSA, "*.example.net", 4);
+	w.ring = (struct ring){.identity = {&w.ec, &w.rsa, &w.other}, .count = 3};
+	w.server = ring_server(&w.ring, false);
+	w.ring.signatures = 0; /* GnuTLS tries each key once */
+	w.strict = tls_client_new(str_of(w.ca.path), true, why);
+	w.lax = tls_client_new(str_of(w.ca.path), false, why);
+	cr_assert(w.strict && w.lax, "%s", why);
+}
+
+static void
+finish(void)
+{
+	tls_server_drop(&w.server);
+	tls_client_drop(&w.strict);
+	tls_client_drop(&w.lax);
+	identity_clear(&w.ec);
+	identity_clear(&w.rsa);
+	identity_clear(&w.other);
+	authority_clear(&w.ca);
+}
+
+TestSuite(tls, .init = begin, .fini = finish);
+
+static void
+secure(struct pair *p, struct tls_server *server, struct tls_client *client, const char *name)
+{
+	stream_start_tls_server(p->b.stream, server);
+	stream_start_tls_client(p->a.stream, client, name);
+	cr_assert(pair_until(p, &p->a.secured, 1), "client: %s server: %s", p->a.text, p->b.text);
+	cr_assert(pair_until(p, &p->b.secured, 1));
+}
+
+Test(tls, both_ways)
+{
+	unsigned char one[32] = "", two[32] = "";
+	struct pair p;
+
+	pair_init(&p);
+	secure(&p, w.server, w.strict, "smtp.example.com");
+	cr_assert(strcmp(stream_tls_version(p.a.stream), "TLS1.3") == 0);
+	cr_assert(stream_tls_is_verified(p.a.stream));
+	cr_assert(stream_tls_exporter(p.a.stream, one) && stream_tls_exporter(p.b.stream, two));
+	cr_assert(memcmp(one, two, 32) == 0);
+	side_say(&p.a, "EHLO me\r\n");
+	cr_assert(pair_until_got(&p, &p.b, 9));
+	side_say(&p.b, "250 ok\r\n");
+	cr_assert(pair_until_got(&p, &p.a, 8));
+	stream_finish(p.b.stream, 5000);
+	cr_assert(pair_until(&p, &p.a.ended, 1));
+	cr_assert(p.a.why == STREAM_EOF);
+	stream_free(&p.a.stream);
+	cr_assert(pair_until(&p, &p.b.ended, 1));
+	cr_assert(w.ring.signatures == 1);
+	pair_clear(&p);
+}
+
+/* ---- a client by hand: GnuTLS on the bare descriptor, so that old versions can be tried ---- */
+
+struct hand {
+	gnutls_session_t session;
+	gnutls_certificate_credentials_t trust;
+	gnutls_datum_t ticket;
+	struct pair *pair;
+	bool one_by_one; /* a byte per wakeup of the server */
+};
+
+static ssize_t
+hand_pull(gnutls_transport_ptr_t arg, void *to, size_t n)
+{
+	struct hand *h = arg;
+	ssize_t got = recv(h->pair->a.fd, to, n, MSG_DONTWAIT);
+
+	if (got < 0)
+		gnutls_transport_set_errno(h->session, EAGAIN);
+	return got;
+}
+
+static ssize_t
+hand_push(gnutls_transport_ptr_t arg, const void *from, size_t n)
+{
+	struct hand *h = arg;
+
+	if (!h->one_by_one)
+		return write(h->pair->a.fd, from, n);
+	for (size_t i = 0; i < n; i++) {
+		if (write(h->pair->a.fd, (const char *)from + i, 1) != 1)
+			return -1;
+		pair_settle(h->pair);
+	}
+	return (ssize_t)n;
+}
+
+static void
+hand_init(struct hand *h, struct pair *p, const char *priority, const char *name)
+{
+	*h = (struct hand){.pair = p, .ticket = h->ticket};
+	gnutls_init(&h->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK);
+	cr_assert(gnutls_priority_set_direct(h->session, priority, NULL) == 0, "%s", priority);
+	gnutls_certificate_allocate_credentials(&h->trust);
+	gnutls_credentials_set(h->session, GNUTLS_CRD_CERTIFICATE, h->trust);
+	if (name)
+		gnutls_server_name_set(h->session, GNUTLS_NAME_DNS, name, strlen(name));
+	if (h->ticket.size)
+		gnutls_session_set_data(h->session, h->ticket.data, h->ticket.size);
+	gnutls_transport_set_ptr(h->session, h);
+	gnutls_transport_set_pull_function(h->session, hand_pull);
+	gnutls_transport_set_push_function(h->session, hand_push);
+	gnutls_handshake_set_timeout(h->session, GNUTLS_INDEFINITE_TIMEOUT);
+}
+
+static void
+hand_clear(struct hand *h)
+{
+	gnutls_deinit(h->session);
+	gnutls_certificate_free_credentials(h->trust);
+}
+
+static int
+hand_shake(struct hand *h)
+{
+	int64_t until = clock_mono_ms() + 5000;
+	int r;
+
+	do {
+		r = gnutls_handshake(h->session);
+		pair_settle(h->pair);
+	} while (r == GNUTLS_E_AGAIN && clock_mono_ms() < until);
+	return r;
+}
+
+static ssize_t
+hand_read(struct hand *h, char *to, size_t n)
+{
+	int64_t until = clock_mono_ms() + 5000;
+	ssize_t r;
+
+	do {
+		pair_settle(h->pair);
+		r = gnutls_record_recv(h->session, to, n);
+	} while (r == GNUTLS_E_AGAIN && clock_mono_ms() < until);
+	return r;
+}
+
+static gnutls_pk_algorithm_t
+hand_peer_kind(struct hand *h, const struct identity **who_out)
+{
+	const struct identity *all[] = {&w.ec, &w.rsa, &w.other};
+	const gnutls_datum_t *der = gnutls_certificate_get_peers(h->session, &(unsigned){0});
+	gnutls_x509_crt_t crt;
+	unsigned char id[32];
+	size_t n = sizeof id;
+	int kind;
+
+	gnutls_x509_crt_init(&crt);
+	gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER);
+	gnutls_x509_crt_get_key_id(crt, GNUTLS_KEYID_USE_SHA256, id, &n);
+	kind = gnutls_x509_crt_get_pk_algorithm(crt, NULL);
+	gnutls_x509_crt_deinit(crt);
+	*who_out = NULL;
+	for (size_t i = 0; i < 3; i++)
+		if (memcmp(all[i]->id, id, 32) == 0)
+			*who_out = all[i];
+	return (gnutls_pk_algorithm_t)kind;
+}
+
+Test(tls, what_clients_may_ask)
+{
+	static const struct {
+		const char *priority, *name;
+		bool ok;
+		const struct identity *who;
+		const char *version;
+	} rows[] = {
+	    {"NORMAL", "mail.example.com", true, &w.ec, "TLS1.3"},
+	    {"NORMAL", "unknown.example.org", true, &w.ec, "TLS1.3"},
+	    {"NORMAL", NULL, true, &w.ec, "TLS1.3"},
+	    {"NORMAL:-VERS-TLS1.3", "mail.example.com", true, &w.ec, "TLS1.2"},
+	    {"NORMAL:-VERS-TLS1.3:-ECDHE-ECDSA", "mail.example.com", true, &w.rsa, "TLS1.2"},
+	    {"NORMAL:-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256", "mail.example.com", true,
+	        &w.rsa, "TLS1.3"},
+	    {"NORMAL:-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256", NULL, true, &w.rsa,
+	        "TLS1.3"},
+	    {"NORMAL:-VERS-ALL:+VERS-TLS1.1", NULL, false, NULL, ""},
+	    {"NORMAL:-VERS-ALL:+VERS-TLS1.0", NULL, false, NULL, ""},
+	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA", NULL, false, NULL, ""},
+	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-RSA", NULL, false, NULL, ""},
+	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+ANON-ECDH", NULL, false, NULL, ""},
+	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+3DES-CBC", NULL, false, NULL, ""},
+	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+ARCFOUR-128", NULL, false, NULL, ""},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct identity *who;
+		struct hand h = {0};
+		struct pair p;
+
+		pair_init_raw(&p);
+		stream_start_tls_server(p.b.stream, w.server);
+		hand_init(&h, &p, rows[i].priority, rows[i].name);
+		cr_assert((hand_shake(&h) == 0) == rows[i].ok, "row %zu: %s", i, p.b.text);
+		cr_assert(strcmp(stream_tls_version(p.b.stream), rows[i].version) == 0, "row %zu", i);
+		if (rows[i].ok) {
+			hand_peer_kind(&h, &who);
+			cr_assert(who == rows[i].who, "row %zu: another certificate", i);
+			cr_assert(gnutls_group_get(h.session) == GNUTLS_GROUP_X25519, "row %zu", i);
+		} else {
+			cr_assert(pair_until(&p, &p.b.ended, 1));
+			cr_assert(p.b.why == STREAM_TLS_FAILED && *p.b.text, "row %zu", i);
+		}
+		hand_clear(&h);
+		pair_clear(&p);
+	}
+}
+
+Test(tls, only_1_3)
+{
+	struct tls_server *t = ring_server(&w.ring, true);
+	struct hand h = {0};
+	struct pair p;
+
+	pair_init_raw(&p);
+	stream_start_tls_server(p.b.stream, t);
+	hand_init(&h, &p, "NORMAL:-VERS-TLS1.3", NULL);
+	cr_assert(hand_shake(&h) == GNUTLS_E_FATAL_ALERT_RECEIVED);
+	hand_clear(&h);
+	pair_clear(&p);
+	tls_server_drop(&t);
+}
+
+Test(tls, exporter_in_1_2)
+{
+	unsigned char mine[32] = "";
+	gnutls_datum_t theirs;
+	struct hand h = {0};
+	struct pair p;
+
+	pair_init_raw(&p);
+	stream_start_tls_server(p.b.stream, w.server);
+	hand_init(&h, &p, "NORMAL:-VERS-TLS1.3", NULL);
+	cr_assert(hand_shake(&h) == 0);
+	cr_assert(stream_tls_exporter(p.b.stream, mine));
+	cr_assert(gnutls_session_channel_binding(h.session, GNUTLS_CB_TLS_EXPORTER, &theirs) == 0);
+	cr_assert(theirs.size == 32 && memcmp(theirs.data, mine, 32) == 0);
+	gnutls_free(theirs.data);
+	hand_clear(&h);
+	pair_clear(&p);
+	pair_init_raw(&p);
+	stream_start_tls_server(p.b.stream, w.server);
+	hand_init(&h, &p, "NORMAL:-VERS-TLS1.3:%NO_SESSION_HASH", NULL);
+	cr_assert(hand_shake(&h) == 0);
+	cr_assert(!stream_tls_exporter(p.b.stream, mine), "no extended master secret, no binding");
+	hand_clear(&h);
+	pair_clear(&p);
+}
+
+Test(tls, tickets_hold_across_processes)
+{
+	static const char *const priorities[] = {"NORMAL", "NORMAL:-VERS-TLS1.3"};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct tls_server *other = ring_server(&w.ring, false);
+		struct hand h = {0};
+		struct pair p;
+		char c;
+
+		for (int round = 0; round < 2; round++) {
+			pair_init_raw(&p);
+			stream_start_tls_server(p.b.stream, round ? other : w.server);
+			hand_init(&h, &p, priorities[i], "mail.example.com");
+			cr_assert(hand_shake(&h) == 0);
+			side_say(&p.b, "x");
+			cr_assert(hand_read(&h, &c, 1) == 1);
+			cr_assert(gnutls_session_is_resumed(h.session) == round, "%s", priorities[i]);
+			cr_assert(stream_tls_is_resumed(p.b.stream) == round);
+			if (round == 0)
+				cr_assert(gnutls_session_get_data2(h.session, &h.ticket) == 0);
+			hand_clear(&h);
+			pair_clear(&p);
+		}
+		gnutls_free(h.ticket.data);
+		tls_server_drop(&other);
+	}
+}
+
+Test(tls, a_session_keeps_its_credentials)
+{
+	struct tls_server *t = ring_server(&w.ring, false);
+	struct hand h = {0};
+	struct pair p;
+
+	pair_init_raw(&p);
+	stream_start_tls_server(p.b.stream, t);
+	tls_server_drop(&t);
+	hand_init(&h, &p, "NORMAL", NULL);
+	cr_assert(hand_shake(&h) == 0);
+	hand_clear(&h);
+	pair_clear(&p);
+}
+
+Test(tls, every_byte_alone)
+{
+	static const char *const priorities[] = {"NORMAL", "NORMAL:-VERS-TLS1.3"};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct hand h = {0};
+		struct pair p;
+
+		pair_init_raw(&p);
+		stream_start_tls_server(p.b.stream, w.server);
+		hand_init(&h, &p, priorities[i], NULL);
+		h.one_by_one = true;
+		cr_assert(hand_shake(&h) == 0);
+		cr_assert(gnutls_record_send(h.session, "NOOP\r\n", 6) == 6);
+		cr_assert(pair_until_got(&p, &p.b, 6));
+		cr_assert(p.b.secured == 1 && p.b.readable == 1);
+		hand_clear(&h);
+		pair_clear(&p);
+	}
+}
+
+static void
+start_reading(struct side *s)
+{
+	if (s->secured == 1 && s->readable == 0)
+		stream_read(s->stream, true);
+}
+
+Test(tls, data_right_behind_the_handshake)
+{
+	struct hand h = {0};
+	struct pair p;
+
+	for (int late = 0; late < 2; late++) {
+		pair_init_raw(&p);
+		stream_read(p.b.stream, false);
+		p.b.then = late ? NULL : start_reading;
+		stream_start_tls_server(p.b.stream, w.server);
+		hand_init(&h, &p, "NORMAL", NULL);
+		cr_assert(gnutls_handshake(h.session) == GNUTLS_E_AGAIN);
+		pair_settle(&p);
+		cr_assert(gnutls_handshake(h.session) == 0);
+		cr_assert(gnutls_record_send(h.session, "NOOP\r\n", 6) == 6);
+		pair_settle(&p);
+		cr_assert(p.b.secured == 1);
+		if (late) {
+			cr_assert(p.b.readable == 0, "reading is off");
+			stream_read(p.b.stream, true);
+		}
+		cr_assert(pair_until_got(&p, &p.b, 6));
+		hand_clear(&h);
+		pair_clear(&p);
+	}
+}
+
+Test(tls, close_notify_is_the_end)
+{
+	struct hand h = {0};
+	struct pair p;
+
+	pair_init_raw(&p);
+	stream_start_tls_server(p.b.stream, w.server);
+	hand_init(&h, &p, "NORMAL", NULL);
+	cr_assert(hand_shake(&h) == 0);
+	cr_assert(gnutls_record_send(h.session, "BDAT 10\r\n", 9) == 9);
+	gnutls_bye(h.session, GNUTLS_SHUT_WR);
+	cr_assert(write(p.a.fd, "MAIL FROM:<evil@example.com>\r\n", 30) == 30);
+	cr_assert(pair_until(&p, &p.b.ended, 1));
+	pair_settle(&p);
+	cr_assert(p.b.why == STREAM_EOF && p.b.ended == 1);
+	cr_assert(p.b.got.n == 9, "nothing in the clear is ever shown");
+	hand_clear(&h);
+	pair_clear(&p);
+}
+
+Test(tls, a_cut_is_no_end)
+{
+	struct hand h = {0};
+	struct pair p;
+
+	pair_init_raw(&p);
+	stream_start_tls_server(p.b.stream, w.server);
+	hand_init(&h, &p, "NORMAL", NULL);
+	cr_assert(hand_shake(&h) == 0);
+	cr_assert(gnutls_record_send(h.session, "DATA", 4) == 4);
+	shutdown(p.a.fd, SHUT_WR);
+	cr_assert(pair_until(&p, &p.b.ended, 1));
+	cr_assert(p.b.why == STREAM_CUT && p.b.got.n == 4);
+	hand_clear(&h);
+	pair_clear(&p);
+}
+
+Test(tls, renegotiation_is_refused)
+{
+	struct hand h = {0};
+	struct pair p;
+
+	pair_init_raw(&p);
+	stream_start_tls_server(p.b.stream, w.server);
+	hand_init(&h, &p, "NORMAL:-VERS-TLS1.3", NULL);
+	cr_assert(hand_shake(&h) == 0);
+	cr_assert(hand_shake(&h) != 0);
+	cr_assert(pair_until(&p, &p.b.ended, 1));
+	cr_assert(p.b.why == STREAM_TLS_FAILED);
+	cr_assert(strcmp(p.b.text, "renegotiation refused") == 0, "%s", p.b.text);
+	hand_clear(&h);
+	pair_clear(&p);
+}
+
+Test(tls, what_is_no_handshake)
+{
+	static const char record[] = "\x16\x03\x01\xff\xff";
+	static const char sslv2[] = "\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10\x01\x00\x80\x03\x00\x80";
+	static const char alert[] = "\x15\x03\x01\x00\x02\x02\x28";
+	static const char zeros[300];
+	static const struct str rows[] = {
+	    {record, 5}, {sslv2, 17}, {alert, 7}, {zeros, 300},
+	    STR("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), STR("EHLO me\r\nMAIL FROM:<a@b>\r\n"),
+	    STR("\x17\x03\x03\x00\x05hello"), STR("\x14\x03\x03\x00\x01\x01"), STR("\x16"),
+	};
+	static char filler[80000];
+
+	memset(filler, 'x', sizeof filler);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct pair p;
+
+		pair_init_raw(&p);
+		stream_start_tls_server(p.b.stream, w.server);
+		cr_assert(write(p.a.fd, rows[i].p, rows[i].n) == (ssize_t)rows[i].n);
+		cr_assert(send(p.a.fd, filler, sizeof filler, MSG_DONTWAIT) > 0);
+		shutdown(p.a.fd, SHUT_WR);
+		cr_assert(pair_until(&p, &p.b.ended, 1), "row %zu", i);
+		cr_assert(p.b.why == STREAM_TLS_FAILED && *p.b.text, "row %zu", i);
+		cr_assert(p.b.got.n == 0 && p.b.secured == 0);
+		pair_clear(&p);
+	}
+}
+
+Test(tls, garbage_behind_a_handshake)
+{
+	static char junk[70000];
+	struct hand h = {0};
+	struct pair p;
+
+	memset(junk, 0x17, sizeof junk);
+	pair_init_raw(&p);
+	stream_start_tls_server(p.b.stream, w.server);
+	hand_init(&h, &p, "NORMAL", NULL);
+	cr_assert(hand_shake(&h) == 0);
+	cr_assert(send(p.a.fd, junk, sizeof junk, MSG_DONTWAIT) > 0);
+	cr_assert(pair_until(&p, &p.b.ended, 1));
+	cr_assert(p.b.why == STREAM_TLS_FAILED && p.b.got.n == 0);
+	hand_clear(&h);
+	pair_clear(&p);
+}
+
+Test(tls, nothing_said_before_counts_behind)
+{
+	struct hand h = {0};
+	struct pair p;
+
+	pair_init_raw(&p);
+	p.b.keeps_input = true;
+	cr_assert(write(p.a.fd, "STARTTLS\r\nMAIL FROM:<evil>\r\n", 28) == 28);
+	cr_assert(pair_until(&p, &p.b.readable, 1));
+	side_say(&p.b, "220 go\r\n");
+	stream_start_tls_server(p.b.stream, w.server);
+	cr_assert(stream_input(p.b.stream).n == 0);
+	cr_assert(read(p.a.fd, (char[8]){0}, 8) == 8);
+	hand_init(&h, &p, "NORMAL", NULL);
+	cr_assert(hand_shake(&h) == 0);
+	cr_assert(gnutls_record_send(h.session, "NOOP", 4) == 4);
+	cr_assert(pair_until(&p, &p.b.readable, 2));
+	cr_assert(str_eq(stream_input(p.b.stream), STR("NOOP")));
+	hand_clear(&h);
+	pair_clear(&p);
+}
+
+Test(tls, half_a_handshake_ends_at_the_deadline)
+{
+	struct pair p;
+
+	pair_init_raw(&p);
+	stream_start_tls_server(p.b.stream, w.server);
+	stream_deadline(p.b.stream, clock_mono_ms() + 30);
+	cr_assert(write(p.a.fd, "\x16\x03\x01\x02\x00\x01", 6) == 6);
+	cr_assert(pair_until(&p, &p.b.ended, 1));
+	cr_assert(p.b.why == STREAM_EXPIRED);
+	pair_clear(&p);
+}
+
+Test(tls, bulk_both_ways_with_back_pressure)
+{
+	enum { BULK = 6 << 20 };
+	struct buf big;
+	struct pair p;
+
+	buf_init(&big, BULK);
+	for (size_t i = 0; i < BULK; i++)
+		buf_addc(&big, (char)(i * 2654435761u >> 13));
+	pair_init(&p);
+	secure(&p, w.server, w.lax, "mail.example.com");
+	stream_read(p.b.stream, false);
+	stream_write(p.a.stream, buf_str(&big));
+	stream_flush(p.a.stream);
+	stream_write(p.b.stream, buf_str(&big));
+	stream_flush(p.b.stream);
+	pair_settle(&p);
+	cr_assert(stream_waiting(p.a.stream) > 0 && p.b.got.n == 0);
+	stream_read(p.b.stream, true);
+	cr_assert(pair_until_got(&p, &p.a, BULK) && pair_until_got(&p, &p.b, BULK));
+	cr_assert(str_eq(buf_str(&p.a.got), buf_str(&big)));
+	cr_assert(str_eq(buf_str(&p.b.got), buf_str(&big)));
+	cr_assert(p.a.drained == 1 && p.b.drained == 1);
+	buf_clear(&big);
+	pair_clear(&p);
+}
+
+Test(tls, the_ceiling_holds_for_plain_bytes)
+{
+	static char block[1 << 20];
+	struct pair p;
+
+	pair_init(&p);
+	secure(&p, w.server, w.lax, "mail.example.com");
+	p.b.keeps_input = true;
+	stream_write(p.a.stream, str_make(block, sizeof block));
+	stream_flush(p.a.stream);
+	for (int i = 0; i < 10; i++)
+		pair_settle(&p);
+	cr_assert(stream_input(p.b.stream).n >= STREAM_INPUT_MAX);
+	cr_assert(stream_input(p.b.stream).n <= STREAM_INPUT_MAX + (16 << 10));
+	p.b.keeps_input = false;
+	buf_adds(&p.b.got, stream_input(p.b.stream));
+	stream_drop(p.b.stream, stream_input(p.b.stream).n);
+	cr_assert(pair_until_got(&p, &p.b, sizeof block));
+	pair_clear(&p);
+}
+
+/* ---- the client's side ---- */
+
+Test(tls, names_and_trust)
+{
+	struct authority stranger, forger;
+	struct identity foreign, forged;
+	char why[200];
+	struct {
+		struct identity *who;
+		const char *name;
+		bool is_valid;
+		const char *text;
+	} rows[] = {
+	    {&w.ec, "mail.example.com", true, ""},
+	    {&w.ec, "MAIL.example.com", true, ""},
+	    {&w.ec, "example.com", false, "the peer's certificate is for another name"},
+	    {&w.other, "a.example.net", true, ""},
+	    {&w.other, "a.b.example.net", false, "the peer's certificate is for another name"},
+	    {&w.other, "192.0.2.1", false, "the peer's certificate is for another name"},
+	    {&foreign, "mail.example.com", false, "the peer's certificate is signed by nobody we trust"},
+	    {&forged, "mail.example.com", false, "the peer's certificate has a wrong signature"},
+	};
+
+	authority_init(&stranger, "CN=stranger");
+	authority_init(&forger, "CN=test authority");
+	identity_init(&foreign, &stranger, GNUTLS_PK_ECDSA, "mail.example.com", 5);
+	identity_init(&forged, &forger, GNUTLS_PK_ECDSA, "mail.example.com", 5);
+	for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+		struct ring ring = {.identity = {rows[i / 2].who}, .count = 1};
+		struct tls_server *t = ring_server(&ring, false);
+		bool insists = i % 2;
+		struct pair p;
+
+		pair_init(&p);
+		stream_start_tls_server(p.b.stream, t);
+		stream_start_tls_client(p.a.stream, insists ? w.strict : w.lax, rows[i / 2].name);
+		if (!insists || rows[i / 2].is_valid) {
+			cr_assert(pair_until(&p, &p.a.secured, 1), "row %zu", i);
+			cr_assert(stream_tls_is_verified(p.a.stream) == rows[i / 2].is_valid, "row %zu", i);
+		} else {
+			cr_assert(pair_until(&p, &p.a.ended, 1), "row %zu", i);
+			cr_assert(p.a.why == STREAM_TLS_FAILED && p.a.secured == 0);
+			cr_assert(strcmp(p.a.text, rows[i / 2].text) == 0, "row %zu: %s", i, p.a.text);
+		}
+		pair_clear(&p);
+		tls_server_drop(&t);
+	}
+	identity_clear(&foreign);
+	identity_clear(&forged);
+	authority_clear(&stranger);
+	authority_clear(&forger);
+	cr_assert(!tls_client_new(STR("/nonexistent/ca.pem"), true, why));
+	cr_assert(strstr(why, "/nonexistent/ca.pem"));
+}
+
+Test(tls, what_followed_the_220_is_forgotten)
+{
+	struct pair p;
+
+	pair_init(&p);
+	p.a.keeps_input = true;
+	side_say(&p.b, "220 go\r\n250-evil\r\n");
+	cr_assert(pair_until(&p, &p.a.readable, 1));
+	secure(&p, w.server, w.strict, "mail.example.com");
+	cr_assert(stream_input(p.a.stream).n == 0);
+	pair_clear(&p);
+}
+
+Test(tls, a_server_that_speaks_no_tls)
+{
+	struct pair p;
+
+	pair_init(&p);
+	stream_start_tls_client(p.a.stream, w.lax, "mail.example.com");
+	side_say(&p.b, "454 TLS not available\r\n");
+	cr_assert(pair_until(&p, &p.a.ended, 1));
+	cr_assert(p.a.why == STREAM_TLS_FAILED && p.a.got.n == 0);
+	pair_clear(&p);
+}
+
+/* ---- certificates ---- */
+
+static bool
+accepts(struct str pem, struct ring *ring, char why[200])
+{
+	static const unsigned char ticket_key[TLS_TICKET_KEY_BYTES];
+	struct tls_certificate c = {STR("mail.pem"), pem};
+	struct tls_signer signer = ring_signer(ring);
+	struct tls_server *t = tls_server_new(&c, 1, false, ticket_key, &signer, why);
+	bool ok = t != NULL;
+
+	tls_server_drop(&t);
+	return ok;
+}
+
+Test(tls, certificates_that_cannot_be_used)
+{
+	struct identity late, early;
+	struct ring all = {.identity = {&w.ec, &late, &early}, .count = 3};
+	char why[200];
+
+	identity_init(&late, &w.ca, GNUTLS_PK_ECDSA, "x", -2);
+	identity_init(&early, &w.ca, GNUTLS_PK_EDDSA_ED25519, "x", 2);
+	cr_assert(!accepts(buf_str(&late.pem), &all, why));
+	cr_assert(strstr(why, "mail.pem: expired on 20"), "%s", why);
+	cr_assert(!accepts(buf_str(&w.rsa.pem), &all, why));
+	cr_assert(strcmp(why, "mail.pem: no private key belongs to this certificate") == 0, "%s", why);
+	cr_assert(!accepts(STR("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), &all, why));
+	cr_assert(strstr(why, "mail.pem: does not parse"), "%s", why);
+	cr_assert(!accepts(STR(""), &all, why));
+	cr_assert(accepts(buf_str(&early.pem), &all, why), "%s", why);
+	identity_clear(&late);
+	identity_clear(&early);
+}
+
+Test(tls, expiry_is_the_earliest)
+{
+	int64_t now = clock_ms() / 1000;
+	int64_t until = tls_server_expires_s(w.server);
+
+	cr_assert(until > now + 2 * 86400 && until < now + 4 * 86400);
+}
+
+Test(tls, a_signer_that_fails_fails_the_handshake)
+{
+	struct hand h = {0};
+	struct pair p;
+
+	pair_init_raw(&p);
+	stream_start_tls_server(p.b.stream, w.server);
+	w.ring.count = 0;
+	hand_init(&h, &p, "NORMAL", NULL);
+	cr_assert(hand_shake(&h) == GNUTLS_E_FATAL_ALERT_RECEIVED);
+	cr_assert(pair_until(&p, &p.b.ended, 1));
+	cr_assert(p.b.why == STREAM_TLS_FAILED);
+	hand_clear(&h);
+	pair_clear(&p);
+}
+
+Test(tls, memory_of_an_idle_session)
+{
+	enum { SESSIONS = 100 };
+	static struct pair p[SESSIONS];
+	static struct hand h[SESSIONS];
+	size_t before, used;
+
+	for (int i = 0; i < SESSIONS; i++) {
+		pair_init_raw(&p[i]);
+		hand_init(&h[i], &p[i], "NORMAL", NULL);
+		stream_start_tls_server(p[i].b.stream, w.server);
+		cr_assert(hand_shake(&h[i]) == 0);
+		cr_assert(gnutls_record_send(h[i].session, "NOOP\r\n", 6) == 6);
+		cr_assert(pair_until_got(&p[i], &p[i].b, 6));
+		side_say(&p[i].b, "250 ok\r\n");
+		cr_assert(hand_read(&h[i], (char[10]){0}, 10) == 8);
+	}
+	before = mallinfo2().uordblks;
+	for (int i = 0; i < SESSIONS; i++)
+		stream_free(&p[i].b.stream);
+	used = before - mallinfo2().uordblks;
+	cr_log_info("%zu bytes per idle TLS stream", used / SESSIONS);
+	cr_assert(used / SESSIONS < 13 << 10, "%zu bytes", used / SESSIONS);
+	for (int i = 0; i < SESSIONS; i++) {
+		hand_clear(&h[i]);
+		pair_clear(&p[i]);
+	}
+}
