@@ -190,7 +190,6 @@ stream_loop_handshake(struct stream *s)
 			stream_flush(s);
 		return;
 	default:
-		s->is_securing = false;
 		stream_loop_tunnel_failed(s);
 	}
 }
