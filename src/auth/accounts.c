@@ -1,0 +1,371 @@
+/*
+ * accounts: prepared statements on one connection.  Rollback journal and synchronous=EXTRA: what
+ * returned is on the disk, the journal's directory entry included.  Exclusive locking makes the
+ * connection the only one, and lets a lookup be served from SQLite's own pages without a system call.
+ */
+#include "auth/accounts.h"
+
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { KEY_BYTES = 32, BUSY_MS = 2000, APPLICATION_ID = 0x53504143, STORE_VERSION = 1 };
+
+enum statement { FIND, ADD, SET_SECRET, SUSPEND, RESUME, REMOVE, EACH, USUAL, STATEMENTS };
+
+#define COLUMNS "name, secret, created_ms, changed_ms, suspended_ms, reason"
+
+static const char *const texts[STATEMENTS] = {
+    [FIND] = "SELECT " COLUMNS " FROM account WHERE name = ?1",
+    [ADD] = "INSERT INTO account (name, secret, created_ms, changed_ms) VALUES (?1, ?2, ?3, ?3)",
+    [SET_SECRET] = "UPDATE account SET secret = ?2, changed_ms = ?3 WHERE name = ?1",
+    [SUSPEND] = "UPDATE account SET reason = ?2, suspended_ms = ?3 WHERE name = ?1",
+    [RESUME] = "UPDATE account SET reason = NULL, suspended_ms = NULL WHERE name = ?1",
+    [REMOVE] = "DELETE FROM account WHERE name = ?1",
+    [EACH] = "SELECT " COLUMNS " FROM account ORDER BY name",
+    [USUAL] = "SELECT CAST(substr(secret, 15) AS INTEGER) AS i FROM account GROUP BY i "
+	      "ORDER BY count(*) DESC, i DESC LIMIT 1",
+};
+
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS account (name TEXT PRIMARY KEY NOT NULL, secret TEXT NOT NULL,"
+    " created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, suspended_ms INTEGER, reason TEXT)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS installation (one INTEGER PRIMARY KEY CHECK (one = 1),"
+    " key BLOB NOT NULL CHECK (length(key) = 32)) STRICT;";
+
+struct accounts {
+	sqlite3 *db;
+	sqlite3_stmt *statements[STATEMENTS];
+	uint8_t key[KEY_BYTES];
+	uint32_t usual_iterations;
+	char error[ACCOUNTS_ERROR_BYTES];
+};
+
+static enum accounts_result
+broken(struct accounts *a, const char *what)
+{
+	snprintf(a->error, sizeof a->error, "%.64s: %.180s", what,
+	    a->db ? sqlite3_errmsg(a->db) : "no memory");
+	return ACCOUNTS_BROKEN;
+}
+
+const char *
+accounts_error(const struct accounts *a)
+{
+	return a->error;
+}
+
+struct str
+accounts_key(const struct accounts *a)
+{
+	return str_make((const char *)a->key, sizeof a->key);
+}
+
+uint32_t
+accounts_usual_iterations(const struct accounts *a)
+{
+	return a->usual_iterations;
+}
+
+/* ---- one row ---- */
+
+static struct str
+column_text(sqlite3_stmt *s, int column)
+{
+	const char *p = (const char *)sqlite3_column_text(s, column);
+
+	return str_make(p, (size_t)sqlite3_column_bytes(s, column));
+}
+
+static bool
+copy_text(struct str from, char *to, size_t bytes)
+{
+	if (from.n >= bytes)
+		return false;
+	if (from.n)
+		memcpy(to, from.p, from.n);
+	to[from.n] = 0;
+	return true;
+}
+
+static bool
+read_row(sqlite3_stmt *s, struct account *out)
+{
+	*out = (struct account){0};
+	out->created_ms = sqlite3_column_int64(s, 2);
+	out->changed_ms = sqlite3_column_int64(s, 3);
+	out->is_suspended = sqlite3_column_type(s, 4) != SQLITE_NULL;
+	out->suspended_ms = sqlite3_column_int64(s, 4);
+	return copy_text(column_text(s, 0), out->name, sizeof out->name) &&
+	    secret_parse(column_text(s, 1), &out->secret) &&
+	    copy_text(column_text(s, 5), out->reason, sizeof out->reason);
+}
+
+enum accounts_result
+accounts_find(struct accounts *a, struct str name, struct account *out)
+{
+	sqlite3_stmt *s = a->statements[FIND];
+	enum accounts_result result = ACCOUNTS_NONE;
+	int r;
+
+	sqlite3_bind_text(s, 1, name.p, (int)name.n, SQLITE_STATIC);
+	r = sqlite3_step(s);
+	if (r == SQLITE_ROW) {
+		result = ACCOUNTS_OK;
+		if (!read_row(s, out)) {
+			snprintf(a->error, sizeof a->error, "a damaged account");
+			result = ACCOUNTS_BROKEN;
+		}
+	} else if (r != SQLITE_DONE) {
+		result = broken(a, "lookup");
+	}
+	sqlite3_reset(s);
+	return result;
+}
+
+enum accounts_result
+accounts_each(struct accounts *a, account_fn *fn, void *arg)
+{
+	sqlite3_stmt *s = a->statements[EACH];
+	enum accounts_result result = ACCOUNTS_OK;
+	struct account account;
+	int r;
+
+	while ((r = sqlite3_step(s)) == SQLITE_ROW)
+		if (read_row(s, &account))
+			fn(&account, arg);
+		else
+			log_error("accounts: a damaged account was passed over");
+	if (r != SQLITE_DONE)
+		result = broken(a, "list");
+	sqlite3_reset(s);
+	return result;
+}
+
+/* ---- changes ---- */
+
+static bool
+learn_usual_iterations(struct accounts *a)
+{
+	sqlite3_stmt *s = a->statements[USUAL];
+	int r = sqlite3_step(s);
+
+	a->usual_iterations = r == SQLITE_ROW ? (uint32_t)sqlite3_column_int64(s, 0) : 0;
+	sqlite3_reset(s);
+	return r == SQLITE_ROW || r == SQLITE_DONE;
+}
+
+/* ?1 name, ?2 text (where the statement has it), ?3 now. */
+static enum accounts_result
+change(struct accounts *a, enum statement which, struct str name, struct str text)
+{
+	sqlite3_stmt *s = a->statements[which];
+	int parameters = sqlite3_bind_parameter_count(s), r;
+
+	sqlite3_bind_text(s, 1, name.p, (int)name.n, SQLITE_STATIC);
+	if (parameters >= 2)
+		sqlite3_bind_text(s, 2, text.n ? text.p : "", (int)text.n, SQLITE_STATIC);
+	if (parameters >= 3)
+		sqlite3_bind_int64(s, 3, clock_ms());
+	r = sqlite3_step(s);
+	if (r != SQLITE_DONE)
+		broken(a, "change");
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+	if (r == SQLITE_CONSTRAINT)
+		return ACCOUNTS_EXISTS;
+	if (r != SQLITE_DONE || !learn_usual_iterations(a))
+		return ACCOUNTS_BROKEN;
+	return sqlite3_changes(a->db) ? ACCOUNTS_OK : ACCOUNTS_NONE;
+}
+
+static enum accounts_result
+change_secret(struct accounts *a, enum statement which, struct str name, const struct secret *secret)
+{
+	char text[SECRET_TEXT_BYTES];
+	enum accounts_result result;
+
+	result = change(a, which, name, str_of(secret_text(secret, text)));
+	mem_wipe(text, sizeof text);
+	return result;
+}
+
+enum accounts_result
+accounts_add(struct accounts *a, struct str name, const struct secret *s)
+{
+	return change_secret(a, ADD, name, s);
+}
+
+enum accounts_result
+accounts_set_secret(struct accounts *a, struct str name, const struct secret *s)
+{
+	return change_secret(a, SET_SECRET, name, s);
+}
+
+enum accounts_result
+accounts_suspend(struct accounts *a, struct str name, struct str reason)
+{
+	return change(a, SUSPEND, name, str_upto(reason, ACCOUNTS_REASON_MAX));
+}
+
+enum accounts_result
+accounts_resume(struct accounts *a, struct str name)
+{
+	return change(a, RESUME, name, STR(""));
+}
+
+enum accounts_result
+accounts_remove(struct accounts *a, struct str name)
+{
+	return change(a, REMOVE, name, STR(""));
+}
+
+/* ---- opening ---- */
+
+static int
+run(sqlite3 *db, const char *text)
+{
+	return sqlite3_exec(db, text, NULL, NULL, NULL);
+}
+
+static int
+read_number(sqlite3 *db, const char *pragma, int64_t *out)
+{
+	sqlite3_stmt *s;
+	int r = sqlite3_prepare_v2(db, pragma, -1, &s, NULL);
+
+	if (r != SQLITE_OK)
+		return r;
+	r = sqlite3_step(s);
+	*out = r == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+	sqlite3_finalize(s);
+	return r == SQLITE_ROW ? SQLITE_OK : r;
+}
+
+/* A store of a later version must not be written to by this one. */
+static int
+make_schema(struct accounts *a)
+{
+	char text[160];
+	int64_t version;
+	int r = read_number(a->db, "PRAGMA user_version", &version);
+
+	if (r == SQLITE_OK && version > STORE_VERSION) {
+		snprintf(a->error, sizeof a->error, "made by a later version of this program");
+		return SQLITE_MISMATCH;
+	}
+	if (r == SQLITE_OK && version < STORE_VERSION) {
+		snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d",
+		    APPLICATION_ID, STORE_VERSION);
+		r = run(a->db, schema);
+		if (r == SQLITE_OK)
+			r = run(a->db, text);
+	}
+	return r;
+}
+
+/* Drawn by whoever makes the store; then it stays, or unknown names would change their salt. */
+static int
+learn_key(struct accounts *a)
+{
+	sqlite3_stmt *s;
+	int r;
+
+	if (gnutls_rnd(GNUTLS_RND_KEY, a->key, sizeof a->key) != 0)
+		die("no random bytes");
+	r = sqlite3_prepare_v2(
+	    a->db, "INSERT OR IGNORE INTO installation (one, key) VALUES (1, ?1)", -1, &s, NULL);
+	if (r != SQLITE_OK)
+		return r;
+	sqlite3_bind_blob(s, 1, a->key, sizeof a->key, SQLITE_STATIC);
+	r = sqlite3_step(s);
+	sqlite3_finalize(s);
+	if (r != SQLITE_DONE)
+		return r;
+	r = sqlite3_prepare_v2(a->db, "SELECT key FROM installation", -1, &s, NULL);
+	if (r != SQLITE_OK)
+		return r;
+	r = sqlite3_step(s);
+	if (r == SQLITE_ROW && sqlite3_column_bytes(s, 0) == KEY_BYTES)
+		memcpy(a->key, sqlite3_column_blob(s, 0), KEY_BYTES);
+	else
+		r = SQLITE_CORRUPT;
+	sqlite3_finalize(s);
+	return r == SQLITE_ROW ? SQLITE_OK : r;
+}
+
+static int
+set_up(struct accounts *a)
+{
+	int r;
+
+	sqlite3_extended_result_codes(a->db, 0);
+	sqlite3_busy_timeout(a->db, BUSY_MS);
+	r = run(a->db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=DELETE;"
+		       "PRAGMA synchronous=EXTRA; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;"
+		       "PRAGMA secure_delete=ON; PRAGMA cell_size_check=ON; BEGIN EXCLUSIVE");
+	if (r == SQLITE_OK)
+		r = make_schema(a);
+	if (r == SQLITE_OK)
+		r = learn_key(a);
+	if (r == SQLITE_OK)
+		r = run(a->db, "COMMIT");
+	for (int i = 0; i < STATEMENTS && r == SQLITE_OK; i++)
+		r = sqlite3_prepare_v3(a->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+		    &a->statements[i], NULL);
+	if (r == SQLITE_OK && !learn_usual_iterations(a))
+		r = SQLITE_CORRUPT;
+	return r;
+}
+
+struct accounts *
+accounts_open(const char *directory, char error_out[ACCOUNTS_ERROR_BYTES])
+{
+	struct accounts *a = MEM_NEW(struct accounts);
+	char real[PATH_MAX], path[PATH_MAX + 16];
+	mode_t mask;
+	int r;
+
+	/* the directory may be reached through links; the file may be none (SQLite would refuse both) */
+	snprintf(path, sizeof path, "%s/accounts.db", realpath(directory, real) ? real : directory);
+	mask = umask(0777 & ~ACCOUNTS_FILE_MODE);
+	r = sqlite3_open_v2(path, &a->db,
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+	    NULL);
+	if (r == SQLITE_OK)
+		r = set_up(a);
+	umask(mask);
+	if (r == SQLITE_OK)
+		return a;
+	if (a->error[0] == 0)
+		broken(a, "accounts.db");
+	snprintf(error_out, ACCOUNTS_ERROR_BYTES, "%s", a->error);
+	accounts_close(&a);
+	errno = r == SQLITE_BUSY ? EBUSY : EIO;
+	return NULL;
+}
+
+void
+accounts_close(struct accounts **p)
+{
+	struct accounts *a = *p;
+
+	if (!a)
+		return;
+	for (int i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(a->statements[i]);
+	sqlite3_close(a->db);
+	mem_wipe(a->key, sizeof a->key);
+	mem_free(a);
+	*p = NULL;
+}

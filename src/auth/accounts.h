@@ -1,0 +1,56 @@
+/*
+ * accounts: the account store, accounts.db (SQLite) in the state directory: names, secrets,
+ * suspensions, and the installation's own key.  Whoever has it open holds it alone, so the daemon's
+ * broker and a tool that works without the daemon can never write at the same time.  A change is on
+ * the disk when the call returns.  The only file that includes sqlite3.h is accounts.c.
+ */
+#ifndef AUTH_ACCOUNTS_H
+#define AUTH_ACCOUNTS_H
+
+#include "auth/claim.h"
+
+enum { ACCOUNTS_REASON_MAX = 255, ACCOUNTS_ERROR_BYTES = 256, ACCOUNTS_FILE_MODE = 0600 };
+
+struct accounts;
+
+enum accounts_result {
+	ACCOUNTS_OK,
+	ACCOUNTS_NONE,   /* no such account */
+	ACCOUNTS_EXISTS,
+	ACCOUNTS_BROKEN, /* the store failed; see accounts_error */
+};
+
+struct account {
+	char name[CLAIM_USER_MAX + 1];
+	struct secret secret;
+	bool is_suspended;
+	char reason[ACCOUNTS_REASON_MAX + 1];
+	int64_t created_ms;
+	int64_t changed_ms; /* of the password */
+	int64_t suspended_ms;
+};
+
+/* Opens, and makes when absent.  NULL: error_out says why, errno is EBUSY when another process has it. */
+struct accounts *accounts_open(const char *directory, char error_out[ACCOUNTS_ERROR_BYTES]);
+void accounts_close(struct accounts **a);
+/* Of the last ACCOUNTS_BROKEN. */
+const char *accounts_error(const struct accounts *a);
+
+/* 32 bytes, made once for this store. */
+struct str accounts_key(const struct accounts *a);
+/* The count that most accounts have; 0: there are none. */
+uint32_t accounts_usual_iterations(const struct accounts *a);
+
+enum accounts_result accounts_find(struct accounts *a, struct str name, struct account *out) MUST_USE;
+enum accounts_result accounts_add(struct accounts *a, struct str name, const struct secret *s) MUST_USE;
+enum accounts_result accounts_set_secret(
+    struct accounts *a, struct str name, const struct secret *s) MUST_USE;
+enum accounts_result accounts_suspend(struct accounts *a, struct str name, struct str reason) MUST_USE;
+enum accounts_result accounts_resume(struct accounts *a, struct str name) MUST_USE;
+enum accounts_result accounts_remove(struct accounts *a, struct str name) MUST_USE;
+
+/* All, by name. */
+typedef void account_fn(const struct account *account, void *arg);
+enum accounts_result accounts_each(struct accounts *a, account_fn *fn, void *arg) MUST_USE;
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * cache: password checks that ended well, remembered for a short time so that a storm of logins
+ * costs one derivation per user and not one per session.  An entry is HMAC-SHA-256 of user and
+ * password under a secret of this start; neither can be read back.  Of fixed size.
+ */
+#ifndef AUTH_CACHE_H
+#define AUTH_CACHE_H
+
+#include "base/str.h"
+
+struct cache;
+
+struct cache *cache_new(void);
+void cache_free(struct cache **c);
+
+bool cache_has(const struct cache *c, struct str user, struct str password) MUST_USE;
+/* ttl_ms 0: remembers nothing. */
+void cache_add(struct cache *c, struct str user, struct str password, int64_t ttl_ms);
+/* Forgets whatever was known of this user (and perhaps of a few others). */
+void cache_void(struct cache *c, struct str user);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * failures: a leaky bucket per name, held as one number: the time at which it will be empty.
+ */
+#include "auth/failures.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+enum { SETS = 4096, WAYS = 8, NAME_BYTES = 256, DELAY_FIRST_MS = 500, DELAY_MAX_MS = 10000 };
+
+struct bucket {
+	uint64_t who;     /* keyed hash */
+	int64_t empty_ms; /* monotonic */
+};
+
+struct failures {
+	struct bucket buckets[SETS][WAYS];
+};
+
+struct failures *
+failures_new(void)
+{
+	return MEM_NEW(struct failures);
+}
+
+void
+failures_free(struct failures **f)
+{
+	mem_free(*f);
+	*f = NULL;
+}
+
+static uint64_t
+who(enum failures_of what, struct str name)
+{
+	char text[NAME_BYTES + 1];
+	size_t n = name.n < NAME_BYTES ? name.n : NAME_BYTES;
+
+	text[0] = (char)what;
+	if (n)
+		memcpy(text + 1, name.p, n);
+	return map_hash(str_make(text, n + 1));
+}
+
+/* What one failure weighs, in time until it is forgotten. */
+static int64_t
+weight_ms(struct failures_limit limit)
+{
+	int64_t ms = limit.count ? limit.period_ms / (int64_t)limit.count : limit.period_ms;
+
+	return ms > 0 ? ms : 1;
+}
+
+static uint64_t
+remembered(int64_t empty_ms, int64_t now_ms, int64_t each_ms)
+{
+	return empty_ms > now_ms ? (uint64_t)((empty_ms - now_ms + each_ms - 1) / each_ms) : 0;
+}
+
+uint64_t
+failures_count(
+    const struct failures *f, enum failures_of what, struct str name, struct failures_limit limit)
+{
+	uint64_t id = who(what, name);
+	const struct bucket *set = f->buckets[id % SETS];
+
+	for (int i = 0; i < WAYS; i++)
+		if (set[i].who == id)
+			return remembered(set[i].empty_ms, clock_mono_ms(), weight_ms(limit));
+	return 0;
+}
+
+uint64_t
+failures_add(struct failures *f, enum failures_of what, struct str name, struct failures_limit limit)
+{
+	uint64_t id = who(what, name);
+	struct bucket *set = f->buckets[id % SETS], *to = set;
+	int64_t now_ms = clock_mono_ms(), each_ms = weight_ms(limit);
+
+	for (int i = 0; i < WAYS; i++) {
+		if (set[i].who == id) {
+			to = &set[i];
+			break;
+		}
+		if (set[i].empty_ms < to->empty_ms)
+			to = &set[i];
+	}
+	if (to->who != id)
+		*to = (struct bucket){.who = id};
+	if (to->empty_ms < now_ms)
+		to->empty_ms = now_ms;
+	to->empty_ms += each_ms;
+	/* twice the limit is the worst that is held against anyone */
+	if (to->empty_ms > now_ms + 2 * limit.period_ms)
+		to->empty_ms = now_ms + 2 * limit.period_ms;
+	return remembered(to->empty_ms, now_ms, each_ms);
+}
+
+int64_t
+failures_delay_ms(uint64_t n)
+{
+	int64_t ms = DELAY_FIRST_MS;
+
+	if (n == 0)
+		return 0;
+	while (--n > 0 && ms < DELAY_MAX_MS)
+		ms *= 2;
+	return ms < DELAY_MAX_MS ? ms : DELAY_MAX_MS;
+}

@@ -1,0 +1,32 @@
+/*
+ * failures: refused logins, counted per user and per client network against auth.failure_limit.
+ * Each failure is forgotten little by little: after the whole period nothing is left of as many as
+ * the limit allows.  Of fixed size; when it is full, the least guilty is forgotten.
+ */
+#ifndef AUTH_FAILURES_H
+#define AUTH_FAILURES_H
+
+#include "base/str.h"
+
+struct failures;
+
+enum failures_of { FAILURES_OF_USER, FAILURES_OF_NETWORK };
+
+struct failures_limit {
+	uint64_t count;
+	int64_t period_ms;
+};
+
+struct failures *failures_new(void);
+void failures_free(struct failures **f);
+
+/* One more; returns how many are remembered now, rounded up. */
+uint64_t failures_add(
+    struct failures *f, enum failures_of what, struct str name, struct failures_limit limit);
+uint64_t failures_count(
+    const struct failures *f, enum failures_of what, struct str name, struct failures_limit limit)
+    MUST_USE;
+/* How long the answer to the n-th failure waits: half a second, doubled each time, ten seconds at most. */
+int64_t failures_delay_ms(uint64_t n);
+
+#endif

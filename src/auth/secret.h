@@ -1,0 +1,49 @@
+/*
+ * secret: what is stored in place of a password: salt, iteration count and the two keys that
+ * SCRAM-SHA-256 derives (RFC 5802 section 3, RFC 7677).  One form serves SCRAM and plain checks.
+ * As text: "SCRAM-SHA-256$20000:SALT$STOREDKEY:SERVERKEY", base64.
+ *
+ * Passwords are bytes: they are not prepared (SASLprep), because Cyrus SASL prepares none in SCRAM
+ * either.  Printable ASCII is the same in both worlds; what else is typed must be typed alike.
+ */
+#ifndef AUTH_SECRET_H
+#define AUTH_SECRET_H
+
+#include "base/str.h"
+
+enum {
+	SECRET_KEY_BYTES = 32,
+	SECRET_SALT_BYTES = 16,
+	SECRET_SALT_MAX = 64,
+	SECRET_TEXT_BYTES = 256,
+	SECRET_ITERATIONS_MIN = 4096,
+	SECRET_ITERATIONS_MAX = 5000000,
+	PASSWORD_MAX = 1024,
+};
+
+struct secret {
+	uint32_t iterations;
+	uint8_t salt[SECRET_SALT_MAX];
+	size_t salt_n;
+	uint8_t stored_key[SECRET_KEY_BYTES];
+	uint8_t server_key[SECRET_KEY_BYTES];
+};
+
+/* Draws a salt and derives; false: the password or the count is out of bounds. */
+bool secret_make(struct str password, uint32_t iterations, struct secret *out) MUST_USE;
+/* The two keys, from what stands in salt and iterations. */
+bool secret_derive(struct secret *s, struct str password) MUST_USE;
+/* Compares in constant time after the full derivation; false also when it fails. */
+bool secret_fits(const struct secret *s, struct str password) MUST_USE;
+
+/* For a name that no account has: the same salt each time (from the installation's key), and keys that
+ * no password gives. */
+void secret_fake(struct str installation_key, struct str user, uint32_t iterations, struct secret *out);
+/* Keys that no password gives, in place of the real ones; the salt stays. */
+void secret_spoil(struct secret *s, struct str installation_key, struct str user);
+
+bool secret_parse(struct str text, struct secret *out) MUST_USE;
+/* Zero-terminated; returns out. */
+char *secret_text(const struct secret *s, char out[SECRET_TEXT_BYTES]);
+
+#endif

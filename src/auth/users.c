@@ -1,0 +1,291 @@
+/*
+ * users: one table of verbs.
+ */
+#include "auth/users.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "ipc/message.h"
+
+struct run {
+	struct accounts *accounts;
+	struct str name; /* canonical */
+	struct str values;
+	const struct users_out *out;
+};
+
+typedef uint8_t verb_fn(struct run *r);
+
+static uint8_t
+say(struct run *r, enum users_exit code, const char *what)
+{
+	buf_addf(r->out->text, "%.*s: %s", STR_ARG(r->name), what);
+	return (uint8_t)code;
+}
+
+static uint8_t
+tell(struct run *r, enum accounts_result result, const char *done)
+{
+	switch (result) {
+	case ACCOUNTS_OK:
+		return say(r, USERS_OK, done);
+	case ACCOUNTS_NONE:
+		return say(r, USERS_NO_USER, "no such user");
+	case ACCOUNTS_EXISTS:
+		return say(r, USERS_EXISTS, "exists already");
+	case ACCOUNTS_BROKEN:
+		break;
+	}
+	return say(r, USERS_IO, accounts_error(r->accounts));
+}
+
+static bool
+read_secret(struct run *r, struct secret *out)
+{
+	return secret_parse(message_values_get(r->values, "secret"), out);
+}
+
+static uint8_t
+with_secret(struct run *r,
+    enum accounts_result (*fn)(struct accounts *, struct str, const struct secret *), const char *done)
+{
+	struct secret secret;
+	uint8_t code;
+
+	if (!read_secret(r, &secret))
+		return say(r, USERS_DATA, "the secret is malformed");
+	code = tell(r, fn(r->accounts, r->name, &secret), done);
+	mem_wipe(&secret, sizeof secret);
+	return code;
+}
+
+static uint8_t
+add(struct run *r)
+{
+	return with_secret(r, accounts_add, "added");
+}
+
+static uint8_t
+password(struct run *r)
+{
+	return with_secret(r, accounts_set_secret, "password changed");
+}
+
+static uint8_t
+suspend(struct run *r)
+{
+	struct str reason = message_values_get(r->values, "reason");
+
+	if (!str_is_utf8(reason) || reason.n > ACCOUNTS_REASON_MAX)
+		return say(r, USERS_DATA, "the reason is not text of at most 255 bytes");
+	return tell(r, accounts_suspend(r->accounts, r->name, reason), "suspended");
+}
+
+static uint8_t
+resume(struct run *r)
+{
+	return tell(r, accounts_resume(r->accounts, r->name), "may log in again");
+}
+
+static uint8_t
+remove_user(struct run *r)
+{
+	return tell(r, accounts_remove(r->accounts, r->name), "removed");
+}
+
+static void
+add_time(struct buf *row, const char *key, int64_t ms)
+{
+	char text[CLOCK_TEXT_BYTES];
+
+	message_values_add(row, key, str_of(clock_iso(ms, text)));
+}
+
+static void
+tell_account(const struct account *a, void *arg)
+{
+	struct run *r = arg;
+	char iterations[16];
+	struct buf row;
+
+	buf_init(&row, 4096);
+	snprintf(iterations, sizeof iterations, "%u", a->secret.iterations);
+	message_values_add(&row, "name", str_of(a->name));
+	message_values_add(&row, "state", a->is_suspended ? STR("suspended") : STR("active"));
+	message_values_add(&row, "reason", str_of(a->reason));
+	add_time(&row, "created", a->created_ms);
+	add_time(&row, "password_changed", a->changed_ms);
+	if (a->is_suspended)
+		add_time(&row, "suspended", a->suspended_ms);
+	message_values_add(&row, "iterations", str_of(iterations));
+	r->out->row(buf_str(&row), r->out->arg);
+	buf_clear(&row);
+}
+
+static uint8_t
+list(struct run *r)
+{
+	if (accounts_each(r->accounts, tell_account, r) == ACCOUNTS_OK)
+		return USERS_OK;
+	buf_addz(r->out->text, accounts_error(r->accounts));
+	return USERS_IO;
+}
+
+static uint8_t
+show(struct run *r)
+{
+	struct account account;
+	enum accounts_result result = accounts_find(r->accounts, r->name, &account);
+
+	if (result != ACCOUNTS_OK)
+		return tell(r, result, "");
+	tell_account(&account, r);
+	mem_wipe(&account, sizeof account);
+	return USERS_OK;
+}
+
+enum { NAMED = 1, CHANGE = 2, VOID = 4, END = 8 };
+
+static const struct verb {
+	const char *name;
+	verb_fn *fn;
+	unsigned flags;
+} verbs[] = {
+    {"user.add", add, NAMED | CHANGE},
+    {"user.password", password, NAMED | CHANGE | VOID},
+    {"user.suspend", suspend, NAMED | CHANGE | VOID | END},
+    {"user.resume", resume, NAMED | CHANGE},
+    {"user.remove", remove_user, NAMED | CHANGE | VOID | END},
+    {"user.list", list, 0},
+    {"user.show", show, NAMED},
+};
+
+static const struct verb *
+find(struct str verb)
+{
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		if (str_eq(str_of(verbs[i].name), verb))
+			return &verbs[i];
+	return NULL;
+}
+
+static bool
+has_flag(struct str verb, unsigned flag)
+{
+	const struct verb *v = find(verb);
+
+	return v && (v->flags & flag);
+}
+
+bool
+users_is_verb(struct str verb)
+{
+	return find(verb) != NULL;
+}
+
+bool
+users_is_change(struct str verb)
+{
+	return has_flag(verb, CHANGE);
+}
+
+bool
+users_is_void(struct str verb)
+{
+	return has_flag(verb, VOID);
+}
+
+bool
+users_is_end(struct str verb)
+{
+	return has_flag(verb, END);
+}
+
+uint8_t
+users_run(struct accounts *a, struct str verb, struct str values, const struct users_out *out)
+{
+	const struct verb *v = find(verb);
+	struct run r = {.accounts = a, .values = values, .out = out};
+	struct claim claim;
+
+	if (!v) {
+		buf_addz(out->text, "unknown verb");
+		return USERS_USAGE;
+	}
+	if (v->flags & NAMED) {
+		if (!claim_user(message_values_get(values, "name"), &claim)) {
+			buf_addz(out->text, "a login name is 1 to 255 bytes of UTF-8 without controls");
+			return USERS_DATA;
+		}
+		r.name = claim_name(&claim);
+	}
+	return v->fn(&r);
+}
+
+/* ---- without the daemon ---- */
+
+/* Nothing is followed: the directory's owner is not the one who runs this. */
+static bool
+give(const char *directory, uid_t uid, gid_t gid)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = fd >= 0 && fchownat(fd, "accounts.db", uid, gid, AT_SYMLINK_NOFOLLOW) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+struct accounts *
+users_open(const char *directory, uid_t uid, gid_t gid, struct buf *text)
+{
+	char error[ACCOUNTS_ERROR_BYTES];
+	bool is_root = geteuid() == 0;
+	struct accounts *a;
+	int failed;
+
+	if (mkdir(directory, 0700) == 0 && is_root && lchown(directory, uid, gid) != 0) {
+		buf_addf(text, "%s: cannot be given to its owner", directory);
+		return NULL;
+	}
+	a = accounts_open(directory, error);
+	failed = errno;
+	if (!a)
+		buf_addz(text, error);
+	if (a && is_root && !give(directory, uid, gid)) {
+		failed = errno;
+		buf_addf(text, "%s/accounts.db: cannot be given to its owner", directory);
+		accounts_close(&a);
+	}
+	errno = failed;
+	return a;
+}
+
+/* Crockford's alphabet: nothing that reads like something else. */
+char *
+users_generate(char out[USERS_PASSWORD_BYTES])
+{
+	static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+	uint8_t random[20];
+	size_t n = 0;
+
+	if (gnutls_rnd(GNUTLS_RND_KEY, random, sizeof random) != 0)
+		die("no random bytes");
+	for (size_t i = 0; i < sizeof random; i++) {
+		if (i && i % 5 == 0)
+			out[n++] = '-';
+		out[n++] = alphabet[random[i] & 31];
+	}
+	out[n] = 0;
+	mem_wipe(random, sizeof random);
+	return out;
+}

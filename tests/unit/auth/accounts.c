@@ -1,0 +1,312 @@
+/* The store: what it keeps, who else may have it, what happens when it is damaged or cut off; the verbs. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "auth/users.h"
+#include "base/mem.h"
+#include "ipc/message.h"
+
+static char directory[] = "/tmp/sallyport-accounts-XXXXXX";
+static char error[ACCOUNTS_ERROR_BYTES];
+
+static void
+set_up(void)
+{
+	cr_assert_not_null(mkdtemp(directory));
+}
+
+static const char *
+file(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof path, "%s/%s", directory, name);
+	return path;
+}
+
+static void
+tear_down(void)
+{
+	unlink(file("accounts.db"));
+	unlink(file("accounts.db-journal"));
+	rmdir(directory);
+}
+
+TestSuite(accounts, .init = set_up, .fini = tear_down);
+
+static struct accounts *
+must_open(void)
+{
+	struct accounts *a = accounts_open(directory, error);
+
+	cr_assert_not_null(a, "%s", error);
+	return a;
+}
+
+static struct secret
+secret_for(const char *password)
+{
+	struct secret s;
+
+	cr_assert(secret_make(str_of(password), 4096, &s));
+	return s;
+}
+
+Test(accounts, keep_what_they_are_told)
+{
+	struct accounts *a = must_open();
+	struct secret one = secret_for("one"), two = secret_for("two");
+	struct account found;
+	char key[32];
+
+	memcpy(key, accounts_key(a).p, 32);
+	cr_assert_eq(accounts_usual_iterations(a), 0);
+	cr_assert_eq(accounts_find(a, STR("alice"), &found), ACCOUNTS_NONE);
+	cr_assert_eq(accounts_add(a, STR("alice"), &one), ACCOUNTS_OK);
+	cr_assert_eq(accounts_usual_iterations(a), 4096);
+	cr_assert_eq(accounts_add(a, STR("alice"), &two), ACCOUNTS_EXISTS);
+	cr_assert_eq(accounts_set_secret(a, STR("bob"), &two), ACCOUNTS_NONE);
+	cr_assert_eq(accounts_set_secret(a, STR("alice"), &two), ACCOUNTS_OK);
+	cr_assert_eq(accounts_suspend(a, STR("alice"), STR("phished")), ACCOUNTS_OK);
+	accounts_close(&a);
+
+	a = must_open();
+	cr_assert_arr_eq(accounts_key(a).p, key, 32, "the installation's key stays");
+	cr_assert_eq(accounts_find(a, STR("alice"), &found), ACCOUNTS_OK);
+	cr_assert(found.is_suspended);
+	cr_assert_str_eq(found.reason, "phished");
+	cr_assert(secret_fits(&found.secret, STR("two")));
+	cr_assert_eq(accounts_resume(a, STR("alice")), ACCOUNTS_OK);
+	cr_assert_eq(accounts_find(a, STR("alice"), &found), ACCOUNTS_OK);
+	cr_assert(!found.is_suspended);
+	cr_assert_eq(accounts_remove(a, STR("alice")), ACCOUNTS_OK);
+	cr_assert_eq(accounts_remove(a, STR("alice")), ACCOUNTS_NONE);
+	accounts_close(&a);
+}
+
+Test(accounts, names_are_data)
+{
+	static const char *const names[] = {"' OR '1'='1", "*)(uid=*", "../../etc/passwd", "a%b_c", "\xc3\xb6"};
+	struct accounts *a = must_open();
+	struct secret s = secret_for("x");
+	struct account found;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		cr_assert_eq(accounts_find(a, str_of(names[i]), &found), ACCOUNTS_NONE);
+		cr_assert_eq(accounts_add(a, str_of(names[i]), &s), ACCOUNTS_OK);
+		cr_assert_eq(accounts_find(a, str_of(names[i]), &found), ACCOUNTS_OK);
+		cr_assert_str_eq(found.name, names[i]);
+	}
+	accounts_close(&a);
+}
+
+Test(accounts, are_for_the_owner_only)
+{
+	struct accounts *a = must_open();
+	struct stat st;
+
+	umask(0);
+	cr_assert_eq(stat(file("accounts.db"), &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0600);
+	accounts_close(&a);
+}
+
+/* Whether another process gets it open, while we have it. */
+Test(accounts, belong_to_one_process)
+{
+	struct accounts *a = must_open();
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct accounts *b = accounts_open(directory, error);
+
+		_exit(b ? 1 : errno == EBUSY ? 0 : 2);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert_eq(status, 0);
+	accounts_close(&a);
+}
+
+static void
+overwrite(const char *name, const char *text)
+{
+	int fd = open(file(name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+Test(accounts, a_file_that_is_no_store)
+{
+	overwrite("accounts.db", "this is not a database, and long enough to be looked at as one");
+	cr_assert_null(accounts_open(directory, error));
+	cr_assert_neq(error[0], 0);
+	cr_assert_null(accounts_open("/nonexistent", error));
+}
+
+Test(accounts, no_link_is_followed)
+{
+	cr_assert_eq(symlink("/tmp/sallyport-elsewhere", file("accounts.db")), 0);
+	cr_assert_null(accounts_open(directory, error));
+	cr_assert_eq(access("/tmp/sallyport-elsewhere", F_OK), -1);
+}
+
+/* A child adds accounts and tells of each when the call has returned, until it is killed. */
+static void
+add_until_killed(int tell)
+{
+	struct accounts *a = accounts_open(directory, error);
+	struct secret s;
+
+	if (!a || !secret_make(STR("x"), 4096, &s))
+		_exit(1);
+	for (uint32_t i = 0;; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "u%u", i);
+		if (accounts_add(a, str_of(name), &s) != ACCOUNTS_OK ||
+		    write(tell, &i, sizeof i) != sizeof i)
+			_exit(1);
+	}
+}
+
+static uint32_t
+count_told(int fd, uint32_t enough, pid_t pid)
+{
+	uint32_t i, told = 0;
+
+	while (read(fd, &i, sizeof i) == sizeof i)
+		if (++told == enough)
+			kill(pid, SIGKILL);
+	return told;
+}
+
+Test(accounts, survive_a_kill, .timeout = 60)
+{
+	uint32_t told;
+	struct accounts *a;
+	struct account found;
+	int ends[2];
+	pid_t pid;
+
+	cr_assert_eq(pipe(ends), 0);
+	pid = fork();
+	if (pid == 0)
+		add_until_killed(ends[1]);
+	close(ends[1]);
+	told = count_told(ends[0], 40, pid);
+	waitpid(pid, NULL, 0);
+	cr_assert_geq(told, 40);
+	a = must_open();
+	for (uint32_t i = 0; i < told; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "u%u", i);
+		cr_assert_eq(accounts_find(a, str_of(name), &found), ACCOUNTS_OK, "%s", name);
+	}
+	accounts_close(&a);
+}
+
+/* ---- verbs ---- */
+
+struct rows {
+	int count;
+	char state[16];
+};
+
+static void
+count_row(struct str values, void *arg)
+{
+	struct rows *rows = arg;
+	struct str state = message_values_get(values, "state");
+
+	rows->count++;
+	snprintf(rows->state, sizeof rows->state, "%.*s", STR_ARG(state));
+}
+
+static uint8_t
+run(struct accounts *a, const char *verb, const char *name, const char *value, struct rows *rows)
+{
+	struct users_out out = {.row = count_row, .arg = rows};
+	struct buf values, text;
+	uint8_t code;
+
+	buf_init(&values, 4096);
+	buf_init(&text, 1024);
+	out.text = &text;
+	message_values_add(&values, "name", str_of(name));
+	if (value) {
+		message_values_add(&values, "secret", str_of(value));
+		message_values_add(&values, "reason", str_of(value));
+	}
+	code = users_run(a, str_of(verb), buf_str(&values), &out);
+	cr_assert(code == 0 || text.n > 0, "a failure says why");
+	buf_clear(&values);
+	buf_clear(&text);
+	return code;
+}
+
+Test(accounts, verbs)
+{
+	struct accounts *a = must_open();
+	struct secret s = secret_for("x");
+	char text[SECRET_TEXT_BYTES];
+	struct rows rows = {0};
+
+	secret_text(&s, text);
+	cr_assert_eq(run(a, "user.add", "Alice@Example.COM", text, &rows), 0);
+	cr_assert_eq(run(a, "user.add", "alice@example.com", text, &rows), USERS_EXISTS);
+	cr_assert_eq(run(a, "user.add", "bob", "a clear password", &rows), USERS_DATA);
+	cr_assert_eq(run(a, "user.add", "", text, &rows), USERS_DATA);
+	cr_assert_eq(run(a, "user.add", "a\nb", text, &rows), USERS_DATA);
+	cr_assert_eq(run(a, "user.password", "bob", text, &rows), USERS_NO_USER);
+	cr_assert_eq(run(a, "user.password", "alice@example.com", text, &rows), 0);
+	cr_assert_eq(run(a, "user.show", "bob", NULL, &rows), USERS_NO_USER);
+	cr_assert_eq(run(a, "user.show", "alice@example.com", NULL, &rows), 0);
+	cr_assert_eq(rows.count, 1);
+	cr_assert_str_eq(rows.state, "active");
+	cr_assert_eq(run(a, "user.suspend", "alice@example.com", "phished", &rows), 0);
+	cr_assert_eq(run(a, "user.list", "", NULL, &rows), 0);
+	cr_assert_eq(rows.count, 2);
+	cr_assert_str_eq(rows.state, "suspended");
+	cr_assert_eq(run(a, "user.resume", "alice@example.com", NULL, &rows), 0);
+	cr_assert_eq(run(a, "user.remove", "alice@example.com", NULL, &rows), 0);
+	cr_assert_eq(run(a, "user.remove", "alice@example.com", NULL, &rows), USERS_NO_USER);
+	cr_assert_eq(run(a, "user.burn", "alice@example.com", NULL, &rows), USERS_USAGE);
+	accounts_close(&a);
+}
+
+Test(accounts, the_tool_opens_what_the_daemon_left)
+{
+	struct accounts *a;
+	struct stat st;
+	struct buf text;
+
+	buf_init(&text, 1024);
+	rmdir(directory);
+	a = users_open(directory, getuid() ? getuid() : 65534, getgid() ? getgid() : 65534, &text);
+	cr_assert_not_null(a, "%.*s", STR_ARG(buf_str(&text)));
+	accounts_close(&a);
+	cr_assert_eq(stat(file("accounts.db"), &st), 0);
+	cr_assert_eq(st.st_uid, getuid() ? getuid() : 65534);
+	cr_assert_eq(stat(directory, &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0700);
+	buf_clear(&text);
+}
+
+Test(accounts, generated_passwords_differ)
+{
+	char a[USERS_PASSWORD_BYTES], b[USERS_PASSWORD_BYTES];
+
+	cr_assert_str_neq(users_generate(a), users_generate(b));
+	cr_assert_eq(strlen(a), 23);
+	cr_assert(claim_is_password(str_of(a)));
+}

@@ -1,0 +1,119 @@
+/* What the broker remembers: good checks for a while, failures for longer; both of fixed size. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "auth/cache.h"
+#include "auth/failures.h"
+#include "base/clock.h"
+
+static void
+run_clock(void)
+{
+	clock_fake(-1);
+}
+
+Test(cache, remembers_for_its_time, .fini = run_clock)
+{
+	struct cache *c = cache_new();
+
+	clock_fake(1000);
+	cr_assert(!cache_has(c, STR("alice"), STR("secret")));
+	cache_add(c, STR("alice"), STR("secret"), 60000);
+	cr_assert(cache_has(c, STR("alice"), STR("secret")));
+	cr_assert(!cache_has(c, STR("alice"), STR("Secret")));
+	cr_assert(!cache_has(c, STR("alices"), STR("ecret")));
+	cr_assert(!cache_has(c, STR("bob"), STR("secret")));
+	clock_fake(60999);
+	cr_assert(cache_has(c, STR("alice"), STR("secret")));
+	clock_fake(61000);
+	cr_assert(!cache_has(c, STR("alice"), STR("secret")));
+	cache_add(c, STR("alice"), STR("secret"), 0);
+	cr_assert(!cache_has(c, STR("alice"), STR("secret")), "0 turns it off");
+	cache_free(&c);
+}
+
+Test(cache, is_void_at_once)
+{
+	struct cache *c = cache_new();
+
+	cache_add(c, STR("alice"), STR("one"), 60000);
+	cache_add(c, STR("alice"), STR("two"), 60000);
+	cache_void(c, STR("alice"));
+	cr_assert(!cache_has(c, STR("alice"), STR("one")));
+	cr_assert(!cache_has(c, STR("alice"), STR("two")));
+	cache_free(&c);
+}
+
+Test(cache, takes_any_number)
+{
+	struct cache *c = cache_new();
+	int known = 0;
+
+	for (int i = 0; i < 100000; i++) {
+		char user[16];
+
+		snprintf(user, sizeof user, "u%d", i);
+		cache_add(c, str_of(user), STR("x"), 60000);
+		known += cache_has(c, str_of(user), STR("x"));
+	}
+	cr_assert_eq(known, 100000, "the newest is always known");
+	cache_free(&c);
+}
+
+static const struct failures_limit limit = {10, 15 * 60000};
+
+Test(failures, grow_and_are_forgotten, .fini = run_clock)
+{
+	struct failures *f = failures_new();
+
+	clock_fake(5000);
+	for (uint64_t i = 1; i <= 10; i++)
+		cr_assert_eq(failures_add(f, FAILURES_OF_USER, STR("alice"), limit), i);
+	cr_assert_eq(failures_count(f, FAILURES_OF_USER, STR("alice"), limit), 10);
+	cr_assert_eq(failures_count(f, FAILURES_OF_NETWORK, STR("alice"), limit), 0);
+	cr_assert_eq(failures_count(f, FAILURES_OF_USER, STR("bob"), limit), 0);
+	clock_fake(5000 + 90000);
+	cr_assert_eq(failures_count(f, FAILURES_OF_USER, STR("alice"), limit), 9);
+	clock_fake(5000 + 15 * 60000);
+	cr_assert_eq(failures_count(f, FAILURES_OF_USER, STR("alice"), limit), 0);
+	failures_free(&f);
+}
+
+Test(failures, have_a_worst, .fini = run_clock)
+{
+	struct failures *f = failures_new();
+
+	clock_fake(5000);
+	for (int i = 0; i < 10000; i++)
+		failures_add(f, FAILURES_OF_NETWORK, STR("\1\2\3\4"), limit);
+	cr_assert_eq(failures_count(f, FAILURES_OF_NETWORK, STR("\1\2\3\4"), limit), 20);
+	clock_fake(5000 + 2 * limit.period_ms);
+	cr_assert_eq(failures_count(f, FAILURES_OF_NETWORK, STR("\1\2\3\4"), limit), 0);
+	failures_free(&f);
+}
+
+Test(failures, the_guilty_survive_a_flood, .fini = run_clock)
+{
+	struct failures *f = failures_new();
+
+	clock_fake(5000);
+	for (int i = 0; i < 10; i++)
+		failures_add(f, FAILURES_OF_USER, STR("alice"), limit);
+	for (int i = 0; i < 200000; i++) {
+		char user[16];
+
+		snprintf(user, sizeof user, "u%d", i);
+		failures_add(f, FAILURES_OF_USER, str_of(user), limit);
+	}
+	cr_assert_eq(failures_count(f, FAILURES_OF_USER, STR("alice"), limit), 10);
+	failures_free(&f);
+}
+
+Test(failures, delay)
+{
+	static const int64_t expected[] = {0, 500, 1000, 2000, 4000, 8000, 10000, 10000};
+
+	for (uint64_t i = 0; i < sizeof expected / sizeof *expected; i++)
+		cr_assert_eq(failures_delay_ms(i), expected[i]);
+	cr_assert_eq(failures_delay_ms(UINT64_MAX), 10000);
+}
