@@ -416,6 +416,27 @@ channel_free(struct channel **p)
 	mem_free(c);
 }
 
+void
+channel_end(struct channel **p)
+{
+	struct channel *c = *p;
+	bool freed = false;
+	bool *outer;
+
+	if (!c)
+		return;
+	*p = NULL;
+	outer = c->freed;
+	c->is_dead = true;
+	c->freed = &freed;
+	close_all_calls(c, &freed);
+	if (outer)
+		*outer = true;
+	c->freed = NULL;
+	if (!freed)
+		channel_free(&c);
+}
+
 size_t
 channel_waiting(const struct channel *c)
 {

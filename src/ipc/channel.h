@@ -33,6 +33,8 @@ typedef void answer_fn(const struct packet *p, void *arg);
 struct channel *channel_new(struct event_base *base, int fd, channel_fn *fn, channel_lost_fn *lost, void *arg);
 /* Cancels open calls (no answers), closes. */
 void channel_free(struct channel **c);
+/* The peer was replaced: open calls are answered with NULL, then as channel_free.  Not from inside an ask. */
+void channel_end(struct channel **c);
 
 enum { CHANNEL_WAITING_MAX = 64 << 20 };
 

@@ -1,5 +1,228 @@
-int
-main(void)
+/*
+ * cli: sallyport, the operator's tool.  The command table is the program: the help, the parser and what
+ * is run all come from it.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "ipc/message.h"
+#include "main/tool.h"
+
+static int help(struct tool *t, const struct command *c);
+static int version(struct tool *t, const struct command *c);
+
+static const struct command commands[] = {
+    {"status", NULL, tool_status, "main.status", "status", "processes and queue at a glance"},
+    {"config", "check", tool_config_check, NULL, "config check [FILE]",
+	"check a configuration: every error with file, line and suggestion"},
+    {"config", "show", tool_config_show, NULL, "config show [--all]",
+	"what differs from the defaults, or every key"},
+    {"config", "explain", tool_config_explain, NULL, "config explain KEY",
+	"what a key means, its default, its value now"},
+    {"reload", NULL, tool_reload, "reload", "reload", "check the configuration and apply it"},
+    {"user", "add", tool_user_secret, "user.add",
+	"user add NAME [--password-stdin | --generate]", "a new account"},
+    {"user", "list", tool_user_list, "user.list", "user list", "all accounts"},
+    {"user", "show", tool_user_list, "user.show", "user show NAME", "one account"},
+    {"user", "password", tool_user_secret, "user.password",
+	"user password NAME [--password-stdin | --generate]", "a new password"},
+    {"user", "suspend", tool_user_act, "user.suspend", "user suspend NAME [--reason TEXT]",
+	"refuse logins from now on, end open sessions"},
+    {"user", "resume", tool_user_act, "user.resume", "user resume NAME", "end a suspension"},
+    {"user", "remove", tool_user_act, "user.remove", "user remove NAME", "delete an account"},
+    {"queue", "list", tool_queue_list, "queue.list", "queue list [FILTER]", "messages waiting"},
+    {"queue", "show", tool_queue_show, "queue.show", "queue show ID",
+	"one message: envelope, attempts, header"},
+    {"queue", "retry", tool_queue_act, "queue.retry", "queue retry FILTER", "try now"},
+    {"queue", "hold", tool_queue_act, "queue.hold", "queue hold FILTER [--reason TEXT]",
+	"keep, but do not send"},
+    {"queue", "release", tool_queue_act, "queue.release", "queue release FILTER", "end a hold"},
+    {"queue", "delete", tool_queue_act, "queue.delete", "queue delete FILTER",
+	"remove without a report"},
+    {"test", "auth", tool_test_auth, "test.auth", "test auth NAME [--password-stdin]",
+	"try a login as the daemon would"},
+    {"test", "route", tool_test_route, "route.test", "test route ADDRESS",
+	"which way mail to an address would go"},
+    {"version", NULL, version, NULL, "version", "the version"},
+    {"help", NULL, help, NULL, "help", "this text"},
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static int
+version(struct tool *t, const struct command *c)
 {
-	return 70;
+	(void)t;
+	(void)c;
+	printf("sallyport %s\n", PACKAGE_VERSION);
+	return 0;
+}
+
+static void
+print_usage(FILE *to)
+{
+	fputs("usage: sallyport [-c FILE] COMMAND …\n\n", to);
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(to, "  %-48s %s\n", commands[i].usage, commands[i].help);
+	fputs("\n  FILTER: IDs, or --user --from --to --domain --id --state --older; --all\n"
+	      "  Everywhere: --json --quiet --dry-run --yes --reason TEXT\n",
+	    to);
+}
+
+static int
+help(struct tool *t, const struct command *c)
+{
+	(void)t;
+	(void)c;
+	print_usage(stdout);
+	return 0;
+}
+
+/* ---- options ---- */
+
+static const struct option words[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"json", no_argument, NULL, 'j'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"yes", no_argument, NULL, 'y'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {"dry-run", no_argument, NULL, 'n'},
+    {"all", no_argument, NULL, 'a'},
+    {"generate", no_argument, NULL, 'g'},
+    {"password-stdin", no_argument, NULL, 'p'},
+    {"wait", no_argument, NULL, 'w'},
+    {"reason", required_argument, NULL, 'R'},
+    {"user", required_argument, NULL, 'F'},
+    {"from", required_argument, NULL, 'F'},
+    {"to", required_argument, NULL, 'F'},
+    {"domain", required_argument, NULL, 'F'},
+    {"id", required_argument, NULL, 'F'},
+    {"state", required_argument, NULL, 'F'},
+    {"older", required_argument, NULL, 'F'},
+    {0},
+};
+
+static void
+take_flag(struct tool *t, int c)
+{
+	const struct {
+		int letter;
+		bool *flag;
+	} flags[] = {{'j', &t->json}, {'q', &t->quiet}, {'y', &t->yes}, {'v', &t->verbose},
+	    {'n', &t->dry_run}, {'a', &t->all}, {'g', &t->generate}, {'p', &t->password_stdin}};
+
+	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+		if (flags[i].letter == c)
+			*flags[i].flag = true;
+}
+
+/* -1: go on; else the exit code. */
+static int
+read_options(struct tool *t, int argc, char **argv)
+{
+	int c, which = 0;
+
+	while ((c = getopt_long(argc, argv, "c:jqyvhVn", words, &which)) != -1) {
+		switch (c) {
+		case 'c':
+			t->config_path = optarg;
+			break;
+		case 'F':
+			t->filter_count++;
+			message_values_add(&t->values, words[which].name, str_of(optarg));
+			break;
+		case 'R':
+			message_values_add(&t->values, "reason", str_of(optarg));
+			break;
+		case 'h':
+			return help(t, NULL);
+		case 'V':
+			return version(t, NULL);
+		case '?':
+			return EX_USE;
+		default:
+			take_flag(t, c);
+		}
+	}
+	return -1;
+}
+
+/* ---- commands ---- */
+
+static bool
+is_prefix(const char *given, const char *word)
+{
+	return strncmp(given, word, strlen(given)) == 0;
+}
+
+/* Exact words first, then unambiguous beginnings.  *words_out: how many words named it. */
+static const struct command *
+find(char **words_given, int count, bool exact, int *words_out)
+{
+	const struct command *found = NULL;
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const struct command *c = &commands[i];
+		int need = c->verb ? 2 : 1;
+
+		if (count < need)
+			continue;
+		if (exact ? strcmp(words_given[0], c->noun) != 0 : !is_prefix(words_given[0], c->noun))
+			continue;
+		if (c->verb &&
+		    (exact ? strcmp(words_given[1], c->verb) != 0 : !is_prefix(words_given[1], c->verb)))
+			continue;
+		if (found)
+			return NULL;
+		found = c;
+		*words_out = need;
+	}
+	return found;
+}
+
+static int
+run(struct tool *t, int count, char **given)
+{
+	const struct command *c;
+	int named = 0;
+
+	if (count == 0) {
+		print_usage(stderr);
+		return EX_USE;
+	}
+	c = find(given, count, true, &named);
+	if (!c)
+		c = find(given, count, false, &named);
+	if (!c) {
+		fprintf(stderr, "sallyport: no such command \"%s%s%s\"; see sallyport help\n", given[0],
+		    count > 1 ? " " : "", count > 1 ? given[1] : "");
+		return EX_USE;
+	}
+	if (count - named > TOOL_ARGS_MAX) {
+		fputs("sallyport: too many arguments\n", stderr);
+		return EX_USE;
+	}
+	for (int i = named; i < count; i++)
+		t->args[t->arg_count++] = given[i];
+	return c->run(t, c);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct tool t = {.config_path = "/etc/sallyport/sallyport.cfg"};
+	int status;
+
+	buf_init(&t.values, TOOL_VALUES_MAX);
+	status = read_options(&t, argc, argv);
+	if (status < 0)
+		status = run(&t, argc - optind, argv + optind);
+	if (t.values.p)
+		mem_wipe(t.values.p, t.values.n);
+	buf_clear(&t.values);
+	return status;
 }

@@ -1,0 +1,120 @@
+/*
+ * ask: the tool's side of the control socket: one question, rows, one end.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "ipc/channel.h"
+#include "main/tool.h"
+
+struct asking {
+	struct event_base *base;
+	struct channel *channel;
+	tool_row_fn *row;
+	void *arg;
+	int exit_code;
+};
+
+static int
+connect_daemon(const struct conf *c)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), failed;
+
+	if (fd < 0)
+		return -1;
+	snprintf(to.sun_path, sizeof to.sun_path, "%.*s/control.sock", STR_ARG(c->run_directory));
+	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+		return fd;
+	failed = errno;
+	close(fd);
+	errno = failed;
+	return -1;
+}
+
+static void
+end(struct asking *a, int exit_code)
+{
+	a->exit_code = exit_code;
+	event_base_loopbreak(a->base);
+}
+
+static void
+hear(struct channel *c, const struct packet *p, void *arg)
+{
+	(void)c;
+	if (p->fd >= 0)
+		close(p->fd);
+	end(arg, EX_BROKEN);
+}
+
+static void
+lost(struct channel *c, void *arg)
+{
+	struct asking *a = arg;
+
+	(void)c;
+	channel_free(&a->channel);
+	fputs("sallyport: the daemon closed the connection\n", stderr);
+	end(a, EX_LATER);
+}
+
+static void
+answered(const struct packet *p, void *arg)
+{
+	struct asking *a = arg;
+	const struct message_admin_done *done;
+
+	if (!p)
+		return; /* lost() follows */
+	if (p->type == MESSAGE_ADMIN_ROW) {
+		if (a->row)
+			a->row(p->message->admin_row.values, a->arg);
+		return;
+	}
+	if (p->type != MESSAGE_ADMIN_DONE) {
+		end(a, EX_BROKEN);
+		return;
+	}
+	done = &p->message->admin_done;
+	fwrite(done->text.p, 1, done->text.n, done->exit_code ? stderr : stdout);
+	end(a, done->exit_code);
+}
+
+int
+tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn *row, void *arg)
+{
+	struct message_admin m = {.verb = str_of(verb), .values = values};
+	struct asking a = {.row = row, .arg = arg, .exit_code = EX_BROKEN};
+	int fd = connect_daemon(c);
+
+	if (fd < 0 && (errno == EACCES || errno == EPERM)) {
+		fprintf(stderr, "sallyport: %.*s/control.sock: %s\n", STR_ARG(c->run_directory),
+		    strerror(errno));
+		return EX_FORBIDDEN;
+	}
+	if (fd < 0)
+		return EX_DOWN;
+	a.base = event_base_new();
+	if (!a.base)
+		die("no event loop");
+	a.channel = channel_new(a.base, fd, hear, lost, &a);
+	if (channel_ask(a.channel, MESSAGE_ADMIN, &m, -1, answered, &a))
+		event_base_dispatch(a.base);
+	channel_free(&a.channel);
+	event_base_free(a.base);
+	return a.exit_code;
+}
+
+int
+tool_say_down(const struct conf *c)
+{
+	fprintf(stderr, "sallyport: the daemon is not running (no answer on %.*s/control.sock)\n",
+	    STR_ARG(c->run_directory));
+	return EX_DOWN;
+}

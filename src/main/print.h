@@ -1,0 +1,25 @@
+/* print: rows of answers as a table (on a terminal or not), as JSON, one object per line, or bare ids. */
+#ifndef MAIN_PRINT_H
+#define MAIN_PRINT_H
+
+#include "main/tool.h"
+
+struct print_column {
+	const char *key;
+	const char *title;
+	int width; /* negative: left-aligned */
+};
+
+struct print {
+	const struct tool *tool;
+	const struct print_column *columns; /* up to a NULL key */
+	const char *id_key;                 /* what --quiet prints */
+	unsigned rows;
+};
+
+/* A tool_row_fn; arg is struct print. */
+void print_row(struct str values, void *arg);
+/* A tool_row_fn; arg is struct print: every key on a line of its own, JSON as above. */
+void print_record(struct str values, void *arg);
+
+#endif

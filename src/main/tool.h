@@ -1,0 +1,63 @@
+/*
+ * tool: what the commands of sallyport(1) share: the parsed command line, asking the daemon, and
+ * printing what it answers.
+ */
+#ifndef MAIN_TOOL_H
+#define MAIN_TOOL_H
+
+#include "base/buf.h"
+#include "conf/conf.h"
+
+enum {
+	TOOL_ARGS_MAX = 16,
+	TOOL_VALUES_MAX = 60000,
+	EX_FOUND = 1, EX_USE = 64, EX_DATA = 65, EX_NO_FILE = 66, EX_NO_ONE = 67, EX_DOWN = 69,
+	EX_BROKEN = 70, EX_DISK = 74, EX_LATER = 75, EX_FORBIDDEN = 77, EX_CONF = 78,
+};
+
+struct tool {
+	const char *config_path;
+	const char *args[TOOL_ARGS_MAX]; /* behind the command's words */
+	int arg_count;
+	bool json, quiet, yes, dry_run, verbose, all;
+	bool generate, password_stdin;
+	struct buf values;               /* --user, --reason …: a keyed list for the daemon */
+	unsigned filter_count;           /* how many of them choose messages */
+};
+
+struct command {
+	const char *noun;
+	const char *verb;                /* NULL: the noun is the whole command */
+	int (*run)(struct tool *t, const struct command *c);
+	const char *asks;                /* the daemon's word for it, where it is just passed on */
+	const char *usage;
+	const char *help;
+};
+
+/* Reads the configuration for a command; errors are printed.  NULL: the command ends with EX_CONF. */
+struct conf *tool_conf(const struct tool *t);
+
+/* One row of an answer: a keyed list; a key may come several times. */
+typedef void tool_row_fn(struct str values, void *arg);
+
+/* Asks the running daemon: rows as they come, then its last words on standard output (exit code 0) or
+ * standard error.  Returns the exit code; EX_DOWN without a message when no daemon answers. */
+int tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn *row, void *arg);
+int tool_say_down(const struct conf *c);
+
+/* tool_config.c, tool_user.c, tool_queue.c, tool_test.c */
+int tool_config_check(struct tool *t, const struct command *c);
+int tool_config_show(struct tool *t, const struct command *c);
+int tool_config_explain(struct tool *t, const struct command *c);
+int tool_reload(struct tool *t, const struct command *c);
+int tool_status(struct tool *t, const struct command *c);
+int tool_user_secret(struct tool *t, const struct command *c);
+int tool_user_list(struct tool *t, const struct command *c);
+int tool_user_act(struct tool *t, const struct command *c);
+int tool_queue_list(struct tool *t, const struct command *c);
+int tool_queue_show(struct tool *t, const struct command *c);
+int tool_queue_act(struct tool *t, const struct command *c);
+int tool_test_auth(struct tool *t, const struct command *c);
+int tool_test_route(struct tool *t, const struct command *c);
+
+#endif

@@ -1,0 +1,129 @@
+/*
+ * tool_config: the configuration seen from the command line; works without the daemon.
+ */
+#include <stdio.h>
+
+#include "main/print.h"
+#include "main/tool.h"
+
+enum { TEXT_MAX = 4 << 20 };
+
+struct conf *
+tool_conf(const struct tool *t)
+{
+	struct conf_report report;
+	struct conf *c;
+
+	conf_report_init(&report);
+	c = conf_read_file(t->config_path, false, &report);
+	if (!c)
+		fwrite(report.text.p, 1, report.text.n, stderr);
+	conf_report_clear(&report);
+	return c;
+}
+
+int
+tool_config_check(struct tool *t, const struct command *command)
+{
+	const char *path = t->arg_count ? t->args[0] : t->config_path;
+	struct conf_report report;
+	struct conf *c;
+	int status;
+
+	(void)command;
+	conf_report_init(&report);
+	c = conf_read_file(path, true, &report);
+	if (report.text.n)
+		fwrite(report.text.p, 1, report.text.n, stdout);
+	status = c ? 0 : EX_CONF;
+	if (!t->quiet)
+		printf("%s: %u error%s, %u warning%s.%s\n", path, report.errors,
+		    report.errors == 1 ? "" : "s", report.warnings, report.warnings == 1 ? "" : "s",
+		    c ? "" : " The running configuration is unchanged.");
+	conf_report_clear(&report);
+	conf_drop(&c);
+	return status;
+}
+
+int
+tool_config_show(struct tool *t, const struct command *command)
+{
+	struct conf *c = tool_conf(t);
+	struct buf text;
+
+	(void)command;
+	if (!c)
+		return EX_CONF;
+	buf_init(&text, TEXT_MAX);
+	conf_write(c, CONF_ALL, t->all, false, &text);
+	fwrite(text.p, 1, text.n, stdout);
+	buf_clear(&text);
+	conf_drop(&c);
+	return 0;
+}
+
+/* The value now is shown where a configuration can be read; the explanation itself needs none. */
+int
+tool_config_explain(struct tool *t, const struct command *command)
+{
+	struct conf_report report;
+	struct conf *c;
+	struct buf text;
+	int status = 0;
+
+	if (t->arg_count != 1) {
+		fprintf(stderr, "usage: sallyport %s\n", command->usage);
+		return EX_USE;
+	}
+	conf_report_init(&report);
+	c = conf_read_file(t->config_path, false, &report);
+	conf_report_clear(&report);
+	buf_init(&text, TEXT_MAX);
+	if (conf_explain(str_of(t->args[0]), c, &text)) {
+		fwrite(text.p, 1, text.n, stdout);
+	} else {
+		fwrite(text.p, 1, text.n, stderr);
+		fprintf(stderr, "sallyport: there is no key \"%s\"\n", t->args[0]);
+		status = EX_DATA;
+	}
+	buf_clear(&text);
+	conf_drop(&c);
+	return status;
+}
+
+static int
+ask(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
+{
+	struct conf *c = tool_conf(t);
+	int status;
+
+	if (!c)
+		return EX_CONF;
+	status = tool_ask(c, verb, buf_str(&t->values), row, arg);
+	if (status == EX_DOWN)
+		status = tool_say_down(c);
+	conf_drop(&c);
+	return status;
+}
+
+int
+tool_reload(struct tool *t, const struct command *command)
+{
+	return ask(t, command->asks, NULL, NULL);
+}
+
+int
+tool_status(struct tool *t, const struct command *command)
+{
+	static const struct print_column columns[] = {{"role", "ROLE", -12}, {"index", "NO", 3},
+	    {"state", "STATE", -9}, {"pid", "PID", 8}, {"restarts", "RESTARTS", 8}, {0}};
+	struct print table = {.tool = t, .columns = columns, .id_key = "role"};
+	struct print queue = {.tool = t};
+	int status = ask(t, command->asks, print_row, &table);
+
+	if (status)
+		return status;
+	if (!t->json)
+		putchar('\n');
+	return ask(t, "queue.status", print_record, &queue);
+}
