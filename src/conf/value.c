@@ -99,7 +99,7 @@ value_rate(struct str text, const char *unit, struct conf_rate *out)
 		return false;
 	if (!value_duration(str_from(text, slash + 1), &rate.period_ms))
 		return false;
-	if (rate.count < 1 || rate.count > 1000000000 || rate.period_ms < 1000 ||
+	if (rate.count < 1 || rate.count > 100000000 || rate.period_ms < 1000 ||
 	    rate.period_ms > INT64_C(366) * 86400000)
 		return false;
 	*out = rate;

@@ -1,6 +1,7 @@
 /*
  * limits: how much in which time.  A bucket per name and rate, refilled evenly; time is passed in
- * (clock_ms, because buckets survive restarts).  Pure data: the owner keeps and stores it.
+ * (clock_ms, because buckets survive restarts).  Pure data: the owner keeps and stores it.  Names are
+ * compared as bytes: give the login in its one form.  At most 8 rates of a rule count.
  */
 #ifndef POLICY_LIMITS_H
 #define POLICY_LIMITS_H

@@ -1,0 +1,335 @@
+/*
+ * limits: leaky buckets in whole numbers.  What is used is counted in 1/period of a unit, so that each
+ * millisecond gives back exactly `count` of them and nothing is lost to rounding, however often a
+ * bucket is looked at.  Configuration bounds count and period so that their product fits 64 bits.
+ */
+#include "policy/limits.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+
+enum { SAVE_VERSION = 1, BUCKETS_MAX = 8, NAME_MAX_BYTES = 1024 };
+
+struct bucket {
+	uint64_t count;
+	uint64_t period_ms;
+	uint64_t used; /* in 1/period_ms */
+	int64_t at_ms; /* when `used` was true */
+};
+
+struct entry {
+	size_t count;
+	struct bucket bucket[BUCKETS_MAX];
+};
+
+struct limits {
+	struct map *names;
+};
+
+struct limits *
+limits_new(void)
+{
+	struct limits *l = MEM_NEW(struct limits);
+
+	l->names = map_new();
+	return l;
+}
+
+static void
+free_entry(struct str name, void *value, void *arg)
+{
+	(void)name;
+	(void)arg;
+	mem_free(value);
+}
+
+void
+limits_free(struct limits **l)
+{
+	if (!*l)
+		return;
+	map_each((*l)->names, free_entry, NULL);
+	map_free(&(*l)->names);
+	mem_free(*l);
+	*l = NULL;
+}
+
+static uint64_t
+capacity(const struct bucket *b)
+{
+	return b->count * b->period_ms;
+}
+
+/* A bucket after the time that went by.  A clock that was set back gives nothing and takes nothing. */
+static struct bucket
+at(struct bucket b, int64_t now_ms)
+{
+	uint64_t gone_ms = now_ms > b.at_ms ? (uint64_t)now_ms - (uint64_t)b.at_ms : 0, back;
+
+	if (__builtin_mul_overflow(gone_ms, b.count, &back) || back > b.used)
+		back = b.used;
+	b.used -= back;
+	b.at_ms = now_ms;
+	return b;
+}
+
+/* The bucket for a rate that a reload may have changed: what is used stays used. */
+static struct bucket
+fitted(struct bucket b, const struct conf_rate *rate, int64_t now_ms)
+{
+	uint64_t period_ms = (uint64_t)rate->period_ms;
+
+	if (b.period_ms == 0)
+		return (struct bucket){rate->count, period_ms, 0, now_ms};
+	b = at(b, now_ms);
+	if (b.count == rate->count && b.period_ms == period_ms)
+		return b;
+	if (b.period_ms != period_ms) {
+		uint64_t units = b.used / b.period_ms + (b.used % b.period_ms != 0);
+
+		b.used = units < rate->count ? units * period_ms : rate->count * period_ms;
+	}
+	b.count = rate->count;
+	b.period_ms = period_ms;
+	if (b.used > capacity(&b))
+		b.used = capacity(&b);
+	return b;
+}
+
+static size_t
+bucket_count(const struct conf_rates *rates)
+{
+	return rates->count < BUCKETS_MAX ? rates->count : BUCKETS_MAX;
+}
+
+static void
+fit(const struct entry *old, const struct conf_rates *rates, int64_t now_ms, struct entry *out)
+{
+	*out = (struct entry){.count = bucket_count(rates)};
+	for (size_t i = 0; i < out->count; i++) {
+		struct bucket b = old && i < old->count ? old->bucket[i] : (struct bucket){0};
+
+		out->bucket[i] = fitted(b, &rates->rate[i], now_ms);
+	}
+}
+
+/* Milliseconds until n more fit; 0: now; -1: never. */
+static int64_t
+wait_for(const struct bucket *b, uint64_t n)
+{
+	uint64_t spare = capacity(b) - b->used, lacking;
+
+	if (n > b->count)
+		return -1;
+	if (n * b->period_ms <= spare)
+		return 0;
+	lacking = n * b->period_ms - spare;
+	return (int64_t)(lacking / b->count + (lacking % b->count != 0));
+}
+
+bool
+limits_take(struct limits *l, struct str name, const struct conf_rates *rates, uint64_t n, int64_t now_ms,
+    int64_t *retry_ms_out)
+{
+	struct entry *kept = map_get(l->names, name), now;
+	int64_t longest_ms = 0;
+
+	*retry_ms_out = 0;
+	fit(kept, rates, now_ms, &now);
+	for (size_t i = 0; i < now.count; i++) {
+		int64_t wait_ms = wait_for(&now.bucket[i], n);
+
+		if (wait_ms < 0)
+			return false;
+		if (wait_ms > longest_ms)
+			longest_ms = wait_ms;
+	}
+	*retry_ms_out = longest_ms;
+	if (longest_ms)
+		return false;
+	if (!now.count || !n)
+		return true;
+	if (!kept) {
+		kept = MEM_NEW(struct entry);
+		(void)map_put(l->names, name, kept);
+	}
+	for (size_t i = 0; i < now.count; i++)
+		now.bucket[i].used += n * now.bucket[i].period_ms;
+	*kept = now;
+	return true;
+}
+
+void
+limits_give_back(struct limits *l, struct str name, const struct conf_rates *rates, uint64_t n)
+{
+	struct entry *e = map_get(l->names, name);
+
+	for (size_t i = 0; e && i < e->count && i < rates->count; i++) {
+		struct bucket *b = &e->bucket[i];
+		uint64_t back;
+
+		if (__builtin_mul_overflow(n, b->period_ms, &back) || back > b->used)
+			back = b->used;
+		b->used -= back;
+	}
+}
+
+uint64_t
+limits_used(const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms)
+{
+	const struct entry *e = map_get(l->names, name);
+	struct bucket b;
+
+	if (!e || !e->count || !rates->count)
+		return 0;
+	b = fitted(e->bucket[0], &rates->rate[0], now_ms);
+	return b.used / b.period_ms + (b.used % b.period_ms != 0);
+}
+
+struct pruning {
+	struct limits *limits;
+	int64_t now_ms;
+};
+
+static void
+prune_entry(struct str name, void *value, void *arg)
+{
+	struct pruning *p = arg;
+	struct entry *e = value;
+
+	for (size_t i = 0; i < e->count; i++)
+		if (at(e->bucket[i], p->now_ms).used)
+			return;
+	(void)map_remove(p->limits->names, name);
+	mem_free(e);
+}
+
+void
+limits_prune(struct limits *l, int64_t now_ms)
+{
+	struct pruning p = {l, now_ms};
+
+	map_each(l->names, prune_entry, &p);
+}
+
+static void
+save_u64(struct buf *out, uint64_t v)
+{
+	unsigned char bytes[8];
+
+	for (int i = 0; i < 8; i++)
+		bytes[i] = (unsigned char)(v >> (8 * i));
+	buf_add(out, bytes, sizeof bytes);
+}
+
+static void
+save_entry(struct str name, void *value, void *arg)
+{
+	const struct entry *e = value;
+	struct buf *out = arg;
+
+	if (name.n > NAME_MAX_BYTES)
+		return;
+	save_u64(out, name.n);
+	buf_adds(out, name);
+	save_u64(out, e->count);
+	for (size_t i = 0; i < e->count; i++) {
+		save_u64(out, e->bucket[i].count);
+		save_u64(out, e->bucket[i].period_ms);
+		save_u64(out, e->bucket[i].used);
+		save_u64(out, (uint64_t)e->bucket[i].at_ms);
+	}
+}
+
+void
+limits_save(const struct limits *l, struct buf *out)
+{
+	save_u64(out, SAVE_VERSION);
+	map_each(l->names, save_entry, out);
+}
+
+static bool
+load_u64(struct str *rest, uint64_t *out)
+{
+	*out = 0;
+	if (rest->n < 8)
+		return false;
+	for (int i = 0; i < 8; i++)
+		*out |= (uint64_t)(unsigned char)rest->p[i] << (8 * i);
+	*rest = str_from(*rest, 8);
+	return true;
+}
+
+static bool
+load_bucket(struct str *rest, struct bucket *out)
+{
+	uint64_t at_ms, all;
+
+	if (!load_u64(rest, &out->count) || !load_u64(rest, &out->period_ms) ||
+	    !load_u64(rest, &out->used) || !load_u64(rest, &at_ms))
+		return false;
+	out->at_ms = (int64_t)at_ms;
+	return out->count && out->period_ms && at_ms <= INT64_MAX &&
+	    !__builtin_mul_overflow(out->count, out->period_ms, &all) && out->used <= all;
+}
+
+static bool
+load_entry(struct str *rest, struct str *name_out, struct entry *out)
+{
+	uint64_t n;
+
+	if (!load_u64(rest, &n) || n == 0 || n > NAME_MAX_BYTES || n > rest->n)
+		return false;
+	*name_out = str_upto(*rest, n);
+	*rest = str_from(*rest, n);
+	if (!load_u64(rest, &n) || n == 0 || n > BUCKETS_MAX)
+		return false;
+	*out = (struct entry){.count = n};
+	for (size_t i = 0; i < out->count; i++)
+		if (!load_bucket(rest, &out->bucket[i]))
+			return false;
+	return true;
+}
+
+static bool
+load_all(struct limits *into, struct str rest)
+{
+	struct entry e, *kept;
+	struct str name;
+	uint64_t version;
+
+	if (!load_u64(&rest, &version) || version != SAVE_VERSION)
+		return false;
+	while (rest.n) {
+		if (!load_entry(&rest, &name, &e) || map_get(into->names, name))
+			return false;
+		kept = MEM_NEW(struct entry);
+		*kept = e;
+		(void)map_put(into->names, name, kept);
+	}
+	return true;
+}
+
+bool
+limits_load(struct limits *l, struct str bytes)
+{
+	struct limits *loaded = limits_new();
+	struct map *old = l->names;
+	bool is_loaded = load_all(loaded, bytes);
+
+	if (is_loaded) {
+		l->names = loaded->names;
+		loaded->names = old;
+	}
+	limits_free(&loaded);
+	return is_loaded;
+}
+
+const struct conf_rates *
+limits_of(const struct conf *c, struct str user)
+{
+	for (size_t i = 0; i < c->limits.users.count; i++)
+		if (str_ieq(c->limits.users.item[i].user, user))
+			return &c->limits.users.item[i].per_user;
+	return &c->limits.per_user;
+}

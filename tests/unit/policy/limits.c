@@ -1,0 +1,249 @@
+/* limits: buckets that refill evenly, all rates or none, and snapshots that survive anything. */
+#include "policy/limits.h"
+
+#include "base/mem.h"
+#include "support.h"
+
+static const int64_t hour_ms = 3600000;
+static const int64_t start_ms = INT64_C(1795000000000);
+
+static const struct conf_rate ten_an_hour[] = {{10, 3600000}};
+static const struct conf_rate two_rates[] = {{10, 3600000}, {15, 86400000}};
+static const struct conf_rates one = {ten_an_hour, 1};
+static const struct conf_rates two = {two_rates, 2};
+static const struct conf_rates none = {NULL, 0};
+
+static bool
+take(struct limits *l, const char *name, const struct conf_rates *rates, uint64_t n, int64_t now_ms)
+{
+	int64_t retry_ms;
+
+	return limits_take(l, str_of(name), rates, n, now_ms, &retry_ms);
+}
+
+Test(limits, full_then_even_refill)
+{
+	struct limits *l = limits_new();
+	int64_t retry_ms;
+
+	cr_assert(take(l, "a", &one, 10, start_ms));
+	cr_assert_not(limits_take(l, STR("a"), &one, 1, start_ms, &retry_ms));
+	cr_assert_eq(retry_ms, hour_ms / 10);
+	cr_assert_not(take(l, "a", &one, 1, start_ms + hour_ms / 10 - 1));
+	cr_assert(take(l, "a", &one, 1, start_ms + hour_ms / 10));
+	cr_assert_not(take(l, "a", &one, 1, start_ms + hour_ms / 10));
+	cr_assert(take(l, "b", &one, 10, start_ms), "names do not share");
+	limits_free(&l);
+}
+
+/* Looking often must not lose the fractions. */
+Test(limits, many_small_steps_equal_one)
+{
+	struct limits *l = limits_new();
+	int64_t ms, retry_ms;
+	bool taken = false;
+
+	cr_assert(take(l, "a", &one, 10, start_ms));
+	for (ms = 1; ms <= hour_ms && !taken; ms += 7)
+		taken = limits_take(l, STR("a"), &one, 1, start_ms + ms, &retry_ms);
+	cr_assert_leq(ms - 7, hour_ms / 10 + 7);
+	limits_free(&l);
+}
+
+Test(limits, more_than_a_bucket_is_never)
+{
+	struct limits *l = limits_new();
+	int64_t retry_ms = 5;
+
+	cr_assert_not(limits_take(l, STR("a"), &one, 11, start_ms, &retry_ms));
+	cr_assert_eq(retry_ms, 0);
+	cr_assert_not(limits_take(l, STR("a"), &one, UINT64_MAX, start_ms, &retry_ms));
+	cr_assert_eq(retry_ms, 0);
+	cr_assert(take(l, "a", &one, 10, start_ms), "nothing was taken");
+	limits_free(&l);
+}
+
+Test(limits, all_rates_or_none)
+{
+	struct limits *l = limits_new();
+	int64_t now_ms = start_ms, retry_ms;
+
+	cr_assert(take(l, "a", &two, 10, now_ms));
+	now_ms += hour_ms;
+	cr_assert_not(limits_take(l, STR("a"), &two, 6, now_ms, &retry_ms));
+	cr_assert_gt(retry_ms, 0);
+	cr_assert_eq(limits_used(l, STR("a"), &two, now_ms), 0, "the hour's bucket was left alone");
+	cr_assert(take(l, "a", &two, 6, now_ms + retry_ms));
+	limits_free(&l);
+}
+
+Test(limits, without_rates_all_goes)
+{
+	struct limits *l = limits_new();
+
+	cr_assert(take(l, "a", &none, 1000000, start_ms));
+	cr_assert_eq(limits_used(l, STR("a"), &none, start_ms), 0);
+	limits_free(&l);
+}
+
+Test(limits, give_back)
+{
+	struct limits *l = limits_new();
+
+	cr_assert(take(l, "a", &one, 10, start_ms));
+	limits_give_back(l, STR("a"), &one, 4);
+	cr_assert_eq(limits_used(l, STR("a"), &one, start_ms), 6);
+	cr_assert(take(l, "a", &one, 4, start_ms));
+	limits_give_back(l, STR("a"), &one, UINT64_MAX);
+	cr_assert_eq(limits_used(l, STR("a"), &one, start_ms), 0);
+	limits_give_back(l, STR("unknown"), &one, 4);
+	limits_free(&l);
+}
+
+Test(limits, used_rounds_up)
+{
+	struct limits *l = limits_new();
+
+	cr_assert(take(l, "a", &one, 5, start_ms));
+	cr_assert_eq(limits_used(l, STR("a"), &one, start_ms + 1), 5);
+	cr_assert_eq(limits_used(l, STR("a"), &one, start_ms + hour_ms / 10), 4);
+	cr_assert_eq(limits_used(l, STR("a"), &one, start_ms + hour_ms), 0);
+	cr_assert_eq(limits_used(l, STR("nobody"), &one, start_ms), 0);
+	limits_free(&l);
+}
+
+/* The clock was set back an hour: nothing refills at once, but nothing is frozen either. */
+Test(limits, clock_set_back)
+{
+	struct limits *l = limits_new();
+
+	cr_assert(take(l, "a", &one, 10, start_ms + hour_ms));
+	cr_assert_not(take(l, "a", &one, 1, start_ms));
+	limits_give_back(l, STR("a"), &one, 1);
+	cr_assert(take(l, "a", &one, 1, start_ms));
+	cr_assert(take(l, "a", &one, 1, start_ms + hour_ms / 10));
+	limits_free(&l);
+}
+
+/* A reload that changes the rate keeps what was used, as far as it fits. */
+Test(limits, rate_changes)
+{
+	static const struct conf_rate bigger[] = {{20, 3600000}}, smaller[] = {{5, 3600000}};
+	static const struct conf_rate daily[] = {{20, 86400000}};
+	struct conf_rates up = {bigger, 1}, down = {smaller, 1}, day = {daily, 1};
+	struct limits *l = limits_new();
+
+	cr_assert(take(l, "a", &one, 10, start_ms));
+	cr_assert_eq(limits_used(l, STR("a"), &up, start_ms), 10);
+	cr_assert_eq(limits_used(l, STR("a"), &day, start_ms), 10);
+	cr_assert_eq(limits_used(l, STR("a"), &down, start_ms), 5);
+	cr_assert(take(l, "a", &up, 10, start_ms));
+	cr_assert_not(take(l, "a", &up, 1, start_ms));
+	cr_assert_not(take(l, "a", &down, 1, start_ms));
+	limits_free(&l);
+}
+
+Test(limits, prune_forgets_what_is_full_again)
+{
+	struct limits *l = limits_new();
+	struct buf before, after;
+
+	buf_init(&before, 4096);
+	buf_init(&after, 4096);
+	limits_save(l, &before);
+	cr_assert(take(l, "a", &one, 1, start_ms));
+	cr_assert(take(l, "b", &one, 10, start_ms));
+	limits_prune(l, start_ms + hour_ms / 10);
+	cr_assert_eq(limits_used(l, STR("b"), &one, start_ms + hour_ms / 10), 9);
+	limits_prune(l, start_ms + hour_ms);
+	limits_save(l, &after);
+	cr_assert(str_eq(buf_str(&before), buf_str(&after)));
+	buf_clear(&before);
+	buf_clear(&after);
+	limits_free(&l);
+}
+
+Test(limits, save_and_load)
+{
+	struct limits *l = limits_new(), *again = limits_new();
+	struct buf b;
+
+	buf_init(&b, 65536);
+	cr_assert(take(l, "alice@example.com", &two, 7, start_ms));
+	cr_assert(take(l, "bob", &one, 3, start_ms));
+	limits_save(l, &b);
+	cr_assert(take(again, "stale", &one, 3, start_ms));
+	cr_assert(limits_load(again, buf_str(&b)));
+	cr_expect_eq(limits_used(again, STR("alice@example.com"), &two, start_ms), 7);
+	cr_expect_eq(limits_used(again, STR("bob"), &one, start_ms), 3);
+	cr_expect_eq(limits_used(again, STR("stale"), &one, start_ms), 0);
+	cr_expect_not(take(again, "alice@example.com", &two, 4, start_ms));
+	buf_clear(&b);
+	limits_free(&l);
+	limits_free(&again);
+}
+
+/* Every cut and every changed byte: false and untouched, or a table that still works. */
+Test(limits, load_is_total)
+{
+	struct limits *l = limits_new();
+	struct buf b;
+
+	buf_init(&b, 65536);
+	cr_assert(take(l, "alice@example.com", &two, 7, start_ms));
+	limits_save(l, &b);
+	for (size_t n = 0; n < b.n; n++) {
+		struct limits *other = limits_new();
+		char *cut = mem_text(b.p, n);
+
+		cr_assert(take(other, "kept", &one, 2, start_ms));
+		/* the version alone is an empty table */
+		cr_expect_eq(limits_load(other, str_make(cut, n)), n == 8, "%zu bytes", n);
+		if (n != 8)
+			cr_expect_eq(limits_used(other, STR("kept"), &one, start_ms), 2);
+		mem_free(cut);
+		limits_free(&other);
+	}
+	for (size_t i = 0; i < b.n * 8; i++) {
+		struct limits *other = limits_new();
+
+		b.p[i / 8] = (char)(b.p[i / 8] ^ 1 << i % 8);
+		if (limits_load(other, buf_str(&b))) {
+			cr_expect_leq(limits_used(other, STR("alice@example.com"), &two, start_ms), 10);
+			(void)take(other, "alice@example.com", &two, 3, start_ms + hour_ms);
+			limits_prune(other, start_ms);
+		}
+		b.p[i / 8] = (char)(b.p[i / 8] ^ 1 << i % 8);
+		limits_free(&other);
+	}
+	buf_clear(&b);
+	limits_free(&l);
+}
+
+Test(limits, load_refuses_a_name_twice)
+{
+	struct limits *l = limits_new();
+	struct buf b;
+	size_t entry;
+
+	buf_init(&b, 65536);
+	cr_assert(take(l, "a", &one, 1, start_ms));
+	limits_save(l, &b);
+	entry = b.n - 8;
+	for (size_t i = 0; i < entry; i++)
+		buf_addc(&b, b.p[8 + i]);
+	cr_assert_not(limits_load(l, buf_str(&b)));
+	buf_clear(&b);
+	limits_free(&l);
+}
+
+Test(limits, of_a_user)
+{
+	struct conf *c = conf_of("limits: { per_user = \"5 / 1h\"; users: ("
+				 "{ user = \"erp@example.com\"; per_user = \"7 / 1h, 9 / 1d\"; } ); };");
+
+	cr_expect_eq(limits_of(c, STR("ERP@example.com"))->count, 2);
+	cr_expect_eq(limits_of(c, STR("erp@example.com"))->rate[0].count, 7);
+	cr_expect_eq(limits_of(c, STR("erp@example.org"))->rate[0].count, 5);
+	conf_drop(&c);
+}

@@ -1,0 +1,77 @@
+/* rules: own addresses, given ones, and nothing else. */
+#include "policy/rules.h"
+
+#include "support.h"
+
+static const char policy[] =
+    "domains: ( { name = \"example.com\"; }, { name = \"example.org\"; } );"
+    "sender_policy: { send_as: ("
+    "  { user = \"help@example.com\"; addresses = ( \"support@example.com\", \"*@tickets.example\" ); },"
+    "  { user = \"help@example.com\"; addresses = [ \"second@example.com\" ]; },"
+    "  { user = \"bob\"; addresses = ( \"\\\"odd name\\\"@example.com\" ); } ); };";
+
+struct may_case {
+	const char *user, *address;
+	bool may;
+};
+
+static const struct may_case cases[] = {
+	/* its own */
+	{"alice@example.com", "alice@example.com", true},
+	{"alice@example.com", "Alice@EXAMPLE.com", true},
+	{"ALICE@example.com", "alice@example.com", true},
+	{"alice@example.com", "\"alice\"@example.com", true},
+	{"alice@example.com", "alice@example.org", false},
+	{"alice@example.com", "bob@example.com", false},
+	{"alice@example.com", "alice+x@example.com", false},
+	{"alice@example.com", "alice@sub.example.com", false},
+	{"alice@example.com", "alice@example.com.evil.example", false},
+	{"alice@example.com", "xalice@example.com", false},
+	{"alice@elsewhere.example", "alice@elsewhere.example", true},
+	/* a login without a domain has one in each of ours */
+	{"bob", "bob@example.com", true},
+	{"bob", "bob@example.org", true},
+	{"bob", "bob@example.net", false},
+	{"bob", "\"odd name\"@example.com", true},
+	{"bob", "\"odd name\"@example.org", false},
+	/* given */
+	{"help@example.com", "support@example.com", true},
+	{"help@example.com", "Support@Example.COM", true},
+	{"HELP@example.com", "second@example.com", true},
+	{"help@example.com", "anything@tickets.example", true},
+	{"help@example.com", "anything@TICKETS.example", true},
+	{"help@example.com", "anything@sub.tickets.example", false},
+	{"help@example.com", "support@example.org", false},
+	{"help", "support@example.com", false},
+	{"alice@example.com", "support@example.com", false},
+	{"alice@example.com", "x@tickets.example", false},
+	/* nobody */
+	{"", "alice@example.com", false},
+	{"*@example.com", "alice@example.com", false},
+	{"not an address@", "alice@example.com", false},
+};
+
+Test(rules, may_send)
+{
+	struct conf *c = conf_of(policy);
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct address a;
+
+		cr_assert(address_parse(str_of(cases[i].address), &a, NULL), "%s", cases[i].address);
+		cr_expect_eq(rules_may_send(c, str_of(cases[i].user), &a), cases[i].may, "%s as %s",
+		    cases[i].user, cases[i].address);
+	}
+	conf_drop(&c);
+}
+
+Test(rules, null_sender_and_postmaster_without_domain_are_nobodys)
+{
+	struct conf *c = conf_of(policy);
+	struct address a = {0};
+
+	cr_expect_not(rules_may_send(c, STR("alice@example.com"), &a));
+	a.text = a.local = STR("postmaster");
+	cr_expect_not(rules_may_send(c, STR("postmaster"), &a));
+	conf_drop(&c);
+}
