@@ -1,0 +1,313 @@
+"""gateway: a Sallyport of one's own for a test: configuration, account, DNS, receiving host, log.
+
+Everything lives below one directory and listens on free loopback ports; nothing outlives the test.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import sys
+import time
+
+TOP = os.environ.get("TOP_SRCDIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("TOP_BUILDDIR") or os.path.join(TOP, "build")
+PASSWORD = "jolly-otter-4417"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, seconds, question, every=0.02):
+    """The first true answer; an error when it does not come in time."""
+    until = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > until:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(every)
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+def certificate(directory, name="mail.example.com", kind="ecdsa", stem="tls"):
+    """A self-signed certificate and its key; returns both file names."""
+    os.makedirs(directory, exist_ok=True)
+    key, cert = f"{directory}/{stem}.key", f"{directory}/{stem}.crt"
+    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"] if kind == "ecdsa" else ["-newkey", "rsa:2048"]
+    subprocess.run(["openssl", "req", "-x509", *new, "-nodes", "-days", "30", "-keyout", key, "-out", cert,
+                    "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},DNS:localhost,IP:127.0.0.1"],
+                   check=True, capture_output=True)
+    os.chmod(key, 0o600)
+    return cert, key
+
+
+class Dns:
+    """knotd with signed zones; `zones`: name -> zone text (without SOA and NS)."""
+
+    def __init__(self, directory, zones):
+        self.directory, self.port = f"{directory}/dns", free_port()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        os.makedirs(f"{self.directory}/zones")
+        files = []
+        for name, text in zones.items():
+            path = f"{self.directory}/zones/{name}.zone"
+            with open(path, "w", encoding="ascii") as f:
+                f.write(f"$TTL 60\n@ SOA ns.{name}. hostmaster.{name}. 1 3600 600 86400 60\n@ NS ns.{name}.\n"
+                        f"ns A 127.0.0.1\n{text}\n")
+            files.append(path)
+        run = subprocess.run([f"{TOP}/tests/support/dns-up", self.directory, str(self.port), *files],
+                             capture_output=True, text=True, check=False)
+        if run.returncode:
+            raise AssertionError(f"dns-up: {run.stdout}{run.stderr}")
+
+    @property
+    def config(self):
+        return f'dns: {{ resolver = "127.0.0.1@{self.port}"; trust_anchor = "{self.directory}/anchor"; }};'
+
+    def stop(self):
+        subprocess.run([f"{TOP}/tests/support/dns-down", self.directory], check=False, capture_output=True)
+
+
+class Sink:
+    """The project's own receiving host; messages are kept as files."""
+
+    def __init__(self, directory, *options, port=0):
+        self.directory = f"{directory}/sink"
+        shutil.rmtree(self.directory, ignore_errors=True)
+        os.makedirs(self.directory)
+        self.process = subprocess.Popen(
+            [f"{BUILD}/sink", "--port", str(port), "--directory", self.directory, *options],
+            stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        self.port = int(line.split()[1])
+
+    def count(self):
+        return len([n for n in os.listdir(self.directory) if n.endswith(".eml")])
+
+    def message(self, number=1):
+        with open(f"{self.directory}/{number}.eml", "rb") as f:
+            return f.read()
+
+    def envelope(self, number=1):
+        with open(f"{self.directory}/{number}.env", encoding="utf-8") as f:
+            return f.read()
+
+    def messages(self):
+        names = sorted((n for n in os.listdir(self.directory) if n.endswith(".eml")), key=lambda n: int(n[:-4]))
+        for name in names:
+            with open(f"{self.directory}/{name}", "rb") as f:
+                yield f.read()
+
+    def wait(self, count, seconds=20):
+        wait_for(f"{count} messages at the receiving host", seconds, lambda: self.count() >= count)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+class Gateway:
+    """One sallyportd.  `extra`: more configuration; `replace`: key -> text instead of the default one."""
+
+    def __init__(self, directory, routes="", extra="", user="alice@example.com", debug=False, **replace):
+        self.directory = os.path.abspath(directory)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        os.makedirs(self.directory, 0o755)
+        self.smtps, self.submission = free_port(), free_port()
+        self.config, self.log_file = f"{self.directory}/sallyport.cfg", f"{self.directory}/log"
+        self.user, self.process, self.debug = user, None, debug
+        cert, key = certificate(self.directory)
+        parts = {
+            "hostname": 'hostname = "mail.example.com";',
+            "listen": f'listen: ( {{ address = "127.0.0.1"; port = {self.smtps}; tls = "implicit"; }},\n'
+                      f'          {{ address = "127.0.0.1"; port = {self.submission}; tls = "starttls"; }} );',
+            "tls": f'tls: {{ certificate = "{cert}"; private_key = "{key}"; }};',
+            "domains": 'domains: ( { name = "example.com"; } );',
+            "auth": 'auth: { backends = ( "users" ); };',
+            "queue": f'queue: {{ directory = "{self.directory}/spool"; retry = [ "1s" ]; minimum_free = "1%"; }};',
+            "state": f'state_directory = "{self.directory}/state";\nrun_directory = "{self.directory}/run";',
+            "log": f'log: {{ target = "file:{self.log_file}"; }};',
+        }
+        parts.update(replace)
+        self.parts, self.routes, self.extra = parts, routes, extra
+        self.write_config()
+
+    def write_config(self):
+        with open(self.config, "w", encoding="utf-8") as f:
+            f.write("\n".join([*self.parts.values(), self.routes, self.extra, ""]))
+
+    # ---- life ----
+
+    def start(self, wait=True):
+        options = ["-d"] if self.debug else []
+        wrapper = os.environ.get("SALLYPORTD_WRAPPER", "").split()
+        self.stderr = open(f"{self.directory}/stderr", "ab")
+        self.process = subprocess.Popen([*wrapper, f"{BUILD}/sallyportd", *options, "-c", self.config],
+                                        stdout=self.stderr, stderr=self.stderr, start_new_session=True)
+        self.stderr.close()
+        if wait:
+            wait_for(f"sallyportd is ready ({self.tail()})", 30, self.is_ready)
+        return self
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"sallyportd ended with {self.process.returncode}: {self.tail()}")
+        return self.banner()
+
+    def banner(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.submission), 1) as s:
+                s.settimeout(2)
+                return s.recv(3) == b"220"
+        except OSError:
+            return False
+
+    def tail(self):
+        text = ""
+        for name in (f"{self.directory}/stderr", self.log_file):
+            if os.path.exists(name):
+                with open(name, encoding="utf-8", errors="replace") as f:
+                    text += "".join(f.readlines()[-8:])
+        return text
+
+    def kill_group(self):
+        """SIGKILL for every process at once, as a power cut would end them."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self):
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.kill_group()
+            raise AssertionError(f"sallyportd does not stop: {self.tail()}") from None
+
+    # ---- tools ----
+
+    def tool(self, *words, given=None, check=True):
+        run = subprocess.run([f"{BUILD}/sallyport", "-c", self.config, *words], input=given, text=True,
+                             capture_output=True, check=False, timeout=60)
+        if check and run.returncode:
+            raise AssertionError(f"sallyport {' '.join(words)}: exit {run.returncode}: {run.stdout}{run.stderr}")
+        return run
+
+    def add_user(self, user=None, password=PASSWORD):
+        self.tool("user", "add", user or self.user, "--password-stdin", given=password + "\n")
+        return self
+
+    def queue(self, *words):
+        out = self.tool("queue", "list", "--json", *words).stdout
+        return [json.loads(line) for line in out.splitlines()]
+
+    def log(self):
+        with open(self.log_file, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def wait_log(self, pattern, seconds=20):
+        found = re.compile(pattern, re.M)
+        return wait_for(f"log line {pattern!r}", seconds,
+                        lambda: os.path.exists(self.log_file) and found.search(self.log()))
+
+    def processes(self):
+        """pid -> (role, index) of the running roles."""
+        found = {}
+        for name in os.listdir("/proc"):
+            if not name.isdigit():
+                continue
+            try:
+                with open(f"/proc/{name}/cmdline", "rb") as f:
+                    words = f.read().split(b"\0")
+                with open(f"/proc/{name}/stat", encoding="ascii") as f:
+                    parent = int(f.read().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                continue
+            if parent == self.process.pid and len(words) > 3 and words[1] == b"--role":
+                found[int(name)] = (words[2].decode(), int(words[3]))
+        return found
+
+    # ---- clients ----
+
+    def connect(self, login=True, implicit=True, user=None, password=PASSWORD):
+        """An smtplib client after EHLO, inside TLS, logged in."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if implicit:
+            client = smtplib.SMTP_SSL("127.0.0.1", self.smtps, context=context, timeout=60)
+        else:
+            client = smtplib.SMTP("127.0.0.1", self.submission, timeout=60)
+            client.starttls(context=context)
+        client.ehlo("client.example.com")
+        if login:
+            client.login(user or self.user, password)
+        return client
+
+    def send(self, recipients=("bob@example.net",), text="Hello\r\n", subject="test", sender=None, client=None):
+        own = client or self.connect()
+        sender = sender or self.user
+        data = f"From: <{sender}>\r\nTo: <{recipients[0]}>\r\nSubject: {subject}\r\n\r\n{text}"
+        own.mail(sender)
+        for recipient in recipients:
+            code, reply = own.rcpt(recipient)
+            if code != 250:
+                raise AssertionError(f"RCPT {recipient}: {code} {reply}")
+        code, reply = own.data(data.encode())
+        if not client:
+            own.quit()
+        return code, reply.decode()
+
+
+# ---- TAP ----
+
+class Tap:
+    """One function, one case; a failure is told with its traceback, and the rest goes on."""
+
+    def __init__(self):
+        self.cases, self.failed = [], 0
+
+    def case(self, function):
+        self.cases.append(function)
+        return function
+
+    def run(self):
+        import traceback
+        print(f"1..{len(self.cases)}", flush=True)
+        for number, function in enumerate(self.cases, 1):
+            name = (function.__doc__ or function.__name__).strip().splitlines()[0]
+            try:
+                skip = function()
+                print(f"ok {number} - {name}" + (f" # SKIP {skip}" if isinstance(skip, str) else ""), flush=True)
+            except Exception:  # pylint: disable=broad-except
+                self.failed += 1
+                print(f"not ok {number} - {name}", flush=True)
+                for line in traceback.format_exc().splitlines():
+                    print(f"# {line}", flush=True)
+        sys.exit(self.failed > 0)
+
+
+def workplace(name):
+    """A directory of this test's own, below the build directory, open to the roles' users."""
+    path = f"{BUILD}/e2e/{name}"
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path, 0o755)
+    return path
