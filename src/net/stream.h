@@ -32,6 +32,8 @@ struct stream_events {
 	void (*secured)(struct stream *s, void *arg);    /* stream_start_tls: TLS stands */
 	/* output that had to wait (stream_waiting after stream_flush) was taken by the kernel; may be NULL */
 	void (*drained)(struct stream *s, void *arg);
+	/* the deadline passed, and the owner says a last word itself; NULL: the stream ends */
+	void (*expired)(struct stream *s, void *arg);
 	/* once; only stream_free is left; what was shown can still be read */
 	void (*ended)(struct stream *s, enum stream_end why, void *arg);
 };

@@ -432,7 +432,12 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	s->is_busy = true;
-	stream_loop_end(s, STREAM_EXPIRED, "the deadline passed");
+	if (s->events->expired && !s->is_finishing && !stream_loop_is_over(s)) {
+		s->deadline_ms = 0;
+		s->events->expired(s, s->arg);
+	} else {
+		stream_loop_end(s, STREAM_EXPIRED, "the deadline passed");
+	}
 	leave(s);
 }
 
