@@ -158,10 +158,11 @@ committed(struct session *s, const struct status *verdict)
 	char id[ID_NUMBER_TEXT_BYTES];
 	struct status status;
 
-	if (!status_is_ok(verdict))
+	if (!status_is_ok(verdict)) {
+		s->transaction.is_reserved = true;
 		return refuse(s, "storage", verdict, STR_NULL);
+	}
 	status = status_make(250, "2.0.0", "Queued as %s", msgid_text(message_id(s), 0, id));
-	s->transaction.is_reserved = false;
 	s->counts.messages++;
 	s->bad_commands = 0;
 	transaction_drop(s);
@@ -191,6 +192,8 @@ ask(struct draft *d)
 		return refuse(s, is_encoded ? "queue_unavailable" : "too_many_recipients",
 		    is_encoded ? &lost : &large, d->from);
 	buf_clear(&s->content.bytes);
+	/* the queue has it: who hangs up now takes nothing back */
+	s->transaction.is_reserved = false;
 	s->heard = committed;
 	session_enter(s, STATE_STORING);
 	return SESSION_WAIT;

@@ -1,0 +1,127 @@
+/*
+ * certificates: one tls_server for all listeners.
+ */
+#include "submission/certificates.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+enum { PEM_MAX = 1 << 20, PIECE = 16384, SOON_MS = 50, AGAIN_MS = 1000, TRIES_MAX = 30, NAME_BYTES_MAX = 4096 };
+
+static bool
+read_all(int fd, struct buf *out)
+{
+	ssize_t n;
+	char *to;
+
+	do {
+		to = buf_room(out, PIECE);
+		if (!to) {
+			errno = EFBIG;
+			return false;
+		}
+		n = pread(fd, to, PIECE, (off_t)out->n);
+		if (n > 0)
+			out->n += (size_t)n;
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	return n == 0;
+}
+
+void
+certificates_take(struct gate *g, unsigned index, struct str name, int fd)
+{
+	struct certificate *c;
+	struct buf pem;
+
+	buf_init(&pem, PEM_MAX);
+	if (fd < 0 || index >= GATE_CERTIFICATES) {
+		log_error("certificate %u was granted without a file", index);
+	} else if (!read_all(fd, &pem)) {
+		log_error("%.*s: %m", STR_ARG(name));
+	} else {
+		c = &g->certificates[index];
+		buf_clear(&c->pem);
+		c->pem = pem;
+		buf_init(&pem, PEM_MAX);
+		buf_init(&c->name, c->name.p ? c->name.max : NAME_BYTES_MAX);
+		buf_adds(&c->name, name);
+	}
+	buf_clear(&pem);
+	if (fd >= 0)
+		close(fd);
+}
+
+static size_t
+collect(const struct gate *g, struct tls_certificate *all)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < g->role->conf->tls.count && i < GATE_CERTIFICATES; i++)
+		if (g->certificates[i].pem.n > 0)
+			all[count++] = (struct tls_certificate){
+			    buf_str(&g->certificates[i].name), buf_str(&g->certificates[i].pem)};
+	return count;
+}
+
+/* The strictest of all groups: one server answers for all of them. */
+static bool
+is_only_1_3(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->tls.count; i++)
+		if (conf->tls.item[i].minimum == TLS_MINIMUM_1_3)
+			return true;
+	return false;
+}
+
+static void
+try_after(struct gate *g, int64_t ms)
+{
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	event_add(g->tls_timer, &tv);
+}
+
+void
+certificates_use(struct gate *g)
+{
+	struct tls_certificate all[GATE_CERTIFICATES];
+	size_t count = collect(g, all);
+	struct tls_server *tls = NULL;
+	char why[200] = "no certificate was granted";
+
+	if (count > 0)
+		tls = tls_server_new(all, count, is_only_1_3(g->role->conf), g->ticket_key,
+		    signer_hooks(g->signer), why);
+	if (tls) {
+		if (g->tls_failures > 0)
+			log_info("certificates are in use");
+		tls_server_drop(&g->tls);
+		g->tls = tls;
+		g->tls_failures = 0;
+		return;
+	}
+	if (g->tls_failures++ == 0)
+		log_error("certificates cannot be used: %.200s%s", why,
+		    g->tls ? "; the former ones stay in use" : "");
+	if (g->tls_failures < TRIES_MAX || !g->tls)
+		try_after(g, AGAIN_MS);
+}
+
+void
+certificates_changed(struct gate *g)
+{
+	g->tls_failures = 0;
+	try_after(g, SOON_MS);
+}
+
+void
+certificates_free(struct gate *g)
+{
+	for (size_t i = 0; i < GATE_CERTIFICATES; i++) {
+		buf_clear(&g->certificates[i].pem);
+		buf_clear(&g->certificates[i].name);
+	}
+	tls_server_drop(&g->tls);
+}

@@ -1,0 +1,289 @@
+/*
+ * connection: runs a session on a stream.  Replies of one pipelined group leave in one write; a client
+ * that does not read its replies is not listened to.
+ */
+#include "submission/connection.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/stream.h"
+#include "submission/services.h"
+#include "submission/session.h"
+
+enum {
+	LINGER_MS = 3000,
+	REPLIES_MAX = 16 << 10,  /* collected before they are sent */
+	UNREAD_MAX = 128 << 10,  /* replies waiting for the client to read */
+};
+
+/* ---- the end ---- */
+
+void
+connection_forget_call(struct connection *c)
+{
+	if (c->asked)
+		channel_cancel(c->asked, c->call);
+	c->asked = NULL;
+}
+
+void
+connection_close_file(struct connection *c)
+{
+	if (c->file_fd >= 0)
+		close(c->file_fd);
+	c->file_fd = -1;
+}
+
+static void
+log_close(const struct connection *c, const char *reason)
+{
+	struct session_counts counts = session_counts(c->session);
+	struct log_line l;
+
+	log_begin(&l, LOG_INFO, "close");
+	log_id(&l, (struct msgid){c->id, 0}, 0);
+	log_str(&l, "ip", str_of(c->client));
+	log_num(&l, "messages", counts.messages);
+	log_num(&l, "rcpts", counts.recipients);
+	log_num(&l, "refused", counts.refused);
+	log_num(&l, "bytes_in", c->bytes_in);
+	log_seconds(&l, "seconds", clock_mono_ms() - c->began_ms);
+	log_str(&l, "reason", str_of(reason));
+	log_end(&l);
+}
+
+static void
+end_session(struct connection *c, const char *reason)
+{
+	if (!c->session)
+		return;
+	log_close(c, reason);
+	connection_forget_call(c);
+	session_free(&c->session);
+	connection_close_file(c);
+}
+
+static void
+connection_free(struct connection *c)
+{
+	struct gate *g = c->gate;
+
+	LIST_REMOVE(c, link);
+	g->connection_count--;
+	if (g->clients)
+		clients_leave(g->clients, str_make(c->network, c->network_bytes));
+	stream_free(&c->stream);
+	mem_free(c);
+	if (g->role->is_stopping && g->connection_count == 0)
+		role_stopped(g->role);
+}
+
+/* ---- running ---- */
+
+static void
+send_replies(struct connection *c)
+{
+	struct buf *out = session_out(c->session);
+
+	if (out->n == 0)
+		return;
+	stream_write(c->stream, buf_str(out));
+	stream_flush(c->stream);
+	buf_clear(out);
+}
+
+static bool
+is_choked(const struct connection *c)
+{
+	return stream_waiting(c->stream) > UNREAD_MAX;
+}
+
+static enum session_step
+take_input(struct connection *c, enum session_step step)
+{
+	size_t used = 1;
+
+	while (step == SESSION_NEXT && used > 0 && !is_choked(c)) {
+		step = session_take(c->session, stream_input(c->stream), &used);
+		c->bytes_in += used;
+		stream_drop(c->stream, used);
+		if (session_out(c->session)->n > REPLIES_MAX)
+			send_replies(c);
+	}
+	return step;
+}
+
+void
+connection_run(struct connection *c, enum session_step step)
+{
+	step = take_input(c, step);
+	send_replies(c);
+	if (step == SESSION_CLOSE) {
+		stream_finish(c->stream, LINGER_MS);
+		end_session(c, session_reason(c->session));
+		return;
+	}
+	c->is_waiting = step == SESSION_WAIT;
+	if (c->wants_tls) {
+		c->wants_tls = false;
+		stream_start_tls_server(c->stream, c->gate->tls);
+	}
+	stream_read(c->stream, step == SESSION_NEXT && !is_choked(c));
+}
+
+/* ---- the stream ---- */
+
+static void
+on_readable(struct stream *s, void *arg)
+{
+	struct connection *c = arg;
+
+	(void)s;
+	if (c->session && !c->is_waiting)
+		connection_run(c, SESSION_NEXT);
+}
+
+static void
+on_secured(struct stream *s, void *arg)
+{
+	struct connection *c = arg;
+	unsigned char binding[32];
+	bool has_binding = stream_tls_exporter(s, binding);
+
+	if (c->session)
+		connection_run(c, session_secured(c->session, stream_tls_version(s),
+		    str_make((const char *)binding, has_binding ? sizeof binding : 0)));
+}
+
+static void
+on_expired(struct stream *s, void *arg)
+{
+	struct connection *c = arg;
+
+	(void)s;
+	if (c->session)
+		connection_run(c, session_expired(c->session));
+}
+
+static void
+log_tls_failed(const struct connection *c, const char *error)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_INFO, "tls fail");
+	log_id(&l, (struct msgid){c->id, 0}, 0);
+	log_str(&l, "ip", str_of(c->client));
+	log_quoted(&l, "error", str_of(error));
+	log_end(&l);
+}
+
+static void
+on_ended(struct stream *s, enum stream_end why, void *arg)
+{
+	static const char *const reasons[] = {
+	    [STREAM_EOF] = "eof",
+	    [STREAM_CUT] = "cut",
+	    [STREAM_ERROR] = "error",
+	    [STREAM_TLS_FAILED] = "tls_failed",
+	    [STREAM_EXPIRED] = "timeout",
+	};
+	struct connection *c = arg;
+
+	if (why == STREAM_TLS_FAILED && c->session)
+		log_tls_failed(c, stream_error_text(s));
+	end_session(c, reasons[why]);
+	connection_free(c);
+}
+
+static const struct stream_events events = {
+    .readable = on_readable,
+    .secured = on_secured,
+    .drained = on_readable,
+    .expired = on_expired,
+    .ended = on_ended,
+};
+
+/* ---- life ---- */
+
+void
+connection_new(struct gate *g, int fd, const struct conf_listen *listen, struct str network)
+{
+	struct connection *c = MEM_NEW(struct connection);
+	struct session_setup setup = {
+	    .services = &services_of_connection,
+	    .arg = c,
+	    .conf = g->role->conf,
+	    .port = (uint16_t)listen->port,
+	    .is_implicit_tls = listen->tls == LISTEN_IMPLICIT,
+	    .may_tls = g->tls != NULL,
+	};
+
+	c->gate = g;
+	c->file_fd = -1;
+	c->began_ms = clock_mono_ms();
+	c->id = setup.id = id_next(&g->role->ids);
+	c->network_bytes = (uint8_t)(network.n < CONNECTION_NETWORK_MAX ? network.n : CONNECTION_NETWORK_MAX);
+	memcpy(c->network, network.p, c->network_bytes);
+	c->stream = stream_new(g->base, fd, &events, c);
+	stream_peer(c->stream, c->client, &(uint16_t){0});
+	setup.client = c->client;
+	c->session = session_new(&setup);
+	LIST_INSERT_HEAD(&g->connections, c, link);
+	g->connection_count++;
+	c->wants_tls = setup.is_implicit_tls;
+	connection_run(c, session_begin(c->session));
+}
+
+void
+connection_channel_lost(struct gate *g, struct channel *lost)
+{
+	struct connection *c, *next;
+
+	for (c = LIST_FIRST(&g->connections); c; c = next) {
+		next = LIST_NEXT(c, link);
+		if (c->asked != lost)
+			continue;
+		connection_forget_call(c);
+		/* only one of them was asked; the other hears nothing of it */
+		connection_run(c, lost == g->auth ? session_auth_answer(c->session, NULL) :
+		    session_verdict(c->session, NULL));
+	}
+}
+
+void
+connection_user_gone(struct gate *g, struct str user)
+{
+	struct connection *c, *next;
+
+	for (c = LIST_FIRST(&g->connections); c; c = next) {
+		next = LIST_NEXT(c, link);
+		if (c->session && str_eq(session_user(c->session), user))
+			connection_run(c, session_user_gone(c->session));
+	}
+}
+
+void
+connection_stop_all(struct gate *g)
+{
+	struct connection *c, *next;
+
+	for (c = LIST_FIRST(&g->connections); c; c = next) {
+		next = LIST_NEXT(c, link);
+		if (c->session)
+			connection_run(c, session_stop(c->session));
+	}
+}
+
+void
+connection_free_all(struct gate *g)
+{
+	struct connection *c;
+
+	while ((c = LIST_FIRST(&g->connections))) {
+		end_session(c, "shutdown");
+		connection_free(c);
+	}
+}

@@ -1,0 +1,48 @@
+/*
+ * connection: one client: its stream, its session, the one call that is open for it, and the file of
+ * the message that is too large for a packet.
+ */
+#ifndef SUBMISSION_CONNECTION_H
+#define SUBMISSION_CONNECTION_H
+
+#include "net/stream.h"
+#include "submission/gate.h"
+#include "submission/session.h"
+
+enum { CONNECTION_NETWORK_MAX = 8 };
+
+struct connection {
+	LIST_ENTRY(connection) link;
+	struct gate *gate;
+	struct stream *stream;
+	struct session *session; /* NULL: only the last words are being sent */
+	struct channel *asked;   /* where the open call is, NULL: none */
+	uint32_t call;
+	int file_fd;             /* of the spool; -1: none */
+	bool wants_tls;
+	bool is_waiting;         /* for an answer: nothing is taken meanwhile */
+	uint8_t network_bytes;
+	char network[CONNECTION_NETWORK_MAX];
+	char client[INET6_ADDRSTRLEN_];
+	uint64_t id;
+	int64_t began_ms;
+	uint64_t bytes_in;
+};
+
+/* For services.c: goes on after an answer; cancels the open call; closes the spool's file. */
+void connection_run(struct connection *c, enum session_step step);
+void connection_forget_call(struct connection *c);
+void connection_close_file(struct connection *c);
+
+/* Takes over the socket.  The client was counted under `network` and is given back at the end. */
+void connection_new(struct gate *g, int fd, const struct conf_listen *listen, struct str network);
+
+/* Calls open on this channel are answered as lost. */
+void connection_channel_lost(struct gate *g, struct channel *c);
+void connection_user_gone(struct gate *g, struct str user);
+/* Says goodbye to all that are idle; the others end after their message. */
+void connection_stop_all(struct gate *g);
+/* Closes what is left, at once. */
+void connection_free_all(struct gate *g);
+
+#endif

@@ -1,0 +1,231 @@
+/*
+ * listener: accepts in batches.  Without descriptors one is kept to let a waiting client in and out
+ * again, and accepting pauses: a full table must not become a busy loop.
+ */
+#include "submission/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/endpoint.h"
+#include "submission/connection.h"
+
+enum { BATCH = 32, PAUSE_MS = 100, CROWD_LOG_MS = 1000, NETWORK6_BYTES = 8 };
+
+struct guest {
+	int fd;
+	struct sockaddr_storage from;
+	struct str network; /* within from */
+};
+
+/* ---- who it is ---- */
+
+/* IPv4: the address; IPv6: the /64, which is what one customer has. */
+static struct str
+network_of(const struct sockaddr_storage *a)
+{
+	const struct sockaddr_in *in4 = (const struct sockaddr_in *)a;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
+
+	if (a->ss_family == AF_INET)
+		return str_make((const char *)&in4->sin_addr, 4);
+	if (a->ss_family != AF_INET6)
+		return STR("none");
+	if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		return str_make((const char *)&in6->sin6_addr + 12, 4);
+	return str_make((const char *)&in6->sin6_addr, NETWORK6_BYTES);
+}
+
+/* ---- who is sent away ---- */
+
+static void
+log_crowd(struct gate *g, const struct guest *guest, const char *reason)
+{
+	int64_t now = clock_mono_ms();
+	char ip[INET6_ADDRSTRLEN_];
+	struct log_line l;
+	uint16_t port;
+
+	g->crowded++;
+	if (g->crowded_ms && now - g->crowded_ms < CROWD_LOG_MS)
+		return;
+	endpoint_text(&guest->from, ip, &port);
+	log_begin(&l, LOG_NOTICE, "refuse");
+	log_id(&l, (struct msgid){id_next(&g->role->ids), 0}, 0);
+	log_str(&l, "stage", STR("connect"));
+	log_str(&l, "reason", str_of(reason));
+	log_num(&l, "code", 421);
+	log_str(&l, "dsn", STR("4.7.0"));
+	log_str(&l, "ip", str_of(ip));
+	log_num(&l, "count", g->crowded);
+	log_end(&l);
+	g->crowded_ms = now;
+	g->crowded = 0;
+}
+
+static void
+send_away(struct gate *g, const struct guest *guest, const struct conf_listen *listen, const char *text)
+{
+	log_crowd(g, guest, text[0] == 'T' ? "too_many_connections" : "no_service");
+	if (listen->tls == LISTEN_STARTTLS) {
+		struct status status = status_make(421, "4.7.0", "%s", text);
+		struct buf reply;
+
+		buf_init(&reply, 512);
+		status_reply(&status, &reply);
+		(void)!send(guest->fd, reply.p, reply.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		buf_clear(&reply);
+		shutdown(guest->fd, SHUT_WR);
+	}
+	close(guest->fd);
+}
+
+/* ---- who comes in ---- */
+
+static void
+welcome(struct gate *g, const struct guest *guest, const struct conf_listen *listen)
+{
+	const struct conf *conf = g->role->conf;
+	unsigned per_client = (unsigned)conf->limits.sessions_per_client;
+
+	if ((int64_t)g->connection_count >= conf->limits.sessions) {
+		send_away(g, guest, listen, "Too many connections");
+		return;
+	}
+	if (!g->tls && listen->tls == LISTEN_IMPLICIT) {
+		send_away(g, guest, listen, "No certificate");
+		return;
+	}
+	if (g->clients && !clients_enter(g->clients, guest->network, per_client)) {
+		send_away(g, guest, listen, "Too many connections from your address");
+		return;
+	}
+	connection_new(g, guest->fd, listen, guest->network);
+}
+
+/* ---- accepting ---- */
+
+static void
+pause_all(struct gate *g)
+{
+	struct timeval tv = {0, PAUSE_MS * 1000};
+
+	for (size_t i = 0; i < GATE_LISTENERS; i++)
+		if (g->listeners[i].event)
+			event_del(g->listeners[i].event);
+	event_add(g->accept_timer, &tv);
+}
+
+/* Nobody else can be let in: the first in the line hears it, by the one descriptor kept for that. */
+static void
+out_of_descriptors(struct gate *g, const struct listener *l)
+{
+	struct guest guest = {.fd = -1, .from = {.ss_family = AF_UNSPEC}};
+	int error = errno;
+
+	log_crowd(g, &guest, "descriptors");
+	if (g->spare_fd >= 0 && (error == EMFILE || error == ENFILE)) {
+		close(g->spare_fd);
+		guest.fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (guest.fd >= 0)
+			close(guest.fd);
+		g->spare_fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+	}
+	pause_all(g);
+}
+
+static bool
+is_passing(int error)
+{
+	return error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM;
+}
+
+static void
+on_client(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+	struct gate *g = l->gate;
+	const struct conf *conf = g->role->conf;
+
+	(void)what;
+	for (int i = 0; i < BATCH && l->index < conf->listen.count; i++) {
+		struct guest guest;
+		socklen_t size = sizeof guest.from;
+
+		guest.fd = accept4(fd, (struct sockaddr *)&guest.from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (guest.fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (guest.fd < 0 && is_passing(errno))
+			continue;
+		if (guest.fd < 0) {
+			out_of_descriptors(g, l);
+			return;
+		}
+		guest.network = network_of(&guest.from);
+		welcome(g, &guest, &conf->listen.item[l->index]);
+	}
+}
+
+/* ---- life ---- */
+
+static void
+listener_close(struct listener *l)
+{
+	if (l->event)
+		event_free(l->event);
+	if (l->fd >= 0)
+		close(l->fd);
+	l->event = NULL;
+	l->fd = -1;
+}
+
+static void
+listener_start(struct listener *l)
+{
+	if (l->fd < 0)
+		return;
+	evutil_make_socket_nonblocking(l->fd);
+	if (!l->event)
+		l->event = event_new(l->gate->base, l->fd, EV_READ | EV_PERSIST, on_client, l);
+	if (!l->event || event_add(l->event, NULL) != 0)
+		log_error("listener %u cannot be watched", l->index + 1);
+}
+
+void
+listener_take(struct gate *g, unsigned index, int fd)
+{
+	if (index >= GATE_LISTENERS || fd < 0) {
+		log_error("listener %u was granted without a socket", index + 1);
+		return;
+	}
+	listener_close(&g->listeners[index]);
+	g->listeners[index] = (struct listener){g, index, fd, NULL};
+	if (g->role->is_started && !g->role->is_stopping)
+		listener_start(&g->listeners[index]);
+}
+
+void
+listener_start_all(struct gate *g)
+{
+	for (size_t i = 0; i < GATE_LISTENERS; i++) {
+		struct listener *l = &g->listeners[i];
+
+		if (l->fd >= 0 && i >= g->role->conf->listen.count)
+			listener_close(l);
+		else
+			listener_start(l);
+		if (l->fd >= 0 && g->spare_fd < 0)
+			g->spare_fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+	}
+}
+
+void
+listener_close_all(struct gate *g)
+{
+	for (size_t i = 0; i < GATE_LISTENERS; i++)
+		listener_close(&g->listeners[i]);
+}

@@ -1,0 +1,223 @@
+/*
+ * services: what a session asks, on the channels of this process and on its stream.  An answer comes
+ * through the loop and goes on with the session that asked.
+ */
+#include "submission/services.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "submission/connection.h"
+
+/* ---- answers ---- */
+
+static void
+on_auth(const struct packet *p, void *arg)
+{
+	struct connection *c = arg;
+	bool is_answer = p && p->type == MESSAGE_AUTH_ANSWER;
+
+	c->asked = NULL;
+	if (p && p->fd >= 0)
+		close(p->fd);
+	connection_run(c, session_auth_answer(c->session, is_answer ? &p->message->auth_answer : NULL));
+}
+
+static void
+on_verdict(const struct packet *p, void *arg)
+{
+	struct connection *c = arg;
+	bool is_verdict = p && p->type == MESSAGE_VERDICT;
+
+	c->asked = NULL;
+	if (p && p->fd >= 0)
+		close(p->fd);
+	connection_run(c, session_verdict(c->session, is_verdict ? &p->message->verdict.status : NULL));
+}
+
+static void
+on_file(const struct packet *p, void *arg)
+{
+	struct connection *c = arg;
+	bool is_verdict = p && p->type == MESSAGE_VERDICT;
+	const struct status *verdict = is_verdict ? &p->message->verdict.status : NULL;
+
+	c->asked = NULL;
+	connection_close_file(c);
+	if (p)
+		c->file_fd = p->fd;
+	/* yes without a file is no answer */
+	if (verdict && status_is_ok(verdict) && c->file_fd < 0)
+		verdict = NULL;
+	connection_run(c, session_verdict(c->session, verdict));
+}
+
+static bool
+ask(struct connection *c, struct channel *to, enum message_type type, const void *m, answer_fn *fn)
+{
+	c->call = to ? channel_ask(to, type, m, -1, fn, c) : 0;
+	c->asked = c->call ? to : NULL;
+	return c->call != 0;
+}
+
+/* ---- services ---- */
+
+static int64_t
+now_ms(void *arg)
+{
+	(void)arg;
+	return clock_ms();
+}
+
+static int64_t
+mono_ms(void *arg)
+{
+	(void)arg;
+	return clock_mono_ms();
+}
+
+static void
+deadline(void *arg, int64_t at_ms)
+{
+	struct connection *c = arg;
+
+	stream_deadline(c->stream, at_ms);
+}
+
+static bool
+has_unseen(void *arg)
+{
+	struct connection *c = arg;
+
+	return stream_has_unseen(c->stream);
+}
+
+static bool
+start_tls(void *arg)
+{
+	struct connection *c = arg;
+
+	c->wants_tls = c->gate->tls != NULL;
+	return c->wants_tls;
+}
+
+static bool
+start_auth(void *arg, const struct message_auth_start *m)
+{
+	struct connection *c = arg;
+
+	return ask(c, c->gate->auth, MESSAGE_AUTH_START, m, on_auth);
+}
+
+static bool
+step_auth(void *arg, const struct message_auth_step *m)
+{
+	struct connection *c = arg;
+
+	return ask(c, c->gate->auth, MESSAGE_AUTH_STEP, m, on_auth);
+}
+
+static void
+cancel_auth(void *arg, const struct message_auth_cancel *m)
+{
+	struct connection *c = arg;
+
+	connection_forget_call(c);
+	if (c->gate->auth)
+		(void)!channel_send(c->gate->auth, MESSAGE_AUTH_CANCEL, m, -1);
+}
+
+static bool
+reserve(void *arg, const struct message_reserve *m)
+{
+	struct connection *c = arg;
+
+	return ask(c, c->gate->queue, MESSAGE_RESERVE, m, on_verdict);
+}
+
+static bool
+open_file(void *arg, const struct message_spool_file *m)
+{
+	struct connection *c = arg;
+
+	return ask(c, c->gate->queue, MESSAGE_SPOOL_FILE, m, on_file);
+}
+
+static bool
+commit(void *arg, const struct message_commit *m)
+{
+	struct connection *c = arg;
+	bool is_asked = ask(c, c->gate->queue, MESSAGE_COMMIT, m, on_verdict);
+
+	connection_close_file(c);
+	return is_asked;
+}
+
+static void
+release(void *arg, const struct message_release *m)
+{
+	struct connection *c = arg;
+
+	connection_forget_call(c);
+	connection_close_file(c);
+	if (c->gate->queue)
+		(void)!channel_send(c->gate->queue, MESSAGE_RELEASE, m, -1);
+}
+
+static bool
+write_file(void *arg, struct str bytes)
+{
+	struct connection *c = arg;
+	ssize_t n;
+
+	while (bytes.n > 0) {
+		n = write(c->file_fd, bytes.p, bytes.n);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			log_error("a message of %s cannot be written to the spool: %m", c->client);
+			return false;
+		}
+		bytes = str_from(bytes, (size_t)n);
+	}
+	return true;
+}
+
+static void
+refused(void *arg, const struct session_refusal *r)
+{
+	struct connection *c = arg;
+	char enhanced[STATUS_ENHANCED_BYTES];
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "refuse");
+	log_id(&l, r->id, 0);
+	log_str(&l, "stage", str_of(r->stage));
+	log_str(&l, "reason", str_of(r->reason));
+	log_num(&l, "code", r->status->code);
+	log_str(&l, "dsn", str_of(status_enhanced(r->status, enhanced)));
+	log_str(&l, "ip", str_of(c->client));
+	log_user(&l, "user", r->user);
+	if (r->what)
+		log_addr(&l, r->what, r->words);
+	log_end(&l);
+}
+
+const struct session_services services_of_connection = {
+    .now_ms = now_ms,
+    .mono_ms = mono_ms,
+    .deadline = deadline,
+    .has_unseen = has_unseen,
+    .start_tls = start_tls,
+    .start_auth = start_auth,
+    .step_auth = step_auth,
+    .cancel_auth = cancel_auth,
+    .reserve = reserve,
+    .open_file = open_file,
+    .commit = commit,
+    .release = release,
+    .write_file = write_file,
+    .refused = refused,
+};

@@ -1,0 +1,19 @@
+/*
+ * signer: the keys process, as TLS needs it: asked on a descriptor of its own, blocking and bounded,
+ * because GnuTLS cannot suspend a handshake inside its signature.
+ */
+#ifndef SUBMISSION_SIGNER_H
+#define SUBMISSION_SIGNER_H
+
+#include "net/tls.h"
+
+struct signer;
+
+struct signer *signer_new(void);
+void signer_free(struct signer **s);
+/* From now on this keys process is asked; owns fd. */
+void signer_connect(struct signer *s, int fd);
+/* For tls_server_new; lives as long as the signer. */
+const struct tls_signer *signer_hooks(const struct signer *s);
+
+#endif

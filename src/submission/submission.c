@@ -1,0 +1,256 @@
+/*
+ * submission: the role.  It holds accepted sockets and channels to keys, auth and queue; it opens no
+ * file and no socket.  A service that dies costs the sessions a temporary refusal, never their
+ * connection.
+ */
+#include "submission/submission.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "submission/certificates.h"
+#include "submission/connection.h"
+#include "submission/listener.h"
+
+/* ---- timers ---- */
+
+static void
+on_tls_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	certificates_use(arg);
+}
+
+static void
+on_accept_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate *g = arg;
+
+	(void)fd;
+	(void)what;
+	if (!g->role->is_stopping)
+		listener_start_all(g);
+}
+
+static void
+on_stop_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate *g = arg;
+
+	(void)fd;
+	(void)what;
+	role_stopped(g->role);
+}
+
+static struct event *
+timer_new(struct gate *g, event_callback_fn fn)
+{
+	struct event *e = event_new(g->base, -1, 0, fn, g);
+
+	if (!e)
+		die("no timer");
+	return e;
+}
+
+/* ---- what main gives ---- */
+
+static struct gate *
+gate_of(struct role *r)
+{
+	struct gate *g = r->state;
+
+	if (g)
+		return g;
+	r->state = g = MEM_NEW(struct gate);
+	g->role = r;
+	g->base = r->base;
+	g->signer = signer_new();
+	g->spare_fd = -1;
+	g->clients_fd = -1;
+	for (size_t i = 0; i < GATE_LISTENERS; i++)
+		g->listeners[i].fd = -1;
+	LIST_INIT(&g->connections);
+	g->tls_timer = timer_new(g, on_tls_timer);
+	g->accept_timer = timer_new(g, on_accept_timer);
+	g->stop_timer = timer_new(g, on_stop_timer);
+	return g;
+}
+
+static void
+take_ticket_key(struct gate *g, struct str key)
+{
+	if (key.n == sizeof g->ticket_key)
+		memcpy(g->ticket_key, key.p, key.n);
+	else
+		log_error("a ticket key of %zu bytes was granted", key.n);
+}
+
+static void
+take_clients(struct gate *g, int fd)
+{
+	clients_close(&g->clients);
+	g->clients = fd >= 0 ? clients_open(fd, g->role->index) : NULL;
+	if (!g->clients)
+		log_error("the table of clients cannot be mapped: %m");
+}
+
+static void
+grant(struct role *r, const struct message_grant *m, int fd)
+{
+	struct gate *g = gate_of(r);
+
+	switch ((enum role_grant)m->kind) {
+	case GRANT_LISTENER:
+		listener_take(g, m->index, fd);
+		return;
+	case GRANT_CERTIFICATE:
+		certificates_take(g, m->index, m->name, fd);
+		if (r->is_started)
+			certificates_changed(g);
+		return;
+	case GRANT_TICKET_KEY:
+		take_ticket_key(g, m->name);
+		break;
+	case GRANT_CLIENTS:
+		take_clients(g, fd);
+		break;
+	default:
+		log_error("submission was granted what it cannot hold (%u)", m->kind);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* ---- services ---- */
+
+static void
+from_service(struct channel *c, const struct packet *p, void *arg)
+{
+	struct gate *g = arg;
+
+	if (p->fd >= 0)
+		close(p->fd);
+	if (c == g->auth && p->type == MESSAGE_AUTH_USER_GONE)
+		connection_user_gone(g, p->message->auth_user_gone.user);
+}
+
+static void
+service_lost(struct channel *c, void *arg)
+{
+	struct gate *g = arg;
+
+	if (c == g->auth)
+		channel_free(&g->auth);
+	else if (c == g->queue)
+		channel_free(&g->queue);
+}
+
+static void
+take_service(struct gate *g, struct channel **place, int fd)
+{
+	if (*place) {
+		connection_channel_lost(g, *place);
+		channel_free(place);
+	}
+	*place = channel_new(g->base, fd, from_service, service_lost, g);
+}
+
+static void
+peer(struct role *r, enum role_kind kind, unsigned index, int fd)
+{
+	struct gate *g = gate_of(r);
+
+	(void)index;
+	switch (kind) {
+	case ROLE_KEYS:
+		signer_connect(g->signer, fd);
+		if (r->is_started)
+			certificates_changed(g);
+		return;
+	case ROLE_AUTH:
+		take_service(g, &g->auth, fd);
+		return;
+	case ROLE_QUEUE:
+		take_service(g, &g->queue, fd);
+		return;
+	default:
+		close(fd);
+	}
+}
+
+/* ---- life ---- */
+
+static int
+start(struct role *r)
+{
+	struct gate *g = gate_of(r);
+
+	certificates_use(g);
+	listener_start_all(g);
+	return 0;
+}
+
+/* Sessions keep the tree they began with; listeners and certificates come as grants of their own. */
+static void
+reload(struct role *r, const struct conf *before)
+{
+	struct gate *g = gate_of(r);
+
+	(void)before;
+	listener_start_all(g);
+	certificates_changed(g);
+}
+
+static void
+stop(struct role *r, int64_t drain_ms)
+{
+	struct gate *g = gate_of(r);
+	struct timeval tv = {drain_ms / 1000, drain_ms % 1000 * 1000};
+
+	listener_close_all(g);
+	event_del(g->accept_timer);
+	connection_stop_all(g);
+	if (g->connection_count == 0)
+		role_stopped(r);
+	else
+		event_add(g->stop_timer, &tv);
+}
+
+static void
+end(struct role *r)
+{
+	struct gate *g = r->state;
+
+	if (!g)
+		return;
+	r->is_stopping = false;
+	connection_free_all(g);
+	listener_close_all(g);
+	certificates_free(g);
+	signer_free(&g->signer);
+	channel_free(&g->auth);
+	channel_free(&g->queue);
+	clients_close(&g->clients);
+	if (g->spare_fd >= 0)
+		close(g->spare_fd);
+	event_free(g->tls_timer);
+	event_free(g->accept_timer);
+	event_free(g->stop_timer);
+	mem_wipe(g->ticket_key, sizeof g->ticket_key);
+	mem_free(g);
+	r->state = NULL;
+}
+
+const struct role_spec submission_role = {
+    .name = "submission",
+    .conf = CONF_SUBMISSION,
+    .sandbox = {.needs = SANDBOX_ACCEPT},
+    .grant = grant,
+    .peer = peer,
+    .start = start,
+    .reload = reload,
+    .stop = stop,
+    .end = end,
+};
