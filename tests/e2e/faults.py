@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""faults: the disk fails at each kind of act, is full, or descriptors run out: the client hears 4xx, never a
+false 250, and afterwards everything works."""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.environ["TOP_SRCDIR"] + "/tests/support")
+import gateway as g  # noqa: E402
+import load  # noqa: E402
+
+HOME = g.workplace("faults")
+tap = g.Tap()
+sink = g.Sink(HOME)
+gate = g.Gateway(f"{HOME}/gateway", extra='limits: { per_user = "1000000 recipients / 1h"; };',
+                 routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );').start()
+gate.add_user()
+acknowledged = set()
+
+
+def queue_pid():
+    return next(pid for pid, (role, _) in gate.processes().items() if role == "queue")
+
+
+def attempt(label, count=4, size=1000):
+    """Replies of `count` messages over one session; what was acknowledged is remembered."""
+    replies, session = [], load.Session(gate)
+    for n in range(count):
+        name = f"{label}-{n}"
+        reply = session.send(name, size=size)
+        if reply.startswith("250"):
+            acknowledged.add(name)
+        replies.append(reply.strip())
+    session.close()
+    return replies
+
+
+def with_fault(call, error, label, size=1000):
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", f"{HOME}/{label}.trace", "-p", str(queue_pid()), "-e",
+                               f"trace={call}", "-e", f"inject={call}:error={error}"])
+    try:
+        time.sleep(0.3)
+        return attempt(label, size=size)
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait(10)
+
+
+def add(call, error, size=1000):
+    def case():
+        if os.getuid():
+            return "needs root to trace the queue"
+        label = f"{call}-{error}-{size}"
+        replies = with_fault(call, error, label, size)
+        assert all(r.startswith(("451 4.3", "452 4.3")) for r in replies), replies
+        after = attempt(label + "-after")
+        assert all(r.startswith("250 ") for r in after), (after, gate.tail())
+        return None
+    case.__doc__ = f"{call} answers {error}, message of {size} octets: 4xx, and the next one is taken"
+    tap.case(case)
+
+
+add("pwritev", "EIO")
+add("pwritev", "ENOSPC")
+add("fdatasync", "EIO")
+add("fdatasync", "EIO", size=300000)
+add("linkat", "EIO", size=300000)
+add("linkat", "ENOSPC", size=300000)
+
+
+@tap.case
+def full_disk():
+    """less free than queue.minimum_free: 452, and nothing is lost"""
+    parts = dict(gate.parts)
+    gate.parts["queue"] = parts["queue"].replace('minimum_free = "1%"', 'minimum_free = "99%"')
+    gate.write_config()
+    gate.tool("reload")
+    try:
+        session = load.Session(gate)
+        try:
+            reply = session.send("full")
+        except g.smtplib.SMTPException as refusal:
+            reply = str(refusal)
+        session.close()
+        assert reply.startswith("452 4.3.1"), reply
+    finally:
+        gate.parts = parts
+        gate.write_config()
+        gate.tool("reload")
+    assert attempt("not-full", 1)[0].startswith("250 ")
+
+
+@tap.case
+def no_descriptors():
+    """a queue without free descriptors refuses large mail with 4xx"""
+    if os.getuid():
+        return "needs root to change the limits of another process"
+    pid = queue_pid()
+    used = max(int(n) for n in os.listdir(f"/proc/{pid}/fd")) + 1
+    subprocess.run(["prlimit", "--pid", str(pid), f"--nofile={used}:"], check=True)
+    try:
+        replies = attempt("nofd", 3, size=300000)
+        assert all(r[:2] in ("45", "25") for r in replies) and any(r[0] == "4" for r in replies), replies
+    finally:
+        subprocess.run(["prlimit", "--pid", str(pid), "--nofile=4096:"], check=True)
+    assert attempt("fd-again", 1, size=300000)[0].startswith("250 ")
+    return None
+
+
+@tap.case
+def all_acknowledged_arrives():
+    """everything acknowledged between the faults arrives"""
+    g.wait_for(f"an empty queue {gate.tail()}", 60, lambda: not gate.queue(), every=0.3)
+    lost = acknowledged - set(load.subjects(sink))
+    assert not lost, sorted(lost)
+
+
+try:
+    tap.run()
+finally:
+    gate.stop()
+    sink.stop()
