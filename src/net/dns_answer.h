@@ -1,0 +1,24 @@
+/*
+ * dns_answer: what an answer packet says about one name: MX or addresses, bounded, in the order of
+ * use.  Total: any bytes give an outcome.  Whether the bytes can be trusted is not known here.
+ */
+#ifndef NET_DNS_ANSWER_H
+#define NET_DNS_ANSWER_H
+
+#include "net/resolver.h"
+
+enum dns_type { DNS_A = 1, DNS_MX = 15, DNS_AAAA = 28 };
+enum { DNS_TTL_MIN_S = 1, DNS_TTL_MAX_S = 3600, DNS_TTL_FAILED_S = 30 };
+
+struct dns_answer {
+	enum resolver_outcome outcome; /* FOUND, NO_DATA, NO_NAME or FAILED */
+	uint32_t ttl_s;
+	struct resolver_mx *mx;
+	struct resolver_address *addresses;
+	size_t count;
+};
+
+void dns_answer_read(struct str packet, enum dns_type type, struct dns_answer *out);
+void dns_answer_clear(struct dns_answer *a);
+
+#endif
