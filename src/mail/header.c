@@ -1,0 +1,152 @@
+/*
+ * header: fields are views into the block, so nothing that is not meant to change can change.  What
+ * programs could read in two ways (a line without a colon, bare CR or LF, NUL) is refused.
+ */
+#include "mail/header.h"
+
+size_t
+header_end(struct str content)
+{
+	const char *empty;
+
+	if (str_starts(content, STR("\r\n")))
+		return 2;
+	empty = content.n ? memmem(content.p, content.n, "\r\n\r\n", 4) : NULL;
+	return empty ? (size_t)(empty - content.p) + 4 : content.n + 1;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct status
+refuse(const char *what, size_t number)
+{
+	return status_make(554, "5.6.0", "Header field %zu: %s", number, what);
+}
+
+/* The line at the front of s with its CRLF; the last one of a block may come without. */
+static size_t
+line_bytes(struct str s)
+{
+	size_t lf = str_find(s, '\n');
+
+	return lf < s.n ? lf + 1 : s.n;
+}
+
+/* The line without its end; NULL, or why it is none. */
+static const char *
+check_line(struct str line)
+{
+	if (line.n && line.p[line.n - 1] == '\n') {
+		if (line.n < 2 || line.p[line.n - 2] != '\r')
+			return "line ends without CR";
+		line.n -= 2;
+	}
+	if (line.n > HEADER_LINE_MAX)
+		return "line over 998 octets";
+	if (str_has(line, '\r') || str_has(line, '\0'))
+		return "CR or NUL in a line";
+	return NULL;
+}
+
+/* Name, blanks (obsolete, but receivers read over them), colon. */
+static const char *
+split_field(struct header_field *f)
+{
+	size_t colon = str_find(f->raw, ':'), n = 0;
+
+	while (n < colon && f->raw.p[n] > 32 && f->raw.p[n] < 127)
+		n++;
+	f->name = str_upto(f->raw, n);
+	for (size_t i = n; i < colon; i++)
+		if (!is_blank(f->raw.p[i]))
+			return "no field name";
+	if (n == 0 || colon == f->raw.n)
+		return "no field name";
+	f->body = str_from(f->raw, colon + 1);
+	if (f->body.n >= 2 && f->body.p[f->body.n - 1] == '\n')
+		f->body.n -= 2;
+	return NULL;
+}
+
+/* Takes one field with its folded lines off the front of *rest. */
+static const char *
+take_field(struct str *rest, struct header_field *out)
+{
+	struct str block = *rest;
+	size_t n = 0, line;
+
+	do {
+		const char *why;
+
+		line = line_bytes(str_from(block, n));
+		why = check_line(str_make(block.p + n, line));
+		if (why)
+			return why;
+		n += line;
+	} while (n < block.n && is_blank(block.p[n]));
+	out->raw = str_upto(block, n);
+	*rest = str_from(block, n);
+	return split_field(out);
+}
+
+static size_t
+count_fields(struct str block)
+{
+	size_t count = 0;
+
+	for (size_t at = 0; at < block.n; at += line_bytes(str_from(block, at)))
+		count += !is_blank(block.p[at]);
+	return count;
+}
+
+struct status
+header_parse(struct str block, struct arena *arena, struct header *out)
+{
+	size_t count = count_fields(block);
+
+	*out = (struct header){0};
+	if (block.n > HEADER_BYTES_MAX)
+		return status_make(552, "5.3.4", "Header over %d octets", HEADER_BYTES_MAX);
+	if (count > HEADER_FIELDS_MAX)
+		return status_make(552, "5.3.4", "More than %d header fields", HEADER_FIELDS_MAX);
+	if (block.n && is_blank(block.p[0]))
+		return refuse("begins with a blank", 1);
+	out->fields = ARENA_ARRAY(arena, struct header_field, count);
+	while (block.n) {
+		const char *why = take_field(&block, &out->fields[out->count]);
+
+		if (why)
+			return refuse(why, out->count + 1);
+		out->count++;
+	}
+	return status_make(250, "2.0.0", "Ok");
+}
+
+bool
+header_is(const struct header_field *f, const char *name)
+{
+	return str_ieq(f->name, str_of(name));
+}
+
+const struct header_field *
+header_find(const struct header *h, const char *name)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (header_is(&h->fields[i], name))
+			return &h->fields[i];
+	return NULL;
+}
+
+size_t
+header_count(const struct header *h, const char *name)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < h->count; i++)
+		count += header_is(&h->fields[i], name);
+	return count;
+}

@@ -1,0 +1,457 @@
+/*
+ * header_address: the address lists of RFC 5322 section 3.4, with the obsolete forms of section 4.4
+ * that readers still understand.  What two programs might read differently (an address before an angle
+ * bracket, two angle brackets, an encoded word as local part) does not parse: a spoofed From lives from
+ * such differences.  The list is read twice, first only to count, so memory is exact.
+ */
+#include "base/encode.h"
+#include "mail/header.h"
+
+enum { NESTING_MAX = 64 };
+
+struct reader {
+	struct str in;
+	size_t at;
+	struct arena *arena;
+	struct header_address *out; /* NULL: only count */
+	size_t count;
+};
+
+/* ---- octets ---- */
+
+static bool
+is_white(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool
+is_atext(char c)
+{
+	return char_is_alpha(c) || char_is_digit(c) || (unsigned char)c >= 0x80 ||
+	    (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c));
+}
+
+/* No control characters but TAB, and CRLF only where it folds. */
+static bool
+is_sound(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\r') {
+			if (i + 2 >= s.n || s.p[i + 1] != '\n' ||
+			    (s.p[i + 2] != ' ' && s.p[i + 2] != '\t'))
+				return false;
+			i += 2;
+		} else if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') || s.p[i] == 0x7f) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static char
+peek(const struct reader *r)
+{
+	return r->at < r->in.n ? r->in.p[r->at] : '\0';
+}
+
+static bool
+take(struct reader *r, char c)
+{
+	if (r->at == r->in.n || r->in.p[r->at] != c)
+		return false;
+	r->at++;
+	return true;
+}
+
+/* A backslash and what it quotes, which may not be a fold. */
+static bool
+take_pair(struct reader *r)
+{
+	r->at++;
+	if (r->at == r->in.n || (is_white(r->in.p[r->at]) && r->in.p[r->at] != ' '))
+		return false;
+	r->at++;
+	return true;
+}
+
+/* ---- comments, words ---- */
+
+static bool
+skip_comment(struct reader *r)
+{
+	int depth = 0;
+
+	while (r->at < r->in.n) {
+		char c = r->in.p[r->at];
+
+		if (c == '\\') {
+			if (!take_pair(r))
+				return false;
+			continue;
+		}
+		r->at++;
+		if (c == '(' && ++depth > NESTING_MAX)
+			return false;
+		if (c == ')' && --depth == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Blanks, folding and comments; false when a comment is not closed. */
+static bool
+skip(struct reader *r)
+{
+	while (r->at < r->in.n) {
+		if (is_white(r->in.p[r->at]))
+			r->at++;
+		else if (r->in.p[r->at] != '(')
+			return true;
+		else if (!skip_comment(r))
+			return false;
+	}
+	return true;
+}
+
+static bool
+take_quoted(struct reader *r)
+{
+	for (r->at++; r->at < r->in.n;) {
+		char c = r->in.p[r->at];
+
+		if (c == '\\') {
+			if (!take_pair(r))
+				return false;
+			continue;
+		}
+		r->at++;
+		if (c == '"')
+			return true;
+	}
+	return false;
+}
+
+/* An atom or a quoted string. */
+static bool
+take_word(struct reader *r, struct str *out)
+{
+	size_t from = r->at;
+
+	if (peek(r) == '"') {
+		if (!take_quoted(r))
+			return false;
+	} else {
+		while (r->at < r->in.n && is_atext(r->in.p[r->at]))
+			r->at++;
+	}
+	*out = str_make(r->in.p + from, r->at - from);
+	return out->n > 0;
+}
+
+/* ---- encoded words (RFC 2047) in display names ---- */
+
+static bool
+has_line_end(struct str s)
+{
+	return str_has(s, '\0') || str_has(s, '\r') || str_has(s, '\n');
+}
+
+static bool
+q_hides(struct str text)
+{
+	for (size_t i = 0; i + 2 < text.n; i++)
+		if (text.p[i] == '=' &&
+		    (str_eq(str_upto(str_from(text, i + 1), 2), STR("00")) ||
+			str_ieq(str_upto(str_from(text, i + 1), 2), STR("0A")) ||
+			str_ieq(str_upto(str_from(text, i + 1), 2), STR("0D"))))
+			return true;
+	return false;
+}
+
+static bool
+b_hides(struct str text)
+{
+	struct buf plain;
+	bool hides;
+
+	buf_init(&plain, HEADER_BYTES_MAX);
+	hides = !decode_base64(&plain, text) || has_line_end(buf_str(&plain));
+	buf_clear(&plain);
+	return hides;
+}
+
+/* word: begins behind "=?". */
+static bool
+word_hides(struct str word)
+{
+	struct str charset, how, text;
+
+	if (!str_split(&word, '?', &charset) || !str_split(&word, '?', &how) ||
+	    !str_split(&word, '?', &text))
+		return false;
+	if (str_ieq(how, STR("B")))
+		return b_hides(text);
+	return str_ieq(how, STR("Q")) && q_hides(text);
+}
+
+/* NUL, CR or LF inside cuts a name, or ends a field, in programs that decode before they parse; they
+ * may do so anywhere in the field.  ESC is left alone: ISO-2022-JP needs it. */
+static bool
+hides_line_end(struct str body)
+{
+	const char *at;
+
+	while (body.n && (at = memmem(body.p, body.n, "=?", 2))) {
+		body = str_from(body, (size_t)(at - body.p) + 2);
+		if (word_hides(body))
+			return true;
+	}
+	return false;
+}
+
+/* ---- addresses ---- */
+
+/* The words in front of an '@', '<', ':' or the end: a local part or a display name, which one is
+ * known only then. */
+struct words {
+	size_t from, to;
+	size_t count;
+	bool is_local;  /* words with single dots between: may be a local part */
+	bool ends_dot;
+	bool has_encoded;
+};
+
+static bool
+add_word(struct reader *r, struct words *w)
+{
+	struct str word;
+
+	if (!take_word(r, &word))
+		return false;
+	if (w->count++ && !w->ends_dot)
+		w->is_local = false;
+	w->ends_dot = false;
+	/* "=?" inside quotes too: some programs decode there as well */
+	if (memmem(word.p, word.n, "=?", 2))
+		w->has_encoded = true;
+	w->to = r->at;
+	return true;
+}
+
+static bool
+take_words(struct reader *r, struct words *w)
+{
+	*w = (struct words){.is_local = true};
+	if (!skip(r))
+		return false;
+	w->from = w->to = r->at;
+	while (is_atext(peek(r)) || peek(r) == '"' || peek(r) == '.') {
+		if (take(r, '.')) {
+			if (w->count == 0 || w->ends_dot)
+				w->is_local = false;
+			w->ends_dot = true;
+			w->to = r->at;
+		} else if (!add_word(r, w)) {
+			return false;
+		}
+		if (!skip(r))
+			return false;
+	}
+	if (w->count == 0 || w->ends_dot)
+		w->is_local = false;
+	return true;
+}
+
+static bool
+take_literal(struct reader *r)
+{
+	for (r->at++; r->at < r->in.n; r->at++) {
+		char c = r->in.p[r->at];
+
+		if (c == ']')
+			return r->at++, true;
+		if (!char_is_alpha(c) && !char_is_digit(c) && c != '.' && c != ':' && c != '-')
+			return false;
+	}
+	return false;
+}
+
+/* A literal, or atoms with dots between; *end_out: behind its last octet.  Blanks and comments behind
+ * are taken too. */
+static bool
+take_domain(struct reader *r, size_t *end_out)
+{
+	struct str label;
+
+	if (!skip(r))
+		return false;
+	if (peek(r) == '[') {
+		if (!take_literal(r))
+			return false;
+		*end_out = r->at;
+		return skip(r);
+	}
+	do {
+		if (!skip(r) || peek(r) == '"' || !take_word(r, &label))
+			return false;
+		*end_out = r->at;
+		if (!skip(r))
+			return false;
+	} while (take(r, '.'));
+	return true;
+}
+
+/* in[from, to) without blanks and comments, which are known to be well-formed. */
+static struct str
+without_comments(struct reader *r, size_t from, size_t to)
+{
+	struct reader inner = {.in = str_upto(r->in, to), .at = from};
+	char *p = arena_new(r->arena, to - from);
+	size_t n = 0;
+
+	while (skip(&inner) && inner.at < to) {
+		size_t at = inner.at++;
+
+		if (r->in.p[at] == '"') {
+			inner.at = at;
+			if (!take_quoted(&inner))
+				break;
+		}
+		memcpy(p + n, r->in.p + at, inner.at - at);
+		n += inner.at - at;
+	}
+	return str_make(p, n);
+}
+
+static bool
+add_address(struct reader *r, size_t from, size_t to)
+{
+	struct header_address *a;
+
+	if (r->count == HEADER_ADDRESSES_MAX)
+		return false;
+	r->count++;
+	if (!r->out)
+		return true;
+	a = &r->out[r->count - 1];
+	a->at = from;
+	a->n = to - from;
+	a->text = without_comments(r, from, to);
+	a->is_simple = a->text.n == a->n;
+	return true;
+}
+
+/* A fold inside a quoted local part would end up in the text. */
+static bool
+is_local_part(const struct reader *r, const struct words *w)
+{
+	struct str s = str_make(r->in.p + w->from, w->to - w->from);
+
+	return w->is_local && !w->has_encoded && (!str_has(s, '"') || !str_has(s, '\n'));
+}
+
+/* What follows the local part; without '@' the address has no domain. */
+static bool
+finish_address(struct reader *r, const struct words *w)
+{
+	size_t end = w->to;
+
+	if (!is_local_part(r, w))
+		return false;
+	if (take(r, '@') && !take_domain(r, &end))
+		return false;
+	return add_address(r, w->from, end);
+}
+
+/* "@a,@b:" in angle brackets is read over. */
+static bool
+skip_route(struct reader *r)
+{
+	size_t end;
+
+	while (take(r, '@') || take(r, ',')) {
+		if (r->in.p[r->at - 1] == '@' && !take_domain(r, &end))
+			return false;
+		if (!skip(r))
+			return false;
+	}
+	return take(r, ':');
+}
+
+static bool
+take_angle(struct reader *r)
+{
+	struct words w;
+
+	if (!skip(r) || (peek(r) == '@' && !skip_route(r)))
+		return false;
+	return take_words(r, &w) && finish_address(r, &w) && take(r, '>') && skip(r);
+}
+
+static bool
+is_at_end_of_one(const struct reader *r, bool in_group)
+{
+	return r->at == r->in.n || peek(r) == ',' || (in_group && peek(r) == ';');
+}
+
+/* A mailbox, or nothing at all (obsolete lists have empty elements). */
+static bool
+take_mailbox(struct reader *r, const struct words *w, bool in_group)
+{
+	bool ok;
+
+	if (take(r, '<'))
+		ok = (w->count > 0 || w->to == w->from) && take_angle(r);
+	else if (w->to == w->from)
+		ok = true;
+	else
+		ok = finish_address(r, w);
+	return ok && is_at_end_of_one(r, in_group);
+}
+
+static bool
+take_group(struct reader *r)
+{
+	struct words w;
+
+	do {
+		if (!take_words(r, &w) || !take_mailbox(r, &w, true))
+			return false;
+	} while (take(r, ','));
+	return take(r, ';') && skip(r) && is_at_end_of_one(r, false);
+}
+
+static bool
+take_list(struct reader *r)
+{
+	struct words w;
+
+	do {
+		if (!take_words(r, &w))
+			return false;
+		if (w.count && take(r, ':')) {
+			if (!take_group(r))
+				return false;
+		} else if (!take_mailbox(r, &w, false)) {
+			return false;
+		}
+	} while (take(r, ','));
+	return r->at == r->in.n;
+}
+
+bool
+header_addresses(struct str body, struct arena *arena, struct header_address **out,
+    size_t *count_out)
+{
+	struct reader r = {.in = body, .arena = arena};
+
+	*out = NULL;
+	*count_out = 0;
+	if (!is_sound(body) || hides_line_end(body) || !take_list(&r))
+		return false;
+	*count_out = r.count;
+	r.out = *out = ARENA_ARRAY(arena, struct header_address, r.count);
+	r.at = r.count = 0;
+	return take_list(&r);
+}

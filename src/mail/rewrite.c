@@ -1,0 +1,381 @@
+/*
+ * rewrite: one pass over the fields; a table says what each name means here.  Whoever reads the result
+ * sees the client's bytes, except: Received on top; Bcc, Resent-Bcc and Return-Path gone; "@domain"
+ * behind bare names; and at the end what was missing (From, Sender, Date, Message-ID).
+ *
+ * A field that says who wrote or sent must be readable beyond doubt: the address may have no comment or
+ * folding inside, and each one must pass `may`; older Resent- blocks are no exception.  Fields of
+ * recipients that cannot be read stay as they are: nothing is decided by them.
+ */
+#include "mail/rewrite.h"
+
+#include "base/clock.h"
+
+enum rule_flag {
+	REMOVE = 1,
+	COMPLETE = 2, /* an address list: unqualified addresses get the domain */
+	OURS = 4,     /* every address in it must be the user's */
+	ONCE = 8,     /* a second field of this name is refused */
+	SINGLE = 16,  /* holds exactly one address */
+	RESENT = 32,
+};
+
+/* The fields that a message should have; bits of `seen`. */
+enum known { OTHER, FROM, SENDER, DATE, MESSAGE_ID, RECEIVED, RESENT_DATE, RESENT_MESSAGE_ID,
+	RESENT_FROM };
+
+struct rule {
+	struct str name;
+	unsigned flags;
+	enum known known;
+};
+
+#define NAME(text) {text, sizeof(text) - 1}
+static const struct rule rules[] = {
+	{NAME("From"), COMPLETE | OURS | ONCE, FROM},
+	{NAME("Sender"), COMPLETE | OURS | ONCE | SINGLE, SENDER},
+	{NAME("Date"), 0, DATE},
+	{NAME("Message-ID"), 0, MESSAGE_ID},
+	{NAME("Received"), 0, RECEIVED},
+	{NAME("To"), COMPLETE, OTHER},
+	{NAME("Cc"), COMPLETE, OTHER},
+	{NAME("Reply-To"), COMPLETE, OTHER},
+	{NAME("Bcc"), REMOVE, OTHER},
+	{NAME("Return-Path"), REMOVE, OTHER},
+	{NAME("Resent-From"), COMPLETE | OURS | RESENT, RESENT_FROM},
+	{NAME("Resent-Sender"), COMPLETE | OURS | SINGLE | RESENT, OTHER},
+	{NAME("Resent-Date"), RESENT, RESENT_DATE},
+	{NAME("Resent-Message-ID"), RESENT, RESENT_MESSAGE_ID},
+	{NAME("Resent-To"), COMPLETE | RESENT, OTHER},
+	{NAME("Resent-Cc"), COMPLETE | RESENT, OTHER},
+	{NAME("Resent-Reply-To"), COMPLETE | RESENT, OTHER},
+	{NAME("Resent-Bcc"), REMOVE | RESENT, OTHER},
+};
+enum { RULES = sizeof rules / sizeof *rules };
+static const struct rule no_rule = {{"", 0}, 0, OTHER};
+
+struct repair {
+	const struct rewrite *r;
+	const struct header *h;
+	struct arena *arena;   /* the caller's, for *from_out */
+	struct arena scratch;  /* one field's addresses */
+	struct buf *out;
+	struct str from;       /* first From address, complete */
+	unsigned seen;         /* 1 << enum known */
+	size_t from_count;
+	size_t received;
+	bool resent_begun;
+};
+
+enum { SCRATCH_BYTES = 8 << 20 }; /* HEADER_BYTES_MAX of one-letter addresses take 2 MB */
+
+static const struct rule *
+find_rule(const struct header_field *f)
+{
+	for (size_t i = 0; i < RULES; i++)
+		if (str_ieq(f->name, rules[i].name))
+			return &rules[i];
+	return &no_rule;
+}
+
+static struct status
+fine(void)
+{
+	return (struct status){.code = 250};
+}
+
+static struct status
+unreadable(const struct rule *rule)
+{
+	return status_make(554, "5.6.0", "Cannot read the %.*s header field",
+	    STR_ARG(rule->name));
+}
+
+/* ---- trace (RFC 5321 section 4.4) ---- */
+
+/* EHLO's argument is a stranger's word: shown only when no letter of it could be read as more. */
+static bool
+is_plain_name(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!char_is_alpha(s.p[i]) && !char_is_digit(s.p[i]) && s.p[i] != '-' && s.p[i] != '.')
+			return false;
+	return s.n > 0 && s.n <= ADDRESS_DOMAIN_MAX;
+}
+
+static void
+add_client(struct buf *out, const struct rewrite *r)
+{
+	const char *tag = str_has(r->client, ':') ? "IPv6:" : "";
+
+	if (is_plain_name(r->helo))
+		buf_addf(out, " from %.*s ([%s%.*s])\r\n\t", STR_ARG(r->helo), tag, STR_ARG(r->client));
+	else
+		buf_addf(out, " from [%s%.*s]\r\n\t", tag, STR_ARG(r->client));
+}
+
+static void
+add_received(struct buf *out, const struct rewrite *r)
+{
+	char date[CLOCK_TEXT_BYTES];
+
+	buf_addz(out, "Received:");
+	if (r->client.n)
+		add_client(out, r);
+	else
+		buf_addc(out, ' ');
+	buf_addf(out, "by %.*s (sallyport) with %.*s", STR_ARG(r->hostname), STR_ARG(r->protocol));
+	if (r->tls.n)
+		buf_addf(out, " (%.*s)", STR_ARG(r->tls));
+	buf_addf(out, "\r\n\tid %.*s", STR_ARG(r->id));
+	if (r->for_recipient.n)
+		buf_addf(out, " for <%.*s>", STR_ARG(r->for_recipient));
+	buf_addf(out, ";\r\n\t%s\r\n", clock_rfc5322(r->now_ms, date));
+}
+
+/* ---- addresses ---- */
+
+/* A name without a domain that may be given ours. */
+static bool
+is_bare(const struct repair *w, const struct header_address *a)
+{
+	return a->is_simple && w->r->domain.n && !str_has(a->text, '@');
+}
+
+static struct str
+complete(struct repair *w, const struct header_address *a)
+{
+	if (!is_bare(w, a))
+		return a->text;
+	return arena_printf(&w->scratch, "%.*s@%.*s", STR_ARG(a->text), STR_ARG(w->r->domain));
+}
+
+static struct status
+check_one(struct repair *w, const struct rule *rule, const struct header_address *a)
+{
+	struct str text = complete(w, a);
+	struct address parsed;
+
+	if (!a->is_simple || !address_parse(text, &parsed, NULL))
+		return unreadable(rule);
+	if (!w->r->may(&parsed, w->r->may_arg))
+		return status_make(550, "5.7.1", "%.*s may not send as %.*s", STR_ARG(w->r->user),
+		    STR_ARG(text));
+	if (rule->known == FROM && w->from.n == 0)
+		w->from = arena_str(w->arena, text);
+	return fine();
+}
+
+static struct status
+check_ours(struct repair *w, const struct rule *rule, const struct header_address *list,
+    size_t count)
+{
+	struct status s = fine();
+
+	if (count == 0 || ((rule->flags & SINGLE) && count != 1))
+		return unreadable(rule);
+	for (size_t i = 0; i < count && s.code == 250; i++)
+		s = check_one(w, rule, &list[i]);
+	if (rule->known == FROM)
+		w->from_count = count;
+	return s;
+}
+
+static bool
+has_long_line(struct str s)
+{
+	struct str line;
+
+	while (str_split(&s, '\n', &line))
+		if (line.n > HEADER_LINE_MAX + 1)
+			return true;
+	return false;
+}
+
+/* The field, with the domain behind each address that has none. */
+static struct status
+add_completed(struct repair *w, const struct header_field *f, const struct header_address *list,
+    size_t count)
+{
+	size_t start = w->out->n, base = (size_t)(f->body.p - f->raw.p), from = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t end = base + list[i].at + list[i].n;
+
+		if (!is_bare(w, &list[i]))
+			continue;
+		buf_add(w->out, f->raw.p + from, end - from);
+		buf_addc(w->out, '@');
+		buf_adds(w->out, w->r->domain);
+		from = end;
+	}
+	buf_adds(w->out, str_from(f->raw, from));
+	if (from && buf_ok(w->out) && has_long_line(str_from(buf_str(w->out), start)))
+		return status_make(554, "5.6.0", "A header line is too long to complete addresses");
+	return fine();
+}
+
+static struct status
+add_addresses(struct repair *w, const struct rule *rule, const struct header_field *f)
+{
+	struct header_address *list;
+	struct status s = fine();
+	size_t count;
+
+	if (!header_addresses(f->body, &w->scratch, &list, &count)) {
+		if (rule->flags & OURS)
+			return unreadable(rule);
+		buf_adds(w->out, f->raw);
+		return s;
+	}
+	if (rule->flags & OURS)
+		s = check_ours(w, rule, list, count);
+	if (s.code == 250)
+		s = add_completed(w, f, list, count);
+	arena_clear(&w->scratch);
+	return s;
+}
+
+/* ---- missing fields ---- */
+
+static void
+add_date(struct repair *w, const char *name)
+{
+	char date[CLOCK_TEXT_BYTES];
+
+	buf_addf(w->out, "%s: %s\r\n", name, clock_rfc5322(w->r->now_ms, date));
+}
+
+static void
+add_message_id(struct repair *w, const char *name)
+{
+	buf_addf(w->out, "%s: <%.*s@%.*s>\r\n", name, STR_ARG(w->r->id), STR_ARG(w->r->hostname));
+}
+
+/* The fields of the block that begins at fields[at] (RFC 5322 section 3.6.6): Resent- fields in a
+ * row; one that comes a second time begins an older block. */
+static unsigned
+resent_block(const struct header *h, size_t at)
+{
+	unsigned seen = 0, known = 0;
+
+	for (; at < h->count; at++) {
+		const struct rule *rule = find_rule(&h->fields[at]);
+		unsigned bit = rule == &no_rule ? 0 : 1u << (rule - rules);
+
+		if (!(rule->flags & RESENT) || (seen & bit))
+			break;
+		seen |= bit;
+		known |= 1u << rule->known;
+	}
+	return known;
+}
+
+/* Only the newest block is this submission's; what it lacks goes in front of it. */
+static void
+begin_resent(struct repair *w, size_t at)
+{
+	unsigned known = resent_block(w->h, at);
+
+	w->resent_begun = true;
+	if (!(known & 1u << RESENT_DATE))
+		add_date(w, "Resent-Date");
+	if (!(known & 1u << RESENT_MESSAGE_ID))
+		add_message_id(w, "Resent-Message-ID");
+	if (!(known & 1u << RESENT_FROM) && w->r->sender.n)
+		buf_addf(w->out, "Resent-From: %.*s\r\n", STR_ARG(w->r->sender));
+}
+
+static struct status
+add_missing(struct repair *w)
+{
+	struct str sender = w->r->sender.n ? w->r->sender : w->from;
+
+	if (!(w->seen & 1u << FROM)) {
+		if (w->r->sender.n == 0)
+			return status_make(554, "5.6.0", "No From header field");
+		buf_addf(w->out, "From: %.*s\r\n", STR_ARG(w->r->sender));
+		w->from = arena_str(w->arena, w->r->sender);
+	}
+	/* RFC 5322 section 3.6.2: several authors need a Sender */
+	if (w->from_count > 1 && !(w->seen & 1u << SENDER))
+		buf_addf(w->out, "Sender: %.*s\r\n", STR_ARG(sender));
+	if (!(w->seen & 1u << DATE))
+		add_date(w, "Date");
+	if (!(w->seen & 1u << MESSAGE_ID))
+		add_message_id(w, "Message-ID");
+	return fine();
+}
+
+/* ---- fields ---- */
+
+static struct status
+check_octets(const struct repair *w, const struct header_field *f)
+{
+	if (str_is_ascii(f->raw))
+		return fine();
+	if (!str_is_utf8(f->raw))
+		return status_make(554, "5.6.0", "Header octets that are not UTF-8");
+	if (!w->r->smtputf8)
+		return status_make(554, "5.6.7", "UTF-8 in the header needs SMTPUTF8");
+	return fine();
+}
+
+static struct status
+check_field(struct repair *w, const struct rule *rule, const struct header_field *f)
+{
+	unsigned bit = 1u << rule->known;
+
+	if (rule->known == RECEIVED && ++w->received > REWRITE_RECEIVED_MAX)
+		return status_make(554, "5.4.6", "Too many hops, probably a loop");
+	if ((rule->flags & ONCE) && (w->seen & bit))
+		return status_make(554, "5.6.0", "More than one %.*s header field",
+		    STR_ARG(rule->name));
+	w->seen |= bit;
+	return check_octets(w, f);
+}
+
+static struct status
+add_field(struct repair *w, size_t at)
+{
+	const struct header_field *f = &w->h->fields[at];
+	const struct rule *rule = find_rule(f);
+	struct status s = check_field(w, rule, f);
+
+	if (s.code != 250)
+		return s;
+	if ((rule->flags & RESENT) && !w->resent_begun)
+		begin_resent(w, at);
+	if (rule->flags & REMOVE)
+		return s;
+	if (rule->flags & COMPLETE)
+		s = add_addresses(w, rule, f);
+	else
+		buf_adds(w->out, f->raw);
+	if (w->out->n && w->out->p[w->out->n - 1] != '\n')
+		buf_addz(w->out, "\r\n"); /* a chunk that ended within its header */
+	return s;
+}
+
+struct status
+rewrite_submission(const struct header *h, const struct rewrite *r, struct arena *arena,
+    struct buf *out, struct str *from_out)
+{
+	struct repair w = {.r = r, .h = h, .arena = arena, .out = out};
+	struct status s = fine();
+
+	arena_init(&w.scratch, SCRATCH_BYTES);
+	*from_out = STR_NULL;
+	add_received(out, r);
+	for (size_t i = 0; i < h->count && s.code == 250; i++)
+		s = add_field(&w, i);
+	if (s.code == 250)
+		s = add_missing(&w);
+	arena_clear(&w.scratch);
+	if (s.code != 250)
+		return s;
+	if (!buf_ok(out))
+		return status_make(552, "5.3.4", "Header too large");
+	*from_out = w.from;
+	return status_make(250, "2.0.0", "Ok");
+}

@@ -1,0 +1,120 @@
+/* Header blocks: fields are kept to the byte or the block is refused. */
+#include <criterion/criterion.h>
+
+#include "mail/header.h"
+
+#define IN(text) text, sizeof(text) - 1
+
+static struct arena arena;
+
+static void
+set_up(void)
+{
+	arena_init(&arena, 4 << 20);
+}
+
+static void
+tear_down(void)
+{
+	arena_clear(&arena);
+}
+
+TestSuite(header, .init = set_up, .fini = tear_down);
+
+Test(header, end)
+{
+	cr_expect_eq(header_end(STR("A: b\r\n\r\nbody\r\n\r\n")), 8);
+	cr_expect_eq(header_end(STR("\r\nbody\r\n\r\n")), 2);
+	cr_expect_eq(header_end(STR("A: b\r\n")), 7);
+	cr_expect_eq(header_end(STR("A: b\r\n\r")), 8);
+	cr_expect_eq(header_end(STR("")), 1);
+	cr_expect_eq(header_end(STR("A: b\n\nbody")), 11);
+	cr_expect_eq(header_end(STR_NULL), 1);
+}
+
+Test(header, fields)
+{
+	struct str block = STR("From: a@b\r\nsubject :x\r\n  y\r\n\tz\r\nX:\r\n \r\nTo:c");
+	struct header h;
+	size_t bytes = 0;
+
+	cr_assert_eq(header_parse(block, &arena, &h).code, 250);
+	cr_assert_eq(h.count, 4);
+	cr_expect(str_eq(h.fields[0].name, STR("From")) && str_eq(h.fields[0].body, STR(" a@b")));
+	cr_expect(str_eq(h.fields[1].name, STR("subject")));
+	cr_expect(str_eq(h.fields[1].body, STR("x\r\n  y\r\n\tz")));
+	cr_expect(str_eq(h.fields[2].raw, STR("X:\r\n \r\n")));
+	cr_expect(str_eq(h.fields[3].raw, STR("To:c")) && str_eq(h.fields[3].body, STR("c")));
+	for (size_t i = 0; i < h.count; i++) {
+		cr_expect_eq(h.fields[i].raw.p, block.p + bytes);
+		bytes += h.fields[i].raw.n;
+	}
+	cr_expect_eq(bytes, block.n);
+	cr_expect_eq(header_find(&h, "SUBJECT"), &h.fields[1]);
+	cr_expect_null(header_find(&h, "Sub"));
+	cr_expect_eq(header_count(&h, "from"), 1);
+	cr_expect_eq(header_count(&h, "cc"), 0);
+	cr_assert_eq(header_parse(STR(""), &arena, &h).code, 250);
+	cr_expect_eq(h.count, 0);
+}
+
+Test(header, refused)
+{
+	static const struct {
+		const char *block;
+		size_t n;
+	} cases[] = {
+		{IN("no field\r\n")}, {IN("From alice Sat Nov 21\r\nFrom: a@b\r\n")}, {IN(" A: b\r\n")},
+		{IN("\tA: b\r\n")}, {IN(": b\r\n")}, {IN("A: b\r\nbody\r\n")}, {IN("A: b\r\n\r\nB: c\r\n")},
+		{IN("A b: c\r\n")}, {IN("A\x01: c\r\n")}, {IN("A\x7f: c\r\n")}, {IN("\xc3\xbc: c\r\n")},
+		{IN("A: b\nB: c\r\n")}, {IN("A: b\rBcc: v\r\n")}, {IN("X: 1\r\r\n")}, {IN("A: \0b\r\n")},
+		{IN("A\0: b\r\n")}, {IN("A: b\r\n c\nd\r\n")}, {IN("A")}, {IN("A\r\n : b\r\n")}, {IN("A:b\r")},
+		{IN("\r\n")}, {IN("\n")},
+	};
+	struct header h;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct status s = header_parse(str_make(cases[i].block, cases[i].n), &arena, &h);
+
+		cr_expect(s.code == 554 && s.subject == 6, "%zu: %u %s", i, s.code, s.text);
+	}
+}
+
+Test(header, line_of_998_octets_is_the_longest)
+{
+	struct header h;
+	struct buf b;
+
+	buf_init(&b, 1 << 16);
+	buf_addz(&b, "X: a\r\n ");
+	while (b.n < 6 + HEADER_LINE_MAX)
+		buf_addc(&b, 'x');
+	buf_addz(&b, "\r\n");
+	cr_expect_eq(header_parse(buf_str(&b), &arena, &h).code, 250);
+	b.n -= 2;
+	buf_addz(&b, "x\r\n");
+	cr_expect_eq(header_parse(buf_str(&b), &arena, &h).code, 554);
+	buf_clear(&b);
+}
+
+Test(header, limits)
+{
+	struct header h;
+	struct buf b;
+
+	buf_init(&b, 4 << 20);
+	for (int i = 0; i < HEADER_FIELDS_MAX; i++)
+		buf_addz(&b, "A: b\r\n");
+	cr_expect_eq(header_parse(buf_str(&b), &arena, &h).code, 250);
+	buf_addz(&b, "A: b\r\n");
+	cr_expect_eq(header_parse(buf_str(&b), &arena, &h).code, 552);
+	for (int i = 0; i < 100000; i++)
+		buf_addz(&b, "A: b\r\n");
+	cr_expect_eq(header_parse(buf_str(&b), &arena, &h).code, 552);
+	buf_reset(&b);
+	buf_addz(&b, "A: b\r\n");
+	while (b.n < 1400000)
+		buf_addz(&b, " folded folded folded folded folded folded folded\r\n");
+	cr_expect_eq(header_parse(buf_str(&b), &arena, &h).code, 552);
+	buf_clear(&b);
+}
