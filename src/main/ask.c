@@ -64,6 +64,16 @@ lost(struct channel *c, void *arg)
 	end(a, EX_LATER);
 }
 
+void
+tool_say(int exit_code, struct str text)
+{
+	FILE *to = exit_code ? stderr : stdout;
+
+	fwrite(text.p, 1, text.n, to);
+	if (text.n && text.p[text.n - 1] != '\n')
+		fputc('\n', to);
+}
+
 static void
 answered(const struct packet *p, void *arg)
 {
@@ -82,7 +92,7 @@ answered(const struct packet *p, void *arg)
 		return;
 	}
 	done = &p->message->admin_done;
-	fwrite(done->text.p, 1, done->text.n, done->exit_code ? stderr : stdout);
+	tool_say(done->exit_code, done->text);
 	end(a, done->exit_code);
 }
 

@@ -41,7 +41,7 @@ struct instance {
 	struct event *again;     /* back-off */
 };
 
-struct account {
+struct identity {
 	uid_t uid;
 	gid_t gid;
 };
@@ -54,7 +54,7 @@ struct daemon {
 	struct event_base *base;
 	struct instance instances[INSTANCES_MAX];
 	unsigned instance_count;
-	struct account accounts[ROLE_KINDS];
+	struct identity identities[ROLE_KINDS];
 	int exe_fd;
 	int spool_fd, state_fd, admin_fd, clients_fd;
 	int listeners[SUBMISSION_MAX][LISTEN_MAX]; /* kept here, so that a crash loses no waiting client */

@@ -30,7 +30,7 @@ static int
 open_admin(struct daemon *d)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	int dir = host_directory(d->conf->run_directory, &d->accounts[ROLE_CONTROL]), fd;
+	int dir = host_directory(d->conf->run_directory, &d->identities[ROLE_CONTROL]), fd;
 
 	if (dir < 0)
 		return -1;
@@ -70,8 +70,8 @@ grants_open(struct daemon *d)
 	memset(d->listeners, -1, sizeof d->listeners);
 	if (getrandom(d->ticket_key, sizeof d->ticket_key, 0) != (ssize_t)sizeof d->ticket_key)
 		die("no random bytes");
-	d->spool_fd = host_directory(d->conf->queue.directory, &d->accounts[ROLE_QUEUE]);
-	d->state_fd = host_directory(d->conf->state_directory, &d->accounts[ROLE_AUTH]);
+	d->spool_fd = host_directory(d->conf->queue.directory, &d->identities[ROLE_QUEUE]);
+	d->state_fd = host_directory(d->conf->state_directory, &d->identities[ROLE_AUTH]);
 	d->admin_fd = open_admin(d);
 	d->clients_fd = open_clients();
 	if (d->spool_fd < 0 || d->state_fd < 0 || d->admin_fd < 0 || d->clients_fd < 0)

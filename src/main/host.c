@@ -20,18 +20,18 @@
 /* ---- users ---- */
 
 static bool
-find_user(const char *name, struct account *out)
+find_user(const char *name, struct identity *out)
 {
 	struct passwd *p = getpwnam(name);
 
 	if (!p)
 		return false;
-	*out = (struct account){.uid = p->pw_uid, .gid = p->pw_gid};
+	*out = (struct identity){.uid = p->pw_uid, .gid = p->pw_gid};
 	return true;
 }
 
 static bool
-find_base_user(const struct conf *c, struct account *out, char name_out[64])
+find_base_user(const struct conf *c, struct identity *out, char name_out[64])
 {
 	snprintf(name_out, 64, "%.*s", STR_ARG(c->user.n ? c->user : STR("sallyport")));
 	if (find_user(name_out, out))
@@ -45,23 +45,23 @@ find_base_user(const struct conf *c, struct account *out, char name_out[64])
 }
 
 bool
-host_accounts(const struct conf *c, struct account accounts[ROLE_KINDS])
+host_identities(const struct conf *c, struct identity identities[ROLE_KINDS])
 {
 	static const enum role_kind own[] = {ROLE_KEYS, ROLE_AUTH, ROLE_QUEUE};
-	struct account shared = {.uid = getuid(), .gid = getgid()};
+	struct identity shared = {.uid = getuid(), .gid = getgid()};
 	char name[64], full[96];
 
 	if (getuid() == 0 && !find_base_user(c, &shared, name))
 		return false;
 	for (int k = 0; k < ROLE_KINDS; k++)
-		accounts[k] = shared;
+		identities[k] = shared;
 	if (getuid() != 0)
 		return true;
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
 		snprintf(full, sizeof full, "%s-%s", name, role_name(own[i]));
-		(void)find_user(full, &accounts[own[i]]);
+		(void)find_user(full, &identities[own[i]]);
 	}
-	accounts[ROLE_WORKER] = accounts[ROLE_AUTH];
+	identities[ROLE_WORKER] = identities[ROLE_AUTH];
 	return true;
 }
 
@@ -69,7 +69,7 @@ host_accounts(const struct conf *c, struct account accounts[ROLE_KINDS])
 
 /* Parents are made too, plainly; only the last one is private. */
 static bool
-make_directory(char *path, const struct account *owner)
+make_directory(char *path, const struct identity *owner)
 {
 	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = 0;
@@ -83,7 +83,7 @@ make_directory(char *path, const struct account *owner)
 }
 
 static void
-warn_of_modes(const char *path, int fd, const struct account *owner)
+warn_of_modes(const char *path, int fd, const struct identity *owner)
 {
 	struct stat st;
 
@@ -96,7 +96,7 @@ warn_of_modes(const char *path, int fd, const struct account *owner)
 }
 
 int
-host_directory(struct str path, const struct account *owner)
+host_directory(struct str path, const struct identity *owner)
 {
 	char name[4096];
 	int fd;

@@ -9,10 +9,10 @@
 /* Whom each role becomes: as root conf->user (absent: sallyport, else nobody with a warning), with an account
  * of its own "<user>-keys", "-auth", "-queue" where the system has it; else the caller.  False: no such user
  * (logged). */
-bool host_accounts(const struct conf *c, struct account accounts[ROLE_KINDS]) MUST_USE;
+bool host_identities(const struct conf *c, struct identity identities[ROLE_KINDS]) MUST_USE;
 
 /* Opens a directory, made 0700 for its owner when missing; warns of looser modes.  -1: logged. */
-int host_directory(struct str path, const struct account *owner) MUST_USE;
+int host_directory(struct str path, const struct identity *owner) MUST_USE;
 
 /* Opens the configured log target; stderr where there is none, said in the log. */
 void host_log(const struct conf *c, uint64_t secret);

@@ -152,7 +152,7 @@ prepare(struct daemon *d)
 		die("/proc/self/exe: %s", strerror(errno));
 	host_log(d->conf, d->log_secret);
 	host_raise_limits();
-	if (!host_accounts(d->conf, d->accounts))
+	if (!host_identities(d->conf, d->identities))
 		return EXIT_CONFIG;
 	/* a random first slot, and ids go on above the spool's newest: a quick restart repeats none */
 	d->next_slot = (unsigned)(d->log_secret % ID_SLOTS);

@@ -39,7 +39,7 @@ static void
 become(const struct instance *i, int fd)
 {
 	static const char name[] = "sallyportd";
-	const struct account *a = &i->daemon->accounts[i->kind];
+	const struct identity *a = &i->daemon->identities[i->kind];
 	char *const env[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", NULL};
 	char index[12];
 	char *const argv[] = {

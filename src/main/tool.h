@@ -43,6 +43,8 @@ typedef void tool_row_fn(struct str values, void *arg);
 /* Asks the running daemon: rows as they come, then its last words on standard output (exit code 0) or
  * standard error.  Returns the exit code; EX_DOWN without a message when no daemon answers. */
 int tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn *row, void *arg);
+/* The last words of an answer, where its exit code sends them. */
+void tool_say(int exit_code, struct str text);
 int tool_say_down(const struct conf *c);
 
 /* tool_config.c, tool_user.c, tool_queue.c, tool_test.c */

@@ -1,0 +1,150 @@
+/*
+ * tool_user: accounts, through the running daemon or, when it is off, in its store.  The password is
+ * turned into a secret here; it leaves this process in no other form.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/secret.h"
+#include "auth/users.h"
+#include "base/mem.h"
+#include "ipc/message.h"
+#include "main/host.h"
+#include "main/password.h"
+#include "main/print.h"
+#include "main/tool.h"
+
+static void
+row(struct str values, void *arg)
+{
+	print_row(values, arg);
+}
+
+static void
+record(struct str values, void *arg)
+{
+	print_record(values, arg);
+}
+
+static int
+run_on_store(const struct conf *c, const char *verb, struct str values, tool_row_fn *fn, void *arg)
+{
+	struct identity identities[ROLE_KINDS];
+	char directory[4096];
+	struct accounts *a;
+	struct buf text;
+	int status = EX_DISK;
+
+	if (!host_identities(c, identities))
+		return EX_CONF;
+	snprintf(directory, sizeof directory, "%.*s", STR_ARG(c->state_directory));
+	buf_init(&text, 4096);
+	a = users_open(directory, identities[ROLE_AUTH].uid, identities[ROLE_AUTH].gid, &text);
+	if (a) {
+		struct users_out out = {.row = fn, .arg = arg, .text = &text};
+
+		status = users_run(a, str_of(verb), values, &out);
+		accounts_close(&a);
+	}
+	tool_say(status, buf_str(&text));
+	buf_clear(&text);
+	return status;
+}
+
+static int
+run(const struct tool *t, const char *verb, tool_row_fn *fn, void *arg)
+{
+	struct conf *c = tool_conf(t);
+	int status;
+
+	if (!c)
+		return EX_CONF;
+	status = tool_ask(c, verb, buf_str(&t->values), fn, arg);
+	if (status == EX_DOWN)
+		status = run_on_store(c, verb, buf_str(&t->values), fn, arg);
+	conf_drop(&c);
+	return status;
+}
+
+/* 0, or an exit code: exactly one name must be given. */
+static int
+take_name(struct tool *t, const struct command *command)
+{
+	if (t->arg_count != 1) {
+		fprintf(stderr, "usage: sallyport %s\n", command->usage);
+		return EX_USE;
+	}
+	message_values_add(&t->values, "name", str_of(t->args[0]));
+	return 0;
+}
+
+int
+tool_user_list(struct tool *t, const struct command *command)
+{
+	static const struct print_column columns[] = {{"name", "NAME", -32}, {"state", "STATE", -10},
+	    {"created", "CREATED", -25}, {"reason", "REASON", 0}, {0}};
+	struct print table = {.tool = t, .columns = columns, .id_key = "name"};
+	bool is_one = strcmp(command->verb, "show") == 0;
+	int status = is_one ? take_name(t, command) : 0;
+
+	return status ? status : run(t, command->asks, is_one ? record : row, &table);
+}
+
+int
+tool_user_act(struct tool *t, const struct command *command)
+{
+	int status = take_name(t, command);
+
+	return status ? status : run(t, command->asks, NULL, NULL);
+}
+
+static int
+choose_password(const struct tool *t, char password[PASSWORD_TEXT_BYTES])
+{
+	char made[USERS_PASSWORD_BYTES];
+
+	if (!t->generate)
+		return password_read(t->password_stdin, true, password) ? 0 : EX_DATA;
+	snprintf(password, PASSWORD_TEXT_BYTES, "%s", users_generate(made));
+	return 0;
+}
+
+static int
+add_secret(struct tool *t, const char *password)
+{
+	struct conf *c = tool_conf(t);
+	char text[SECRET_TEXT_BYTES];
+	struct secret secret;
+	bool ok;
+
+	if (!c)
+		return EX_CONF;
+	ok = secret_make(str_of(password), (uint32_t)c->auth.iterations, &secret);
+	conf_drop(&c);
+	if (!ok) {
+		fputs("sallyport: that password cannot be used (1 to 1024 octets)\n", stderr);
+		return EX_DATA;
+	}
+	message_values_add(&t->values, "secret", str_of(secret_text(&secret, text)));
+	mem_wipe(&secret, sizeof secret);
+	mem_wipe(text, sizeof text);
+	return 0;
+}
+
+int
+tool_user_secret(struct tool *t, const struct command *command)
+{
+	char password[PASSWORD_TEXT_BYTES] = {0};
+	int status = take_name(t, command);
+
+	if (status == 0)
+		status = choose_password(t, password);
+	if (status == 0)
+		status = add_secret(t, password);
+	if (status == 0)
+		status = run(t, command->asks, NULL, NULL);
+	if (status == 0 && t->generate)
+		printf("password: %s\n", password);
+	mem_wipe(password, sizeof password);
+	return status;
+}
