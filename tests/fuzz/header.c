@@ -1,0 +1,112 @@
+/*
+ * header: blocks and address lists are total and lose nothing; and whatever a submission becomes, it
+ * has exactly one From, a Date and a Message-ID, no Bcc, no bare CR, LF or NUL, and says only
+ * what the user may say.
+ */
+#include <stdlib.h>
+
+#include "mail/rewrite.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+check(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static bool
+may(const struct address *a, void *arg)
+{
+	(void)arg;
+	return str_ieq(a->domain, STR("example.com"));
+}
+
+static void
+check_list(struct str body)
+{
+	struct header_address *list;
+	struct arena arena;
+	size_t count;
+
+	arena_init(&arena, 16 << 20);
+	if (header_addresses(body, &arena, &list, &count))
+		for (size_t i = 0; i < count; i++) {
+			check(list[i].n > 0 && list[i].at + list[i].n <= body.n);
+			check(list[i].is_simple ==
+			    str_eq(list[i].text, str_make(body.p + list[i].at, list[i].n)));
+		}
+	arena_clear(&arena);
+}
+
+static void
+check_from(const struct header_field *f, struct arena *arena)
+{
+	struct header_address *list;
+	struct address a;
+	size_t count;
+
+	check(header_addresses(f->body, arena, &list, &count) && count > 0);
+	for (size_t i = 0; i < count; i++)
+		check(address_parse(list[i].text, &a, NULL) && may(&a, NULL));
+}
+
+static void
+check_result(struct str block)
+{
+	struct arena arena;
+	struct header h;
+
+	arena_init(&arena, 16 << 20);
+	for (size_t i = 0; i < block.n; i++)
+		check(block.p[i] != '\0' && (block.p[i] == '\n') == (i && block.p[i - 1] == '\r'));
+	check(header_parse(block, &arena, &h).code == 250);
+	check(header_count(&h, "From") == 1 && header_is(&h.fields[0], "Received"));
+	check(header_find(&h, "Date") && header_find(&h, "Message-ID"));
+	check(!header_find(&h, "Bcc") && !header_find(&h, "Resent-Bcc"));
+	check(!header_find(&h, "Return-Path"));
+	check_from(header_find(&h, "From"), &arena);
+	arena_clear(&arena);
+}
+
+static void
+check_rewrite(const struct header *h, struct arena *arena, bool smtputf8)
+{
+	struct rewrite r = {.hostname = STR("mail.example.com"), .domain = STR("example.com"),
+		.user = STR("alice"), .sender = STR("alice@example.com"), .id = STR("1R8K3M7Q4TB2-1"),
+		.protocol = STR("ESMTPSA"), .now_ms = 1795280272104, .smtputf8 = smtputf8, .may = may};
+	struct buf out;
+	struct str from;
+
+	buf_init(&out, 60000); /* so that the result is a header again */
+	if (h->count < HEADER_FIELDS_MAX - 8 &&
+	    rewrite_submission(h, &r, arena, &out, &from).code == 250)
+		check_result(buf_str(&out));
+	buf_clear(&out);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct str in = str_make((const char *)data, size), block;
+	struct arena arena;
+	struct header h;
+	size_t end = header_end(in), bytes = 0;
+
+	arena_init(&arena, 1 << 20);
+	check(end >= 1 && end <= size + 1);
+	check_list(in);
+	block = end <= size ? str_upto(in, end - 2) : in;
+	if (header_parse(block, &arena, &h).code == 250) {
+		for (size_t i = 0; i < h.count; i++) {
+			bytes += h.fields[i].raw.n;
+			check_list(h.fields[i].body);
+		}
+		check(bytes == block.n);
+		check_rewrite(&h, &arena, false);
+		check_rewrite(&h, &arena, true);
+	}
+	arena_clear(&arena);
+	return 0;
+}
