@@ -153,8 +153,10 @@ xtext_char(struct str in, char *out)
 		return 0;
 	high = hex_value(in.p[1]);
 	low = hex_value(in.p[2]);
+	if ((high | low) < 0)
+		return 0;
 	*out = (char)(high << 4 | low);
-	return (high | low) < 0 ? 0 : 3;
+	return 3;
 }
 
 bool
