@@ -1,0 +1,46 @@
+/*
+ * delivery: which host next.  A cursor over a site's hosts and their addresses; it remembers the best
+ * of what went wrong, and says in the end what all of it means.  Pure.
+ */
+#ifndef RELAY_DELIVERY_H
+#define RELAY_DELIVERY_H
+
+#include "relay/client.h"
+#include "relay/site.h"
+
+enum { DELIVERY_ADDRESSES_MAX = 8, DELIVERY_TRIES_MAX = 12 };
+
+enum delivery_step {
+	DELIVERY_NEEDS_ADDRESSES, /* of delivery_host */
+	DELIVERY_CONNECT,         /* to delivery_address */
+	DELIVERY_EXHAUSTED,       /* see delivery_verdict */
+};
+
+struct delivery {
+	const struct site *site;
+	size_t host;
+	size_t address_at, address_count;
+	struct resolver_address addresses[DELIVERY_ADDRESSES_MAX];
+	unsigned tries;
+	bool in_clear;         /* TLS failed at this address, and the route lets it pass */
+	bool without_chunking; /* the host cannot do it */
+	struct status status;  /* best reason so far; temporary beats permanent */
+	const char *reason;
+};
+
+void delivery_init(struct delivery *d, const struct site *site);
+enum delivery_step delivery_step(struct delivery *d);
+const char *delivery_host(const struct delivery *d);
+const struct resolver_address *delivery_address(const struct delivery *d);
+void delivery_got_addresses(struct delivery *d, const struct resolver_answer *answer);
+/* This address did not do: TLS failed before anything else; or the session ended undecided. */
+void delivery_tls_failed(struct delivery *d, const struct status *s);
+void delivery_failed(struct delivery *d, const struct client_end *end);
+
+/* TLS for the client at this address. */
+enum client_tls delivery_tls(const struct delivery *d);
+bool delivery_may_fall_back(const struct delivery *d);
+/* The status of whoever is still undecided, and of the closed set why. */
+struct status delivery_verdict(const struct delivery *d, const char **reason_out);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * finder: domain -> site, by configuration and DNS, remembered as long as DNS allows.  What it finds is
+ * counted and keeps the configuration it was found with.
+ */
+#ifndef RELAY_FINDER_H
+#define RELAY_FINDER_H
+
+#include "relay/site.h"
+
+struct finder;
+struct finder_ask;
+
+enum { FINDER_REMEMBERED_MAX = 4096 };
+
+struct found {
+	unsigned references;
+	int64_t until_ms;  /* clock_mono_ms() */
+	struct conf *conf; /* the one that holds site.route */
+	struct site site;  /* allocated only as far as site.count hosts reach */
+};
+
+struct found *found_keep(struct found *f);
+void found_drop(struct found **f);
+
+/* The reference is fn's. */
+typedef void finder_fn(struct found *found, void *arg);
+
+struct finder *finder_new(struct resolver *resolver, struct conf *conf);
+void finder_free(struct finder **f);
+/* A new configuration, a new resolver: all is forgotten; open questions end without an answer. */
+void finder_renew(struct finder *f, struct resolver *resolver, struct conf *conf);
+
+/* What is known, or can be told without DNS; NULL: ask.  The reference is the caller's. */
+struct found *finder_have(struct finder *f, struct str domain);
+/* fn is called later, from the loop. */
+struct finder_ask *finder_ask(struct finder *f, struct str domain, finder_fn *fn, void *arg);
+void finder_cancel(struct finder_ask **a);
+struct resolver *finder_resolver(const struct finder *f);
+
+#endif

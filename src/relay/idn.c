@@ -1,0 +1,38 @@
+/*
+ * idn: the library allocates; what it returns is copied and given back at once.
+ */
+#include "relay/idn.h"
+
+#include <idn2.h>
+
+static bool
+take(const char *z, size_t n, char out[IDN_BYTES])
+{
+	if (n == 0 || n >= IDN_BYTES)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		out[i] = char_lower(z[i]);
+	out[n] = '\0';
+	return true;
+}
+
+bool
+idn_to_ascii(struct str domain, char out[IDN_BYTES])
+{
+	char text[4 * IDN_BYTES];
+	uint8_t *found = NULL;
+	bool ok;
+
+	if (str_is_ascii(domain))
+		return take(domain.p, domain.n, out);
+	if (domain.n >= sizeof text || !str_is_utf8(domain) || str_has(domain, '\0'))
+		return false;
+	memcpy(text, domain.p, domain.n);
+	text[domain.n] = '\0';
+	if (idn2_lookup_u8((const uint8_t *)text, &found, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) !=
+	    IDN2_OK)
+		return false;
+	ok = take((const char *)found, strlen((const char *)found), out);
+	idn2_free(found);
+	return ok;
+}

@@ -1,0 +1,398 @@
+/*
+ * job: the steps stand in the order in which they happen.  A job asks one thing at a time, and frees
+ * itself after its last result.
+ */
+#include "relay/job.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "relay/delivery.h"
+#include "relay/reason.h"
+
+enum { JOB_BYTES_MAX = 2 << 20 };
+
+struct job {
+	LIST_ENTRY(job) link;
+	struct yard *yard;
+	struct arena arena;
+	struct message_deliver m; /* strings in the arena */
+	struct envelope envelope;
+	struct outgoing out;
+	uint32_t *numbers; /* those that are undecided */
+	int body_fd;
+	int64_t began_ms;
+	bool was_looked_at;
+	bool is_fresh;     /* idle connections are not tried again */
+	bool is_sending;
+	struct finder_ask *ask;
+	struct resolver_query *query;
+	struct found *found;
+	struct session *session;
+	struct delivery delivery;
+};
+
+static void step(struct job *j);
+static void send_message(struct job *j);
+
+/* ---- the end, and what leads to it ---- */
+
+static void
+job_free(struct job *j)
+{
+	struct yard *y = j->yard;
+
+	LIST_REMOVE(j, link);
+	y->job_count--;
+	finder_cancel(&j->ask);
+	resolver_cancel(&j->query);
+	if (j->session)
+		pool_drop(y->pool, &j->session);
+	found_drop(&j->found);
+	if (j->body_fd >= 0)
+		close(j->body_fd);
+	arena_clear(&j->arena);
+	mem_free(j);
+	if (y->emptied)
+		y->emptied(y);
+}
+
+static void
+tell(struct job *j, uint32_t number, const struct client_result *r, bool is_last)
+{
+	const struct session *s = j->session;
+	struct message_result m = {
+	    .job = j->m.job,
+	    .id = j->envelope.id,
+	    .recipient = number,
+	    .status = r->status,
+	    .reason = str_of(r->reason),
+	    .tls = STR("none"),
+	    .took_ms = clock_mono_ms() - j->began_ms,
+	    .is_last = is_last,
+	    .dsn_passed_on = r->dsn_passed_on,
+	};
+
+	if (s) {
+		m.host = str_of(s->host);
+		m.address = str_of(s->address);
+		m.port = s->port;
+		m.source = str_of(s->source);
+		m.tls = str_of(session_tls(s));
+	}
+	results_add(j->yard->results, j->yard->queue, &m);
+}
+
+/* Tells what was decided, and keeps who was not. */
+static void
+collect(struct job *j)
+{
+	const struct client_result *r = client_results(j->session->client);
+	size_t left = 0;
+
+	for (size_t i = 0; i < j->out.count; i++)
+		left += r[i].status.code == 0;
+	for (size_t i = 0, told = 0, kept = 0; i < j->out.count; i++) {
+		if (r[i].status.code == 0)
+			j->numbers[kept++] = j->numbers[i];
+		else
+			tell(j, j->numbers[i], &r[i], left == 0 && ++told == j->out.count);
+	}
+	j->out.count = left;
+}
+
+/* All that are left share one fate. */
+static void
+finish(struct job *j, const struct status *s, const char *reason)
+{
+	struct client_result r = {.status = *s, .reason = reason};
+
+	for (size_t i = 0; i < j->out.count; i++)
+		tell(j, j->numbers[i], &r, i + 1 == j->out.count);
+	job_free(j);
+}
+
+/* ---- 1. the site ---- */
+
+static void
+got_site(struct found *found, void *arg)
+{
+	struct job *j = arg;
+
+	j->ask = NULL;
+	j->found = found;
+	if (found->site.status.code) {
+		finish(j, &found->site.status, found->site.reason);
+		return;
+	}
+	delivery_init(&j->delivery, &found->site);
+	step(j);
+}
+
+static void
+find_site(struct job *j)
+{
+	struct found *found = finder_have(j->yard->finder, j->m.domain);
+
+	if (found)
+		got_site(found, j);
+	else
+		j->ask = finder_ask(j->yard->finder, j->m.domain, got_site, j);
+}
+
+/* ---- 2. the connection ---- */
+
+static void
+got_addresses(const struct resolver_answer *a, void *arg)
+{
+	struct job *j = arg;
+
+	j->query = NULL;
+	delivery_got_addresses(&j->delivery, a);
+	step(j);
+}
+
+static void session_ready(struct session *s, void *arg);
+static void session_over(struct session *s, void *arg);
+
+static const struct session_events session_events = {.ready = session_ready, .over = session_over};
+
+static void
+connect_host(struct job *j)
+{
+	struct session_options o = {
+	    .base = j->yard->base,
+	    .found = j->found,
+	    .tls = trust_for(j->yard->trust, j->found->site.route),
+	    .host = delivery_host(&j->delivery),
+	    .address = delivery_address(&j->delivery),
+	    .level = delivery_tls(&j->delivery),
+	    .without_chunking = j->delivery.without_chunking,
+	    .events = &session_events,
+	    .arg = j,
+	};
+	struct status s;
+
+	if (!o.tls && o.level != CLIENT_TLS_NEVER) {
+		s = status_make(451, "4.3.5", "the certificates of this route's ca_file are not loaded");
+		finish(j, &s, REASON_TLS);
+		return;
+	}
+	j->session = pool_open(j->yard->pool, &o);
+}
+
+static void
+step(struct job *j)
+{
+	struct status s;
+	const char *reason;
+
+	if (!j->is_fresh)
+		j->session = pool_take(j->yard->pool, j->found);
+	if (j->session) {
+		session_own(j->session, &session_events, j);
+		send_message(j);
+		return;
+	}
+	switch (delivery_step(&j->delivery)) {
+	case DELIVERY_NEEDS_ADDRESSES:
+		j->query = resolver_ask_addresses(finder_resolver(j->yard->finder),
+		    str_of(delivery_host(&j->delivery)), got_addresses, j);
+		break;
+	case DELIVERY_CONNECT:
+		connect_host(j);
+		break;
+	case DELIVERY_EXHAUSTED:
+		s = delivery_verdict(&j->delivery, &reason);
+		finish(j, &s, reason);
+		break;
+	}
+}
+
+/* ---- 3. the talk ---- */
+
+static void
+go_on(struct job *j, enum client_step how)
+{
+	struct client_end end;
+	bool was_reused = j->session->messages > 1, tls_failed;
+
+	if (how == CLIENT_WAIT)
+		return;
+	if (j->is_sending)
+		collect(j);
+	if (how == CLIENT_READY) {
+		pool_give(j->yard->pool, j->session);
+		j->session = NULL;
+		job_free(j);
+		return;
+	}
+	if (j->out.count == 0) {
+		job_free(j);
+		return;
+	}
+	end = *client_end(j->session->client);
+	tls_failed = j->session->tls_failed;
+	pool_drop(j->yard->pool, &j->session);
+	j->is_sending = false;
+	/* an idle connection that had died tells nothing about the host */
+	if (was_reused && !j->is_fresh)
+		;
+	else if (tls_failed)
+		delivery_tls_failed(&j->delivery, &end.status);
+	else
+		delivery_failed(&j->delivery, &end);
+	j->is_fresh = true;
+	step(j);
+}
+
+static void
+send_message(struct job *j)
+{
+	struct status s;
+
+	if (!j->was_looked_at && !outgoing_look(&j->out)) {
+		s = status_make(451, "4.3.0", "the stored message could not be read");
+		pool_give(j->yard->pool, j->session);
+		j->session = NULL;
+		finish(j, &s, REASON_LOCAL);
+		return;
+	}
+	j->was_looked_at = true;
+	j->is_sending = true;
+	go_on(j, session_send(j->session, &j->out));
+}
+
+static void
+session_ready(struct session *s, void *arg)
+{
+	struct job *j = arg;
+
+	(void)s;
+	if (j->is_sending)
+		go_on(j, CLIENT_READY);
+	else
+		send_message(j);
+}
+
+static void
+session_over(struct session *s, void *arg)
+{
+	(void)s;
+	go_on(arg, CLIENT_OVER);
+}
+
+/* ---- the beginning ---- */
+
+static bool
+read_body(void *arg, uint64_t at, char *to, size_t n)
+{
+	struct job *j = arg;
+
+	while (n) {
+		ssize_t got = pread(j->body_fd, to, n, (off_t)at);
+
+		if (got <= 0)
+			return false;
+		to += got;
+		at += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+static void
+copy_message(struct job *j, const struct message_deliver *m)
+{
+	j->m = *m;
+	j->m.site = arena_str(&j->arena, m->site);
+	j->m.domain = arena_str(&j->arena, m->domain);
+	j->m.envelope = arena_str(&j->arena, m->envelope);
+	j->m.numbers = arena_str(&j->arena, m->numbers);
+	j->m.header = arena_str(&j->arena, m->header);
+	j->m.body = arena_str(&j->arena, m->body);
+}
+
+/* The list of recipients, 4 bytes each, and only such as the envelope has. */
+static bool
+take_numbers(struct job *j)
+{
+	size_t count = j->m.numbers.n / 4;
+
+	j->numbers = ARENA_ARRAY(&j->arena, uint32_t, count + 1);
+	for (size_t i = 0; i < count; i++) {
+		const unsigned char *p = (const unsigned char *)j->m.numbers.p + 4 * i;
+		uint32_t n = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+
+		if (n == 0 || n > j->envelope.recipient_count)
+			return false;
+		j->numbers[i] = n;
+	}
+	j->out.count = count;
+	return count > 0;
+}
+
+static bool
+understand(struct job *j)
+{
+	if (!envelope_decode(j->m.envelope, &j->arena, &j->envelope) || !take_numbers(j))
+		return false;
+	j->out.envelope = &j->envelope;
+	j->out.numbers = j->numbers;
+	j->out.header = j->m.header;
+	j->out.body = j->m.body;
+	j->out.body_bytes = j->m.body_in_file ? j->envelope.body_bytes : j->m.body.n;
+	j->out.read = j->m.body_in_file ? read_body : NULL;
+	j->out.arg = j;
+	return !j->m.body_in_file || j->body_fd >= 0;
+}
+
+void
+job_begin(struct yard *y, const struct message_deliver *m, int fd)
+{
+	struct job *j = MEM_NEW(struct job);
+
+	j->yard = y;
+	j->body_fd = fd;
+	j->began_ms = clock_mono_ms();
+	arena_init(&j->arena, JOB_BYTES_MAX);
+	LIST_INSERT_HEAD(&y->jobs, j, link);
+	y->job_count++;
+	copy_message(j, m);
+	if (!understand(j)) {
+		log_error("relay: job %llu from the queue makes no sense", (unsigned long long)m->job);
+		job_free(j);
+		return;
+	}
+	find_site(j);
+}
+
+bool
+jobs_tell(struct yard *y, struct channel *queue)
+{
+	struct job *j;
+
+	LIST_FOREACH(j, &y->jobs, link) {
+		struct message_running m = {.job = j->m.job, .id = j->envelope.id,
+		    .numbers = str_make((const char *)j->numbers, j->out.count * sizeof *j->numbers),
+		    .site = j->m.site};
+
+		if (channel_send(queue, MESSAGE_RUNNING, &m, -1) != 0)
+			return false;
+	}
+	return true;
+}
+
+void
+jobs_abandon(struct yard *y, bool also_talking)
+{
+	struct job *j, *next;
+
+	for (j = LIST_FIRST(&y->jobs); j; j = next) {
+		next = LIST_NEXT(j, link);
+		if (also_talking || !j->is_sending)
+			job_free(j);
+	}
+}

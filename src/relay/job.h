@@ -1,0 +1,40 @@
+/*
+ * job: one message for the recipients of one domain, from DELIVER to the last RESULT: finds the hosts,
+ * takes or opens a connection, goes on to the next host while anybody is undecided.
+ */
+#ifndef RELAY_JOB_H
+#define RELAY_JOB_H
+
+#include <sys/queue.h>
+
+#include "relay/finder.h"
+#include "relay/pool.h"
+#include "relay/results.h"
+#include "relay/trust.h"
+
+struct job;
+
+LIST_HEAD(job_list, job);
+
+/* What jobs work with; the role's. */
+struct yard {
+	struct event_base *base;
+	struct finder *finder;
+	struct pool *pool;
+	struct trust *trust;
+	struct results *results;
+	struct channel *queue; /* NULL: none now */
+	struct job_list jobs;
+	size_t job_count;
+	void (*emptied)(struct yard *y); /* a job ended; may be NULL */
+	void *arg;
+};
+
+/* Copies what it needs; the body's descriptor is the job's from now on. */
+void job_begin(struct yard *y, const struct message_deliver *m, int fd);
+/* RUNNING for every job, to a new queue; false: it did not take them. */
+bool jobs_tell(struct yard *y, struct channel *queue) MUST_USE;
+/* Ends all that has not begun to talk about its message; the queue counts them as unknown. */
+void jobs_abandon(struct yard *y, bool also_talking);
+
+#endif

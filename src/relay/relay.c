@@ -1,0 +1,368 @@
+/*
+ * relay: the role.  The queue asks for sites and gives jobs; results go back and are kept until they
+ * are durable there.  A new queue first hears what the old one missed.
+ */
+#include "relay/relay.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "relay/state.h"
+
+struct question {
+	LIST_ENTRY(question) link;
+	struct relay *relay;
+	uint32_t call;
+	char *domain;
+	struct finder_ask *ask;
+};
+
+static void emptied(struct yard *y);
+
+static struct relay *
+state_of(struct role *role)
+{
+	struct relay *r = role->state;
+
+	if (r)
+		return r;
+	r = MEM_NEW(struct relay);
+	r->role = role;
+	r->queue_fd = r->control_fd = -1;
+	r->yard.base = role->base;
+	r->yard.emptied = emptied;
+	r->yard.arg = r;
+	LIST_INIT(&r->yard.jobs);
+	LIST_INIT(&r->questions);
+	LIST_INIT(&r->tests);
+	role->state = r;
+	return r;
+}
+
+/* ---- sites ---- */
+
+static void
+answer_site(struct relay *r, uint32_t call, struct str domain, const struct found *found)
+{
+	struct message_site m = {
+	    .domain = domain,
+	    .site = str_of(found->site.name),
+	    .ttl_s = found->site.ttl_s,
+	    .status = found->site.status,
+	};
+
+	if (r->yard.queue)
+		(void)!channel_answer(r->yard.queue, call, MESSAGE_SITE, &m, -1);
+}
+
+static void
+question_free(struct question *q)
+{
+	finder_cancel(&q->ask);
+	LIST_REMOVE(q, link);
+	mem_free(q->domain);
+	mem_free(q);
+}
+
+static void
+question_answered(struct found *found, void *arg)
+{
+	struct question *q = arg;
+
+	q->ask = NULL;
+	answer_site(q->relay, q->call, str_of(q->domain), found);
+	found_drop(&found);
+	question_free(q);
+}
+
+static void
+site_asked(struct relay *r, uint32_t call, struct str domain)
+{
+	struct found *found = finder_have(r->yard.finder, domain);
+	struct question *q;
+
+	if (found) {
+		answer_site(r, call, domain, found);
+		found_drop(&found);
+		return;
+	}
+	q = MEM_NEW(struct question);
+	q->relay = r;
+	q->call = call;
+	q->domain = mem_text(domain.p, domain.n);
+	LIST_INSERT_HEAD(&r->questions, q, link);
+	q->ask = finder_ask(r->yard.finder, domain, question_answered, q);
+}
+
+/* ---- the queue ---- */
+
+static void
+from_queue(struct channel *c, const struct packet *p, void *arg)
+{
+	struct relay *r = arg;
+	int fd = p->fd;
+
+	(void)c;
+	switch (p->type) {
+	case MESSAGE_SITE_ASK:
+		site_asked(r, p->call, p->message->site_ask.domain);
+		break;
+	case MESSAGE_DELIVER:
+		if (!r->role->is_stopping) {
+			job_begin(&r->yard, &p->message->deliver, fd);
+			fd = -1;
+		}
+		break;
+	case MESSAGE_RESULT_STORED:
+		results_stored(r->yard.results, &p->message->result_stored);
+		emptied(&r->yard);
+		break;
+	case MESSAGE_HELLO:
+		break;
+	default:
+		log_error("relay: unexpected %s from the queue", message_name(p->type));
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+forget_queue(struct relay *r)
+{
+	struct question *q;
+
+	while ((q = LIST_FIRST(&r->questions)))
+		question_free(q);
+	channel_free(&r->yard.queue);
+}
+
+static void
+queue_lost(struct channel *c, void *arg)
+{
+	(void)c;
+	forget_queue(arg);
+}
+
+static void
+meet_queue(struct relay *r, int fd)
+{
+	struct message_caught_up done = {0};
+
+	forget_queue(r);
+	r->yard.queue = channel_new(r->role->base, fd, from_queue, queue_lost, r);
+	if (!results_repeat(r->yard.results, r->yard.queue) || !jobs_tell(&r->yard, r->yard.queue) ||
+	    channel_send(r->yard.queue, MESSAGE_CAUGHT_UP, &done, -1) != 0)
+		log_warn("relay: the new queue did not take what the old one missed");
+}
+
+/* ---- control ---- */
+
+static void
+from_control(struct channel *c, const struct packet *p, void *arg)
+{
+	struct relay *r = arg;
+	struct message_admin_done unknown = {.exit_code = 2, .text = STR("relay does not know this command")};
+
+	if (p->fd >= 0)
+		close(p->fd);
+	if (p->type == MESSAGE_ROUTE_TEST)
+		routetest_begin(r, p->call, p->message->route_test.address);
+	else if (p->type == MESSAGE_ADMIN && str_eq(p->message->admin.verb, STR("route.test")))
+		routetest_begin(r, p->call, message_values_get(p->message->admin.values, "address"));
+	else if (p->call)
+		(void)!channel_answer(c, p->call, MESSAGE_ADMIN_DONE, &unknown, -1);
+}
+
+static void
+forget_control(struct relay *r)
+{
+	routetests_cancel(r);
+	channel_free(&r->control);
+}
+
+static void
+control_lost(struct channel *c, void *arg)
+{
+	(void)c;
+	forget_control(arg);
+}
+
+static void
+meet_control(struct relay *r, int fd)
+{
+	forget_control(r);
+	r->control = channel_new(r->role->base, fd, from_control, control_lost, r);
+}
+
+/* ---- the life of the role ---- */
+
+static void
+hold(int *slot, int fd)
+{
+	if (*slot >= 0)
+		close(*slot);
+	*slot = fd;
+}
+
+static void
+peer(struct role *role, enum role_kind kind, unsigned index, int fd)
+{
+	struct relay *r = state_of(role);
+
+	(void)index;
+	if (kind == ROLE_QUEUE && role->is_started)
+		meet_queue(r, fd);
+	else if (kind == ROLE_QUEUE)
+		hold(&r->queue_fd, fd);
+	else if (kind == ROLE_CONTROL && role->is_started)
+		meet_control(r, fd);
+	else if (kind == ROLE_CONTROL)
+		hold(&r->control_fd, fd);
+	else
+		close(fd);
+}
+
+/* Reading stays allowed for what a reload may name anew: root anchor and CA bundle of the system. */
+static const struct sandbox_path paths[] = {
+    {.path = "/etc/ssl", .fd = -1},
+    {.path = "/usr/share/ca-certificates", .fd = -1},
+    {.path = "/usr/share/dns", .fd = -1},
+};
+
+static void
+prepare(struct role *role, struct sandbox *sandbox)
+{
+	struct relay *r = state_of(role);
+
+	(void)sandbox;
+	r->resolver = resolver_new(role->base, role->conf);
+	r->yard.trust = trust_new(role->conf, NULL);
+}
+
+static int
+start(struct role *role)
+{
+	struct relay *r = state_of(role);
+
+	if (!r->resolver)
+		return -1;
+	r->yard.finder = finder_new(r->resolver, role->conf);
+	r->yard.pool = pool_new(role->base);
+	r->yard.results = results_new();
+	if (r->queue_fd >= 0)
+		meet_queue(r, r->queue_fd);
+	if (r->control_fd >= 0)
+		meet_control(r, r->control_fd);
+	r->queue_fd = r->control_fd = -1;
+	return 0;
+}
+
+static bool
+same_dns(const struct conf *a, const struct conf *b)
+{
+	return str_eq(a->dns.resolver, b->dns.resolver) && str_eq(a->dns.trust_anchor, b->dns.trust_anchor);
+}
+
+/* Running jobs go on with the resolver that they asked. */
+static void
+renew_resolver(struct relay *r)
+{
+	struct resolver *fresh;
+
+	if (r->retired_count == RETIRED_MAX) {
+		log_warn("relay: dns settings changed too often; restart to use the new ones");
+		return;
+	}
+	fresh = resolver_new(r->role->base, r->role->conf);
+	if (!fresh)
+		return;
+	r->retired[r->retired_count++] = r->resolver;
+	r->resolver = fresh;
+}
+
+static void
+reload(struct role *role, const struct conf *before)
+{
+	struct relay *r = role->state;
+	struct trust *old = r->yard.trust;
+
+	if (!same_dns(before, role->conf))
+		renew_resolver(r);
+	r->yard.trust = trust_new(role->conf, old);
+	trust_free(&old);
+	finder_renew(r->yard.finder, r->resolver, role->conf);
+	pool_flush(r->yard.pool);
+}
+
+/* Stopping: all is told and, as far as a queue still answers, stored. */
+static void
+emptied(struct yard *y)
+{
+	struct relay *r = y->arg;
+
+	if (r->drain && y->job_count == 0 && (results_count(y->results) == 0 || !y->queue))
+		role_stopped(r->role);
+}
+
+static void
+drained(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	role_stopped(arg);
+}
+
+static void
+stop(struct role *role, int64_t drain_ms)
+{
+	struct relay *r = role->state;
+	struct timeval tv = {drain_ms / 1000, drain_ms % 1000 * 1000};
+
+	jobs_abandon(&r->yard, false);
+	pool_flush(r->yard.pool);
+	r->drain = evtimer_new(role->base, drained, role);
+	if (!r->drain || event_add(r->drain, &tv) != 0)
+		die("relay: no timer");
+	emptied(&r->yard);
+}
+
+static void
+end(struct role *role)
+{
+	struct relay *r = role->state;
+
+	if (!r)
+		return;
+	r->yard.emptied = NULL;
+	if (r->yard.pool)
+		jobs_abandon(&r->yard, true);
+	forget_queue(r);
+	forget_control(r);
+	pool_free(&r->yard.pool);
+	finder_free(&r->yard.finder);
+	results_free(&r->yard.results);
+	trust_free(&r->yard.trust);
+	resolver_free(&r->resolver);
+	for (size_t i = 0; i < r->retired_count; i++)
+		resolver_free(&r->retired[i]);
+	if (r->drain)
+		event_free(r->drain);
+	hold(&r->queue_fd, -1);
+	hold(&r->control_fd, -1);
+	mem_free(r);
+	role->state = NULL;
+}
+
+const struct role_spec relay_role = {
+    .name = "relay",
+    .conf = CONF_RELAY,
+    .sandbox = {.needs = SANDBOX_CONNECT | SANDBOX_READ, .paths = paths,
+	.path_count = sizeof paths / sizeof *paths},
+    .peer = peer,
+    .prepare = prepare,
+    .start = start,
+    .reload = reload,
+    .stop = stop,
+    .end = end,
+};

@@ -1,0 +1,203 @@
+/*
+ * routetest: says in rows which way mail for an address would go, and does not send anything: the
+ * route first, then each host with its addresses as DNS gives them now.
+ */
+#include "mail/address.h"
+#include "base/mem.h"
+#include "relay/delivery.h"
+#include "relay/range.h"
+#include "relay/state.h"
+
+enum { ROW_BYTES_MAX = 8192 };
+
+struct routetest {
+	LIST_ENTRY(routetest) link;
+	struct relay *relay;
+	uint32_t call;
+	char *address;
+	char *domain;
+	struct finder_ask *ask;
+	struct resolver_query *query;
+	struct found *found;
+	size_t host;
+	bool has_way;
+};
+
+static void
+routetest_free(struct routetest *t)
+{
+	finder_cancel(&t->ask);
+	resolver_cancel(&t->query);
+	found_drop(&t->found);
+	LIST_REMOVE(t, link);
+	mem_free(t->address);
+	mem_free(t->domain);
+	mem_free(t);
+}
+
+void
+routetests_cancel(struct relay *r)
+{
+	struct routetest *t;
+
+	while ((t = LIST_FIRST(&r->tests)))
+		routetest_free(t);
+}
+
+static void
+send_row(struct routetest *t, const struct buf *values)
+{
+	struct message_admin_row m = {.values = buf_str(values)};
+
+	(void)!channel_answer(t->relay->control, t->call, MESSAGE_ADMIN_ROW, &m, -1);
+}
+
+static void
+done(struct routetest *t, uint8_t exit_code, struct str text)
+{
+	struct message_admin_done m = {.exit_code = exit_code, .text = text};
+
+	(void)!channel_answer(t->relay->control, t->call, MESSAGE_ADMIN_DONE, &m, -1);
+	routetest_free(t);
+}
+
+static void
+add_number(struct buf *values, const char *key, unsigned n)
+{
+	struct buf text;
+
+	buf_init(&text, 32);
+	buf_addf(&text, "%u", n);
+	message_values_add(values, key, buf_str(&text));
+	buf_clear(&text);
+}
+
+static void
+add_text_of(struct buf *out, const struct site *site, const struct resolver_address *a)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)&a->sa;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)sa;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)sa;
+	bool is4 = sa->sa_family == AF_INET;
+	char text[INET6_ADDRSTRLEN];
+
+	evutil_inet_ntop(sa->sa_family, is4 ? (const void *)&v4->sin_addr : &v6->sin6_addr, text, sizeof text);
+	buf_addf(out, "%s%s%s", out->n ? " " : "", text,
+	    site->allow_private || range_is_public(sa) ? "" : "(private)");
+}
+
+static void next_host(struct routetest *t);
+
+static void
+host_row(struct routetest *t, const struct resolver_answer *a)
+{
+	static const char *const outcomes[] = {[RESOLVER_NO_DATA] = "no address",
+	    [RESOLVER_NO_NAME] = "no such name", [RESOLVER_BOGUS] = "DNSSEC validation failed",
+	    [RESOLVER_FAILED] = "DNS failed", [RESOLVER_TIMEOUT] = "DNS gave no answer"};
+	const struct site *site = &t->found->site;
+	struct buf values, addresses;
+
+	buf_init(&values, ROW_BYTES_MAX);
+	buf_init(&addresses, ROW_BYTES_MAX);
+	for (size_t i = 0; a->outcome == RESOLVER_FOUND && i < a->count; i++) {
+		add_text_of(&addresses, site, &a->addresses[i]);
+		t->has_way |= site->allow_private ||
+		    range_is_public((const struct sockaddr *)&a->addresses[i].sa);
+	}
+	message_values_add(&values, "row", STR("host"));
+	add_number(&values, "preference", site->hosts[t->host].preference);
+	message_values_add(&values, "host", str_of(site->hosts[t->host].name));
+	message_values_add(&values, "addresses",
+	    a->outcome == RESOLVER_FOUND ? buf_str(&addresses) : str_of(outcomes[a->outcome]));
+	message_values_add(&values, "secure", a->is_secure ? STR("yes") : STR("no"));
+	send_row(t, &values);
+	buf_clear(&values);
+	buf_clear(&addresses);
+	t->host++;
+	next_host(t);
+}
+
+static void
+got_addresses(const struct resolver_answer *a, void *arg)
+{
+	struct routetest *t = arg;
+
+	t->query = NULL;
+	host_row(t, a);
+}
+
+static void
+next_host(struct routetest *t)
+{
+	const struct site *site = &t->found->site;
+	struct resolver_address numeric;
+
+	if (t->host == site->count) {
+		done(t, t->has_way ? 0 : 1, t->has_way ? STR("") : STR("no host can be reached"));
+	} else if (site_numeric(str_of(site->hosts[t->host].name), site->port, &numeric)) {
+		host_row(t, &(struct resolver_answer){
+		    .outcome = RESOLVER_FOUND, .addresses = &numeric, .count = 1});
+	} else {
+		t->query = resolver_ask_addresses(finder_resolver(t->relay->yard.finder),
+		    str_of(site->hosts[t->host].name), got_addresses, t);
+	}
+}
+
+static void
+got_site(struct found *found, void *arg)
+{
+	struct routetest *t = arg;
+	const struct site *site = &found->site;
+	struct buf values, text;
+
+	t->ask = NULL;
+	t->found = found;
+	buf_init(&values, ROW_BYTES_MAX);
+	message_values_add(&values, "row", STR("route"));
+	message_values_add(&values, "address", str_of(t->address));
+	add_number(&values, "route", site->route_number);
+	message_values_add(&values, "via", str_of(route_via_name(site->route->via)));
+	message_values_add(&values, "tls", str_of(route_tls_name(site->route->tls)));
+	add_number(&values, "port", site->port);
+	message_values_add(&values, "site", str_of(site->name));
+	send_row(t, &values);
+	buf_clear(&values);
+	if (site->status.code == 0) {
+		next_host(t);
+		return;
+	}
+	buf_init(&text, ROW_BYTES_MAX);
+	status_reply(&site->status, &text);
+	done(t, 1, str_trim(str_upto(buf_str(&text), str_find(buf_str(&text), '\r'))));
+	buf_clear(&text);
+}
+
+void
+routetest_begin(struct relay *r, uint32_t call, struct str text)
+{
+	struct routetest *t = MEM_NEW(struct routetest);
+	struct address address;
+	struct found *found;
+	const char *why = "it is no address";
+	struct str domain = text;
+
+	t->relay = r;
+	t->call = call;
+	t->address = mem_text(text.p, text.n);
+	LIST_INSERT_HEAD(&r->tests, t, link);
+	/* a domain alone will do as well */
+	if (address_parse(text, &address, &why))
+		domain = address.domain;
+	else if (!address_is_domain(text) && !address_is_literal(text)) {
+		done(t, 64, str_of(why));
+		return;
+	}
+	t->domain = mem_text(domain.p, domain.n);
+	for (char *p = t->domain; *p; p++)
+		*p = char_lower(*p);
+	found = finder_have(r->yard.finder, str_of(t->domain));
+	if (found)
+		got_site(found, t);
+	else
+		t->ask = finder_ask(r->yard.finder, str_of(t->domain), got_site, t);
+}

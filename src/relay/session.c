@@ -1,0 +1,287 @@
+/*
+ * session: carries bytes between the stream and the client.  Time-outs are absolute: a deadline is set
+ * once for each turn of the talk and not moved by bytes that trickle in.
+ */
+#include "relay/session.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "relay/reason.h"
+
+enum { QUIT_LINGER_MS = 2000 };
+
+static const struct conf_route *
+route(const struct session *s)
+{
+	return s->found->site.route;
+}
+
+/* ---- after each step of the talk ---- */
+
+static void
+push(struct session *s)
+{
+	struct buf *out = client_output(s->client);
+
+	if (out->n == 0)
+		return;
+	stream_write(s->stream, buf_str(out));
+	buf_reset(out);
+	stream_flush(s->stream);
+}
+
+static void
+arm(struct session *s)
+{
+	if (s->armed == client_turn(s->client))
+		return;
+	s->armed = client_turn(s->client);
+	stream_deadline(s->stream, clock_mono_ms() + client_patience_ms(s->client));
+}
+
+static void
+begin_tls(struct session *s)
+{
+	s->is_securing = true;
+	/* RFC 3207: what came in clear behind the 220 is nobody's */
+	stream_drop(s->stream, stream_input(s->stream).n);
+	stream_deadline(s->stream, clock_mono_ms() + s->found->conf->timeouts.ehlo_ms);
+	stream_start_tls_client(s->stream, s->tls, s->host);
+}
+
+/* Tells the stream what the talk wants; returns how the step ended. */
+static enum client_step
+follow(struct session *s, enum client_step step)
+{
+	push(s);
+	while (step == CLIENT_WAIT && client_has_more(s->client) &&
+	    stream_waiting(s->stream) < OUTGOING_BLOCK_BYTES) {
+		step = client_fill(s->client);
+		push(s);
+	}
+	if (step == CLIENT_SECURE)
+		begin_tls(s);
+	else if (step == CLIENT_WAIT)
+		arm(s);
+	else if (step == CLIENT_READY)
+		stream_deadline(s->stream, 0);
+	return step;
+}
+
+static void
+go_on(struct session *s, enum client_step step)
+{
+	step = follow(s, step);
+	if (step == CLIENT_READY)
+		s->events->ready(s, s->arg);
+	else if (step == CLIENT_OVER)
+		s->events->over(s, s->arg);
+}
+
+/* ---- what the stream tells ---- */
+
+static void
+on_readable(struct stream *stream, void *arg)
+{
+	struct session *s = arg;
+	enum client_step step;
+	size_t used;
+
+	if (s->is_quitting) {
+		stream_drop(stream, stream_input(stream).n);
+		return;
+	}
+	step = client_take(s->client, stream_input(stream), &used);
+	stream_drop(stream, used);
+	go_on(s, step);
+}
+
+static void
+on_connected(struct stream *stream, void *arg)
+{
+	struct session *s = arg;
+	uint16_t port;
+
+	s->is_connected = true;
+	stream_local(stream, s->source, &port);
+	if (s->level == CLIENT_TLS_STANDS) {
+		begin_tls(s);
+		return;
+	}
+	arm(s);
+	stream_read(stream, true);
+}
+
+static void
+on_secured(struct stream *stream, void *arg)
+{
+	struct session *s = arg;
+
+	s->is_securing = false;
+	stream_read(stream, true);
+	go_on(s, client_secured(s->client, stream_tls_is_verified(stream)));
+}
+
+static void
+on_drained(struct stream *stream, void *arg)
+{
+	struct session *s = arg;
+
+	(void)stream;
+	if (!s->is_quitting && client_has_more(s->client))
+		go_on(s, client_fill(s->client));
+}
+
+static enum client_step
+connect_failed(struct session *s, enum stream_end why)
+{
+	struct status status = status_make(451, "4.4.1", "connection to %s[%s]:%u failed: %s", s->host,
+	    s->address, s->port, why == STREAM_EXPIRED ? "timed out" : stream_error_text(s->stream));
+
+	return client_lost(s->client, &status, why == STREAM_EXPIRED ? REASON_TIMEOUT : REASON_CONNECT);
+}
+
+static enum client_step
+handshake_failed(struct session *s)
+{
+	struct status status = status_make(451, "4.7.5", "TLS with %s[%s] failed: %s", s->host, s->address,
+	    stream_error_text(s->stream));
+
+	s->tls_failed = true;
+	return client_lost(s->client, &status, REASON_TLS);
+}
+
+static enum client_step
+connection_lost(struct session *s)
+{
+	struct status status = status_make(451, "4.4.2", "connection to %s[%s] lost (%s)", s->host,
+	    s->address, client_phase(s->client));
+
+	return client_lost(s->client, &status, REASON_LOST);
+}
+
+static void
+on_ended(struct stream *stream, enum stream_end why, void *arg)
+{
+	struct session *s = arg;
+
+	(void)stream;
+	if (s->is_quitting)
+		;
+	else if (!s->is_connected)
+		connect_failed(s, why);
+	else if (s->is_securing)
+		handshake_failed(s);
+	else if (why == STREAM_EXPIRED)
+		client_expired(s->client);
+	else
+		connection_lost(s);
+	s->events->over(s, s->arg);
+}
+
+static const struct stream_events stream_events = {.readable = on_readable, .connected = on_connected,
+    .secured = on_secured, .drained = on_drained, .ended = on_ended};
+
+/* ---- life ---- */
+
+static struct client_options
+options_of(const struct session *s, bool without_chunking)
+{
+	const struct conf *c = s->found->conf;
+
+	return (struct client_options){
+	    .hostname = c->hostname,
+	    .is_lmtp = route(s)->via == VIA_LMTP,
+	    .without_chunking = without_chunking,
+	    .tls = s->level,
+	    .username = route(s)->username,
+	    .password = route(s)->password,
+	    .patience = {c->timeouts.greeting_ms, c->timeouts.ehlo_ms, c->timeouts.mail_ms,
+		c->timeouts.rcpt_ms, c->timeouts.data_ms, c->timeouts.body_ms, c->timeouts.final_ms},
+	};
+}
+
+static void
+name_address(struct session *s, const struct resolver_address *a)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
+	bool is4 = a->sa.ss_family == AF_INET;
+
+	evutil_inet_ntop(a->sa.ss_family, is4 ? (const void *)&v4->sin_addr : &v6->sin6_addr, s->address,
+	    sizeof s->address);
+	s->port = ntohs(is4 ? v4->sin_port : v6->sin6_port);
+}
+
+struct session *
+session_open(const struct session_options *o)
+{
+	struct session *s = MEM_NEW(struct session);
+	struct client_options options;
+
+	s->base = o->base;
+	s->found = found_keep(o->found);
+	s->tls = tls_client_keep(o->tls);
+	s->level = o->level;
+	s->events = o->events;
+	s->arg = o->arg;
+	snprintf(s->host, sizeof s->host, "%s", o->host);
+	name_address(s, o->address);
+	options = options_of(s, o->without_chunking);
+	s->client = client_new(&options);
+	s->stream = stream_connect(o->base, (const struct sockaddr *)&o->address->sa, o->address->len, NULL,
+	    0, &stream_events, s);
+	stream_deadline(s->stream, clock_mono_ms() + s->found->conf->timeouts.connect_ms);
+	return s;
+}
+
+void
+session_own(struct session *s, const struct session_events *events, void *arg)
+{
+	s->events = events;
+	s->arg = arg;
+}
+
+enum client_step
+session_send(struct session *s, const struct outgoing *message)
+{
+	s->messages++;
+	return follow(s, client_send(s->client, message));
+}
+
+void
+session_quit(struct session *s)
+{
+	client_quit(s->client);
+	s->is_quitting = true;
+	stream_deadline(s->stream, 0);
+	push(s);
+	stream_finish(s->stream, QUIT_LINGER_MS);
+}
+
+void
+session_free(struct session **p)
+{
+	struct session *s = *p;
+
+	if (!s)
+		return;
+	*p = NULL;
+	stream_free(&s->stream);
+	client_free(&s->client);
+	tls_client_drop(&s->tls);
+	found_drop(&s->found);
+	mem_free(s);
+}
+
+const char *
+session_tls(const struct session *s)
+{
+	static const char *const names[] = {[ROUTE_TLS_OPPORTUNISTIC] = "opportunistic",
+	    [ROUTE_TLS_NONE] = "none", [ROUTE_TLS_ENCRYPT] = "encrypt", [ROUTE_TLS_VERIFY] = "verify",
+	    [ROUTE_TLS_IMPLICIT] = "verify", [ROUTE_TLS_STARTTLS] = "verify"};
+
+	return stream_is_tls(s->stream) ? names[route(s)->tls] : "none";
+}

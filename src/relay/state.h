@@ -1,0 +1,37 @@
+/*
+ * state: the role's own, shared by its few files.
+ */
+#ifndef RELAY_STATE_H
+#define RELAY_STATE_H
+
+#include "ipc/role.h"
+#include "relay/job.h"
+
+struct question; /* an open SITE_ASK */
+struct routetest;
+
+LIST_HEAD(question_list, question);
+LIST_HEAD(routetest_list, routetest);
+
+enum { RETIRED_MAX = 16 };
+
+struct relay {
+	struct role *role;
+	struct yard yard;
+	struct resolver *resolver;
+	/* those of configurations before, which may still be asked by running jobs */
+	struct resolver *retired[RETIRED_MAX];
+	size_t retired_count;
+	struct channel *control;
+	int queue_fd, control_fd; /* given before the start; -1: none */
+	struct question_list questions;
+	struct routetest_list tests;
+	struct event *drain;
+};
+
+/* One call of the operator's tool: which way would mail for this address go?  The answers follow. */
+void routetest_begin(struct relay *r, uint32_t call, struct str address);
+/* The tool, or the channel to it, is gone. */
+void routetests_cancel(struct relay *r);
+
+#endif

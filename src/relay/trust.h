@@ -1,0 +1,19 @@
+/*
+ * trust: one set of TLS client credentials per CA file and strictness: loading the system's takes
+ * 12 ms and 4 MB, so it happens before the sandbox and once.
+ */
+#ifndef RELAY_TRUST_H
+#define RELAY_TRUST_H
+
+#include "conf/conf.h"
+#include "net/tls.h"
+
+struct trust;
+
+/* For every route of the configuration; what is in `before` (may be NULL) already is taken over. */
+struct trust *trust_new(const struct conf *conf, const struct trust *before);
+void trust_free(struct trust **t);
+/* NULL: its CA file could not be loaded. */
+struct tls_client *trust_for(const struct trust *t, const struct conf_route *route);
+
+#endif
