@@ -18,6 +18,7 @@
 struct disk {
 	struct fsio io;
 	int directory;
+	int lock; /* -1: none */
 };
 
 static int
@@ -81,6 +82,20 @@ disk_size(struct fsio *f, int fd, off_t *bytes_out)
 }
 
 static int
+disk_trust(struct fsio *f, int fd)
+{
+	struct stat st;
+
+	(void)f;
+	if (fstat(fd, &st) != 0)
+		return -1;
+	if (S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022) && st.st_nlink == 1)
+		return 0;
+	errno = EPERM;
+	return -1;
+}
+
+static int
 disk_sync_data(struct fsio *f, int fd)
 {
 	(void)f;
@@ -113,8 +128,13 @@ disk_list(struct fsio *f, fsio_name_fn *fn, void *arg)
 	struct dirent *e;
 	int failed;
 
-	if (!d)
+	if (!d) {
+		failed = errno;
+		if (fd >= 0)
+			close(fd);
+		errno = failed;
 		return -1;
+	}
 	for (errno = 0; (e = readdir(d)); errno = 0)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			fn(e->d_name, arg);
@@ -136,7 +156,7 @@ disk_space(struct fsio *f, uint64_t *free_out, uint64_t *total_out)
 	return 0;
 }
 
-/* The descriptor stays open, and with it the lock, until the process ends. */
+/* The descriptor stays open, and with it the lock. */
 static int
 disk_lock(struct fsio *f, const char *name)
 {
@@ -145,8 +165,10 @@ disk_lock(struct fsio *f, const char *name)
 
 	if (fd < 0)
 		return -1;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		((struct disk *)f)->lock = fd;
 		return 0;
+	}
 	failed = errno;
 	close(fd);
 	errno = failed;
@@ -161,6 +183,7 @@ static const struct fsio_ops disk_ops = {
     .pread = disk_pread,
     .pwritev = disk_pwritev,
     .size = disk_size,
+    .trust = disk_trust,
     .sync_data = disk_sync_data,
     .sync_directory = disk_sync_directory,
     .rename = disk_rename,
@@ -177,6 +200,7 @@ fsio_new(int directory_fd)
 
 	d->io.ops = &disk_ops;
 	d->directory = directory_fd;
+	d->lock = -1;
 	return &d->io;
 }
 
@@ -185,6 +209,8 @@ fsio_free(struct fsio **f)
 {
 	if (!*f)
 		return;
+	if (((struct disk *)*f)->lock >= 0)
+		close(((struct disk *)*f)->lock);
 	close(directory_of(*f));
 	mem_free(*f);
 	*f = NULL;

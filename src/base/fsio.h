@@ -26,6 +26,8 @@ struct fsio_ops {
 	ssize_t (*pread)(struct fsio *f, int fd, void *p, size_t n, off_t at);
 	ssize_t (*pwritev)(struct fsio *f, int fd, const struct iovec *v, int count, off_t at);
 	int (*size)(struct fsio *f, int fd, off_t *bytes_out);
+	/* 0 if it is a plain file, ours, with one name, that no one else may write; else -1, EPERM */
+	int (*trust)(struct fsio *f, int fd);
 	int (*sync_data)(struct fsio *f, int fd);
 	int (*sync_directory)(struct fsio *f);
 	int (*rename)(struct fsio *f, const char *from, const char *to);
@@ -33,7 +35,7 @@ struct fsio_ops {
 	int (*list)(struct fsio *f, fsio_name_fn *fn, void *arg);
 	/* bytes for an unprivileged user, and all bytes, of the file system */
 	int (*space)(struct fsio *f, uint64_t *free_out, uint64_t *total_out);
-	/* takes a lock that dies with the process; EWOULDBLOCK when another holds it */
+	/* takes a lock that ends with this object or the process; EWOULDBLOCK: another holds it */
 	int (*lock)(struct fsio *f, const char *name);
 };
 

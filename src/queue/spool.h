@@ -29,7 +29,7 @@ enum {
 };
 
 struct spool_options {
-	struct fsio *io;                 /* the spool's from now on, also when it cannot be opened */
+	struct fsio *io;                 /* stays the caller's; must outlive the spool */
 	uint32_t segment_bytes;          /* 0: the usual */
 	uint32_t minimum_free_percent;   /* of the disk; below it no messages are taken */
 	bool threadless;                 /* no writer thread: spool_step() does its work */
@@ -59,7 +59,7 @@ struct spool_message {
 	const struct spool_recipient *recipients; /* [recipient_count], or NULL: all WAITING */
 };
 
-/* Called by spool_open for each live message in order of arrival, then for each note. */
+/* Called by spool_open for each live message in log order, then for each note. */
 struct spool_recovery {
 	void (*message)(const struct spool_message *m, void *arg);
 	void (*note)(struct str name, struct str value, void *arg);

@@ -1,0 +1,136 @@
+/*
+ * admit: bounds of every field, and room on the disk.
+ */
+#include "queue/admit.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+
+enum { SPACE_EVERY_MS = 1000, FRAME_OVERHEAD = 512, STATUS_BYTES = 64 + SPOOL_DETAIL_MAX };
+
+static bool
+is_low(struct spool *s)
+{
+	int64_t now = clock_mono_ms();
+	uint64_t *have = &s->stats.disk_free_bytes, *all = &s->stats.disk_total_bytes;
+
+	if (!s->options.threadless && s->space_ms && now - s->space_ms < SPACE_EVERY_MS)
+		return s->is_low;
+	s->space_ms = now;
+	if (s->io->ops->space(s->io, have, all) == 0)
+		s->is_low = *have < *all / 100 * s->options.minimum_free_percent;
+	return s->is_low;
+}
+
+int
+spool_admits(struct spool *s)
+{
+	if (is_low(s) || atomic_load(&s->writer.is_dry))
+		return ENOSPC;
+	return s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : 0;
+}
+
+/* Whatever is stored must be able to move: with all its states, in one frame, into any segment. */
+static int
+check_message(const struct spool *s, const struct spool_entry *e)
+{
+	size_t most = record_bytes(e) + FRAME_OVERHEAD + SPOOL_DETAIL_MAX +
+	    (size_t)e->message.recipient_count * STATUS_BYTES;
+	uint32_t room = s->writer.pool.bytes / 8 * 7 - SEGMENT_DATA;
+
+	if (e->message.recipient_count < 1 || e->message.recipient_count > SPOOL_RECIPIENTS_MAX ||
+	    e->id.number == 0)
+		return EINVAL;
+	if (index_find(&s->index, e->id))
+		return EEXIST;
+	return most > RECORD_PAYLOAD_MAX || most > room ? EMSGSIZE : 0;
+}
+
+/* The message of that id that this very batch brings before e. */
+static const struct spool_entry *
+find_before(const struct spool_batch *b, const struct spool_entry *e)
+{
+	for (const struct spool_entry *m = b->entries; m < e; m++)
+		if (m->kind == SPOOL_MESSAGE && msgid_eq(m->id, e->id))
+			return m;
+	return NULL;
+}
+
+static int
+check_status(const struct spool *s, const struct spool_batch *b, const struct spool_entry *e)
+{
+	const struct item *i = index_find(&s->index, e->id);
+	const struct spool_entry *new = i ? NULL : find_before(b, e);
+	uint32_t count = i ? i->recipient_count : new ? new->message.recipient_count : 0;
+
+	if (count == 0)
+		return ENOENT;
+	if (e->kind == SPOOL_HOLD)
+		return e->hold.why.n <= SPOOL_DETAIL_MAX ? 0 : EINVAL;
+	return e->status.number >= 1 && e->status.number <= count &&
+	    e->status.detail.n <= SPOOL_DETAIL_MAX ? 0 : EINVAL;
+}
+
+static int
+check_note(const struct spool *s, const struct spool_entry *e)
+{
+	struct str name = e->note.name;
+
+	if (name.n < 1 || name.n > SPOOL_NAME_MAX || e->note.value.n > SPOOL_NOTE_MAX)
+		return EINVAL;
+	return s->index.note_count < INDEX_NOTES_MAX || index_find_note(&s->index, name) ? 0 : EINVAL;
+}
+
+static int
+check_entry(const struct spool *s, const struct spool_batch *b, const struct spool_entry *e)
+{
+	switch (e->kind) {
+	case SPOOL_MESSAGE:
+		return find_before(b, e) ? EEXIST : check_message(s, e);
+	case SPOOL_STATUS:
+	case SPOOL_HOLD:
+		return check_status(s, b, e);
+	case SPOOL_NOTE:
+		return check_note(s, e);
+	}
+	return EINVAL;
+}
+
+static int
+check_size(const struct spool *s, const struct spool_batch *b)
+{
+	uint32_t room = s->writer.pool.bytes / 8 * 7 - SEGMENT_DATA - FRAME_OVERHEAD;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < b->count; i++)
+		bytes += record_bytes(&b->entries[i]);
+	return bytes > RECORD_PAYLOAD_MAX || bytes > room ? EMSGSIZE : 0;
+}
+
+/* A batch brings one body file at most. */
+int
+admit_batch(struct spool *s, const struct spool_batch *b, int *file_out)
+{
+	bool is_bulk = false;
+	int error = b->count < 1 || b->count > SPOOL_ENTRIES_MAX ? EINVAL : 0;
+
+	*file_out = -1;
+	for (size_t i = 0; i < b->count && !error; i++) {
+		const struct spool_entry *e = &b->entries[i];
+
+		error = check_entry(s, b, e);
+		if (e->kind != SPOOL_MESSAGE)
+			continue;
+		is_bulk = true;
+		if (e->message.in_file && *file_out >= 0)
+			error = EINVAL;
+		if (e->message.in_file)
+			*file_out = e->message.fd;
+	}
+	if (!error)
+		error = check_size(s, b);
+	if (!error && is_bulk)
+		error = spool_admits(s);
+	return !error && s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : error;
+}

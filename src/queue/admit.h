@@ -1,0 +1,12 @@
+/*
+ * admit: what may be appended.
+ */
+#ifndef QUEUE_ADMIT_H
+#define QUEUE_ADMIT_H
+
+#include "queue/store.h"
+
+/* 0 or the errno to refuse with; file_out: the body file that it brings, -1 none. */
+int admit_batch(struct spool *s, const struct spool_batch *b, int *file_out) MUST_USE;
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * batch: frames are built here whole but for what only their place decides (tag, sequence).
+ */
+#include "queue/batch.h"
+
+#include "base/clock.h"
+#include "base/crc.h"
+#include "base/mem.h"
+
+enum { BATCH_BYTES_MAX = SPOOL_WAITING_MAX + (4 << 20), BATCH_KEPT_BYTES = 20 << 20 };
+
+struct batch *
+batch_new(void)
+{
+	struct batch *b = MEM_NEW(struct batch);
+
+	buf_init(&b->bytes, BATCH_BYTES_MAX);
+	return b;
+}
+
+void
+batch_free(struct batch **b)
+{
+	if (!*b)
+		return;
+	buf_clear(&(*b)->bytes);
+	mem_free((*b)->commits);
+	mem_free(*b);
+	*b = NULL;
+}
+
+void
+batch_reset(struct batch *b)
+{
+	if (b->bytes.cap > BATCH_KEPT_BYTES)
+		buf_clear(&b->bytes);
+	buf_reset(&b->bytes);
+	b->count = 0;
+	b->is_urgent = false;
+	b->opened = NULL;
+	b->syncs = 0;
+	b->sync_ms = 0;
+}
+
+static struct commit *
+add_commit(struct batch *b)
+{
+	struct commit *c;
+
+	if (b->count == b->cap) {
+		b->cap = b->cap ? b->cap * 2 : 64;
+		b->commits = mem_grow(b->commits, b->cap * sizeof *b->commits);
+	}
+	c = &b->commits[b->count++];
+	*c = (struct commit){.fd = -1};
+	return c;
+}
+
+static void
+note_message(struct commit *c, const struct spool_entry *e)
+{
+	c->is_bulk = true;
+	if (!e->message.in_file)
+		return;
+	c->fd = e->message.fd;
+	c->id = e->id;
+}
+
+static void
+pad(struct buf *bytes, size_t n)
+{
+	static const char zeros[RECORD_ALIGN];
+
+	buf_add(bytes, zeros, n);
+}
+
+static void
+put_entry(struct buf *bytes, const struct spool_entry *e, uint64_t file_bytes)
+{
+	bool has_body = e->kind == SPOOL_MESSAGE && !e->message.in_file;
+
+	record_put(bytes, e, has_body ? e->message.body.n : file_bytes);
+}
+
+struct commit *
+batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes, int64_t newest_ms)
+{
+	size_t start = b->bytes.n, payload;
+	struct record_frame f = {.newest_ms = newest_ms, .entries = (uint32_t)what->count};
+	struct commit *c;
+
+	pad(&b->bytes, RECORD_HEADER_BYTES);
+	for (size_t i = 0; i < what->count; i++)
+		put_entry(&b->bytes, &what->entries[i], body_bytes);
+	payload = b->bytes.n - start - RECORD_HEADER_BYTES;
+	f.span = record_span(payload);
+	pad(&b->bytes, f.span - RECORD_HEADER_BYTES - payload);
+	if (!buf_ok(&b->bytes)) {
+		b->bytes.n = start;
+		b->bytes.over = false;
+		return NULL;
+	}
+	f.payload_bytes = (uint32_t)payload;
+	f.payload_crc = crc32c(0, b->bytes.p + start + RECORD_HEADER_BYTES, payload);
+	record_frame_write(&f, b->bytes.p + start);
+	if (b->count == 0)
+		b->lazy_since_ms = clock_mono_ms();
+	b->is_urgent |= what->urgency == SPOOL_NOW;
+	c = add_commit(b);
+	c->at = (uint32_t)start;
+	c->span = f.span;
+	c->payload_bytes = f.payload_bytes;
+	c->fn = what->fn;
+	c->arg = what->arg;
+	for (size_t i = 0; i < what->count; i++)
+		if (what->entries[i].kind == SPOOL_MESSAGE)
+			note_message(c, &what->entries[i]);
+	return c;
+}
+
+struct str
+batch_payload(const struct batch *b, const struct commit *c)
+{
+	return str_make(b->bytes.p + c->at + RECORD_HEADER_BYTES, c->payload_bytes);
+}

@@ -1,0 +1,51 @@
+/*
+ * batch: what was appended since the writer last looked, as the bytes that it will write, and whom
+ * to tell.  Filled by the loop, written by the writer, answered by the loop, used again.
+ */
+#ifndef QUEUE_BATCH_H
+#define QUEUE_BATCH_H
+
+#include "queue/segment.h"
+
+struct commit {
+	uint32_t at;                     /* of the frame in the batch's bytes */
+	uint32_t span;
+	uint32_t payload_bytes;
+	bool is_bulk;                    /* may not use the reserve */
+	int fd;                          /* body file to be made durable first; -1: none */
+	struct msgid id;                 /* names that file */
+	spool_done_fn *fn;
+	void *arg;
+	/* the writer's answer */
+	int error;
+	bool is_named;
+	struct segment *segment;
+	uint32_t offset;
+};
+
+struct batch {
+	struct batch *next;              /* in the writer's queues */
+	struct buf bytes;
+	struct commit *commits;
+	size_t count;
+	size_t cap;
+	bool is_urgent;
+	int64_t lazy_since_ms;           /* monotonic, of the first append */
+	/* the writer's answer */
+	struct segment *opened;          /* in order */
+	uint64_t syncs;
+	int64_t sync_ms;
+};
+
+struct batch *batch_new(void);
+void batch_free(struct batch **b);
+/* Empty; a large memory is given back. */
+void batch_reset(struct batch *b);
+
+/* One frame more; body_bytes belongs to the message entry with a file.  NULL: over the ceiling. */
+struct commit *batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes,
+    int64_t newest_ms);
+/* The entries of a commit's frame. */
+struct str batch_payload(const struct batch *b, const struct commit *c);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * index: the state that the log adds up to.  The same function applies what recovery reads and what
+ * the writer made durable; applying a stretch twice changes nothing.
+ */
+#ifndef QUEUE_INDEX_H
+#define QUEUE_INDEX_H
+
+#include "base/map.h"
+#include "queue/item.h"
+
+enum { INDEX_NOTES_MAX = 256 };
+
+struct note {
+	struct note *next;
+	struct segment *segment;
+	unsigned open;                   /* appends of it that are under way */
+	struct str name;                 /* owned, as the value */
+	struct str value;                /* empty: forgotten */
+};
+
+typedef void index_gone_fn(struct msgid id, void *arg);
+
+struct index {
+	struct map *items;
+	struct note *notes;
+	unsigned note_count;
+	struct segment *oldest;
+	struct segment *newest;
+	uint64_t segment_count;
+	uint64_t live_bytes;             /* of frames */
+	uint64_t file_bytes;
+	int64_t newest_ms;
+	index_gone_fn *gone;             /* a settled message had this file; may be NULL */
+	void *arg;
+};
+
+/* Where a frame stands. */
+struct index_place {
+	struct segment *segment;
+	uint32_t offset;
+	uint32_t bytes;
+};
+
+void index_init(struct index *x);
+/* Frees items, notes and segments. */
+void index_clear(struct index *x, struct fsio *io);
+
+struct item *index_find(const struct index *x, struct msgid id);
+/* Appended, not durable yet. */
+struct item *index_add(struct index *x, struct msgid id, uint32_t recipient_count);
+void index_remove(struct index *x, struct item *i);
+
+struct note *index_find_note(const struct index *x, struct str name);
+
+/* Removes the message if it is settled, or never became durable, and nothing of it is under way. */
+void index_review(struct index *x, struct item *i);
+
+void index_apply(struct index *x, const struct record *r, const struct index_place *at);
+
+/* A segment newer than all. */
+void index_add_segment(struct index *x, struct segment *s);
+/* The oldest leaves: it must hold nothing. */
+struct segment *index_take_oldest(struct index *x);
+
+#endif

@@ -1,0 +1,165 @@
+/*
+ * item: see the header.
+ */
+#include "queue/item.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+
+struct item *
+item_new(struct msgid id, uint32_t recipient_count)
+{
+	struct item *i = MEM_NEW(struct item);
+
+	i->id = id;
+	i->recipient_count = recipient_count;
+	return i;
+}
+
+static void
+leave_segment(struct item *i)
+{
+	struct segment *s = i->segment;
+
+	if (!s)
+		return;
+	if (i->next)
+		i->next->previous = i->previous;
+	else
+		s->last_item = i->previous;
+	if (i->previous)
+		i->previous->next = i->next;
+	else
+		s->items = i->next;
+	s->live_count--;
+	s->live_bytes -= i->frame_bytes;
+	i->next = i->previous = NULL;
+	i->segment = NULL;
+}
+
+static void
+own(struct str *at, struct str value)
+{
+	char *before = (char *)(uintptr_t)at->p;
+
+	*at = value.n ? str_make(mem_text(value.p, value.n), value.n) : STR_NULL;
+	mem_free(before);
+}
+
+void
+item_free(struct item **i)
+{
+	if (!*i)
+		return;
+	leave_segment(*i);
+	own(&(*i)->held_why, STR_NULL);
+	for (uint32_t n = 0; (*i)->recipients && n < (*i)->recipient_count; n++)
+		own(&(*i)->recipients[n].detail, STR_NULL);
+	mem_free((*i)->recipients);
+	mem_free(*i);
+	*i = NULL;
+}
+
+void
+item_move(struct item *i, struct segment *s, uint32_t offset, uint32_t frame_bytes)
+{
+	leave_segment(i);
+	i->segment = s;
+	i->offset = offset;
+	i->frame_bytes = frame_bytes;
+	i->previous = s->last_item;
+	if (s->last_item)
+		s->last_item->next = i;
+	else
+		s->items = i;
+	s->last_item = i;
+	s->live_count++;
+	s->live_bytes += frame_bytes;
+}
+
+static void
+make_recipients(struct item *i)
+{
+	i->recipients = mem_new(i->recipient_count * sizeof *i->recipients);
+	for (uint32_t n = 0; n < i->recipient_count; n++)
+		i->recipients[n].number = n + 1;
+}
+
+void
+item_set_status(struct item *i, const struct spool_recipient *status)
+{
+	struct spool_recipient *r;
+	struct str detail;
+	bool was_settled;
+
+	if (status->number < 1 || status->number > i->recipient_count)
+		return;
+	if (!i->recipients)
+		make_recipients(i);
+	r = &i->recipients[status->number - 1];
+	was_settled = r->is_settled;
+	i->settled_count += !was_settled && status->is_settled;
+	detail = r->detail;
+	*r = *status;
+	r->is_settled |= was_settled;
+	r->detail = detail;
+	own(&r->detail, status->detail);
+}
+
+void
+item_set_hold(struct item *i, bool is_held, struct str why)
+{
+	i->is_held = is_held;
+	own(&i->held_why, why);
+}
+
+bool
+item_is_settled(const struct item *i)
+{
+	return i->settled_count == i->recipient_count;
+}
+
+void
+item_describe(const struct item *i, struct spool_message *out)
+{
+	*out = (struct spool_message){
+	    .id = i->id,
+	    .recipient_count = i->recipient_count,
+	    .header_bytes = i->header_bytes,
+	    .body_bytes = i->body_bytes,
+	    .is_held = i->is_held,
+	    .held_why = i->held_why,
+	    .recipients = i->recipients,
+	};
+}
+
+static int
+find_message(const struct item *i, struct str payload, struct record *out)
+{
+	bool bad;
+
+	while (record_next(&payload, out, &bad))
+		if (out->type == RECORD_MESSAGE && msgid_eq(out->entry.id, i->id))
+			return 0;
+	return EBADMSG;
+}
+
+int
+item_read(const struct item *i, struct fsio *io, struct buf *room, struct record *out)
+{
+	struct record_frame f;
+	struct iovec v = {.iov_len = i->frame_bytes};
+
+	if (!i->segment)
+		return ENOENT;
+	buf_reset(room);
+	v.iov_base = buf_room(room, i->frame_bytes);
+	if (!v.iov_base)
+		return EMSGSIZE;
+	room->n = segment_read(io, i->segment->fd, v, i->offset);
+	if (!record_frame_check(buf_str(room), i->segment->tag, &f))
+		return EBADMSG;
+	return find_message(i, str_upto(str_from(buf_str(room), RECORD_HEADER_BYTES), f.payload_bytes),
+	    out);
+}

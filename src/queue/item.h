@@ -1,0 +1,43 @@
+/*
+ * item: what memory knows of one message: where its record stands, and the state of its recipients.
+ */
+#ifndef QUEUE_ITEM_H
+#define QUEUE_ITEM_H
+
+#include "queue/segment.h"
+
+struct item {
+	struct item *next;               /* in its segment, in log order */
+	struct item *previous;
+	struct msgid id;
+	struct segment *segment;         /* NULL: not durable yet */
+	uint32_t offset;                 /* of its frame */
+	uint32_t frame_bytes;            /* header and payload */
+	uint32_t envelope_bytes;
+	uint32_t header_bytes;
+	uint64_t body_bytes;
+	uint32_t recipient_count;
+	uint32_t settled_count;
+	uint32_t open;                   /* appends that speak of it and are under way */
+	bool in_file;
+	bool is_held;
+	struct str held_why;             /* owned */
+	struct spool_recipient *recipients; /* NULL: all as at first */
+};
+
+struct item *item_new(struct msgid id, uint32_t recipient_count);
+/* Leaves its segment. */
+void item_free(struct item **i);
+
+/* The record of this message stands there now. */
+void item_move(struct item *i, struct segment *s, uint32_t offset, uint32_t frame_bytes);
+/* Recipients beyond the count are ignored; settled stays settled. */
+void item_set_status(struct item *i, const struct spool_recipient *status);
+void item_set_hold(struct item *i, bool is_held, struct str why);
+bool item_is_settled(const struct item *i);
+void item_describe(const struct item *i, struct spool_message *out);
+
+/* Reads the frame and checks it again; strings of *out point into room.  0, or an errno. */
+int item_read(const struct item *i, struct fsio *io, struct buf *room, struct record *out) MUST_USE;
+
+#endif

@@ -1,0 +1,364 @@
+/*
+ * place: see the header.  A run that fails takes its segment out of use; what was durable in it stands.
+ */
+#include "queue/place.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/crc.h"
+#include "base/log.h"
+
+/* Segment bytes that only statuses, holds and notes may use when no other segment is ready. */
+static uint32_t
+reserve(const struct segment *s)
+{
+	return s->bytes / 8;
+}
+
+enum { SEAL_BYTES = 128 };
+
+/* ---- body files ---- */
+
+static void
+fail_file(struct writer *w, struct commit *c, int error)
+{
+	char name[WRITER_FILE_NAME_BYTES];
+
+	c->error = error ? error : EIO;
+	if (c->is_named)
+		w->io->ops->unlink(w->io, writer_file_name(c->id, name));
+	c->is_named = false;
+}
+
+static void
+name_file(struct writer *w, struct commit *c)
+{
+	char name[WRITER_FILE_NAME_BYTES];
+
+	if (w->io->ops->sync_data(w->io, c->fd) != 0 ||
+	    w->io->ops->name(w->io, c->fd, writer_file_name(c->id, name)) != 0)
+		fail_file(w, c, errno);
+	else
+		c->is_named = true;
+}
+
+/* Bytes, names and the directory are durable before any record that speaks of them. */
+static void
+place_files(struct writer *w, struct batch *b)
+{
+	bool any = false;
+	int error;
+
+	for (size_t i = 0; i < b->count; i++) {
+		if (b->commits[i].fd < 0)
+			continue;
+		name_file(w, &b->commits[i]);
+		any |= b->commits[i].is_named;
+	}
+	if (!any || w->io->ops->sync_directory(w->io) == 0)
+		return;
+	error = errno;
+	for (size_t i = 0; i < b->count; i++)
+		if (b->commits[i].is_named)
+			fail_file(w, &b->commits[i], error);
+}
+
+static void
+close_files(struct writer *w, struct batch *b)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		if (b->commits[i].fd >= 0)
+			w->io->ops->close(w->io, b->commits[i].fd);
+		b->commits[i].fd = -1;
+	}
+}
+
+/* ---- segments ---- */
+
+static void
+leave(struct writer *w)
+{
+	w->seal = (struct record_seal){w->active->generation, w->durable, w->at};
+	w->active = NULL;
+}
+
+int
+place_open(struct writer *w)
+{
+	struct segment *s;
+
+	if (w->active)
+		return 0;
+	s = pool_take(&w->pool);
+	if (!s)
+		return -1;
+	w->active = s;
+	w->is_virgin = true;
+	w->at = SEGMENT_DATA;
+	return 0;
+}
+
+static bool
+fits(const struct writer *w, const struct commit *c, uint32_t at)
+{
+	uint32_t end = w->active->bytes;
+
+	if (c->is_bulk && !pool_is_ready(&w->pool))
+		end -= reserve(w->active);
+	return at <= end && c->span <= end - at;
+}
+
+/* Makes sure that the commit has a segment with room; -1 with errno. */
+static int
+make_room(struct writer *w, const struct commit *c)
+{
+	struct segment *next;
+
+	if (place_open(w) != 0)
+		return -1;
+	if (fits(w, c, w->at + (w->is_virgin ? SEAL_BYTES : 0)))
+		return 0;
+	if (w->is_virgin) {
+		errno = ENOSPC;
+		return -1;
+	}
+	next = pool_take(&w->pool);
+	if (!next)
+		return -1;
+	leave(w);
+	w->active = next;
+	w->is_virgin = true;
+	w->at = SEGMENT_DATA;
+	/* without another one in reserve, even a new segment is not all for messages */
+	if (fits(w, c, w->at + SEAL_BYTES))
+		return 0;
+	errno = ENOSPC;
+	return -1;
+}
+
+/* ---- runs ---- */
+
+struct run {
+	struct batch *batch;
+	size_t first;
+	size_t count;
+	uint32_t at;                     /* of its first frame in the segment */
+	uint32_t end;
+};
+
+static void
+patch(struct writer *w, char *bytes, uint32_t span)
+{
+	struct record_frame f;
+
+	if (!record_frame_read(str_make(bytes, RECORD_HEADER_BYTES), 0, &f))
+		return;
+	f.tag = w->active->tag;
+	f.sequence = ++w->sequence;
+	f.durable = w->durable;
+	f.span = span;
+	w->newest_ms = f.newest_ms > w->newest_ms ? f.newest_ms : w->newest_ms;
+	record_frame_write(&f, bytes);
+}
+
+static uint32_t
+sector_up(uint32_t at)
+{
+	return (at + SEGMENT_SECTOR - 1) & ~(uint32_t)(SEGMENT_SECTOR - 1);
+}
+
+/* As many whole frames as the segment takes; the next run begins at a sector of its own, so that no
+ * later write touches what is durable. */
+static void
+lay_out(struct writer *w, struct run *r)
+{
+	struct commit *c = r->batch->commits + r->first;
+	uint32_t at = r->at;
+	size_t n = 0;
+
+	while (r->first + n < r->batch->count && !c[n].error && fits(w, &c[n], at)) {
+		c[n].offset = at;
+		at += c[n].span;
+		n++;
+	}
+	r->count = n;
+	r->end = sector_up(at);
+	for (size_t i = 0; i < n; i++)
+		patch(w, r->batch->bytes.p + c[i].at,
+		    i + 1 < n ? c[i].span : r->end - c[i].offset);
+}
+
+static void
+build_seal(struct writer *w, char bytes[SEAL_BYTES], uint32_t span)
+{
+	struct buf out = {.p = bytes, .cap = SEAL_BYTES, .max = SEAL_BYTES, .n = RECORD_HEADER_BYTES};
+	struct record_frame f = {.tag = w->active->tag,
+	    .sequence = ++w->sequence,
+	    .durable = w->durable,
+	    .newest_ms = w->newest_ms,
+	    .span = span,
+	    .entries = 1};
+
+	record_put_seal(&out, &w->seal);
+	f.payload_bytes = (uint32_t)(out.n - RECORD_HEADER_BYTES);
+	f.payload_crc = crc32c(0, bytes + RECORD_HEADER_BYTES, f.payload_bytes);
+	record_frame_write(&f, bytes);
+}
+
+static int
+sync_run(struct writer *w, struct batch *b)
+{
+	int64_t before = clock_mono_ms();
+	int result = w->io->ops->sync_data(w->io, w->active->fd);
+
+	b->syncs++;
+	b->sync_ms += clock_mono_ms() - before;
+	return result;
+}
+
+/* One write, one sync: seal if the segment is new, frames, zeros up to the next sector. */
+static int
+write_run(struct writer *w, struct run *r)
+{
+	static const char zeros[SEGMENT_SECTOR];
+	char seal[SEAL_BYTES] = {0};
+	struct iovec v[3] = {{seal, 0}, {NULL, 0}, {(void *)(uintptr_t)zeros, 0}};
+	uint32_t start = w->at, bytes = 0;
+
+	if (w->is_virgin) {
+		v[0].iov_len = SEAL_BYTES;
+		r->at += SEAL_BYTES;
+	}
+	r->end = sector_up(r->at);
+	if (r->batch->count > r->first)
+		lay_out(w, r);
+	if (w->is_virgin)
+		build_seal(w, seal, r->count ? SEAL_BYTES : r->end - start);
+	if (r->count) {
+		struct commit *first = &r->batch->commits[r->first], *last = first + r->count - 1;
+
+		bytes = last->at + last->span - first->at;
+		v[1] = (struct iovec){r->batch->bytes.p + first->at, bytes};
+	}
+	v[2].iov_len = r->end - r->at - bytes;
+	if (segment_write(w->io, w->active->fd, v, 3, start) != 0)
+		return -1;
+	return sync_run(w, r->batch);
+}
+
+static void
+append_opened(struct batch *b, struct segment *s)
+{
+	struct segment **at = &b->opened;
+
+	while (*at)
+		at = &(*at)->next;
+	s->next = NULL;
+	*at = s;
+}
+
+static void
+run_stands(struct writer *w, struct run *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		r->batch->commits[r->first + i].segment = w->active;
+	if (w->is_virgin)
+		append_opened(r->batch, w->active);
+	w->is_virgin = false;
+	w->durable = w->sequence;
+	w->at = r->end;
+}
+
+static void
+abandon(struct writer *w, int error)
+{
+	errno = error;
+	log_error("spool: segment %u left at offset %u: %m", w->active->slot, w->at);
+	if (!w->is_virgin) {
+		leave(w);
+		return;
+	}
+	/* nothing in it was ever durable: it must not be read again */
+	pool_give_back(&w->pool, w->active);
+	w->active = NULL;
+}
+
+static int
+place_run(struct writer *w, struct run *r)
+{
+	int error;
+
+	r->at = w->at;
+	if (write_run(w, r) == 0) {
+		run_stands(w, r);
+		return 0;
+	}
+	error = errno ? errno : EIO;
+	for (size_t i = 0; i < r->count; i++)
+		r->batch->commits[r->first + i].error = error;
+	abandon(w, error);
+	errno = error;
+	return -1;
+}
+
+int
+place_seal(struct writer *w, struct batch *b)
+{
+	struct run r = {.batch = b, .first = b->count};
+
+	return place_run(w, &r);
+}
+
+/* Before anyone hears of the failure, the disk does, so that a crash cannot bring back what was
+ * refused.  A disk that takes this neither leaves that window open. */
+static void
+make_void(struct writer *w, struct batch *b)
+{
+	if (!w->active && w->pool.returned)
+		pool_work(&w->pool);
+	if (place_open(w) == 0 && w->is_virgin)
+		(void)!place_seal(w, b);
+}
+
+static void
+place_frames(struct writer *w, struct batch *b)
+{
+	struct commit *c;
+
+	for (size_t i = 0; i < b->count;) {
+		struct run r = {.batch = b, .first = i};
+
+		c = &b->commits[i];
+		if (!c->error && make_room(w, c) != 0)
+			c->error = errno ? errno : EIO;
+		if (c->error) {
+			i++;
+			continue;
+		}
+		if (place_run(w, &r) != 0)
+			make_void(w, b);
+		i += r.count ? r.count : 1;
+	}
+}
+
+void
+place_batch(struct writer *w, struct batch *b)
+{
+	place_files(w, b);
+	place_frames(w, b);
+	for (size_t i = 0; i < b->count; i++)
+		if (b->commits[i].error && b->commits[i].is_named)
+			fail_file(w, &b->commits[i], b->commits[i].error);
+	close_files(w, b);
+}
+
+void
+place_report(struct writer *w)
+{
+	bool is_ready = pool_is_ready(&w->pool);
+
+	atomic_store(&w->is_dry,
+	    !is_ready && (!w->active || w->at > w->active->bytes - reserve(w->active)));
+	atomic_store(&w->spare_segments, w->pool.free_count + (w->pool.ready ? 1 : 0));
+}

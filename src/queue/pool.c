@@ -1,0 +1,257 @@
+/*
+ * pool: see the header.  Nothing here is waited for, except by pool_take when nothing is ready.
+ */
+#include "queue/pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { PIECE_BYTES = 1 << 20, ZEROS_BYTES = 1 << 16, FREE_MAX = 2, RETRY_MS = 1000 };
+
+static void
+free_list(struct segment *list, struct fsio *io)
+{
+	for (struct segment *s = list, *next; s; s = next) {
+		next = s->next;
+		segment_free(&s, io);
+	}
+}
+
+void
+pool_clear(struct pool *p)
+{
+	free_list(p->ready, p->io);
+	free_list(p->free, p->io);
+	free_list(p->returned, p->io);
+	free_list(p->making, p->io);
+	p->ready = p->free = p->returned = p->making = NULL;
+}
+
+void
+pool_give_back(struct pool *p, struct segment *s)
+{
+	struct segment **at = &p->returned;
+
+	while (*at)
+		at = &(*at)->next;
+	s->next = NULL;
+	*at = s;
+}
+
+static void
+put_free(struct pool *p, struct segment *s)
+{
+	s->generation = 0;
+	s->next = p->free;
+	p->free = s;
+	p->free_count++;
+}
+
+static int
+failed(struct pool *p, const char *what)
+{
+	int error = errno;
+
+	log_warn("spool: %s: %m", what);
+	if (p->is_patient)
+		p->retry_ms = clock_mono_ms() + RETRY_MS;
+	errno = error;
+	return -1;
+}
+
+static int
+prepare(struct pool *p, struct segment *s)
+{
+	s->generation = ++p->generation;
+	s->tag = segment_draw_tag();
+	s->bytes = p->bytes;
+	if (segment_write_header(s, p->io) != 0)
+		return failed(p, "cannot prepare a segment");
+	return 0;
+}
+
+static void
+unmake(struct pool *p, const char *name)
+{
+	int error = errno;
+
+	p->io->ops->unlink(p->io, name);
+	segment_free(&p->making, p->io);
+	errno = error;
+}
+
+static int
+make_begin(struct pool *p)
+{
+	char name[SEGMENT_NAME_BYTES];
+	int fd;
+
+	if (p->slot >= SEGMENT_SLOTS_MAX) {
+		errno = ENOSPC;
+		return -1;
+	}
+	fd = p->io->ops->open(p->io, segment_new_name(p->slot, name), O_RDWR | O_CREAT | O_EXCL);
+	if (fd < 0)
+		return failed(p, "cannot make a segment");
+	p->making = segment_new(p->slot++, fd, p->bytes);
+	p->made_bytes = 0;
+	return 0;
+}
+
+/* Zeros once written and synced, so that later syncs of frames do not have to allocate. */
+static int
+make_piece(struct pool *p)
+{
+	static const char zeros[ZEROS_BYTES];
+	struct iovec v[PIECE_BYTES / ZEROS_BYTES];
+	uint32_t left = p->bytes - p->made_bytes, n = left < PIECE_BYTES ? left : PIECE_BYTES;
+	char name[SEGMENT_NAME_BYTES];
+	int count = 0;
+
+	for (uint32_t done = 0, part; done < n; done += part) {
+		part = n - done < ZEROS_BYTES ? n - done : ZEROS_BYTES;
+		v[count++] = (struct iovec){(void *)(uintptr_t)zeros, part};
+	}
+	if (segment_write(p->io, p->making->fd, v, count, p->made_bytes) != 0 ||
+	    p->io->ops->sync_data(p->io, p->making->fd) != 0) {
+		failed(p, "cannot make a segment");
+		unmake(p, segment_new_name(p->making->slot, name));
+		return -1;
+	}
+	p->made_bytes += n;
+	return 0;
+}
+
+/* Zeroed or not, it gets its header and its name. */
+static struct segment *
+make_end(struct pool *p)
+{
+	char from[SEGMENT_NAME_BYTES], to[SEGMENT_NAME_BYTES];
+	struct segment *s = p->making;
+
+	segment_new_name(s->slot, from);
+	segment_name(s->slot, to);
+	if (prepare(p, s) != 0) {
+		unmake(p, from);
+		return NULL;
+	}
+	if (p->io->ops->rename(p->io, from, to) != 0) {
+		failed(p, "cannot name a segment");
+		unmake(p, from);
+		return NULL;
+	}
+	if (p->io->ops->sync_directory(p->io) != 0) {
+		failed(p, "cannot name a segment");
+		unmake(p, to);
+		return NULL;
+	}
+	p->making = NULL;
+	return s;
+}
+
+static struct segment *
+take_from(struct pool *p, struct segment **list)
+{
+	struct segment *s = *list;
+
+	if (!s || prepare(p, s) != 0)
+		return NULL;
+	*list = s->next;
+	s->next = NULL;
+	return s;
+}
+
+static struct segment *
+take_used(struct pool *p)
+{
+	struct segment *s = take_from(p, &p->returned);
+
+	if (!s && (s = take_from(p, &p->free)))
+		p->free_count--;
+	return s;
+}
+
+struct segment *
+pool_take(struct pool *p)
+{
+	struct segment *s = p->ready;
+
+	if (s) {
+		p->ready = NULL;
+		return s;
+	}
+	s = take_used(p);
+	if (s)
+		return s;
+	if (p->retry_ms > clock_mono_ms()) {
+		errno = ENOSPC;
+		return NULL;
+	}
+	if (!p->making && make_begin(p) != 0)
+		return NULL;
+	return make_end(p);
+}
+
+bool
+pool_is_ready(const struct pool *p)
+{
+	return p->ready || p->free || p->returned;
+}
+
+bool
+pool_has_work(const struct pool *p)
+{
+	return (!p->ready || p->returned || p->free_count > FREE_MAX) &&
+	    p->retry_ms <= clock_mono_ms();
+}
+
+static void
+drop_surplus(struct pool *p)
+{
+	char name[SEGMENT_NAME_BYTES];
+	struct segment *s = p->free;
+
+	if (p->io->ops->unlink(p->io, segment_name(s->slot, name)) != 0) {
+		failed(p, "cannot remove a segment");
+		return;
+	}
+	p->free = s->next;
+	p->free_count--;
+	segment_free(&s, p->io);
+}
+
+static void
+make_unreadable(struct pool *p)
+{
+	struct segment *s = p->returned;
+
+	s->generation = 0;
+	s->tag = 0;
+	if (segment_write_header(s, p->io) != 0) {
+		failed(p, "cannot free a segment");
+		return;
+	}
+	p->returned = s->next;
+	put_free(p, s);
+}
+
+void
+pool_work(struct pool *p)
+{
+	if (!p->ready && (p->returned || p->free))
+		p->ready = take_used(p);
+	else if (!p->ready && !p->making)
+		(void)make_begin(p);
+	else if (!p->ready && p->made_bytes < p->bytes)
+		(void)make_piece(p);
+	else if (!p->ready)
+		p->ready = make_end(p);
+	else if (p->returned)
+		make_unreadable(p);
+	else if (p->free_count > FREE_MAX)
+		drop_surplus(p);
+}

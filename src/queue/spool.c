@@ -1,0 +1,298 @@
+/*
+ * spool: the loop's side: checks and queues what is appended, applies what became durable, answers.
+ */
+#include "queue/spool.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/admit.h"
+#include "queue/answer.h"
+#include "queue/clean.h"
+#include "queue/recover.h"
+
+/* ---- opening and closing ---- */
+
+static void
+remove_file(struct msgid id, void *arg)
+{
+	struct spool *s = arg;
+
+	writer_remove_file(&s->writer, id);
+}
+
+static bool
+are_sane(const struct spool_options *o)
+{
+	uint32_t bytes = o->segment_bytes;
+
+	return bytes == 0 || (bytes >= SPOOL_SEGMENT_MIN && bytes <= 1u << 30 && bytes % 4096 == 0);
+}
+
+static void
+tell_recovered(struct spool *s, const struct spool_recovery *r)
+{
+	struct spool_message m;
+	struct record record;
+
+	for (struct segment *g = s->index.oldest; g; g = g->next)
+		for (struct item *i = g->items; i; i = i->next) {
+			item_describe(i, &m);
+			if (item_read(i, s->io, &s->room, &record) != 0)
+				continue;
+			m.envelope = record.entry.message.envelope;
+			r->message(&m, r->arg);
+		}
+	for (struct note *n = s->index.notes; n; n = n->next)
+		r->note(n->name, n->value, r->arg);
+}
+
+static int
+open_parts(struct spool *s)
+{
+	struct segment *opened;
+
+	if (s->writer.event_fd < 0 || s->io->ops->lock(s->io, "lock") != 0 || recover(s) != 0)
+		return -1;
+	s->index.gone = remove_file;
+	s->index.arg = s;
+	/* without room for a new segment what is there can still be read and sent */
+	if (writer_begin(&s->writer, &opened) != 0)
+		log_error("spool: nothing can be stored now: %m");
+	else
+		index_add_segment(&s->index, opened);
+	return writer_start(&s->writer);
+}
+
+struct spool *
+spool_open(const struct spool_options *o, const struct spool_recovery *r)
+{
+	struct spool *s = MEM_NEW(struct spool);
+	int error;
+
+	s->options = *o;
+	s->io = o->io;
+	index_init(&s->index);
+	buf_init(&s->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
+	writer_init(&s->writer, s->io, !o->threadless);
+	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : SPOOL_SEGMENT_BYTES;
+	errno = EINVAL;
+	if (are_sane(o) && open_parts(s) == 0) {
+		if (r)
+			tell_recovered(s, r);
+		return s;
+	}
+	error = errno;
+	s->writer.is_thread = false;
+	spool_close(&s);
+	errno = error;
+	return NULL;
+}
+
+static void
+free_readings(struct spool *s)
+{
+	for (struct reading *r = s->readings, *next; r; r = next) {
+		next = r->next;
+		mem_free(r);
+	}
+}
+
+void
+spool_close(struct spool **s)
+{
+	struct batch *done;
+
+	if (!*s)
+		return;
+	writer_stop(&(*s)->writer);
+	done = writer_done(&(*s)->writer);
+	for (struct batch *b = done, *next; b; b = next) {
+		next = b->next;
+		while (b->opened) {
+			struct segment *g = b->opened;
+
+			b->opened = g->next;
+			index_add_segment(&(*s)->index, g);
+		}
+		writer_reuse(&(*s)->writer, b);
+	}
+	free_readings(*s);
+	index_clear(&(*s)->index, (*s)->io);
+	writer_clear(&(*s)->writer);
+	buf_clear(&(*s)->room);
+	mem_free(*s);
+	*s = NULL;
+}
+
+int
+spool_fd(const struct spool *s)
+{
+	return s->writer.event_fd;
+}
+
+void
+spool_step(struct spool *s)
+{
+	writer_step(&s->writer);
+}
+
+/* ---- appending ---- */
+
+/* Who is spoken of may not move or go away before this is answered. */
+static void
+count_open(struct spool *s, const struct spool_entry *e)
+{
+	struct item *item;
+	struct note *note;
+
+	if (e->kind == SPOOL_NOTE) {
+		note = index_find_note(&s->index, e->note.name);
+		if (note)
+			note->open++;
+		return;
+	}
+	item = index_find(&s->index, e->id);
+	if (!item)
+		item = index_add(&s->index, e->id, e->message.recipient_count);
+	item->open++;
+}
+
+static void
+queue_commit(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, bool is_copy)
+{
+	int64_t newest = s->index.newest_ms;
+	struct commit *c;
+
+	for (size_t i = 0; i < b->count; i++) {
+		const struct spool_entry *e = &b->entries[i];
+
+		count_open(s, e);
+		if (e->kind == SPOOL_MESSAGE && id_ms(e->id.session) > newest)
+			newest = id_ms(e->id.session);
+	}
+	writer_hold(&s->writer);
+	c = batch_add(s->writer.filling, b, body_bytes, newest);
+	if (!c)
+		die("spool: more waits than is allowed");
+	c->is_bulk &= !is_copy;
+	s->waiting_bytes += c->span;
+	writer_let_go(&s->writer);
+}
+
+int
+store_copy(struct spool *s, const struct spool_batch *b, uint64_t body_bytes)
+{
+	if (s->waiting_bytes >= SPOOL_WAITING_MAX)
+		return -1;
+	queue_commit(s, b, body_bytes, true);
+	return 0;
+}
+
+int
+spool_append(struct spool *s, const struct spool_batch *b)
+{
+	off_t body_bytes = 0;
+	int file, error = admit_batch(s, b, &file);
+
+	if (!error && file >= 0 && s->io->ops->size(s->io, file, &body_bytes) != 0)
+		error = errno;
+	if (error) {
+		errno = error;
+		return -1;
+	}
+	queue_commit(s, b, (uint64_t)body_bytes, false);
+	return 0;
+}
+
+int
+spool_file(struct spool *s)
+{
+	return s->io->ops->open_nameless(s->io);
+}
+
+void
+spool_file_drop(struct spool *s, int fd)
+{
+	s->io->ops->close(s->io, fd);
+}
+
+/* ---- reading ---- */
+
+void
+spool_read(struct spool *s, struct msgid id, spool_content_fn *fn, void *arg)
+{
+	struct reading *r = MEM_NEW(struct reading), **at = &s->readings;
+
+	*r = (struct reading){.id = id, .fn = fn, .arg = arg};
+	while (*at)
+		at = &(*at)->next;
+	*at = r;
+	eventfd_write(s->writer.event_fd, 1);
+}
+
+bool
+spool_find(struct spool *s, struct msgid id, struct spool_message *out)
+{
+	const struct item *i = index_find(&s->index, id);
+
+	if (!i || !i->segment)
+		return false;
+	item_describe(i, out);
+	return true;
+}
+
+static void
+forget_batches(struct batch *b, const void *arg)
+{
+	for (; b; b = b->next)
+		for (size_t i = 0; i < b->count; i++)
+			if (b->commits[i].arg == arg)
+				b->commits[i].fn = NULL;
+}
+
+void
+spool_forget(struct spool *s, const void *arg)
+{
+	struct reading **at = &s->readings, *r;
+
+	while ((r = *at)) {
+		if (r->arg != arg) {
+			at = &r->next;
+			continue;
+		}
+		*at = r->next;
+		mem_free(r);
+	}
+	writer_hold(&s->writer);
+	forget_batches(s->writer.filling, arg);
+	forget_batches(s->writer.writing, arg);
+	forget_batches(s->writer.done, arg);
+	forget_batches(s->answering, arg);
+	writer_let_go(&s->writer);
+}
+
+void
+spool_dispatch(struct spool *s)
+{
+	answer_all(s);
+	clean(s);
+}
+
+void
+spool_stats(struct spool *s, struct spool_stats *out)
+{
+	*out = s->stats;
+	out->messages = map_count(s->index.items);
+	out->live_bytes = s->index.live_bytes + s->index.file_bytes;
+	out->segments = s->index.segment_count;
+	out->free_segments = atomic_load(&s->writer.spare_segments);
+}
+
+int64_t
+spool_newest_ms(const struct spool *s)
+{
+	return s->index.newest_ms;
+}

@@ -1,0 +1,309 @@
+/*
+ * writer: the thread, its queues, and background work when nothing waits.
+ */
+#include "queue/writer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/place.h"
+
+struct job {
+	struct job *next;
+	struct segment *segment;         /* to give back; NULL: a file to remove */
+	struct msgid id;
+};
+
+char *
+writer_file_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
+{
+	char text[ID_TEXT_BYTES];
+
+	snprintf(out, WRITER_FILE_NAME_BYTES, "%s-%u.body", id_text(id.session, text), id.number);
+	return out;
+}
+
+void
+writer_init(struct writer *w, struct fsio *io, bool is_thread)
+{
+	pthread_condattr_t monotonic;
+
+	*w = (struct writer){.io = io, .is_thread = is_thread, .pool.io = io};
+	w->pool.is_patient = is_thread;
+	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	w->filling = batch_new();
+}
+
+int
+writer_begin(struct writer *w, struct segment **opened_out)
+{
+	struct batch b = {.bytes = {0}};
+
+	*opened_out = NULL;
+	if (place_open(w) != 0 || place_seal(w, &b) != 0)
+		return -1;
+	*opened_out = b.opened;
+	return 0;
+}
+
+static void
+do_jobs(struct writer *w, struct job *jobs)
+{
+	char name[WRITER_FILE_NAME_BYTES];
+
+	for (struct job *j = jobs, *next; j; j = next) {
+		next = j->next;
+		if (j->segment)
+			pool_give_back(&w->pool, j->segment);
+		else if (w->io->ops->unlink(w->io, writer_file_name(j->id, name)) != 0)
+			log_warn("spool: cannot remove %s: %m", name);
+		mem_free(j);
+	}
+}
+
+/* Under the lock. */
+static struct batch *
+take_filling(struct writer *w)
+{
+	struct batch *b = w->filling;
+
+	if (b->count == 0)
+		return NULL;
+	w->filling = w->spare ? w->spare : batch_new();
+	w->spare = w->filling->next;
+	w->filling->next = NULL;
+	return b;
+}
+
+static void
+hand_over(struct writer *w, struct batch *b)
+{
+	struct batch **at = &w->done;
+
+	while (*at)
+		at = &(*at)->next;
+	b->next = NULL;
+	*at = b;
+	eventfd_write(w->event_fd, 1);
+}
+
+/* Called and left with the lock held. */
+static void
+work(struct writer *w)
+{
+	struct batch *b = take_filling(w);
+	struct job *jobs = w->jobs;
+
+	w->jobs = NULL;
+	w->writing = b;
+	pthread_mutex_unlock(&w->lock);
+	if (b)
+		place_batch(w, b);
+	do_jobs(w, jobs);
+	if (pool_has_work(&w->pool))
+		pool_work(&w->pool);
+	place_report(w);
+	pthread_mutex_lock(&w->lock);
+	w->writing = NULL;
+	if (b)
+		hand_over(w, b);
+}
+
+void
+writer_step(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	work(w);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static struct timespec
+after_ms(int64_t ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	return t;
+}
+
+/* Milliseconds that nothing has to be done for. */
+static int64_t
+idle_ms(struct writer *w)
+{
+	int64_t lazy;
+
+	if (w->jobs || w->is_stopping || pool_has_work(&w->pool))
+		return 0;
+	if (w->filling->count == 0)
+		return 1000;
+	if (w->filling->is_urgent)
+		return 0;
+	lazy = w->filling->lazy_since_ms + SPOOL_LAZY_MS - clock_mono_ms();
+	return lazy > 0 && lazy <= SPOOL_LAZY_MS ? lazy : 0;
+}
+
+static void *
+run(void *arg)
+{
+	struct writer *w = arg;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->is_stopping || w->filling->count > 0) {
+		int64_t ms = idle_ms(w);
+
+		if (ms > 0) {
+			struct timespec until = after_ms(ms);
+
+			w->is_waiting = true;
+			pthread_cond_timedwait(&w->wake, &w->lock, &until);
+			w->is_waiting = false;
+		} else {
+			work(w);
+		}
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+int
+writer_start(struct writer *w)
+{
+	int error = w->is_thread ? pthread_create(&w->thread, NULL, run, w) : 0;
+
+	if (error) {
+		w->is_thread = false;
+		errno = error;
+	}
+	return error ? -1 : 0;
+}
+
+void
+writer_stop(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->is_stopping = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	if (w->is_thread)
+		pthread_join(w->thread, NULL);
+	else
+		writer_step(w);
+}
+
+static void
+free_batches(struct batch *b)
+{
+	for (struct batch *next; b; b = next) {
+		next = b->next;
+		batch_free(&b);
+	}
+}
+
+void
+writer_clear(struct writer *w)
+{
+	struct job *jobs = w->jobs;
+
+	while (jobs) {
+		struct job *next = jobs->next;
+
+		segment_free(&jobs->segment, w->io);
+		mem_free(jobs);
+		jobs = next;
+	}
+	w->jobs = NULL;
+	if (w->active && w->is_virgin)
+		segment_free(&w->active, w->io);
+	pool_clear(&w->pool);
+	free_batches(w->filling);
+	free_batches(w->spare);
+	free_batches(w->done);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	if (w->event_fd >= 0)
+		close(w->event_fd);
+}
+
+void
+writer_hold(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+}
+
+/* Wakes the thread only where it sleeps: while it writes, it will look by itself. */
+void
+writer_let_go(struct writer *w)
+{
+	bool wake = w->is_waiting &&
+	    (w->jobs || w->filling->is_urgent || w->filling->count == 1);
+
+	pthread_mutex_unlock(&w->lock);
+	if (wake)
+		pthread_cond_signal(&w->wake);
+}
+
+struct batch *
+writer_done(struct writer *w)
+{
+	eventfd_t count;
+	struct batch *done;
+
+	eventfd_read(w->event_fd, &count);
+	pthread_mutex_lock(&w->lock);
+	done = w->done;
+	w->done = NULL;
+	pthread_mutex_unlock(&w->lock);
+	return done;
+}
+
+void
+writer_reuse(struct writer *w, struct batch *b)
+{
+	batch_reset(b);
+	pthread_mutex_lock(&w->lock);
+	b->next = w->spare;
+	w->spare = b;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void
+add_job(struct writer *w, struct job job)
+{
+	struct job *j = MEM_NEW(struct job), **at;
+
+	*j = job;
+	writer_hold(w);
+	for (at = &w->jobs; *at;)
+		at = &(*at)->next;
+	*at = j;
+	writer_let_go(w);
+}
+
+void
+writer_give_back(struct writer *w, struct segment *s)
+{
+	add_job(w, (struct job){.segment = s});
+}
+
+void
+writer_remove_file(struct writer *w, struct msgid id)
+{
+	add_job(w, (struct job){.id = id});
+}

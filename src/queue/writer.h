@@ -1,0 +1,75 @@
+/*
+ * writer: makes batches durable: takes all that was appended since it last looked, gives each frame
+ * its place, writes, syncs once, and hands the batch back with what happened.  What failed to reach the
+ * disk is never tried again: the segment is left as it is, and the next one begins with a seal that
+ * says where the former truly ends.  Runs as a thread, or by hand (writer_step).
+ */
+#ifndef QUEUE_WRITER_H
+#define QUEUE_WRITER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "queue/batch.h"
+#include "queue/pool.h"
+
+enum { WRITER_FILE_NAME_BYTES = 32 };
+
+struct job;
+
+struct writer {
+	struct fsio *io;
+	bool is_thread;
+	int event_fd;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	/* under the lock */
+	struct batch *filling;           /* the loop's, while it holds the lock */
+	struct batch *writing;           /* its callbacks still belong to the loop */
+	struct batch *done;              /* oldest first */
+	struct batch *spare;
+	struct job *jobs;                /* oldest first */
+	bool is_waiting;
+	bool is_stopping;
+	/* readable by all */
+	atomic_bool is_dry;              /* no room for messages, only what is reserved */
+	atomic_uint spare_segments;
+	/* the writer's own */
+	struct pool pool;
+	struct segment *active;
+	bool is_virgin;                  /* nothing in it is durable yet */
+	uint32_t at;                     /* where the next frame goes */
+	struct record_seal seal;         /* of the segment before the virgin one */
+	uint64_t sequence;               /* last given */
+	uint64_t durable;                /* last that reached the disk */
+	int64_t newest_ms;
+};
+
+/* seal, pool and sequence are filled in by recovery. */
+void writer_init(struct writer *w, struct fsio *io, bool is_thread);
+/* Begins a segment, sealing the one before; it is handed out through opened_out. */
+int writer_begin(struct writer *w, struct segment **opened_out) MUST_USE;
+int writer_start(struct writer *w) MUST_USE;
+/* Writes what waits, joins. */
+void writer_stop(struct writer *w);
+/* Frees what is the writer's. */
+void writer_clear(struct writer *w);
+/* By hand: one round. */
+void writer_step(struct writer *w);
+
+/* The loop fills w->filling between these. */
+void writer_hold(struct writer *w);
+void writer_let_go(struct writer *w);
+/* All that is done, oldest first; each batch is given back with writer_reuse. */
+struct batch *writer_done(struct writer *w);
+void writer_reuse(struct writer *w, struct batch *b);
+
+/* Later, in order: */
+void writer_give_back(struct writer *w, struct segment *s);
+void writer_remove_file(struct writer *w, struct msgid id);
+
+/* "1R8K3M7Q4TB2-1.body"; returns out. */
+char *writer_file_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES]);
+
+#endif
