@@ -22,16 +22,18 @@ struct address {
  * a sentence for the reply. */
 bool address_parse(struct str text, struct address *out, const char **why_out) MUST_USE;
 
-/* Takes a path in angle brackets off the front of *rest: <>, <a@b>, <@x,@y:a@b> (the source route is
- * dropped, RFC 5321 appendix C), and <postmaster>, which has no domain. */
+/* Takes a path in angle brackets off the front of *rest: <>, <a@b>, <@x,@y:a@b> (the source route
+ * is dropped, RFC 5321 appendix C), and <postmaster>, which has no domain. */
 bool address_path(struct str *rest, struct address *out, const char **why_out) MUST_USE;
 
-/* A domain by RFC 5321 (letters, digits, hyphens between dots, labels of 1..63), or UTF-8 labels. */
+/* A domain by RFC 5321 (letters, digits, hyphens between dots, labels of 1..63), or UTF-8
+ * labels. */
 bool address_is_domain(struct str domain);
 /* [192.0.2.1], [IPv6:...], brackets included, value checked. */
 bool address_is_literal(struct str domain);
 
-/* The same mailbox for policy: domain without case, local part unquoted and, ASCII, without case. */
+/* The same mailbox for policy: domain without case, local part unquoted and, ASCII, without
+ * case. */
 bool address_same(const struct address *a, const struct address *b);
 /* The form that address_same compares: lower case, quoted only where needed. */
 struct str address_canonical(const struct address *a, struct arena *arena);

@@ -161,7 +161,8 @@ param_envid(struct str value, void *out)
 	return fine();
 }
 
-/* RFC 4954 section 5.  Only the syntax counts: the sender is the login, whatever is claimed here. */
+/* RFC 4954 section 5.  Only the syntax counts: the sender is the login, whatever is claimed
+ * here. */
 static struct status
 param_auth(struct str value, void *out)
 {

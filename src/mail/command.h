@@ -35,8 +35,8 @@ struct command_rcpt {
 	struct str orcpt; /* as given, already checked */
 };
 
-/* args: all behind "MAIL " / "RCPT ".  code 250 when it parses, else the refusal: 501 5.5.4, 555 5.5.4,
- * 553 5.1.7 / 5.1.3, 552 5.3.4 for a SIZE beyond 64 bits.  Strings point into args.
+/* args: all behind "MAIL " / "RCPT ".  code 250 when it parses, else the refusal: 501 5.5.4, 555
+ * 5.5.4, 553 5.1.7 / 5.1.3, 552 5.3.4 for a SIZE beyond 64 bits.  Strings point into args.
  * Addresses beyond ASCII are accepted here; the caller knows whether SMTPUTF8 was asked for. */
 struct status command_parse_mail(struct str args, struct command_mail *out);
 struct status command_parse_rcpt(struct str args, struct command_rcpt *out);

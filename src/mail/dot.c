@@ -1,7 +1,7 @@
 /*
- * dot: what ends a line is CRLF and nothing else, so a look-alike (LF.LF, CR.CR, CRLF.LF, …) never
- * ends the data; it is a fault, and the caller refuses the whole message.  Runs are found with memchr
- * and copied as blocks: of sound data only doubled dots and the final dot are not copied.
+ * dot: what ends a line is CRLF and nothing else, so a look-alike (LF.LF, CR.CR, and so on) never
+ * ends the data; it is a fault, and the caller refuses the whole message.  Runs are found with
+ * memchr and copied as blocks: of sound data only doubled dots and the final dot are not copied.
  */
 #include "mail/dot.h"
 

@@ -18,8 +18,8 @@ struct dot {
 void dot_init(struct dot *d);
 /* Decodes from `in` into out until the final dot or the end of `in`; *used_out never reaches beyond
  * the final CRLF.  The CRLF before the dot belongs to the data.  After a fault decoding goes on in
- * step (only CRLF.CRLF ends), but nothing more is added to out.  out->over: the message is too large,
- * likewise goes on.  Returns is_done. */
+ * step (only CRLF.CRLF ends), but nothing more is added to out.  out->over: the message is too
+ * large, likewise goes on.  Returns is_done. */
 bool dot_take(struct dot *d, struct str in, struct buf *out, size_t *used_out);
 
 /* The same check for content that comes without dots (BDAT): CR and LF only as CRLF, no NUL. */

@@ -1,8 +1,8 @@
 /*
  * envelope: stored form: a row of fields, each a tag (2 bytes), a length (2 bytes) and that many
- * bytes, all little endian.  Numbers take as many bytes as they need (up to 8), empty values are left out;
- * a recipient is a field that holds fields.  Tags are never given a new meaning.  A tag that is not
- * in the tables below is kept as it came, in the envelope and in each recipient.
+ * bytes, all little endian.  Numbers take as many bytes as they need (up to 8), empty values are
+ * left out; a recipient is a field that holds fields.  Tags are never given a new meaning.  A tag
+ * that is not in the tables below is kept as it came, in the envelope and in each recipient.
  */
 #include "mail/envelope.h"
 

@@ -21,14 +21,14 @@ struct header {
 	size_t count;
 };
 
-/* How many bytes of `content` are header: up to and including the empty line's CRLF, which is not part of
- * the last field; content.n + 1 when the empty line has not come yet.  A block that begins with CRLF has
- * an empty header. */
+/* How many bytes of `content` are header: up to and including the empty line's CRLF, which is not
+ * part of the last field; content.n + 1 when the empty line has not come yet.  A block that begins
+ * with CRLF has an empty header. */
 size_t header_end(struct str content);
 
-/* block: fields only, without the empty line.  code 250, or 552 5.3.4 (too many fields), 554 5.6.0 (a line
- * that is no field, a line over 998 octets, control characters in a name).  A first line that is no field
- * means there is no header at all: 554 5.6.0 as well. */
+/* block: fields only, without the empty line.  code 250, or 552 5.3.4 (too many fields), 554 5.6.0
+ * (a line that is no field, a line over 998 octets, control characters in a name).  A first line
+ * that is no field means there is no header at all: 554 5.6.0 as well. */
 struct status header_parse(struct str block, struct arena *arena, struct header *out);
 
 /* The field's name is this one, without case. */
@@ -38,17 +38,19 @@ const struct header_field *header_find(const struct header *h, const char *name)
 size_t header_count(const struct header *h, const char *name);
 
 struct header_address {
-	struct str text;      /* addr-spec as written, comments and folding removed; may lack "@domain" */
+	/* addr-spec as written, comments and folding removed; may lack "@domain" */
+	struct str text;
 	size_t at, n;         /* where the addr-spec stands in the body: [at, at + n) */
 	bool is_simple;       /* what stands there is text itself: no comment or folding inside */
 };
 
 enum { HEADER_ADDRESSES_MAX = 20000 };
 
-/* An address list (RFC 5322 section 3.4, groups included; obsolete routes in angle brackets dropped).
- * False when it does not parse: an unclosed quote, comment or bracket, control characters, nesting over
- * 64, encoded words where an address must stand. */
-bool header_addresses(struct str body, struct arena *arena, struct header_address **out, size_t *count_out)
+/* An address list (RFC 5322 section 3.4, groups included; obsolete routes in angle brackets
+ * dropped).  False when it does not parse: an unclosed quote, comment or bracket, control
+ * characters, nesting over 64, encoded words where an address must stand. */
+bool header_addresses(struct str body, struct arena *arena, struct header_address **out,
+    size_t *count_out)
     MUST_USE;
 
 #endif

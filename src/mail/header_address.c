@@ -1,8 +1,8 @@
 /*
  * header_address: the address lists of RFC 5322 section 3.4, with the obsolete forms of section 4.4
- * that readers still understand.  What two programs might read differently (an address before an angle
- * bracket, two angle brackets, an encoded word as local part) does not parse: a spoofed From lives from
- * such differences.  The list is read twice, first only to count, so memory is exact.
+ * that readers still understand.  What two programs might read differently (an address before an
+ * angle bracket, two angle brackets, an encoded word as local part) does not parse: a spoofed From
+ * lives from such differences.  The list is read twice, first only to count, so memory is exact.
  */
 #include "base/encode.h"
 #include "mail/header.h"
@@ -195,8 +195,8 @@ word_hides(struct str word)
 	return str_ieq(how, STR("Q")) && q_hides(text);
 }
 
-/* NUL, CR or LF inside cuts a name, or ends a field, in programs that decode before they parse; they
- * may do so anywhere in the field.  ESC is left alone: ISO-2022-JP needs it. */
+/* NUL, CR or LF inside cuts a name, or ends a field, in programs that decode before they parse;
+ * they may do so anywhere in the field.  ESC is left alone: ISO-2022-JP needs it. */
 static bool
 hides_line_end(struct str body)
 {
@@ -277,8 +277,8 @@ take_literal(struct reader *r)
 	return false;
 }
 
-/* A literal, or atoms with dots between; *end_out: behind its last octet.  Blanks and comments behind
- * are taken too. */
+/* A literal, or atoms with dots between; *end_out: behind its last octet.  Blanks and comments
+ * behind are taken too. */
 static bool
 take_domain(struct reader *r, size_t *end_out)
 {

@@ -1,7 +1,7 @@
 /*
  * reply: lines are collected in a fixed buffer and judged one by one; the limits hold however the
- * stream is cut.  Tolerated: LF alone at a line's end, second digits above 5, no text at all, and the
- * obsolete "AUTH=" of EHLO.
+ * stream is cut.  Tolerated: LF alone at a line's end, second digits above 5, no text at all, and
+ * the obsolete "AUTH=" of EHLO.
  */
 #include "mail/reply.h"
 
@@ -46,7 +46,7 @@ add_mechanism(struct extensions *x, struct str name)
 	if (!is_mechanism(name) || n + name.n + 3 > sizeof x->auth)
 		return;
 	for (size_t i = 0; i < name.n; i++)
-		word[i + 1] = (char)(name.p[i] >= 'a' && name.p[i] <= 'z' ? name.p[i] - 32 : name.p[i]);
+		word[i + 1] = (char)(char_is_alpha(name.p[i]) ? name.p[i] & ~32 : name.p[i]);
 	word[name.n + 1] = ' ';
 	if (n && strstr(x->auth, word))
 		return;

@@ -36,15 +36,16 @@ struct reply {
 	size_t lines;
 	size_t line_bytes;
 	char line[REPLY_LINE_MAX];
-	struct buf text;               /* the lines' texts joined by a blank, cut at REPLY_TEXT_MAX */
+	/* the lines' texts joined by a blank, cut at REPLY_TEXT_MAX */
+	struct buf text;
 	struct extensions *extensions; /* or NULL: filled from each line but the first */
 };
 
 /* extensions: where EHLO's keywords go, or NULL. */
 void reply_init(struct reply *r, struct extensions *extensions);
 void reply_clear(struct reply *r);
-/* Takes what belongs to this reply from `in`.  LF alone ends a line too; a reply whose lines differ in
- * code, that is no reply, has NUL, or is longer than the limits is BAD. */
+/* Takes what belongs to this reply from `in`.  LF alone ends a line too; a reply whose lines differ
+ * in code, that is no reply, has NUL, or is longer than the limits is BAD. */
 enum reply_progress reply_take(struct reply *r, struct str in, size_t *used_out);
 struct status reply_status(const struct reply *r);
 

@@ -1,11 +1,11 @@
 /*
- * rewrite: one pass over the fields; a table says what each name means here.  Whoever reads the result
- * sees the client's bytes, except: Received on top; Bcc, Resent-Bcc and Return-Path gone; "@domain"
- * behind bare names; and at the end what was missing (From, Sender, Date, Message-ID).
+ * rewrite: one pass over the fields; a table says what each name means here.  Whoever reads the
+ * result sees the client's bytes, except: Received on top; Bcc, Resent-Bcc and Return-Path gone;
+ * "@domain" behind bare names; and at the end what was missing (From, Sender, Date, Message-ID).
  *
- * A field that says who wrote or sent must be readable beyond doubt: the address may have no comment or
- * folding inside, and each one must pass `may`; older Resent- blocks are no exception.  Fields of
- * recipients that cannot be read stay as they are: nothing is decided by them.
+ * A field that says who wrote or sent must be readable beyond doubt: the address may have no
+ * comment or folding inside, and each one must pass `may`; older Resent- blocks are no exception.
+ * Fields of recipients that cannot be read stay as they are: nothing is decided by them.
  */
 #include "mail/rewrite.h"
 
@@ -98,7 +98,8 @@ static bool
 is_plain_name(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!char_is_alpha(s.p[i]) && !char_is_digit(s.p[i]) && s.p[i] != '-' && s.p[i] != '.')
+		if (!char_is_alpha(s.p[i]) && !char_is_digit(s.p[i]) && s.p[i] != '-' &&
+		    s.p[i] != '.')
 			return false;
 	return s.n > 0 && s.n <= ADDRESS_DOMAIN_MAX;
 }
@@ -109,7 +110,8 @@ add_client(struct buf *out, const struct rewrite *r)
 	const char *tag = str_has(r->client, ':') ? "IPv6:" : "";
 
 	if (is_plain_name(r->helo))
-		buf_addf(out, " from %.*s ([%s%.*s])\r\n\t", STR_ARG(r->helo), tag, STR_ARG(r->client));
+		buf_addf(out, " from %.*s ([%s%.*s])\r\n\t", STR_ARG(r->helo), tag,
+		    STR_ARG(r->client));
 	else
 		buf_addf(out, " from [%s%.*s]\r\n\t", tag, STR_ARG(r->client));
 }

@@ -123,8 +123,8 @@ status_reply(const struct status *s, struct buf *out)
 	char enhanced[STATUS_ENHANCED_BYTES];
 	const char *blank = s->class && s->text[0] ? " " : "";
 
-	buf_addf(out, "%03u %s%s%s\r\n", s->code, s->class ? status_enhanced(s, enhanced) : "", blank,
-	    s->text);
+	buf_addf(out, "%03u %s%s%s\r\n", s->code, s->class ? status_enhanced(s, enhanced) : "",
+	    blank, s->text);
 }
 
 char *

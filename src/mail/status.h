@@ -14,7 +14,8 @@ struct status {
 	uint8_t class; /* enhanced: 2, 4 or 5; 0: none given */
 	uint16_t subject;
 	uint16_t detail;
-	char text[STATUS_TEXT_BYTES]; /* printable ASCII or valid UTF-8, one line, zero-terminated */
+	/* printable ASCII or valid UTF-8, one line, zero-terminated */
+	char text[STATUS_TEXT_BYTES];
 };
 
 /* enhanced: "5.7.1", or NULL for none.  Words of strangers in the text are made printable. */

@@ -1,6 +1,6 @@
 /*
- * dot: against a slow decoder that follows RFC 5321 octet by octet, whole and in pieces; and what is
- * sound survives the way out and back.  The first octet says how the input is cut.
+ * dot: against a slow decoder that follows RFC 5321 octet by octet, whole and in pieces; and what
+ * is sound survives the way out and back.  The first octet says how the input is cut.
  */
 #include <stdlib.h>
 

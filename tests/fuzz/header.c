@@ -1,6 +1,6 @@
 /*
- * header: blocks and address lists are total and lose nothing; and whatever a submission becomes, it
- * has exactly one From, a Date and a Message-ID, no Bcc, no bare CR, LF or NUL, and says only
+ * header: blocks and address lists are total and lose nothing; and whatever a submission becomes,
+ * it has exactly one From, a Date and a Message-ID, no Bcc, no bare CR, LF or NUL, and says only
  * what the user may say.
  */
 #include <stdlib.h>
@@ -74,8 +74,10 @@ static void
 check_rewrite(const struct header *h, struct arena *arena, bool smtputf8)
 {
 	struct rewrite r = {.hostname = STR("mail.example.com"), .domain = STR("example.com"),
-		.user = STR("alice"), .sender = STR("alice@example.com"), .id = STR("1R8K3M7Q4TB2-1"),
-		.protocol = STR("ESMTPSA"), .now_ms = 1795280272104, .smtputf8 = smtputf8, .may = may};
+		.user = STR("alice"), .sender = STR("alice@example.com"),
+		    .id = STR("1R8K3M7Q4TB2-1"),
+		.protocol = STR("ESMTPSA"), .now_ms = 1795280272104, .smtputf8 = smtputf8,
+		    .may = may};
 	struct buf out;
 	struct str from;
 

@@ -62,7 +62,8 @@ static const struct dot_case dot_cases[] = {
 	{IN("a\r\n .\r\n.\r\n"), "a\r\n .\r\n", 0, true, 0},
 	{IN("a\r\n\v.\r\n.\r\n"), "a\r\n\v.\r\n", 0, true, 0},
 	{IN("a\xc2\x85.\xc2\x85" "b\r\n.\r\n"), "a\xc2\x85.\xc2\x85" "b\r\n", 0, true, 0},
-	{IN("a\xe2\x80\xa8.\xe2\x80\xa8" "b\r\n.\r\n"), "a\xe2\x80\xa8.\xe2\x80\xa8" "b\r\n", 0, true, 0},
+	{IN("a\xe2\x80\xa8.\xe2\x80\xa8" "b\r\n.\r\n"), "a\xe2\x80\xa8.\xe2\x80\xa8" "b\r\n", 0,
+	    true, 0},
 	/* look-alikes: never the end, always a fault */
 	{IN("a\n.\nMAIL\r\n.\r\n"), NULL, LF, true, 0},
 	{IN("a\n.\r\nMAIL\r\n.\r\n"), NULL, LF, true, 0},
@@ -101,7 +102,8 @@ expect(const struct dot_case *c, size_t cut1, size_t cut2)
 	cr_expect_eq(o.faults, c->faults, "%zu cut %zu %zu: %u", i, cut1, cut2, o.faults);
 	cr_expect_eq(o.used, c->n - c->left, "%zu cut %zu %zu: %zu", i, cut1, cut2, o.used);
 	if (c->content)
-		cr_expect(str_eq(buf_str(&o.out), str_of(c->content)), "%zu cut %zu %zu", i, cut1, cut2);
+		cr_expect(str_eq(buf_str(&o.out), str_of(c->content)), "%zu cut %zu %zu", i, cut1,
+		    cut2);
 	buf_clear(&o.out);
 }
 
@@ -145,9 +147,12 @@ Test(dot, check_of_chunks)
 		size_t n;
 		unsigned faults;
 	} cases[] = {
-		{IN(""), 0}, {IN("a\r\nb"), 0}, {IN("a\r\n.\r\nMAIL FROM:<>\r\n"), 0}, {IN("\r\n\r\n"), 0},
-		{IN("a\n"), LF}, {IN("\n"), LF}, {IN("a\rb"), CR}, {IN("a\r"), CR}, {IN("\r\r\n"), CR},
-		{IN("a\0b"), NUL}, {IN("\r\0\n"), CR | NUL | LF}, {IN("\n\r"), LF | CR}, {IN("a\r\n\nb\r\n"), LF},
+		{IN(""), 0}, {IN("a\r\nb"), 0}, {IN("a\r\n.\r\nMAIL FROM:<>\r\n"), 0},
+		{IN("\r\n\r\n"), 0},
+		{IN("a\n"), LF}, {IN("\n"), LF}, {IN("a\rb"), CR}, {IN("a\r"), CR},
+		{IN("\r\r\n"), CR},
+		{IN("a\0b"), NUL}, {IN("\r\0\n"), CR | NUL | LF}, {IN("\n\r"), LF | CR},
+		{IN("a\r\n\nb\r\n"), LF},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -176,9 +181,12 @@ Test(dot, stuffing_is_undone_by_decoding)
 	static const struct {
 		const char *in, *wire;
 	} cases[] = {
-		{"", ".\r\n"}, {"a", "a\r\n.\r\n"}, {"a\r\n", "a\r\n.\r\n"}, {".\r\n", "..\r\n.\r\n"},
-		{".", "..\r\n.\r\n"}, {"a\r\n.b\r\n", "a\r\n..b\r\n.\r\n"}, {"..\r\n", "...\r\n.\r\n"},
-		{"a.b\r\n.\r\n.\r\nc.", "a.b\r\n..\r\n..\r\nc.\r\n.\r\n"}, {"\r\n.\r\n", "\r\n..\r\n.\r\n"},
+		{"", ".\r\n"}, {"a", "a\r\n.\r\n"}, {"a\r\n", "a\r\n.\r\n"},
+		{".\r\n", "..\r\n.\r\n"},
+		{".", "..\r\n.\r\n"}, {"a\r\n.b\r\n", "a\r\n..b\r\n.\r\n"},
+		{"..\r\n", "...\r\n.\r\n"},
+		{"a.b\r\n.\r\n.\r\nc.", "a.b\r\n..\r\n..\r\nc.\r\n.\r\n"},
+		{"\r\n.\r\n", "\r\n..\r\n.\r\n"},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -190,7 +198,8 @@ Test(dot, stuffing_is_undone_by_decoding)
 
 			buf_init(&wire, 1 << 16);
 			stuff_in_two(in, cut, &wire);
-			cr_expect(str_eq(buf_str(&wire), str_of(cases[i].wire)), "%zu cut %zu", i, cut);
+			cr_expect(str_eq(buf_str(&wire), str_of(cases[i].wire)), "%zu cut %zu", i,
+			    cut);
 			o = decode(buf_str(&wire), 0, 0);
 			cr_expect(o.is_done && o.faults == 0 && str_starts(buf_str(&o.out), in));
 			cr_expect_eq(o.used, wire.n);

@@ -23,7 +23,8 @@ tear_down(void)
 TestSuite(envelope, .init = set_up, .fini = tear_down);
 
 static struct recipient two[] = {
-	{.address = {"bob@example.net", 15}, .orcpt = {"rfc822;b+40c", 12}, .notify = NOTIFY_FAILURE | NOTIFY_DELAY},
+	{.address = {"bob@example.net", 15}, .orcpt = {"rfc822;b+40c", 12},
+	.notify = NOTIFY_FAILURE | NOTIFY_DELAY},
 	{.address = {"\"a\n\0\"@x", 8}, .notify = NOTIFY_NEVER},
 };
 
@@ -32,10 +33,14 @@ sample(void)
 {
 	return (struct envelope){
 		.id = {0x123456789abcdef, 7}, .kind = ENVELOPE_REPORT, .arrival_ms = 1795280272104,
-		.user = STR("alice"), .sender = STR("alice@example.com"), .header_from = STR("a@example.com"),
-		.client = STR("203.0.113.7"), .credential = STR("c1"), .pool = STR("p"), .body = BODY_8BITMIME,
-		.smtputf8 = true, .requiretls = true, .ret = RETURN_HEADERS, .envid = STR("x+20y"), .priority = 9,
-		.hold_until_ms = -1, .deliver_by_ms = INT64_MAX, .header_bytes = UINT32_MAX, .body_bytes = UINT64_MAX,
+		.user = STR("alice"), .sender = STR("alice@example.com"),
+		    .header_from = STR("a@example.com"),
+		.client = STR("203.0.113.7"), .credential = STR("c1"), .pool = STR("p"),
+		    .body = BODY_8BITMIME,
+		.smtputf8 = true, .requiretls = true, .ret = RETURN_HEADERS, .envid = STR("x+20y"),
+		    .priority = 9,
+		.hold_until_ms = -1, .deliver_by_ms = INT64_MAX, .header_bytes = UINT32_MAX,
+		    .body_bytes = UINT64_MAX,
 		.recipients = two, .recipient_count = 2,
 	};
 }
@@ -80,7 +85,8 @@ Test(envelope, empty_round_trip)
 	expect_same(&a, &b);
 }
 
-/* A newer version knows tags 900 and 901, and 77 in recipients: they survive our reading and writing. */
+/* A newer version knows tags 900 and 901, and 77 in recipients: they survive our reading and
+ * writing. */
 Test(envelope, fields_of_another_version_are_kept)
 {
 	struct envelope a = sample(), b, c;
@@ -108,7 +114,9 @@ Test(envelope, many_scattered_unknown_fields_take_bounded_memory)
 
 	cr_assert(envelope_encode(&(struct envelope){.id = {1, 1}}, &out));
 	while (out.n + 12 <= ENVELOPE_BYTES_MAX)
-		cr_assert(buf_adds(&out, out.n % 24 ? STR("\xff\xff\x00\x00") : STR("\x02\x00\x00\x00\xff\xff\x00\x00")));
+		cr_assert(buf_adds(&out,
+		    out.n % 24 ? STR("\xff\xff\x00\x00")
+		    : STR("\x02\x00\x00\x00\xff\xff\x00\x00")));
 	(void)!envelope_decode(buf_str(&out), &arena, &e);
 	cr_expect_lt(arena.used_bytes, 1 << 20);
 }

@@ -64,11 +64,16 @@ Test(header, refused)
 		const char *block;
 		size_t n;
 	} cases[] = {
-		{IN("no field\r\n")}, {IN("From alice Sat Nov 21\r\nFrom: a@b\r\n")}, {IN(" A: b\r\n")},
-		{IN("\tA: b\r\n")}, {IN(": b\r\n")}, {IN("A: b\r\nbody\r\n")}, {IN("A: b\r\n\r\nB: c\r\n")},
-		{IN("A b: c\r\n")}, {IN("A\x01: c\r\n")}, {IN("A\x7f: c\r\n")}, {IN("\xc3\xbc: c\r\n")},
-		{IN("A: b\nB: c\r\n")}, {IN("A: b\rBcc: v\r\n")}, {IN("X: 1\r\r\n")}, {IN("A: \0b\r\n")},
-		{IN("A\0: b\r\n")}, {IN("A: b\r\n c\nd\r\n")}, {IN("A")}, {IN("A\r\n : b\r\n")}, {IN("A:b\r")},
+		{IN("no field\r\n")}, {IN("From alice Sat Nov 21\r\nFrom: a@b\r\n")},
+		{IN(" A: b\r\n")},
+		{IN("\tA: b\r\n")}, {IN(": b\r\n")}, {IN("A: b\r\nbody\r\n")},
+		{IN("A: b\r\n\r\nB: c\r\n")},
+		{IN("A b: c\r\n")}, {IN("A\x01: c\r\n")}, {IN("A\x7f: c\r\n")},
+		{IN("\xc3\xbc: c\r\n")},
+		{IN("A: b\nB: c\r\n")}, {IN("A: b\rBcc: v\r\n")}, {IN("X: 1\r\r\n")},
+		{IN("A: \0b\r\n")},
+		{IN("A\0: b\r\n")}, {IN("A: b\r\n c\nd\r\n")}, {IN("A")}, {IN("A\r\n : b\r\n")},
+		{IN("A:b\r")},
 		{IN("\r\n")}, {IN("\n")},
 	};
 	struct header h;

@@ -66,7 +66,8 @@ Test(reply, honest_and_not_at_every_cut)
 			size_t used;
 
 			reply_init(&r, NULL);
-			cr_expect_eq(take_all(&r, str_of(c->in), step, &used), c->progress, "%s", c->in);
+			cr_expect_eq(take_all(&r, str_of(c->in), step, &used), c->progress, "%s",
+			    c->in);
 			if (c->progress == REPLY_DONE) {
 				cr_expect_eq(r.code, c->code);
 				cr_expect_str_eq(reply_status(&r).text, c->text, "%s", c->in);
@@ -145,18 +146,23 @@ ehlo(const char *in)
 
 Test(reply, extensions)
 {
-	struct extensions x = ehlo("250-mx.example PIPELINING\r\n250-SIZE 1000\r\n250-8bitmime\r\n250-DSN\r\n"
-				   "250-AUTH plain LOGIN x;y\r\n250-AUTH=PLAIN SCRAM-SHA-256\r\n250 STARTTLS\r\n");
+	struct extensions x = ehlo("250-mx.example PIPELINING\r\n250-SIZE 1000\r\n"
+	    "250-8bitmime\r\n250-DSN\r\n"
+				   "250-AUTH plain LOGIN x;y\r\n250-AUTH=PLAIN SCRAM-SHA-256\r\n"
+				    "250 STARTTLS\r\n");
 
 	cr_expect_eq(x.has, EXT_SIZE | EXT_8BITMIME | EXT_DSN | EXT_AUTH | EXT_STARTTLS);
 	cr_expect_eq(x.size, 1000);
 	cr_expect_str_eq(x.auth, " PLAIN LOGIN SCRAM-SHA-256 ");
-	x = ehlo("250-a\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-SIZE 1e9\r\n250 ENHANCEDSTATUSCODES\r\n");
-	cr_expect_eq(x.has, EXT_PIPELINING | EXT_SMTPUTF8 | EXT_CHUNKING | EXT_SIZE | EXT_ENHANCEDSTATUSCODES);
+	x = ehlo("250-a\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-SIZE 1e9\r\n"
+	    "250 ENHANCEDSTATUSCODES\r\n");
+	cr_expect_eq(x.has, EXT_PIPELINING | EXT_SMTPUTF8 | EXT_CHUNKING | EXT_SIZE |
+	    EXT_ENHANCEDSTATUSCODES);
 	cr_expect_eq(x.size, 0);
 	x = ehlo("250 PIPELINING\r\n");
 	cr_expect_eq(x.has, 0);
-	x = ehlo("250-a\r\n250-SIZE 99999999999999999999999\r\n250-AUTHENTIC\r\n250-SIZED\r\n250\r\n");
+	x = ehlo("250-a\r\n250-SIZE 99999999999999999999999\r\n250-AUTHENTIC\r\n250-SIZED\r\n"
+	    "250\r\n");
 	cr_expect_eq(x.has, EXT_SIZE);
 	cr_expect_eq(x.size, 0);
 }

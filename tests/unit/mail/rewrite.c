@@ -1,4 +1,5 @@
-/* Repairs of a submission: what is added, what is removed, who may say what; the rest to the byte. */
+/* Repairs of a submission: what is added, what is removed, who may say what; the rest to the byte.
+ * */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
@@ -6,9 +7,11 @@
 #include "mail/rewrite.h"
 
 #define NOW_MS 1795280272104
-#define ADDED "Date: Sat, 21 Nov 2026 16:57:52 +0000\r\nMessage-ID: <1R8K3M7Q4TB2-1@mail.example.com>\r\n"
+#define ADDED \
+	"Date: Sat, 21 Nov 2026 16:57:52 +0000\r\nMessage-ID: <1R8K3M7Q4TB2-1@mail.example.com>\r\n"
 #define TOP \
-	"Received: by mail.example.com (sallyport) with ESMTPSA (TLS1.3)\r\n\tid 1R8K3M7Q4TB2-1;\r\n\t"
+	"Received: by mail.example.com (sallyport) with ESMTPSA (TLS1.3)\r\n\t" \
+	"id 1R8K3M7Q4TB2-1;\r\n\t"
 
 static struct arena arena;
 static struct buf out;
@@ -145,13 +148,16 @@ Test(rewrite, received)
 	} cases[] = {
 		{{"", 0}, {"pc", 2}, {"", 0}, TOP},
 		{{"203.0.113.7", 11}, {"pc.example", 10}, {"bob@example.net", 15},
-		    "Received: from pc.example ([203.0.113.7])\r\n\tby mail.example.com (sallyport) with ESMTPSA "
+		    "Received: from pc.example ([203.0.113.7])\r\n\tby mail.example.com "
+		    "(sallyport) with ESMTPSA "
 		    "(TLS1.3)\r\n\tid 1R8K3M7Q4TB2-1 for <bob@example.net>;\r\n\t"},
 		{{"2001:db8::7", 11}, {"[127.0.0.1]", 11}, {"", 0},
-		    "Received: from [IPv6:2001:db8::7]\r\n\tby mail.example.com (sallyport) with ESMTPSA "
+		    "Received: from [IPv6:2001:db8::7]\r\n\tby mail.example.com (sallyport) with "
+		    "ESMTPSA "
 		    "(TLS1.3)\r\n\tid 1R8K3M7Q4TB2-1;\r\n\t"},
 		{{"203.0.113.7", 11}, {"a\r\nBcc: x", 9}, {"", 0},
-		    "Received: from [203.0.113.7]\r\n\tby mail.example.com (sallyport) with ESMTPSA "
+		    "Received: from [203.0.113.7]\r\n\tby mail.example.com (sallyport) with "
+		    "ESMTPSA "
 		    "(TLS1.3)\r\n\tid 1R8K3M7Q4TB2-1;\r\n\t"},
 	};
 
@@ -170,8 +176,10 @@ Test(rewrite, received)
 
 Test(rewrite, blind_copies_and_return_path_are_removed)
 {
-	static const char *blind[] = {"Bcc: v@x\r\n", "bCC :v@x\r\n", "Bcc\t : v@x,\r\n w@x,\r\n\tz@x\r\n",
-		"BCC:\r\n", "Return-Path: <v@x>\r\n", "Bcc: \"unclosed\r\n", "Bcc: v@x\r\nBcc: w@x\r\n"};
+	static const char *blind[] = {"Bcc: v@x\r\n", "bCC :v@x\r\n",
+	    "Bcc\t : v@x,\r\n w@x,\r\n\tz@x\r\n",
+		"BCC:\r\n", "Return-Path: <v@x>\r\n", "Bcc: \"unclosed\r\n",
+		    "Bcc: v@x\r\nBcc: w@x\r\n"};
 	char in[512];
 
 	for (size_t i = 0; i < sizeof blind / sizeof *blind; i++) {
@@ -190,25 +198,37 @@ Test(rewrite, blind_copies_and_return_path_are_removed)
 Test(rewrite, from_of_another_is_refused)
 {
 	static const char *others[] = {
-		"From: ceo@example.com\r\n", "From : ceo@example.com\r\n", "fROM:\r\n ceo@example.com\r\n",
-		"From: alice@example.com, ceo@example.com\r\n", "From: ceo@example.com, alice@example.com\r\n",
-		"From: \"alice@example.com\" <ceo@example.com>\r\n", "From: alice <ceo@example.com>\r\n",
-		"From: <@alice@example.com:ceo@example.com>\r\n", "From: <@example.com:ceo@example.com>\r\n",
-		"From: x: alice@example.com, ceo@example.com;\r\n", "From: ceo@example.com (alice@example.com)\r\n",
-		"From: (alice@example.com) ceo@example.com\r\n", "From: alice@example.com.evil.example\r\n",
-		"From: alice+x@example.com\r\n", "From: \"alice \"@example.com\r\n", "From: ceo\r\n",
+		"From: ceo@example.com\r\n", "From : ceo@example.com\r\n",
+		    "fROM:\r\n ceo@example.com\r\n",
+		"From: alice@example.com, ceo@example.com\r\n",
+		    "From: ceo@example.com, alice@example.com\r\n",
+		"From: \"alice@example.com\" <ceo@example.com>\r\n",
+		    "From: alice <ceo@example.com>\r\n",
+		"From: <@alice@example.com:ceo@example.com>\r\n",
+		    "From: <@example.com:ceo@example.com>\r\n",
+		"From: x: alice@example.com, ceo@example.com;\r\n",
+		    "From: ceo@example.com (alice@example.com)\r\n",
+		"From: (alice@example.com) ceo@example.com\r\n",
+		    "From: alice@example.com.evil.example\r\n",
+		"From: alice+x@example.com\r\n", "From: \"alice \"@example.com\r\n",
+		    "From: ceo\r\n",
 		"From: ceo@example.com\r\nFROM : alice@example.com\r\n",
 		"From: alice%example.com@evil.example\r\n", "From: evil!alice@example.com\r\n",
 	};
 	static const char *unclear[] = {
 		"From: alice@example.com\r\nFrom: ceo@example.com\r\n",
-		"From: <alice@example.com> <ceo@example.com>\r\n", "From: <ceo@example.com> <alice@example.com>\r\n",
+		"From: <alice@example.com> <ceo@example.com>\r\n",
+		    "From: <ceo@example.com> <alice@example.com>\r\n",
 		"From: ceo@example.com <alice@example.com>\r\n", "From: al(c)ice@example.com\r\n",
-		"From: alice@(ceo@)example.com\r\n", "From: alice @ example.com\r\n", "From: \"alice@example.com\r\n",
-		"From: <alice@example.com\r\n", "From: alice@example.com (x\r\n", "From:\r\n", "From: ,\r\n", "From: x:;\r\n",
+		"From: alice@(ceo@)example.com\r\n", "From: alice @ example.com\r\n",
+		    "From: \"alice@example.com\r\n",
+		"From: <alice@example.com\r\n", "From: alice@example.com (x\r\n", "From:\r\n",
+		    "From: ,\r\n", "From: x:;\r\n",
 		"From: =?utf-8?q?ceo=40example.com=3e=00?=alice@example.com\r\n", "From: <>\r\n",
-		"From: =?utf-8?q?alice?=@example.com\r\n", "From: =?utf-8?q?ceo=40example.com=00?= <alice@example.com>\r\n",
-		"From: alice@example..com\r\n", "From: alice@[999.1.1.1]\r\n", "From: alice@example.com;\r\n",
+		"From: =?utf-8?q?alice?=@example.com\r\n",
+		    "From: =?utf-8?q?ceo=40example.com=00?= <alice@example.com>\r\n",
+		"From: alice@example..com\r\n", "From: alice@[999.1.1.1]\r\n",
+		    "From: alice@example.com;\r\n",
 		"From: ((((alice@example.com\r\n",
 	};
 
@@ -233,7 +253,8 @@ Test(rewrite, refusal_names_both)
 
 Test(rewrite, own_addresses_in_many_spellings)
 {
-	static const char *own[] = {"Alice <ALICE@Example.Com>", "\"alice\"@example.com", "<@x:alice@example.com>",
+	static const char *own[] = {"Alice <ALICE@Example.Com>", "\"alice\"@example.com",
+	    "<@x:alice@example.com>",
 		"\"Boss, The\" (x) <sales@example.com> (y)", "G: alice@example.com;",
 		"=?utf-8?Q?Al=C3=AFce?= <alice@example.com>", "\"a b\"@example.com"};
 	char in[256];
@@ -246,29 +267,36 @@ Test(rewrite, own_addresses_in_many_spellings)
 
 Test(rewrite, sender)
 {
-	expect(OK_FROM "Sender: sales@example.com\r\n" OK_REST, OK_FROM "Sender: sales@example.com\r\n" OK_REST);
+	expect(OK_FROM "Sender: sales@example.com\r\n" OK_REST,
+	    OK_FROM "Sender: sales@example.com\r\n" OK_REST);
 	refuse(STR(OK_FROM "Sender: ceo@example.com\r\n" OK_REST), 550, "5.7.1");
 	refuse(STR(OK_FROM "Sender: alice@example.com, sales@example.com\r\n"), 554, "5.6.0");
-	refuse(STR(OK_FROM "Sender: sales@example.com\r\nSENDER: sales@example.com\r\n"), 554, "5.6.0");
+	refuse(STR(OK_FROM "Sender: sales@example.com\r\nSENDER: sales@example.com\r\n"), 554,
+	    "5.6.0");
 	refuse(STR(OK_FROM "Sender:\r\n"), 554, "5.6.0");
 	refuse(STR(OK_FROM "Sender: a (\r\n"), 554, "5.6.0");
 	expect("From: alice@example.com, sales@example.com\r\n" OK_REST,
-	    "From: alice@example.com, sales@example.com\r\n" OK_REST "Sender: alice@example.com\r\n");
+	    "From: alice@example.com, sales@example.com\r\n"
+	    OK_REST "Sender: alice@example.com\r\n");
 	cr_expect(str_eq(from, STR("alice@example.com")));
-	expect("From: alice@example.com, sales@example.com\r\nSender: sales@example.com\r\n" OK_REST,
+	expect("From: alice@example.com, sales@example.com\r\n"
+	    "Sender: sales@example.com\r\n" OK_REST,
 	    "From: alice@example.com, sales@example.com\r\nSender: sales@example.com\r\n" OK_REST);
 }
 
 Test(rewrite, bare_names_are_completed)
 {
-	expect("From: Alice <alice>\r\nTo: bob, C <c@d>,\r\n dora (x)\r\nCc: G: e, f@g;\r\nReply-To: \"h i\"\r\n" OK_REST,
-	    "From: Alice <alice@example.com>\r\nTo: bob@example.com, C <c@d>,\r\n dora@example.com (x)\r\n"
+	expect("From: Alice <alice>\r\nTo: bob, C <c@d>,\r\n dora (x)\r\nCc: G: e, f@g;\r\n"
+	    "Reply-To: \"h i\"\r\n" OK_REST,
+	    "From: Alice <alice@example.com>\r\nTo: bob@example.com, C <c@d>,\r\n"
+	    " dora@example.com (x)\r\n"
 	    "Cc: G: e@example.com, f@g;\r\nReply-To: \"h i\"@example.com\r\n" OK_REST);
 	cr_expect(str_eq(from, STR("alice@example.com")));
 	/* unreadable lists of recipients decide nothing and stay */
 	expect(OK_FROM OK_REST "To: a b\r\nCc: \"x\r\nReply-To: <>\r\n", OK_FROM OK_REST
 	    "To: a b\r\nCc: \"x\r\nReply-To: <>\r\n");
-	expect(OK_FROM OK_REST "To: a . b\r\nSubject: bob\r\n", OK_FROM OK_REST "To: a . b\r\nSubject: bob\r\n");
+	expect(OK_FROM OK_REST "To: a . b\r\nSubject: bob\r\n",
+	    OK_FROM OK_REST "To: a . b\r\nSubject: bob\r\n");
 }
 
 Test(rewrite, without_a_domain_nothing_is_completed)
@@ -302,14 +330,19 @@ Test(rewrite, resent_blocks)
 	expect(RESENT "Resent-Date: d\r\nResent-Message-ID: <m@n>\r\n" OK_FROM OK_REST,
 	    RESENT "Resent-Date: d\r\nResent-Message-ID: <m@n>\r\n" OK_FROM OK_REST);
 	expect(RESENT OK_FROM OK_REST,
-	    "Resent-Date: Sat, 21 Nov 2026 16:57:52 +0000\r\nResent-Message-ID: <1R8K3M7Q4TB2-1@mail.example.com>\r\n"
+	    "Resent-Date: Sat, 21 Nov 2026 16:57:52 +0000\r\n"
+	    "Resent-Message-ID: <1R8K3M7Q4TB2-1@mail.example.com>\r\n"
 	    RESENT OK_FROM OK_REST);
 	/* the older block has a date, the newer one has none */
-	expect("Received: x\r\n" RESENT "Resent-Message-ID: <m@n>\r\n" RESENT "Resent-Date: old\r\n" OK_FROM OK_REST,
-	    "Received: x\r\nResent-Date: Sat, 21 Nov 2026 16:57:52 +0000\r\n" RESENT "Resent-Message-ID: <m@n>\r\n"
+	expect("Received: x\r\n" RESENT "Resent-Message-ID: <m@n>\r\n"
+	    RESENT "Resent-Date: old\r\n" OK_FROM OK_REST,
+	    "Received: x\r\n"
+	    "Resent-Date: Sat, 21 Nov 2026 16:57:52 +0000\r\n" RESENT "Resent-Message-ID: <m@n>\r\n"
 	    RESENT "Resent-Date: old\r\n" OK_FROM OK_REST);
-	expect("Resent-To: b\r\nResent-BCC : v@x\r\nResent-Date: d\r\nResent-Message-ID: <m@n>\r\n" OK_FROM OK_REST,
-	    "Resent-From: alice@example.com\r\nResent-To: b@example.com\r\nResent-Date: d\r\nResent-Message-ID: <m@n>\r\n"
+	expect("Resent-To: b\r\nResent-BCC : v@x\r\nResent-Date: d\r\n"
+	    "Resent-Message-ID: <m@n>\r\n" OK_FROM OK_REST,
+	    "Resent-From: alice@example.com\r\nResent-To: b@example.com\r\nResent-Date: d\r\n"
+	    "Resent-Message-ID: <m@n>\r\n"
 	    OK_FROM OK_REST);
 	refuse(STR("Resent-From: ceo@example.com\r\n" OK_FROM OK_REST), 550, "5.7.1");
 	refuse(STR(RESENT "Resent-Sender: ceo@example.com\r\n" OK_FROM OK_REST), 550, "5.7.1");
@@ -336,7 +369,8 @@ Test(rewrite, loops)
 Test(rewrite, beyond_ascii)
 {
 	struct rewrite r = usual();
-	static const struct str utf8 = {"Subject: gr\xc3\xbc\xc3\x9f\r\nFrom: j\xc3\xbc@example.com\r\n" OK_REST, 0};
+	static const struct str utf8 = {"Subject: gr\xc3\xbc\xc3\x9f\r\n"
+	    "From: j\xc3\xbc@example.com\r\n" OK_REST, 0};
 	struct str in = str_of(utf8.p);
 
 	refuse(in, 554, "5.6.7");
@@ -372,9 +406,11 @@ draw(unsigned below)
 static void
 add_random_field(struct buf *in)
 {
-	static const char *names[] = {"Subject", "X-A", "Comments", "List-Id", "MIME-Version", "Dkim-Signature",
+	static const char *names[] = {"Subject", "X-A", "Comments", "List-Id", "MIME-Version",
+	    "Dkim-Signature",
 		"References", "Keywords", "In-Reply-To", "X-B "};
-	static const char *words[] = {" a", "  b", "\r\n ", "\r\n\t", "\t", "<x@y>", "(", ")", "\"", ":", ";", "=?q?",
+	static const char *words[] = {" a", "  b", "\r\n ", "\r\n\t", "\t", "<x@y>", "(", ")", "\"",
+	    ":", ";", "=?q?",
 		",", "Bcc: v", "@", "\\", "\x01", "ceo@example.com"};
 
 	buf_addz(in, names[draw(sizeof names / sizeof *names)]);

@@ -54,7 +54,8 @@ Test(status, remote_enhanced_code_must_fit)
 		struct status s = status_remote(cases[i].code, str_of(cases[i].text));
 
 		cr_expect_eq(s.code, cases[i].code);
-		cr_expect_str_eq(status_enhanced(&s, enhanced), cases[i].enhanced, "%s", cases[i].text);
+		cr_expect_str_eq(status_enhanced(&s, enhanced), cases[i].enhanced, "%s",
+		    cases[i].text);
 		cr_expect_str_eq(s.text, cases[i].rest);
 	}
 	cr_expect(status_is_temporary(&(struct status){.code = status_remote(999, STR("x")).code}));
@@ -95,7 +96,8 @@ Test(status, reply_is_one_line)
 {
 	char big[5000];
 
-	expect_reply(status_make(550, "5.7.1", "%s may not", "alice"), "550 5.7.1 alice may not\r\n");
+	expect_reply(status_make(550, "5.7.1", "%s may not", "alice"),
+	    "550 5.7.1 alice may not\r\n");
 	expect_reply(status_make(220, NULL, "mx ESMTP"), "220 mx ESMTP\r\n");
 	expect_reply(status_make(334, NULL, "%s", ""), "334 \r\n");
 	expect_reply(status_make(250, "2.0.0", "%s", ""), "250 2.0.0\r\n");
@@ -113,5 +115,6 @@ Test(status, classes)
 	cr_expect(status_is_ok(&ok) && !status_is_temporary(&ok) && !status_is_permanent(&ok));
 	cr_expect(!status_is_ok(&no) && !status_is_temporary(&no) && status_is_permanent(&no));
 	cr_expect(!status_is_ok(&later) && status_is_temporary(&later));
-	cr_expect(!status_is_ok(&none) && !status_is_temporary(&none) && !status_is_permanent(&none));
+	cr_expect(!status_is_ok(&none) && !status_is_temporary(&none) &&
+	    !status_is_permanent(&none));
 }
