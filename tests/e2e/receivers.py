@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""receivers: real hosts take our mail: Postfix and Exim by SMTP (with STARTTLS), Dovecot by LMTP."""
+import glob
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.environ["TOP_SRCDIR"] + "/tests/support")
+import gateway as g  # noqa: E402
+import servers  # noqa: E402
+
+HOME = g.workplace("receivers")
+tap = g.Tap()
+missing = servers.fetch()
+BODY = "A line.\r\n.A dot.\r\n..Two.\r\n" + "z" * 900 + "\r\n"
+
+
+def postfix(directory, port):
+    cert, key = g.certificate(directory, "localhost")
+    for name in ("etc", "spool", "data", "mail"):
+        os.makedirs(f"{directory}/{name}")
+    os.chmod(directory, 0o755)
+    os.chown(f"{directory}/data", 5100, 5100)
+    os.chown(f"{directory}/mail", 5104, 5104)
+    with open(f"{directory}/etc/main.cf", "w", encoding="ascii") as f:
+        f.write(f"""compatibility_level = 3.6
+queue_directory = {directory}/spool
+data_directory = {directory}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+meta_directory = {directory}/etc
+mail_owner = postfix
+setgid_group = postdrop
+inet_interfaces = 127.0.0.1
+myhostname = localhost
+mydestination =
+virtual_mailbox_domains = example.net
+virtual_mailbox_base = {directory}/mail
+virtual_mailbox_maps = static:bob/
+virtual_uid_maps = static:5104
+virtual_gid_maps = static:5104
+virtual_minimum_uid = 100
+mynetworks = 127.0.0.0/8
+alias_maps =
+smtpd_tls_cert_file = {cert}
+smtpd_tls_key_file = {key}
+smtpd_tls_security_level = may
+maillog_file = {directory}/data/log
+maillog_file_prefixes = {directory}
+""")
+    with open(f"{directory}/etc/master.cf", "w", encoding="ascii") as f:
+        f.write(f"127.0.0.1:{port} inet n - n - - smtpd\n" + "".join(
+            f"{name} unix {private} - n {wake} {limit} {command}\n" for name, private, wake, limit, command in (
+                ("pickup", "n", 60, 1, "pickup"), ("cleanup", "n", "-", 0, "cleanup"), ("qmgr", "n", 300, 1, "qmgr"),
+                ("tlsmgr", "-", "1000?", 1, "tlsmgr"), ("rewrite", "-", "-", "-", "trivial-rewrite"),
+                ("bounce", "-", "-", 0, "bounce"), ("defer", "-", "-", 0, "bounce"), ("proxymap", "-", "-", "-", "proxymap"),
+                ("error", "-", "-", "-", "error"), ("virtual", "-", "-", "-", "virtual"), ("anvil", "-", "-", 1, "anvil"),
+                ("postlog", "n", "-", 1, "postlogd"))).replace("postlog unix n", "postlog unix-dgram n"))
+    shutil.copy(f"{servers.ROOT}/root/etc/postfix/postfix-files", f"{directory}/etc/")
+    with open(f"{directory}/etc/dynamicmaps.cf", "w", encoding="ascii"):
+        pass
+    return f"exec /usr/sbin/postfix -c {directory}/etc start-fg", f"{directory}/mail/bob/new/*"
+
+
+def exim(directory, port):
+    cert, key = g.certificate(directory, "localhost")
+    for name in ("spool", "log", "mail"):
+        os.makedirs(f"{directory}/{name}")
+        os.chown(f"{directory}/{name}", 5101, 5101)
+    os.chmod(key, 0o644)
+    with open(f"{directory}/exim.conf", "w", encoding="ascii") as f:
+        f.write(f"""spool_directory = {directory}/spool
+log_file_path = {directory}/log/%slog
+primary_hostname = localhost
+local_interfaces = <; [127.0.0.1]:{port}
+domainlist local_domains = example.net
+exim_user = Debian-exim
+exim_group = Debian-exim
+tls_advertise_hosts = *
+tls_certificate = {cert}
+tls_privatekey = {key}
+acl_smtp_rcpt = accept
+acl_smtp_data = accept
+begin routers
+here:
+  driver = accept
+  domains = +local_domains
+  transport = keep
+begin transports
+keep:
+  driver = appendfile
+  maildir_format
+  directory = {directory}/mail
+  create_directory
+  user = Debian-exim
+  group = Debian-exim
+  delivery_date_add = false
+  envelope_to_add = false
+  return_path_add = false
+""")
+    return f"exec /usr/sbin/exim4 -C {directory}/exim.conf -bdf", f"{directory}/mail/new/*"
+
+
+def dovecot(directory, port):
+    for name in ("mail", "run", "state"):
+        os.makedirs(f"{directory}/{name}")
+    os.chown(f"{directory}/mail", 5104, 5104)
+    with open(f"{directory}/dovecot.conf", "w", encoding="ascii") as f:
+        f.write(f"""base_dir = {directory}/run
+state_dir = {directory}/state
+log_path = {directory}/log
+protocols = lmtp
+ssl = no
+mail_location = maildir:{directory}/mail
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = static
+  args = uid=5104 gid=5104 home={directory}/mail allow_all_users=yes
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+""")
+    return f"exec /usr/sbin/dovecot -F -c {directory}/dovecot.conf", f"{directory}/mail/new/*"
+
+
+def add(name, make, route):
+    def case():
+        if missing:
+            return missing
+        directory = f"{HOME}/{name}"
+        os.makedirs(directory)
+        port = g.free_port()
+        script, mails = make(directory, port)
+        server = servers.popen(directory, script, f"{directory}/out")
+        gate = None
+        try:
+            g.wait_for(f"{name} listens (see {directory}/out)", 20, lambda: g.answers(port))
+            gate = g.Gateway(f"{directory}/gateway", routes=f"routes: ( {{ host = \"127.0.0.1\"; port = {port}; "
+                             f"allow_private = true; {route} }} );").start()
+            gate.add_user()
+            gate.send(subject=name, text=BODY)
+            gate.send(subject=f"{name} again", text="x" * 200000 + "\r\n")
+            g.wait_for(f"two messages in {mails}: {gate.tail()}", 30, lambda: len(glob.glob(mails)) == 2)
+            gate.wait_log(r"done id=\S+ .*sent=1")
+            small = min(glob.glob(mails), key=os.path.getsize)
+            with open(small, "rb") as f:
+                got = f.read().replace(b"\r\n", b"\n")
+            assert got.endswith(b"\n\n" + BODY.replace("\r\n", "\n").encode()), got[-300:]
+            assert not gate.queue()
+        finally:
+            if gate:
+                gate.stop()
+            servers.stop(server)
+        return None
+    case.__doc__ = f"{name} takes a small and a large message"
+    tap.case(case)
+
+
+add("postfix", postfix, 'via = "smtp"; tls = "encrypt";')
+add("exim", exim, 'via = "smtp"; tls = "encrypt";')
+add("dovecot", dovecot, 'via = "lmtp"; tls = "none";')
+tap.run()

@@ -1,0 +1,74 @@
+"""servers: Postfix, Exim and Dovecot from Debian, unpacked under build/ and run in a mount namespace of
+their own, so that no mail server is ever installed on the machine (Debian's remove one another)."""
+import fcntl
+import os
+import subprocess
+
+import gateway as g
+
+ROOT = f"{g.BUILD}/servers"
+PACKAGES = ("postfix", "exim4-daemon-light", "exim4-base", "dovecot-core", "dovecot-lmtpd")
+
+
+def _dependencies(package):
+    out = subprocess.run(["apt-cache", "depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts",
+                          "--no-breaks", "--no-replaces", "--no-enhances", package],
+                         capture_output=True, text=True, check=True).stdout
+    return {line.strip() for line in out.splitlines() if line and not line.startswith((" ", "<", "|"))}
+
+
+def _is_installed(package):
+    return subprocess.run(["dpkg-query", "-W", package], capture_output=True, check=False).returncode == 0
+
+
+def fetch():
+    """None, or why they cannot be had."""
+    if os.getuid():
+        return "needs root: other mail servers run in a mount namespace"
+    os.makedirs(f"{ROOT}/deb", exist_ok=True)
+    with open(f"{ROOT}/lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.exists(f"{ROOT}/root/usr/sbin/dovecot"):
+            return None
+        wanted = set(PACKAGES)
+        for package in PACKAGES:
+            wanted |= {name for name in _dependencies(package) if name.startswith("lib") and not _is_installed(name)}
+        done = subprocess.run(["apt-get", "download", *sorted(wanted)], cwd=f"{ROOT}/deb", capture_output=True,
+                              text=True, check=False)
+        for name in sorted(os.listdir(f"{ROOT}/deb")):
+            subprocess.run(["dpkg", "-x", f"{ROOT}/deb/{name}", f"{ROOT}/root"], check=True)
+        if not os.path.exists(f"{ROOT}/root/usr/sbin/dovecot"):
+            return "apt-get download of " + " ".join(PACKAGES) + " failed: " + done.stderr.strip()[-200:]
+    return None
+
+
+def popen(directory, script, log):
+    """Runs a shell script where the unpacked servers stand in /usr and their users exist; as a process group
+    of its own."""
+    users = {"postfix": 5100, "Debian-exim": 5101, "dovecot": 5102, "dovenull": 5103, "vmail": 5104}
+    groups = {**users, "postdrop": 5110}
+    for name, entries in (("passwd", [f"{u}:x:{n}:{n}::/nonexistent:/usr/sbin/nologin" for u, n in users.items()]),
+                          ("group", [f"{u}:x:{n}:" for u, n in groups.items()])):
+        with open(f"/etc/{name}", encoding="utf-8") as f:
+            lines = [line.rstrip("\n") for line in f]
+        with open(f"{directory}/{name}", "w", encoding="utf-8") as f:
+            f.write("\n".join(lines + entries) + "\n")
+    inside = (f"set -e; mount -t overlay overlay -o lowerdir={ROOT}/root/usr:/usr /usr; "
+              f"mount --bind {directory}/passwd /etc/passwd; mount --bind {directory}/group /etc/group; {script}")
+    with open(log, "wb") as out:
+        return subprocess.Popen(["unshare", "--mount", "sh", "-c", inside], stdout=out, stderr=out,
+                                stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+def stop(process):
+    """The whole process group, gently, then not."""
+    import signal
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            continue
