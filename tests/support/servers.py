@@ -43,8 +43,8 @@ def fetch():
 
 
 def popen(directory, script, log):
-    """Runs a shell script where the unpacked servers stand in /usr and their users exist; as a process group
-    of its own."""
+    """Runs a shell script where the unpacked servers stand in /usr and their users exist; in a
+    process namespace too, so that all of it ends with the returned process."""
     users = {"postfix": 5100, "Debian-exim": 5101, "dovecot": 5102, "dovenull": 5103, "vmail": 5104}
     groups = {**users, "postdrop": 5110}
     for name, entries in (("passwd", [f"{u}:x:{n}:{n}::/nonexistent:/usr/sbin/nologin" for u, n in users.items()]),
@@ -56,19 +56,11 @@ def popen(directory, script, log):
     inside = (f"set -e; mount -t overlay overlay -o lowerdir={ROOT}/root/usr:/usr /usr; "
               f"mount --bind {directory}/passwd /etc/passwd; mount --bind {directory}/group /etc/group; {script}")
     with open(log, "wb") as out:
-        return subprocess.Popen(["unshare", "--mount", "sh", "-c", inside], stdout=out, stderr=out,
+        return subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", inside], stdout=out, stderr=out,
                                 stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def stop(process):
-    """The whole process group, gently, then not."""
-    import signal
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            continue
+    """The whole process namespace."""
+    process.kill()
+    process.wait(10)
