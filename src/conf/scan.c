@@ -88,7 +88,9 @@ is_bare_word(const struct lex_token *t)
 static const char *
 fault(const struct lex_token *before, const struct lex_token *t, const struct lex_token *after)
 {
-	if (t->kind == LEX_OPEN_TEXT)
+	bool is_long = t->kind == LEX_TEXT && str_has(t->text, '\n') && after->kind == LEX_WORD;
+
+	if (t->kind == LEX_OPEN_TEXT || is_long)
 		return "the text that begins here has no closing quote";
 	if (is_mark(before, ",") && is_mark(t, ")]"))
 		return "no comma may stand before a closing bracket";
@@ -137,7 +139,7 @@ scan_syntax_error(const struct source *s, int line, const char *said, struct not
 		why = fault(&before, &t, &after);
 		if (why) {
 			notes_add(notes, t.line, NOTE_ERROR, "%.*s: %s",
-			    STR_ARG(str_upto(t.text, t.kind == LEX_OPEN_TEXT ? 20 : 64)), why);
+			    STR_ARG(str_upto(t.text, str_find(str_upto(t.text, 64), '\n'))), why);
 			return;
 		}
 		before = t;

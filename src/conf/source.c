@@ -113,17 +113,22 @@ read_all(struct joining *j, int fd, struct buf *out)
 static bool
 join_file(struct joining *j)
 {
-	int fd = open(j->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct buf content;
 	bool is_read;
+	int fd;
 
+	/* a file that cannot be included is told at the line that includes it */
+	if (j->depth == 0)
+		begin_part(j, 1);
+	fd = open(j->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return complain(j, j->file, strerror(errno));
 	buf_init(&content, SOURCE_BYTES_MAX + 65536);
 	is_read = read_all(j, fd, &content);
 	close(fd);
 	if (is_read) {
-		begin_part(j, 1);
+		if (j->depth)
+			begin_part(j, 1);
 		is_read = join(j, buf_str(&content));
 	}
 	buf_clear(&content);

@@ -1,0 +1,242 @@
+/* write: what is written reads back to the same tree, and each role sees only its own. */
+#include "conf/key.h"
+#include "support.h"
+
+static const char everything[] = MINIMAL
+    "postmaster = \"help@example.com\"; user = \"mail\"; node = 3;\n"
+    "state_directory = \"/s\"; run_directory = \"/r\";\n"
+    "listen: ( { address = \"::1\"; port = 2465; tls = \"implicit\"; } );\n"
+    "submission: { processes = 3; idle_timeout = \"1m30s\"; client_address = \"show\"; };\n"
+    "auth: { mechanisms = [ \"PLAIN\" ]; failure_limit = \"3 / 1h\"; cache = \"0s\"; };\n"
+    "limits: { message_size = \"100000B\"; per_user = \"5 / 1h, 10 recipients / 1d\";\n"
+    "  users: ( { user = \"erp@example.com\"; per_user = \"7 / 1d\"; },\n"
+    "           { user = \"\\\"odd name\\\"@example.com\"; per_user = \"1 / 1s\"; } ); };\n"
+    "sender_policy: { send_as: ( { user = \"h@example.com\"; addresses = ( \"*@t.example\" ); } ); };\n"
+    "routes: ( { to_domain = \"*.in.example\"; via = \"lmtp\"; host = \"127.0.0.1\"; allow_private = true; },\n"
+    "  { via = \"smarthost\"; host = \"s.example\"; port = 1465; tls = \"implicit\"; username = \"u\";\n"
+    "    password = \"p\\\"\\\\\\x01\\xff\\n\"; ca_file = \"/ca\"; } );\n"
+    "queue: { directory = \"/q\"; lifetime = \"2d\"; retry = [ \"90s\" ]; minimum_free = \"0%\"; };\n"
+    "timeouts: { connect = \"1500ms\"; final = \"1h\"; };\n"
+    "dns: { resolver = \"127.0.0.1@5353\"; }; log: { target = \"file:/l\"; addresses = \"hashed\"; };\n";
+
+static void
+write_to(const struct conf *c, unsigned roles, bool all, struct buf *out)
+{
+	buf_init(out, 1 << 20);
+	conf_write(c, roles, all, true, out);
+	cr_assert(buf_ok(out));
+}
+
+static struct conf *
+read_back(const struct buf *text)
+{
+	struct conf_report r;
+	struct conf *c;
+
+	conf_report_init(&r);
+	c = conf_read_text(buf_str(text), &r);
+	cr_assert(c, "%.*s\n%.*s", STR_ARG(buf_str(&r.text)), STR_ARG(buf_str(text)));
+	conf_report_clear(&r);
+	return c;
+}
+
+static void
+expect_same_twice(const char *text, unsigned roles, bool all)
+{
+	struct conf *c = read_good(text), *again;
+	struct buf a, b;
+
+	write_to(c, roles, all, &a);
+	again = read_back(&a);
+	write_to(again, roles, all, &b);
+	cr_expect(str_eq(buf_str(&a), buf_str(&b)), "%.*s---\n%.*s", STR_ARG(buf_str(&a)),
+	    STR_ARG(buf_str(&b)));
+	if (roles == CONF_ALL) {
+		struct buf changes;
+
+		buf_init(&changes, 1 << 16);
+		conf_write_changes(c, again, &changes);
+		cr_expect_eq(changes.n, 0, "%.*s", STR_ARG(buf_str(&changes)));
+		buf_clear(&changes);
+	}
+	buf_clear(&a);
+	buf_clear(&b);
+	conf_drop(&c);
+	conf_drop(&again);
+}
+
+Test(write, reads_back)
+{
+	static const char *const texts[] = {MINIMAL, everything};
+	static const unsigned roles[] = {CONF_KEYS, CONF_AUTH, CONF_SUBMISSION, CONF_QUEUE, CONF_RELAY,
+		CONF_CONTROL, CONF_MAIN, CONF_ALL};
+
+	for (size_t i = 0; i < 2; i++)
+		for (size_t j = 0; j < sizeof roles / sizeof roles[0]; j++) {
+			expect_same_twice(texts[i], roles[j], false);
+			expect_same_twice(texts[i], roles[j], true);
+		}
+}
+
+/* Which key reaches which role: the table's promise, held against names that must not be there. */
+Test(write, least_privilege)
+{
+	static const struct {
+		enum conf_role role;
+		const char *has, *lacks[10];
+	} cases[] = {
+		{CONF_KEYS, "private_key",
+		 {"password", "send_as", "per_user", "retry", "resolver", "example.com\"; } )", "auth:"}},
+		{CONF_AUTH, "failure_limit",
+		 {"password", "private_key", "retry", "resolver", "send_as", "per_user"}},
+		{CONF_SUBMISSION, "send_as",
+		 {"password", "private_key", "per_user", "routes", "queue:", "dns:", "failure_limit",
+		  "state_directory"}},
+		{CONF_QUEUE, "retry",
+		 {"password", "private_key", "routes", "dns:", "auth:", "send_as", "tls", "listen"}},
+		{CONF_RELAY, "password",
+		 {"private_key", "per_user", "send_as", "auth:", "directory", "listen"}},
+		{CONF_CONTROL, "run_directory",
+		 {"password", "private_key", "routes", "queue:", "auth:", "limits:", "tls", "send_as"}},
+	};
+	struct conf *c = read_good(everything);
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct buf b;
+
+		write_to(c, cases[i].role, true, &b);
+		buf_addc(&b, '\0');
+		cr_expect(strstr(b.p, cases[i].has), "role %d lacks %s", (int)cases[i].role, cases[i].has);
+		for (size_t j = 0; cases[i].lacks[j]; j++)
+			cr_expect_not(strstr(b.p, cases[i].lacks[j]), "role %d has %s:\n%s",
+			    (int)cases[i].role, cases[i].lacks[j], b.p);
+		buf_clear(&b);
+	}
+	conf_drop(&c);
+}
+
+/* A list keeps its length even where a role sees nothing of its groups. */
+Test(write, lists_keep_their_length)
+{
+	struct conf *c = read_good(everything), *relay;
+	struct buf b;
+
+	write_to(c, CONF_RELAY, false, &b);
+	relay = read_back(&b);
+	cr_expect_eq(relay->routes.count, 2);
+	cr_expect(str_eq(relay->routes.item[1].password, c->routes.item[1].password));
+	cr_expect(str_eq(relay->routes.item[1].password, STR("p\"\\\x01\xff\n")));
+	cr_expect(relay->routes.item[0].allow_private);
+	cr_expect_eq(relay->queue.lifetime_ms, 432000000, "another role's key stands at its default");
+	buf_clear(&b);
+	conf_drop(&c);
+	conf_drop(&relay);
+}
+
+Test(write, secrets_are_blanked)
+{
+	struct conf *c = read_good(everything);
+	struct buf b;
+
+	buf_init(&b, 1 << 20);
+	conf_write(c, CONF_ALL, true, false, &b);
+	buf_addc(&b, '\0');
+	cr_expect(strstr(b.p, "password = \"***\";"));
+	cr_expect_not(strstr(b.p, "p\\\""));
+	buf_clear(&b);
+	conf_drop(&c);
+}
+
+Test(write, only_what_differs)
+{
+	struct conf *c = read_good(MINIMAL "auth: { workers = 3; cache = \"60s\"; };");
+	struct buf b;
+
+	buf_init(&b, 1 << 20);
+	conf_write(c, CONF_AUTH, false, true, &b);
+	cr_expect(str_eq(buf_str(&b), STR("hostname = \"mail.example.com\";\n"
+					  "domains = ( { name = \"example.com\"; } );\n"
+					  "auth: {\n\tworkers = 3;\n};\n")), "%.*s", STR_ARG(buf_str(&b)));
+	buf_clear(&b);
+	conf_drop(&c);
+}
+
+Test(write, changes)
+{
+	struct conf *a = read_good(MINIMAL "limits: { per_user = \"300 / 1h\"; }; user = \"x\";");
+	struct conf *b = read_good(MINIMAL "limits: { per_user = \"500 / 1h\"; }; user = \"y\";"
+				   "routes: ( { via = \"smarthost\"; host = \"h\"; tls = \"implicit\"; "
+				   "username = \"u\"; password = \"s3cret\"; } );");
+	struct buf out;
+
+	buf_init(&out, 1 << 16);
+	conf_write_changes(a, b, &out);
+	cr_expect(str_eq(buf_str(&out),
+	    STR("user \"x\" -> \"y\" (needs a restart)\n"
+		"limits.per_user \"300 recipients / 1h\" -> \"500 recipients / 1h\"\n"
+		"routes: changed\n")), "%.*s", STR_ARG(buf_str(&out)));
+	buf_reset(&out);
+	conf_write_changes(a, a, &out);
+	cr_expect_eq(out.n, 0);
+	buf_clear(&out);
+	conf_drop(&a);
+	conf_drop(&b);
+}
+
+Test(explain, every_key)
+{
+	struct conf *c = read_good(everything);
+
+	for (size_t i = 0; i < key_count; i++) {
+		struct buf b;
+
+		buf_init(&b, 1 << 16);
+		cr_expect(conf_explain(str_of(key_table[i].path), c, &b), "%s", key_table[i].path);
+		buf_addc(&b, '\0');
+		cr_expect(buf_ok(&b) && strstr(b.p, key_table[i].help));
+		cr_expect_not(strstr(b.p, "s3cret"));
+		cr_expect(key_example(&key_table[i]) || key_table[i].dflt, "%s", key_table[i].path);
+		buf_clear(&b);
+	}
+	conf_drop(&c);
+}
+
+Test(explain, one_key_in_full)
+{
+	struct conf *c = read_good(MINIMAL "limits: { per_user = \"500 / 1h\"; };");
+	struct buf b;
+
+	buf_init(&b, 1 << 16);
+	cr_assert(conf_explain(STR("limits.per_user"), c, &b));
+	cr_expect(str_eq(buf_str(&b),
+	    STR("limits.per_user\n"
+		"Recipients that one login may write to in a period. Several, joined by commas, all hold.\n\n"
+		"type     a rate: a count and a period\n"
+		"default  \"300 recipients / 1h\"\n"
+		"example  per_user = \"300 recipients / 1h, 2000 recipients / 1d\";\n"
+		"reload   yes\n"
+		"since    0.1\n"
+		"now      \"500 recipients / 1h\"\n")), "%.*s", STR_ARG(buf_str(&b)));
+	cr_expect_not(conf_explain(STR("limits.per_use"), c, &b));
+	cr_expect_not(conf_explain(STR("limits"), c, &b));
+	cr_expect_not(conf_explain(STR(""), NULL, &b));
+	buf_clear(&b);
+	conf_drop(&c);
+}
+
+/* The table itself: an item's default is what zero bytes mean; roles and help are given. */
+Test(explain, table_is_sound)
+{
+	for (size_t i = 0; i < key_count; i++) {
+		const struct key *k = &key_table[i];
+
+		cr_expect(k->help && *k->help && k->roles, "%s", k->path);
+		cr_expect_eq(key_find(str_of(k->path)), k, "%s stands twice", k->path);
+		if (k->type == KEY_LIST)
+			cr_expect(k->item_bytes && k->max > 0, "%s", k->path);
+		if (k->type == KEY_NUMBER || k->type == KEY_DURATION || k->type == KEY_SIZE)
+			cr_expect_gt(k->max, k->min, "%s", k->path);
+		if ((k->flags & KEY_ITEM) && k->dflt && k->type == KEY_WORD)
+			cr_expect(strstr(k->dflt, k->words[0]), "%s", k->path);
+	}
+}
