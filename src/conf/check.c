@@ -100,13 +100,15 @@ check_route(const struct checking *k, size_t i)
 		    "routes: this way needs a host, for example host = \"smtp.example.net\";");
 	if (r->via == VIA_MX && r->host.n)
 		notes_add(k->notes, item_line(k, "routes", i, "host"), NOTE_ERROR,
-		    "routes: via \"mx\" finds the hosts by DNS; did you mean via = \"smtp\" or \"smarthost\"?");
+		    "routes: via \"mx\" finds the hosts by DNS; did you mean via = \"smtp\" or "
+		    "\"smarthost\"?");
 	if (r->via == VIA_MX && r->tls == ROUTE_TLS_IMPLICIT)
 		notes_add(k->notes, item_line(k, "routes", i, "tls"), NOTE_ERROR,
 		    "routes: hosts found by MX do not speak TLS from the first byte");
 	if (r->ca_file.n && !protects_password(r->tls))
 		notes_add(k->notes, item_line(k, "routes", i, "ca_file"), NOTE_WARNING,
-		    "routes: ca_file has no effect unless tls is \"verify\", \"implicit\" or \"starttls\"");
+		    "routes: ca_file has no effect unless tls is \"verify\", \"implicit\" or "
+		    "\"starttls\"");
 	check_login(k, i);
 }
 
@@ -122,12 +124,14 @@ check_routes(const struct checking *k)
 		check_route(k, i);
 		if (is_for_all && !is_last) {
 			notes_add(k->notes, item_line(k, "routes", i + 1, "to_domain"), NOTE_ERROR,
-			    "routes: never reached, because the route before it is for every domain");
+			    "routes: never reached, because the route before it is for every "
+			    "domain");
 			return;
 		}
 		if (is_last && !is_for_all)
 			notes_add(k->notes, item_line(k, "routes", i, "to_domain"), NOTE_WARNING,
-			    "routes: the last one has a condition; mail that it does not match goes by MX");
+			    "routes: the last one has a condition; mail that it does not match "
+			    "goes by MX");
 	}
 }
 
@@ -158,8 +162,10 @@ check_policy(const struct checking *k)
 	for (size_t i = 1; i < c->limits.users.count; i++)
 		for (size_t j = 0; j < i && j < 1000; j++)
 			if (str_ieq(c->limits.users.item[i].user, c->limits.users.item[j].user))
-				notes_add(k->notes, item_line(k, "limits.users", i, "user"), NOTE_WARNING,
-				    "limits.users: \"%.*s\" stands here a second time; the first one holds",
+				notes_add(k->notes, item_line(k, "limits.users", i, "user"),
+				    NOTE_WARNING,
+				    "limits.users: \"%.*s\" stands here a second time; the first "
+				    "one holds",
 				    STR_ARG(c->limits.users.item[i].user));
 }
 

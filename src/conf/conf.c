@@ -1,6 +1,6 @@
 /*
- * conf: making, counting and ending trees.  The defaults are written in the file's own grammar in the key
- * table, so they come in through the same door as everything else.
+ * conf: making, counting and ending trees.  The defaults are written in the file's own grammar in
+ * the key table, so they come in through the same door as everything else.
  */
 #include "conf/conf.h"
 

@@ -24,9 +24,9 @@ enum conf_role {
 enum conf_listen_tls { LISTEN_IMPLICIT, LISTEN_STARTTLS };
 enum conf_tls_minimum { TLS_MINIMUM_1_2, TLS_MINIMUM_1_3 };
 enum conf_via { VIA_MX, VIA_SMARTHOST, VIA_SMTP, VIA_LMTP };
-/* opportunistic: STARTTLS where offered, unverified; encrypt: TLS or defer, unverified; verify: TLS with a
- * valid certificate for the host name, or defer; implicit: TLS from the first byte, verified (smarthost);
- * starttls: as verify (smarthost's word for it). */
+/* opportunistic: STARTTLS where offered, unverified; encrypt: TLS or defer, unverified; verify: TLS
+ * with a valid certificate for the host name, or defer; implicit: TLS from the first byte, verified
+ * (smarthost); starttls: as verify (smarthost's word for it). */
 enum conf_route_tls {
 	ROUTE_TLS_OPPORTUNISTIC, ROUTE_TLS_NONE, ROUTE_TLS_ENCRYPT, ROUTE_TLS_VERIFY,
 	ROUTE_TLS_IMPLICIT, ROUTE_TLS_STARTTLS
@@ -76,7 +76,7 @@ struct conf_route {
 	int64_t port;         /* 0: 25, or 465 for implicit TLS, 587 for starttls, 24 for lmtp */
 	int64_t tls;          /* enum conf_route_tls */
 	struct str username;
-	struct str password;  /* the secret itself, after "file:" and "credential:" were read by main */
+	struct str password;  /* the secret itself: main has read "file:" and "credential:" */
 	bool allow_private;
 	struct str ca_file;   /* trust for verify; empty: the system's */
 };
@@ -88,25 +88,25 @@ struct conf {
 	int64_t node;
 	struct str state_directory, run_directory;
 	struct { const struct conf_listen *item; size_t count; } listen;
-	struct { const struct conf_tls *item; size_t count; } tls; /* the first is the default one */
+	struct { const struct conf_tls *item; size_t count; } tls; /* the first is the default */
 	struct { const struct conf_domain *item; size_t count; } domains;
 	struct {
 		int64_t processes;              /* 0: one per core */
 		int64_t idle_timeout_ms;        /* command read, default 5 minutes */
-		int64_t login_timeout_ms;       /* from connect to a successful AUTH, default 60 s */
-		int64_t message_timeout_ms;     /* whole DATA or BDAT, absolute, default 30 minutes */
+		int64_t login_timeout_ms;       /* connect to successful AUTH, default 60 s */
+		int64_t message_timeout_ms;     /* whole content, absolute, default 30 minutes */
 		int64_t drain_timeout_ms;       /* open DATA at SIGTERM, default 30 s */
 		int64_t client_address;         /* enum conf_client_address: in Received */
 	} submission;
 	struct {
 		struct conf_strs backends;      /* "users" for now */
-		struct conf_strs mechanisms;    /* default SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN */
+		struct conf_strs mechanisms;    /* default: all four, strongest first */
 		struct conf_rate failure_limit; /* "10 / 15m" */
 		int64_t iterations;             /* PBKDF2, default 20000, at least 4096 */
-		int64_t cache_ms;               /* remembered good PLAIN checks, default 60 s; 0: off */
+		int64_t cache_ms;               /* remembered PLAIN checks, default 60 s; 0: off */
 		int64_t workers;                /* default 2 */
-		int64_t step_timeout_ms;        /* a worker that takes longer is killed, default 20 s */
-		int64_t checks_per_network;     /* password checks in flight per client network, default 8 */
+		int64_t step_timeout_ms;        /* a slower worker is killed, default 20 s */
+		int64_t checks_per_network;     /* in flight per client network, default 8 */
 	} auth;
 	struct {
 		uint64_t message_size;           /* bytes, default 50M */
@@ -131,10 +131,18 @@ struct conf {
 		int64_t concurrency;             /* deliveries in all, default 500 */
 	} queue;
 	struct {
-		int64_t connect_ms, greeting_ms, ehlo_ms, mail_ms, rcpt_ms, data_ms, body_ms, final_ms;
+		int64_t connect_ms, greeting_ms, ehlo_ms, mail_ms;
+		int64_t rcpt_ms, data_ms, body_ms, final_ms;
 	} timeouts;                              /* relay, RFC 5321 section 4.5.3.2 */
-	struct { struct str resolver, trust_anchor; } dns; /* "127.0.0.1@5353"; empty: iterate from the root */
-	struct { int64_t target; struct str file; int64_t addresses; } log; /* addresses: enum log_addresses */
+	struct {
+		struct str resolver; /* "127.0.0.1@5353"; empty: iterate from the root */
+		struct str trust_anchor;
+	} dns;
+	struct {
+		int64_t target; /* enum conf_log_target */
+		struct str file;
+		int64_t addresses; /* enum log_addresses */
+	} log;
 	struct arena arena;
 	unsigned references;
 };
@@ -143,7 +151,8 @@ struct conf {
 struct conf *conf_keep(struct conf *c);
 void conf_drop(struct conf **c);
 
-/* A message for the operator: "FILE:LINE: error: …" / "FILE:LINE: warning: …", one per line, sorted by place. */
+/* For the operator: "FILE:LINE: error: …" or "FILE:LINE: warning: …", one per line, sorted by
+ * place. */
 struct conf_report {
 	struct buf text;
 	unsigned errors;
@@ -152,19 +161,21 @@ struct conf_report {
 void conf_report_init(struct conf_report *r);
 void conf_report_clear(struct conf_report *r);
 
-/* Reads and checks a file; NULL when there are errors (all of them are in the report).  Secrets given as
- * "file:" or "credential:" are read now when read_secrets. */
+/* Reads and checks a file; NULL when there are errors (all of them are in the report).  Secrets given
+ * as "file:" or "credential:" are read now when read_secrets. */
 struct conf *conf_read_file(const char *path, bool read_secrets, struct conf_report *report);
 /* Reads what conf_write wrote.  Keys that another role owns stand at their defaults. */
 struct conf *conf_read_text(struct str text, struct conf_report *report);
-/* The tree in the file's own grammar, only keys that differ from their default unless `all`, only those
- * of `roles`; secrets as "***" unless with_secrets. */
+/* The tree in the file's own grammar, only keys that differ from their default unless `all`, only
+ * those of `roles`; secrets as "***" unless with_secrets. */
 void conf_write(const struct conf *c, unsigned roles, bool all, bool with_secrets, struct buf *out);
-/* What a key is, its type, default, range, since, help, value now (c may be NULL); false: no such key. */
+/* What a key is, its type, default, range, since, help, value now (c may be NULL); false: no such
+ * key. */
 bool conf_explain(struct str key, const struct conf *c, struct buf *out);
 /* The body of sallyport.cfg(5): every key as mdoc list items, from the key table. */
 void conf_write_mdoc(struct buf *out);
-/* "limits.per_user 300 recipients / 1h -> 500 recipients / 1h", one line per key that differs. */
+/* limits.per_user "300 recipients / 1h" -> "500 recipients / 1h": a line for each key that differs;
+ * of lists only how many. */
 void conf_write_changes(const struct conf *before, const struct conf *after, struct buf *out);
 
 #endif

@@ -10,7 +10,7 @@ static bool
 has_range(const struct key *k)
 {
 	return k->type == KEY_NUMBER || k->type == KEY_PERCENT || k->type == KEY_DURATION ||
-	    k->type == KEY_SIZE;
+	       k->type == KEY_SIZE;
 }
 
 static void
@@ -73,8 +73,8 @@ conf_explain(struct str key, const struct conf *c, struct buf *out)
 	buf_addf(out, "\ndefault  %s\n", default_text(k));
 	if (key_example(k))
 		buf_addf(out, "example  %.*s = %s;\n", STR_ARG(key_name(k)), key_example(k));
-	buf_addf(out, "reload   %s\nsince    %s\n", k->flags & KEY_RESTART ? "no, needs a restart" : "yes",
-	    SINCE);
+	buf_addf(out, "reload   %s\nsince    %s\n",
+	    k->flags & KEY_RESTART ? "no, needs a restart" : "yes", SINCE);
 	if (k->type == KEY_LIST)
 		print_items(k, out);
 	if (c && !(k->flags & KEY_ITEM)) {

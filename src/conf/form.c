@@ -135,7 +135,8 @@ value_form(enum key_form form, struct str text)
 	case FORM_DOMAIN:
 		return is_domain(text, true) ? NULL : "a domain name";
 	case FORM_HOST:
-		return is_domain(text, false) || is_ip(text) ? NULL : "a host name or a numeric address";
+		return is_domain(text, false) || is_ip(text) ? NULL
+		                                             : "a host name or a numeric address";
 	case FORM_ADDRESS:
 		return is_address(text, false) ? NULL : "a mail address";
 	case FORM_PATH:

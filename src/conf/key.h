@@ -1,6 +1,6 @@
 /*
- * key: the key table.  One row says all about a key: where it stands in the file and in struct conf,
- * its type, range, default (in the file's own grammar), which roles get it, and its help.
+ * key: the key table.  One row says all about a key: where it stands in the file and in struct
+ * conf, its type, range, default (in the file's own grammar), which roles get it, and its help.
  */
 #ifndef CONF_KEY_H
 #define CONF_KEY_H
@@ -26,8 +26,18 @@ enum key_type {
 
 /* What a text holds. */
 enum key_form {
-	FORM_ANY, FORM_HOSTNAME, FORM_DOMAIN, FORM_HOST, FORM_ADDRESS, FORM_PATH, FORM_IP,
-	FORM_RESOLVER, FORM_TO_DOMAIN, FORM_PATTERN, FORM_LOGIN, FORM_SECRET
+	FORM_ANY,
+	FORM_HOSTNAME,
+	FORM_DOMAIN,
+	FORM_HOST,
+	FORM_ADDRESS,
+	FORM_PATH,
+	FORM_IP,
+	FORM_RESOLVER,
+	FORM_TO_DOMAIN,
+	FORM_PATTERN,
+	FORM_LOGIN,
+	FORM_SECRET
 };
 
 enum key_flag {
@@ -49,11 +59,11 @@ struct key {
 	enum key_type type;
 	size_t offset; /* in struct conf, or in the item's struct */
 	unsigned roles;
-	const char *dflt;    /* NULL: none; of an item: what zero bytes mean */
-	const char *example; /* NULL: the default is one */
-	int64_t min, max;    /* number, percent, duration, size; list: most items */
+	const char *dflt;         /* NULL: none; of an item: what zero bytes mean */
+	const char *example;      /* NULL: the default is one */
+	int64_t min, max;         /* number, percent, duration, size; list: most items */
 	const char *const *words; /* of KEY_WORD; of KEY_TEXTS: what may stand there, or NULL */
-	const char *unit;    /* the word that a rate may carry */
+	const char *unit;         /* the word that a rate may carry */
 	size_t item_bytes;
 	enum key_form form;
 	unsigned flags;

@@ -1,5 +1,6 @@
 /*
- * lex: comments are skipped in their three forms; a word is a name, a number or a misplaced anything.
+ * lex: comments are skipped in their three forms; a word is a name, a number or a misplaced
+ * anything.
  */
 #include "conf/lex.h"
 
@@ -58,7 +59,7 @@ static bool
 is_word(char c)
 {
 	return char_is_alpha(c) || char_is_digit(c) || (unsigned char)c >= 0x80 ||
-	    (c != '\0' && strchr("_*-+.%", c));
+	       (c != '\0' && strchr("_*-+.%", c));
 }
 
 static enum lex_kind

@@ -1,6 +1,6 @@
 /*
- * lex: the tokens of libconfig's grammar, only so far as to find what libconfig itself does not tell:
- * includes, numbers that do not fit, NUL in a text, and the likely cause of a syntax error.
+ * lex: the tokens of libconfig's grammar, only so far as to find what libconfig itself does not
+ * tell: includes, numbers that do not fit, NUL in a text, and the likely cause of a syntax error.
  */
 #ifndef CONF_LEX_H
 #define CONF_LEX_H
@@ -11,9 +11,9 @@ enum lex_kind { LEX_END, LEX_WORD, LEX_TEXT, LEX_OPEN_TEXT, LEX_MARK };
 
 struct lex_token {
 	enum lex_kind kind;
-	struct str text;    /* quotes included */
-	int line;           /* where it begins */
-	bool is_first;      /* nothing but blanks before it on its line */
+	struct str text; /* quotes included */
+	int line;        /* where it begins */
+	bool is_first;   /* nothing but blanks before it on its line */
 };
 
 struct lex {

@@ -50,19 +50,19 @@ const char *
 key_type_name(const struct key *k)
 {
 	static const char *const names[] = {
-		[KEY_TEXT] = "a text in double quotes",
-		[KEY_NUMBER] = "a whole number",
-		[KEY_PERCENT] = "a percentage",
-		[KEY_SWITCH] = "true or false",
-		[KEY_WORD] = "one of these words in double quotes",
-		[KEY_DURATION] = "a duration with its unit (ms, s, m, h, d)",
-		[KEY_SIZE] = "a size with its unit (B, k, M, G)",
-		[KEY_RATE] = "a rate: a count and a period",
-		[KEY_RATES] = "a rate: a count and a period",
-		[KEY_TEXTS] = "a list of texts",
-		[KEY_DURATIONS] = "a list of durations",
-		[KEY_LOG] = "a log target",
-		[KEY_LIST] = "a list of groups",
+	    [KEY_TEXT] = "a text in double quotes",
+	    [KEY_NUMBER] = "a whole number",
+	    [KEY_PERCENT] = "a percentage",
+	    [KEY_SWITCH] = "true or false",
+	    [KEY_WORD] = "one of these words in double quotes",
+	    [KEY_DURATION] = "a duration with its unit (ms, s, m, h, d)",
+	    [KEY_SIZE] = "a size with its unit (B, k, M, G)",
+	    [KEY_RATE] = "a rate: a count and a period",
+	    [KEY_RATES] = "a rate: a count and a period",
+	    [KEY_TEXTS] = "a list of texts",
+	    [KEY_DURATIONS] = "a list of durations",
+	    [KEY_LOG] = "a log target",
+	    [KEY_LIST] = "a list of groups",
 	};
 
 	return names[k->type];
@@ -131,7 +131,7 @@ const char *
 key_nearest_group(struct str group, struct str name)
 {
 	static const char *const groups[] = {
-		"submission", "auth", "limits", "sender_policy", "queue", "timeouts", "dns", "log"};
+	    "submission", "auth", "limits", "sender_policy", "queue", "timeouts", "dns", "log"};
 
 	for (size_t i = 0; group.n == 0 && i < sizeof groups / sizeof groups[0]; i++)
 		if (distance(str_of(groups[i]), name) < name.n / 3 + 1)

@@ -1,6 +1,6 @@
 /*
- * read: the only file that knows libconfig.  One walk over its tree; each name is looked up in the key
- * table, each value checked for its type and stored.  Nothing stops at the first mistake.
+ * read: the only file that knows libconfig.  One walk over its tree; each name is looked up in the
+ * key table, each value checked for its type and stored.  Nothing stops at the first mistake.
  */
 #include "conf/read.h"
 
@@ -58,7 +58,8 @@ read_text(struct reader *r, const struct key *k, config_setting_t *s, void *base
 	}
 	buf_init(&why, WHY_BYTES);
 	if (!value_set(k, str_of(config_setting_get_string(s)), base, &r->conf->arena, &why))
-		notes_add(r->notes, line_of(s), NOTE_ERROR, "%s: %.*s", k->path, STR_ARG(buf_str(&why)));
+		notes_add(
+		    r->notes, line_of(s), NOTE_ERROR, "%s: %.*s", k->path, STR_ARG(buf_str(&why)));
 	buf_clear(&why);
 }
 
@@ -107,13 +108,14 @@ is_element(struct reader *r, const struct key *k, config_setting_t *s, struct st
 
 	if (k->words && !is_word_of(k, text)) {
 		notes_add(r->notes, line_of(s), NOTE_ERROR,
-		    "%s: \"%.*s\" is not known; for example %s", k->path, STR_ARG(str_upto(text, 60)),
-		    key_example(k));
+		    "%s: \"%.*s\" is not known; for example %s", k->path,
+		    STR_ARG(str_upto(text, 60)), key_example(k));
 		return false;
 	}
 	if (wanted)
-		notes_add(r->notes, line_of(s), NOTE_ERROR, "%s: \"%.*s\" is not %s, for example %s",
-		    k->path, STR_ARG(str_upto(text, 100)), wanted, key_example(k));
+		notes_add(r->notes, line_of(s), NOTE_ERROR,
+		    "%s: \"%.*s\" is not %s, for example %s", k->path, STR_ARG(str_upto(text, 100)),
+		    wanted, key_example(k));
 	return !wanted;
 }
 
@@ -179,11 +181,11 @@ read_list_of_values(struct reader *r, const struct key *k, config_setting_t *s, 
 	else
 		read_durations(r, k, s, base);
 	if (n < k->min)
-		notes_add(r->notes, line_of(s), NOTE_ERROR, "%s: at least one is needed, for example %s",
-		    k->path, key_example(k));
+		notes_add(r->notes, line_of(s), NOTE_ERROR,
+		    "%s: at least one is needed, for example %s", k->path, key_example(k));
 	if (n > k->max)
-		notes_add(r->notes, line_of(s), NOTE_ERROR, "%s: at most %lld may stand here", k->path,
-		    (long long)k->max);
+		notes_add(r->notes, line_of(s), NOTE_ERROR, "%s: at most %lld may stand here",
+		    k->path, (long long)k->max);
 }
 
 static void
@@ -222,8 +224,8 @@ read_list(struct reader *r, const struct key *k, config_setting_t *s, void *base
 		return;
 	}
 	if (n > k->max) {
-		notes_add(r->notes, line_of(s), NOTE_ERROR, "%s: at most %lld groups may stand here",
-		    k->path, (long long)k->max);
+		notes_add(r->notes, line_of(s), NOTE_ERROR,
+		    "%s: at most %lld groups may stand here", k->path, (long long)k->max);
 		return;
 	}
 	items = arena_new(&r->conf->arena, span.n * k->item_bytes + 1);
@@ -266,14 +268,14 @@ unknown(struct reader *r, config_setting_t *s, struct str group, const char *pat
 	int line = line_of(s);
 
 	if (near)
-		notes_add(r->notes, line, NOTE_ERROR, "unknown key \"%s\"; did you mean \"%.*s\"?", path,
-		    STR_ARG(key_name(near)));
+		notes_add(r->notes, line, NOTE_ERROR, "unknown key \"%s\"; did you mean \"%.*s\"?",
+		    path, STR_ARG(key_name(near)));
 	else if (suggested)
-		notes_add(r->notes, line, NOTE_ERROR, "unknown key \"%s\"; did you mean the group \"%s\"?",
-		    path, suggested);
+		notes_add(r->notes, line, NOTE_ERROR,
+		    "unknown key \"%s\"; did you mean the group \"%s\"?", path, suggested);
 	else if (else_where)
-		notes_add(r->notes, line, NOTE_ERROR, "unknown key \"%s\"; did you mean \"%s\"?", path,
-		    else_where->path);
+		notes_add(r->notes, line, NOTE_ERROR, "unknown key \"%s\"; did you mean \"%s\"?",
+		    path, else_where->path);
 	else
 		notes_add(r->notes, line, NOTE_ERROR, "unknown key \"%s\"", path);
 }
@@ -296,8 +298,8 @@ read_group(struct reader *r, config_setting_t *group, struct str path, void *bas
 		else if (config_setting_type(s) == CONFIG_TYPE_GROUP)
 			read_group(r, s, str_of(full), base);
 		else
-			notes_add(r->notes, line_of(s), NOTE_ERROR, "\"%s\" must be a group: %s: { … };",
-			    full, full);
+			notes_add(r->notes, line_of(s), NOTE_ERROR,
+			    "\"%s\" must be a group: %s: { … };", full, full);
 	}
 }
 
@@ -307,9 +309,11 @@ require(struct reader *r, const config_t *config)
 	for (size_t i = 0; i < key_count; i++) {
 		const struct key *k = &key_table[i];
 
-		if ((k->flags & KEY_REQUIRED) && !(k->flags & KEY_ITEM) && !config_lookup(config, k->path))
-			notes_add(r->notes, 0, NOTE_ERROR, "\"%s\" is missing, for example %s = %s;",
-			    k->path, k->path, key_example(k));
+		if ((k->flags & KEY_REQUIRED) && !(k->flags & KEY_ITEM) &&
+		    !config_lookup(config, k->path))
+			notes_add(r->notes, 0, NOTE_ERROR,
+			    "\"%s\" is missing, for example %s = %s;", k->path, k->path,
+			    key_example(k));
 	}
 }
 
@@ -317,14 +321,17 @@ struct read_tree *
 read_source(const struct source *s, bool is_whole, struct conf *c, struct notes *notes)
 {
 	struct reader r = {c, notes, is_whole};
-	struct read_tree *t = MEM_NEW(struct read_tree);
+	struct read_tree *t;
 
-	scan_values(s, notes);
+	if (!scan_values(s, notes))
+		return NULL;
+	t = MEM_NEW(struct read_tree);
 	config_init(&t->config);
 	/* includes are in the text already; should one slip through, it finds nothing here */
 	config_set_include_dir(&t->config, "/nonexistent");
 	if (!config_read_string(&t->config, s->text.p)) {
-		scan_syntax_error(s, config_error_line(&t->config), config_error_text(&t->config), notes);
+		scan_syntax_error(
+		    s, config_error_line(&t->config), config_error_text(&t->config), notes);
 		read_free(&t);
 		return NULL;
 	}

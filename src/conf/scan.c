@@ -3,6 +3,7 @@
  */
 #include "conf/scan.h"
 
+#include <limits.h>
 #include <stdint.h>
 
 #include "conf/lex.h"
@@ -46,20 +47,28 @@ has_nul_escape(struct str text)
 	return false;
 }
 
-void
+static void
+scan_value(const struct lex_token *t, struct notes *notes)
+{
+	if (t->kind == LEX_WORD && is_wrapped_number(t->text))
+		notes_add(notes, t->line, NOTE_ERROR, "%.*s: the number is too large",
+		    STR_ARG(str_upto(t->text, 40)));
+	if (t->kind == LEX_TEXT && has_nul_escape(t->text))
+		notes_add(notes, t->line, NOTE_ERROR, "a text cannot hold a NUL byte (\\x00)");
+}
+
+bool
 scan_values(const struct source *s, struct notes *notes)
 {
 	struct lex_token t;
 	struct lex l;
 
 	lex_init(&l, buf_str(&s->text));
-	for (t = lex_next(&l); t.kind != LEX_END; t = lex_next(&l)) {
-		if (t.kind == LEX_WORD && is_wrapped_number(t.text))
-			notes_add(notes, t.line, NOTE_ERROR, "%.*s: the number is too large",
-			    STR_ARG(str_upto(t.text, 40)));
-		if (t.kind == LEX_TEXT && has_nul_escape(t.text))
-			notes_add(notes, t.line, NOTE_ERROR, "a text cannot hold a NUL byte (\\x00)");
-	}
+	for (t = lex_next(&l); t.kind != LEX_END && t.kind != LEX_OPEN_TEXT; t = lex_next(&l))
+		scan_value(&t, notes);
+	if (t.kind == LEX_OPEN_TEXT)
+		scan_syntax_error(s, INT_MAX, "syntax error", notes);
+	return t.kind == LEX_END;
 }
 
 static bool
@@ -72,16 +81,17 @@ static bool
 is_amount(struct str word)
 {
 	return word.n > 1 && char_is_digit(word.p[0]) && !str_istarts(word, STR("0x")) &&
-	    !str_has(word, '.') &&
-	    (char_is_alpha(word.p[word.n - 1]) || word.p[word.n - 1] == '%') &&
-	    word.p[word.n - 1] != 'L';
+	       !str_has(word, '.') &&
+	       (char_is_alpha(word.p[word.n - 1]) || word.p[word.n - 1] == '%') &&
+	       word.p[word.n - 1] != 'L';
 }
 
 static bool
 is_bare_word(const struct lex_token *t)
 {
 	return t->kind == LEX_WORD && !char_is_digit(t->text.p[0]) && t->text.p[0] != '-' &&
-	    t->text.p[0] != '+' && !str_ieq(t->text, STR("true")) && !str_ieq(t->text, STR("false"));
+	       t->text.p[0] != '+' && !str_ieq(t->text, STR("true")) &&
+	       !str_ieq(t->text, STR("false"));
 }
 
 /* Why this token, between these two, cannot stand; NULL: it may. */
@@ -97,8 +107,9 @@ fault(const struct lex_token *before, const struct lex_token *t, const struct le
 	if (t->kind == LEX_WORD && is_amount(t->text))
 		return "a number with a unit needs double quotes, for example \"5m\"";
 	if (t->kind == LEX_WORD && is_mark(after, "=:"))
-		return str_has(t->text, '.') ? "a name cannot hold a dot; a group is written auth: { … };"
-					     : NULL;
+		return str_has(t->text, '.')
+		           ? "a name cannot hold a dot; a group is written auth: { … };"
+		           : NULL;
 	if (is_mark(before, "=:,([") && is_bare_word(t))
 		return "this needs double quotes (or is it true or false?)";
 	if (is_mark(t, "=:") && is_mark(after, ";,})]"))

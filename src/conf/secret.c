@@ -42,8 +42,8 @@ read_secret(const struct place *at, int fd, struct arena *arena)
 		return complain(at, "not a file");
 	if (st.st_mode & 077)
 		notes_add(at->notes, at->line, NOTE_WARNING,
-		    "routes.password: %s can be read by others than its owner (mode %03o)", at->path,
-		    (unsigned)st.st_mode & 0777);
+		    "routes.password: %s can be read by others than its owner (mode %03o)",
+		    at->path, (unsigned)st.st_mode & 0777);
 	n = read(fd, bytes, sizeof bytes);
 	if (n < 0)
 		return complain(at, strerror(errno));
@@ -89,7 +89,8 @@ resolve(struct str password, struct place *at, struct arena *arena)
 	at->path = arena_str(arena, password).p;
 	directory = getenv("CREDENTIALS_DIRECTORY");
 	if (!directory)
-		return complain(at, "CREDENTIALS_DIRECTORY is not set: no LoadCredential= in the unit?");
+		return complain(
+		    at, "CREDENTIALS_DIRECTORY is not set: no LoadCredential= in the unit?");
 	at->path = arena_printf(arena, "%s/%.*s", directory, STR_ARG(str_from(password, 11))).p;
 	return read_file(at, arena);
 }

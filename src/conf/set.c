@@ -88,7 +88,8 @@ set_rates(const struct key *k, struct str text, void *base, struct arena *arena,
 
 	while (str_split(&rest, ',', &part)) {
 		if (n == RATES_MAX || !value_rate(part, k->unit, &rates[n]))
-			return expected(k, text, "a rate: a count, a slash and a period with its unit", why);
+			return expected(
+			    k, text, "a rate: a count, a slash and a period with its unit", why);
 		n++;
 	}
 	kept = ARENA_ARRAY(arena, struct conf_rate, n);
@@ -123,7 +124,7 @@ set_text(const struct key *k, struct str text, void *base, struct arena *arena, 
 {
 	const char *wanted = value_form(k->form, text);
 	bool is_name = k->form == FORM_HOSTNAME || k->form == FORM_DOMAIN ||
-	    k->form == FORM_TO_DOMAIN || k->form == FORM_HOST;
+	               k->form == FORM_TO_DOMAIN || k->form == FORM_HOST;
 
 	/* an empty text takes a key back to "not given", where it may be left out */
 	if (wanted && (text.n || (k->flags & KEY_REQUIRED)))
@@ -149,10 +150,12 @@ value_set(const struct key *k, struct str text, void *base, struct arena *arena,
 		return set_rates(k, text, base, arena, why);
 	case KEY_RATE:
 		return value_rate(text, k->unit, place(k, base)) ||
-		    expected(k, text, "a rate: a count, a slash and a period with its unit", why);
+		       expected(
+		           k, text, "a rate: a count, a slash and a period with its unit", why);
 	case KEY_DURATION:
 		if (!value_duration(text, &n))
-			return expected(k, text, "a duration: a number and a unit (ms, s, m, h, d)", why);
+			return expected(
+			    k, text, "a duration: a number and a unit (ms, s, m, h, d)", why);
 		return store_number(k, n, base, why);
 	case KEY_SIZE:
 		if (!value_size(text, &bytes))

@@ -83,7 +83,8 @@ add(struct joining *j, struct str text)
 static bool
 complain(struct joining *j, const char *what, const char *detail)
 {
-	notes_add(j->notes, j->source->line, NOTE_ERROR, "%s%s%s", what, *detail ? ": " : "", detail);
+	notes_add(
+	    j->notes, j->source->line, NOTE_ERROR, "%s%s%s", what, *detail ? ": " : "", detail);
 	return false;
 }
 

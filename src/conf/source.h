@@ -1,6 +1,7 @@
 /*
  * source: the text of a configuration, with what it includes put in its place, and where each line
- * came from.  libconfig is given the result, so that it opens no file and every message has a place.
+ * came from.  libconfig is given the result, so that it opens no file and every message has a
+ * place.
  */
 #ifndef CONF_SOURCE_H
 #define CONF_SOURCE_H
@@ -27,7 +28,8 @@ struct source_place {
 
 void source_init(struct source *s);
 void source_clear(struct source *s);
-/* False, and notes, when the text cannot be parsed: unreadable, too large, NUL bytes, bad includes. */
+/* False, and notes, when the text cannot be parsed: unreadable, too large, NUL bytes, bad includes.
+ */
 bool source_read_file(struct source *s, const char *path, struct notes *notes) MUST_USE;
 /* A text that may not include anything. */
 bool source_read_text(struct source *s, struct str text, struct notes *notes) MUST_USE;

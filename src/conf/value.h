@@ -1,6 +1,7 @@
 /*
- * value: texts of the configuration and what they mean, both ways.  What is printed reads back to the
- * same value.  Parsers are total: bytes of any kind go in, out-parameters change only on success.
+ * value: texts of the configuration and what they mean, both ways.  What is printed reads back to
+ * the same value.  Parsers are total: bytes of any kind go in, out-parameters change only on
+ * success.
  */
 #ifndef CONF_VALUE_H
 #define CONF_VALUE_H
@@ -23,7 +24,8 @@ void value_print_rate(const struct conf_rate *rate, const char *unit, struct buf
 void value_print_text(struct str text, struct buf *out);
 
 /* Parses the text of a key, stores it at its place in `base`; false: why says what is wrong. */
-bool value_set(const struct key *k, struct str text, void *base, struct arena *arena, struct buf *why) MUST_USE;
+bool value_set(const struct key *k, struct str text, void *base, struct arena *arena,
+    struct buf *why) MUST_USE;
 bool value_set_number(const struct key *k, int64_t number, void *base, struct buf *why) MUST_USE;
 /* The value in the file's grammar; a KEY_LIST only says how many items. */
 void value_print(const struct key *k, const void *base, struct buf *out);

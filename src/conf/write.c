@@ -1,5 +1,6 @@
 /*
- * write: key after key in the table's order; a group is opened by the first of its keys that is written.
+ * write: key after key in the table's order; a group is opened by the first of its keys that is
+ * written.
  */
 #include "conf/write.h"
 
@@ -68,12 +69,13 @@ is_unset(const struct key *k, const void *item)
 		return ((const struct key_span *)(const void *)at)->n == 0;
 	default:
 		return *(const int64_t *)(const void *)at == 0 &&
-		    !(k->flags & (KEY_REQUIRED | KEY_SHOWN));
+		       !(k->flags & (KEY_REQUIRED | KEY_SHOWN));
 	}
 }
 
 static void
-write_item(const struct key *list, const void *item, unsigned roles, bool with_secrets, struct buf *out)
+write_item(
+    const struct key *list, const void *item, unsigned roles, bool with_secrets, struct buf *out)
 {
 	struct str path = str_of(list->path);
 
@@ -94,7 +96,8 @@ write_item(const struct key *list, const void *item, unsigned roles, bool with_s
 }
 
 void
-write_value(const struct key *k, const struct conf *c, unsigned roles, bool with_secrets, struct buf *out)
+write_value(
+    const struct key *k, const struct conf *c, unsigned roles, bool with_secrets, struct buf *out)
 {
 	const char *indent = key_group(k).n ? "\n\t\t" : "\n\t";
 	struct key_span span;
@@ -170,7 +173,8 @@ list_length(const struct key *k, const struct conf *c)
 
 /* Groups may hold secrets: only how many there are is told. */
 static void
-write_list_change(const struct key *k, const struct conf *before, const struct conf *after, struct buf *out)
+write_list_change(
+    const struct key *k, const struct conf *before, const struct conf *after, struct buf *out)
 {
 	size_t was = list_length(k, before), is = list_length(k, after);
 

@@ -13,6 +13,7 @@ struct conf *conf_default(void);
 /* postmaster@ the first domain; empty without one. */
 struct str conf_default_postmaster(const struct conf *c, struct arena *arena);
 /* The value of a key of c that is no item's, in the grammar: lists with all their groups. */
-void write_value(const struct key *k, const struct conf *c, unsigned roles, bool with_secrets, struct buf *out);
+void write_value(
+    const struct key *k, const struct conf *c, unsigned roles, bool with_secrets, struct buf *out);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * limits: leaky buckets in whole numbers.  What is used is counted in 1/period of a unit, so that each
- * millisecond gives back exactly `count` of them and nothing is lost to rounding, however often a
- * bucket is looked at.  Configuration bounds count and period so that their product fits 64 bits.
+ * limits: leaky buckets in whole numbers.  What is used is counted in 1/period of a unit, so that
+ * each millisecond gives back exactly `count` of them and nothing is lost to rounding, however
+ * often a bucket is looked at.  Configuration bounds count and period so that their product fits 64
+ * bits.
  */
 #include "policy/limits.h"
 
@@ -60,7 +61,8 @@ capacity(const struct bucket *b)
 	return b->count * b->period_ms;
 }
 
-/* A bucket after the time that went by.  A clock that was set back gives nothing and takes nothing. */
+/* A bucket after the time that went by.  A clock that was set back gives nothing and takes nothing.
+ */
 static struct bucket
 at(struct bucket b, int64_t now_ms)
 {
@@ -127,28 +129,24 @@ wait_for(const struct bucket *b, uint64_t n)
 	return (int64_t)(lacking / b->count + (lacking % b->count != 0));
 }
 
-bool
-limits_take(struct limits *l, struct str name, const struct conf_rates *rates, uint64_t n, int64_t now_ms,
-    int64_t *retry_ms_out)
+int64_t
+limits_take(
+    struct limits *l, struct str name, const struct conf_rates *rates, uint64_t n, int64_t now_ms)
 {
 	struct entry *kept = map_get(l->names, name), now;
 	int64_t longest_ms = 0;
 
-	*retry_ms_out = 0;
 	fit(kept, rates, now_ms, &now);
 	for (size_t i = 0; i < now.count; i++) {
 		int64_t wait_ms = wait_for(&now.bucket[i], n);
 
 		if (wait_ms < 0)
-			return false;
+			return -1;
 		if (wait_ms > longest_ms)
 			longest_ms = wait_ms;
 	}
-	*retry_ms_out = longest_ms;
-	if (longest_ms)
-		return false;
-	if (!now.count || !n)
-		return true;
+	if (longest_ms || !now.count || !n)
+		return longest_ms;
 	if (!kept) {
 		kept = MEM_NEW(struct entry);
 		(void)map_put(l->names, name, kept);
@@ -156,7 +154,7 @@ limits_take(struct limits *l, struct str name, const struct conf_rates *rates, u
 	for (size_t i = 0; i < now.count; i++)
 		now.bucket[i].used += n * now.bucket[i].period_ms;
 	*kept = now;
-	return true;
+	return 0;
 }
 
 void
@@ -270,7 +268,7 @@ load_bucket(struct str *rest, struct bucket *out)
 		return false;
 	out->at_ms = (int64_t)at_ms;
 	return out->count && out->period_ms && at_ms <= INT64_MAX &&
-	    !__builtin_mul_overflow(out->count, out->period_ms, &all) && out->used <= all;
+	       !__builtin_mul_overflow(out->count, out->period_ms, &all) && out->used <= all;
 }
 
 static bool

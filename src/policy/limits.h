@@ -1,7 +1,7 @@
 /*
  * limits: how much in which time.  A bucket per name and rate, refilled evenly; time is passed in
- * (clock_ms, because buckets survive restarts).  Pure data: the owner keeps and stores it.  Names are
- * compared as bytes: give the login in its one form.  At most 8 rates of a rule count.
+ * (clock_ms, because buckets survive restarts).  Pure data: the owner keeps and stores it.  Names
+ * are compared as bytes: give the login in its one form.  At most 8 rates of a rule count.
  */
 #ifndef POLICY_LIMITS_H
 #define POLICY_LIMITS_H
@@ -14,16 +14,20 @@ struct limits; /* name -> one bucket per rate of its rule */
 struct limits *limits_new(void);
 void limits_free(struct limits **l);
 
-/* Takes n from every bucket of the name, or from none: false, and *retry_ms_out until n could be had (0: never). */
-bool limits_take(struct limits *l, struct str name, const struct conf_rates *rates, uint64_t n, int64_t now_ms,
-    int64_t *retry_ms_out) MUST_USE;
-void limits_give_back(struct limits *l, struct str name, const struct conf_rates *rates, uint64_t n);
+/* Takes n from every bucket of the name: 0.  Or from none, and says in how many milliseconds n
+ * could be had; -1: never. */
+int64_t limits_take(struct limits *l, struct str name, const struct conf_rates *rates, uint64_t n,
+    int64_t now_ms) MUST_USE;
+void limits_give_back(
+    struct limits *l, struct str name, const struct conf_rates *rates, uint64_t n);
 /* Used of the first rate now, for messages: "14 of 300". */
-uint64_t limits_used(const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms);
+uint64_t limits_used(
+    const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms);
 /* Forgets names whose buckets are full again. */
 void limits_prune(struct limits *l, int64_t now_ms);
 
-/* Snapshot: names and levels; load is total and false on malformed bytes (nothing is taken over then). */
+/* Snapshot: names and levels; load is total and false on malformed bytes (nothing is taken over
+ * then). */
 void limits_save(const struct limits *l, struct buf *out);
 bool limits_load(struct limits *l, struct str bytes) MUST_USE;
 

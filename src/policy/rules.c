@@ -44,8 +44,8 @@ is_given(const struct conf_strs *addresses, const struct address *address)
 	for (size_t i = 0; i < addresses->count; i++) {
 		struct str pattern = addresses->str[i];
 		bool is_match = str_starts(pattern, STR("*@"))
-		    ? str_ieq(address->domain, str_from(pattern, 2))
-		    : is_same_as(address, pattern);
+		                    ? str_ieq(address->domain, str_from(pattern, 2))
+		                    : is_same_as(address, pattern);
 
 		if (is_match)
 			return true;

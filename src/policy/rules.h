@@ -7,9 +7,9 @@
 #include "conf/conf.h"
 #include "mail/address.h"
 
-/* The login's own address (a login without a domain stands for user@ each of the configured domains), and
- * what sender_policy.send_as gives it: exact addresses or "*@domain".  Case and needless quoting do not
- * matter; sub-addresses ("alice+x@") are not the user's unless given. */
+/* The login's own address (a login without a domain stands for user@ each of the configured
+ * domains), and what sender_policy.send_as gives it: exact addresses or "*@domain".  Case and
+ * needless quoting do not matter; sub-addresses ("alice+x@") are not the user's unless given. */
 bool rules_may_send(const struct conf *c, struct str user, const struct address *address);
 
 #endif

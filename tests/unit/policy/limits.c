@@ -16,19 +16,15 @@ static const struct conf_rates none = {NULL, 0};
 static bool
 take(struct limits *l, const char *name, const struct conf_rates *rates, uint64_t n, int64_t now_ms)
 {
-	int64_t retry_ms;
-
-	return limits_take(l, str_of(name), rates, n, now_ms, &retry_ms);
+	return limits_take(l, str_of(name), rates, n, now_ms) == 0;
 }
 
 Test(limits, full_then_even_refill)
 {
 	struct limits *l = limits_new();
-	int64_t retry_ms;
 
 	cr_assert(take(l, "a", &one, 10, start_ms));
-	cr_assert_not(limits_take(l, STR("a"), &one, 1, start_ms, &retry_ms));
-	cr_assert_eq(retry_ms, hour_ms / 10);
+	cr_assert_eq(limits_take(l, STR("a"), &one, 1, start_ms), hour_ms / 10);
 	cr_assert_not(take(l, "a", &one, 1, start_ms + hour_ms / 10 - 1));
 	cr_assert(take(l, "a", &one, 1, start_ms + hour_ms / 10));
 	cr_assert_not(take(l, "a", &one, 1, start_ms + hour_ms / 10));
@@ -40,12 +36,12 @@ Test(limits, full_then_even_refill)
 Test(limits, many_small_steps_equal_one)
 {
 	struct limits *l = limits_new();
-	int64_t ms, retry_ms;
+	int64_t ms;
 	bool taken = false;
 
 	cr_assert(take(l, "a", &one, 10, start_ms));
 	for (ms = 1; ms <= hour_ms && !taken; ms += 7)
-		taken = limits_take(l, STR("a"), &one, 1, start_ms + ms, &retry_ms);
+		taken = take(l, "a", &one, 1, start_ms + ms);
 	cr_assert_leq(ms - 7, hour_ms / 10 + 7);
 	limits_free(&l);
 }
@@ -53,12 +49,9 @@ Test(limits, many_small_steps_equal_one)
 Test(limits, more_than_a_bucket_is_never)
 {
 	struct limits *l = limits_new();
-	int64_t retry_ms = 5;
 
-	cr_assert_not(limits_take(l, STR("a"), &one, 11, start_ms, &retry_ms));
-	cr_assert_eq(retry_ms, 0);
-	cr_assert_not(limits_take(l, STR("a"), &one, UINT64_MAX, start_ms, &retry_ms));
-	cr_assert_eq(retry_ms, 0);
+	cr_assert_eq(limits_take(l, STR("a"), &one, 11, start_ms), -1);
+	cr_assert_eq(limits_take(l, STR("a"), &one, UINT64_MAX, start_ms), -1);
 	cr_assert(take(l, "a", &one, 10, start_ms), "nothing was taken");
 	limits_free(&l);
 }
@@ -70,7 +63,7 @@ Test(limits, all_rates_or_none)
 
 	cr_assert(take(l, "a", &two, 10, now_ms));
 	now_ms += hour_ms;
-	cr_assert_not(limits_take(l, STR("a"), &two, 6, now_ms, &retry_ms));
+	retry_ms = limits_take(l, STR("a"), &two, 6, now_ms);
 	cr_assert_gt(retry_ms, 0);
 	cr_assert_eq(limits_used(l, STR("a"), &two, now_ms), 0, "the hour's bucket was left alone");
 	cr_assert(take(l, "a", &two, 6, now_ms + retry_ms));
