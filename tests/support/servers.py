@@ -2,6 +2,7 @@
 their own, so that no mail server is ever installed on the machine (Debian's remove one another)."""
 import fcntl
 import os
+import signal
 import subprocess
 
 import gateway as g
@@ -56,11 +57,14 @@ def popen(directory, script, log):
     inside = (f"set -e; mount -t overlay overlay -o lowerdir={ROOT}/root/usr:/usr /usr; "
               f"mount --bind {directory}/passwd /etc/passwd; mount --bind {directory}/group /etc/group; {script}")
     with open(log, "wb") as out:
-        return subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", inside], stdout=out, stderr=out,
+        return subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c", inside], stdout=out, stderr=out,
                                 stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def stop(process):
-    """The whole process namespace."""
+    """The first process of the namespace, and with it all others."""
+    with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as f:
+        for child in f.read().split():
+            os.kill(int(child), signal.SIGKILL)
     process.kill()
     process.wait(10)
