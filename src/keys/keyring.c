@@ -1,0 +1,250 @@
+/*
+ * keyring: a handful of keys in a list, newest first.
+ */
+#include "keys/keyring.h"
+
+#include <gnutls/abstract.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+struct key {
+	struct key *next;
+	gnutls_privkey_t private;
+	unsigned char id[KEYRING_ID_BYTES];
+	uint32_t algorithm;
+	uint32_t bits;
+	unsigned place;
+	bool is_old;
+	int64_t old_since_ms;
+};
+
+struct keyring {
+	struct key *first;
+};
+
+/* What a stranger's handshake may make us sign with.  Above all not RSA without padding, which would be
+ * decryption by another name, and nothing with SHA-1. */
+static const gnutls_sign_algorithm_t allowed[] = {
+    GNUTLS_SIGN_RSA_SHA256, GNUTLS_SIGN_RSA_SHA384, GNUTLS_SIGN_RSA_SHA512,
+    GNUTLS_SIGN_RSA_PSS_SHA256, GNUTLS_SIGN_RSA_PSS_SHA384, GNUTLS_SIGN_RSA_PSS_SHA512,
+    GNUTLS_SIGN_RSA_PSS_RSAE_SHA256, GNUTLS_SIGN_RSA_PSS_RSAE_SHA384,
+    GNUTLS_SIGN_RSA_PSS_RSAE_SHA512, GNUTLS_SIGN_ECDSA_SHA256, GNUTLS_SIGN_ECDSA_SHA384,
+    GNUTLS_SIGN_ECDSA_SHA512, GNUTLS_SIGN_ECDSA_SECP256R1_SHA256,
+    GNUTLS_SIGN_ECDSA_SECP384R1_SHA384, GNUTLS_SIGN_ECDSA_SECP521R1_SHA512,
+    GNUTLS_SIGN_EDDSA_ED25519, GNUTLS_SIGN_EDDSA_ED448};
+
+struct keyring *
+keyring_new(void)
+{
+	return MEM_NEW(struct keyring);
+}
+
+static void
+key_free(struct key *key)
+{
+	if (key->private)
+		gnutls_privkey_deinit(key->private);
+	mem_free(key);
+}
+
+void
+keyring_free(struct keyring **k)
+{
+	struct key *next;
+
+	if (!*k)
+		return;
+	for (struct key *key = (*k)->first; key; key = next) {
+		next = key->next;
+		key_free(key);
+	}
+	mem_free(*k);
+	*k = NULL;
+}
+
+size_t
+keyring_count(const struct keyring *k)
+{
+	size_t n = 0;
+
+	for (const struct key *key = k->first; key; key = key->next)
+		n++;
+	return n;
+}
+
+static struct key *
+find(const struct keyring *k, struct str id)
+{
+	for (struct key *key = k->first; key && id.n == KEYRING_ID_BYTES; key = key->next)
+		if (memcmp(key->id, id.p, KEYRING_ID_BYTES) == 0)
+			return key;
+	return NULL;
+}
+
+/* ---- taking keys ---- */
+
+static bool
+read_id(struct key *key)
+{
+	gnutls_pubkey_t public;
+	size_t n = sizeof key->id;
+	bool ok;
+
+	if (gnutls_pubkey_init(&public) != 0)
+		return false;
+	ok = gnutls_pubkey_import_privkey(public, key->private, 0, 0) == 0 &&
+	    gnutls_pubkey_get_key_id(public, GNUTLS_KEYID_USE_SHA256, key->id, &n) == 0 &&
+	    n == sizeof key->id;
+	gnutls_pubkey_deinit(public);
+	return ok;
+}
+
+static bool
+is_known_kind(int algorithm)
+{
+	return algorithm == GNUTLS_PK_RSA || algorithm == GNUTLS_PK_RSA_PSS ||
+	    algorithm == GNUTLS_PK_ECDSA || algorithm == GNUTLS_PK_EDDSA_ED25519 ||
+	    algorithm == GNUTLS_PK_EDDSA_ED448;
+}
+
+static const char *
+read_key(struct key *key, struct str pem)
+{
+	gnutls_datum_t text = {(unsigned char *)pem.p, (unsigned)pem.n};
+	int r;
+
+	if (gnutls_privkey_init(&key->private) != 0)
+		die("keys: no memory");
+	r = gnutls_privkey_import_x509_raw(key->private, &text, GNUTLS_X509_FMT_PEM, NULL, 0);
+	if (r == GNUTLS_E_DECRYPTION_FAILED)
+		return "the key is encrypted with a password: store it without one";
+	if (r == GNUTLS_E_BASE64_UNEXPECTED_HEADER_ERROR || r == GNUTLS_E_BASE64_DECODING_ERROR ||
+	    r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+		return "there is no PEM private key in it";
+	if (r != 0)
+		return gnutls_strerror(r);
+	r = gnutls_privkey_get_pk_algorithm(key->private, &key->bits);
+	if (!is_known_kind(r))
+		return "a key of this kind is not supported (RSA, EC, Ed25519 and Ed448 are)";
+	key->algorithm = (uint32_t)r;
+	return read_id(key) ? NULL : "its public half cannot be computed";
+}
+
+static void
+retire(struct keyring *k, unsigned place)
+{
+	for (struct key *key = k->first; key; key = key->next)
+		if (key->place == place && !key->is_old) {
+			key->is_old = true;
+			key->old_since_ms = clock_mono_ms();
+		}
+}
+
+static void
+forget_old(struct keyring *k)
+{
+	int64_t before = clock_mono_ms() - KEYRING_OLD_MS;
+	unsigned count = 0;
+
+	/* newest first: whatever comes after the sixteenth is older */
+	for (struct key **link = &k->first; *link;) {
+		struct key *key = *link;
+
+		if (key->is_old && (++count > KEYRING_OLD_MAX || key->old_since_ms < before)) {
+			*link = key->next;
+			key_free(key);
+		} else {
+			link = &key->next;
+		}
+	}
+}
+
+static void
+take_out(struct keyring *k, struct key *key)
+{
+	for (struct key **link = &k->first; *link; link = &(*link)->next)
+		if (*link == key) {
+			*link = key->next;
+			return;
+		}
+}
+
+bool
+keyring_put(struct keyring *k, unsigned place, struct str pem, const char **why_out)
+{
+	struct key *key = MEM_NEW(struct key), *same;
+
+	*why_out = read_key(key, pem);
+	if (*why_out) {
+		key_free(key);
+		return false;
+	}
+	same = find(k, str_make((const char *)key->id, sizeof key->id));
+	if (same && !same->is_old && same->place != place) {
+		/* one key for two certificates */
+		retire(k, place);
+		key_free(key);
+		return true;
+	}
+	retire(k, place);
+	if (same) {
+		take_out(k, same);
+		key_free(same);
+	}
+	key->place = place;
+	key->next = k->first;
+	k->first = key;
+	forget_old(k);
+	return true;
+}
+
+/* ---- answering ---- */
+
+bool
+keyring_find(const struct keyring *k, struct str id, uint32_t *algorithm_out, uint32_t *bits_out)
+{
+	const struct key *key = find(k, id);
+
+	if (!key)
+		return false;
+	*algorithm_out = key->algorithm;
+	*bits_out = key->bits;
+	return true;
+}
+
+static bool
+may_sign(const struct key *key, const struct keyring_request *r)
+{
+	gnutls_digest_algorithm_t hash = gnutls_sign_get_hash_algorithm(r->algorithm);
+
+	if (r->is_hash && (hash == GNUTLS_DIG_UNKNOWN || r->data.n != gnutls_hash_get_len(hash)))
+		return false;
+	for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
+		if (allowed[i] == r->algorithm)
+			return gnutls_sign_supports_pk_algorithm(r->algorithm, key->algorithm);
+	return false;
+}
+
+size_t
+keyring_sign(const struct keyring *k, const struct keyring_request *r,
+    unsigned char signature_out[KEYRING_SIGNATURE_MAX])
+{
+	const struct key *key = find(k, r->id);
+	gnutls_datum_t in = {(unsigned char *)r->data.p, (unsigned)r->data.n}, out = {0};
+	size_t n = 0;
+	int e;
+
+	if (!key || !may_sign(key, r))
+		return 0;
+	e = r->is_hash ? gnutls_privkey_sign_hash2(key->private, r->algorithm, 0, &in, &out) :
+	                 gnutls_privkey_sign_data2(key->private, r->algorithm, 0, &in, &out);
+	if (e == 0 && out.size <= KEYRING_SIGNATURE_MAX) {
+		memcpy(signature_out, out.data, out.size);
+		n = out.size;
+	}
+	gnutls_free(out.data);
+	return n;
+}

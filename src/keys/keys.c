@@ -1,0 +1,251 @@
+/*
+ * keys: the role that alone holds private keys.  It has no file and no network: key files come as
+ * descriptors from main, requests from roles on channels that main made.
+ */
+#include "keys/keys.h"
+
+#include <errno.h>
+#include <event2/event_struct.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "keys/keyring.h"
+
+enum { SECOND_LOOK_MS = 20 };
+
+/* A question about an unknown key, asked once more a moment later: main gives a new key to us before it gives
+ * the certificate to others, but what it says and what they ask come on different channels. */
+struct question {
+	struct event timer;
+	uint32_t call;
+	char id[KEYRING_ID_BYTES];
+};
+
+struct peer {
+	struct keys *keys;
+	struct channel *channel;
+	struct question *question; /* a peer asks and waits: at most one */
+	struct peer *next;
+};
+
+struct keys {
+	struct event_base *base;
+	struct keyring *ring;
+	struct peer *peers;
+};
+
+static struct keys *
+keys_of(struct role *r)
+{
+	struct keys *k = r->state;
+
+	if (!k) {
+		k = MEM_NEW(struct keys);
+		k->base = r->base;
+		k->ring = keyring_new();
+		r->state = k;
+	}
+	return k;
+}
+
+/* ---- key files ---- */
+
+/* 0, or the errno of the refusal; EFBIG: no key is that large. */
+static int
+read_file(int fd, struct buf *out)
+{
+	for (;;) {
+		char *to = buf_room(out, 4096);
+		ssize_t n;
+
+		if (!to)
+			return EFBIG;
+		n = read(fd, to, 4096);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? errno : 0;
+		out->n += (size_t)n;
+	}
+}
+
+static void
+keys_grant(struct role *r, const struct message_grant *grant, int fd)
+{
+	const char *why = NULL;
+	struct buf pem;
+	int error;
+
+	if (fd < 0)
+		return;
+	buf_init(&pem, KEYRING_FILE_MAX);
+	/* at once in full: growth would leave pieces of the key behind in freed memory */
+	if (grant->kind == GRANT_PRIVATE_KEY && buf_room(&pem, KEYRING_FILE_MAX)) {
+		error = read_file(fd, &pem);
+		if (error)
+			why = strerrordesc_np(error);
+		if (error || !keyring_put(keys_of(r)->ring, grant->index, buf_str(&pem), &why))
+			log_error("private key %.*s: %s", STR_ARG(grant->name), why);
+		mem_wipe(pem.p, pem.cap);
+	}
+	buf_clear(&pem);
+	close(fd);
+}
+
+/* ---- requests ---- */
+
+static void
+answer_sign(struct keys *k, struct channel *c, const struct packet *p)
+{
+	const struct message_sign *m = &p->message->sign;
+	struct keyring_request request = {m->key_id, m->algorithm, m->is_hash, m->data};
+	unsigned char signature[KEYRING_SIGNATURE_MAX];
+	size_t n = keyring_sign(k->ring, &request, signature);
+	struct message_signed answer = {n > 0, {(const char *)signature, n}};
+
+	(void)!channel_answer(c, p->call, MESSAGE_SIGNED, &answer, -1);
+}
+
+static void
+question_free(struct peer *peer)
+{
+	event_del(&peer->question->timer);
+	mem_free(peer->question);
+	peer->question = NULL;
+}
+
+static bool
+answer_key(struct peer *peer, uint32_t call, struct str id, bool is_last)
+{
+	struct message_key answer = {0};
+
+	answer.known = keyring_find(peer->keys->ring, id, &answer.algorithm, &answer.bits);
+	if (answer.known || is_last)
+		(void)!channel_answer(peer->channel, call, MESSAGE_KEY, &answer, -1);
+	return answer.known;
+}
+
+static void
+on_second_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct peer *peer = arg;
+
+	(void)fd;
+	(void)what;
+	answer_key(peer, peer->question->call, str_make(peer->question->id, KEYRING_ID_BYTES), true);
+	question_free(peer);
+}
+
+static void
+hear_key_ask(struct peer *peer, uint32_t call, struct str id)
+{
+	struct timeval wait = {0, SECOND_LOOK_MS * 1000};
+	bool may_wait = id.n == KEYRING_ID_BYTES && !peer->question;
+
+	if (answer_key(peer, call, id, !may_wait) || !may_wait)
+		return;
+	peer->question = MEM_NEW(struct question);
+	peer->question->call = call;
+	memcpy(peer->question->id, id.p, KEYRING_ID_BYTES);
+	event_assign(&peer->question->timer, peer->keys->base, -1, 0, on_second_look, peer);
+	event_add(&peer->question->timer, &wait);
+}
+
+static void
+on_request(struct channel *c, const struct packet *p, void *arg)
+{
+	struct peer *peer = arg;
+
+	if (p->fd >= 0)
+		close(p->fd);
+	if (p->type == MESSAGE_SIGN)
+		answer_sign(peer->keys, c, p);
+	else if (p->type == MESSAGE_KEY_ASK)
+		hear_key_ask(peer, p->call, p->message->key_ask.key_id);
+	else if (p->type != MESSAGE_HELLO)
+		log_error("keys: unexpected %s", message_name(p->type));
+}
+
+static void
+peer_free(struct peer *peer)
+{
+	struct peer **link = &peer->keys->peers;
+
+	while (*link != peer)
+		link = &(*link)->next;
+	*link = peer->next;
+	if (peer->question)
+		question_free(peer);
+	channel_free(&peer->channel);
+	mem_free(peer);
+}
+
+static void
+on_lost(struct channel *c, void *arg)
+{
+	(void)c;
+	peer_free(arg);
+}
+
+static void
+keys_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
+{
+	struct peer *peer = MEM_NEW(struct peer);
+
+	(void)kind;
+	(void)index;
+	peer->keys = keys_of(r);
+	peer->channel = channel_new(r->base, fd, on_request, on_lost, peer);
+	peer->next = peer->keys->peers;
+	peer->keys->peers = peer;
+}
+
+/* ---- life ---- */
+
+/* The random generator opens what it needs. */
+static void
+keys_prepare(struct role *r, struct sandbox *sandbox)
+{
+	unsigned char some[16];
+
+	(void)r;
+	(void)sandbox;
+	if (gnutls_rnd(GNUTLS_RND_KEY, some, sizeof some) != 0 ||
+	    gnutls_rnd(GNUTLS_RND_NONCE, some, sizeof some) != 0)
+		die("keys: no random bytes");
+}
+
+static int
+keys_start(struct role *r)
+{
+	keys_of(r);
+	return 0;
+}
+
+static void
+keys_end(struct role *r)
+{
+	struct keys *k = r->state;
+
+	if (!k)
+		return;
+	while (k->peers)
+		peer_free(k->peers);
+	keyring_free(&k->ring);
+	mem_free(k);
+	r->state = NULL;
+}
+
+const struct role_spec keys_role = {
+    .name = "keys",
+    .conf = CONF_KEYS,
+    .grant = keys_grant,
+    .peer = keys_peer,
+    .prepare = keys_prepare,
+    .start = keys_start,
+    .end = keys_end,
+};

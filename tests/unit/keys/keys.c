@@ -1,0 +1,217 @@
+/*
+ * keys: the role on its channels, as a thread and as a process in its sandbox.
+ */
+#include "keys/keys.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "pem.h"
+
+struct setting {
+	struct event_base *base;
+	struct channel *main;
+	int main_fd; /* the role's end */
+	int peer_fd;
+	pid_t pid;
+	pthread_t thread;
+	bool is_process;
+	bool is_ready;
+};
+
+static void
+from_role(struct channel *c, const struct packet *p, void *arg)
+{
+	struct setting *s = arg;
+
+	(void)c;
+	if (p->type == MESSAGE_READY)
+		s->is_ready = true;
+}
+
+static void
+lost(struct channel *c, void *arg)
+{
+	(void)c;
+	(void)arg;
+	cr_assert(false, "the role died");
+}
+
+static void *
+run_thread(void *arg)
+{
+	struct setting *s = arg;
+
+	role_run(&keys_role, ROLE_KEYS, 0, s->main_fd, true);
+	return NULL;
+}
+
+static void
+grant(struct setting *s, unsigned place, struct str pem)
+{
+	struct message_grant m = {.kind = GRANT_PRIVATE_KEY, .index = (uint8_t)place, .name = STR("mail.key")};
+	int fd = memfd_create("key", MFD_CLOEXEC);
+
+	cr_assert(write(fd, pem.p, pem.n) == (ssize_t)pem.n);
+	lseek(fd, 0, SEEK_SET);
+	cr_assert(channel_send(s->main, MESSAGE_GRANT, &m, fd) == 0);
+	close(fd);
+}
+
+static void
+open_setting(struct setting *s, bool is_process, struct str pem)
+{
+	struct message_peer peer = {.role = ROLE_SUBMISSION};
+	struct message_start start = {0};
+	int fds[2], peers[2];
+	int64_t end = clock_mono_ms() + 10000;
+
+	*s = (struct setting){.is_process = is_process};
+	cr_assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0);
+	cr_assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, peers) == 0);
+	s->main_fd = fds[1];
+	s->peer_fd = peers[0];
+	if (is_process) {
+		s->pid = fork();
+		if (s->pid == 0) {
+			close(fds[0]);
+			close(peers[0]);
+			close(peers[1]);
+			_exit(role_run(&keys_role, ROLE_KEYS, 0, s->main_fd, false));
+		}
+		close(fds[1]);
+	} else {
+		pthread_create(&s->thread, NULL, run_thread, s);
+	}
+	s->base = event_base_new();
+	s->main = channel_new(s->base, fds[0], from_role, lost, s);
+	grant(s, 0, pem);
+	cr_assert(channel_send(s->main, MESSAGE_PEER, &peer, peers[1]) == 0);
+	close(peers[1]);
+	cr_assert(channel_send(s->main, MESSAGE_START, &start, -1) == 0);
+	while (!s->is_ready && clock_mono_ms() < end)
+		event_base_loop(s->base, EVLOOP_ONCE);
+	cr_assert(s->is_ready);
+}
+
+static int
+close_setting(struct setting *s)
+{
+	int status = 0;
+
+	channel_free(&s->main);
+	close(s->peer_fd);
+	if (s->is_process)
+		waitpid(s->pid, &status, 0);
+	else
+		pthread_join(s->thread, NULL);
+	event_base_free(s->base);
+	return status;
+}
+
+static bool
+ask(struct setting *s, struct str id, struct message_key *out)
+{
+	struct message_key_ask m = {id};
+	enum message_type type;
+	union message answer;
+	struct buf room;
+
+	buf_init(&room, 1 << 20);
+	cr_assert(channel_call_blocking(s->peer_fd, MESSAGE_KEY_ASK, &m, 5000, &room, &type, &answer) == 0);
+	cr_assert(type == MESSAGE_KEY);
+	*out = answer.key;
+	buf_clear(&room);
+	return out->known;
+}
+
+static bool
+sign(struct setting *s, const struct pem *p, uint32_t algorithm)
+{
+	struct message_sign m = {pem_id(p), algorithm, false, STR("to be signed")};
+	gnutls_datum_t in = {(unsigned char *)m.data.p, (unsigned)m.data.n}, out;
+	enum message_type type;
+	union message answer;
+	struct buf room;
+	bool ok;
+
+	buf_init(&room, 1 << 20);
+	cr_assert(channel_call_blocking(s->peer_fd, MESSAGE_SIGN, &m, 5000, &room, &type, &answer) == 0);
+	cr_assert(type == MESSAGE_SIGNED);
+	ok = answer.signature.ok;
+	out.data = (unsigned char *)answer.signature.signature.p;
+	out.size = (unsigned)answer.signature.signature.n;
+	if (ok)
+		cr_assert(gnutls_pubkey_verify_data2(p->public, algorithm, 0, &in, &out) >= 0);
+	buf_clear(&room);
+	return ok;
+}
+
+static void
+whole_life(bool is_process)
+{
+	struct pem one, two, locked;
+	struct message_key key;
+	struct setting s;
+	int status;
+
+	pem_init(&one, GNUTLS_PK_ECDSA, true, NULL);
+	pem_init(&two, GNUTLS_PK_RSA, false, NULL);
+	pem_init(&locked, GNUTLS_PK_RSA, true, "x");
+	open_setting(&s, is_process, pem_str(&one));
+	cr_assert(ask(&s, pem_id(&one), &key));
+	cr_assert(key.algorithm == GNUTLS_PK_ECDSA && key.bits == 256);
+	cr_assert(!ask(&s, pem_id(&two), &key));
+	cr_assert(!ask(&s, STR("no id"), &key));
+	cr_assert(sign(&s, &one, GNUTLS_SIGN_ECDSA_SECP256R1_SHA256));
+	cr_assert(!sign(&s, &one, GNUTLS_SIGN_RSA_RAW));
+	cr_assert(!sign(&s, &two, GNUTLS_SIGN_RSA_SHA256));
+	/* a key that cannot be used leaves the former one; a good one comes into use at once */
+	grant(&s, 0, pem_str(&locked));
+	cr_assert(ask(&s, pem_id(&one), &key));
+	grant(&s, 0, pem_str(&two));
+	cr_assert(ask(&s, pem_id(&two), &key), "a question just behind the grant finds it");
+	cr_assert(sign(&s, &two, GNUTLS_SIGN_RSA_PSS_RSAE_SHA256));
+	cr_assert(sign(&s, &one, GNUTLS_SIGN_ECDSA_SHA256), "running sessions still have the old one");
+	status = close_setting(&s);
+	cr_assert(status == 0);
+	pem_clear(&one);
+	pem_clear(&two);
+	pem_clear(&locked);
+}
+
+Test(keys, as_a_thread, .timeout = 60)
+{
+	whole_life(false);
+}
+
+Test(keys, in_its_sandbox, .timeout = 60)
+{
+	whole_life(true);
+}
+
+Test(keys, a_peer_that_leaves_with_a_question_open, .timeout = 60)
+{
+	struct message_key_ask m = {STR("0123456789abcdef0123456789abcdef")};
+	struct setting s;
+	struct pem p;
+	enum message_type type;
+	union message answer;
+	struct buf room;
+
+	pem_init(&p, GNUTLS_PK_ECDSA, true, NULL);
+	open_setting(&s, false, pem_str(&p));
+	buf_init(&room, 1 << 20);
+	/* gives up before the second look */
+	cr_assert(channel_call_blocking(s.peer_fd, MESSAGE_KEY_ASK, &m, 1, &room, &type, &answer) == -1);
+	buf_clear(&room);
+	cr_assert(close_setting(&s) == 0);
+	pem_clear(&p);
+}
