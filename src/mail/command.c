@@ -1,7 +1,8 @@
 /*
  * command: strict grammars; one table row per parameter of MAIL and RCPT.  Tolerated because common
- * clients say it: one blank behind "FROM:" or "TO:", blanks at the end of a line, and host names
- * with underscores or UTF-8 in EHLO.  Nothing else is guessed.
+ * clients say it: one blank behind "FROM:" or "TO:", blanks at the end of a line, and in EHLO host
+ * names with underscores or UTF-8 and literals of any form (zone ids, no "IPv6:").  Nothing else is
+ * guessed.
  */
 #include "mail/command.h"
 
@@ -26,9 +27,13 @@ malformed(const char *what)
 static bool
 has_control(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
+	for (size_t i = 0; i < s.n; i++) {
 		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
 			return true;
+		/* U+0080..U+009F */
+		if (i && (unsigned char)s.p[i - 1] == 0xc2 && (unsigned char)s.p[i] < 0xa0)
+			return true;
+	}
 	return false;
 }
 
@@ -50,18 +55,18 @@ command_split(struct str line, struct str *verb_out, struct str *args_out)
 bool
 command_is_helo(struct str args)
 {
-	if (args.n == 0 || args.n > HELO_MAX)
+	if (args.n == 0 || args.n > HELO_MAX || has_control(args) || !str_is_utf8(args))
 		return false;
-	if (args.p[0] == '[')
-		return address_is_literal(args);
+	if (args.p[0] == '[' && args.p[args.n - 1] == ']' && args.n > 2)
+		args = str_make(args.p + 1, args.n - 2);
 	for (size_t i = 0; i < args.n; i++) {
 		char c = args.p[i];
 
 		if (!char_is_alpha(c) && !char_is_digit(c) && !((unsigned char)c & 0x80) &&
-		    c != '-' && c != '.' && c != '_' && c != ':')
+		    !strchr("-._:%", c))
 			return false;
 	}
-	return str_is_utf8(args);
+	return true;
 }
 
 /* ---- parameters ---- */

@@ -139,13 +139,15 @@ dot_check_end(struct dot_check *c)
 bool
 dot_stuff(struct str in, bool *at_line_start, struct buf *out)
 {
+	bool is_start = *at_line_start;
 	size_t from = 0;
 
-	for (size_t i = find(in, 0, '.'); i < in.n; i = find(in, i + 1, '.')) {
-		if (i ? in.p[i - 1] != '\n' : !*at_line_start)
-			continue;
-		buf_add(out, in.p + from, i + 1 - from);
-		from = i; /* the dot once more */
+	for (size_t i = 0; i < in.n; i = find(in, i, '\n') + 1) {
+		if (is_start && in.p[i] == '.') {
+			buf_add(out, in.p + from, i + 1 - from);
+			from = i; /* the dot once more */
+		}
+		is_start = true;
 	}
 	buf_adds(out, str_from(in, from));
 	if (in.n)

@@ -38,11 +38,9 @@ Test(command, split)
 Test(command, helo)
 {
 	static const char *yes[] = {"a", "mail.example.com", "my_pc", "host.", "[192.0.2.1]",
-	    "[IPv6:::1]",
-		"b\xc3\xbcro", "2001:db8::1"};
-	static const char *no[] = {"", "a b", "a\tb", "a;b", "a(b", "a\x1b[", "a\x7f", "[x]",
-	    "[1.2.3.4", "a]",
-		"a\"b", "<a>", "\xff", "a\r", "a\\b", S299};
+		"[IPv6:::1]", "b\xc3\xbcro", "2001:db8::1", "[x]", "[fe80::1%en0]"};
+	static const char *no[] = {"", "a b", "a\tb", "a;b", "a(b", "a\x1b[", "a\x7f", "[]", "[",
+		"[1.2.3.4", "[a[b]", "a]", "a\"b", "<a>", "\xff", "a\r", "a\\b", "a\xc2\x85", S299};
 
 	for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
 		cr_expect(command_is_helo(str_of(yes[i])), "%s", yes[i]);
