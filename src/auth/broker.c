@@ -1,0 +1,372 @@
+/*
+ * broker: the role that decides logins.  Only writer of the account store; holds the cache of good
+ * checks and the counts of bad ones; lets workers do what blocks.
+ */
+#include "auth/broker.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "auth/auth.h"
+#include "auth/login.h"
+#include "auth/users.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { OPEN_AGAIN_MS = 1000, SWEEP_S = 30, TEXT_BYTES = 1024 };
+
+/* ---- the store ---- */
+
+static void
+close_store(struct broker *b, const char *why)
+{
+	log_error("accounts: %s", why);
+	accounts_close(&b->accounts);
+	b->open_after_ms = clock_mono_ms() + OPEN_AGAIN_MS;
+	b->changes++;
+}
+
+struct accounts *
+broker_store(struct broker *b)
+{
+	char error[ACCOUNTS_ERROR_BYTES];
+
+	if (b->accounts || clock_mono_ms() < b->open_after_ms)
+		return b->accounts;
+	b->accounts = accounts_open(b->directory, error);
+	if (!b->accounts)
+		close_store(b, error);
+	return b->accounts;
+}
+
+enum accounts_result
+broker_find(struct broker *b, struct str user, struct account *out)
+{
+	struct accounts *a = broker_store(b);
+	enum accounts_result result = a ? accounts_find(a, user, out) : ACCOUNTS_BROKEN;
+
+	if (a && result == ACCOUNTS_BROKEN)
+		close_store(b, accounts_error(a));
+	return result;
+}
+
+/* ---- the operator ---- */
+
+struct request {
+	struct channel *from;
+	uint32_t call;
+};
+
+static void
+send_row(struct str values, void *arg)
+{
+	const struct request *r = arg;
+	struct message_admin_row m = {values};
+
+	(void)!channel_answer(r->from, r->call, MESSAGE_ADMIN_ROW, &m, -1);
+}
+
+static void
+send_done(const struct request *r, uint8_t code, struct str text)
+{
+	struct message_admin_done m = {.exit_code = code, .text = text};
+
+	(void)!channel_answer(r->from, r->call, MESSAGE_ADMIN_DONE, &m, -1);
+}
+
+static void
+log_change(const struct message_admin *m, const struct claim *target)
+{
+	struct str reason = message_values_get(m->values, "reason");
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "admin");
+	log_str(&l, "id", STR("-"));
+	log_str(&l, "action", m->verb);
+	log_str(&l, "by", m->by);
+	log_str(&l, "via", STR("socket"));
+	log_user(&l, "target", claim_name(target));
+	if (reason.n)
+		log_quoted(&l, "reason", reason);
+	log_end(&l);
+}
+
+static void
+end_sessions(struct broker *b, struct str user)
+{
+	struct message_auth_user_gone m = {user};
+
+	for (int i = 0; i < BROKER_SUBMISSIONS_MAX; i++)
+		if (b->submissions[i] &&
+		    channel_send(b->submissions[i], MESSAGE_AUTH_USER_GONE, &m, -1) != 0)
+			log_warn("auth: submission %d did not hear that a user is gone", i);
+}
+
+/* Before the operator hears "done", nothing old holds any more. */
+static void
+follow_up(struct broker *b, const struct message_admin *m)
+{
+	struct claim target;
+
+	if (!users_is_change(m->verb) || !claim_user(message_values_get(m->values, "name"), &target))
+		return;
+	b->changes++;
+	if (users_is_void(m->verb))
+		cache_void(b->cache, claim_name(&target));
+	if (users_is_end(m->verb))
+		end_sessions(b, claim_name(&target));
+	log_change(m, &target);
+}
+
+static void
+run_verb(struct broker *b, const struct request *r, const struct message_admin *m)
+{
+	struct accounts *a = broker_store(b);
+	struct users_out out = {.row = send_row, .arg = (void *)r};
+	struct buf text;
+	uint8_t code;
+
+	if (!a) {
+		send_done(r, USERS_IO, STR("the account store cannot be opened; see the log"));
+		return;
+	}
+	buf_init(&text, TEXT_BYTES);
+	out.text = &text;
+	code = users_run(a, m->verb, m->values, &out);
+	if (code == USERS_OK)
+		follow_up(b, m);
+	else if (code == USERS_IO)
+		close_store(b, accounts_error(a));
+	send_done(r, code, buf_str(&text));
+	buf_clear(&text);
+}
+
+static void
+hear_control(struct channel *c, const struct packet *p, void *arg)
+{
+	struct request r = {.from = c, .call = p->call};
+	const struct message_admin *m = &p->message->admin;
+	struct broker *b = arg;
+
+	if (p->fd >= 0)
+		close(p->fd);
+	if (p->type == MESSAGE_HELLO)
+		return;
+	if (p->type != MESSAGE_ADMIN)
+		log_error("auth: unexpected %s from control", message_name(p->type));
+	else if (str_eq(m->verb, STR("test.auth")))
+		login_test(b, c, p->call, m->values);
+	else if (users_is_verb(m->verb))
+		run_verb(b, &r, m);
+	else
+		send_done(&r, USERS_USAGE, STR("auth does not know this verb"));
+}
+
+static void
+lose_control(struct channel *c, void *arg)
+{
+	struct broker *b = arg;
+
+	login_drop_all(b, c);
+	channel_free(&b->control);
+}
+
+/* ---- submission ---- */
+
+static void
+hear_submission(struct channel *c, const struct packet *p, void *arg)
+{
+	struct broker *b = arg;
+
+	if (p->fd >= 0)
+		close(p->fd);
+	switch (p->type) {
+	case MESSAGE_AUTH_START:
+		login_start(b, c, p->call, &p->message->auth_start);
+		break;
+	case MESSAGE_AUTH_STEP:
+		login_step(b, c, p->call, &p->message->auth_step);
+		break;
+	case MESSAGE_AUTH_CANCEL:
+		login_cancel(b, c, &p->message->auth_cancel);
+		break;
+	case MESSAGE_HELLO:
+		break;
+	default:
+		log_error("auth: unexpected %s from submission", message_name(p->type));
+	}
+}
+
+static void
+lose_submission(struct channel *c, void *arg)
+{
+	struct broker *b = arg;
+
+	login_drop_all(b, c);
+	for (int i = 0; i < BROKER_SUBMISSIONS_MAX; i++)
+		if (b->submissions[i] == c)
+			channel_free(&b->submissions[i]);
+}
+
+/* ---- the role ---- */
+
+static void
+end_worker(unsigned index, void *arg)
+{
+	struct broker *b = arg;
+	struct message_restart m = {
+	    .role = ROLE_WORKER, .index = (uint8_t)index, .reason = STR("a step took too long")};
+
+	(void)!channel_send(b->role->main, MESSAGE_RESTART, &m, -1);
+}
+
+static void
+on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	login_sweep(arg);
+}
+
+/* Made by whatever main sends first: a peer or the grant. */
+static struct broker *
+broker_of(struct role *r)
+{
+	struct broker *b = r->state;
+
+	if (b)
+		return b;
+	b = MEM_NEW(struct broker);
+	b->role = r;
+	b->directory_fd = -1;
+	b->cache = cache_new();
+	b->failures = failures_new();
+	b->pool = pool_new(r->base, end_worker, b);
+	b->logins = map_new();
+	r->state = b;
+	return b;
+}
+
+/* SQLite wants a path; the descriptor knows the real one, whoever may search the way to it. */
+static void
+broker_grant(struct role *r, const struct message_grant *grant, int fd)
+{
+	struct broker *b = broker_of(r);
+	char self[40], path[PATH_MAX];
+	ssize_t n;
+
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	n = fd >= 0 && grant->kind == GRANT_STATE ? readlink(self, path, sizeof path) : -1;
+	if (n <= 0 || b->directory_fd >= 0) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	b->directory_fd = fd;
+	mem_free(b->directory);
+	b->directory = mem_text(path, (size_t)n);
+}
+
+static void
+broker_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
+{
+	struct broker *b = broker_of(r);
+
+	if (kind == ROLE_WORKER) {
+		pool_worker(b->pool, index, fd);
+	} else if (kind == ROLE_CONTROL) {
+		if (b->control)
+			lose_control(b->control, b);
+		b->control = channel_new(r->base, fd, hear_control, lose_control, b);
+	} else if (kind == ROLE_SUBMISSION && index < BROKER_SUBMISSIONS_MAX) {
+		if (b->submissions[index])
+			lose_submission(b->submissions[index], b);
+		b->submissions[index] =
+		    channel_new(r->base, fd, hear_submission, lose_submission, b);
+	} else {
+		close(fd);
+	}
+}
+
+static void
+broker_prepare(struct role *r, struct sandbox *sandbox)
+{
+	struct broker *b = broker_of(r);
+
+	if (!b->directory)
+		b->directory = mem_text(r->conf->state_directory.p, r->conf->state_directory.n);
+	b->paths[0] = (struct sandbox_path){.path = "/dev/urandom"};
+	b->paths[1] = (struct sandbox_path){
+	    .path = b->directory_fd < 0 ? b->directory : NULL, .fd = b->directory_fd, .may_write = true};
+	sandbox->paths = b->paths;
+	sandbox->path_count = sizeof b->paths / sizeof *b->paths;
+}
+
+static void
+take_limits(struct broker *b, const struct conf *conf)
+{
+	pool_limit(b->pool, (struct pool_limits){.step_timeout_ms = conf->auth.step_timeout_ms,
+				.per_network = (uint64_t)conf->auth.checks_per_network});
+}
+
+/* A store that cannot be opened is no reason to end: logins hear 454 until it can. */
+static int
+broker_start(struct role *r)
+{
+	struct broker *b = broker_of(r);
+	struct timeval each = {.tv_sec = SWEEP_S};
+
+	take_limits(b, r->conf);
+	(void)broker_store(b);
+	b->sweep = event_new(r->base, -1, EV_PERSIST, on_sweep, b);
+	if (!b->sweep || evtimer_add(b->sweep, &each) != 0)
+		die("no event for the sweep");
+	return 0;
+}
+
+static void
+broker_reload(struct role *r, const struct conf *before)
+{
+	(void)before;
+	take_limits(broker_of(r), r->conf);
+}
+
+static void
+broker_end(struct role *r)
+{
+	struct broker *b = r->state;
+
+	if (!b)
+		return;
+	login_drop_all(b, NULL);
+	for (int i = 0; i < BROKER_SUBMISSIONS_MAX; i++)
+		channel_free(&b->submissions[i]);
+	channel_free(&b->control);
+	pool_free(&b->pool);
+	if (b->sweep)
+		event_free(b->sweep);
+	map_free(&b->logins);
+	cache_free(&b->cache);
+	failures_free(&b->failures);
+	accounts_close(&b->accounts);
+	if (b->directory_fd >= 0)
+		close(b->directory_fd);
+	mem_free(b->directory);
+	mem_free(b);
+	r->state = NULL;
+}
+
+const struct role_spec auth_role = {
+    .name = "auth",
+    .conf = CONF_AUTH,
+    .sandbox = {.needs = SANDBOX_READ | SANDBOX_WRITE},
+    .grant = broker_grant,
+    .peer = broker_peer,
+    .prepare = broker_prepare,
+    .start = broker_start,
+    .reload = broker_reload,
+    .end = broker_end,
+};

@@ -1,0 +1,40 @@
+/*
+ * broker: what the broker's files share: the role (broker.c) owns everything, the conversations
+ * (login.c) use it.
+ */
+#ifndef AUTH_BROKER_H
+#define AUTH_BROKER_H
+
+#include "auth/accounts.h"
+#include "auth/cache.h"
+#include "auth/failures.h"
+#include "auth/pool.h"
+#include "base/map.h"
+#include "ipc/role.h"
+
+enum { BROKER_SUBMISSIONS_MAX = 64 };
+
+struct broker {
+	struct role *role;
+	char *directory;         /* of the store */
+	int directory_fd;
+	struct sandbox_path paths[2];
+	struct accounts *accounts; /* NULL: cannot be opened now */
+	int64_t open_after_ms;   /* monotonic: no new attempt before */
+	uint64_t changes;        /* of passwords and suspensions, so far */
+	struct cache *cache;
+	struct failures *failures;
+	struct pool *pool;
+	struct map *logins;      /* conversations under way, by session */
+	uint64_t tests;
+	struct event *sweep;
+	struct channel *submissions[BROKER_SUBMISSIONS_MAX];
+	struct channel *control;
+};
+
+/* NULL: the store is broken (logged). */
+struct accounts *broker_store(struct broker *b);
+/* Looks up, and closes a store that failed. */
+enum accounts_result broker_find(struct broker *b, struct str user, struct account *out);
+
+#endif

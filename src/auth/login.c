@@ -1,0 +1,437 @@
+/*
+ * login: PLAIN and LOGIN are read here to the end, so that a check that was good a moment ago needs
+ * no worker; SCRAM is only looked at for the name and goes step by step through one worker.
+ *
+ * What a stranger hears never tells whether the account exists or is suspended: an unknown name gets
+ * a made-up secret, a suspended one its own salt with keys that nothing fits, and then everything
+ * takes the same way.  The reason stands in the log only.
+ */
+#include "auth/login.h"
+
+#include "auth/verdict.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { TEXTS_MAX = 4096 };
+
+static const struct login_mechanism mechanisms[] = {
+    {"PLAIN", LOGIN_WANTS_FIRST, "", claim_plain, true},
+    {"LOGIN", LOGIN_WANTS_USER, "Username:", claim_user, true},
+    {"SCRAM-SHA-256", LOGIN_WANTS_FIRST, "", claim_scram, false},
+    {"SCRAM-SHA-256-PLUS", LOGIN_WANTS_FIRST, "", claim_scram, false},
+};
+
+const struct conf *
+login_conf(const struct login *l)
+{
+	return l->broker->role->conf;
+}
+
+static bool
+is_offered(const struct conf *conf, struct str mechanism)
+{
+	for (size_t i = 0; i < conf->auth.mechanisms.count; i++)
+		if (str_eq(conf->auth.mechanisms.str[i], mechanism))
+			return true;
+	return false;
+}
+
+static const struct login_mechanism *
+mechanism_find(const struct conf *conf, struct str name)
+{
+	for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
+		if (str_eq(str_of(mechanisms[i].name), name))
+			return is_offered(conf, name) ? &mechanisms[i] : NULL;
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static struct str
+key_of(const uint64_t *session)
+{
+	return str_make((const char *)session, sizeof *session);
+}
+
+static void
+wipe(struct login_bytes *s)
+{
+	if (s->p)
+		mem_wipe(s->p, s->n);
+	mem_free(s->p);
+	*s = (struct login_bytes){0};
+}
+
+static void
+keep(struct login_bytes *s, struct str from)
+{
+	wipe(s);
+	s->p = mem_text(from.p, from.n);
+	s->n = from.n;
+}
+
+void
+login_end(struct login *l)
+{
+	if (map_get(l->broker->logins, key_of(&l->session)) == l)
+		map_remove(l->broker->logins, key_of(&l->session));
+	pool_leave(l->broker->pool, &l->job);
+	if (l->delay)
+		event_free(l->delay);
+	wipe(&l->message);
+	arena_clear(&l->arena);
+	mem_wipe(l->secret_text, sizeof l->secret_text);
+	mem_free(l);
+}
+
+static struct login *
+login_new(struct broker *b, struct channel *from, uint32_t call, uint64_t session)
+{
+	struct login *l = MEM_NEW(struct login);
+
+	l->broker = b;
+	l->from = from;
+	l->call = call;
+	l->session = session;
+	l->started_ms = clock_mono_ms();
+	arena_init(&l->arena, TEXTS_MAX);
+	return l;
+}
+
+static struct login *
+login_find(struct broker *b, const struct channel *from, uint64_t session)
+{
+	struct login *l = map_get(b->logins, key_of(&session));
+
+	return l && l->from == from ? l : NULL;
+}
+
+/* ---- the check ---- */
+
+static struct str
+password_of(const struct login *l)
+{
+	struct claim claim;
+
+	if (l->mechanism->first == LOGIN_WANTS_USER)
+		return str_make(l->message.p, l->message.n);
+	return claim_plain(str_make(l->message.p, l->message.n), &claim) ? claim.password : STR("");
+}
+
+static bool
+is_known_good(const struct login *l)
+{
+	return l->mechanism->has_password && !l->claim.is_for_other && !l->is_test &&
+	    login_conf(l)->auth.cache_ms > 0 &&
+	    cache_has(l->broker->cache, claim_name(&l->claim), password_of(l));
+}
+
+/* The stored secret, or one that nothing fits, made in the same steps for every name; false: the store is
+ * broken.  An unknown name shows the iteration count that most accounts have. */
+static bool
+choose_secret(struct login *l)
+{
+	struct str user = claim_name(&l->claim);
+	struct account account;
+	struct secret fake;
+	enum accounts_result found = broker_find(l->broker, user, &account);
+	struct str key;
+	uint32_t usual;
+
+	if (found != ACCOUNTS_OK && found != ACCOUNTS_NONE)
+		return false;
+	key = accounts_key(l->broker->accounts);
+	usual = accounts_usual_iterations(l->broker->accounts);
+	secret_fake(key, user, usual ? usual : (uint32_t)login_conf(l)->auth.iterations, &fake);
+	if (found == ACCOUNTS_OK && account.is_suspended) {
+		secret_spoil(&account.secret, key, user);
+		l->reason = "suspended";
+	}
+	secret_text(found == ACCOUNTS_OK ? &account.secret : &fake, l->secret_text);
+	l->changes = l->broker->changes;
+	mem_wipe(&account, sizeof account);
+	return true;
+}
+
+/* A password or suspension that changed while the worker was at work counts already: the account as it is
+ * now must be the one that was checked.  ACCOUNTS_NONE when it is not. */
+static enum accounts_result
+look_again(const struct login *l)
+{
+	char text[SECRET_TEXT_BYTES];
+	struct account account;
+	enum accounts_result found;
+
+	if (l->changes == l->broker->changes)
+		return ACCOUNTS_OK;
+	found = broker_find(l->broker, claim_name(&l->claim), &account);
+	if (found != ACCOUNTS_OK)
+		return found;
+	if (account.is_suspended || strcmp(secret_text(&account.secret, text), l->secret_text) != 0)
+		found = ACCOUNTS_NONE;
+	mem_wipe(&account, sizeof account);
+	return found;
+}
+
+static void
+checked_well(struct login *l)
+{
+	enum accounts_result found = look_again(l);
+
+	if (found == ACCOUNTS_NONE) {
+		verdict_no(l);
+		return;
+	}
+	if (found != ACCOUNTS_OK) {
+		verdict_unknown(l, "store_unavailable");
+		return;
+	}
+	if (l->mechanism->has_password && !l->is_test)
+		cache_add(l->broker->cache, claim_name(&l->claim), password_of(l),
+		    login_conf(l)->auth.cache_ms);
+	verdict_ok(l, false);
+}
+
+static void
+on_checked(struct pool_job *job, const struct message_check_answer *m, const char *trouble)
+{
+	struct login *l = job->arg;
+
+	switch (m ? m->outcome : AUTH_TEMPFAIL) {
+	case AUTH_CONTINUE:
+		verdict_ask(l, LOGIN_TALKING, m->challenge);
+		return;
+	case AUTH_OK:
+		checked_well(l);
+		return;
+	case AUTH_FAIL:
+		verdict_no(l);
+		return;
+	default:
+		verdict_unknown(l, trouble ? trouble : "backend_failed");
+	}
+}
+
+/* While it waited, another session may have proved the same password, or its network gone too far. */
+static bool
+settle(struct pool_job *job)
+{
+	struct login *l = job->arg;
+
+	if (verdict_is_throttled(l)) {
+		verdict_throttled(l);
+		return true;
+	}
+	if (!is_known_good(l))
+		return false;
+	verdict_ok(l, true);
+	return true;
+}
+
+static void
+check(struct login *l)
+{
+	bool is_login = l->mechanism->first == LOGIN_WANTS_USER;
+	const char *trouble;
+
+	if (!choose_secret(l)) {
+		verdict_unknown(l, "store_unavailable");
+		return;
+	}
+	l->state = LOGIN_CHECKING;
+	l->job.start = (struct message_check_start){
+	    .mechanism = str_of(l->mechanism->name),
+	    .first = is_login ? claim_name(&l->claim) : str_make(l->message.p, l->message.n),
+	    .second = is_login ? str_make(l->message.p, l->message.n) : STR(""),
+	    .hostname = l->hostname,
+	    .binding = l->binding,
+	    .plus_offered = l->binding.n > 0 && is_offered(login_conf(l), STR("SCRAM-SHA-256-PLUS")),
+	    .user = claim_name(&l->claim),
+	    .secret = str_of(l->secret_text),
+	};
+	l->job.network = l->network;
+	l->job.done = on_checked;
+	l->job.settle = settle;
+	l->job.arg = l;
+	trouble = pool_begin(l->broker->pool, &l->job);
+	if (trouble)
+		verdict_unknown(l, trouble);
+}
+
+/* ---- what the client says ---- */
+
+static void
+attempt(struct login *l)
+{
+	if (verdict_is_throttled(l))
+		verdict_throttled(l);
+	else if (is_known_good(l))
+		verdict_ok(l, true);
+	else
+		check(l);
+}
+
+static void
+take(struct login *l, struct str message)
+{
+	switch (l->state) {
+	case LOGIN_WANTS_FIRST:
+		if (!l->mechanism->claim(message, &l->claim)) {
+			verdict_malformed(l);
+			return;
+		}
+		keep(&l->message, message);
+		attempt(l);
+		return;
+	case LOGIN_WANTS_USER:
+		if (!l->mechanism->claim(message, &l->claim))
+			verdict_malformed(l);
+		else
+			verdict_ask(l, LOGIN_WANTS_PASSWORD, STR("Password:"));
+		return;
+	case LOGIN_WANTS_PASSWORD:
+		if (!claim_is_password(message)) {
+			verdict_malformed(l);
+			return;
+		}
+		keep(&l->message, message);
+		attempt(l);
+		return;
+	case LOGIN_TALKING:
+		if (message.n > CLAIM_MESSAGE_MAX) {
+			verdict_malformed(l);
+			return;
+		}
+		keep(&l->message, message);
+		l->job.response = str_make(l->message.p, l->message.n);
+		l->state = LOGIN_CHECKING;
+		pool_go_on(l->broker->pool, &l->job);
+		return;
+	case LOGIN_CHECKING:
+	case LOGIN_DELAYED:
+		/* the session does not wait for its answer: it breaks the rules */
+		verdict_malformed(l);
+		return;
+	}
+}
+
+static void
+describe(struct login *l, const struct message_auth_start *m)
+{
+	l->port = m->port;
+	l->client = arena_str(&l->arena, str_upto(m->client, 64));
+	l->tls = arena_str(&l->arena, str_upto(m->tls, 32));
+	l->hostname = arena_str(&l->arena, str_upto(m->hostname, 255));
+	l->binding = arena_str(&l->arena, str_upto(m->binding, 64));
+	l->network = claim_network(l->client, l->network_bytes);
+	l->mechanism = mechanism_find(login_conf(l), m->mechanism);
+}
+
+void
+login_start(struct broker *b, struct channel *from, uint32_t call, const struct message_auth_start *m)
+{
+	struct login *l = map_get(b->logins, key_of(&m->session));
+
+	/* a session that begins anew has forgotten its last attempt */
+	if (l)
+		login_end(l);
+	l = login_new(b, from, call, m->session);
+	describe(l, m);
+	if (map_count(b->logins) >= LOGIN_MAX) {
+		verdict_unknown(l, "queue_full");
+		return;
+	}
+	map_put(b->logins, key_of(&l->session), l);
+	if (!l->mechanism) {
+		verdict_no_mechanism(l);
+		return;
+	}
+	l->state = l->mechanism->first;
+	if (verdict_is_throttled(l))
+		verdict_throttled(l);
+	else if (m->has_initial)
+		take(l, m->initial);
+	else
+		verdict_ask(l, l->state, str_of(l->mechanism->prompt));
+}
+
+void
+login_step(struct broker *b, struct channel *from, uint32_t call, const struct message_auth_step *m)
+{
+	struct login *l = login_find(b, from, m->session);
+
+	if (!l) {
+		/* begun before the broker was started anew, or left too long */
+		l = login_new(b, from, call, m->session);
+		verdict_unknown(l, "conversation_lost");
+		return;
+	}
+	l->call = call;
+	take(l, m->response);
+}
+
+void
+login_cancel(struct broker *b, struct channel *from, const struct message_auth_cancel *m)
+{
+	struct login *l = login_find(b, from, m->session);
+
+	if (l)
+		login_end(l);
+}
+
+void
+login_test(struct broker *b, struct channel *from, uint32_t call, struct str values)
+{
+	/* above all ids, which have 60 bits */
+	struct login *l = login_new(b, from, call, UINT64_MAX - b->tests++);
+	struct buf plain;
+
+	l->is_test = true;
+	l->client = l->tls = STR("-");
+	l->hostname = login_conf(l)->hostname;
+	l->mechanism = &mechanisms[0];
+	l->state = LOGIN_WANTS_FIRST;
+	map_put(b->logins, key_of(&l->session), l);
+	buf_init(&plain, CLAIM_MESSAGE_MAX);
+	buf_addc(&plain, 0);
+	buf_adds(&plain, message_values_get(values, "user"));
+	buf_addc(&plain, 0);
+	buf_adds(&plain, message_values_get(values, "password"));
+	take(l, buf_ok(&plain) ? buf_str(&plain) : STR(""));
+	mem_wipe(plain.p, plain.n);
+	buf_clear(&plain);
+}
+
+/* ---- many ---- */
+
+struct selection {
+	const struct channel *from; /* NULL: any */
+	int64_t before_ms;          /* only those older than this and waiting for their client */
+};
+
+static void
+end_selected(struct str key, void *value, void *arg)
+{
+	const struct selection *s = arg;
+	struct login *l = value;
+
+	(void)key;
+	if (s->from && l->from != s->from)
+		return;
+	if (s->before_ms && (l->started_ms >= s->before_ms || l->call))
+		return;
+	login_end(l);
+}
+
+void
+login_drop_all(struct broker *b, const struct channel *from)
+{
+	map_each(b->logins, end_selected, &(struct selection){.from = from});
+}
+
+void
+login_sweep(struct broker *b)
+{
+	map_each(b->logins, end_selected,
+	    &(struct selection){.before_ms = clock_mono_ms() - LOGIN_AGE_MAX_MS});
+}

@@ -1,0 +1,500 @@
+/*
+ * pool: a job is HELD (its network has enough in the queue), QUEUED (any worker may take it, or, for
+ * a later step, just its own), RUNNING, or RESTING between two steps of its client.
+ */
+#include "auth/pool.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+enum { TICK_MS = 250 };
+
+TAILQ_HEAD(job_list, pool_job);
+
+struct pool_network {
+	struct str key;
+	char bytes[CLAIM_NETWORK_BYTES];
+	uint64_t admitted; /* queued or running */
+	unsigned held_count;
+	struct job_list held;
+};
+
+struct pool_worker {
+	struct pool *pool;
+	unsigned index;
+	struct channel *channel; /* NULL: there is none now */
+	bool is_busy;
+	bool is_deaf;                 /* took a message no more; its end will be heard */
+	struct pool_job *job;         /* NULL while busy: its owner has left */
+	struct pool_network *counted; /* of such a job */
+	struct job_list steps;        /* waiting for just this worker */
+	struct job_list pinned;       /* conversations that live in it */
+	struct event *deadline;
+};
+
+struct pool {
+	struct event_base *base;
+	pool_stuck_fn *stuck;
+	void *arg;
+	struct pool_limits limits;
+	struct pool_worker workers[POOL_WORKERS_MAX];
+	struct job_list queue;
+	struct map *networks;
+	unsigned waiting; /* queued and held */
+	uint64_t conversations;
+	struct event *tick;
+};
+
+static void dispatch(struct pool *p);
+
+static struct timeval
+interval(int64_t ms)
+{
+	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+}
+
+/* ---- networks ---- */
+
+static struct pool_network *
+network_of(struct pool *p, struct str key)
+{
+	struct pool_network *n = map_get(p->networks, key);
+
+	if (n)
+		return n;
+	n = MEM_NEW(struct pool_network);
+	TAILQ_INIT(&n->held);
+	key = str_upto(key, sizeof n->bytes);
+	if (key.n)
+		memcpy(n->bytes, key.p, key.n);
+	n->key = str_make(n->bytes, key.n);
+	map_put(p->networks, n->key, n);
+	return n;
+}
+
+static void
+admit(struct pool *p, struct pool_network *n, struct pool_job *job)
+{
+	n->admitted++;
+	job->counted = n;
+	job->place = POOL_QUEUED;
+	TAILQ_INSERT_TAIL(&p->queue, job, link);
+}
+
+static void
+network_done(struct pool *p, struct pool_network *n)
+{
+	if (n->admitted || n->held_count)
+		return;
+	map_remove(p->networks, n->key);
+	mem_free(n);
+}
+
+/* One check less of this network: the next that was held moves up. */
+static void
+release(struct pool *p, struct pool_network **counted)
+{
+	struct pool_network *n = *counted;
+	struct pool_job *next;
+
+	if (!n)
+		return;
+	*counted = NULL;
+	n->admitted--;
+	next = TAILQ_FIRST(&n->held);
+	if (next && n->admitted < p->limits.per_network) {
+		TAILQ_REMOVE(&n->held, next, link);
+		n->held_count--;
+		admit(p, n, next);
+	}
+	network_done(p, n);
+}
+
+/* ---- leaving ---- */
+
+static void
+unpin(struct pool_job *job)
+{
+	if (job->worker)
+		TAILQ_REMOVE(&job->worker->pinned, job, pinned);
+	job->worker = NULL;
+}
+
+static void
+stop_waiting(struct pool *p, struct pool_job *job)
+{
+	p->waiting--;
+	if (job->place == POOL_QUEUED) {
+		TAILQ_REMOVE(job->is_step ? &job->worker->steps : &p->queue, job, link);
+		return;
+	}
+	TAILQ_REMOVE(&job->counted->held, job, link);
+	job->counted->held_count--;
+	network_done(p, job->counted);
+	job->counted = NULL;
+}
+
+static void
+tell_worker_cancelled(struct pool_job *job)
+{
+	struct message_check_cancel m = {.conversation = job->start.conversation};
+
+	if (job->worker && job->worker->channel)
+		(void)!channel_send(job->worker->channel, MESSAGE_CHECK_CANCEL, &m, -1);
+}
+
+void
+pool_leave(struct pool *p, struct pool_job *job)
+{
+	struct pool_worker *w = job->worker;
+
+	if (job->place == POOL_OUT)
+		return;
+	if (job->place == POOL_RESTING || job->is_step || job->place == POOL_RUNNING)
+		tell_worker_cancelled(job);
+	if (job->place == POOL_HELD || job->place == POOL_QUEUED)
+		stop_waiting(p, job);
+	if (w && w->job == job) {
+		/* the work goes on, and counts for the network until it ends */
+		w->job = NULL;
+		w->counted = job->counted;
+		job->counted = NULL;
+	}
+	unpin(job);
+	job->place = POOL_OUT;
+	release(p, &job->counted);
+}
+
+static void
+fail(struct pool *p, struct pool_job *job, const char *trouble)
+{
+	pool_leave(p, job);
+	job->done(job, NULL, trouble);
+}
+
+/* ---- workers ---- */
+
+static bool
+has_worker(const struct pool *p)
+{
+	bool has = false;
+
+	for (int i = 0; i < POOL_WORKERS_MAX; i++)
+		has |= p->workers[i].channel && !p->workers[i].is_deaf;
+	return has;
+}
+
+/* The worker is no more: whatever lived in it has failed, and without any worker all that waits. */
+static void
+give_up(struct pool_worker *w, const char *trouble)
+{
+	struct pool *p = w->pool;
+	struct pool_job *job;
+
+	channel_free(&w->channel);
+	evtimer_del(w->deadline);
+	w->is_busy = w->is_deaf = false;
+	release(p, &w->counted);
+	while ((job = TAILQ_FIRST(&w->pinned))) {
+		if (w->job == job)
+			w->job = NULL;
+		fail(p, job, trouble);
+	}
+	while (!has_worker(p) && (job = TAILQ_FIRST(&p->queue)))
+		fail(p, job, "no_worker");
+	dispatch(p);
+}
+
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct pool_worker *w = arg;
+	struct pool *p = w->pool;
+	unsigned index = w->index;
+
+	(void)fd;
+	(void)what;
+	log_error("auth: worker %u holds a step for too long and is ended", index);
+	give_up(w, "worker_timeout");
+	p->stuck(index, p->arg);
+}
+
+static void
+on_lost(struct channel *c, void *arg)
+{
+	(void)c;
+	give_up(arg, "worker_lost");
+}
+
+/* A worker says nothing but answers; the greeting of a channel holds no news. */
+static void
+on_packet(struct channel *c, const struct packet *p, void *arg)
+{
+	(void)c;
+	(void)arg;
+	if (p->fd >= 0)
+		close(p->fd);
+}
+
+static void
+on_answer(const struct packet *packet, void *arg)
+{
+	struct pool_worker *w = arg;
+	struct pool *p = w->pool;
+	struct pool_job *job = w->job;
+
+	/* a lost worker is dealt with in on_lost */
+	if (!packet || packet->type != MESSAGE_CHECK_ANSWER)
+		return;
+	evtimer_del(w->deadline);
+	w->is_busy = false;
+	w->job = NULL;
+	release(p, &w->counted);
+	if (job) {
+		release(p, &job->counted);
+		job->place = POOL_RESTING;
+		if (packet->message->check_answer.outcome != AUTH_CONTINUE) {
+			unpin(job);
+			job->place = POOL_OUT;
+		}
+		job->done(job, &packet->message->check_answer, NULL);
+	}
+	dispatch(p);
+}
+
+void
+pool_worker(struct pool *p, unsigned index, int fd)
+{
+	struct pool_worker *w = index < POOL_WORKERS_MAX ? &p->workers[index] : NULL;
+
+	if (!w) {
+		close(fd);
+		return;
+	}
+	if (w->channel)
+		give_up(w, "worker_lost");
+	w->channel = channel_new(p->base, fd, on_packet, on_lost, w);
+	dispatch(p);
+}
+
+/* ---- giving work ---- */
+
+/* False: the worker hears no more; the job stays where it was. */
+static bool
+hand_over(struct pool_worker *w, struct pool_job *job)
+{
+	struct message_check_step step = {
+	    .conversation = job->start.conversation, .response = job->response};
+	struct timeval patience = interval(w->pool->limits.step_timeout_ms);
+	uint32_t call = job->is_step ?
+	    channel_ask(w->channel, MESSAGE_CHECK_STEP, &step, -1, on_answer, w) :
+	    channel_ask(w->channel, MESSAGE_CHECK_START, &job->start, -1, on_answer, w);
+
+	if (call == 0) {
+		w->is_deaf = true;
+		return false;
+	}
+	w->pool->waiting--;
+	TAILQ_REMOVE(job->is_step ? &w->steps : &w->pool->queue, job, link);
+	if (!job->is_step) {
+		job->worker = w;
+		TAILQ_INSERT_TAIL(&w->pinned, job, pinned);
+	}
+	job->place = POOL_RUNNING;
+	w->job = job;
+	w->is_busy = true;
+	evtimer_add(w->deadline, &patience);
+	return true;
+}
+
+/* Steps of running conversations come first: they cost little and someone has come far. */
+static struct pool_job *
+next_job(struct pool_worker *w)
+{
+	struct pool_job *job = TAILQ_FIRST(&w->steps);
+
+	if (job)
+		return job;
+	while ((job = TAILQ_FIRST(&w->pool->queue)))
+		if (!job->has_waited || !job->settle || !job->settle(job))
+			return job;
+	return NULL;
+}
+
+static void
+dispatch(struct pool *p)
+{
+	for (int i = 0; i < POOL_WORKERS_MAX; i++) {
+		struct pool_worker *w = &p->workers[i];
+		struct pool_job *job;
+
+		if (!w->channel || w->is_busy || w->is_deaf)
+			continue;
+		if ((job = next_job(w)))
+			hand_over(w, job);
+	}
+}
+
+static void
+wait_at_most(struct pool *p, struct pool_job *job)
+{
+	struct timeval each = interval(TICK_MS);
+
+	job->patience_ms = clock_mono_ms() + p->limits.step_timeout_ms;
+	p->waiting++;
+	if (!evtimer_pending(p->tick, NULL))
+		evtimer_add(p->tick, &each);
+}
+
+const char *
+pool_begin(struct pool *p, struct pool_job *job)
+{
+	struct pool_network *n;
+
+	if (!has_worker(p))
+		return "no_worker";
+	if (p->waiting >= POOL_QUEUE_MAX ||
+	    (n = network_of(p, job->network))->held_count >= POOL_HELD_MAX)
+		return "queue_full";
+	job->start.conversation = ++p->conversations;
+	job->is_step = job->has_waited = false;
+	wait_at_most(p, job);
+	if (n->admitted < p->limits.per_network) {
+		admit(p, n, job);
+		dispatch(p);
+	} else {
+		n->held_count++;
+		job->counted = n;
+		job->place = POOL_HELD;
+		TAILQ_INSERT_TAIL(&n->held, job, link);
+	}
+	job->has_waited = job->place != POOL_RUNNING;
+	return NULL;
+}
+
+void
+pool_go_on(struct pool *p, struct pool_job *job)
+{
+	job->is_step = true;
+	job->place = POOL_QUEUED;
+	wait_at_most(p, job);
+	TAILQ_INSERT_TAIL(&job->worker->steps, job, link);
+	dispatch(p);
+}
+
+/* ---- patience ---- */
+
+static struct pool_job *
+first_overdue(const struct job_list *jobs, int64_t now_ms)
+{
+	struct pool_job *job = TAILQ_FIRST(jobs);
+
+	return job && job->patience_ms <= now_ms ? job : NULL;
+}
+
+static void
+fail_overdue(struct pool *p, struct job_list *jobs, int64_t now_ms)
+{
+	for (struct pool_job *job; (job = first_overdue(jobs, now_ms));)
+		fail(p, job, "queue_timeout");
+}
+
+struct overdue {
+	struct pool_job *job;
+	int64_t now_ms;
+};
+
+static void
+find_held(struct str key, void *value, void *arg)
+{
+	struct pool_network *n = value;
+	struct overdue *o = arg;
+
+	(void)key;
+	if (!o->job)
+		o->job = first_overdue(&n->held, o->now_ms);
+}
+
+/* Each list is in order of arrival, held jobs moved up excepted: those wait a little longer. */
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct pool *p = arg;
+	struct overdue o = {.now_ms = clock_mono_ms()};
+	struct timeval each = interval(TICK_MS);
+
+	(void)fd;
+	(void)what;
+	fail_overdue(p, &p->queue, o.now_ms);
+	for (int i = 0; i < POOL_WORKERS_MAX; i++)
+		fail_overdue(p, &p->workers[i].steps, o.now_ms);
+	do {
+		o.job = NULL;
+		map_each(p->networks, find_held, &o);
+		if (o.job)
+			fail(p, o.job, "queue_timeout");
+	} while (o.job);
+	if (p->waiting)
+		evtimer_add(p->tick, &each);
+}
+
+/* ---- life ---- */
+
+struct pool *
+pool_new(struct event_base *base, pool_stuck_fn *stuck, void *arg)
+{
+	struct pool *p = MEM_NEW(struct pool);
+
+	*p = (struct pool){.base = base, .stuck = stuck, .arg = arg};
+	p->limits = (struct pool_limits){.step_timeout_ms = 20000, .per_network = 8};
+	p->networks = map_new();
+	p->tick = evtimer_new(base, on_tick, p);
+	TAILQ_INIT(&p->queue);
+	for (unsigned i = 0; i < POOL_WORKERS_MAX; i++) {
+		struct pool_worker *w = &p->workers[i];
+
+		*w = (struct pool_worker){.pool = p, .index = i};
+		w->deadline = evtimer_new(base, on_deadline, w);
+		TAILQ_INIT(&w->steps);
+		TAILQ_INIT(&w->pinned);
+		if (!w->deadline || !p->tick)
+			die("no event for a worker");
+	}
+	return p;
+}
+
+static void
+free_network(struct str key, void *value, void *arg)
+{
+	(void)key;
+	(void)arg;
+	mem_free(value);
+}
+
+void
+pool_free(struct pool **pp)
+{
+	struct pool *p = *pp;
+
+	if (!p)
+		return;
+	for (int i = 0; i < POOL_WORKERS_MAX; i++) {
+		channel_free(&p->workers[i].channel);
+		event_free(p->workers[i].deadline);
+	}
+	event_free(p->tick);
+	map_each(p->networks, free_network, NULL);
+	map_free(&p->networks);
+	mem_free(p);
+	*pp = NULL;
+}
+
+void
+pool_limit(struct pool *p, struct pool_limits limits)
+{
+	p->limits = limits;
+}

@@ -1,0 +1,209 @@
+/*
+ * verdict: see the header.
+ */
+#include "auth/verdict.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+static void
+log_who(struct log_line *l, const struct login *login, const char *event, int priority)
+{
+	log_begin(l, priority, event);
+	if (login->is_test)
+		log_str(l, "id", STR("-"));
+	else
+		log_id(l, (struct msgid){.session = login->session}, 0);
+	log_str(l, "ip", login->client);
+	log_num(l, "port", login->port);
+}
+
+static void
+log_failure(const struct login *login, const char *event, const struct status *status)
+{
+	char code[STATUS_ENHANCED_BYTES], reply[STATUS_ENHANCED_BYTES + 8];
+	struct log_line l;
+
+	log_who(&l, login, event, LOG_NOTICE);
+	log_str(&l, "mech", str_of(login->mechanism ? login->mechanism->name : ""));
+	log_str(&l, "reason", str_of(login->reason));
+	if (status->code == 454)
+		log_str(&l, "backend", STR("users"));
+	snprintf(reply, sizeof reply, "%u %s", status->code, status_enhanced(status, code));
+	log_quoted(&l, "reply", str_of(reply));
+	log_user(&l, "user", claim_name(&login->claim));
+	log_end(&l);
+}
+
+static void
+log_success(const struct login *login)
+{
+	struct log_line l;
+
+	log_who(&l, login, "auth ok", LOG_INFO);
+	log_str(&l, "tls", login->tls);
+	log_str(&l, "mech", str_of(login->mechanism->name));
+	log_str(&l, "backend", STR("users"));
+	log_user(&l, "user", claim_name(&login->claim));
+	log_end(&l);
+}
+
+static void
+answer_test(const struct login *l, const struct message_auth_answer *m)
+{
+	static const char *const words[] = {"continue", "ok", "fail", "tempfail", "malformed"};
+	static const uint8_t exits[] = {70, 0, 1, 75, 65};
+	struct message_admin_done done = {.exit_code = exits[m->outcome], .text = STR("")};
+	struct message_admin_row row;
+	struct buf values;
+
+	buf_init(&values, 4096);
+	message_values_add(&values, "backend", STR("users"));
+	message_values_add(&values, "outcome", str_of(words[m->outcome]));
+	message_values_add(&values, "reason", str_of(l->reason ? l->reason : "none"));
+	row.values = buf_str(&values);
+	(void)!channel_answer(l->from, l->call, MESSAGE_ADMIN_ROW, &row, -1);
+	(void)!channel_answer(l->from, l->call, MESSAGE_ADMIN_DONE, &done, -1);
+	buf_clear(&values);
+}
+
+static void
+say(struct login *l, const struct message_auth_answer *m)
+{
+	if (l->is_test)
+		answer_test(l, m);
+	else if (l->call)
+		(void)!channel_answer(l->from, l->call, MESSAGE_AUTH_ANSWER, m, -1);
+	l->call = 0;
+}
+
+void
+verdict_ask(struct login *l, enum login_state next, struct str challenge)
+{
+	struct message_auth_answer m = {.outcome = AUTH_CONTINUE, .challenge = challenge,
+	    .user = STR(""), .backend = STR("")};
+
+	l->state = next;
+	say(l, &m);
+}
+
+static void
+end_with(struct login *l, enum auth_outcome outcome, struct status status)
+{
+	struct message_auth_answer m = {.outcome = (uint8_t)outcome, .status = status,
+	    .challenge = STR(""), .user = STR(""), .backend = STR("users")};
+
+	say(l, &m);
+	login_end(l);
+}
+
+void
+verdict_ok(struct login *l, bool from_cache)
+{
+	struct message_auth_answer m = {.outcome = AUTH_OK, .challenge = STR(""),
+	    .user = claim_name(&l->claim), .backend = STR("users"), .from_cache = from_cache};
+
+	m.status = status_make(235, "2.7.0", "Authentication successful");
+	log_success(l);
+	say(l, &m);
+	login_end(l);
+}
+
+void
+verdict_unknown(struct login *l, const char *reason)
+{
+	struct status status = status_make(454, "4.7.0", "Temporary authentication failure");
+
+	l->reason = reason;
+	log_failure(l, "auth tempfail", &status);
+	end_with(l, AUTH_TEMPFAIL, status);
+}
+
+void
+verdict_malformed(struct login *l)
+{
+	struct status status = status_make(501, "5.5.2", "Malformed authentication message");
+
+	l->reason = "malformed";
+	log_failure(l, "auth fail", &status);
+	end_with(l, AUTH_MALFORMED, status);
+}
+
+void
+verdict_no_mechanism(struct login *l)
+{
+	struct status status = status_make(504, "5.5.4", "Authentication mechanism not available");
+
+	l->reason = "mechanism";
+	log_failure(l, "auth fail", &status);
+	end_with(l, AUTH_MALFORMED, status);
+}
+
+void
+verdict_throttled(struct login *l)
+{
+	struct status status = status_make(421, "4.7.0", "Too many failed logins");
+
+	l->reason = "throttled";
+	log_failure(l, "auth fail", &status);
+	end_with(l, AUTH_FAIL, status);
+}
+
+static void
+on_delay_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct login *l = arg;
+
+	(void)fd;
+	(void)what;
+	say(l, &l->answer);
+	login_end(l);
+}
+
+static struct failures_limit
+failure_limit(const struct login *l)
+{
+	const struct conf_rate *rate = &login_conf(l)->auth.failure_limit;
+
+	return (struct failures_limit){rate->count, rate->period_ms};
+}
+
+/* The line is written at once, the answer waits: guessing gets slower, nobody else does. */
+void
+verdict_no(struct login *l)
+{
+	uint64_t user, network;
+	struct timeval wait;
+	int64_t ms;
+
+	l->answer = (struct message_auth_answer){.outcome = AUTH_FAIL, .challenge = STR(""),
+	    .user = STR(""), .backend = STR("users"),
+	    .status = status_make(535, "5.7.8", "Authentication credentials invalid")};
+	if (!l->reason)
+		l->reason = "bad_credentials";
+	log_failure(l, "auth fail", &l->answer.status);
+	if (l->is_test) {
+		say(l, &l->answer);
+		login_end(l);
+		return;
+	}
+	user = failures_add(l->broker->failures, FAILURES_OF_USER, claim_name(&l->claim), failure_limit(l));
+	network = failures_add(l->broker->failures, FAILURES_OF_NETWORK, l->network, failure_limit(l));
+	ms = failures_delay_ms(user > network ? user : network);
+	wait = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	l->state = LOGIN_DELAYED;
+	l->delay = evtimer_new(l->broker->role->base, on_delay_over, l);
+	if (!l->delay || evtimer_add(l->delay, &wait) != 0)
+		die("no event for a delay");
+}
+
+bool
+verdict_is_throttled(const struct login *l)
+{
+	struct failures_limit limit = failure_limit(l);
+
+	return limit.count && !l->is_test &&
+	    failures_count(l->broker->failures, FAILURES_OF_NETWORK, l->network, limit) >= limit.count;
+}

@@ -1,0 +1,22 @@
+/*
+ * verdict: how a login goes on or ends: the answer, its line in the log, the failure it counts as.
+ * All but verdict_ask end the login (verdict_no after its delay): it must not be touched again.
+ */
+#ifndef AUTH_VERDICT_H
+#define AUTH_VERDICT_H
+
+#include "auth/login.h"
+
+void verdict_ask(struct login *l, enum login_state next, struct str challenge);
+void verdict_ok(struct login *l, bool from_cache);
+/* 535, counted, and late.  l->reason NULL: bad credentials. */
+void verdict_no(struct login *l);
+/* 454: the account may be good or bad, we cannot say; never counted. */
+void verdict_unknown(struct login *l, const char *reason);
+void verdict_malformed(struct login *l);
+void verdict_no_mechanism(struct login *l);
+/* 421: this network has failed too often; the session ends. */
+void verdict_throttled(struct login *l);
+bool verdict_is_throttled(const struct login *l);
+
+#endif
