@@ -12,7 +12,7 @@
 #include "auth/claim.h"
 #include "ipc/channel.h"
 
-enum { POOL_WORKERS_MAX = 32, POOL_QUEUE_MAX = 4096, POOL_HELD_MAX = 256 };
+enum { POOL_WORKERS_MAX = 64, POOL_QUEUE_MAX = 4096, POOL_HELD_MAX = 256 };
 
 struct pool;
 struct pool_job;

@@ -1,0 +1,428 @@
+#include "unit/auth/rig.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "auth/auth.h"
+#include "base/mem.h"
+
+enum { ITERATIONS = 4096, PATIENCE_S = 30 };
+
+#ifdef __SANITIZE_ADDRESS__
+enum { IS_THREAD = true }; /* the sanitizers need system calls that the sandbox refuses */
+#else
+enum { IS_THREAD = false };
+#endif
+
+/* ---- the loop ---- */
+
+static void
+on_for_ever(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	cr_assert_fail("waited for ever");
+}
+
+static void
+once(struct rig *r)
+{
+	struct timeval limit = {.tv_sec = PATIENCE_S};
+	struct event *e = evtimer_new(r->base, on_for_ever, NULL);
+
+	evtimer_add(e, &limit);
+	event_base_loop(r->base, EVLOOP_ONCE);
+	event_free(e);
+}
+
+void
+rig_until(struct rig *r, const bool *flag)
+{
+	while (!*flag)
+		once(r);
+}
+
+void
+rig_until_count(struct rig *r, const unsigned *count, unsigned enough)
+{
+	while (*count < enough)
+		once(r);
+}
+
+/* ---- as main ---- */
+
+struct hearing {
+	struct rig *rig;
+	struct rig_child *child;
+};
+
+static void
+hear_child(struct channel *c, const struct packet *p, void *arg)
+{
+	struct hearing *h = arg;
+
+	(void)c;
+	if (p->type == MESSAGE_READY)
+		h->child->is_ready = true;
+	if (p->type == MESSAGE_RESTART) {
+		cr_assert_eq(p->message->restart.role, ROLE_WORKER);
+		h->rig->restarts++;
+		h->rig->last_restart = p->message->restart.index;
+	}
+}
+
+static void
+lose_child(struct channel *c, void *arg)
+{
+	struct hearing *h = arg;
+
+	(void)c;
+	channel_free(&h->child->main);
+}
+
+static void
+pair(int ends[2])
+{
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+}
+
+static void
+fork_role(struct rig *r, struct rig_child *child, const struct role_spec *spec, enum role_kind kind)
+{
+	static struct hearing hearings[1 + RIG_WORKERS];
+	struct hearing *h = child == &r->broker ? &hearings[0] : &hearings[1 + (child - r->workers)];
+	int ends[2];
+
+	pair(ends);
+	child->pid = fork();
+	if (child->pid == 0) {
+		/* no end of another role's channel may stay open here */
+		dup2(ends[1], 3);
+		close_range(4, ~0U, 0);
+		_exit(role_run(spec, kind, 0, 3, IS_THREAD));
+	}
+	close(ends[1]);
+	*h = (struct hearing){r, child};
+	child->is_ready = false;
+	channel_free(&child->main);
+	child->main = channel_new(r->base, ends[0], hear_child, lose_child, h);
+}
+
+static void
+send_config(struct rig *r, struct rig_child *child, const char *auth)
+{
+	struct message_config m = {.generation = 1};
+	char text[2048];
+	int fd = memfd_create("config", MFD_CLOEXEC);
+	int n = snprintf(text, sizeof text,
+	    "hostname = \"mx.test\"; state_directory = \"%s\"; domains = ( { name = \"example.com\"; } );\n"
+	    "auth: { iterations = %d; %s };\n", r->directory, ITERATIONS, auth);
+
+	cr_assert_eq(write(fd, text, (size_t)n), n);
+	cr_assert_eq(channel_send(child->main, MESSAGE_CONFIG, &m, fd), 0);
+	close(fd);
+}
+
+static void
+send_start(struct rig_child *child)
+{
+	struct message_start m = {.slot = 1};
+
+	cr_assert_eq(channel_send(child->main, MESSAGE_START, &m, -1), 0);
+}
+
+static void
+send_peer(struct rig_child *child, enum role_kind kind, unsigned index, int fd)
+{
+	struct message_peer m = {.role = (uint8_t)kind, .index = (uint8_t)index};
+
+	cr_assert_eq(channel_send(child->main, MESSAGE_PEER, &m, fd), 0);
+	close(fd);
+}
+
+static const char *auth_lines;
+
+void
+rig_worker(struct rig *r, unsigned index)
+{
+	struct rig_child *w = &r->workers[index];
+	int ends[2];
+
+	fork_role(r, w, &worker_role, ROLE_WORKER);
+	send_config(r, w, auth_lines);
+	pair(ends);
+	send_peer(w, ROLE_AUTH, 0, ends[0]);
+	send_start(w);
+	rig_until(r, &w->is_ready);
+	send_peer(&r->broker, ROLE_WORKER, index, ends[1]);
+}
+
+/* ---- as a worker ---- */
+
+static void
+hear_as_worker(struct channel *c, const struct packet *p, void *arg)
+{
+	struct rig *r = arg;
+	const struct message_check_start *m = &p->message->check_start;
+	struct rig_seen *s = &r->seen[r->seen_count % RIG_SEEN_MAX];
+
+	(void)c;
+	if (p->type == MESSAGE_CHECK_CANCEL)
+		r->cancels++;
+	if (p->type != MESSAGE_CHECK_START)
+		return;
+	s->call = p->call;
+	snprintf(s->user, sizeof s->user, "%.*s", STR_ARG(m->user));
+	snprintf(s->mechanism, sizeof s->mechanism, "%.*s", STR_ARG(m->mechanism));
+	snprintf(s->secret, sizeof s->secret, "%.*s", STR_ARG(m->secret));
+	r->seen_count++;
+}
+
+static void
+lose_played(struct channel *c, void *arg)
+{
+	struct rig *r = arg;
+
+	(void)c;
+	channel_free(&r->played);
+}
+
+void
+rig_play(struct rig *r, unsigned index)
+{
+	int ends[2];
+
+	pair(ends);
+	send_peer(&r->broker, ROLE_WORKER, index, ends[1]);
+	r->played = channel_new(r->base, ends[0], hear_as_worker, lose_played, r);
+}
+
+void
+rig_play_answer(struct rig *r, unsigned seen, uint8_t outcome)
+{
+	struct message_check_answer m = {.outcome = outcome, .challenge = STR("challenge")};
+
+	cr_assert_eq(
+	    channel_answer(r->played, r->seen[seen].call, MESSAGE_CHECK_ANSWER, &m, -1), 0);
+}
+
+/* ---- as submission ---- */
+
+static void
+hear_broker(struct channel *c, const struct packet *p, void *arg)
+{
+	struct rig *r = arg;
+
+	(void)c;
+	if (p->type != MESSAGE_AUTH_USER_GONE)
+		return;
+	r->gone++;
+	snprintf(r->last_gone, sizeof r->last_gone, "%.*s", STR_ARG(p->message->auth_user_gone.user));
+}
+
+static void
+lose_broker(struct channel *c, void *arg)
+{
+	struct rig *r = arg;
+
+	if (c == r->submission)
+		channel_free(&r->submission);
+	else
+		channel_free(&r->control);
+}
+
+static void
+hear_answer(const struct packet *p, void *arg)
+{
+	struct rig_answer *a = arg;
+
+	a->is_done = true;
+	a->is_lost = !p;
+	a->order = ++a->rig->answers;
+	if (!p)
+		return;
+	cr_assert_eq(p->type, MESSAGE_AUTH_ANSWER);
+	a->outcome = p->message->auth_answer.outcome;
+	a->status = p->message->auth_answer.status;
+	a->from_cache = p->message->auth_answer.from_cache;
+	a->challenge_n = p->message->auth_answer.challenge.n;
+	memcpy(a->challenge, p->message->auth_answer.challenge.p, a->challenge_n);
+	snprintf(a->user, sizeof a->user, "%.*s", STR_ARG(p->message->auth_answer.user));
+}
+
+void
+rig_start_as(struct rig *r, const struct message_auth_start *m, struct rig_answer *out)
+{
+	*out = (struct rig_answer){.rig = r};
+	cr_assert_neq(
+	    channel_ask(r->submission, MESSAGE_AUTH_START, m, -1, hear_answer, out), 0);
+}
+
+void
+rig_start(struct rig *r, uint64_t session, const char *mechanism, const struct str *initial,
+    struct rig_answer *out)
+{
+	struct message_auth_start m = {.session = session, .mechanism = str_of(mechanism),
+	    .has_initial = initial != NULL, .initial = initial ? *initial : STR(""),
+	    .client = STR("203.0.113.7"), .binding = STR("0123456789abcdef0123456789abcdef"),
+	    .port = 465, .tls = STR("TLS1.3"), .hostname = STR("mx.test")};
+
+	rig_start_as(r, &m, out);
+}
+
+void
+rig_step(struct rig *r, uint64_t session, struct str response, struct rig_answer *out)
+{
+	struct message_auth_step m = {.session = session, .response = response};
+
+	*out = (struct rig_answer){.rig = r};
+	cr_assert_neq(
+	    channel_ask(r->submission, MESSAGE_AUTH_STEP, &m, -1, hear_answer, out), 0);
+}
+
+void
+rig_cancel(struct rig *r, uint64_t session)
+{
+	struct message_auth_cancel m = {.session = session};
+
+	cr_assert_eq(channel_send(r->submission, MESSAGE_AUTH_CANCEL, &m, -1), 0);
+}
+
+unsigned
+rig_login(struct rig *r, uint64_t session, const char *mechanism, struct str initial)
+{
+	struct rig_answer a;
+
+	rig_start(r, session, mechanism, &initial, &a);
+	rig_until(r, &a.is_done);
+	return a.outcome == AUTH_CONTINUE ? 334 : a.status.code;
+}
+
+/* ---- as control ---- */
+
+static void
+hear_admin(const struct packet *p, void *arg)
+{
+	struct rig_admin *a = arg;
+
+	cr_assert_not_null(p);
+	if (p->type == MESSAGE_ADMIN_ROW) {
+		struct str row = p->message->admin_row.values;
+
+		a->rows++;
+		a->last_row_n = row.n < sizeof a->last_row ? row.n : 0;
+		memcpy(a->last_row, row.p, a->last_row_n);
+		return;
+	}
+	a->is_done = true;
+	a->exit_code = p->message->admin_done.exit_code;
+}
+
+void
+rig_admin(struct rig *r, const char *verb, const char *values[][2], struct rig_admin *out)
+{
+	struct message_admin m = {.verb = str_of(verb), .by = STR("root")};
+	struct buf b;
+
+	*out = (struct rig_admin){0};
+	buf_init(&b, 4096);
+	for (; values && (*values)[0]; values++)
+		message_values_add(&b, (*values)[0], str_of((*values)[1]));
+	m.values = buf_str(&b);
+	cr_assert_neq(channel_ask(r->control, MESSAGE_ADMIN, &m, -1, hear_admin, out), 0);
+	rig_until(r, &out->is_done);
+	buf_clear(&b);
+}
+
+/* ---- life ---- */
+
+struct rig *
+rig_new(void)
+{
+	struct rig *r = MEM_NEW(struct rig);
+
+	signal(SIGPIPE, SIG_IGN);
+	r->base = event_base_new();
+	snprintf(r->directory, sizeof r->directory, "/tmp/sallyport-rig-XXXXXX");
+	cr_assert_not_null(mkdtemp(r->directory));
+	return r;
+}
+
+void
+rig_store(struct rig *r, const char *user, const char *password, const char *suspended)
+{
+	char error[ACCOUNTS_ERROR_BYTES];
+	struct accounts *a = accounts_open(r->directory, error);
+	struct secret s;
+
+	cr_assert_not_null(a, "%s", error);
+	cr_assert(secret_make(str_of(password), ITERATIONS, &s));
+	cr_assert_eq(accounts_add(a, str_of(user), &s), ACCOUNTS_OK);
+	if (suspended)
+		cr_assert_eq(accounts_suspend(a, str_of(user), str_of(suspended)), ACCOUNTS_OK);
+	accounts_close(&a);
+}
+
+void
+rig_run(struct rig *r, const char *auth, unsigned workers)
+{
+	int ends[2];
+
+	auth_lines = auth;
+	fork_role(r, &r->broker, &auth_role, ROLE_AUTH);
+	send_config(r, &r->broker, auth);
+	pair(ends);
+	send_peer(&r->broker, ROLE_SUBMISSION, 0, ends[0]);
+	r->submission = channel_new(r->base, ends[1], hear_broker, lose_broker, r);
+	pair(ends);
+	send_peer(&r->broker, ROLE_CONTROL, 0, ends[0]);
+	r->control = channel_new(r->base, ends[1], hear_broker, lose_broker, r);
+	send_start(&r->broker);
+	rig_until(r, &r->broker.is_ready);
+	for (unsigned i = 0; i < workers; i++)
+		rig_worker(r, i);
+}
+
+static void
+end_child(struct rig_child *c)
+{
+	int status = 0;
+
+	channel_free(&c->main);
+	if (c->pid <= 0)
+		return;
+	kill(c->pid, SIGCONT);
+	waitpid(c->pid, &status, 0);
+	/* it ends by itself when main is gone; killed by a test is fine too */
+	cr_assert(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0,
+	    "status %x", (unsigned)status);
+}
+
+void
+rig_free(struct rig **pr)
+{
+	struct rig *r = *pr;
+	char path[128];
+
+	for (int i = 0; i < RIG_WORKERS; i++)
+		end_child(&r->workers[i]);
+	end_child(&r->broker);
+	channel_free(&r->submission);
+	channel_free(&r->control);
+	channel_free(&r->played);
+	event_base_free(r->base);
+	snprintf(path, sizeof path, "%s/accounts.db", r->directory);
+	unlink(path);
+	snprintf(path, sizeof path, "%s/accounts.db-journal", r->directory);
+	unlink(path);
+	rmdir(r->directory);
+	mem_free(r);
+	*pr = NULL;
+}

@@ -1,0 +1,85 @@
+/*
+ * rig: the real broker and real workers as processes in their sandboxes; the test is their main,
+ * their submission and their control.
+ */
+#ifndef TESTS_UNIT_AUTH_RIG_H
+#define TESTS_UNIT_AUTH_RIG_H
+
+#include <sys/types.h>
+
+#include "auth/accounts.h"
+#include "ipc/role.h"
+
+enum { RIG_WORKERS = 2, RIG_SEEN_MAX = 64 };
+
+struct rig_child {
+	pid_t pid;
+	struct channel *main;
+	bool is_ready;
+};
+
+struct rig_seen { /* by a worker that the test plays */
+	uint32_t call;
+	char user[64], mechanism[32], secret[SECRET_TEXT_BYTES];
+};
+
+struct rig {
+	struct event_base *base;
+	char directory[64];
+	struct rig_child broker, workers[RIG_WORKERS];
+	struct channel *submission, *control, *played; /* played: we are the worker */
+	unsigned restarts, last_restart;
+	unsigned gone;
+	char last_gone[64];
+	struct rig_seen seen[RIG_SEEN_MAX];
+	unsigned seen_count, cancels;
+	unsigned answers; /* counts all, to see in which order they came */
+};
+
+struct rig_answer {
+	struct rig *rig;
+	bool is_done, is_lost;
+	unsigned order; /* 1: the first that this rig heard */
+	uint8_t outcome;
+	struct status status;
+	char challenge[4096];
+	size_t challenge_n;
+	char user[256];
+	bool from_cache;
+};
+
+struct rig_admin {
+	bool is_done;
+	unsigned rows;
+	uint8_t exit_code;
+	char last_row[4096];
+	size_t last_row_n;
+};
+
+/* An empty directory for the store; then, when it is filled, the processes. */
+struct rig *rig_new(void);
+void rig_store(struct rig *r, const char *user, const char *password, const char *suspended);
+/* auth: lines of the auth group. */
+void rig_run(struct rig *r, const char *auth, unsigned workers);
+/* A new worker process for the broker, or (play) one whose part the test plays. */
+void rig_worker(struct rig *r, unsigned index);
+void rig_play(struct rig *r, unsigned index);
+void rig_free(struct rig **r);
+
+void rig_start(struct rig *r, uint64_t session, const char *mechanism, const struct str *initial,
+    struct rig_answer *out);
+/* As rig_start, with everything said. */
+void rig_start_as(struct rig *r, const struct message_auth_start *m, struct rig_answer *out);
+void rig_step(struct rig *r, uint64_t session, struct str response, struct rig_answer *out);
+void rig_cancel(struct rig *r, uint64_t session);
+void rig_admin(struct rig *r, const char *verb, const char *values[][2], struct rig_admin *out);
+/* As the worker: the answer to what was seen. */
+void rig_play_answer(struct rig *r, unsigned seen, uint8_t outcome);
+
+/* Runs the loop until *flag; the test fails when it takes for ever. */
+void rig_until(struct rig *r, const bool *flag);
+void rig_until_count(struct rig *r, const unsigned *count, unsigned enough);
+/* Start and wait: the reply code, 334 for a challenge. */
+unsigned rig_login(struct rig *r, uint64_t session, const char *mechanism, struct str initial);
+
+#endif
