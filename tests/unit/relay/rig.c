@@ -1,0 +1,394 @@
+#include "unit/relay/rig.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "mail/envelope.h"
+#include "relay/relay.h"
+
+static void
+copy_text(char *to, size_t size, struct str s)
+{
+	snprintf(to, size, "%.*s", STR_ARG(s));
+}
+
+/* ---- what the role says ---- */
+
+static void
+keep_result(struct rig *r, const struct message_result *m)
+{
+	struct rig_result *to = &r->results[r->result_count];
+
+	if (r->result_count == RIG_RESULTS_MAX)
+		return;
+	*to = (struct rig_result){.status = m->status, .job = m->job, .id = m->id,
+	    .recipient = m->recipient, .port = m->port, .is_last = m->is_last,
+	    .dsn_passed_on = m->dsn_passed_on};
+	copy_text(to->reason, sizeof to->reason, m->reason);
+	copy_text(to->host, sizeof to->host, m->host);
+	copy_text(to->address, sizeof to->address, m->address);
+	copy_text(to->tls, sizeof to->tls, m->tls);
+	r->result_count++;
+}
+
+static void
+from_role(struct channel *c, const struct packet *p, void *arg)
+{
+	struct rig *r = arg;
+
+	(void)c;
+	if (p->type == MESSAGE_READY)
+		r->is_ready = true;
+	if (p->type == MESSAGE_STOPPED)
+		r->is_stopped = true;
+	if (p->type == MESSAGE_RESULT)
+		keep_result(r, &p->message->result);
+	if (p->type == MESSAGE_RUNNING)
+		r->running_count++;
+	if (p->type == MESSAGE_CAUGHT_UP)
+		r->caught_up++;
+}
+
+static void
+lost(struct channel *c, void *arg)
+{
+	struct rig *r = arg;
+
+	if (c == r->main)
+		r->is_stopped = true;
+}
+
+void
+rig_idle(struct rig *r, int ms)
+{
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	event_base_loopexit(r->base, &tv);
+	event_base_dispatch(r->base);
+}
+
+static bool
+wait_until(struct rig *r, bool (*is_so)(const struct rig *r, size_t n), size_t n)
+{
+	int64_t end = clock_mono_ms() + RIG_WAIT_MS;
+
+	while (!is_so(r, n) && clock_mono_ms() < end)
+		rig_idle(r, 5);
+	return is_so(r, n);
+}
+
+static bool
+has_results(const struct rig *r, size_t n)
+{
+	return r->result_count >= n;
+}
+
+static bool
+is_ready(const struct rig *r, size_t n)
+{
+	(void)n;
+	return r->is_ready;
+}
+
+static bool
+is_stopped(const struct rig *r, size_t n)
+{
+	(void)n;
+	return r->is_stopped;
+}
+
+static bool
+has_caught_up(const struct rig *r, size_t n)
+{
+	return r->caught_up >= n;
+}
+
+static bool
+has_answer(const struct rig *r, size_t n)
+{
+	(void)n;
+	return r->has_site;
+}
+
+static bool
+is_done(const struct rig *r, size_t n)
+{
+	(void)n;
+	return r->is_done;
+}
+
+bool
+rig_wait(struct rig *r, size_t results)
+{
+	return wait_until(r, has_results, results);
+}
+
+/* ---- life ---- */
+
+static void *
+run_role(void *arg)
+{
+	role_run(&relay_role, ROLE_RELAY, 0, (int)(intptr_t)arg, true);
+	return NULL;
+}
+
+static struct channel *
+pair(struct rig *r, int *other)
+{
+	int fds[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	*other = fds[1];
+	return channel_new(r->base, fds[0], from_role, lost, r);
+}
+
+static void
+tell(struct rig *r, enum message_type type, const void *message, int fd)
+{
+	cr_assert_eq(channel_send(r->main, type, message, fd), 0);
+	if (fd >= 0)
+		close(fd);
+}
+
+void
+rig_configure(struct rig *r, const char *conf)
+{
+	struct message_config m = {.generation = 1};
+	int fd = memfd_create("conf", MFD_CLOEXEC);
+
+	cr_assert_eq(write(fd, conf, strlen(conf)), (ssize_t)strlen(conf));
+	tell(r, MESSAGE_CONFIG, &m, fd);
+}
+
+static struct channel *
+introduce(struct rig *r, enum role_kind kind)
+{
+	struct message_peer m = {.role = (uint8_t)kind};
+	struct channel *c;
+	int other;
+
+	c = pair(r, &other);
+	tell(r, MESSAGE_PEER, &m, other);
+	return c;
+}
+
+struct rig *
+rig_new(const char *conf)
+{
+	struct rig *r = MEM_NEW(struct rig);
+	struct message_hello hello = {.build = role_build()};
+	struct message_start start = {.slot = 1};
+	int other;
+
+	signal(SIGPIPE, SIG_IGN);
+	r->base = event_base_new();
+	r->main = pair(r, &other);
+	cr_assert_eq(pthread_create(&r->thread, NULL, run_role, (void *)(intptr_t)other), 0);
+	tell(r, MESSAGE_HELLO, &hello, -1);
+	rig_configure(r, conf);
+	r->queue = introduce(r, ROLE_QUEUE);
+	r->control = introduce(r, ROLE_CONTROL);
+	tell(r, MESSAGE_START, &start, -1);
+	cr_assert(wait_until(r, is_ready, 0), "relay did not start");
+	cr_assert(wait_until(r, has_caught_up, 1));
+	return r;
+}
+
+void
+rig_new_queue(struct rig *r)
+{
+	unsigned before = r->caught_up;
+
+	channel_free(&r->queue);
+	r->result_count = r->running_count = 0;
+	r->queue = introduce(r, ROLE_QUEUE);
+	cr_assert(wait_until(r, has_caught_up, before + 1));
+}
+
+void
+rig_free(struct rig **p)
+{
+	struct message_stop stop = {.drain_ms = 200};
+	struct rig *r = *p;
+
+	tell(r, MESSAGE_STOP, &stop, -1);
+	cr_expect(wait_until(r, is_stopped, 0), "relay did not stop");
+	pthread_join(r->thread, NULL);
+	channel_free(&r->queue);
+	channel_free(&r->control);
+	channel_free(&r->main);
+	event_base_free(r->base);
+	mem_free(r);
+	*p = NULL;
+}
+
+/* ---- what the queue says ---- */
+
+static int
+body_file(size_t bytes)
+{
+	int fd = memfd_create("body", MFD_CLOEXEC);
+	char block[4096];
+
+	for (size_t i = 0; i < sizeof block; i++)
+		block[i] = i % 64 == 62 ? '\r' : i % 64 == 63 ? '\n' : i % 64 == 0 ? '.' : 'x';
+	for (size_t at = 0; at < bytes; at += sizeof block)
+		cr_assert_eq(write(fd, block, sizeof block), (ssize_t)sizeof block);
+	return fd;
+}
+
+static void
+send_deliver(struct rig *r, const struct rig_mail *mail, struct envelope *e, int fd)
+{
+	struct message_deliver m = {.job = mail->job, .site = STR("site"), .attempt = 1,
+	    .domain = str_of(mail->domain), .body_in_file = mail->file_bytes > 0,
+	    .header = str_of(mail->header ? mail->header : "Subject: test\r\n"),
+	    .body = str_of(mail->file_bytes ? "" : mail->body ? mail->body : "Hello\r\n.dot\r\n")};
+	unsigned char numbers[32] = {0};
+	struct buf envelope;
+
+	for (uint32_t i = 0; i < e->recipient_count; i++)
+		numbers[4 * i] = (unsigned char)(i + 1);
+	buf_init(&envelope, ENVELOPE_BYTES_MAX);
+	cr_assert(envelope_encode(e, &envelope));
+	m.envelope = buf_str(&envelope);
+	m.numbers = str_make((char *)numbers, 4 * e->recipient_count);
+	cr_assert_eq(channel_send(r->queue, MESSAGE_DELIVER, &m, fd), 0);
+	buf_clear(&envelope);
+}
+
+void
+rig_deliver(struct rig *r, const struct rig_mail *mail)
+{
+	struct recipient to[8] = {{.notify = 0}};
+	struct envelope e = {.id = {1000 + mail->job, 1}, .sender = STR("alice@example.com"),
+	    .recipients = to, .smtputf8 = mail->smtputf8, .body_bytes = mail->file_bytes};
+	int fd = mail->file_bytes ? body_file(mail->file_bytes) : -1;
+
+	for (; e.recipient_count < 8 && mail->to[e.recipient_count]; e.recipient_count++)
+		to[e.recipient_count].address = str_of(mail->to[e.recipient_count]);
+	send_deliver(r, mail, &e, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+void
+rig_stored(struct rig *r, size_t index)
+{
+	struct message_result_stored m = {.job = r->results[index].job,
+	    .recipient = r->results[index].recipient, .id = r->results[index].id};
+
+	cr_assert_eq(channel_send(r->queue, MESSAGE_RESULT_STORED, &m, -1), 0);
+}
+
+static void
+got_site(const struct packet *p, void *arg)
+{
+	struct rig *r = arg;
+
+	r->has_site = true;
+	if (!p)
+		return;
+	copy_text(r->site, sizeof r->site, p->message->site.site);
+	r->site_status = p->message->site.status;
+}
+
+void
+rig_ask_site(struct rig *r, const char *domain)
+{
+	struct message_site_ask m = {.domain = str_of(domain)};
+
+	r->has_site = false;
+	cr_assert_neq(channel_ask(r->queue, MESSAGE_SITE_ASK, &m, -1, got_site, r), 0);
+	cr_assert(wait_until(r, has_answer, 0), "no site for %s", domain);
+}
+
+static void
+got_row(const struct packet *p, void *arg)
+{
+	struct rig *r = arg;
+	struct str rest, key, value;
+	size_t n = strlen(r->rows);
+
+	if (!p || p->type == MESSAGE_ADMIN_DONE) {
+		r->is_done = true;
+		r->exit_code = p ? p->message->admin_done.exit_code : -1;
+		if (p)
+			copy_text(r->done_text, sizeof r->done_text, p->message->admin_done.text);
+		return;
+	}
+	rest = p->message->admin_row.values;
+	while (message_values_next(&rest, &key, &value) && n < sizeof r->rows)
+		n += (size_t)snprintf(r->rows + n, sizeof r->rows - n, "%.*s=%.*s ", STR_ARG(key),
+		    STR_ARG(value));
+	r->row_count++;
+}
+
+void
+rig_test_route(struct rig *r, const char *address)
+{
+	struct message_route_test m = {.address = str_of(address)};
+
+	r->is_done = false;
+	r->rows[0] = '\0';
+	r->row_count = 0;
+	cr_assert_neq(channel_ask(r->control, MESSAGE_ROUTE_TEST, &m, -1, got_row, r), 0);
+	cr_assert(wait_until(r, is_done, 0), "no answer for %s", address);
+}
+
+/* ---- other programs ---- */
+
+static int child_out[64]; /* by the order of pids here: small */
+static pid_t child_pid[64];
+static size_t child_count;
+
+pid_t
+rig_run(const char *command, unsigned *port_out)
+{
+	char line[100] = "";
+	int fds[2];
+	pid_t pid;
+
+	cr_assert_eq(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(fds[1], 1);
+		close(fds[0]);
+		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		_exit(127);
+	}
+	close(fds[1]);
+	for (size_t n = 0; port_out && n + 1 < sizeof line && !strchr(line, '\n'); n++)
+		if (read(fds[0], line + n, 1) != 1)
+			break;
+	if (port_out)
+		cr_assert_eq(sscanf(line, "listening %u", port_out), 1, "%s", command);
+	child_out[child_count] = fds[0];
+	child_pid[child_count++] = pid;
+	return pid;
+}
+
+void
+rig_end(pid_t pid, char *text)
+{
+	size_t i = 0;
+	ssize_t n;
+	int status;
+
+	while (child_pid[i] != pid)
+		i++;
+	kill(pid, SIGTERM);
+	n = text ? read(child_out[i], text, 199) : 0;
+	if (text)
+		text[n > 0 ? n : 0] = '\0';
+	close(child_out[i]);
+	waitpid(pid, &status, 0);
+}

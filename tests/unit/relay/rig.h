@@ -1,0 +1,68 @@
+/*
+ * rig: the role relay in a thread of its own, and this side as its main and its queue.
+ */
+#ifndef UNIT_RELAY_RIG_H
+#define UNIT_RELAY_RIG_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "ipc/role.h"
+
+enum { RIG_RESULTS_MAX = 2000, RIG_WAIT_MS = 20000 };
+
+struct rig_result {
+	struct status status;
+	uint64_t job;
+	struct msgid id;
+	uint32_t recipient;
+	uint16_t port;
+	bool is_last, dsn_passed_on;
+	char reason[20], host[64], address[64], tls[20];
+};
+
+struct rig {
+	struct event_base *base;
+	struct channel *main, *queue, *control;
+	pthread_t thread;
+	size_t result_count, running_count, row_count;
+	unsigned caught_up;
+	bool is_ready, is_stopped;
+	struct rig_result results[RIG_RESULTS_MAX];
+	/* the answer to the last question */
+	bool has_site, is_done;
+	char site[400], rows[4000], done_text[400];
+	struct status site_status;
+	int exit_code;
+};
+
+struct rig_mail {
+	uint64_t job;
+	const char *domain;
+	const char *to[8]; /* NULL-terminated */
+	const char *header, *body; /* NULL: something short */
+	size_t file_bytes;         /* > 0: a body of that size in a file */
+	bool smtputf8;
+};
+
+struct rig *rig_new(const char *conf);
+/* Tells the role to stop, and waits for its thread. */
+void rig_free(struct rig **r);
+void rig_configure(struct rig *r, const char *conf);
+/* A new queue; the old one is gone. */
+void rig_new_queue(struct rig *r);
+void rig_deliver(struct rig *r, const struct rig_mail *m);
+/* Until so many results have come; false: they did not. */
+bool rig_wait(struct rig *r, size_t results);
+void rig_stored(struct rig *r, size_t index);
+void rig_ask_site(struct rig *r, const char *domain);
+void rig_test_route(struct rig *r, const char *address);
+/* Lets the loop run for that long. */
+void rig_idle(struct rig *r, int ms);
+
+/* A child process of the build directory or of tests/; its pid.  port_out (may be NULL): "listening N". */
+pid_t rig_run(const char *command, unsigned *port_out);
+/* SIGTERM, and what it said at its end in text (200 bytes, may be NULL). */
+void rig_end(pid_t pid, char *text);
+
+#endif
