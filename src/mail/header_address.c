@@ -402,7 +402,7 @@ take_mailbox(struct reader *r, const struct words *w, bool in_group)
 	bool ok;
 
 	if (take(r, '<'))
-		ok = (w->count > 0 || w->to == w->from) && take_angle(r);
+		ok = (w->to == w->from || r->in.p[w->from] != '.') && take_angle(r);
 	else if (w->to == w->from)
 		ok = true;
 	else

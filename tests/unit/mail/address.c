@@ -13,7 +13,7 @@ static const char *good[] = {
 	"a@[ipv6:::ffff:192.0.2.1]", "!#$%&'*+-/=?^_`{|}~@b", "${run{id}}@b", "|cmd@b", "-oQ/x@b",
 	    "%n@b",
 	"`id`@b", L64 "@b", "a@" D63 ".b", "a@" D63 "." D63 "." D63 "." D63,
-	"j\xc3\xbcrgen@example.com", "a@b\xc3\xbc" "cher.example", "\"\xc3\xbc b\"@c",
+	"j\xc3\xbcrgen@example.com", ("a@b\xc3\xbc" "cher.example"), "\"\xc3\xbc b\"@c",
 	    "a@xn--bcher-kva.example",
 };
 
