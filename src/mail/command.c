@@ -71,13 +71,11 @@ command_is_helo(struct str args)
 
 /* ---- parameters ---- */
 
-/* `value` has no bytes when none was given.  out: the command's struct. */
-typedef struct status param_fn(struct str value, void *out);
-
 struct param {
 	const char *name;
 	bool has_value;
-	param_fn *parse;
+	/* `value` has no bytes when none was given.  out: the command's struct. */
+	struct status (*parse)(struct str value, void *out);
 };
 
 /* RFC 5321 section 4.1.2, esmtp-value; beyond ASCII only xtext may carry it. */
