@@ -1,0 +1,474 @@
+/*
+ * admin: verbs are a table.  An errand walks the book with a cursor that moves on when its entry goes;
+ * what it changes is stored before it says that it is done.
+ */
+#include "queue/admin.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/detail.h"
+#include "queue/filter.h"
+#include "queue/jobs.h"
+#include "queue/rows.h"
+
+enum {
+	EXIT_USAGE = 64, EXIT_NO_MESSAGE = 67, EXIT_STORAGE = 74,
+	ENTRIES_PER_TURN = 200,
+	PEER_WAITING_MAX = 1 << 20,
+	ERRAND_BYTES_MAX = 1 << 20,
+	ERRANDS_MAX = 64,
+};
+
+struct errand {
+	TAILQ_ENTRY(errand) link;
+	struct queue *queue;
+	struct peer *peer; /* NULL: gone */
+	uint32_t call;
+	const struct verb *verb;
+	struct arena arena;
+	struct filter filter;
+	struct str by, reason;
+	struct entry *next; /* of the book; not used when ids are given */
+	size_t next_id;
+	size_t count;
+	size_t unstored;    /* appended, not durable yet; or being read */
+	int error;
+	bool is_dry_run;
+	bool is_walked;
+};
+
+/* What is done with an entry; the entry may be gone afterwards. */
+typedef void verb_fn(struct errand *errand, struct entry *e);
+
+struct verb {
+	const char *name;
+	verb_fn *fn;
+	bool changes;
+};
+
+/* ---- answers ---- */
+
+static void
+say_row(struct errand *errand, struct buf *values)
+{
+	struct message_admin_row m = {.values = buf_str(values)};
+
+	if (errand->peer)
+		(void)!channel_answer(
+		    errand->peer->channel, errand->call, MESSAGE_ADMIN_ROW, &m, -1);
+	buf_clear(values);
+}
+
+static void
+say_done(struct peer *peer, uint32_t call, uint8_t exit_code, const char *text)
+{
+	struct message_admin_done m = {.exit_code = exit_code, .text = str_of(text)};
+
+	if (peer)
+		(void)!channel_answer(peer->channel, call, MESSAGE_ADMIN_DONE, &m, -1);
+}
+
+static void
+say_id(struct errand *errand, const struct entry *e)
+{
+	char id[ID_NUMBER_TEXT_BYTES];
+	struct buf values;
+
+	buf_init(&values, ROW_BYTES_MAX);
+	message_values_add(&values, "id", str_of(msgid_text(e->id, 0, id)));
+	say_row(errand, &values);
+}
+
+/* ---- verbs ---- */
+
+static void
+list(struct errand *errand, struct entry *e)
+{
+	struct buf values;
+
+	buf_init(&values, ROW_BYTES_MAX);
+	rows_message(errand->queue, e, &values);
+	say_row(errand, &values);
+}
+
+static void
+got_content(const struct spool_content *content, int error, void *arg)
+{
+	struct errand *errand = arg;
+	struct buf values;
+
+	errand->unstored--;
+	if (!content) {
+		errand->error = error;
+	} else {
+		buf_init(&values, ROW_BYTES_MAX);
+		rows_envelope(content, &values);
+		say_row(errand, &values);
+		if (content->fd >= 0)
+			close(content->fd);
+	}
+	queue_wake_errands(errand->queue);
+}
+
+static void
+show(struct errand *errand, struct entry *e)
+{
+	struct buf values;
+
+	list(errand, e);
+	for (uint32_t i = 1; i <= e->addressee_count; i++) {
+		buf_init(&values, ROW_BYTES_MAX);
+		rows_recipient(errand->queue, e, i, &values);
+		say_row(errand, &values);
+	}
+	errand->unstored++;
+	spool_read(errand->queue->spool, e->id, got_content, errand);
+}
+
+static void
+retry(struct errand *errand, struct entry *e)
+{
+	for (size_t i = 0; i < e->shipment_count; i++)
+		schedule_hurry(errand->queue->schedule, &e->shipments[i].parcel, clock_ms());
+	say_id(errand, e);
+}
+
+static void
+stored(int error, void *arg)
+{
+	struct errand *errand = arg;
+
+	errand->unstored--;
+	if (error)
+		errand->error = error;
+	queue_wake_errands(errand->queue);
+}
+
+static bool
+append(struct errand *errand, const struct spool_entry *entries, size_t count)
+{
+	struct spool_batch batch = {.entries = entries,
+	    .count = count,
+	    .urgency = SPOOL_NOW,
+	    .fn = stored,
+	    .arg = errand};
+
+	if (spool_append(errand->queue->spool, &batch) != 0) {
+		errand->error = errno;
+		return false;
+	}
+	errand->unstored++;
+	return true;
+}
+
+static bool
+store_hold(struct errand *errand, struct entry *e, bool is_held)
+{
+	struct spool_entry entry = {.kind = SPOOL_HOLD, .id = e->id};
+
+	if (e->is_held == is_held)
+		return false;
+	entry.hold.is_held = is_held;
+	entry.hold.why = errand->reason;
+	if (!append(errand, &entry, 1))
+		return false;
+	e->is_held = is_held;
+	say_id(errand, e);
+	return true;
+}
+
+/* What is with relay goes on; what comes back of it stays. */
+static void
+hold(struct errand *errand, struct entry *e)
+{
+	if (!store_hold(errand, e, true))
+		return;
+	for (size_t i = 0; i < e->shipment_count; i++)
+		if (!e->shipments[i].job)
+			schedule_remove(errand->queue->schedule, &e->shipments[i].parcel);
+}
+
+static void
+release(struct errand *errand, struct entry *e)
+{
+	if (!store_hold(errand, e, false))
+		return;
+	for (size_t i = 0; i < e->shipment_count; i++)
+		queue_schedule(errand->queue, &e->shipments[i], e->shipments[i].parcel.due_ms);
+}
+
+static size_t
+list_deletions(const struct entry *e, struct spool_entry *to)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < e->addressee_count; i++) {
+		if (!addressee_is_open(&e->addressees[i]) || e->addressees[i].is_failing)
+			continue;
+		to[count] = (struct spool_entry){.kind = SPOOL_STATUS, .id = e->id};
+		to[count].status = (struct spool_recipient){.number = i + 1,
+		    .outcome = SPOOL_FAILED,
+		    .is_settled = true,
+		    .marks = MARK_DELETED};
+		count++;
+	}
+	return count;
+}
+
+static void
+delete(struct errand *errand, struct entry *e)
+{
+	struct queue *q = errand->queue;
+	struct spool_entry *entries = mem_new(e->addressee_count * sizeof *entries);
+	size_t count = list_deletions(e, entries);
+
+	if (count && append(errand, entries, count)) {
+		say_id(errand, e);
+		for (size_t i = 0; i < count; i++)
+			entry_settle(
+			    &q->book, e, entries[i].status.number, SPOOL_FAILED, MARK_DELETED);
+		for (size_t i = 0; i < e->shipment_count; i++)
+			if (!e->shipments[i].open && !e->shipments[i].job)
+				schedule_remove(q->schedule, &e->shipments[i].parcel);
+		queue_end(q, e);
+	}
+	mem_free(entries);
+}
+
+static const struct verb verbs[] = {
+    {"queue.list", list, false},
+    {"queue.show", show, false},
+    {"queue.retry", retry, true},
+    {"queue.hold", hold, true},
+    {"queue.release", release, true},
+    {"queue.delete", delete, true},
+};
+
+/* ---- walking ---- */
+
+static void
+visit(struct errand *errand, struct entry *e)
+{
+	if (!filter_fits(&errand->filter, errand->queue->schedule, e, clock_ms()))
+		return;
+	errand->count++;
+	if (errand->verb->changes && errand->is_dry_run)
+		say_id(errand, e);
+	else
+		errand->verb->fn(errand, e);
+}
+
+/* The cursor has moved on before the entry can go. */
+static void
+step(struct errand *errand)
+{
+	struct filter *f = &errand->filter;
+	struct entry *e;
+
+	if (f->id_count) {
+		e = book_find(&errand->queue->book, f->ids[errand->next_id++]);
+		errand->is_walked = errand->next_id == f->id_count;
+	} else {
+		e = errand->next;
+		errand->next = e ? TAILQ_NEXT(e, link) : NULL;
+		errand->is_walked = errand->next == NULL;
+	}
+	if (e)
+		visit(errand, e);
+}
+
+static void
+log_errand(const struct errand *errand)
+{
+	struct log_line l;
+
+	if (!errand->verb->changes || errand->is_dry_run)
+		return;
+	log_begin(&l, LOG_NOTICE, "admin");
+	log_str(&l, "id", STR_NULL);
+	log_str(&l, "action", str_of(errand->verb->name));
+	log_str(&l, "by", errand->by);
+	log_str(&l, "via", STR("socket"));
+	log_num(&l, "count", errand->count);
+	log_quoted(&l, "reason", errand->reason);
+	log_end(&l);
+}
+
+static void
+free_errand(struct errand *errand)
+{
+	spool_forget(errand->queue->spool, errand);
+	TAILQ_REMOVE(&errand->queue->errands, errand, link);
+	arena_clear(&errand->arena);
+	mem_free(errand);
+}
+
+static void
+finish(struct errand *errand)
+{
+	char text[160];
+	uint8_t exit_code = 0;
+
+	log_errand(errand);
+	snprintf(text, sizeof text, "%zu message%s%s\n", errand->count, errand->count == 1 ? "" : "s",
+	    errand->is_dry_run ? " would be touched" : "");
+	if (errand->error) {
+		exit_code = EXIT_STORAGE;
+		snprintf(text, sizeof text, "not everything could be stored: %s\n",
+		    strerror(errand->error));
+	} else if (errand->filter.id_count && errand->count == 0) {
+		exit_code = EXIT_NO_MESSAGE;
+		snprintf(text, sizeof text, "no such message\n");
+	} else if (!errand->verb->changes) {
+		text[0] = '\0';
+	}
+	say_done(errand->peer, errand->call, exit_code, text);
+	free_errand(errand);
+}
+
+/* True: it waits for the spool or for its reader. */
+static bool
+walk(struct errand *errand)
+{
+	for (int i = 0; i < ENTRIES_PER_TURN && !errand->is_walked; i++) {
+		if (errand->peer && channel_waiting(errand->peer->channel) > PEER_WAITING_MAX)
+			return false;
+		step(errand);
+	}
+	return errand->is_walked;
+}
+
+void
+admin_go_on(evutil_socket_t fd, short what, void *arg)
+{
+	struct queue *q = arg;
+	struct errand *errand = TAILQ_FIRST(&q->errands), *after;
+	bool all_wait = true;
+
+	(void)fd;
+	(void)what;
+	for (; errand; errand = after) {
+		after = TAILQ_NEXT(errand, link);
+		if (!errand->peer && !errand->verb->changes)
+			errand->is_walked = true;
+		all_wait &= walk(errand);
+		if (errand->is_walked && errand->unstored == 0)
+			finish(errand);
+	}
+	if (!all_wait)
+		queue_wake_errands(q);
+	queue_wake(q);
+}
+
+void
+admin_entry_gone(struct queue *q, struct entry *e)
+{
+	struct errand *errand;
+
+	TAILQ_FOREACH(errand, &q->errands, link)
+		if (errand->next == e)
+			errand->next = TAILQ_NEXT(e, link);
+}
+
+/* ---- beginnings ---- */
+
+static const struct verb *
+find_verb(struct str name)
+{
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		if (str_eq(name, str_of(verbs[i].name)))
+			return &verbs[i];
+	return NULL;
+}
+
+static void
+status(struct peer *peer, uint32_t call)
+{
+	struct buf values;
+	struct message_admin_row m;
+
+	buf_init(&values, ROW_BYTES_MAX);
+	rows_status(peer->queue, &values);
+	m.values = buf_str(&values);
+	(void)!channel_answer(peer->channel, call, MESSAGE_ADMIN_ROW, &m, -1);
+	buf_clear(&values);
+	say_done(peer, call, 0, "");
+}
+
+static size_t
+count_errands(const struct queue *q)
+{
+	const struct errand *errand;
+	size_t n = 0;
+
+	TAILQ_FOREACH(errand, &q->errands, link)
+		n++;
+	return n;
+}
+
+static void
+begin(struct peer *peer, uint32_t call, const struct message_admin *m, const struct verb *verb)
+{
+	struct errand *errand = MEM_NEW(struct errand);
+	struct queue *q = peer->queue;
+	const char *why = "too much";
+
+	*errand = (struct errand){.queue = q, .peer = peer, .call = call, .verb = verb};
+	arena_init(&errand->arena, ERRAND_BYTES_MAX);
+	TAILQ_INSERT_TAIL(&q->errands, errand, link);
+	if (!filter_parse(m->values, &errand->arena, &errand->filter, &why)) {
+		say_done(peer, call, EXIT_USAGE, why);
+		free_errand(errand);
+		return;
+	}
+	errand->by = arena_str(&errand->arena, m->by);
+	errand->reason = arena_str(&errand->arena, message_values_get(m->values, "reason"));
+	if (errand->reason.n > SPOOL_DETAIL_MAX)
+		errand->reason.n = SPOOL_DETAIL_MAX;
+	errand->is_dry_run = message_values_get(m->values, "dry_run").n != 0;
+	errand->next = TAILQ_FIRST(&q->book.entries);
+	queue_wake_errands(q);
+}
+
+void
+admin_take(struct peer *peer, const struct packet *p)
+{
+	const struct message_admin *m = &p->message->admin;
+	const struct verb *verb = find_verb(m->verb);
+
+	if (str_eq(m->verb, STR("queue.status")))
+		status(peer, p->call);
+	else if (!verb)
+		say_done(peer, p->call, EXIT_USAGE, "the queue knows no such command\n");
+	else if (count_errands(peer->queue) >= ERRANDS_MAX)
+		say_done(peer, p->call, EXIT_USAGE, "too many commands at once\n");
+	else
+		begin(peer, p->call, m, verb);
+}
+
+void
+admin_peer_lost(struct peer *peer)
+{
+	struct errand *errand;
+
+	TAILQ_FOREACH(errand, &peer->queue->errands, link)
+		if (errand->peer == peer)
+			errand->peer = NULL;
+}
+
+void
+admin_clear(struct queue *q)
+{
+	struct errand *errand;
+
+	while ((errand = TAILQ_FIRST(&q->errands))) {
+		TAILQ_REMOVE(&q->errands, errand, link);
+		arena_clear(&errand->arena);
+		mem_free(errand);
+	}
+}

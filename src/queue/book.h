@@ -1,0 +1,112 @@
+/*
+ * book: what is queued, in memory: who, to whom, how far.  Bodies and last replies stay in the spool.
+ * One allocation per message: the entry, its parcels, its recipients and their texts.
+ */
+#ifndef QUEUE_BOOK_H
+#define QUEUE_BOOK_H
+
+#include <sys/queue.h>
+
+#include "base/map.h"
+#include "mail/envelope.h"
+#include "queue/schedule.h"
+#include "queue/spool.h"
+
+struct entry;
+struct job;
+struct failures;
+
+/* The queue's own bits in a recipient's stored state. */
+enum addressee_mark {
+	MARK_EXPIRED = 1 << 0,
+	MARK_DELETED = 1 << 1,   /* by the operator */
+	MARK_PASSED_ON = 1 << 2, /* the next hop took over the duties of RFC 3461 */
+};
+
+struct addressee {
+	uint32_t at;      /* of its address in text */
+	uint16_t n;
+	uint8_t outcome;  /* enum spool_outcome */
+	uint8_t marks;
+	uint16_t shipment;
+	bool is_failing;  /* failed; the report is being written */
+	bool is_expected; /* a result is due from relay */
+};
+
+/* Its recipients in one domain. */
+struct shipment {
+	struct parcel parcel; /* first: a parcel is a shipment */
+	struct entry *entry;
+	struct job *job;      /* running */
+	uint32_t domain_at;
+	uint16_t domain_n;
+	uint16_t open;        /* recipients neither settled nor failing */
+};
+
+struct entry {
+	TAILQ_ENTRY(entry) link;
+	struct msgid id;
+	int64_t arrival_ms;
+	int64_t expires_ms;
+	uint64_t bytes;
+	struct user *user;
+	struct failures *failures; /* collected, not yet on their way */
+	struct shipment *shipments;
+	struct addressee *addressees; /* number n is addressees[n - 1] */
+	char *text;
+	uint32_t addressee_count;
+	uint16_t shipment_count;
+	uint16_t sender_n;         /* the sender stands at the start of text */
+	uint16_t open;             /* recipients not settled */
+	uint16_t sent, failed, expired, deleted;
+	bool is_report;
+	bool is_held;
+	bool is_booked;
+};
+
+TAILQ_HEAD(entries, entry);
+
+struct user {
+	struct str name;
+	uint32_t references;
+};
+
+struct book {
+	struct map *by_id;
+	struct map *users;
+	struct entries entries; /* in order of arrival */
+	uint64_t bytes;
+	size_t recipients;      /* not settled */
+};
+
+void book_init(struct book *b);
+void book_clear(struct book *b);
+
+/* Everything is copied; not yet in the book. */
+struct entry *entry_new(struct book *b, const struct envelope *e, int64_t lifetime_ms, struct str hostname);
+void entry_free(struct book *b, struct entry **e);
+void book_add(struct book *b, struct entry *e);
+/* Out of the book, and freed. */
+void book_remove(struct book *b, struct entry **e);
+struct entry *book_find(const struct book *b, struct msgid id);
+
+/* A recipient's end or a step on the way; keeps all counts. */
+void entry_settle(struct book *b, struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks);
+
+struct str entry_sender(const struct entry *e);
+struct str entry_address(const struct entry *e, uint32_t number);
+struct str shipment_domain(const struct shipment *s);
+
+static inline struct addressee *
+entry_addressee(struct entry *e, uint32_t number)
+{
+	return number >= 1 && number <= e->addressee_count ? &e->addressees[number - 1] : NULL;
+}
+
+static inline bool
+addressee_is_open(const struct addressee *a)
+{
+	return a->outcome == SPOOL_WAITING || a->outcome == SPOOL_DEFERRED;
+}
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * core: the queue role's state, shared by its parts: intake (from submission), jobs and results (to and
+ * from relay), failures (reports), admin (the operator).
+ */
+#ifndef QUEUE_CORE_H
+#define QUEUE_CORE_H
+
+#include "ipc/role.h"
+#include "queue/book.h"
+#include "queue/buckets.h"
+#include "queue/schedule.h"
+#include "queue/spool.h"
+
+struct pending;
+struct record;
+struct errand;
+struct question;
+
+struct peer {
+	LIST_ENTRY(peer) link;
+	struct queue *queue;
+	enum role_kind kind;
+	unsigned index;
+	struct channel *channel;
+};
+
+struct queue {
+	struct role *role;
+	struct spool *spool;
+	int spool_directory;
+	struct sandbox_path paths[1];
+	struct event *spool_event;
+	struct event *pump_event;  /* steps of the schedule */
+	struct event *retry_event; /* records and reports that could not be stored */
+	struct event *save_event;  /* limit snapshot */
+	struct event *stop_event;
+	struct event *errand_event;
+	struct book book;
+	struct schedule *schedule;
+	struct buckets *buckets;
+	LIST_HEAD(, peer) peers;
+	struct peer *relay;
+	bool is_caught_up;         /* relay told what the queue before us left with it */
+	struct map *jobs;
+	LIST_HEAD(, question) questions; /* to relay, not answered yet */
+	uint64_t last_job;
+	struct map *reservations;
+	LIST_HEAD(, pending) pendings;
+	TAILQ_HEAD(, record) late_records;
+	TAILQ_HEAD(, failures) failures;
+	TAILQ_HEAD(, errand) errands;
+	bool is_stopping;
+	bool is_saved;
+};
+
+/* The loop looks at the schedule soon. */
+void queue_wake(struct queue *q);
+/* A new entry, durable: into the book and the schedule. */
+void queue_take(struct queue *q, struct entry *e);
+/* (Re)enters the schedule when something of it is open and it is not held. */
+void queue_schedule(struct queue *q, struct shipment *s, int64_t due_ms);
+/* Nothing is open any more: "done", out of the book. */
+void queue_end(struct queue *q, struct entry *e);
+/* Errands of the operator go on soon. */
+void queue_wake_errands(struct queue *q);
+void queue_retry_later(struct queue *q);
+/* While stopping: is everything settled that we wait for? */
+void queue_check_stopped(struct queue *q);
+
+#endif

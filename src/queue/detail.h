@@ -1,0 +1,22 @@
+/*
+ * detail: what is kept of a recipient's last attempt beside its state, in the spool.
+ */
+#ifndef QUEUE_DETAIL_H
+#define QUEUE_DETAIL_H
+
+#include "base/buf.h"
+#include "mail/status.h"
+
+struct detail {
+	struct status status;
+	struct str reason;
+	struct str host, address; /* of the other side; empty: our own words */
+	int64_t at_ms;
+};
+
+/* At most SPOOL_DETAIL_MAX bytes. */
+void detail_encode(const struct detail *d, struct buf *out);
+/* Total; what is missing is empty.  Strings point into bytes. */
+void detail_decode(struct str bytes, struct detail *out);
+
+#endif

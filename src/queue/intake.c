@@ -1,0 +1,394 @@
+/*
+ * intake: see the header.  A reservation belongs to a session's message: RESERVE opens it and adds to it,
+ * COMMIT spends it, RELEASE or the loss of the peer gives it back.
+ */
+#include "queue/intake.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/dsn.h"
+
+enum { KEY_BYTES = 12, ENVELOPE_ARENA_MAX = 1 << 20, RESERVATIONS_MAX = 100000, USER_MAX = 1024 };
+
+struct reservation {
+	struct peer *peer;
+	struct msgid id;
+	struct str user;
+	uint64_t recipients;
+	int fd; /* of a large body, or -1 */
+};
+
+/* A message on its way into the spool. */
+struct pending {
+	LIST_ENTRY(pending) link;
+	struct queue *queue;
+	struct peer *peer; /* NULL: lost */
+	uint32_t call;
+	struct entry *entry;
+	struct str header_from;
+};
+
+static struct str
+key_of(struct msgid id, char room[KEY_BYTES])
+{
+	memcpy(room, &id.session, 8);
+	memcpy(room + 8, &id.number, 4);
+	return str_make(room, KEY_BYTES);
+}
+
+static void
+answer(struct peer *peer, uint32_t call, const struct status *s, int fd)
+{
+	struct message_verdict m = {.status = *s};
+
+	if (peer && call)
+		(void)!channel_answer(peer->channel, call, MESSAGE_VERDICT, &m, fd);
+}
+
+/* ---- reservations ---- */
+
+static struct reservation *
+find(const struct queue *q, struct msgid id)
+{
+	char room[KEY_BYTES];
+
+	return map_get(q->reservations, key_of(id, room));
+}
+
+static struct reservation *
+open_reservation(struct peer *peer, struct msgid id, struct str user)
+{
+	struct queue *q = peer->queue;
+	struct reservation *r = find(q, id);
+	char room[KEY_BYTES];
+
+	if (r)
+		return r->peer == peer ? r : NULL;
+	if (map_count(q->reservations) >= RESERVATIONS_MAX)
+		return NULL;
+	r = MEM_NEW(struct reservation);
+	*r = (struct reservation){.peer = peer, .id = id, .fd = -1};
+	r->user = str_make(mem_text(user.p, user.n), user.n);
+	map_put(q->reservations, key_of(id, room), r);
+	return r;
+}
+
+static void
+close_reservation(struct queue *q, struct reservation *r, bool is_spent)
+{
+	char room[KEY_BYTES];
+
+	if (!is_spent && r->recipients)
+		buckets_give_back(q->buckets, r->user, limits_of(q->role->conf, r->user), r->recipients);
+	if (r->fd >= 0)
+		spool_file_drop(q->spool, r->fd);
+	map_remove(q->reservations, key_of(r->id, room));
+	mem_free((char *)r->user.p);
+	mem_free(r);
+}
+
+static struct status
+no_room(int error)
+{
+	if (error == ENOSPC)
+		return status_make(452, "4.3.1", "The disk is too full to take mail now");
+	if (error == EAGAIN)
+		return status_make(451, "4.3.2", "Too busy to take mail now");
+	return status_make(451, "4.3.0", "The message could not be stored, try again later");
+}
+
+static struct status
+over_limit(const struct conf_rates *rates, int64_t retry_ms)
+{
+	uint64_t minutes = (uint64_t)(retry_ms + 59999) / 60000;
+	char limit[80] = "", when[40] = "";
+
+	if (rates->count == 1)
+		snprintf(limit, sizeof limit, " of %llu recipients in %lld minutes",
+		    (unsigned long long)rates->rate[0].count,
+		    (long long)rates->rate[0].period_ms / 60000);
+	if (retry_ms)
+		snprintf(when, sizeof when, ", try again in %llu min", (unsigned long long)minutes);
+	return status_make(450, "4.7.1", "Your sending limit%s is reached%s", limit, when);
+}
+
+static struct status
+reserve(struct peer *peer, const struct message_reserve *m)
+{
+	struct queue *q = peer->queue;
+	const struct conf_rates *rates = limits_of(q->role->conf, m->user);
+	struct reservation *r;
+	int64_t retry_ms;
+	int error = spool_admits(q->spool);
+
+	if (error)
+		return no_room(error);
+	if (m->user.n > USER_MAX || m->recipients > ENVELOPE_RECIPIENTS_MAX)
+		return status_make(554, "5.5.0", "Too much");
+	r = open_reservation(peer, (struct msgid){m->session, m->number}, m->user);
+	if (!r || !str_eq(r->user, m->user))
+		return no_room(EAGAIN);
+	if (!buckets_take(q->buckets, m->user, rates, m->recipients, &retry_ms))
+		return over_limit(rates, retry_ms);
+	r->recipients += m->recipients;
+	return status_make(250, "2.1.5", "OK");
+}
+
+static void
+give_file(struct peer *peer, uint32_t call, const struct message_spool_file *m)
+{
+	struct queue *q = peer->queue;
+	struct status s = status_make(250, "2.0.0", "OK");
+	struct reservation *r = open_reservation(peer, (struct msgid){m->session, m->number}, STR_NULL);
+	int error = spool_admits(q->spool);
+
+	if (!error && !r)
+		error = EAGAIN;
+	if (!error && r->fd < 0)
+		r->fd = spool_file(q->spool);
+	if (!error && r->fd < 0)
+		error = errno;
+	if (error)
+		s = no_room(error);
+	answer(peer, call, &s, error ? -1 : r->fd);
+}
+
+static void
+release(struct peer *peer, const struct message_release *m)
+{
+	struct reservation *r = find(peer->queue, (struct msgid){m->session, m->number});
+
+	if (r && r->peer == peer)
+		close_reservation(peer->queue, r, false);
+}
+
+/* ---- commit ---- */
+
+static void
+log_accept(const struct pending *p)
+{
+	const struct entry *e = p->entry;
+	struct log_line l;
+
+	log_begin(&l, LOG_INFO, "accept");
+	log_id(&l, e->id, 0);
+	log_user(&l, "user", e->user->name);
+	log_addr(&l, "from", entry_sender(e));
+	log_addr(&l, "header_from", p->header_from);
+	log_num(&l, "rcpts", e->addressee_count);
+	log_num(&l, "bytes", e->bytes);
+	log_end(&l);
+}
+
+static void
+free_pending(struct pending *p)
+{
+	LIST_REMOVE(p, link);
+	entry_free(&p->queue->book, &p->entry);
+	mem_free((char *)p->header_from.p);
+	mem_free(p);
+}
+
+static void
+stored(int error, void *arg)
+{
+	struct pending *p = arg;
+	struct queue *q = p->queue;
+	char id[ID_NUMBER_TEXT_BYTES];
+	struct status s;
+
+	if (error) {
+		log_error("spool: message not stored: %s", strerror(error));
+		s = no_room(error);
+	} else {
+		s = status_make(250, "2.0.0", "Queued as %s", msgid_text(p->entry->id, 0, id));
+		log_accept(p);
+	}
+	answer(p->peer, p->call, &s, -1);
+	if (!error) {
+		queue_take(q, p->entry);
+		p->entry = NULL;
+	}
+	free_pending(p);
+}
+
+/* What was not reserved (a queue before us may have known the reservation) is taken as far as it goes. */
+static void
+spend(struct queue *q, const struct envelope *e, struct reservation *r)
+{
+	uint64_t have = r ? r->recipients : 0;
+	const struct conf_rates *rates = limits_of(q->role->conf, e->user);
+	int64_t retry_ms;
+
+	if (have < e->recipient_count)
+		(void)!buckets_take(q->buckets, e->user, rates, e->recipient_count - have, &retry_ms);
+	else if (have > e->recipient_count)
+		buckets_give_back(q->buckets, e->user, rates, have - e->recipient_count);
+	if (r)
+		close_reservation(q, r, true);
+}
+
+static struct status
+check(const struct message_commit *m, const struct envelope *e, const struct reservation *r)
+{
+	if (e->recipient_count == 0 || e->kind != ENVELOPE_MESSAGE || e->id.number == 0 ||
+	    e->id.number >= DSN_NUMBER || e->header_bytes != m->header.n ||
+	    (!m->in_file && e->body_bytes != m->body.n))
+		return status_make(554, "5.3.0", "The envelope is not consistent");
+	if (m->in_file && (!r || r->fd < 0))
+		return status_make(451, "4.3.0", "The message's file is not known, try again");
+	return status_make(250, "2.0.0", "OK");
+}
+
+static int
+append(struct peer *peer, struct pending *p, const struct message_commit *m, struct reservation *r)
+{
+	struct spool_entry entry = {.kind = SPOOL_MESSAGE, .id = p->entry->id};
+	struct spool_batch batch = {
+	    .entries = &entry, .count = 1, .urgency = SPOOL_NOW, .fn = stored, .arg = p};
+
+	entry.message.recipient_count = p->entry->addressee_count;
+	entry.message.envelope = m->envelope;
+	entry.message.header = m->header;
+	entry.message.body = m->body;
+	entry.message.in_file = m->in_file;
+	entry.message.fd = m->in_file ? r->fd : -1;
+	if (spool_append(peer->queue->spool, &batch) != 0)
+		return errno;
+	if (m->in_file)
+		r->fd = -1; /* the spool's now */
+	return 0;
+}
+
+static struct status
+take_message(struct peer *peer, uint32_t call, const struct message_commit *m, const struct envelope *e)
+{
+	struct queue *q = peer->queue;
+	struct reservation *r = find(q, e->id);
+	struct status s = check(m, e, r);
+	struct pending *p;
+	int error;
+
+	if (!status_is_ok(&s))
+		return s;
+	p = MEM_NEW(struct pending);
+	p->queue = q;
+	p->peer = peer;
+	p->call = call;
+	p->entry =
+	    entry_new(&q->book, e, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
+	p->header_from = str_make(mem_text(e->header_from.p, e->header_from.n), e->header_from.n);
+	LIST_INSERT_HEAD(&q->pendings, p, link);
+	error = append(peer, p, m, r);
+	if (error == 0) {
+		spend(q, e, r);
+		return (struct status){0};
+	}
+	log_error("spool: message not taken: %s", strerror(error));
+	free_pending(p);
+	if (r)
+		close_reservation(q, r, false);
+	return no_room(error);
+}
+
+/* A status is for now; code 0: the answer comes when the message is durable. */
+static void
+commit(struct peer *peer, uint32_t call, const struct message_commit *m)
+{
+	struct status s = no_room(0);
+	struct envelope e;
+	struct arena arena;
+	int error = spool_admits(peer->queue->spool);
+
+	arena_init(&arena, ENVELOPE_ARENA_MAX);
+	if (error) {
+		s = no_room(error);
+	} else if (!envelope_decode(m->envelope, &arena, &e)) {
+		s = status_make(554, "5.3.0", "The envelope cannot be read");
+		log_error("submission %u: an envelope that cannot be read", peer->index);
+	} else {
+		s = take_message(peer, call, m, &e);
+	}
+	arena_clear(&arena);
+	if (s.code)
+		answer(peer, call, &s, -1);
+}
+
+void
+intake_take(struct peer *peer, const struct packet *p)
+{
+	struct status s;
+
+	switch (p->type) {
+	case MESSAGE_RESERVE:
+		s = reserve(peer, &p->message->reserve);
+		answer(peer, p->call, &s, -1);
+		break;
+	case MESSAGE_RELEASE:
+		release(peer, &p->message->release);
+		break;
+	case MESSAGE_SPOOL_FILE:
+		give_file(peer, p->call, &p->message->spool_file);
+		break;
+	case MESSAGE_COMMIT:
+		commit(peer, p->call, &p->message->commit);
+		break;
+	default:
+		log_error("submission %u: unexpected %s", peer->index, message_name(p->type));
+	}
+}
+
+/* ---- life ---- */
+
+struct leaving {
+	struct queue *queue;
+	struct peer *peer; /* NULL: all */
+};
+
+static void
+leave(struct str key, void *value, void *arg)
+{
+	struct leaving *who = arg;
+	struct reservation *r = value;
+
+	(void)key;
+	if (!who->peer || r->peer == who->peer)
+		close_reservation(who->queue, r, false);
+}
+
+void
+intake_peer_lost(struct peer *peer)
+{
+	struct leaving who = {peer->queue, peer};
+	struct pending *p;
+
+	map_each(peer->queue->reservations, leave, &who);
+	LIST_FOREACH(p, &peer->queue->pendings, link)
+		if (p->peer == peer)
+			p->peer = NULL;
+}
+
+void
+intake_init(struct queue *q)
+{
+	q->reservations = map_new();
+	LIST_INIT(&q->pendings);
+}
+
+void
+intake_clear(struct queue *q)
+{
+	struct leaving all = {q, NULL};
+	struct pending *p;
+
+	if (!q->reservations)
+		return;
+	map_each(q->reservations, leave, &all);
+	map_free(&q->reservations);
+	while ((p = LIST_FIRST(&q->pendings)))
+		free_pending(p);
+}

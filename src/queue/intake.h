@@ -1,0 +1,16 @@
+/*
+ * intake: what submission asks: recipients from a user's buckets, a file for a large body, and to take a
+ * message.  250 is said when the message is durable, and not before.
+ */
+#ifndef QUEUE_INTAKE_H
+#define QUEUE_INTAKE_H
+
+#include "queue/core.h"
+
+void intake_init(struct queue *q);
+void intake_clear(struct queue *q);
+void intake_take(struct peer *peer, const struct packet *p);
+/* What the peer had reserved comes back; its answers find no one. */
+void intake_peer_lost(struct peer *peer);
+
+#endif

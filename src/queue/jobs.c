@@ -1,0 +1,393 @@
+/*
+ * jobs: see the header.
+ */
+#include "queue/jobs.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/failures.h"
+#include "queue/results.h"
+
+enum {
+	STEPS_PER_TURN = 128,
+	RELAY_WAITING_MAX = 8 << 20, /* bytes that relay has not taken: enough for now */
+	SOON_MS = 5000,
+	NUMBERS_BYTES_MAX = 4 * SPOOL_RECIPIENTS_MAX,
+};
+
+void
+jobs_init(struct queue *q)
+{
+	q->jobs = map_new();
+	q->last_job = (uint64_t)clock_ms() << 20;
+}
+
+static struct str
+job_key(const uint64_t *number)
+{
+	return str_make((const char *)number, sizeof *number);
+}
+
+struct job *
+job_find(const struct queue *q, uint64_t number)
+{
+	return map_get(q->jobs, job_key(&number));
+}
+
+static struct job *
+job_new(struct queue *q, uint64_t number, struct shipment *s)
+{
+	struct job *job = MEM_NEW(struct job);
+
+	job->number = number;
+	job->queue = q;
+	job->id = s->entry->id;
+	job->shipment = s;
+	s->job = job;
+	map_put(q->jobs, job_key(&job->number), job);
+	return job;
+}
+
+static void
+job_free(struct job *job)
+{
+	map_remove(job->queue->jobs, job_key(&job->number));
+	spool_forget(job->queue->spool, job);
+	if (job->shipment)
+		job->shipment->job = NULL;
+	mem_free(job);
+}
+
+void
+job_orphan(struct shipment *s)
+{
+	if (!s->job)
+		return;
+	s->job->shipment = NULL;
+	s->job = NULL;
+}
+
+/* ---- an end ---- */
+
+static void
+expect_none(struct shipment *s)
+{
+	struct entry *e = s->entry;
+
+	for (uint32_t i = 0; i < e->addressee_count; i++)
+		if (&e->shipments[e->addressees[i].shipment] == s)
+			e->addressees[i].is_expected = false;
+}
+
+/* Soon when nothing is known of it, but not again and again: a message could be what ends relay. */
+static int64_t
+next_due(const struct queue *q, const struct parcel *p, const struct job *job, int64_t now_ms)
+{
+	bool is_soon = !job->is_deferred && p->tries <= 1;
+	int64_t due = now_ms + (is_soon ? SOON_MS : schedule_backoff_ms(q->schedule, p->tries));
+
+	return due < p->expires_ms || now_ms >= p->expires_ms ? due : p->expires_ms;
+}
+
+/* Back into the schedule with what is still open. */
+static void
+give_back(struct job *job, enum schedule_outcome outcome)
+{
+	struct queue *q = job->queue;
+	struct shipment *s = job->shipment;
+	int64_t now = clock_ms();
+
+	expect_none(s);
+	s->job = NULL;
+	job->shipment = NULL;
+	schedule_finished(
+	    q->schedule, &s->parcel, outcome, job->is_away ? &job->status : NULL, now);
+	s->parcel.tries++;
+	queue_schedule(q, s, next_due(q, &s->parcel, job, now));
+}
+
+void
+job_end(struct job *job)
+{
+	struct queue *q = job->queue;
+	struct entry *e = job->shipment ? job->shipment->entry : NULL;
+	enum schedule_outcome outcome = SCHEDULE_LOST;
+
+	if (job->is_reached)
+		outcome = SCHEDULE_REACHED;
+	else if (job->is_away)
+		outcome = SCHEDULE_AWAY;
+	if (e)
+		give_back(job, outcome);
+	job_free(job);
+	if (e) {
+		failures_send(q, e);
+		queue_end(q, e);
+	}
+	queue_check_stopped(q);
+	queue_wake(q);
+}
+
+static void
+job_lost(struct job *job, const char *why)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_WARNING, "deliver");
+	log_id(&l, job->id, 0);
+	log_str(&l, "status", STR("unknown"));
+	log_str(&l, "reason", str_of(why));
+	log_end(&l);
+	job_end(job);
+}
+
+/* ---- to relay ---- */
+
+static bool
+is_wanted(const struct shipment *s, const struct addressee *a)
+{
+	return &s->entry->shipments[a->shipment] == s && addressee_is_open(a) && !a->is_failing;
+}
+
+static void
+list_numbers(struct job *job, struct buf *out)
+{
+	struct shipment *s = job->shipment;
+
+	for (uint32_t i = 0; i < s->entry->addressee_count; i++) {
+		struct addressee *a = &s->entry->addressees[i];
+		uint32_t number = i + 1;
+
+		if (!is_wanted(s, a))
+			continue;
+		buf_add(out, &number, sizeof number);
+		a->is_expected = true;
+		job->expected++;
+	}
+}
+
+static bool
+send_job(struct job *job, const struct spool_content *content)
+{
+	struct queue *q = job->queue;
+	struct shipment *s = job->shipment;
+	struct schedule_info info;
+	struct message_deliver m = {.job = job->number,
+	    .domain = shipment_domain(s),
+	    .envelope = content->envelope,
+	    .header = content->header,
+	    .body_in_file = content->fd >= 0,
+	    .body = content->body,
+	    .attempt = s->parcel.tries + 1u};
+	struct buf numbers;
+	bool ok;
+
+	buf_init(&numbers, NUMBERS_BYTES_MAX);
+	list_numbers(job, &numbers);
+	schedule_explain(q->schedule, &s->parcel, &info);
+	m.site = info.site;
+	m.numbers = buf_str(&numbers);
+	ok = q->relay && channel_send(q->relay->channel, MESSAGE_DELIVER, &m, content->fd) == 0;
+	buf_clear(&numbers);
+	return ok;
+}
+
+static void
+got_content(const struct spool_content *content, int error, void *arg)
+{
+	struct job *job = arg;
+
+	if (!job->shipment)
+		job_free(job);
+	else if (!content)
+		results_unreadable(job, error);
+	else if (job->shipment->open == 0 || job->shipment->entry->is_held)
+		job_end(job);
+	else if (send_job(job, content))
+		job->is_sent = true;
+	else
+		job_lost(job, "relay_away");
+	if (content && content->fd >= 0)
+		close(content->fd);
+}
+
+static void
+deliver(struct queue *q, struct parcel *p)
+{
+	struct job *job = job_new(q, ++q->last_job, (struct shipment *)p);
+
+	spool_read(q->spool, job->id, got_content, job);
+}
+
+/* ---- sites ---- */
+
+struct question {
+	LIST_ENTRY(question) link;
+	struct queue *queue;
+	size_t n;
+	char domain[];
+};
+
+static void
+got_site(const struct packet *p, void *arg)
+{
+	struct question *ask = arg;
+	struct queue *q = ask->queue;
+	const struct message_site *m;
+
+	if (p && p->fd >= 0)
+		close(p->fd);
+	if (p && p->type == MESSAGE_SITE) {
+		m = &p->message->site;
+		schedule_answered(q->schedule, str_make(ask->domain, ask->n), m->site, &m->status,
+		    m->ttl_s, clock_ms());
+		queue_wake(q);
+	}
+	LIST_REMOVE(ask, link);
+	mem_free(ask);
+}
+
+static void
+ask_site(struct queue *q, struct str domain)
+{
+	struct message_site_ask m = {.domain = domain};
+	struct question *ask = mem_new(sizeof *ask + domain.n);
+
+	ask->queue = q;
+	ask->n = domain.n;
+	memcpy(ask->domain, domain.p, domain.n);
+	LIST_INSERT_HEAD(&q->questions, ask, link);
+	if (!channel_ask(q->relay->channel, MESSAGE_SITE_ASK, &m, -1, got_site, ask))
+		got_site(NULL, ask);
+}
+
+static void
+act(struct queue *q, const struct schedule_step *step)
+{
+	switch (step->act) {
+	case SCHEDULE_ASK:
+		ask_site(q, step->domain);
+		break;
+	case SCHEDULE_DELIVER:
+		deliver(q, step->parcel);
+		break;
+	case SCHEDULE_REFUSE:
+	case SCHEDULE_DEFER:
+	case SCHEDULE_EXPIRE:
+		results_unsent(q, (struct shipment *)step->parcel, step);
+		break;
+	case SCHEDULE_NOTHING:
+		break;
+	}
+}
+
+bool
+jobs_pump(struct queue *q)
+{
+	struct schedule_step step;
+
+	for (int i = 0; i < STEPS_PER_TURN; i++) {
+		if (!q->relay || !q->is_caught_up || q->is_stopping ||
+		    channel_waiting(q->relay->channel) > RELAY_WAITING_MAX)
+			return true;
+		schedule_next(q->schedule, clock_ms(), &step);
+		if (step.act == SCHEDULE_NOTHING)
+			return true;
+		act(q, &step);
+	}
+	return false;
+}
+
+/* ---- relay's beginning and end ---- */
+
+static uint32_t
+number_at(struct str numbers, size_t i)
+{
+	uint32_t number;
+
+	memcpy(&number, numbers.p + 4 * i, 4);
+	return number;
+}
+
+void
+jobs_running(struct queue *q, const struct message_running *m)
+{
+	struct entry *e = book_find(&q->book, m->id);
+	struct addressee *a = e && m->numbers.n >= 4 ? entry_addressee(e, number_at(m->numbers, 0)) : NULL;
+	struct shipment *s = a ? &e->shipments[a->shipment] : NULL;
+	struct job *job;
+
+	if (!s || s->job || s->open == 0 || q->is_caught_up || job_find(q, m->job))
+		return;
+	job = job_new(q, m->job, s);
+	job->is_sent = true;
+	for (size_t i = 0; i < m->numbers.n / 4; i++) {
+		a = entry_addressee(e, number_at(m->numbers, i));
+		if (!a || a->is_expected || !is_wanted(s, a))
+			continue;
+		a->is_expected = true;
+		job->expected++;
+	}
+	schedule_remove(q->schedule, &s->parcel);
+	schedule_running(q->schedule, &s->parcel, shipment_domain(s), m->site);
+}
+
+void
+jobs_caught_up(struct queue *q)
+{
+	q->is_caught_up = true;
+	failures_send_all(q);
+	queue_wake(q);
+}
+
+static void
+lose(struct str key, void *value, void *arg)
+{
+	struct job *job = value;
+
+	(void)key;
+	(void)arg;
+	if (!job->shipment && job->is_sent)
+		job_free(job);
+	else if (job->is_sent)
+		job_lost(job, "relay_lost");
+}
+
+/* Those whose content is being read are not with relay yet: they will notice that it is away. */
+void
+jobs_relay_lost(struct queue *q)
+{
+	q->is_caught_up = false;
+	map_each(q->jobs, lose, NULL);
+	schedule_relay_lost(q->schedule);
+	failures_send_all(q);
+}
+
+/* ---- our own end ---- */
+
+static void
+free_one(struct str key, void *value, void *arg)
+{
+	(void)key;
+	(void)arg;
+	mem_free(value);
+}
+
+void
+jobs_clear(struct queue *q)
+{
+	struct question *ask;
+
+	while ((ask = LIST_FIRST(&q->questions))) {
+		LIST_REMOVE(ask, link);
+		mem_free(ask);
+	}
+	if (!q->jobs)
+		return;
+	map_each(q->jobs, free_one, NULL);
+	map_free(&q->jobs);
+}

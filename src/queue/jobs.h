@@ -1,0 +1,38 @@
+/*
+ * jobs: parcels on their way to relay and back.  One job is one parcel handed out once.
+ */
+#ifndef QUEUE_JOBS_H
+#define QUEUE_JOBS_H
+
+#include "queue/core.h"
+
+struct job {
+	uint64_t number;
+	struct queue *queue;
+	struct msgid id;
+	struct shipment *shipment; /* NULL: the message is gone */
+	uint32_t expected;         /* results that are due */
+	bool is_sent;
+	bool is_reached;           /* the site said something */
+	bool is_away;              /* it could not be reached */
+	bool is_deferred;          /* someone must be tried again */
+	struct status status;      /* why it is away */
+};
+
+/* Job numbers start above those of any queue before us. */
+void jobs_init(struct queue *q);
+void jobs_clear(struct queue *q);
+/* Does what the schedule says, up to a bound; false: there may be more at once. */
+bool jobs_pump(struct queue *q);
+struct job *job_find(const struct queue *q, uint64_t number);
+/* All results are in, or no more will come. */
+void job_end(struct job *job);
+/* The message is gone; what relay still says of it finds no one. */
+void job_orphan(struct shipment *s);
+
+/* What relay says of itself, and its end. */
+void jobs_running(struct queue *q, const struct message_running *m);
+void jobs_caught_up(struct queue *q);
+void jobs_relay_lost(struct queue *q);
+
+#endif

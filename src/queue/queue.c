@@ -1,0 +1,488 @@
+/*
+ * queue: the role's glue: the spool's descriptor, the peers' channels and the timers on one loop, and
+ * the acts that more than one part needs.
+ */
+#include "queue/queue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/admin.h"
+#include "queue/core.h"
+#include "queue/failures.h"
+#include "queue/intake.h"
+#include "queue/jobs.h"
+#include "queue/records.h"
+#include "queue/recovery.h"
+#include "queue/results.h"
+
+enum { SAVE_MS = 10000, RETRY_MS = 2000, WAKE_MAX_MS = 60000, BUSY_MS = 20, ERRAND_MS = 1 };
+
+static void
+arm(struct event *event, int64_t ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	evtimer_add(event, &tv);
+}
+
+/* ---- acts ---- */
+
+void
+queue_wake(struct queue *q)
+{
+	arm(q->pump_event, 0);
+}
+
+void
+queue_wake_errands(struct queue *q)
+{
+	arm(q->errand_event, ERRAND_MS);
+}
+
+void
+queue_retry_later(struct queue *q)
+{
+	if (!evtimer_pending(q->retry_event, NULL))
+		arm(q->retry_event, RETRY_MS);
+}
+
+void
+queue_schedule(struct queue *q, struct shipment *s, int64_t due_ms)
+{
+	s->parcel.due_ms = due_ms;
+	if (s->open == 0 || s->entry->is_held || s->parcel.state != PARCEL_IDLE)
+		return;
+	schedule_add(q->schedule, &s->parcel, shipment_domain(s), clock_ms());
+}
+
+void
+queue_take(struct queue *q, struct entry *e)
+{
+	book_add(&q->book, e);
+	for (size_t i = 0; i < e->shipment_count; i++)
+		queue_schedule(q, &e->shipments[i], e->shipments[i].parcel.due_ms);
+	queue_wake(q);
+}
+
+static void
+log_done(const struct entry *e)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_INFO, "done");
+	log_id(&l, e->id, 0);
+	log_user(&l, "user", e->user->name);
+	log_num(&l, "sent", e->sent);
+	log_num(&l, "failed", e->failed);
+	log_num(&l, "expired", e->expired);
+	if (e->deleted)
+		log_num(&l, "deleted", e->deleted);
+	log_seconds(&l, "delay", clock_ms() - e->arrival_ms);
+	log_end(&l);
+}
+
+void
+queue_end(struct queue *q, struct entry *e)
+{
+	if (e->open)
+		return;
+	log_done(e);
+	if (e->is_report && e->failed + e->expired)
+		log_warn("a report could not be delivered, and no one is told of it");
+	for (size_t i = 0; i < e->shipment_count; i++) {
+		schedule_remove(q->schedule, &e->shipments[i].parcel);
+		job_orphan(&e->shipments[i]);
+	}
+	admin_entry_gone(q, e);
+	book_remove(&q->book, &e);
+}
+
+/* ---- events ---- */
+
+static void
+on_pump(evutil_socket_t fd, short what, void *arg)
+{
+	struct queue *q = arg;
+	int64_t wake = 0;
+
+	(void)fd;
+	(void)what;
+	if (!jobs_pump(q)) {
+		queue_wake(q);
+		return;
+	}
+	if (!q->relay || !q->is_caught_up || q->is_stopping)
+		return;
+	wake = schedule_wake_ms(q->schedule) - clock_ms();
+	if (wake < BUSY_MS)
+		wake = BUSY_MS;
+	arm(q->pump_event, wake < WAKE_MAX_MS ? wake : WAKE_MAX_MS);
+}
+
+static void
+on_spool(evutil_socket_t fd, short what, void *arg)
+{
+	struct queue *q = arg;
+
+	(void)fd;
+	(void)what;
+	spool_dispatch(q->spool);
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct queue *q = arg;
+
+	(void)fd;
+	(void)what;
+	records_retry(q);
+	failures_retry(q);
+}
+
+static bool
+save_part(struct str name, struct str value, void *arg)
+{
+	struct queue *q = arg;
+	struct spool_entry entry = {.kind = SPOOL_NOTE, .note = {name, value}};
+	struct spool_batch batch = {.entries = &entry, .count = 1, .urgency = SPOOL_LAZY};
+
+	return spool_append(q->spool, &batch) == 0;
+}
+
+static void
+on_save(evutil_socket_t fd, short what, void *arg)
+{
+	struct queue *q = arg;
+
+	(void)fd;
+	(void)what;
+	buckets_save(q->buckets, save_part, q);
+	arm(q->save_event, SAVE_MS);
+}
+
+/* ---- the end ---- */
+
+static void
+saved(int error, void *arg)
+{
+	struct queue *q = arg;
+
+	if (error)
+		log_error("spool: the last snapshot was not stored: %s", strerror(error));
+	role_stopped(q->role);
+}
+
+/* What is durable together with the last snapshot includes everything before it. */
+static void
+save_and_stop(struct queue *q)
+{
+	struct spool_entry entry = {.kind = SPOOL_NOTE, .note = {STR("stopped"), STR("1")}};
+	struct spool_batch batch = {
+	    .entries = &entry, .count = 1, .urgency = SPOOL_NOW, .fn = saved, .arg = q};
+
+	if (q->is_saved)
+		return;
+	q->is_saved = true;
+	failures_send_all(q);
+	buckets_save(q->buckets, save_part, q);
+	if (spool_append(q->spool, &batch) != 0)
+		saved(errno, q);
+}
+
+void
+queue_check_stopped(struct queue *q)
+{
+	struct peer *peer;
+
+	if (!q->is_stopping || q->is_saved)
+		return;
+	LIST_FOREACH(peer, &q->peers, link)
+		if (peer->kind == ROLE_SUBMISSION)
+			return;
+	if (q->relay && map_count(q->jobs))
+		return;
+	if (LIST_EMPTY(&q->pendings) && TAILQ_EMPTY(&q->failures))
+		save_and_stop(q);
+}
+
+static void
+on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	save_and_stop(arg);
+}
+
+static void
+stop(struct role *r, int64_t drain_ms)
+{
+	struct queue *q = r->state;
+
+	q->is_stopping = true;
+	arm(q->stop_event, drain_ms);
+	queue_check_stopped(q);
+}
+
+/* ---- peers ---- */
+
+static void
+from_relay(struct peer *peer, const struct packet *p)
+{
+	struct queue *q = peer->queue;
+
+	switch (p->type) {
+	case MESSAGE_RESULT:
+		results_take(q, &p->message->result);
+		break;
+	case MESSAGE_RUNNING:
+		jobs_running(q, &p->message->running);
+		break;
+	case MESSAGE_CAUGHT_UP:
+		jobs_caught_up(q);
+		break;
+	default:
+		log_error("relay: unexpected %s", message_name(p->type));
+	}
+}
+
+static void
+on_packet(struct channel *c, const struct packet *p, void *arg)
+{
+	struct peer *peer = arg;
+
+	(void)c;
+	if (p->fd >= 0)
+		close(p->fd);
+	if (p->type == MESSAGE_HELLO)
+		return;
+	if (peer->kind == ROLE_SUBMISSION)
+		intake_take(peer, p);
+	else if (peer->kind == ROLE_RELAY)
+		from_relay(peer, p);
+	else if (p->type == MESSAGE_ADMIN)
+		admin_take(peer, p);
+}
+
+static void
+drop_peer(struct peer *peer)
+{
+	LIST_REMOVE(peer, link);
+	channel_free(&peer->channel);
+	mem_free(peer);
+}
+
+static void
+on_lost(struct channel *c, void *arg)
+{
+	struct peer *peer = arg;
+	struct queue *q = peer->queue;
+
+	(void)c;
+	if (peer->kind == ROLE_SUBMISSION)
+		intake_peer_lost(peer);
+	if (peer->kind == ROLE_CONTROL)
+		admin_peer_lost(peer);
+	if (peer == q->relay) {
+		q->relay = NULL;
+		jobs_relay_lost(q);
+	}
+	drop_peer(peer);
+	queue_check_stopped(q);
+}
+
+static bool
+is_welcome(enum role_kind kind)
+{
+	return kind == ROLE_SUBMISSION || kind == ROLE_RELAY || kind == ROLE_CONTROL;
+}
+
+/* A new relay may come before the end of the old one is seen. */
+static void
+take_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
+{
+	struct queue *q = r->state;
+	struct peer *peer;
+
+	if (!is_welcome(kind) || !q || fd < 0) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	if (kind == ROLE_RELAY && q->relay)
+		on_lost(q->relay->channel, q->relay);
+	peer = MEM_NEW(struct peer);
+	*peer = (struct peer){.queue = q, .kind = kind, .index = index};
+	peer->channel = channel_new(r->base, fd, on_packet, on_lost, peer);
+	LIST_INSERT_HEAD(&q->peers, peer, link);
+	if (kind == ROLE_RELAY)
+		q->relay = peer;
+}
+
+/* ---- life ---- */
+
+static struct schedule_limits
+limits_from(const struct conf *c)
+{
+	return (struct schedule_limits){
+	    .concurrency = (uint32_t)c->queue.concurrency,
+	    .site_concurrency = (uint32_t)c->queue.site_concurrency,
+	    .retry_ms = c->queue.retry_ms,
+	    .retry_count = c->queue.retry_count,
+	};
+}
+
+/* The spool and the peers may come in any order: the state is made at the first of them. */
+static struct queue *
+state_of(struct role *r)
+{
+	struct queue *q = r->state;
+
+	if (q)
+		return q;
+	q = MEM_NEW(struct queue);
+	q->role = r;
+	q->spool_directory = -1;
+	LIST_INIT(&q->peers);
+	LIST_INIT(&q->questions);
+	TAILQ_INIT(&q->late_records);
+	TAILQ_INIT(&q->failures);
+	TAILQ_INIT(&q->errands);
+	book_init(&q->book);
+	jobs_init(q);
+	intake_init(q);
+	q->buckets = buckets_new();
+	q->pump_event = evtimer_new(r->base, on_pump, q);
+	q->retry_event = evtimer_new(r->base, on_retry, q);
+	q->save_event = evtimer_new(r->base, on_save, q);
+	q->stop_event = evtimer_new(r->base, on_stop, q);
+	q->errand_event = evtimer_new(r->base, admin_go_on, q);
+	r->state = q;
+	return q;
+}
+
+static void
+peer(struct role *r, enum role_kind kind, unsigned index, int fd)
+{
+	state_of(r);
+	take_peer(r, kind, index, fd);
+}
+
+static void
+grant(struct role *r, const struct message_grant *m, int fd)
+{
+	struct queue *q = state_of(r);
+
+	if (m->kind != GRANT_SPOOL || q->spool_directory >= 0) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	q->spool_directory = fd;
+}
+
+static void
+prepare(struct role *r, struct sandbox *sandbox)
+{
+	struct queue *q = state_of(r);
+
+	if (q->spool_directory < 0)
+		return;
+	q->paths[0] = (struct sandbox_path){.fd = q->spool_directory, .may_write = true};
+	sandbox->paths = q->paths;
+	sandbox->path_count = 1;
+}
+
+static int
+start(struct role *r)
+{
+	struct queue *q = state_of(r);
+	struct schedule_limits limits = limits_from(r->conf);
+
+	if (q->spool_directory < 0) {
+		log_error("queue: no spool directory was given");
+		return -1;
+	}
+	q->schedule = schedule_new(&limits);
+	if (recovery_run(q) != 0)
+		return -1;
+	q->spool_event = event_new(r->base, spool_fd(q->spool), EV_READ | EV_PERSIST, on_spool, q);
+	event_add(q->spool_event, NULL);
+	arm(q->save_event, SAVE_MS);
+	queue_wake(q);
+	return 0;
+}
+
+static void
+reload(struct role *r, const struct conf *before)
+{
+	struct queue *q = r->state;
+	struct schedule_limits limits = limits_from(r->conf);
+
+	(void)before;
+	schedule_configure(q->schedule, &limits);
+	queue_wake(q);
+}
+
+static int64_t
+newest_ms(struct role *r)
+{
+	struct queue *q = r->state;
+
+	return spool_newest_ms(q->spool);
+}
+
+static void
+free_events(struct queue *q)
+{
+	struct event *events[] = {q->spool_event, q->pump_event, q->retry_event, q->save_event,
+	    q->stop_event, q->errand_event};
+
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+		if (events[i])
+			event_free(events[i]);
+}
+
+static void
+end(struct role *r)
+{
+	struct queue *q = r->state;
+	struct peer *p;
+
+	if (!q)
+		return;
+	while ((p = LIST_FIRST(&q->peers)))
+		drop_peer(p);
+	admin_clear(q);
+	if (q->spool)
+		intake_clear(q);
+	spool_close(&q->spool);
+	jobs_clear(q);
+	failures_clear(q);
+	records_clear(q);
+	book_clear(&q->book);
+	schedule_free(&q->schedule);
+	buckets_free(&q->buckets);
+	free_events(q);
+	mem_free(q);
+	r->state = NULL;
+}
+
+const struct role_spec queue_role = {
+    .name = "queue",
+    .conf = CONF_QUEUE,
+    .sandbox = {.needs = SANDBOX_READ | SANDBOX_WRITE | SANDBOX_THREADS},
+    .grant = grant,
+    .peer = peer,
+    .prepare = prepare,
+    .start = start,
+    .reload = reload,
+    .stop = stop,
+    .newest_ms = newest_ms,
+    .end = end,
+};

@@ -1,0 +1,29 @@
+/*
+ * records: a recipient's new state on its way into the spool; relay is told when it is there.
+ */
+#ifndef QUEUE_RECORDS_H
+#define QUEUE_RECORDS_H
+
+#include "queue/core.h"
+#include "queue/detail.h"
+
+struct record_result {
+	struct msgid id;
+	uint32_t number;
+	enum spool_outcome outcome;
+	uint32_t attempts;
+	int64_t next_ms;
+	uint8_t marks;
+	bool from_relay; /* job waits for RESULT_STORED */
+	uint64_t job;
+};
+
+/* Rides along with the next sync; stored again when that fails. */
+void records_put(struct queue *q, const struct record_result *r, const struct detail *d);
+/* Those that could not be stored. */
+void records_retry(struct queue *q);
+void records_clear(struct queue *q);
+/* Tells relay. */
+void records_tell(struct queue *q, uint64_t job, struct msgid id, uint32_t number);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * recovery: see the header.
+ */
+#include "queue/recovery.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum { ENVELOPE_ARENA_MAX = 1 << 20 };
+
+/* A parcel's recipients were tried together; where a crash came between their records, the later one
+ * holds. */
+static void
+take_state(struct queue *q, struct entry *e, const struct spool_recipient *r)
+{
+	struct parcel *p = &e->shipments[e->addressees[r->number - 1].shipment].parcel;
+
+	if (r->is_settled) {
+		entry_settle(&q->book, e, r->number, r->outcome, (uint8_t)r->marks);
+		return;
+	}
+	if (r->outcome == SPOOL_DEFERRED)
+		e->addressees[r->number - 1].outcome = SPOOL_DEFERRED;
+	if (r->attempts > p->tries)
+		p->tries = (uint16_t)r->attempts;
+	if (r->next_ms > p->due_ms)
+		p->due_ms = r->next_ms;
+}
+
+static void
+on_message(const struct spool_message *m, void *arg)
+{
+	struct queue *q = arg;
+	struct envelope envelope;
+	struct arena arena;
+	struct entry *e;
+
+	arena_init(&arena, ENVELOPE_ARENA_MAX);
+	if (!envelope_decode(m->envelope, &arena, &envelope) || !msgid_eq(envelope.id, m->id) ||
+	    envelope.recipient_count != m->recipient_count) {
+		log_error("spool: a message whose envelope cannot be read is left alone");
+		arena_clear(&arena);
+		return;
+	}
+	e = entry_new(&q->book, &envelope, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
+	arena_clear(&arena);
+	e->is_held = m->is_held;
+	for (uint32_t i = 0; m->recipients && i < m->recipient_count; i++)
+		if (entry_addressee(e, m->recipients[i].number))
+			take_state(q, e, &m->recipients[i]);
+	if (e->open == 0)
+		entry_free(&q->book, &e);
+	else
+		queue_take(q, e);
+}
+
+static void
+on_note(struct str name, struct str value, void *arg)
+{
+	struct queue *q = arg;
+
+	if (str_starts(name, STR("limits.")) && !buckets_load(q->buckets, name, value))
+		log_warn("spool: a limit snapshot cannot be read; these users begin anew");
+}
+
+static void
+log_recovered(const struct queue *q)
+{
+	struct spool_stats stats;
+	struct log_line l;
+
+	spool_stats(q->spool, &stats);
+	log_begin(&l, stats.quarantined ? LOG_ERR : LOG_INFO, "spool open");
+	log_num(&l, "messages", map_count(q->book.by_id));
+	log_num(&l, "rcpts", q->book.recipients);
+	log_num(&l, "bytes", q->book.bytes);
+	log_num(&l, "segments", stats.segments);
+	log_num(&l, "quarantined", stats.quarantined);
+	log_end(&l);
+}
+
+int
+recovery_run(struct queue *q)
+{
+	struct spool_recovery r = {.message = on_message, .note = on_note, .arg = q};
+	struct spool_options o = {.io = fsio_new(q->spool_directory)};
+
+	o.minimum_free_percent = (uint32_t)q->role->conf->queue.minimum_free;
+	q->spool_directory = -1;
+	q->spool = spool_open(&o, &r);
+	if (!q->spool) {
+		log_error("spool: cannot be opened: %s", strerror(errno));
+		return -1;
+	}
+	log_recovered(q);
+	return 0;
+}

@@ -1,0 +1,12 @@
+/*
+ * recovery: opens the spool, and fills book, schedule and buckets from what it holds.
+ */
+#ifndef QUEUE_RECOVERY_H
+#define QUEUE_RECOVERY_H
+
+#include "queue/core.h"
+
+/* 0, or -1: the spool cannot be used (logged).  Takes the spool's directory. */
+int recovery_run(struct queue *q) MUST_USE;
+
+#endif

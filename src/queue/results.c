@@ -1,0 +1,292 @@
+/*
+ * results: see the header.
+ */
+#include "queue/results.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "queue/failures.h"
+#include "queue/records.h"
+
+enum { MX_BYTES = 360 };
+
+struct judgement {
+	struct queue *queue;
+	struct entry *entry;
+	uint32_t number;
+	const struct message_result *result;
+	bool from_relay;
+	int64_t now_ms;
+	/* what comes of it */
+	enum spool_outcome outcome;
+	uint32_t tries;
+	uint8_t marks;
+	int64_t next_ms;
+};
+
+static struct shipment *
+shipment_of(struct entry *e, uint32_t number)
+{
+	return &e->shipments[e->addressees[number - 1].shipment];
+}
+
+/* ---- the log ---- */
+
+static void
+log_other_side(struct log_line *l, const struct message_result *m)
+{
+	char mx[MX_BYTES];
+
+	if (m->host.n || m->address.n)
+		snprintf(mx, sizeof mx, "%.*s[%.*s]:%u", STR_ARG(m->host), STR_ARG(m->address),
+		    m->port);
+	else
+		snprintf(mx, sizeof mx, "-");
+	log_str(l, "mx", str_of(mx));
+	log_str(l, "src", m->source);
+	log_str(l, "tls", m->tls);
+}
+
+static void
+log_judgement(const struct judgement *j)
+{
+	const struct message_result *m = j->result;
+	bool is_sent = j->outcome == SPOOL_DONE, is_deferred = j->outcome == SPOOL_DEFERRED;
+	char code[STATUS_ENHANCED_BYTES], stamp[CLOCK_TEXT_BYTES];
+	struct log_line l;
+
+	log_begin(&l, is_sent || is_deferred ? LOG_INFO : LOG_NOTICE, "deliver");
+	log_id(&l, j->entry->id, j->number);
+	log_str(&l, "status", is_sent ? STR("sent") : is_deferred ? STR("deferred") : STR("failed"));
+	log_str(&l, "reason", j->marks & MARK_EXPIRED ? STR("expired") : m->reason);
+	log_num(&l, "code", m->status.code);
+	log_str(&l, "dsn", str_of(status_enhanced(&m->status, code)));
+	log_addr(&l, "to", entry_address(j->entry, j->number));
+	log_num(&l, "try", j->tries);
+	log_other_side(&l, m);
+	log_seconds(&l, "delay", j->now_ms - j->entry->arrival_ms);
+	if (is_deferred)
+		log_str(&l, "next", str_of(clock_iso(j->next_ms, stamp)));
+	log_quoted(&l, "reply", str_of(m->status.text));
+	log_end(&l);
+}
+
+/* ---- one recipient ---- */
+
+static int64_t
+next_try(const struct judgement *j)
+{
+	int64_t next = j->now_ms + schedule_backoff_ms(j->queue->schedule, j->tries);
+
+	return next < j->entry->expires_ms ? next : j->entry->expires_ms;
+}
+
+static void
+judge(struct judgement *j)
+{
+	const struct status *s = &j->result->status;
+
+	if (status_is_ok(s)) {
+		j->outcome = SPOOL_DONE;
+		j->marks = j->result->dsn_passed_on ? MARK_PASSED_ON : 0;
+	} else if (status_is_permanent(s)) {
+		j->outcome = SPOOL_FAILED;
+	} else if (j->now_ms >= j->entry->expires_ms) {
+		j->outcome = SPOOL_FAILED;
+		j->marks = MARK_EXPIRED;
+	} else {
+		j->outcome = SPOOL_DEFERRED;
+		j->next_ms = next_try(j);
+	}
+}
+
+static void
+fail(struct judgement *j, const struct detail *d)
+{
+	struct failure f = {.number = j->number,
+	    .attempts = j->tries,
+	    .marks = j->marks,
+	    .from_relay = j->from_relay,
+	    .job = j->result->job,
+	    .detail = *d};
+
+	failures_add(j->queue, j->entry, &f);
+}
+
+static void
+apply(struct judgement *j)
+{
+	const struct message_result *m = j->result;
+	struct detail d = {.status = m->status, .reason = m->reason, .host = m->host};
+	struct record_result r = {.id = j->entry->id,
+	    .number = j->number,
+	    .outcome = j->outcome,
+	    .attempts = j->tries,
+	    .next_ms = j->next_ms,
+	    .marks = j->marks,
+	    .from_relay = j->from_relay,
+	    .job = m->job};
+
+	d.address = m->address;
+	d.at_ms = j->now_ms;
+	log_judgement(j);
+	if (j->outcome == SPOOL_FAILED) {
+		fail(j, &d);
+		return;
+	}
+	entry_settle(&j->queue->book, j->entry, j->number, j->outcome, j->marks);
+	records_put(j->queue, &r, &d);
+}
+
+static void
+decide(struct judgement *j)
+{
+	j->now_ms = clock_ms();
+	if (j->from_relay)
+		j->tries = shipment_of(j->entry, j->number)->parcel.tries + 1u;
+	judge(j);
+	apply(j);
+}
+
+/* ---- from relay ---- */
+
+static bool
+is_away(const struct message_result *m)
+{
+	static const struct str reasons[] = {
+	    STR("connect"), STR("dns"), STR("tls"), STR("auth"), STR("unroutable")};
+
+	if (!status_is_temporary(&m->status))
+		return false;
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+		if (str_eq(m->reason, reasons[i]))
+			return true;
+	return false;
+}
+
+/* A session that stalls or breaks says nothing about the site: the message may be why. */
+static bool
+is_reached(const struct message_result *m)
+{
+	return !is_away(m) && !str_eq(m->reason, STR("timeout")) && !str_eq(m->reason, STR("lost")) &&
+	    !str_eq(m->reason, STR("local"));
+}
+
+static void
+note_in_job(struct job *job, struct addressee *a, const struct message_result *m)
+{
+	if (!a->is_expected)
+		return;
+	a->is_expected = false;
+	job->expected--;
+	job->is_deferred |= status_is_temporary(&m->status);
+	job->is_reached |= is_reached(m);
+	if (is_away(m)) {
+		job->is_away = true;
+		job->status = m->status;
+	}
+}
+
+/* A result of the queue before us: its job is not known here. */
+static void
+reschedule(struct queue *q, struct entry *e, const struct judgement *j)
+{
+	struct shipment *s = shipment_of(e, j->number);
+
+	if (s->job)
+		return;
+	if (j->outcome == SPOOL_DEFERRED && s->parcel.due_ms <= j->now_ms)
+		s->parcel.tries++;
+	schedule_remove(q->schedule, &s->parcel);
+	queue_schedule(q, s, j->outcome == SPOOL_DEFERRED ? j->next_ms : s->parcel.due_ms);
+	if (q->is_caught_up)
+		failures_send(q, e);
+}
+
+static bool
+is_undecided(const struct addressee *a)
+{
+	return a && addressee_is_open(a) && !a->is_failing;
+}
+
+void
+results_take(struct queue *q, const struct message_result *m)
+{
+	struct entry *e = book_find(&q->book, m->id);
+	struct addressee *a = e ? entry_addressee(e, m->recipient) : NULL;
+	struct job *job = job_find(q, m->job);
+	struct judgement j = {
+	    .queue = q, .entry = e, .number = m->recipient, .result = m, .from_relay = true};
+	bool is_ours = job && job->shipment && a && shipment_of(e, m->recipient) == job->shipment;
+
+	if (is_ours)
+		note_in_job(job, a, m);
+	if (is_undecided(a)) {
+		decide(&j);
+		if (!is_ours)
+			reschedule(q, e, &j);
+	} else if (!a || !a->is_failing) {
+		records_tell(q, m->job, m->id, m->recipient);
+	}
+	if (job && (m->is_last || (is_ours && job->expected == 0)))
+		job_end(job);
+	else if (e && !job)
+		queue_end(q, e);
+}
+
+/* ---- without an attempt ---- */
+
+static void
+decide_all(struct queue *q, struct shipment *s, const struct message_result *m, uint8_t marks)
+{
+	struct entry *e = s->entry;
+
+	for (uint32_t i = 1; i <= e->addressee_count; i++) {
+		struct judgement j = {.queue = q, .entry = e, .number = i, .result = m, .marks = marks};
+
+		if (shipment_of(e, i) != s || !is_undecided(&e->addressees[i - 1]))
+			continue;
+		j.tries = s->parcel.tries + (marks & MARK_EXPIRED ? 0u : 1u);
+		decide(&j);
+	}
+	if (s->open) {
+		s->parcel.tries++;
+		queue_schedule(
+		    q, s, clock_ms() + schedule_backoff_ms(q->schedule, s->parcel.tries));
+	}
+	failures_send(q, e);
+	queue_end(q, e);
+}
+
+void
+results_unsent(struct queue *q, struct shipment *s, const struct schedule_step *step)
+{
+	struct message_result m = {.reason = STR("dns")};
+
+	if (step->status)
+		m.status = *step->status;
+	else
+		m.status = status_make(451, "4.4.7", "No attempt was possible in time");
+	decide_all(q, s, &m, step->act == SCHEDULE_EXPIRE ? MARK_EXPIRED : 0);
+}
+
+void
+results_unreadable(struct job *job, int error)
+{
+	struct queue *q = job->queue;
+	struct shipment *s = job->shipment;
+	struct message_result m = {.reason = STR("local")};
+
+	log_error("spool: message cannot be read: %s", strerror(error));
+	if (error == EBADMSG || error == ENOENT)
+		m.status = status_make(554, "5.3.0", "The stored message is damaged");
+	else
+		m.status = status_make(451, "4.3.0", "The stored message cannot be read now");
+	job_orphan(s);
+	schedule_finished(q->schedule, &s->parcel, SCHEDULE_LOST, NULL, clock_ms());
+	job_end(job);
+	decide_all(q, s, &m, 0);
+}

@@ -1,0 +1,17 @@
+/*
+ * results: what became of an attempt, recipient by recipient: state, record, log line, failure.
+ */
+#ifndef QUEUE_RESULTS_H
+#define QUEUE_RESULTS_H
+
+#include "queue/core.h"
+#include "queue/jobs.h"
+
+/* From relay; told twice, it counts once and is acknowledged twice. */
+void results_take(struct queue *q, const struct message_result *m);
+/* The schedule gave the shipment up, or defers it, without an attempt. */
+void results_unsent(struct queue *q, struct shipment *s, const struct schedule_step *step);
+/* The spool could not read the job's message. */
+void results_unreadable(struct job *job, int error);
+
+#endif

@@ -1,0 +1,226 @@
+/*
+ * rows: see the header.
+ */
+#include "queue/rows.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "queue/detail.h"
+#include "queue/filter.h"
+
+static void
+add_text(struct buf *out, const char *key, const char *text)
+{
+	message_values_add(out, key, str_of(text));
+}
+
+static void
+add_number(struct buf *out, const char *key, uint64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%llu", (unsigned long long)n);
+	add_text(out, key, text);
+}
+
+static void
+add_seconds(struct buf *out, const char *key, int64_t ms)
+{
+	add_number(out, key, ms > 0 ? (uint64_t)ms / 1000 : 0);
+}
+
+static void
+add_time(struct buf *out, const char *key, int64_t ms)
+{
+	char stamp[CLOCK_TEXT_BYTES];
+
+	add_text(out, key, clock_iso(ms, stamp));
+}
+
+static void
+add_status(struct buf *out, const struct status *s)
+{
+	char text[STATUS_TEXT_BYTES + 40], code[STATUS_ENHANCED_BYTES];
+
+	snprintf(text, sizeof text, "%u %s %s", s->code, status_enhanced(s, code), s->text);
+	add_text(out, "reply", text);
+}
+
+/* The last answer that the spool keeps; false: none. */
+static bool
+last_detail(struct queue *q, const struct entry *e, uint32_t number, struct detail *out)
+{
+	struct spool_message m;
+
+	if (!spool_find(q->spool, e->id, &m) || !m.recipients || number > m.recipient_count)
+		return false;
+	detail_decode(m.recipients[number - 1].detail, out);
+	return out->status.code != 0;
+}
+
+static void
+add_reply(struct queue *q, const struct entry *e, uint32_t number, const struct schedule_info *info,
+    struct buf *out)
+{
+	struct detail d = {0};
+	bool is_known = last_detail(q, e, number, &d);
+
+	if (info->status)
+		add_status(out, info->status);
+	else if (is_known)
+		add_status(out, &d.status);
+	else
+		add_text(out, "reply", "");
+	message_values_add(out, "reason", d.reason);
+	message_values_add(out, "site", info->site);
+	if (d.host.n)
+		message_values_add(out, "mx", d.host);
+}
+
+/* The open recipient that is tried first. */
+static uint32_t
+first_open(const struct entry *e)
+{
+	uint32_t best = 0;
+	int64_t due = INT64_MAX;
+
+	for (uint32_t i = 1; i <= e->addressee_count; i++) {
+		const struct addressee *a = &e->addressees[i - 1];
+
+		if (!addressee_is_open(a) || e->shipments[a->shipment].parcel.due_ms >= due)
+			continue;
+		due = e->shipments[a->shipment].parcel.due_ms;
+		best = i;
+	}
+	return best;
+}
+
+static void
+add_next(const struct entry *e, const struct schedule_info *info, struct buf *out)
+{
+	if (e->is_held)
+		add_text(out, "next", "held");
+	else if (info->next_ms <= clock_ms())
+		add_text(out, "next", "now");
+	else
+		add_time(out, "next", info->next_ms);
+}
+
+static void
+add_tries(const struct entry *e, uint32_t number, struct buf *out)
+{
+	add_number(out, "tries", e->shipments[e->addressees[number - 1].shipment].parcel.tries);
+}
+
+static void
+add_progress(struct queue *q, const struct entry *e, uint32_t number, struct buf *out)
+{
+	struct schedule_info info = {0};
+
+	if (number == 0)
+		return;
+	schedule_explain(
+	    q->schedule, &e->shipments[e->addressees[number - 1].shipment].parcel, &info);
+	add_tries(e, number, out);
+	add_next(e, &info, out);
+	add_reply(q, e, number, &info, out);
+}
+
+void
+rows_message(struct queue *q, const struct entry *e, struct buf *out)
+{
+	char id[ID_NUMBER_TEXT_BYTES];
+	int64_t now = clock_ms();
+
+	add_text(out, "id", msgid_text(e->id, 0, id));
+	message_values_add(out, "user", e->user->name);
+	message_values_add(out, "from", entry_sender(e));
+	add_text(out, "state", entry_state(q->schedule, e, now));
+	add_number(out, "size", e->bytes);
+	add_seconds(out, "age_s", now - e->arrival_ms);
+	add_number(out, "recipients", e->open);
+	add_progress(q, e, first_open(e), out);
+	for (uint32_t i = 1; i <= e->addressee_count; i++)
+		if (addressee_is_open(&e->addressees[i - 1]))
+			message_values_add(out, "to", entry_address(e, i));
+}
+
+void
+rows_envelope(const struct spool_content *content, struct buf *out)
+{
+	struct envelope e;
+	struct arena arena;
+
+	arena_init(&arena, 1 << 20);
+	if (envelope_decode(content->envelope, &arena, &e)) {
+		message_values_add(out, "header_from", e.header_from);
+		message_values_add(out, "client", e.client);
+		message_values_add(out, "envid", e.envid);
+		add_time(out, "arrival", e.arrival_ms);
+	}
+	message_values_add(out, "header", content->header);
+	arena_clear(&arena);
+}
+
+static const char *
+state_of(const struct entry *e, const struct addressee *a)
+{
+	if (a->is_failing || a->outcome == SPOOL_FAILED)
+		return a->marks & MARK_EXPIRED ? "expired" : "failed";
+	if (a->outcome == SPOOL_DONE)
+		return "sent";
+	if (e->is_held)
+		return "held";
+	return a->outcome == SPOOL_DEFERRED ? "deferred" : "active";
+}
+
+void
+rows_recipient(struct queue *q, const struct entry *e, uint32_t number, struct buf *out)
+{
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	add_text(out, "id", msgid_text(e->id, number, id));
+	message_values_add(out, "to", entry_address(e, number));
+	add_text(out, "state", state_of(e, &e->addressees[number - 1]));
+	add_progress(q, e, number, out);
+}
+
+static void
+count_states(struct queue *q, struct buf *out)
+{
+	size_t active = 0, deferred = 0, held = 0;
+	struct entry *e;
+
+	TAILQ_FOREACH(e, &q->book.entries, link) {
+		const char *state = entry_state(q->schedule, e, clock_ms());
+
+		active += *state == 'a';
+		deferred += *state == 'd';
+		held += *state == 'h';
+	}
+	add_number(out, "active", active);
+	add_number(out, "deferred", deferred);
+	add_number(out, "held", held);
+}
+
+void
+rows_status(struct queue *q, struct buf *out)
+{
+	struct entry *oldest = TAILQ_FIRST(&q->book.entries);
+	struct schedule_totals totals;
+	struct spool_stats stats;
+
+	schedule_count(q->schedule, &totals);
+	spool_stats(q->spool, &stats);
+	add_number(out, "messages", map_count(q->book.by_id));
+	add_number(out, "recipients", q->book.recipients);
+	count_states(q, out);
+	add_number(out, "running", totals.running);
+	add_number(out, "sites", totals.sites);
+	add_seconds(out, "oldest_s", oldest ? clock_ms() - oldest->arrival_ms : 0);
+	add_number(out, "bytes", q->book.bytes);
+	add_number(out, "free_percent",
+	    stats.disk_total_bytes ? stats.disk_free_bytes * 100 / stats.disk_total_bytes : 0);
+	add_text(out, "relay", !q->relay ? "away" : q->is_caught_up ? "ready" : "catching up");
+}

@@ -1,0 +1,95 @@
+/*
+ * timers: a binary heap whose members know their place.
+ */
+#include "queue/timers.h"
+
+#include "base/mem.h"
+
+void
+timers_init(struct timers *h)
+{
+	*h = (struct timers){0};
+}
+
+void
+timers_clear(struct timers *h)
+{
+	mem_free(h->heap);
+	timers_init(h);
+}
+
+static void
+put(struct timers *h, struct timer *t, size_t place)
+{
+	h->heap[place] = t;
+	t->place = (uint32_t)place;
+}
+
+static void
+rise(struct timers *h, struct timer *t, size_t place)
+{
+	while (place > 1 && h->heap[place / 2]->at_ms > t->at_ms) {
+		put(h, h->heap[place / 2], place);
+		place /= 2;
+	}
+	put(h, t, place);
+}
+
+static void
+sink(struct timers *h, struct timer *t, size_t place)
+{
+	for (size_t child = place * 2; child <= h->count; child = place * 2) {
+		if (child < h->count && h->heap[child + 1]->at_ms < h->heap[child]->at_ms)
+			child++;
+		if (h->heap[child]->at_ms >= t->at_ms)
+			break;
+		put(h, h->heap[child], place);
+		place = child;
+	}
+	put(h, t, place);
+}
+
+/* Where it belongs, seen from a place that is free. */
+static void
+settle(struct timers *h, struct timer *t, size_t place)
+{
+	if (place > 1 && h->heap[place / 2]->at_ms > t->at_ms)
+		rise(h, t, place);
+	else
+		sink(h, t, place);
+}
+
+void
+timers_set(struct timers *h, struct timer *t, int64_t at_ms)
+{
+	t->at_ms = at_ms;
+	if (t->place) {
+		settle(h, t, t->place);
+		return;
+	}
+	if (h->count + 2 > h->cap) {
+		h->cap = h->cap ? h->cap * 2 : 64;
+		h->heap = mem_grow(h->heap, h->cap * sizeof *h->heap);
+	}
+	rise(h, t, ++h->count);
+}
+
+void
+timers_remove(struct timers *h, struct timer *t)
+{
+	size_t place = t->place;
+	struct timer *last;
+
+	if (place == 0)
+		return;
+	t->place = 0;
+	last = h->heap[h->count--];
+	if (last != t)
+		settle(h, last, place);
+}
+
+struct timer *
+timers_first(const struct timers *h)
+{
+	return h->count ? h->heap[1] : NULL;
+}

@@ -1,0 +1,452 @@
+/* schedule: a simulated clock, parcels without messages, and a relay that answers as told. */
+#include "queue/schedule.h"
+
+#include "base/mem.h"
+#include "support.h"
+
+enum { MINUTE_MS = 60000, HOUR_MS = 3600000 };
+
+static const int64_t start_ms = INT64_C(1795000000000);
+static const int64_t retry_ms[] = {5 * MINUTE_MS, 15 * MINUTE_MS, 60 * MINUTE_MS};
+static const struct status sent = {.code = 250, .class = 2, .text = "fine"};
+static const struct status away = {.code = 451, .class = 4, .subject = 4, .detail = 1, .text = "away"};
+static const struct status no_such_domain = {.code = 550, .class = 5, .subject = 1, .detail = 2};
+static const char users[8][8] = {"u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7"};
+
+static struct schedule *
+make(uint32_t concurrency, uint32_t site_concurrency)
+{
+	struct schedule_limits limits = {concurrency, site_concurrency, retry_ms, 3};
+
+	return schedule_new(&limits);
+}
+
+static struct parcel *
+parcels(size_t count)
+{
+	struct parcel *p = mem_new(count * sizeof *p);
+
+	for (size_t i = 0; i < count; i++) {
+		p[i].user = users[0];
+		p[i].due_ms = start_ms;
+		p[i].expires_ms = start_ms + 120 * (int64_t)HOUR_MS;
+	}
+	return p;
+}
+
+static enum schedule_act
+next(struct schedule *s, int64_t now_ms, struct schedule_step *step)
+{
+	schedule_next(s, now_ms, step);
+	return step->act;
+}
+
+/* Takes one step that must ask for this domain, and answers. */
+static void
+answer(struct schedule *s, const char *domain, const char *site, int64_t now_ms)
+{
+	struct schedule_step step;
+
+	cr_assert_eq(next(s, now_ms, &step), SCHEDULE_ASK);
+	cr_assert(str_eq(step.domain, str_of(domain)));
+	schedule_answered(s, str_of(domain), str_of(site), &sent, 300, now_ms);
+}
+
+/* Delivers all that may run now; returns how many. */
+static size_t
+drain(struct schedule *s, int64_t now_ms, struct parcel **out, size_t max)
+{
+	struct schedule_step step;
+	size_t n = 0;
+
+	while (next(s, now_ms, &step) == SCHEDULE_DELIVER) {
+		if (n < max)
+			out[n] = step.parcel;
+		n++;
+	}
+	cr_assert_eq(step.act, SCHEDULE_NOTHING);
+	return n;
+}
+
+Test(schedule, asks_once_and_delivers)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels(3);
+	struct parcel *got[10];
+
+	for (int i = 0; i < 3; i++)
+		schedule_add(s, &p[i], STR("example.net"), start_ms);
+	answer(s, "example.net", "mx", start_ms);
+	cr_assert_eq(drain(s, start_ms, got, 10), 3);
+	cr_assert_eq(got[0], &p[0]);
+	cr_assert_eq(p[0].state, PARCEL_RUNNING);
+	for (int i = 0; i < 3; i++)
+		schedule_finished(s, &p[i], SCHEDULE_REACHED, NULL, start_ms);
+	cr_assert_eq(p[0].state, PARCEL_IDLE);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+Test(schedule, waits_until_due)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels(1);
+	struct schedule_step step;
+
+	p->due_ms = start_ms + 1000;
+	schedule_add(s, p, STR("a"), start_ms);
+	cr_assert_eq(next(s, start_ms + 999, &step), SCHEDULE_NOTHING);
+	cr_assert_eq(schedule_wake_ms(s), start_ms + 1000);
+	cr_assert_eq(next(s, start_ms + 1000, &step), SCHEDULE_ASK);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* The window opens with success, up to the limit, and never beyond; so does the overall limit. */
+Test(schedule, concurrency)
+{
+	struct schedule *s = make(25, 20);
+	struct parcel *p = parcels(200);
+	struct parcel *got[200];
+	size_t n;
+
+	for (int i = 0; i < 100; i++)
+		schedule_add(s, &p[i], STR("a"), start_ms);
+	answer(s, "a", "sa", start_ms);
+	n = drain(s, start_ms, got, 200);
+	cr_assert_eq(n, SCHEDULE_WINDOW_START);
+	for (int round = 0; round < 6; round++) {
+		for (size_t i = 0; i < n; i++)
+			schedule_finished(s, got[i], SCHEDULE_REACHED, NULL, start_ms);
+		n = drain(s, start_ms, got, 200);
+		cr_assert_leq(n, 20);
+	}
+	for (int i = 100; i < 200; i++)
+		schedule_add(s, &p[i], STR("b"), start_ms);
+	answer(s, "b", "sb", start_ms);
+	n += drain(s, start_ms, got, 200);
+	cr_assert_leq(n, 25);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* A site with one parcel is not behind a site with thousands, nor a user with one behind one with many. */
+Test(schedule, fair_between_sites_and_users)
+{
+	struct schedule *s = make(4, 20);
+	struct parcel *p = parcels(1002);
+	struct parcel *got[4];
+
+	for (int i = 0; i < 1000; i++)
+		schedule_add(s, &p[i], STR("big"), start_ms);
+	p[1000].user = users[1];
+	schedule_add(s, &p[1000], STR("big"), start_ms);
+	schedule_add(s, &p[1001], STR("small"), start_ms);
+	answer(s, "big", "big", start_ms);
+	answer(s, "small", "small", start_ms);
+	cr_assert_eq(drain(s, start_ms, got, 4), 4);
+	cr_assert(p[1000].state == PARCEL_RUNNING, "the user with one message");
+	cr_assert(p[1001].state == PARCEL_RUNNING, "the site with one message");
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* 1,000 messages, a dead host: one attempt per pause, and all of them when it lives again. */
+Test(schedule, probes_a_dead_site)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels(1000);
+	struct parcel *got[1000];
+	int64_t now = start_ms;
+	size_t attempts = 0, n;
+
+	for (int i = 0; i < 1000; i++)
+		schedule_add(s, &p[i], STR("dead"), now);
+	answer(s, "dead", "dead", now);
+	n = drain(s, now, got, 1000);
+	cr_assert_eq(n, SCHEDULE_WINDOW_START);
+	for (size_t i = 0; i < n; i++)
+		schedule_finished(s, got[i], SCHEDULE_AWAY, &away, now);
+	for (int probe = 0; probe < 10; probe++) {
+		struct schedule_step step;
+
+		cr_assert_eq(next(s, now, &step), SCHEDULE_NOTHING);
+		now += SCHEDULE_PAUSE_MAX_MS;
+		n = drain(s, now, got, 1000);
+		attempts += n;
+		cr_assert_eq(n, 1, "one probe, not %zu", n);
+		if (probe < 9)
+			schedule_finished(s, got[0], SCHEDULE_AWAY, &away, now);
+	}
+	cr_assert_eq(attempts, 10);
+	schedule_finished(s, got[0], SCHEDULE_REACHED, NULL, now);
+	for (n = 1; n > 0;) {
+		n = drain(s, now, got, 1000);
+		attempts += n;
+		for (size_t i = 0; i < n; i++)
+			schedule_finished(s, got[i], SCHEDULE_REACHED, NULL, now);
+	}
+	cr_assert_eq(attempts, 1000 - SCHEDULE_WINDOW_START);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+Test(schedule, site_pause_grows_and_is_capped)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels(10);
+	struct schedule_info info;
+	int64_t now = start_ms;
+	static const int64_t expected[] = {5 * MINUTE_MS, 15 * MINUTE_MS, 15 * MINUTE_MS};
+	struct parcel *got[10];
+
+	for (int i = 0; i < 10; i++)
+		schedule_add(s, &p[i], STR("d"), now);
+	schedule_next(s, now, &(struct schedule_step){0});
+	schedule_answered(s, STR("d"), STR("d"), &sent, 3600, now);
+	for (int i = 0; i < 3; i++) {
+		size_t n = drain(s, now, got, 10);
+
+		cr_assert_gt(n, 0);
+		for (size_t k = 0; k < n; k++)
+			schedule_finished(s, got[k], SCHEDULE_AWAY, &away, now);
+		schedule_explain(s, &p[9], &info);
+		cr_assert_eq(info.next_ms - now, expected[i], "%d: %lld", i,
+		    (long long)(info.next_ms - now));
+		cr_assert_eq(info.status->code, 451);
+		now = info.next_ms;
+	}
+	schedule_free(&s);
+	mem_free(p);
+}
+
+Test(schedule, backoff_list_last_repeats)
+{
+	struct schedule *s = make(1, 1);
+
+	cr_assert_eq(schedule_backoff_ms(s, 0), retry_ms[0]);
+	cr_assert_eq(schedule_backoff_ms(s, 1), retry_ms[0]);
+	cr_assert_eq(schedule_backoff_ms(s, 2), retry_ms[1]);
+	cr_assert_eq(schedule_backoff_ms(s, 3), retry_ms[2]);
+	cr_assert_eq(schedule_backoff_ms(s, 4000), retry_ms[2]);
+	schedule_free(&s);
+}
+
+Test(schedule, answers_age)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels(3);
+	struct schedule_step step;
+
+	schedule_add(s, &p[0], STR("a"), start_ms);
+	answer(s, "a", "one", start_ms);
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_DELIVER);
+	schedule_add(s, &p[1], STR("a"), start_ms + 299000);
+	cr_assert_eq(next(s, start_ms + 299000, &step), SCHEDULE_DELIVER, "still known");
+	cr_assert(str_eq(step.site, STR("one")));
+	cr_assert_eq(next(s, start_ms + 300000, &step), SCHEDULE_NOTHING);
+	schedule_add(s, &p[2], STR("a"), start_ms + 300001);
+	answer(s, "a", "two", start_ms + 300001);
+	cr_assert_eq(next(s, start_ms + 300001, &step), SCHEDULE_DELIVER);
+	cr_assert(str_eq(step.site, STR("two")));
+	for (int i = 0; i < 3; i++)
+		schedule_finished(s, &p[i], SCHEDULE_REACHED, NULL, start_ms + 300001);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* Nothing is kept of what is not used any more. */
+Test(schedule, forgets)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels(1000);
+	struct schedule_totals totals;
+	struct schedule_step step;
+	char name[32];
+
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof name, "domain%d", i);
+		schedule_add(s, &p[i], str_of(name), start_ms);
+		answer(s, name, name, start_ms);
+		cr_assert_eq(next(s, start_ms, &step), SCHEDULE_DELIVER);
+		schedule_finished(s, &p[i], SCHEDULE_REACHED, NULL, start_ms);
+	}
+	schedule_count(s, &totals);
+	cr_assert_eq(totals.destinations, 1000);
+	cr_assert_eq(next(s, start_ms + 300000, &step), SCHEDULE_NOTHING);
+	schedule_count(s, &totals);
+	cr_assert_eq(totals.destinations, 0);
+	cr_assert_eq(totals.sites, 0);
+	cr_assert_eq(totals.running, 0);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+Test(schedule, refused_domain_refuses_all)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels(4);
+	struct schedule_step step;
+
+	for (int i = 0; i < 3; i++)
+		schedule_add(s, &p[i], STR("none"), start_ms);
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_ASK);
+	schedule_answered(s, STR("none"), STR_NULL, &no_such_domain, 300, start_ms);
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(next(s, start_ms, &step), SCHEDULE_REFUSE);
+		cr_assert_eq(step.parcel, &p[i]);
+		cr_assert_eq(step.status->code, 550);
+	}
+	schedule_add(s, &p[3], STR("none"), start_ms + 1000);
+	cr_assert_eq(next(s, start_ms + 1000, &step), SCHEDULE_REFUSE, "known without asking");
+	cr_assert_eq(next(s, start_ms + 1000, &step), SCHEDULE_NOTHING);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* DNS that is away: one parcel is told, the others wait, all are asked for again together. */
+Test(schedule, delayed_domain)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels(3);
+	struct schedule_step step;
+	struct schedule_info info;
+
+	for (int i = 0; i < 3; i++)
+		schedule_add(s, &p[i], STR("slow"), start_ms);
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_ASK);
+	schedule_answered(s, STR("slow"), STR_NULL, &away, 0, start_ms);
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_DEFER);
+	cr_assert_eq(step.parcel, &p[0]);
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_NOTHING);
+	schedule_explain(s, &p[1], &info);
+	cr_assert_eq(info.next_ms, start_ms + retry_ms[0]);
+	cr_assert_eq(next(s, start_ms + retry_ms[0], &step), SCHEDULE_ASK);
+	cr_assert_eq(next(s, start_ms + retry_ms[0], &step), SCHEDULE_NOTHING, "asked once");
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* What waits for a site that is away is given up in time; what could be tried is tried first. */
+Test(schedule, expiry)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels(7);
+	struct parcel *got[7];
+	struct schedule_step step;
+	size_t n;
+	int64_t now = start_ms;
+
+	for (int i = 0; i < 6; i++) {
+		p[i].expires_ms = start_ms + 2 * MINUTE_MS;
+		schedule_add(s, &p[i], STR("d"), now);
+	}
+	answer(s, "d", "d", now);
+	n = drain(s, now, got, 7);
+	for (size_t i = 0; i < n; i++)
+		schedule_finished(s, got[i], SCHEDULE_AWAY, &away, now);
+	cr_assert_eq(next(s, now + 2 * MINUTE_MS, &step), SCHEDULE_EXPIRE);
+	cr_assert_eq(step.parcel, &p[5]);
+	cr_assert_eq(step.status->code, 451);
+	p[6].expires_ms = start_ms - 1;
+	schedule_add(s, &p[6], STR("other"), now);
+	answer(s, "other", "other", now + 2 * MINUTE_MS);
+	cr_assert_eq(next(s, now + 2 * MINUTE_MS, &step), SCHEDULE_DELIVER,
+	    "after a long outage: one attempt");
+	schedule_free(&s);
+	mem_free(p);
+}
+
+Test(schedule, relay_lost_asks_again)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels(2);
+	struct schedule_step step;
+
+	schedule_add(s, &p[0], STR("a"), start_ms);
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_ASK);
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_NOTHING);
+	schedule_relay_lost(s);
+	answer(s, "a", "a", start_ms);
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_DELIVER);
+	schedule_finished(s, &p[0], SCHEDULE_LOST, NULL, start_ms);
+	schedule_running(s, &p[1], STR("a"), STR("a"));
+	cr_assert_eq(p[1].state, PARCEL_RUNNING);
+	schedule_finished(s, &p[1], SCHEDULE_REACHED, NULL, start_ms);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+Test(schedule, hurry_and_remove)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels(3);
+	struct parcel *got[3];
+	struct schedule_step step;
+
+	schedule_add(s, &p[0], STR("a"), start_ms);
+	answer(s, "a", "a", start_ms);
+	cr_assert_eq(drain(s, start_ms, got, 3), 1);
+	schedule_finished(s, &p[0], SCHEDULE_AWAY, &away, start_ms);
+	schedule_add(s, &p[1], STR("a"), start_ms);
+	p[2].due_ms = start_ms + HOUR_MS;
+	schedule_add(s, &p[2], STR("a"), start_ms);
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_NOTHING);
+	schedule_hurry(s, &p[1], start_ms);
+	schedule_hurry(s, &p[2], start_ms);
+	cr_assert_eq(drain(s, start_ms, got, 3), 1, "a site that was away is probed with one");
+	schedule_remove(s, &p[2]);
+	cr_assert_eq(p[2].state, PARCEL_IDLE);
+	schedule_remove(s, &p[1]);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* 100,000 parcels at 5,000 sites, each tried up to three times: all come out, and nothing is left. */
+Test(schedule, many, .timeout = 60)
+{
+	enum { COUNT = 100000, SITES = 5000 };
+	struct schedule *s = make(500, 10);
+	struct parcel *p = parcels(COUNT);
+	size_t done = 0, steps = 0;
+	int64_t now = start_ms;
+	struct schedule_totals totals;
+	char name[32];
+
+	for (int i = 0; i < COUNT; i++) {
+		p[i].user = users[i % 8];
+		snprintf(name, sizeof name, "d%d", i % SITES);
+		schedule_add(s, &p[i], str_of(name), now);
+	}
+	while (done < COUNT) {
+		struct schedule_step step;
+		char domain[32];
+
+		cr_assert_lt(steps++, 2000000);
+		switch (next(s, now, &step)) {
+		case SCHEDULE_NOTHING:
+			now = schedule_wake_ms(s);
+			cr_assert_neq(now, INT64_MAX);
+			break;
+		case SCHEDULE_ASK:
+			schedule_answered(s, step.domain, step.domain, &sent, 3600, now);
+			break;
+		case SCHEDULE_DELIVER:
+			snprintf(domain, sizeof domain, "%.*s", STR_ARG(step.domain));
+			schedule_finished(s, step.parcel, SCHEDULE_REACHED, NULL, now);
+			if (step.parcel->tries++ == 2) {
+				done++;
+				break;
+			}
+			step.parcel->due_ms = now + schedule_backoff_ms(s, step.parcel->tries);
+			schedule_add(s, step.parcel, str_of(domain), now);
+			break;
+		default:
+			cr_assert_fail("unexpected act");
+		}
+	}
+	schedule_count(s, &totals);
+	cr_assert_eq(totals.waiting + totals.asking + totals.ready + totals.running, 0);
+	schedule_free(&s);
+	mem_free(p);
+}

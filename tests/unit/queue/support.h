@@ -1,0 +1,24 @@
+/* support: a configuration from a text, or the test ends. */
+#ifndef TESTS_QUEUE_SUPPORT_H
+#define TESTS_QUEUE_SUPPORT_H
+
+#include <stdio.h>
+
+#include <criterion/criterion.h>
+
+#include "conf/conf.h"
+
+static inline struct conf *
+conf_of(const char *text)
+{
+	struct conf_report report;
+	struct conf *c;
+
+	conf_report_init(&report);
+	c = conf_read_text(str_of(text), &report);
+	cr_assert(c, "%.*s", STR_ARG(buf_str(&report.text)));
+	conf_report_clear(&report);
+	return c;
+}
+
+#endif
