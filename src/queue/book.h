@@ -74,7 +74,7 @@ struct user {
 struct book {
 	struct map *by_id;
 	struct map *users;
-	struct entries entries; /* in order of arrival */
+	struct entries entries; /* as they came; after a start, as the spool has them */
 	uint64_t bytes;
 	size_t recipients;      /* not settled */
 };

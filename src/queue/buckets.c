@@ -49,16 +49,15 @@ part_of(struct buckets *b, struct str user)
 	return &b->parts[crc32c(0, user.p, user.n) % PARTS];
 }
 
-bool
-buckets_take(struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n,
-    int64_t *retry_ms_out)
+int64_t
+buckets_take(struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n)
 {
 	struct part *part = part_of(b, user);
+	int64_t retry_ms = limits_take(part->limits, user, rates, n, clock_ms());
 
-	if (!limits_take(part->limits, user, rates, n, clock_ms(), retry_ms_out))
-		return false;
-	part->is_changed = true;
-	return true;
+	if (retry_ms == 0)
+		part->is_changed = true;
+	return retry_ms;
 }
 
 void

@@ -12,8 +12,8 @@ struct buckets;
 struct buckets *buckets_new(void);
 void buckets_free(struct buckets **b);
 /* As limits_take and limits_give_back. */
-bool buckets_take(struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n,
-    int64_t *retry_ms_out) MUST_USE;
+int64_t buckets_take(struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n)
+    MUST_USE;
 void buckets_give_back(struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n);
 
 /* A note of the spool; false: not ours, or damaged. */

@@ -5,6 +5,7 @@
 #ifndef QUEUE_CORE_H
 #define QUEUE_CORE_H
 
+#include "base/fsio.h"
 #include "ipc/role.h"
 #include "queue/book.h"
 #include "queue/buckets.h"
@@ -27,6 +28,7 @@ struct peer {
 struct queue {
 	struct role *role;
 	struct spool *spool;
+	struct fsio *io;
 	int spool_directory;
 	struct sandbox_path paths[1];
 	struct event *spool_event;

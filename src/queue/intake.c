@@ -111,7 +111,7 @@ over_limit(const struct conf_rates *rates, int64_t retry_ms)
 		snprintf(limit, sizeof limit, " of %llu recipients in %lld minutes",
 		    (unsigned long long)rates->rate[0].count,
 		    (long long)rates->rate[0].period_ms / 60000);
-	if (retry_ms)
+	if (retry_ms > 0)
 		snprintf(when, sizeof when, ", try again in %llu min", (unsigned long long)minutes);
 	return status_make(450, "4.7.1", "Your sending limit%s is reached%s", limit, when);
 }
@@ -132,7 +132,8 @@ reserve(struct peer *peer, const struct message_reserve *m)
 	r = open_reservation(peer, (struct msgid){m->session, m->number}, m->user);
 	if (!r || !str_eq(r->user, m->user))
 		return no_room(EAGAIN);
-	if (!buckets_take(q->buckets, m->user, rates, m->recipients, &retry_ms))
+	retry_ms = buckets_take(q->buckets, m->user, rates, m->recipients);
+	if (retry_ms)
 		return over_limit(rates, retry_ms);
 	r->recipients += m->recipients;
 	return status_make(250, "2.1.5", "OK");
@@ -222,10 +223,9 @@ spend(struct queue *q, const struct envelope *e, struct reservation *r)
 {
 	uint64_t have = r ? r->recipients : 0;
 	const struct conf_rates *rates = limits_of(q->role->conf, e->user);
-	int64_t retry_ms;
 
 	if (have < e->recipient_count)
-		(void)!buckets_take(q->buckets, e->user, rates, e->recipient_count - have, &retry_ms);
+		(void)!buckets_take(q->buckets, e->user, rates, e->recipient_count - have);
 	else if (have > e->recipient_count)
 		buckets_give_back(q->buckets, e->user, rates, have - e->recipient_count);
 	if (r)

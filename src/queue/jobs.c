@@ -238,13 +238,15 @@ got_site(const struct packet *p, void *arg)
 	struct question *ask = arg;
 	struct queue *q = ask->queue;
 	const struct message_site *m;
+	struct schedule_answer answer;
 
 	if (p && p->fd >= 0)
 		close(p->fd);
 	if (p && p->type == MESSAGE_SITE) {
 		m = &p->message->site;
-		schedule_answered(q->schedule, str_make(ask->domain, ask->n), m->site, &m->status,
-		    m->ttl_s, clock_ms());
+		answer = (struct schedule_answer){m->site, &m->status, m->ttl_s};
+		schedule_answered(
+		    q->schedule, str_make(ask->domain, ask->n), &answer, clock_ms());
 		queue_wake(q);
 	}
 	LIST_REMOVE(ask, link);

@@ -462,6 +462,7 @@ end(struct role *r)
 	if (q->spool)
 		intake_clear(q);
 	spool_close(&q->spool);
+	fsio_free(&q->io);
 	jobs_clear(q);
 	failures_clear(q);
 	records_clear(q);

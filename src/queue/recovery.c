@@ -85,7 +85,7 @@ int
 recovery_run(struct queue *q)
 {
 	struct spool_recovery r = {.message = on_message, .note = on_note, .arg = q};
-	struct spool_options o = {.io = fsio_new(q->spool_directory)};
+	struct spool_options o = {.io = q->io = fsio_new(q->spool_directory)};
 
 	o.minimum_free_percent = (uint32_t)q->role->conf->queue.minimum_free;
 	q->spool_directory = -1;

@@ -190,11 +190,13 @@ static void
 count_states(struct queue *q, struct buf *out)
 {
 	size_t active = 0, deferred = 0, held = 0;
+	int64_t now = clock_ms(), oldest = now;
 	struct entry *e;
 
 	TAILQ_FOREACH(e, &q->book.entries, link) {
-		const char *state = entry_state(q->schedule, e, clock_ms());
+		const char *state = entry_state(q->schedule, e, now);
 
+		oldest = e->arrival_ms < oldest ? e->arrival_ms : oldest;
 		active += *state == 'a';
 		deferred += *state == 'd';
 		held += *state == 'h';
@@ -202,12 +204,12 @@ count_states(struct queue *q, struct buf *out)
 	add_number(out, "active", active);
 	add_number(out, "deferred", deferred);
 	add_number(out, "held", held);
+	add_seconds(out, "oldest_s", now - oldest);
 }
 
 void
 rows_status(struct queue *q, struct buf *out)
 {
-	struct entry *oldest = TAILQ_FIRST(&q->book.entries);
 	struct schedule_totals totals;
 	struct spool_stats stats;
 
@@ -218,7 +220,6 @@ rows_status(struct queue *q, struct buf *out)
 	count_states(q, out);
 	add_number(out, "running", totals.running);
 	add_number(out, "sites", totals.sites);
-	add_seconds(out, "oldest_s", oldest ? clock_ms() - oldest->arrival_ms : 0);
 	add_number(out, "bytes", q->book.bytes);
 	add_number(out, "free_percent",
 	    stats.disk_total_bytes ? stats.disk_free_bytes * 100 / stats.disk_total_bytes : 0);

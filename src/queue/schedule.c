@@ -7,40 +7,18 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "queue/destinations.h"
 #include "queue/sites.h"
 
 enum timer_kind { TIMER_PARCEL, TIMER_SITE, TIMER_DESTINATION };
 enum { TTL_MIN_S = 10, TTL_MAX_S = 3600, EXPIRY_GRACE_MS = 60 * 1000 };
 
-enum destination_state {
-	DESTINATION_UNKNOWN,
-	DESTINATION_ASKED,
-	DESTINATION_KNOWN,
-	DESTINATION_DELAYED, /* a temporary failure: asked again when its timer ends */
-	DESTINATION_REFUSED,
-};
-
-struct destination {
-	struct timer timer;
-	struct str name;
-	struct site *site;      /* KNOWN */
-	struct status *status;  /* DELAYED, REFUSED */
-	struct parcel *first, *last; /* ASKING */
-	struct destination *next;    /* in todo */
-	uint32_t references;    /* parcels that are not IDLE */
-	uint32_t failures;      /* in a row */
-	uint8_t state;
-	bool is_listed;
-	bool has_news;          /* DELAYED: one parcel has not been told yet */
-};
-
 struct schedule {
 	struct schedule_limits limits;
 	struct timers timers;
 	struct sites sites;
-	struct map *destinations;
-	struct destination *todo, *todo_last;
-	size_t waiting, asking;
+	struct destinations destinations;
+	size_t waiting;
 };
 
 struct schedule *
@@ -50,21 +28,9 @@ schedule_new(const struct schedule_limits *limits)
 
 	timers_init(&s->timers);
 	sites_init(&s->sites, &s->timers, TIMER_SITE);
-	s->destinations = map_new();
+	destinations_init(&s->destinations, &s->timers, &s->sites, TIMER_DESTINATION);
 	schedule_configure(s, limits);
 	return s;
-}
-
-static void
-free_destination(struct str key, void *value, void *arg)
-{
-	struct destination *d = value;
-
-	(void)key;
-	(void)arg;
-	mem_free((char *)d->name.p);
-	mem_free(d->status);
-	mem_free(d);
 }
 
 void
@@ -72,8 +38,7 @@ schedule_free(struct schedule **s)
 {
 	if (!*s)
 		return;
-	map_each((*s)->destinations, free_destination, NULL);
-	map_free(&(*s)->destinations);
+	destinations_clear(&(*s)->destinations);
 	sites_clear(&(*s)->sites);
 	timers_clear(&(*s)->timers);
 	mem_free(*s);
@@ -103,97 +68,7 @@ pause_ms(const struct schedule *s, unsigned failures)
 	return ms < SCHEDULE_PAUSE_MAX_MS ? ms : SCHEDULE_PAUSE_MAX_MS;
 }
 
-/* ---- domains ---- */
-
-static void
-list(struct schedule *s, struct destination *d)
-{
-	if (d->is_listed)
-		return;
-	d->is_listed = true;
-	d->next = NULL;
-	if (s->todo)
-		s->todo_last->next = d;
-	else
-		s->todo = d;
-	s->todo_last = d;
-}
-
-static void
-unlist_first(struct schedule *s)
-{
-	struct destination *d = s->todo;
-
-	s->todo = d->next;
-	d->is_listed = false;
-}
-
-static struct destination *
-destination_of(struct schedule *s, struct str domain)
-{
-	struct destination *d = map_get(s->destinations, domain);
-
-	if (!d) {
-		d = MEM_NEW(struct destination);
-		d->timer.kind = TIMER_DESTINATION;
-		d->name = str_make(mem_text(domain.p, domain.n), domain.n);
-		map_put(s->destinations, d->name, d);
-	}
-	return d;
-}
-
-/* What is known of it is kept until its timer ends, used or not. */
-static void
-free_if_unused(struct schedule *s, struct destination *d)
-{
-	if (d->references || d->is_listed || d->state != DESTINATION_UNKNOWN)
-		return;
-	map_remove(s->destinations, d->name);
-	free_destination(d->name, d, NULL);
-}
-
-static void
-forget_answer(struct schedule *s, struct destination *d)
-{
-	timers_remove(&s->timers, &d->timer);
-	sites_drop(&s->sites, &d->site);
-	d->state = DESTINATION_UNKNOWN;
-}
-
 /* ---- parcels ---- */
-
-static void
-join_asking(struct schedule *s, struct parcel *p)
-{
-	struct destination *d = p->destination;
-
-	p->state = PARCEL_ASKING;
-	p->next = NULL;
-	p->previous = d->last;
-	if (d->last)
-		d->last->next = p;
-	else
-		d->first = p;
-	d->last = p;
-	s->asking++;
-}
-
-static void
-leave_asking(struct schedule *s, struct parcel *p)
-{
-	struct destination *d = p->destination;
-
-	if (p->previous)
-		p->previous->next = p->next;
-	else
-		d->first = p->next;
-	if (p->next)
-		p->next->previous = p->previous;
-	else
-		d->last = p->previous;
-	p->next = p->previous = NULL;
-	s->asking--;
-}
 
 static void
 join_site(struct schedule *s, struct parcel *p)
@@ -215,9 +90,9 @@ become_due(struct schedule *s, struct parcel *p, int64_t now_ms)
 		join_site(s, p);
 		return;
 	}
-	join_asking(s, p);
+	destinations_push(&s->destinations, p);
 	if (d->state == DESTINATION_UNKNOWN || d->state == DESTINATION_REFUSED)
-		list(s, d);
+		destinations_list(&s->destinations, d);
 }
 
 static void
@@ -235,7 +110,7 @@ void
 schedule_add(struct schedule *s, struct parcel *p, struct str domain, int64_t now_ms)
 {
 	p->timer.kind = TIMER_PARCEL;
-	p->destination = destination_of(s, domain);
+	p->destination = destinations_get(&s->destinations, domain);
 	p->destination->references++;
 	wait(s, p, now_ms);
 }
@@ -249,7 +124,7 @@ leave(struct schedule *s, struct parcel *p)
 		s->waiting--;
 		break;
 	case PARCEL_ASKING:
-		leave_asking(s, p);
+		destinations_pull(&s->destinations, p);
 		break;
 	case PARCEL_READY:
 		sites_pull(&s->sites, p);
@@ -273,7 +148,7 @@ schedule_remove(struct schedule *s, struct parcel *p)
 	leave(s, p);
 	p->destination = NULL;
 	d->references--;
-	free_if_unused(s, d);
+	destinations_free_if_unused(&s->destinations, d);
 }
 
 void
@@ -284,8 +159,8 @@ schedule_hurry(struct schedule *s, struct parcel *p, int64_t now_ms)
 	if (p->state == PARCEL_IDLE || p->state == PARCEL_RUNNING)
 		return;
 	if (d->state == DESTINATION_DELAYED || d->state == DESTINATION_REFUSED) {
-		forget_answer(s, d);
-		list(s, d);
+		destinations_forget_answer(&s->destinations, d);
+		destinations_list(&s->destinations, d);
 	}
 	p->due_ms = now_ms;
 	if (p->state == PARCEL_WAITING) {
@@ -304,7 +179,7 @@ send_on(struct schedule *s, struct destination *d)
 	while (d->first) {
 		struct parcel *p = d->first;
 
-		leave_asking(s, p);
+		destinations_pull(&s->destinations, p);
 		join_site(s, p);
 	}
 }
@@ -333,28 +208,28 @@ answered_failure(struct schedule *s, struct destination *d, const struct status 
 		ttl = pause_ms(s, d->failures);
 	}
 	timers_set(&s->timers, &d->timer, now_ms + ttl);
-	list(s, d);
+	destinations_list(&s->destinations, d);
 }
 
 void
-schedule_answered(struct schedule *s, struct str domain, struct str site, const struct status *status,
-    uint32_t ttl_s, int64_t now_ms)
+schedule_answered(
+    struct schedule *s, struct str domain, const struct schedule_answer *answer, int64_t now_ms)
 {
-	struct destination *d = map_get(s->destinations, domain);
-	int64_t ttl = ttl_ms(ttl_s);
+	struct destination *d = map_get(s->destinations.by_name, domain);
+	int64_t ttl = ttl_ms(answer->ttl_s);
 
 	if (!d)
 		return;
-	forget_answer(s, d);
-	if (site.n == 0) {
-		answered_failure(s, d, status, ttl, now_ms);
+	destinations_forget_answer(&s->destinations, d);
+	if (answer->site.n == 0) {
+		answered_failure(s, d, answer->status, ttl, now_ms);
 		return;
 	}
 	mem_free(d->status);
 	d->status = NULL;
 	d->failures = 0;
 	d->state = DESTINATION_KNOWN;
-	d->site = sites_keep(&s->sites, site);
+	d->site = sites_keep(&s->sites, answer->site);
 	timers_set(&s->timers, &d->timer, now_ms + ttl);
 	send_on(s, d);
 }
@@ -378,7 +253,7 @@ schedule_running(struct schedule *s, struct parcel *p, struct str domain, struct
 	struct site *at = sites_keep(&s->sites, site);
 
 	p->timer.kind = TIMER_PARCEL;
-	p->destination = destination_of(s, domain);
+	p->destination = destinations_get(&s->destinations, domain);
 	p->destination->references++;
 	p->state = PARCEL_RUNNING;
 	sites_begin(&s->sites, at, p);
@@ -396,15 +271,15 @@ ask_again(struct str key, void *value, void *arg)
 		return;
 	d->state = DESTINATION_UNKNOWN;
 	if (d->first)
-		list(s, d);
+		destinations_list(&s->destinations, d);
 	else
-		free_if_unused(s, d);
+		destinations_free_if_unused(&s->destinations, d);
 }
 
 void
 schedule_relay_lost(struct schedule *s)
 {
-	map_each(s->destinations, ask_again, s);
+	map_each(s->destinations.by_name, ask_again, s);
 }
 
 /* ---- steps ---- */
@@ -428,7 +303,7 @@ hand_back(struct schedule *s, struct parcel *p, enum schedule_act act, struct sc
 		out->site = p->site->name;
 	out->status = status;
 	p->destination->references--;
-	list(s, p->destination);
+	destinations_list(&s->destinations, p->destination);
 	leave(s, p);
 	p->destination = NULL;
 }
@@ -436,11 +311,11 @@ hand_back(struct schedule *s, struct parcel *p, enum schedule_act act, struct sc
 static void
 destination_time(struct schedule *s, struct destination *d)
 {
-	forget_answer(s, d);
+	destinations_forget_answer(&s->destinations, d);
 	if (d->first)
-		list(s, d);
+		destinations_list(&s->destinations, d);
 	else
-		free_if_unused(s, d);
+		destinations_free_if_unused(&s->destinations, d);
 }
 
 /* True: it must be given up. */
@@ -495,13 +370,13 @@ destination_step(struct schedule *s, struct destination *d, struct schedule_step
 		hand_back(s, d->first, SCHEDULE_DEFER, out);
 		return true;
 	}
-	unlist_first(s);
+	destinations_unlist_first(&s->destinations);
 	if (d->first && d->state == DESTINATION_UNKNOWN) {
 		d->state = DESTINATION_ASKED;
 		step(out, SCHEDULE_ASK, NULL, d);
 		return true;
 	}
-	free_if_unused(s, d);
+	destinations_free_if_unused(&s->destinations, d);
 	return false;
 }
 
@@ -513,8 +388,8 @@ schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 	*out = (struct schedule_step){.act = SCHEDULE_NOTHING};
 	if (time_step(s, now_ms, out))
 		return;
-	while (s->todo)
-		if (destination_step(s, s->todo, out))
+	while (s->destinations.todo)
+		if (destination_step(s, s->destinations.todo, out))
 			return;
 	if (s->sites.running >= s->limits.concurrency || !(p = sites_take(&s->sites)))
 		return;
@@ -529,7 +404,7 @@ schedule_wake_ms(const struct schedule *s)
 {
 	const struct timer *first = timers_first(&s->timers);
 
-	if (s->todo || (s->sites.ring && s->sites.running < s->limits.concurrency))
+	if (s->destinations.todo || (s->sites.ring && s->sites.running < s->limits.concurrency))
 		return 0;
 	return first ? first->at_ms : INT64_MAX;
 }
@@ -565,9 +440,9 @@ schedule_explain(const struct schedule *s, const struct parcel *p, struct schedu
 void
 schedule_count(const struct schedule *s, struct schedule_totals *out)
 {
-	*out = (struct schedule_totals){.waiting = s->waiting, .asking = s->asking};
+	*out = (struct schedule_totals){.waiting = s->waiting, .asking = s->destinations.asking};
 	out->ready = s->sites.ready;
 	out->running = s->sites.running;
 	out->sites = map_count(s->sites.by_name);
-	out->destinations = map_count(s->destinations);
+	out->destinations = map_count(s->destinations.by_name);
 }

@@ -82,9 +82,14 @@ void schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out
 /* When schedule_next may have something by time alone; INT64_MAX: never. */
 int64_t schedule_wake_ms(const struct schedule *s);
 
-/* Relay's answer; site empty: the domain failed, as status says. */
-void schedule_answered(struct schedule *s, struct str domain, struct str site, const struct status *status,
-    uint32_t ttl_s, int64_t now_ms);
+struct schedule_answer {
+	struct str site;             /* empty: the domain failed, as status says */
+	const struct status *status;
+	uint32_t ttl_s;
+};
+/* Relay's answer. */
+void schedule_answered(
+    struct schedule *s, struct str domain, const struct schedule_answer *answer, int64_t now_ms);
 
 enum schedule_outcome {
 	SCHEDULE_REACHED, /* the site answered, whatever it said */

@@ -49,7 +49,16 @@ answer(struct schedule *s, const char *domain, const char *site, int64_t now_ms)
 
 	cr_assert_eq(next(s, now_ms, &step), SCHEDULE_ASK);
 	cr_assert(str_eq(step.domain, str_of(domain)));
-	schedule_answered(s, str_of(domain), str_of(site), &sent, 300, now_ms);
+	schedule_answered(s, step.domain,
+	    &(struct schedule_answer){.site = str_of(site), .status = &sent, .ttl_s = 300}, now_ms);
+}
+
+static void
+told(struct schedule *s, struct str domain, struct str site, const struct status *status, int64_t now_ms)
+{
+	struct schedule_answer answer = {site, status, 3600};
+
+	schedule_answered(s, domain, &answer, now_ms);
 }
 
 /* Delivers all that may run now; returns how many. */
@@ -203,7 +212,7 @@ Test(schedule, site_pause_grows_and_is_capped)
 	for (int i = 0; i < 10; i++)
 		schedule_add(s, &p[i], STR("d"), now);
 	schedule_next(s, now, &(struct schedule_step){0});
-	schedule_answered(s, STR("d"), STR("d"), &sent, 3600, now);
+	told(s, STR("d"), STR("d"), &sent, now);
 	for (int i = 0; i < 3; i++) {
 		size_t n = drain(s, now, got, 10);
 
@@ -291,7 +300,7 @@ Test(schedule, refused_domain_refuses_all)
 	for (int i = 0; i < 3; i++)
 		schedule_add(s, &p[i], STR("none"), start_ms);
 	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_ASK);
-	schedule_answered(s, STR("none"), STR_NULL, &no_such_domain, 300, start_ms);
+	told(s, STR("none"), STR_NULL, &no_such_domain, start_ms);
 	for (int i = 0; i < 3; i++) {
 		cr_assert_eq(next(s, start_ms, &step), SCHEDULE_REFUSE);
 		cr_assert_eq(step.parcel, &p[i]);
@@ -315,7 +324,7 @@ Test(schedule, delayed_domain)
 	for (int i = 0; i < 3; i++)
 		schedule_add(s, &p[i], STR("slow"), start_ms);
 	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_ASK);
-	schedule_answered(s, STR("slow"), STR_NULL, &away, 0, start_ms);
+	told(s, STR("slow"), STR_NULL, &away, start_ms);
 	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_DEFER);
 	cr_assert_eq(step.parcel, &p[0]);
 	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_NOTHING);
@@ -429,7 +438,7 @@ Test(schedule, many, .timeout = 60)
 			cr_assert_neq(now, INT64_MAX);
 			break;
 		case SCHEDULE_ASK:
-			schedule_answered(s, step.domain, step.domain, &sent, 3600, now);
+			told(s, step.domain, step.domain, &sent, now);
 			break;
 		case SCHEDULE_DELIVER:
 			snprintf(domain, sizeof domain, "%.*s", STR_ARG(step.domain));

@@ -1,0 +1,120 @@
+/*
+ * destinations: see the header.
+ */
+#include "queue/destinations.h"
+
+#include "base/mem.h"
+
+static void
+free_destination(struct str key, void *value, void *arg)
+{
+	struct destination *d = value;
+
+	(void)key;
+	(void)arg;
+	mem_free((char *)d->name.p);
+	mem_free(d->status);
+	mem_free(d);
+}
+
+void
+destinations_init(
+    struct destinations *all, struct timers *timers, struct sites *sites, uint8_t timer_kind)
+{
+	*all = (struct destinations){
+	    .by_name = map_new(), .timers = timers, .sites = sites, .timer_kind = timer_kind};
+}
+
+void
+destinations_clear(struct destinations *all)
+{
+	map_each(all->by_name, free_destination, NULL);
+	map_free(&all->by_name);
+}
+
+void
+destinations_list(struct destinations *all, struct destination *d)
+{
+	if (d->is_listed)
+		return;
+	d->is_listed = true;
+	d->next = NULL;
+	if (all->todo)
+		all->todo_last->next = d;
+	else
+		all->todo = d;
+	all->todo_last = d;
+}
+
+void
+destinations_unlist_first(struct destinations *all)
+{
+	struct destination *d = all->todo;
+
+	all->todo = d->next;
+	d->is_listed = false;
+}
+
+struct destination *
+destinations_get(struct destinations *all, struct str domain)
+{
+	struct destination *d = map_get(all->by_name, domain);
+
+	if (!d) {
+		d = MEM_NEW(struct destination);
+		d->timer.kind = all->timer_kind;
+		d->name = str_make(mem_text(domain.p, domain.n), domain.n);
+		map_put(all->by_name, d->name, d);
+	}
+	return d;
+}
+
+void
+destinations_free_if_unused(struct destinations *all, struct destination *d)
+{
+	if (d->references || d->is_listed || d->state != DESTINATION_UNKNOWN)
+		return;
+	map_remove(all->by_name, d->name);
+	free_destination(d->name, d, NULL);
+}
+
+void
+destinations_forget_answer(struct destinations *all, struct destination *d)
+{
+	timers_remove(all->timers, &d->timer);
+	sites_drop(all->sites, &d->site);
+	d->state = DESTINATION_UNKNOWN;
+}
+
+void
+destinations_push(struct destinations *all, struct parcel *p)
+{
+	struct destination *d = p->destination;
+
+	p->state = PARCEL_ASKING;
+	p->next = NULL;
+	p->previous = d->last;
+	if (d->last)
+		d->last->next = p;
+	else
+		d->first = p;
+	d->last = p;
+	all->asking++;
+}
+
+void
+destinations_pull(struct destinations *all, struct parcel *p)
+{
+	struct destination *d = p->destination;
+
+	if (p->previous)
+		p->previous->next = p->next;
+	else
+		d->first = p->next;
+	if (p->next)
+		p->next->previous = p->previous;
+	else
+		d->last = p->previous;
+	p->next = p->previous = NULL;
+	all->asking--;
+}

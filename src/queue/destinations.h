@@ -1,0 +1,60 @@
+/*
+ * destinations: domains, what is known of the site that serves each, and the parcels that wait to know.
+ * For schedule.c.
+ */
+#ifndef QUEUE_DESTINATIONS_H
+#define QUEUE_DESTINATIONS_H
+
+#include "base/map.h"
+#include "queue/schedule.h"
+#include "queue/sites.h"
+
+enum destination_state {
+	DESTINATION_UNKNOWN,
+	DESTINATION_ASKED,
+	DESTINATION_KNOWN,
+	DESTINATION_DELAYED, /* a temporary failure: asked again when its timer ends */
+	DESTINATION_REFUSED,
+};
+
+struct destination {
+	struct timer timer;
+	struct str name;
+	struct site *site;      /* KNOWN */
+	struct status *status;  /* DELAYED, REFUSED */
+	struct parcel *first, *last; /* ASKING */
+	struct destination *next;    /* in todo */
+	uint32_t references;    /* parcels that are not IDLE */
+	uint32_t failures;      /* in a row */
+	uint8_t state;
+	bool is_listed;
+	bool has_news;          /* DELAYED: one parcel has not been told yet */
+};
+
+struct destinations {
+	struct map *by_name;
+	struct destination *todo, *todo_last; /* something is to be said about them */
+	struct timers *timers;
+	struct sites *sites;
+	uint8_t timer_kind;
+	size_t asking;
+};
+
+void destinations_init(struct destinations *all, struct timers *timers, struct sites *sites,
+    uint8_t timer_kind);
+void destinations_clear(struct destinations *all);
+
+/* Finds or makes it. */
+struct destination *destinations_get(struct destinations *all, struct str domain);
+/* Into todo, once. */
+void destinations_list(struct destinations *all, struct destination *d);
+void destinations_unlist_first(struct destinations *all);
+/* What is known of it is kept until its timer ends, used or not. */
+void destinations_free_if_unused(struct destinations *all, struct destination *d);
+void destinations_forget_answer(struct destinations *all, struct destination *d);
+
+/* A parcel waits to know its site. */
+void destinations_push(struct destinations *all, struct parcel *p);
+void destinations_pull(struct destinations *all, struct parcel *p);
+
+#endif
