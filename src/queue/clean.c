@@ -38,9 +38,9 @@ describe(const struct item *i, const struct record *r, struct spool_entry *entri
 
 	entries[count] = r->entry;
 	entries[count++].message.fd = -1;
-	if (i->is_held) {
+	if (i->is_held || i->held_why.n) {
 		entries[count] = (struct spool_entry){.kind = SPOOL_HOLD, .id = i->id};
-		entries[count].hold.is_held = true;
+		entries[count].hold.is_held = i->is_held;
 		entries[count++].hold.why = i->held_why;
 	}
 	for (uint32_t n = 0; i->recipients && n < i->recipient_count; n++) {

@@ -225,16 +225,16 @@ write_run(struct writer *w, struct run *r)
 	char seal[SEAL_BYTES] = {0};
 	struct iovec v[3] = {{seal, 0}, {NULL, 0}, {(void *)(uintptr_t)zeros, 0}};
 	uint32_t start = w->at, bytes = 0;
+	bool is_alone = r->first == r->batch->count;
 
 	if (w->is_virgin) {
+		build_seal(w, seal, is_alone ? SEGMENT_SECTOR : SEAL_BYTES);
 		v[0].iov_len = SEAL_BYTES;
 		r->at += SEAL_BYTES;
 	}
 	r->end = sector_up(r->at);
-	if (r->batch->count > r->first)
+	if (!is_alone)
 		lay_out(w, r);
-	if (w->is_virgin)
-		build_seal(w, seal, r->count ? SEAL_BYTES : r->end - start);
 	if (r->count) {
 		struct commit *first = &r->batch->commits[r->first], *last = first + r->count - 1;
 

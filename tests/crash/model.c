@@ -1,0 +1,528 @@
+/*
+ * model: see the header.
+ */
+#include "model.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+
+enum { CONTENT_MAX = 70000, LIVE_MAX = 60 };
+
+void
+model_broken(struct model *m, const char *format, ...)
+{
+	va_list args;
+
+	m->faults++;
+	if (m->is_quiet)
+		return;
+	printf("# seed %llu: ", (unsigned long long)m->seed);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+}
+
+/* ---- contents ---- */
+
+static void
+fill(uint64_t seed, char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		p[i] = (char)(seed >> 56);
+	}
+}
+
+struct content {
+	char envelope[64];
+	char header[100];
+	char body[CONTENT_MAX];
+	size_t header_bytes;
+};
+
+static void
+make_content(const struct model_message *g, struct content *c)
+{
+	fill(g->id.session, c->envelope, sizeof c->envelope);
+	fill(g->id.session + 1, c->header, sizeof c->header);
+	fill(g->id.session + 2, c->body, g->body_bytes);
+	c->header_bytes = g->id.session / 7 % sizeof c->header;
+}
+
+static struct str
+version_text(const char *what, uint32_t version, char out[64])
+{
+	return str_make(out, (size_t)snprintf(out, 64, "%s %u", what, version));
+}
+
+/* ---- asking ---- */
+
+static void
+answered(int error, void *arg)
+{
+	struct model_ticket *t = arg;
+	struct model *m = t->model;
+
+	m->good += error == 0;
+	m->bad += error != 0;
+	if (t->message && error) {
+		t->message->fate = MODEL_REFUSED;
+		t->message->refused_at = m->good;
+	} else if (t->message) {
+		t->message->fate = MODEL_STORED;
+		m->acked++;
+	}
+	if (t->version && !error && t->asked > t->version->acked)
+		t->version->acked = t->asked;
+}
+
+static struct model_ticket *
+ticket(struct model *m)
+{
+	struct model_ticket *t;
+
+	if (m->ticket_count == MODEL_TICKETS)
+		return NULL;
+	t = &m->tickets[m->ticket_count++];
+	*t = (struct model_ticket){.model = m};
+	return t;
+}
+
+static struct model_message *
+new_message(struct model *m)
+{
+	for (size_t i = 0; i < MODEL_MESSAGES; i++)
+		if (m->messages[i].fate == MODEL_NONE) {
+			struct model_message *g = &m->messages[i];
+
+			*g = (struct model_message){.recipient_count = 1};
+			m->last_id += (1 << 18) + simdisk_draw(m->disk, 1000);
+			g->id = (struct msgid){m->last_id, 1 + (uint32_t)simdisk_draw(m->disk, 3)};
+			return g;
+		}
+	return NULL;
+}
+
+static int
+make_file(struct model *m, const struct content *c, size_t n)
+{
+	struct fsio *io = simdisk_io(m->disk);
+	int fd = spool_file(m->spool);
+	size_t done = 0;
+
+	while (fd >= 0 && done < n) {
+		struct iovec v = {(char *)(uintptr_t)c->body + done, n - done};
+		ssize_t got = io->ops->pwritev(io, fd, &v, 1, (off_t)done);
+
+		if (got <= 0) {
+			spool_file_drop(m->spool, fd);
+			return -1;
+		}
+		done += (size_t)got;
+	}
+	return fd;
+}
+
+static bool
+describe(struct model *m, struct model_message *g, struct content *c, struct spool_entry *e)
+{
+	make_content(g, c);
+	*e = (struct spool_entry){.kind = SPOOL_MESSAGE, .id = g->id};
+	e->message.recipient_count = g->recipient_count;
+	e->message.envelope = str_make(c->envelope, sizeof c->envelope);
+	e->message.header = str_make(c->header, c->header_bytes);
+	e->message.in_file = g->in_file;
+	e->message.fd = -1;
+	if (!g->in_file)
+		e->message.body = str_make(c->body, g->body_bytes);
+	else
+		e->message.fd = make_file(m, c, g->body_bytes);
+	return !g->in_file || e->message.fd >= 0;
+}
+
+static bool
+append(struct model *m, const struct spool_entry *e, size_t count, struct model_ticket *t)
+{
+	struct spool_batch b = {e, count, SPOOL_NOW, answered, t};
+
+	if (simdisk_draw(m->disk, 3) == 0)
+		b.urgency = SPOOL_LAZY;
+	return spool_append(m->spool, &b) == 0;
+}
+
+bool
+model_submit(struct model *m, size_t body_bytes, bool in_file)
+{
+	static struct content c;
+	struct model_message *g = new_message(m);
+	struct model_ticket *t = ticket(m);
+	struct spool_entry e;
+
+	if (!g || !t)
+		return false;
+	g->recipient_count = 1 + (uint32_t)simdisk_draw(m->disk, MODEL_RECIPIENTS);
+	g->body_bytes = body_bytes;
+	g->in_file = in_file;
+	t->message = g;
+	if (!describe(m, g, &c, &e))
+		return false;
+	if (!append(m, &e, 1, t)) {
+		if (e.message.fd >= 0)
+			spool_file_drop(m->spool, e.message.fd);
+		return false;
+	}
+	g->fate = MODEL_ASKED;
+	return true;
+}
+
+static void
+status_entry(struct model_message *g, uint32_t n, bool is_last, char text[64], struct spool_entry *e)
+{
+	struct model_version *v = &g->recipients[n - 1];
+
+	v->asked++;
+	if (is_last)
+		v->end = v->asked;
+	*e = (struct spool_entry){.kind = SPOOL_STATUS, .id = g->id};
+	e->status = (struct spool_recipient){.number = n,
+	    .outcome = is_last ? SPOOL_FAILED : SPOOL_DEFERRED,
+	    .is_settled = is_last,
+	    .attempts = v->asked,
+	    .next_ms = v->asked * 1000,
+	    .marks = v->asked ^ 5,
+	    .detail = version_text("reply", v->asked, text)};
+}
+
+static bool
+unasked(struct model *m, struct model_version *v)
+{
+	(void)m;
+	if (v->end == v->asked)
+		v->end = 0;
+	v->asked--;
+	return false;
+}
+
+static bool
+act_status(struct model *m, struct model_message *g)
+{
+	static struct content c;
+	uint32_t n = 1 + (uint32_t)simdisk_draw(m->disk, g->recipient_count);
+	bool is_last = simdisk_draw(m->disk, 3) > 0;
+	struct model_ticket *t = ticket(m), *second = ticket(m);
+	struct model_message *report = NULL;
+	struct spool_entry e[2];
+	char text[64];
+
+	if (!t || !second || g->recipients[n - 1].end)
+		return t && second;
+	status_entry(g, n, is_last, text, &e[0]);
+	t->version = &g->recipients[n - 1];
+	t->asked = t->version->asked;
+	if (is_last && simdisk_draw(m->disk, 4) == 0)
+		report = new_message(m);
+	if (report) {
+		report->body_bytes = simdisk_draw(m->disk, 1000);
+		report->parent = g;
+		report->parent_recipient = n;
+		report->parent_version = t->asked;
+		t->message = report;
+		describe(m, report, &c, &e[1]);
+	}
+	if (!append(m, e, report ? 2 : 1, t))
+		return unasked(m, t->version);
+	if (report)
+		report->fate = MODEL_ASKED;
+	return true;
+}
+
+static bool
+act_hold(struct model *m, struct model_message *g)
+{
+	struct spool_entry e = {.kind = SPOOL_HOLD, .id = g->id};
+	struct model_ticket *t = ticket(m);
+	char text[64];
+
+	if (!t)
+		return false;
+	t->version = &g->hold;
+	t->asked = ++g->hold.asked;
+	e.hold.is_held = t->asked % 2;
+	e.hold.why = version_text("hold", t->asked, text);
+	return append(m, &e, 1, t) || unasked(m, &g->hold);
+}
+
+static bool
+act_note(struct model *m)
+{
+	static char value[4000];
+	struct spool_entry e = {.kind = SPOOL_NOTE};
+	struct model_ticket *t = ticket(m);
+	uint32_t n = (uint32_t)simdisk_draw(m->disk, MODEL_NOTES);
+	char name[64];
+
+	if (!t)
+		return false;
+	t->version = &m->notes[n];
+	t->asked = ++m->notes[n].asked;
+	fill(n, value, sizeof value);
+	memcpy(value, &t->asked, 4);
+	e.note.name = version_text("note", n, name);
+	e.note.value = str_make(value, 4 + simdisk_draw(m->disk, sizeof value - 4));
+	return append(m, &e, 1, t) || unasked(m, &m->notes[n]);
+}
+
+static struct model_message *
+some_message(struct model *m, unsigned *live_out)
+{
+	size_t from = simdisk_draw(m->disk, MODEL_MESSAGES);
+	struct model_message *found = NULL;
+
+	*live_out = 0;
+	for (size_t i = 0; i < MODEL_MESSAGES; i++) {
+		struct model_message *g = &m->messages[(from + i) % MODEL_MESSAGES];
+		struct spool_message unused;
+
+		if (g->fate != MODEL_STORED || !spool_find(m->spool, g->id, &unused))
+			continue;
+		++*live_out;
+		found = g;
+	}
+	return found;
+}
+
+bool
+model_act(struct model *m)
+{
+	unsigned live, choice = (unsigned)simdisk_draw(m->disk, 100);
+	struct model_message *g = some_message(m, &live);
+
+	if (choice < 30)
+		model_turn(m);
+	else if (choice < 33)
+		return act_note(m);
+	else if (g && choice < 37)
+		return act_hold(m, g);
+	else if (g && (choice < 65 || live > LIVE_MAX))
+		return act_status(m, g);
+	else if (choice < 70)
+		return model_submit(m, 1 + simdisk_draw(m->disk, 9000), true);
+	else
+		return model_submit(m, simdisk_draw(m->disk, 3000), false);
+	return true;
+}
+
+void
+model_turn(struct model *m)
+{
+	spool_step(m->spool);
+	spool_dispatch(m->spool);
+}
+
+/* ---- comparing ---- */
+
+struct look {
+	struct model *model;
+	struct model_message *message;
+	bool was_called;
+};
+
+static void
+compare_content(const struct spool_content *found, int error, void *arg)
+{
+	static struct content c;
+	static char file[CONTENT_MAX];
+	struct look *l = arg;
+	struct fsio *io = simdisk_io(l->model->disk);
+	const struct model_message *g = l->message;
+	struct str body;
+
+	l->was_called = true;
+	if (!found) {
+		model_broken(l->model, "message cannot be read: errno %d", error);
+		return;
+	}
+	make_content(g, &c);
+	body = found->body;
+	if (found->fd >= 0) {
+		body = str_make(file, (size_t)io->ops->pread(io, found->fd, file, sizeof file, 0));
+		io->ops->close(io, found->fd);
+	}
+	if (!str_eq(body, str_make(c.body, g->body_bytes)) ||
+	    !str_eq(found->header, str_make(c.header, c.header_bytes)) ||
+	    !str_eq(found->envelope, str_make(c.envelope, sizeof c.envelope)))
+		model_broken(l->model, "message is not what was stored (%zu of %zu bytes)", body.n,
+		    g->body_bytes);
+}
+
+static void
+compare_version(struct model *m, struct model_version *v, uint32_t found, const char *what)
+{
+	if (!m->may_lose && (found < v->acked || found > v->asked))
+		model_broken(m, "%s has version %u, acknowledged %u, asked %u", what, found, v->acked,
+		    v->asked);
+	v->acked = v->asked = found;
+	if (v->end > found)
+		v->end = 0;
+}
+
+static void
+compare_recipient(struct model *m, struct model_message *g, const struct spool_message *found, uint32_t n)
+{
+	struct model_version *v = &g->recipients[n];
+	static const struct spool_recipient none;
+	const struct spool_recipient *r = found->recipients ? &found->recipients[n] : &none;
+	char text[64];
+
+	if (r->attempts && (!str_eq(r->detail, version_text("reply", r->attempts, text)) ||
+	    r->marks != (r->attempts ^ 5) || r->next_ms != r->attempts * 1000))
+		model_broken(m, "a status is not what was stored");
+	if (r->is_settled != (v->end && r->attempts >= v->end))
+		model_broken(m, "recipient settled at version %u, not %u", r->attempts, v->end);
+	compare_version(m, v, r->attempts, "recipient");
+}
+
+static bool
+is_gone(const struct model_message *g, bool for_sure)
+{
+	for (uint32_t n = 0; n < g->recipient_count; n++)
+		if (!g->recipients[n].end ||
+		    (for_sure && g->recipients[n].acked < g->recipients[n].end))
+			return false;
+	return true;
+}
+
+/* A report stands if and only if the status stands that it was asked for with. */
+static void
+compare_parent(struct model *m, const struct model_message *g, bool is_found)
+{
+	struct spool_message parent;
+	bool stands = true;
+
+	if (!g->parent || g->fate != MODEL_ASKED || m->may_lose)
+		return;
+	if (spool_find(m->spool, g->parent->id, &parent))
+		stands = parent.recipients &&
+		    parent.recipients[g->parent_recipient - 1].attempts >= g->parent_version;
+	if (stands != is_found)
+		model_broken(m, "a report and its status came apart");
+}
+
+static void
+compare_found(struct model *m, struct model_message *g, const struct spool_message *found)
+{
+	struct look l = {m, g, false};
+	unsigned hold = 0;
+
+	if (g->fate == MODEL_STORED && is_gone(g, true) && !m->may_lose)
+		model_broken(m, "a finished message is back");
+	if (g->fate == MODEL_REFUSED && m->good > g->refused_at + 1)
+		model_broken(m, "a refused message is there");
+	if (found->recipient_count != g->recipient_count)
+		model_broken(m, "recipients: %u of %u", found->recipient_count, g->recipient_count);
+	else
+		for (uint32_t n = 0; n < g->recipient_count; n++)
+			compare_recipient(m, g, found, n);
+	if (found->held_why.n && sscanf(found->held_why.p, "hold %u", &hold) != 1)
+		model_broken(m, "a hold is not what was stored");
+	compare_version(m, &g->hold, hold, "hold");
+	if (found->is_held != hold % 2)
+		model_broken(m, "held is %d at version %u", found->is_held, hold);
+	spool_read(m->spool, g->id, compare_content, &l);
+	spool_dispatch(m->spool);
+	if (!l.was_called)
+		model_broken(m, "no answer to a read");
+	if (id_ms(g->id.session) > spool_newest_ms(m->spool))
+		model_broken(m, "newest time is too old: ids would come again");
+	g->fate = MODEL_STORED;
+}
+
+static void
+compare_message(struct model *m, struct model_message *g)
+{
+	struct spool_message found;
+
+	if (spool_find(m->spool, g->id, &found)) {
+		compare_found(m, g, &found);
+		return;
+	}
+	if (g->fate == MODEL_STORED && !is_gone(g, false)) {
+		m->lost++;
+		if (!m->may_lose)
+			model_broken(m, "an acknowledged message is lost");
+	}
+	g->fate = MODEL_NONE;
+}
+
+void
+model_check(struct model *m)
+{
+	struct spool_stats stats;
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < MODEL_MESSAGES; i++)
+		if (m->messages[i].fate != MODEL_NONE) {
+			struct spool_message unused;
+
+			compare_parent(m, &m->messages[i],
+			    spool_find(m->spool, m->messages[i].id, &unused));
+		}
+	for (size_t i = 0; i < MODEL_MESSAGES; i++) {
+		if (m->messages[i].fate != MODEL_NONE)
+			compare_message(m, &m->messages[i]);
+		m->messages[i].parent = NULL;
+		count += m->messages[i].fate == MODEL_STORED;
+	}
+	spool_stats(m->spool, &stats);
+	if (stats.messages != count)
+		model_broken(m, "%llu messages, %llu known", (unsigned long long)stats.messages,
+		    (unsigned long long)count);
+	for (uint32_t n = 0; n < MODEL_NOTES; n++)
+		compare_version(m, &m->notes[n], m->found_notes[n], "note");
+	m->ticket_count = 0;
+}
+
+/* ---- opening ---- */
+
+static void
+recovered_message(const struct spool_message *found, void *arg)
+{
+	struct model *m = arg;
+
+	if (found->envelope.n != 64)
+		model_broken(m, "recovery gives %zu bytes of envelope", found->envelope.n);
+}
+
+static void
+recovered_note(struct str name, struct str value, void *arg)
+{
+	struct model *m = arg;
+	unsigned n = MODEL_NOTES;
+
+	if (sscanf(name.p, "note %u", &n) == 1 && n < MODEL_NOTES && value.n >= 4)
+		memcpy(&m->found_notes[n], value.p, 4);
+	else
+		model_broken(m, "a strange note");
+}
+
+bool
+model_open(struct model *m, const struct spool_options *o)
+{
+	struct spool_recovery r = {recovered_message, recovered_note, m};
+
+	memset(m->found_notes, 0, sizeof m->found_notes);
+	m->spool = NULL;
+	m->spool = spool_open(o, &r);
+	return m->spool != NULL;
+}
+
+void
+model_close(struct model *m)
+{
+	spool_close(&m->spool);
+}

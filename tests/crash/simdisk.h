@@ -1,0 +1,60 @@
+/*
+ * simdisk: a disk in memory that forgets.  What was written and not synced is kept, dropped, torn at
+ * sectors or reordered when the power fails; so are changes of the directory.  It can also refuse:
+ * any act, by its number, with any errno.  Everything is decided by one seed.
+ */
+#ifndef TESTS_SIMDISK_H
+#define TESTS_SIMDISK_H
+
+#include "base/fsio.h"
+#include "base/str.h"
+
+enum simdisk_act {
+	SIMDISK_WRITE = 1,
+	SIMDISK_SYNC = 2,
+	SIMDISK_SYNC_DIRECTORY = 4,
+	SIMDISK_RENAME = 8,
+	SIMDISK_UNLINK = 16,
+	SIMDISK_NAME = 32,
+	SIMDISK_OPEN = 64,
+	SIMDISK_READ = 128,
+	SIMDISK_DURABLE = 63,            /* all that change the disk */
+};
+
+struct simdisk;
+
+struct simdisk *simdisk_new(uint64_t seed);
+void simdisk_free(struct simdisk **d);
+struct fsio *simdisk_io(struct simdisk *d);
+uint64_t simdisk_draw(struct simdisk *d, uint64_t below);
+
+/* Acts of these kinds are counted; at number `at` (from 1, counted from now) the power goes. */
+void simdisk_cut(struct simdisk *d, uint64_t at);
+bool simdisk_is_cut(const struct simdisk *d);
+/* What the platters hold after it; all descriptors and the lock are gone. */
+void simdisk_restart(struct simdisk *d);
+
+/* Act number `at` of that kind, and the `times` - 1 after it, fail with this errno; 0: none. */
+struct simdisk_fault {
+	unsigned acts;
+	uint64_t at;
+	uint64_t times;
+	int error;
+};
+void simdisk_fail(struct simdisk *d, struct simdisk_fault fault);
+/* How often it struck. */
+uint64_t simdisk_struck(const struct simdisk *d);
+
+/* Files may not grow beyond this in all. */
+void simdisk_limit(struct simdisk *d, uint64_t bytes);
+/* sync_data succeeds and does nothing. */
+void simdisk_ignore_syncs(struct simdisk *d);
+/* Writes are cut short now and then. */
+void simdisk_write_short(struct simdisk *d);
+
+/* For damage: the file's bytes; NULL if there is no such name. */
+struct str simdisk_bytes(struct simdisk *d, const char *name);
+void simdisk_truncate(struct simdisk *d, const char *name, size_t bytes);
+unsigned simdisk_open_count(const struct simdisk *d);
+
+#endif
