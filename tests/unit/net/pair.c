@@ -65,7 +65,12 @@ on_ended(struct stream *s, enum stream_end why, void *arg)
 }
 
 const struct stream_events side_events = {
-    on_readable, on_connected, on_secured, on_drained, on_ended};
+    .readable = on_readable,
+    .connected = on_connected,
+    .secured = on_secured,
+    .drained = on_drained,
+    .ended = on_ended,
+};
 
 static void
 side_init(struct side *s)

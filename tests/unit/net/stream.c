@@ -183,6 +183,41 @@ Test(stream, deadline_is_absolute_and_movable)
 	pair_clear(&p);
 }
 
+static void
+say_421(struct stream *s, void *arg)
+{
+	((struct side *)arg)->drained++;
+	stream_write(s, STR("421 too slow\r\n"));
+	stream_finish(s, 5000);
+}
+
+Test(stream, a_last_word_at_the_deadline)
+{
+	struct stream_events events = side_events;
+	struct pair p;
+	int fds[2];
+
+	pair_init(&p);
+	events.expired = say_421;
+	events.drained = NULL;
+	p.b.frees_at_end = true;
+	stream_free(&p.b.stream);
+	stream_free(&p.a.stream);
+	cr_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+	p.a.stream = stream_new(p.base, fds[0], &side_events, &p.a);
+	p.b.stream = stream_new(p.base, fds[1], &events, &p.b);
+	stream_read(p.a.stream, true);
+	stream_read(p.b.stream, true);
+	stream_deadline(p.b.stream, clock_mono_ms() + 5);
+	cr_assert(pair_until(&p, &p.a.ended, 1));
+	cr_assert(str_eq(buf_str(&p.a.got), STR("421 too slow\r\n")));
+	cr_assert(p.b.drained == 1);
+	stream_free(&p.a.stream);
+	cr_assert(pair_until(&p, &p.b.ended, 1));
+	cr_assert(p.b.why == STREAM_EOF);
+	pair_clear(&p);
+}
+
 Test(stream, no_deadline)
 {
 	struct pair p;

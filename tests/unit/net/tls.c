@@ -32,7 +32,7 @@ begin(void)
 	authority_init(&w.ca, "CN=test authority");
 	identity_init(&w.ec, &w.ca, GNUTLS_PK_ECDSA, "mail.example.com,smtp.example.com", 5);
 	identity_init(&w.rsa, &w.ca, GNUTLS_PK_RSA, "mail.example.com,smtp.example.com", 3);
-	identity_init(&w.other, &w.ca, GNUTLS_PK_ECDSA, "*.example.net", 4);
+	identity_init(&w.other, &w.ca, GNUTLS_PK_ECDSA, "*.example.net,other.example.org", 4);
 	w.ring = (struct ring){.identity = {&w.ec, &w.rsa, &w.other}, .count = 3};
 	w.server = ring_server(&w.ring, false);
 	w.ring.signatures = 0; /* GnuTLS tries each key once */
@@ -206,6 +206,13 @@ Test(tls, what_clients_may_ask)
 		const char *version;
 	} rows[] = {
 	    {"NORMAL", "mail.example.com", true, &w.ec, "TLS1.3"},
+	    {"NORMAL", "deep.example.net", true, &w.other, "TLS1.3"},
+	    {"NORMAL", "DEEP.example.NET", true, &w.other, "TLS1.3"},
+	    {"NORMAL", "Other.Example.Org", true, &w.other, "TLS1.3"},
+	    {"NORMAL:-VERS-TLS1.3", "deep.example.net", true, &w.other, "TLS1.2"},
+	    {"NORMAL", "too.deep.example.net", true, &w.ec, "TLS1.3"},
+	    {"NORMAL", "example.net", true, &w.ec, "TLS1.3"},
+	    {"NORMAL:-VERS-TLS1.3:-ECDHE-ECDSA", "deep.example.net", true, &w.rsa, "TLS1.2"},
 	    {"NORMAL", "unknown.example.org", true, &w.ec, "TLS1.3"},
 	    {"NORMAL", NULL, true, &w.ec, "TLS1.3"},
 	    {"NORMAL:-VERS-TLS1.3", "mail.example.com", true, &w.ec, "TLS1.2"},

@@ -1,0 +1,41 @@
+/*
+ * certificate: one certificate of ours, checked, with the names it answers to and the key that
+ * signs for it in another process.
+ */
+#ifndef NET_CERTIFICATE_H
+#define NET_CERTIFICATE_H
+
+#include <gnutls/abstract.h>
+#include <gnutls/x509.h>
+
+#include "net/tls.h"
+
+enum { CERTIFICATE_CHAIN_MAX = 16, CERTIFICATE_NAMES_MAX = 100 };
+
+struct certificate {
+	const struct tls_signer *signer;
+	unsigned char key_id[TLS_KEY_ID_BYTES];
+	uint32_t key_algorithm; /* gnutls_pk_algorithm_t */
+	uint32_t key_bits;
+	int64_t expires_s;
+	char *names[CERTIFICATE_NAMES_MAX];
+	unsigned name_count;
+	gnutls_x509_crt_t chain[CERTIFICATE_CHAIN_MAX];
+	unsigned chain_count;
+};
+
+/* Reads and checks; signer outlives the certificate.  false with a sentence in why. */
+bool certificate_init(struct certificate *c, const struct tls_certificate *from,
+    const struct tls_signer *signer, char why[200]) MUST_USE;
+void certificate_clear(struct certificate *c);
+
+/* Adds it to the credentials, which refer to *c as long as they live.  Of several, GnuTLS takes the first that
+ * the client can use. */
+bool certificate_install(struct certificate *c, struct str name, gnutls_certificate_credentials_t to,
+    char why[200]) MUST_USE;
+
+/* RFC 6125 section 6.4: letter case does not matter, "*" stands for the whole first label. */
+bool certificate_has_name(const struct certificate *c, struct str name);
+bool certificate_has_wildcard(const struct certificate *c, struct str name);
+
+#endif
