@@ -88,6 +88,18 @@ add_names(const struct site *s, struct buf *out)
 			buf_addf(out, "%s%s", i ? "," : "", names[i]);
 }
 
+/* Only one route can be the last resort, so its sites need no number. */
+static void
+add_kind(const struct site *s, struct buf *out)
+{
+	if (s->route->via != VIA_MX)
+		buf_addf(out, "route:%u:", s->route_number);
+	else if (s->route->to_domain.n)
+		buf_addf(out, "mx%u:", s->route_number);
+	else
+		buf_addz(out, "mx:");
+}
+
 /* Too long a set is shown by one of its hosts, and told apart by a hash of all. */
 static void
 shorten(const struct site *s, struct buf *text)
@@ -99,7 +111,7 @@ shorten(const struct site *s, struct buf *text)
 	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, text->p, text->n, hash) < 0)
 		die("site: no SHA-256");
 	buf_reset(text);
-	buf_addf(text, "mx%u:", s->route_number);
+	add_kind(s, text);
 	buf_adds(text, str_upto(str_of(s->hosts[0].name), SITE_NAME_BYTES - 80));
 	buf_addf(text, "+%zu:", s->count - 1);
 	encode_hex(text, str_make((char *)hash, HASH_SHOWN));
@@ -111,12 +123,7 @@ set_name(struct site *s)
 	struct buf text;
 
 	buf_init(&text, NAMES_MAX);
-	if (s->route->via != VIA_MX)
-		buf_addf(&text, "route:%u:", s->route_number);
-	else if (s->route_number == 0)
-		buf_addz(&text, "mx:");
-	else
-		buf_addf(&text, "mx%u:", s->route_number);
+	add_kind(s, &text);
 	add_names(s, &text);
 	shorten(s, &text);
 	memcpy(s->name, text.p, text.n);

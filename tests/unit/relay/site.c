@@ -1,0 +1,415 @@
+/* Sites and the next host, from made-up DNS answers; and the ranges that are not the Internet. */
+#include "relay/site.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "relay/delivery.h"
+#include "relay/range.h"
+
+static struct conf *
+conf_of(const char *routes)
+{
+	struct conf_report report;
+	char text[1000];
+	struct conf *c;
+
+	conf_report_init(&report);
+	snprintf(text, sizeof text, "hostname = \"gw.example.com\";\n%s", routes);
+	c = conf_read_text(str_of(text), &report);
+	cr_assert_not_null(c, "%.*s", STR_ARG(buf_str(&report.text)));
+	conf_report_clear(&report);
+	return c;
+}
+
+struct mx_case {
+	const char *why;
+	struct resolver_answer answer;
+	struct resolver_mx mx[6];
+	const char *name;  /* of the site; "": none */
+	unsigned code;
+	const char *enhanced;
+	size_t hosts;
+	uint32_t ttl_s;
+};
+
+static const struct mx_case mx_cases[] = {
+    {.why = "one", .answer = {RESOLVER_FOUND, .ttl_s = 300, .count = 1}, .mx = {{10, "mx.a.test"}},
+	.name = "mx:mx.a.test", .hosts = 1, .ttl_s = 300},
+    {.why = "sorted by name in the site, by preference in the hosts",
+	.answer = {RESOLVER_FOUND, .ttl_s = 5, .count = 3},
+	.mx = {{10, "z.test"}, {20, "b.test"}, {30, "a.test"}},
+	.name = "mx:a.test,b.test,z.test", .hosts = 3, .ttl_s = SITE_TTL_MIN_S},
+    {.why = "the same host twice", .answer = {RESOLVER_FOUND, .ttl_s = 999999, .count = 2},
+	.mx = {{10, "a.test"}, {20, "a.test"}}, .name = "mx:a.test", .hosts = 2, .ttl_s = SITE_TTL_MAX_S},
+    {.why = "null MX", .answer = {RESOLVER_FOUND, .count = 1}, .mx = {{0, ""}}, .name = "", .code = 556,
+	.enhanced = "5.1.10"},
+    {.why = "a null among others is left out", .answer = {RESOLVER_FOUND, .count = 2, .ttl_s = 60},
+	.mx = {{0, ""}, {10, "a.test"}}, .name = "mx:a.test", .hosts = 1, .ttl_s = 60},
+    {.why = "we are the best", .answer = {RESOLVER_FOUND, .count = 2},
+	.mx = {{10, "gw.example.com"}, {20, "a.test"}}, .name = "", .code = 554, .enhanced = "5.4.6"},
+    {.why = "we are among the best", .answer = {RESOLVER_FOUND, .count = 2},
+	.mx = {{10, "a.test"}, {10, "GW.example.com"}}, .name = "", .code = 554, .enhanced = "5.4.6"},
+    {.why = "we are the second", .answer = {RESOLVER_FOUND, .ttl_s = 60, .count = 3},
+	.mx = {{10, "a.test"}, {20, "gw.example.com"}, {30, "b.test"}}, .name = "mx:a.test", .hosts = 1,
+	.ttl_s = 60},
+    {.why = "no MX", .answer = {RESOLVER_NO_DATA, .ttl_s = 60}, .name = "mx:b.test", .hosts = 1,
+	.ttl_s = 60},
+    {.why = "no name", .answer = {RESOLVER_NO_NAME}, .name = "", .code = 550, .enhanced = "5.1.2"},
+    {.why = "bogus", .answer = {RESOLVER_BOGUS}, .name = "", .code = 451, .enhanced = "4.4.3"},
+    {.why = "failed", .answer = {RESOLVER_FAILED}, .name = "", .code = 451, .enhanced = "4.4.3"},
+    {.why = "timeout", .answer = {RESOLVER_TIMEOUT}, .name = "", .code = 451, .enhanced = "4.4.3"},
+};
+
+Test(relay_site, mx)
+{
+	struct conf *c = conf_of("");
+
+	for (size_t i = 0; i < sizeof mx_cases / sizeof *mx_cases; i++) {
+		const struct mx_case *k = &mx_cases[i];
+		struct resolver_answer a = k->answer;
+		char ascii[256], enhanced[STATUS_ENHANCED_BYTES];
+		struct site s;
+
+		a.mx = k->mx;
+		cr_expect_eq(site_begin(&s, c, STR("b.test"), ascii), SITE_NEEDS_MX);
+		site_got_mx(&s, c->hostname, STR("b.test"), &a);
+		cr_expect_str_eq(s.name, k->name, "%s: \"%s\"", k->why, s.name);
+		cr_expect_eq(s.status.code, k->code, "%s: %u", k->why, s.status.code);
+		cr_expect_eq(s.count, k->hosts, "%s: %zu", k->why, s.count);
+		if (k->code)
+			cr_expect_str_eq(status_enhanced(&s.status, enhanced), k->enhanced, "%s", k->why);
+		else
+			cr_expect_eq(s.ttl_s, k->ttl_s, "%s: %u", k->why, s.ttl_s);
+	}
+	conf_drop(&c);
+}
+
+Test(relay_site, many_hosts)
+{
+	struct conf *c = conf_of("");
+	struct resolver_mx mx[RESOLVER_MX_MAX];
+	struct resolver_answer a = {RESOLVER_FOUND, .ttl_s = 60, .mx = mx, .count = RESOLVER_MX_MAX};
+	struct site s, other;
+	char ascii[256];
+
+	for (size_t i = 0; i < RESOLVER_MX_MAX; i++) {
+		mx[i].preference = (uint16_t)i;
+		snprintf(mx[i].host, sizeof mx[i].host, "%0200zu.test", i);
+	}
+	cr_assert_eq(site_begin(&s, c, STR("b.test"), ascii), SITE_NEEDS_MX);
+	site_got_mx(&s, c->hostname, STR("b.test"), &a);
+	cr_expect_eq(s.count, SITE_HOSTS_MAX);
+	cr_expect_lt(strlen(s.name), SITE_NAME_BYTES);
+	snprintf(mx[9].host, sizeof mx[9].host, "another.test");
+	cr_assert_eq(site_begin(&other, c, STR("b.test"), ascii), SITE_NEEDS_MX);
+	site_got_mx(&other, c->hostname, STR("b.test"), &a);
+	cr_expect_str_neq(s.name, other.name, "another set is another site");
+	conf_drop(&c);
+}
+
+Test(relay_site, routes_and_literals)
+{
+	static const struct {
+		struct str domain;
+		enum site_need need;
+		const char *name;
+		unsigned code;
+		uint16_t port;
+		bool may_be_private;
+	} cases[] = {
+	    {STR("fixed.test"), SITE_COMPLETE, "route:1:192.168.0.9", 0, 2525, true},
+	    {STR("smart.test"), SITE_COMPLETE, "route:2:smart.example.net", 0, 465, true},
+	    {STR("dovecot.test"), SITE_COMPLETE, "route:3:127.0.0.1", 0, 24, true},
+	    {STR("inside.test"), SITE_NEEDS_MX, "", 0, 26, true},
+	    {STR("other.test"), SITE_NEEDS_MX, "", 0, 25, false},
+	    {STR("[192.0.2.1]"), SITE_COMPLETE, "mx:192.0.2.1", 0, 25, false},
+	    {STR("[IPv6:2001:DB8::1]"), SITE_COMPLETE, "mx:2001:db8::1", 0, 25, false},
+	    {STR("[ipv6:::1]"), SITE_COMPLETE, "mx:::1", 0, 25, false},
+	    {STR("[192.0.2.999]"), SITE_COMPLETE, "", 501, 25, false},
+	    {STR("[]"), SITE_COMPLETE, "", 501, 25, false},
+	    {STR("["), SITE_COMPLETE, "", 501, 25, false},
+	    {STR("b\xc3\xbc" "cher.test"), SITE_NEEDS_MX, "", 0, 25, false},
+	    {STR("\xff.test"), SITE_COMPLETE, "", 550, 0, false},
+	    {{"", 0}, SITE_COMPLETE, "", 550, 0, false},
+	};
+	struct conf *c = conf_of("routes: ("
+	    "{ to_domain = \"fixed.test\"; via = \"smtp\"; host = \"192.168.0.9\"; port = 2525; },"
+	    "{ to_domain = \"smart.test\"; via = \"smarthost\"; host = \"smart.example.net\";"
+	    "  tls = \"implicit\"; },"
+	    "{ to_domain = \"dovecot.test\"; via = \"lmtp\"; host = \"127.0.0.1\"; },"
+	    "{ to_domain = \"inside.test\"; via = \"mx\"; port = 26; allow_private = true; } );\n");
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char ascii[256];
+		struct site s;
+
+		cr_expect_eq(site_begin(&s, c, cases[i].domain, ascii), cases[i].need, "%zu", i);
+		cr_expect_str_eq(s.name, cases[i].name, "%zu: %s", i, s.name);
+		cr_expect_eq(s.status.code, cases[i].code, "%zu: %u", i, s.status.code);
+		cr_expect_eq(s.port, cases[i].port, "%zu: %u", i, s.port);
+		cr_expect_eq(s.allow_private, cases[i].may_be_private, "%zu", i);
+		if (i == 11)
+			cr_expect_str_eq(ascii, "xn--bcher-kva.test");
+	}
+	conf_drop(&c);
+}
+
+Test(relay_range, table)
+{
+	static const struct { const char *address; bool is_public; } cases[] = {
+	    {"192.0.2.1", true}, {"8.8.8.8", true}, {"1.0.0.0", true}, {"11.0.0.1", true},
+	    {"9.255.255.255", true}, {"100.63.255.255", true}, {"100.128.0.0", true},
+	    {"126.255.255.255", true}, {"128.0.0.1", true}, {"169.253.0.1", true}, {"172.15.0.1", true},
+	    {"172.32.0.0", true}, {"192.167.0.1", true}, {"198.17.0.1", true}, {"223.255.255.255", true},
+	    {"0.0.0.0", false}, {"0.1.2.3", false}, {"10.0.0.1", false}, {"10.255.255.255", false},
+	    {"100.64.0.1", false}, {"100.127.255.255", false}, {"127.0.0.1", false},
+	    {"127.255.255.254", false}, {"169.254.169.254", false}, {"172.16.0.1", false},
+	    {"172.31.255.255", false}, {"192.168.1.1", false}, {"198.18.0.1", false}, {"224.0.0.1", false},
+	    {"240.0.0.1", false}, {"255.255.255.255", false},
+	    {"2001:db8::1", true}, {"2a00:1450::1", true}, {"2001:4860::1", true}, {"::8.8.8.8", true},
+	    {"::ffff:8.8.8.8", true}, {"64:ff9b::8.8.8.8", true}, {"2002:808:808::1", true},
+	    {"::", false}, {"::1", false}, {"::ffff:127.0.0.1", false}, {"::ffff:10.1.1.1", false},
+	    {"::127.0.0.1", false}, {"64:ff9b::192.168.0.1", false}, {"2002:7f00:1::1", false},
+	    {"2002:a00:1::", false}, {"fc00::1", false}, {"fdff::1", false}, {"fe80::1", false},
+	    {"febf::1", false}, {"fec0::1", false}, {"ff02::1", false}, {"100::1", false},
+	    {"2001:0:53aa:64c::1", false},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct resolver_address a;
+
+		cr_assert(site_numeric(str_of(cases[i].address), 25, &a), "%s", cases[i].address);
+		cr_expect_eq(range_is_public((struct sockaddr *)&a.sa), cases[i].is_public, "%s",
+		    cases[i].address);
+	}
+}
+
+/* ---- the next host ---- */
+
+static struct resolver_address
+address(const char *text)
+{
+	struct resolver_address a;
+
+	cr_assert(site_numeric(str_of(text), 0, &a));
+	return a;
+}
+
+static const char *
+shown(const struct resolver_address *a)
+{
+	static char text[INET6_ADDRSTRLEN];
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
+
+	inet_ntop(a->sa.ss_family, a->sa.ss_family == AF_INET ? (const void *)&v4->sin_addr : &v6->sin6_addr,
+	    text, sizeof text);
+	return text;
+}
+
+static void
+site_of(struct site *s, const struct conf *c, size_t hosts)
+{
+	struct resolver_mx mx[4] = {{10, "mx1.test"}, {20, "mx2.test"}, {30, "mx3.test"}, {40, "mx4.test"}};
+	struct resolver_answer a = {RESOLVER_FOUND, .mx = mx, .count = hosts};
+	char ascii[256];
+
+	cr_assert_eq(site_begin(s, c, STR("b.test"), ascii), SITE_NEEDS_MX);
+	site_got_mx(s, c->hostname, STR("b.test"), &a);
+}
+
+static void
+answer(struct delivery *d, const struct resolver_address *a, size_t count)
+{
+	struct resolver_answer answer = {RESOLVER_FOUND, .addresses = a, .count = count};
+
+	delivery_got_addresses(d, &answer);
+}
+
+static void
+fail(struct delivery *d, unsigned code, const char *enhanced)
+{
+	struct client_end end = {.status = status_make(code, enhanced, "no"), .reason = "refused"};
+
+	delivery_failed(d, &end);
+}
+
+static unsigned
+verdict(struct delivery *d, const char *reason)
+{
+	const char *why;
+	struct status s = delivery_verdict(d, &why);
+
+	cr_expect_str_eq(why, reason, "%s", s.text);
+	return s.code;
+}
+
+Test(relay_delivery, families_take_turns_then_the_next_host)
+{
+	static const char *const order[] = {"2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2"};
+	struct resolver_address a[] = {address("192.0.2.1"), address("192.0.2.2"), address("2001:db8::1"),
+	    address("2001:db8::2")};
+	struct conf *c = conf_of("");
+	struct delivery d;
+	struct site s;
+
+	site_of(&s, c, 2);
+	delivery_init(&d, &s);
+	cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+	cr_expect_str_eq(delivery_host(&d), "mx1.test");
+	answer(&d, a, 4);
+	for (size_t i = 0; i < 4; i++) {
+		cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+		cr_expect_str_eq(shown(delivery_address(&d)), order[i]);
+		fail(&d, 554, "5.7.1");
+	}
+	cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+	cr_expect_str_eq(delivery_host(&d), "mx2.test");
+	answer(&d, a, 1);
+	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+	fail(&d, 421, "4.3.2");
+	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_expect_eq(verdict(&d, "refused"), 421, "one host may still take it");
+	conf_drop(&c);
+}
+
+Test(relay_delivery, permanent_only_when_all_say_so)
+{
+	struct resolver_address a = address("192.0.2.1");
+	struct conf *c = conf_of("");
+	struct delivery d;
+	struct site s;
+
+	site_of(&s, c, 2);
+	delivery_init(&d, &s);
+	for (size_t i = 0; i < 2; i++) {
+		cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+		answer(&d, &a, 1);
+		cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+		fail(&d, 554, "5.7.1");
+	}
+	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_expect_eq(verdict(&d, "refused"), 554);
+	conf_drop(&c);
+}
+
+Test(relay_delivery, what_dns_says_of_hosts)
+{
+	static const struct { enum resolver_outcome outcome; unsigned code; } cases[] = {
+	    {RESOLVER_NO_NAME, 550}, {RESOLVER_NO_DATA, 550}, {RESOLVER_BOGUS, 451},
+	    {RESOLVER_FAILED, 451}, {RESOLVER_TIMEOUT, 451}};
+	struct conf *c = conf_of("");
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct resolver_answer a = {.outcome = cases[i].outcome};
+		struct delivery d;
+		struct site s;
+
+		site_of(&s, c, 1);
+		delivery_init(&d, &s);
+		cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+		delivery_got_addresses(&d, &a);
+		cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+		cr_expect_eq(verdict(&d, "dns"), cases[i].code, "%zu", i);
+	}
+	conf_drop(&c);
+}
+
+Test(relay_delivery, never_into_our_own_network)
+{
+	struct resolver_address a[] = {address("127.0.0.1"), address("::1"), address("10.0.0.1"),
+	    address("0.0.0.0"), address("::ffff:127.0.0.1"), address("192.0.2.1")};
+	struct conf *c = conf_of(""), *inside = conf_of("routes: ( { via = \"mx\"; allow_private = true; } );");
+	struct delivery d;
+	struct site s;
+
+	site_of(&s, c, 1);
+	delivery_init(&d, &s);
+	cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+	answer(&d, a, 5);
+	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_expect_eq(verdict(&d, "unroutable"), 550);
+	delivery_init(&d, &s);
+	answer(&d, a, 6);
+	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+	cr_expect_str_eq(shown(delivery_address(&d)), "192.0.2.1", "the one that is public");
+	site_of(&s, inside, 1);
+	delivery_init(&d, &s);
+	answer(&d, a, 1);
+	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+	conf_drop(&c);
+	conf_drop(&inside);
+}
+
+Test(relay_delivery, an_mx_that_is_an_address)
+{
+	struct conf *c = conf_of("");
+	struct resolver_mx mx = {10, "192.0.2.1"};
+	struct resolver_answer a = {RESOLVER_FOUND, .mx = &mx, .count = 1};
+	struct delivery d;
+	struct site s;
+	char ascii[256];
+
+	cr_assert_eq(site_begin(&s, c, STR("b.test"), ascii), SITE_NEEDS_MX);
+	site_got_mx(&s, c->hostname, STR("b.test"), &a);
+	delivery_init(&d, &s);
+	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_expect_eq(verdict(&d, "dns"), 550);
+	conf_drop(&c);
+}
+
+Test(relay_delivery, tls_falls_back_only_where_it_may)
+{
+	static const struct { const char *routes; bool falls_back; enum client_tls first; } cases[] = {
+	    {"", true, CLIENT_TLS_IF_OFFERED},
+	    {"routes: ( { via = \"mx\"; tls = \"encrypt\"; } );", false, CLIENT_TLS_MUST},
+	    {"routes: ( { via = \"mx\"; tls = \"verify\"; } );", false, CLIENT_TLS_MUST},
+	    {"routes: ( { via = \"mx\"; tls = \"none\"; } );", false, CLIENT_TLS_NEVER}};
+	struct status why = status_make(451, "4.7.5", "no");
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct conf *c = conf_of(cases[i].routes);
+		struct resolver_address a = address("192.0.2.1");
+		struct delivery d;
+		struct site s;
+
+		site_of(&s, c, 1);
+		delivery_init(&d, &s);
+		answer(&d, &a, 1);
+		cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+		cr_expect_eq(delivery_tls(&d), cases[i].first, "%zu", i);
+		delivery_tls_failed(&d, &why);
+		if (cases[i].falls_back) {
+			cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+			cr_expect_eq(delivery_tls(&d), CLIENT_TLS_NEVER);
+			delivery_tls_failed(&d, &why);
+		}
+		cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED, "%zu", i);
+		cr_expect_eq(verdict(&d, "tls"), 451);
+		conf_drop(&c);
+	}
+}
+
+Test(relay_delivery, tries_are_bounded)
+{
+	struct resolver_address a[DELIVERY_ADDRESSES_MAX + 4];
+	struct conf *c = conf_of("");
+	struct delivery d;
+	struct site s;
+	unsigned tries = 0;
+
+	for (size_t i = 0; i < sizeof a / sizeof *a; i++)
+		a[i] = address("192.0.2.1");
+	site_of(&s, c, 4);
+	delivery_init(&d, &s);
+	for (enum delivery_step next; (next = delivery_step(&d)) != DELIVERY_EXHAUSTED;) {
+		if (next == DELIVERY_NEEDS_ADDRESSES)
+			answer(&d, a, sizeof a / sizeof *a);
+		else
+			fail(&d, 451, "4.4.1"), tries++;
+	}
+	cr_expect_eq(tries, DELIVERY_TRIES_MAX);
+	conf_drop(&c);
+}
