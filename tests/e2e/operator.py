@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""operator: the tool against a running daemon and without one: accounts, queue, reload, configuration."""
+import json
+import os
+import ssl
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.environ["TOP_SRCDIR"] + "/tests/support")
+import gateway as g  # noqa: E402
+import load  # noqa: E402
+
+HOME = g.workplace("operator")
+tap = g.Tap()
+DEAD = 'routes: ( { via = "smtp"; host = "127.0.0.1"; port = 9; tls = "none"; } );'
+gate = g.Gateway(f"{HOME}/gateway", routes=DEAD).start()
+
+
+def refused(function):
+    try:
+        function().close()
+    except g.smtplib.SMTPAuthenticationError as refusal:
+        return refusal.smtp_code
+    return 0
+
+
+@tap.case
+def accounts_while_running():
+    """user add, list, show, password, suspend, resume, remove; each holds at once"""
+    gate.add_user()
+    gate.connect().quit()
+    assert "alice@example.com" in gate.tool("user", "list", "--quiet").stdout.split()
+    assert json.loads(gate.tool("user", "show", gate.user, "--json").stdout)["state"] == "active"
+    again = gate.tool("user", "add", gate.user, "--password-stdin", given="x\n", check=False)
+    assert again.returncode == 73, again
+    gate.tool("user", "password", gate.user, "--password-stdin", given="another-4418\n")
+    assert refused(gate.connect) == 535
+    gate.connect(password="another-4418").quit()
+    gate.tool("user", "password", gate.user, "--password-stdin", given=g.PASSWORD + "\n")
+    session = load.Session(gate)
+    gate.tool("user", "suspend", gate.user, "--reason", "phished")
+    assert session.reply().startswith("421"), "an open session ends"
+    session.close()
+    assert refused(gate.connect) == 535
+    assert json.loads(gate.tool("user", "show", gate.user, "--json").stdout)["reason"] == "phished"
+    gate.tool("user", "resume", gate.user)
+    gate.connect().quit()
+    assert gate.tool("user", "show", "nobody@example.com", check=False).returncode == 67
+    made = gate.tool("user", "add", "temp@example.com", "--generate").stdout
+    password = made.split("password:")[1].split()[0]
+    gate.connect(user="temp@example.com", password=password).quit()
+    gate.tool("user", "remove", "temp@example.com")
+    assert refused(lambda: gate.connect(user="temp@example.com", password=password)) == 535
+
+
+@tap.case
+def test_auth():
+    """test auth tries a login as the daemon would"""
+    good = gate.tool("test", "auth", gate.user, "--password-stdin", given=g.PASSWORD + "\n")
+    assert "users" in good.stdout, good.stdout
+    bad = gate.tool("test", "auth", gate.user, "--password-stdin", given="wrong\n", check=False)
+    assert bad.returncode == 1, (bad.returncode, bad.stdout)
+
+
+@tap.case
+def no_password_anywhere():
+    """no password in the log, the store or a process's words"""
+    stored = b""
+    for name in os.listdir(f"{gate.directory}/state"):
+        with open(f"{gate.directory}/state/{name}", "rb") as f:
+            stored += f.read()
+    assert g.PASSWORD.encode() not in stored and g.PASSWORD not in gate.log()
+
+
+@tap.case
+def the_queue():
+    """queue list, show, hold, release, retry, delete, with the common filter"""
+    for n in range(3):
+        gate.send(subject=f"q{n}", recipients=(f"bob{n}@example.net", "eva@example.org"))
+    rows = gate.queue()
+    assert len(rows) == 3 and all(r["user"] == gate.user for r in rows), rows
+    number = rows[0]["id"]
+    assert set(rows[0]["to"]) == {"bob0@example.net", "eva@example.org"}, rows[0]
+    shown = gate.tool("queue", "show", number).stdout
+    assert "Subject: q0" in shown and "bob0@example.net" in shown, shown
+    assert len(gate.queue("--to", "bob1@example.net")) == 1
+    assert len(gate.queue("--domain", "example.org")) == 3
+    assert len(gate.queue("--user", "nobody@example.com")) == 0
+    many = gate.tool("queue", "hold", "--user", gate.user, check=False)
+    assert many.returncode == 64 and "--yes" in many.stderr, many
+    gate.tool("queue", "hold", "--user", gate.user, "--dry-run")
+    assert len(gate.queue("--state", "held")) == 0
+    gate.tool("queue", "hold", number, "--reason", "wait")
+    assert [r["id"] for r in gate.queue("--state", "held")] == [number]
+    gate.kill_group()
+    gate.start()
+    assert [r["id"] for r in gate.queue("--state", "held")] == [number], "a hold outlives the daemon"
+    gate.tool("queue", "release", number)
+    assert len(gate.queue("--state", "held")) == 0
+    g.wait_for("attempts", 20, lambda: all(int(r["tries"]) > 0 for r in gate.queue()))
+    gate.tool("queue", "retry", "--all", "--yes")
+    gate.tool("queue", "delete", "--all", "--yes")
+    assert not gate.queue()
+    assert "action=queue.delete" in gate.log()
+    assert gate.tool("queue", "show", number, check=False).returncode == 67
+
+
+@tap.case
+def reload_checks_first():
+    """a bad file changes nothing and names its line; a good one holds for the next session"""
+    parts = dict(gate.parts)
+    gate.parts["limits"] = "limits: { recipient_per_message = 3; };"
+    gate.write_config()
+    bad = gate.tool("reload", check=False)
+    assert bad.returncode == 78 and "recipients_per_message" in bad.stderr and ".cfg:" in bad.stderr, bad
+    session = load.Session(gate)
+    gate.parts["limits"] = "limits: { recipients_per_message = 3; };"
+    gate.write_config()
+    told = gate.tool("reload").stdout
+    assert "limits.recipients_per_message" in told and "applied" in told, told
+    fresh = load.Session(gate)
+    for s, last in ((session, "250"), (fresh, "452")):
+        s.say(f"MAIL FROM:<{gate.user}>\r\n".encode(), "250")
+        for n in range(3):
+            s.say(b"RCPT TO:<a%d@example.net>\r\n" % n, "250")
+        s.say(b"RCPT TO:<a9@example.net>\r\n", last)
+        s.close()
+    gate.parts = parts
+    gate.write_config()
+    gate.process.send_signal(1)
+    gate.wait_log("reload ok")
+
+
+@tap.case
+def listeners_follow_the_file():
+    """a listener that is added is opened by a reload, one that is taken out is closed"""
+    parts, port = dict(gate.parts), g.free_port()
+    gate.parts["listen"] = parts["listen"].replace(
+        " );", f',\n {{ address = "127.0.0.1"; port = {port}; tls = "implicit"; }} );')
+    gate.write_config()
+    gate.tool("reload")
+    g.wait_for("the new port", 5, lambda: g.answers(port))
+    gate.parts = parts
+    gate.write_config()
+    gate.tool("reload")
+    g.wait_for("the port is closed", 5, lambda: not g.answers(port))
+
+
+def seen_certificate():
+    return ssl.get_server_certificate(("127.0.0.1", gate.smtps))
+
+
+@tap.case
+def certificates_are_watched():
+    """a certificate and key that change on disk are used without a reload; a broken one is not"""
+    before = seen_certificate()
+    g.certificate(gate.directory)
+    g.wait_for("the new certificate", 15, lambda: seen_certificate() != before, every=0.5)
+    now = seen_certificate()
+    with open(f"{gate.directory}/tls.crt", "w", encoding="ascii") as f:
+        f.write("this is no certificate\n")
+    time.sleep(5)
+    assert seen_certificate() == now
+    g.certificate(gate.directory)
+    g.wait_for("the repaired certificate", 15, lambda: seen_certificate() != now, every=0.5)
+
+
+@tap.case
+def status_and_route():
+    """status names every process; test route says which way"""
+    roles = [json.loads(line) for line in gate.tool("status", "--json").stdout.splitlines()]
+    assert {r.get("role") for r in roles} >= {"keys", "auth", "queue", "relay", "submission"}, roles
+    assert "127.0.0.1" in gate.tool("test", "route", "bob@example.net").stdout
+
+
+@tap.case
+def configuration_without_the_daemon():
+    """config check, show and explain; accounts in the store while the daemon is off; exit codes"""
+    gate.stop()
+    assert gate.tool("config", "check").returncode == 0
+    assert "mail.example.com" in gate.tool("config", "show").stdout
+    assert "limits.per_user" in gate.tool("config", "explain", "limits.per_user").stdout
+    with open(f"{HOME}/bad.cfg", "w", encoding="ascii") as f:
+        f.write('hostname = "x.example.com";\nlimits: { per_user = "300"; recipient_per_message = 3; };\nnonsense = 1;\n')
+    bad = gate.tool("config", "check", f"{HOME}/bad.cfg", check=False)
+    assert bad.returncode == 78 and bad.stdout.count("error:") >= 3, bad.stdout
+    run = subprocess.run([f"{g.BUILD}/sallyportd", "-t", "-c", f"{HOME}/bad.cfg"], capture_output=True, check=False)
+    assert run.returncode == 78 and b"did you mean" in run.stderr, run
+    gate.tool("user", "add", "carol@example.com", "--password-stdin", given="store-4419\n")
+    assert gate.tool("queue", "list", check=False).returncode == 69
+    assert gate.tool("nonsense", check=False).returncode == 64
+    gate.start()
+    gate.connect(user="carol@example.com", password="store-4419").quit()
+
+
+try:
+    tap.run()
+finally:
+    gate.stop()
