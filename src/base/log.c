@@ -267,7 +267,7 @@ log_end(struct log_line *l)
 		atomic_fetch_add(&lost_lines, 1);
 }
 
-static void
+static void __attribute__((format(printf, 3, 0)))
 say(int priority, const char *word, const char *format, va_list args)
 {
 	char text[1024];

@@ -120,9 +120,9 @@ allow_sockets(scmp_filter_ctx c)
 	int bad = 0;
 
 	bad |= seccomp_rule_add(
-	    c, SCMP_ACT_ALLOW, CALL(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
+	    c, SCMP_ACT_ALLOW, CALL(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET, 0));
 	bad |= seccomp_rule_add(
-	    c, SCMP_ACT_ALLOW, CALL(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+	    c, SCMP_ACT_ALLOW, CALL(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6, 0));
 	return bad ? -1 : 0;
 }
 
