@@ -133,8 +133,11 @@ reserve(struct peer *peer, const struct message_reserve *m)
 	if (!r || !str_eq(r->user, m->user))
 		return no_room(EAGAIN);
 	retry_ms = buckets_take(q->buckets, m->user, rates, m->recipients);
-	if (retry_ms)
+	if (retry_ms) {
+		if (r->recipients == 0 && r->fd < 0)
+			close_reservation(q, r, true);
 		return over_limit(rates, retry_ms);
+	}
 	r->recipients += m->recipients;
 	return status_make(250, "2.1.5", "OK");
 }

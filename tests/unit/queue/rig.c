@@ -1,0 +1,530 @@
+#include "rig.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "queue/queue.h"
+
+enum { PATIENCE_S = 30 };
+
+#ifdef __SANITIZE_ADDRESS__
+enum { IS_THREAD = true }; /* the sanitizers need system calls that the sandbox refuses */
+#else
+enum { IS_THREAD = false };
+#endif
+
+/* ---- the loop ---- */
+
+static void
+on_time(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	*(bool *)arg = true;
+}
+
+static void
+once(struct rig *r, int limit_ms, bool *late)
+{
+	struct timeval limit = {limit_ms / 1000, limit_ms % 1000 * 1000};
+	struct event *e = evtimer_new(r->base, on_time, late);
+
+	evtimer_add(e, &limit);
+	event_base_loop(r->base, EVLOOP_ONCE);
+	event_free(e);
+}
+
+void
+rig_until(struct rig *r, const unsigned *count, unsigned enough)
+{
+	bool late = false;
+
+	while (*count < enough && !late)
+		once(r, PATIENCE_S * 1000, &late);
+	cr_assert_geq(*count, enough, "waited for ever: %u of %u", *count, enough);
+}
+
+static void
+until(struct rig *r, const bool *flag)
+{
+	bool late = false;
+
+	while (!*flag && !late)
+		once(r, PATIENCE_S * 1000, &late);
+	cr_assert(*flag, "waited for ever");
+}
+
+void
+rig_wait(struct rig *r, int ms)
+{
+	int64_t end = clock_mono_ms() + ms;
+	bool late = false;
+
+	while (clock_mono_ms() < end)
+		once(r, (int)(end - clock_mono_ms()) + 1, &late);
+}
+
+/* ---- as main ---- */
+
+static void
+from_main(struct channel *c, const struct packet *p, void *arg)
+{
+	struct rig *r = arg;
+
+	(void)c;
+	if (p->type == MESSAGE_READY) {
+		r->is_ready = true;
+		r->newest_ms = p->message->ready.newest_ms;
+	}
+	if (p->type == MESSAGE_STOPPED)
+		r->is_stopped = true;
+}
+
+static void
+lost(struct channel *c, void *arg)
+{
+	struct rig *r = arg;
+	struct channel **all[] = {&r->main, &r->submission, &r->relay, &r->control};
+
+	if (c == r->main)
+		r->is_dead = true;
+	for (size_t i = 0; i < 4; i++)
+		if (*all[i] == c)
+			channel_free(all[i]);
+}
+
+static struct channel *
+give_peer(struct rig *r, enum role_kind kind, channel_fn *fn)
+{
+	struct message_peer m = {.role = (uint8_t)kind};
+	int ends[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	cr_assert_eq(channel_send(r->main, MESSAGE_PEER, &m, ends[1]), 0);
+	close(ends[1]);
+	return channel_new(r->base, ends[0], fn, lost, r);
+}
+
+static void
+send_config(struct rig *r)
+{
+	struct message_config m = {.generation = 1};
+	char text[2048];
+	int fd = memfd_create("config", MFD_CLOEXEC);
+	int n = snprintf(text, sizeof text,
+	    "hostname = \"gw.test\"; domains = ( { name = \"example.com\"; } );\n"
+	    "limits: { per_user = \"100 recipients / 1h\"; };\n"
+	    "queue: { minimum_free = \"0%%\"; %s };\n", r->queue_conf);
+
+	cr_assert_eq(write(fd, text, (size_t)n), n);
+	cr_assert_eq(channel_send(r->main, MESSAGE_CONFIG, &m, fd), 0);
+	close(fd);
+}
+
+static void
+send_grant(struct rig *r)
+{
+	struct message_grant m = {.kind = GRANT_SPOOL, .name = str_of(r->directory)};
+	int fd = open(r->directory, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+
+	cr_assert_eq(channel_send(r->main, MESSAGE_GRANT, &m, fd), 0);
+	close(fd);
+}
+
+static void from_control(struct channel *c, const struct packet *p, void *arg);
+static void from_submission(struct channel *c, const struct packet *p, void *arg);
+
+void
+rig_start(struct rig *r)
+{
+	struct message_start m = {.slot = 1};
+	int ends[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	fflush(NULL);
+	r->pid = fork();
+	if (r->pid == 0) {
+		dup2(ends[1], 3);
+		close_range(4, ~0U, 0);
+		_exit(role_run(&queue_role, ROLE_QUEUE, 0, 3, IS_THREAD));
+	}
+	close(ends[1]);
+	r->is_ready = r->is_stopped = r->is_dead = false;
+	r->main = channel_new(r->base, ends[0], from_main, lost, r);
+	send_config(r);
+	send_grant(r);
+	rig_submission(r);
+	r->control = give_peer(r, ROLE_CONTROL, from_control);
+	cr_assert_eq(channel_send(r->main, MESSAGE_START, &m, -1), 0);
+	until(r, &r->is_ready);
+}
+
+void
+rig_begin(struct rig *r, const char *queue_conf)
+{
+	memset(r, 0, sizeof *r);
+	r->fd = -1;
+	r->base = event_base_new();
+	r->queue_conf = queue_conf;
+	snprintf(r->directory, sizeof r->directory, "/tmp/test-queue.XXXXXX");
+	cr_assert(mkdtemp(r->directory));
+	rig_start(r);
+}
+
+static void
+forget_process(struct rig *r)
+{
+	int status;
+
+	channel_free(&r->main);
+	channel_free(&r->submission);
+	channel_free(&r->relay);
+	channel_free(&r->control);
+	waitpid(r->pid, &status, 0);
+	r->pid = 0;
+}
+
+void
+rig_kill(struct rig *r)
+{
+	kill(r->pid, SIGKILL);
+	forget_process(r);
+}
+
+void
+rig_stop(struct rig *r)
+{
+	struct message_stop m = {.drain_ms = 5000};
+
+	channel_free(&r->submission);
+	cr_assert_eq(channel_send(r->main, MESSAGE_STOP, &m, -1), 0);
+	until(r, &r->is_stopped);
+	forget_process(r);
+}
+
+static void
+remove_directory(const char *name)
+{
+	DIR *d = opendir(name);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+	rmdir(name);
+}
+
+static void
+forget_jobs(struct rig *r)
+{
+	for (unsigned i = 0; i < r->job_count; i++) {
+		mem_free(r->jobs[i].header);
+		mem_free(r->jobs[i].body);
+	}
+	r->job_count = 0;
+}
+
+void
+rig_end(struct rig *r)
+{
+	if (r->pid)
+		rig_stop(r);
+	forget_jobs(r);
+	remove_directory(r->directory);
+	event_base_free(r->base);
+}
+
+/* ---- as relay ---- */
+
+static void
+answer_site(struct rig *r, const struct packet *p)
+{
+	struct str domain = p->message->site_ask.domain;
+	struct message_site m = {.domain = domain, .site = domain, .ttl_s = 300};
+
+	r->asked++;
+	if (str_starts(domain, STR("nx."))) {
+		m.site = STR_NULL;
+		m.status = status_make(550, "5.1.2", "No such domain");
+	}
+	cr_assert_eq(channel_answer(r->relay, p->call, MESSAGE_SITE, &m, -1), 0);
+}
+
+static void
+copy_text(char *to, size_t size, struct str from)
+{
+	snprintf(to, size, "%.*s", STR_ARG(from));
+}
+
+static void
+take_job(struct rig *r, const struct packet *p)
+{
+	const struct message_deliver *m = &p->message->deliver;
+	struct rig_job *job = &r->jobs[r->job_count];
+	struct envelope e;
+	struct arena arena;
+
+	cr_assert_lt(r->job_count, RIG_JOBS_MAX);
+	arena_init(&arena, 1 << 20);
+	cr_assert(envelope_decode(m->envelope, &arena, &e));
+	*job = (struct rig_job){.number = m->job, .id = e.id, .attempt = m->attempt, .kind = e.kind};
+	job->count = m->numbers.n / 4;
+	cr_assert_leq(job->count, 16);
+	memcpy(job->numbers, m->numbers.p, m->numbers.n);
+	copy_text(job->domain, sizeof job->domain, m->domain);
+	copy_text(job->sender, sizeof job->sender, e.sender);
+	copy_text(job->to, sizeof job->to, e.recipients[job->numbers[0] - 1].address);
+	job->header = mem_text(m->header.p, m->header.n);
+	job->body_n = m->body.n;
+	if (m->body_in_file) {
+		cr_assert_geq(p->fd, 0);
+		job->body_n = (size_t)lseek(p->fd, 0, SEEK_END);
+		close(p->fd);
+	}
+	job->body = mem_text(m->body.p, m->body.n);
+	arena_clear(&arena);
+	r->job_count++;
+}
+
+static void
+from_relay_peer(struct channel *c, const struct packet *p, void *arg)
+{
+	struct rig *r = arg;
+
+	(void)c;
+	if (p->type == MESSAGE_SITE_ASK)
+		answer_site(r, p);
+	else if (p->type == MESSAGE_DELIVER)
+		take_job(r, p);
+	else if (p->type == MESSAGE_RESULT_STORED && r->stored < RIG_STORED_MAX)
+		r->stored_list[r->stored++] = p->message->result_stored;
+}
+
+void
+rig_relay(struct rig *r, bool caught_up)
+{
+	struct message_caught_up m = {0};
+
+	r->relay = give_peer(r, ROLE_RELAY, from_relay_peer);
+	if (caught_up)
+		cr_assert_eq(channel_send(r->relay, MESSAGE_CAUGHT_UP, &m, -1), 0);
+}
+
+void
+rig_relay_gone(struct rig *r)
+{
+	channel_free(&r->relay);
+}
+
+const struct rig_job *
+rig_job(struct rig *r, unsigned index)
+{
+	rig_until(r, &r->job_count, index + 1);
+	return &r->jobs[index];
+}
+
+void
+rig_result(struct rig *r, const struct rig_job *job, size_t n, unsigned code, const char *reason)
+{
+	struct message_result m = {.job = job->number,
+	    .id = job->id,
+	    .recipient = job->numbers[n],
+	    .reason = str_of(reason),
+	    .host = STR("mx.example.net"),
+	    .address = STR("192.0.2.25"),
+	    .port = 25,
+	    .source = STR("198.51.100.1"),
+	    .tls = STR("opportunistic")};
+
+	m.status = status_make(code, NULL, "remote text %u", code);
+	m.is_last = n + 1 == job->count;
+	cr_assert_eq(channel_send(r->relay, MESSAGE_RESULT, &m, -1), 0);
+}
+
+void
+rig_results(struct rig *r, const struct rig_job *job, unsigned code, const char *reason)
+{
+	for (size_t i = 0; i < job->count; i++)
+		rig_result(r, job, i, code, reason);
+}
+
+/* ---- as submission ---- */
+
+static void
+from_submission(struct channel *c, const struct packet *p, void *arg)
+{
+	(void)c;
+	(void)p;
+	(void)arg;
+}
+
+void
+rig_submission(struct rig *r)
+{
+	r->submission = give_peer(r, ROLE_SUBMISSION, from_submission);
+}
+
+static void
+got_verdict(const struct packet *p, void *arg)
+{
+	struct rig *r = arg;
+
+	r->verdict = p ? p->message->verdict.status : (struct status){0};
+	if (p && p->fd >= 0)
+		r->fd = p->fd;
+	r->verdicts_ok += p && r->verdict.code == 250;
+	r->verdicts++;
+}
+
+struct msgid
+rig_id(uint64_t n)
+{
+	return (struct msgid){((uint64_t)INT64_C(1795000000000) << 18) + n, 1};
+}
+
+void
+rig_commit_soon(struct rig *r, struct msgid id, const char *sender, const char *const *to)
+{
+	static const char header[] = "From: alice@example.com\r\nMessage-ID: <x@y>\r\n";
+	static const char body[] = "Hello, world\r\n";
+	struct recipient recipients[16] = {0};
+	struct message_commit m = {.header = STR(header), .body = STR(body)};
+	struct envelope e = {.id = id,
+	    .arrival_ms = clock_ms(),
+	    .user = STR("alice@example.com"),
+	    .sender = str_of(sender),
+	    .header_from = STR("alice@example.com"),
+	    .header_bytes = sizeof header - 1,
+	    .body_bytes = sizeof body - 1,
+	    .recipients = recipients};
+	struct buf envelope;
+
+	if (r->fd >= 0) {
+		m.in_file = true;
+		m.body = STR_NULL;
+		e.body_bytes = RIG_FD_BODY;
+	}
+	for (; to[e.recipient_count]; e.recipient_count++)
+		recipients[e.recipient_count].address = str_of(to[e.recipient_count]);
+	buf_init(&envelope, ENVELOPE_BYTES_MAX);
+	cr_assert(envelope_encode(&e, &envelope));
+	m.envelope = buf_str(&envelope);
+	cr_assert_neq(
+	    channel_ask(r->submission, MESSAGE_COMMIT, &m, -1, got_verdict, r), 0);
+	buf_clear(&envelope);
+}
+
+struct status
+rig_commit(struct rig *r, struct msgid id, const char *sender, const char *const *to)
+{
+	unsigned before = r->verdicts;
+
+	rig_commit_soon(r, id, sender, to);
+	rig_until(r, &r->verdicts, before + 1);
+	return r->verdict;
+}
+
+struct status
+rig_reserve(struct rig *r, struct msgid id, const char *user, uint32_t n)
+{
+	struct message_reserve m = {id.session, id.number, str_of(user), n};
+	unsigned before = r->verdicts;
+
+	cr_assert_neq(
+	    channel_ask(r->submission, MESSAGE_RESERVE, &m, -1, got_verdict, r), 0);
+	rig_until(r, &r->verdicts, before + 1);
+	return r->verdict;
+}
+
+void
+rig_ask_file(struct rig *r, const struct message_spool_file *m)
+{
+	unsigned before = r->verdicts;
+
+	cr_assert_neq(channel_ask(r->submission, MESSAGE_SPOOL_FILE, m, -1, got_verdict, r), 0);
+	rig_until(r, &r->verdicts, before + 1);
+}
+
+struct status
+rig_ask_commit(struct rig *r, const struct message_commit *m)
+{
+	unsigned before = r->verdicts;
+
+	cr_assert_neq(channel_ask(r->submission, MESSAGE_COMMIT, m, -1, got_verdict, r), 0);
+	rig_until(r, &r->verdicts, before + 1);
+	return r->verdict;
+}
+
+void
+rig_release(struct rig *r, struct msgid id)
+{
+	struct message_release m = {id.session, id.number};
+
+	cr_assert_eq(channel_send(r->submission, MESSAGE_RELEASE, &m, -1), 0);
+}
+
+/* ---- as control ---- */
+
+static void
+from_control(struct channel *c, const struct packet *p, void *arg)
+{
+	(void)c;
+	(void)p;
+	(void)arg;
+}
+
+static void
+got_row(const struct packet *p, void *arg)
+{
+	struct rig *r = arg;
+	struct str values;
+
+	cr_assert(p, "the queue died of it");
+	if (p->type == MESSAGE_ADMIN_DONE) {
+		r->done = p->message->admin_done;
+		copy_text(r->done_text, sizeof r->done_text, r->done.text);
+		r->dones++;
+		return;
+	}
+	values = p->message->admin_row.values;
+	if (r->row_count < RIG_ROWS_MAX && values.n <= sizeof r->rows[0]) {
+		memcpy(r->rows[r->row_count], values.p, values.n);
+		r->row_bytes[r->row_count] = values.n;
+	}
+	r->row_count++;
+}
+
+void
+rig_admin(struct rig *r, const char *verb, const char *const *values)
+{
+	struct buf list;
+	struct message_admin m = {.verb = str_of(verb), .by = STR("root")};
+	unsigned before = r->dones;
+
+	buf_init(&list, 65536);
+	for (; *values; values += 2)
+		message_values_add(&list, values[0], str_of(values[1]));
+	m.values = buf_str(&list);
+	r->row_count = 0;
+	cr_assert_neq(channel_ask(r->control, MESSAGE_ADMIN, &m, -1, got_row, r), 0);
+	buf_clear(&list);
+	rig_until(r, &r->dones, before + 1);
+}
+
+struct str
+rig_row(struct rig *r, unsigned row, const char *key)
+{
+	cr_assert_lt(row, r->row_count);
+	return message_values_get(str_make(r->rows[row], r->row_bytes[row]), key);
+}

@@ -1,0 +1,90 @@
+/* rig: the queue role in a process of its own, and the test around it as main, submission, relay and control. */
+#ifndef TESTS_UNIT_QUEUE_RIG_H
+#define TESTS_UNIT_QUEUE_RIG_H
+
+#include <event2/event.h>
+#include <sys/types.h>
+
+#include "ipc/role.h"
+#include "mail/envelope.h"
+#include "support.h"
+
+enum { RIG_JOBS_MAX = 4096, RIG_STORED_MAX = 8192, RIG_ROWS_MAX = 64, RIG_FD_BODY = 300000 };
+
+struct rig_job {
+	uint64_t number;
+	struct msgid id;
+	uint32_t numbers[16];
+	size_t count;
+	uint32_t attempt;
+	char domain[64];
+	char sender[64];
+	char to[64];       /* the first to be tried */
+	enum envelope_kind kind;
+	char *header, *body; /* zero-terminated copies */
+	size_t body_n;
+};
+
+struct rig {
+	struct event_base *base;
+	char directory[64];
+	const char *queue_conf; /* inside queue: { } */
+	pid_t pid;
+	struct channel *main, *submission, *relay, *control;
+	bool is_ready, is_stopped, is_dead;
+	int64_t newest_ms;
+	/* relay */
+	struct rig_job jobs[RIG_JOBS_MAX];
+	unsigned job_count;
+	unsigned asked;
+	unsigned stored;
+	struct message_result_stored stored_list[RIG_STORED_MAX];
+	/* submission: the last verdict */
+	struct status verdict;
+	unsigned verdicts, verdicts_ok;
+	int fd;
+	/* control */
+	char rows[RIG_ROWS_MAX][4096];
+	size_t row_bytes[RIG_ROWS_MAX];
+	unsigned row_count;
+	struct message_admin_done done;
+	char done_text[256];
+	unsigned dones;
+};
+
+void rig_begin(struct rig *r, const char *queue_conf);
+/* The queue as it stands on the disk, in a new process; no relay yet. */
+void rig_start(struct rig *r);
+void rig_kill(struct rig *r);
+/* In good order. */
+void rig_stop(struct rig *r);
+void rig_end(struct rig *r);
+
+void rig_relay(struct rig *r, bool caught_up);
+void rig_relay_gone(struct rig *r);
+void rig_submission(struct rig *r);
+void rig_until(struct rig *r, const unsigned *count, unsigned enough);
+/* Lets the loop run that long. */
+void rig_wait(struct rig *r, int ms);
+
+struct msgid rig_id(uint64_t n);
+/* user alice, or the one before '/' in the sender; recipients end in NULL.  Waits for the verdict. */
+struct status rig_commit(struct rig *r, struct msgid id, const char *sender, const char *const *to);
+/* The same without waiting. */
+void rig_commit_soon(struct rig *r, struct msgid id, const char *sender, const char *const *to);
+struct status rig_reserve(struct rig *r, struct msgid id, const char *user, uint32_t n);
+void rig_ask_file(struct rig *r, const struct message_spool_file *m);
+struct status rig_ask_commit(struct rig *r, const struct message_commit *m);
+void rig_release(struct rig *r, struct msgid id);
+
+/* A result for the job's n-th recipient. */
+void rig_result(struct rig *r, const struct rig_job *job, size_t n, unsigned code, const char *reason);
+void rig_results(struct rig *r, const struct rig_job *job, unsigned code, const char *reason);
+/* The index-th job since the start, waiting for it. */
+const struct rig_job *rig_job(struct rig *r, unsigned index);
+
+/* values: pairs that end in NULL.  Waits for the end. */
+void rig_admin(struct rig *r, const char *verb, const char *const *values);
+struct str rig_row(struct rig *r, unsigned row, const char *key);
+
+#endif

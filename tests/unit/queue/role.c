@@ -1,0 +1,392 @@
+/* The role as a process: commit, deliver, result, stored; killed and started again at every point of that. */
+#include <unistd.h>
+
+#include "rig.h"
+
+#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define WITH(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const char *const nothing[] = {NULL};
+static const char slow[] = "retry = [ \"1h\" ];";
+static const char quick[] = "retry = [ \"1s\" ];";
+
+Test(role, commit_deliver_result_stored, .timeout = 60)
+{
+	static struct rig r;
+	const struct rig_job *job;
+	struct status s;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	s = rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@Example.NET", "eve@example.net"));
+	cr_assert_eq(s.code, 250, "%u %s", s.code, s.text);
+	cr_assert(strstr(s.text, "Queued as "));
+	job = rig_job(&r, 0);
+	cr_assert_eq(job->count, 2, "one job for both recipients of the domain");
+	cr_assert_str_eq(job->domain, "example.net");
+	cr_assert_str_eq(job->body, "Hello, world\r\n");
+	cr_assert_eq(job->attempt, 1);
+	rig_results(&r, job, 250, "none");
+	rig_until(&r, &r.stored, 2);
+	rig_admin(&r, "queue.list", nothing);
+	cr_assert_eq(r.row_count, 0);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_admin(&r, "queue.list", nothing);
+	cr_assert_eq(r.row_count, 0, "what was stored stays settled");
+	rig_end(&r);
+}
+
+Test(role, large_body_in_a_file, .timeout = 60)
+{
+	static struct rig r;
+	static char block[RIG_FD_BODY];
+	struct msgid id = rig_id(1);
+	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY};
+	struct status s;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	s = rig_reserve(&r, id, "alice@example.com", 1);
+	cr_assert_eq(s.code, 250);
+	rig_ask_file(&r, &m);
+	cr_assert_geq(r.fd, 0);
+	memset(block, 'x', sizeof block);
+	cr_assert_eq(write(r.fd, block, sizeof block), sizeof block);
+	s = rig_commit(&r, id, "alice@example.com", TO("bob@example.net"));
+	close(r.fd);
+	cr_assert_eq(s.code, 250, "%s", s.text);
+	cr_assert_eq(rig_job(&r, 0)->body_n, RIG_FD_BODY);
+	rig_results(&r, &r.jobs[0], 250, "none");
+	rig_until(&r, &r.stored, 1);
+	rig_end(&r);
+}
+
+/* Every kill after the 250 keeps the message; a result is asked for again until it is stored. */
+Test(role, killed_and_started, .timeout = 120)
+{
+	static struct rig r;
+	unsigned jobs = 0;
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@example.net")).code, 250);
+	rig_kill(&r);
+	rig_start(&r);
+	cr_assert_gt(r.newest_ms, 0);
+	rig_relay(&r, true);
+	rig_job(&r, jobs++);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, true);
+	rig_job(&r, jobs++);
+	rig_result(&r, &r.jobs[1], 0, 451, "greylisted");
+	rig_until(&r, &r.stored, 1);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, true);
+	rig_wait(&r, 200);
+	cr_assert_eq(r.job_count, jobs, "the pause survives");
+	rig_admin(&r, "queue.list", nothing);
+	cr_assert_eq(r.row_count, 1);
+	cr_assert(str_eq(rig_row(&r, 0, "tries"), STR("1")));
+	cr_assert(str_eq(rig_row(&r, 0, "reply"), STR("451 4.0.0 remote text 451")));
+	cr_assert(str_eq(rig_row(&r, 0, "reason"), STR("greylisted")));
+	cr_assert(str_eq(rig_row(&r, 0, "state"), STR("deferred")));
+	rig_end(&r);
+}
+
+/* Nothing is scheduled before relay has told what the queue before us left with it. */
+Test(role, results_and_running_jobs_towards_a_new_queue, .timeout = 60)
+{
+	static struct rig r;
+	struct message_caught_up caught_up = {0};
+	struct message_running running;
+	uint32_t one = 1;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert_eq(
+		    rig_commit(&r, rig_id(i), "alice@example.com", TO("bob@example.net")).code, 250);
+	rig_job(&r, 2);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, false);
+	rig_wait(&r, 100);
+	cr_assert_eq(r.job_count, 3, "nothing before CAUGHT_UP");
+	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	running = (struct message_running){.job = r.jobs[1].number,
+	    .id = r.jobs[1].id,
+	    .numbers = str_make((const char *)&one, 4),
+	    .site = STR("example.net")};
+	cr_assert_eq(channel_send(r.relay, MESSAGE_RUNNING, &running, -1), 0);
+	cr_assert_eq(channel_send(r.relay, MESSAGE_CAUGHT_UP, &caught_up, -1), 0);
+	rig_until(&r, &r.stored, 1);
+	rig_job(&r, 3);
+	cr_assert(msgid_eq(r.jobs[3].id, r.jobs[2].id), "only the one that relay did not know");
+	cr_assert_gt(r.jobs[3].number, r.jobs[2].number);
+	rig_result(&r, &r.jobs[1], 0, 250, "none");
+	rig_result(&r, &r.jobs[3], 0, 250, "none");
+	rig_until(&r, &r.stored, 3);
+	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	rig_until(&r, &r.stored, 4);
+	rig_admin(&r, "queue.list", nothing);
+	cr_assert_eq(r.row_count, 0);
+	rig_end(&r);
+}
+
+Test(role, relay_lost_is_tried_again, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@example.net")).code, 250);
+	rig_job(&r, 0);
+	rig_relay_gone(&r);
+	rig_wait(&r, 50);
+	rig_relay(&r, true);
+	rig_job(&r, 1);
+	cr_assert(msgid_eq(r.jobs[1].id, r.jobs[0].id));
+	rig_results(&r, &r.jobs[1], 250, "none");
+	rig_until(&r, &r.stored, 1);
+	rig_end(&r);
+}
+
+Test(role, deferred_is_tried_again, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, quick);
+	rig_relay(&r, true);
+	cr_assert_eq(
+	    rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net", "b@example.net")).code,
+	    250);
+	rig_job(&r, 0);
+	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	rig_result(&r, &r.jobs[0], 1, 451, "greylisted");
+	rig_job(&r, 1);
+	cr_assert_eq(r.jobs[1].count, 1, "only the one that was deferred");
+	cr_assert_eq(r.jobs[1].numbers[0], 2);
+	cr_assert_eq(r.jobs[1].attempt, 2);
+	rig_end(&r);
+}
+
+/* One report, whatever is killed when: before the failure is stored, after it, after the report went. */
+Test(role, report_exactly_once, .timeout = 120)
+{
+	static struct rig r;
+	const struct rig_job *report;
+
+	rig_begin(&r, quick);
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
+			 TO("a@example.net", "b@example.net", "c@nx.example.org"))
+			 .code,
+	    250);
+	rig_until(&r, &r.job_count, 2);
+	cr_assert_str_eq(r.jobs[0].domain, "example.net");
+	report = &r.jobs[1];
+	cr_assert_eq(report->kind, ENVELOPE_REPORT);
+	cr_assert_str_eq(report->sender, "");
+	cr_assert_str_eq(report->to, "alice@example.com");
+	cr_assert(strstr(report->body, "c@nx.example.org"));
+	cr_assert(strstr(report->body, "No such domain"));
+	rig_kill(&r);
+
+	rig_start(&r);
+	rig_relay(&r, false);
+	rig_result(&r, &r.jobs[0], 0, 550, "mailbox");
+	rig_result(&r, &r.jobs[0], 1, 250, "none");
+	cr_assert_eq(channel_send(r.relay, MESSAGE_CAUGHT_UP, &(struct message_caught_up){0}, -1), 0);
+	rig_until(&r, &r.stored, 2);
+	rig_until(&r, &r.job_count, 4);
+	rig_wait(&r, 100);
+	cr_assert_eq(r.job_count, 4, "the report that was not sent yet, and the new one");
+	for (unsigned i = 2; i < 4; i++)
+		cr_assert_eq(r.jobs[i].kind, ENVELOPE_REPORT);
+	cr_assert_not(msgid_eq(r.jobs[2].id, r.jobs[3].id));
+	rig_kill(&r);
+
+	rig_start(&r);
+	rig_relay(&r, false);
+	rig_result(&r, &r.jobs[0], 0, 550, "mailbox");
+	rig_results(&r, &r.jobs[2], 250, "none");
+	rig_results(&r, &r.jobs[3], 554, "refused");
+	cr_assert_eq(channel_send(r.relay, MESSAGE_CAUGHT_UP, &(struct message_caught_up){0}, -1), 0);
+	rig_until(&r, &r.stored, 5);
+	rig_wait(&r, 200);
+	cr_assert_eq(r.job_count, 4, "told again: no report; a report that fails: no report");
+	rig_admin(&r, "queue.list", nothing);
+	cr_assert_eq(r.row_count, 0);
+	rig_end(&r);
+}
+
+Test(role, expires, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, "retry = [ \"1s\" ]; lifetime = \"2s\";");
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	for (unsigned i = 0; i < 10 && rig_job(&r, i)->kind == ENVELOPE_MESSAGE; i++)
+		rig_results(&r, &r.jobs[i], 451, "greylisted");
+	cr_assert(strstr(r.jobs[r.job_count - 1].body, "Status: 4.4.7"));
+	rig_end(&r);
+}
+
+Test(role, reservations, .timeout = 60)
+{
+	static struct rig r;
+	const char *user = "alice@example.com";
+	struct status s;
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_reserve(&r, rig_id(1), user, 60).code, 250);
+	cr_assert_eq(rig_reserve(&r, rig_id(1), user, 40).code, 250);
+	s = rig_reserve(&r, rig_id(2), user, 1);
+	cr_assert_eq(s.code, 450);
+	cr_assert(strstr(s.text, "100 recipients"), "%s", s.text);
+	cr_assert_eq(rig_reserve(&r, rig_id(2), "bob@example.com", 1).code, 250);
+	rig_release(&r, rig_id(1));
+	cr_assert_eq(rig_reserve(&r, rig_id(3), user, 90).code, 250, "RSET gives back");
+	channel_free(&r.submission);
+	rig_submission(&r);
+	rig_wait(&r, 50);
+	cr_assert_eq(rig_reserve(&r, rig_id(4), user, 99).code, 250, "so does a lost peer");
+	cr_assert_eq(rig_commit(&r, rig_id(4), user, TO("a@example.net")).code, 250);
+	cr_assert_eq(rig_reserve(&r, rig_id(5), user, 99).code, 250, "one was spent, 98 came back");
+	cr_assert_eq(rig_reserve(&r, rig_id(5), user, 1).code, 450);
+	rig_end(&r);
+}
+
+Test(role, limits_survive, .timeout = 60)
+{
+	static struct rig r;
+	struct status s;
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_reserve(&r, rig_id(1), "alice@example.com", 95).code, 250);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
+			 TO("a@x", "b@x", "c@x", "d@x", "e@x", "f@x", "g@x", "h@x"))
+			 .code,
+	    250);
+	rig_stop(&r);
+	rig_start(&r);
+	cr_assert_eq(rig_reserve(&r, rig_id(2), "alice@example.com", 92).code, 250);
+	s = rig_reserve(&r, rig_id(2), "alice@example.com", 2);
+	cr_assert_eq(s.code, 450, "%s", s.text);
+	rig_end(&r);
+}
+
+Test(role, bad_envelopes, .timeout = 60)
+{
+	static struct rig r;
+	struct message_commit m = {.envelope = STR("rubbish"), .header = STR("A: b\r\n")};
+
+	rig_begin(&r, slow);
+	cr_assert_geq(rig_ask_commit(&r, &m).code, 400);
+	m.envelope = STR_NULL;
+	cr_assert_geq(rig_ask_commit(&r, &m).code, 400);
+	cr_assert_geq(rig_commit(&r, rig_id(1), "alice@example.com", nothing).code, 400);
+	cr_assert_geq(
+	    rig_commit(&r, (struct msgid){1, 0}, "alice@example.com", TO("a@b")).code, 400);
+	cr_assert_geq(
+	    rig_commit(&r, (struct msgid){1, 1000000}, "alice@example.com", TO("a@b")).code, 400);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@b")).code, 250);
+	cr_assert_geq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@b")).code, 400, "twice");
+	rig_end(&r);
+}
+
+Test(role, hold_release_delete, .timeout = 60)
+{
+	static struct rig r;
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	rig_begin(&r, slow);
+	for (unsigned i = 0; i < 5; i++)
+		cr_assert_eq(rig_commit(&r, rig_id(i), "alice@example.com",
+				 TO(i < 3 ? "a@example.net" : "b@example.org"))
+				 .code,
+		    250);
+	rig_admin(&r, "queue.hold", WITH("domain", "example.net", "dry_run", "1"));
+	cr_assert_eq(r.row_count, 3);
+	cr_assert_str_eq(r.done_text, "3 messages would be touched\n");
+	rig_admin(&r, "queue.hold", WITH("to", "A@example.net", "reason", "phished"));
+	cr_assert_eq(r.row_count, 3);
+	cr_assert_eq(r.done.exit_code, 0);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, true);
+	rig_until(&r, &r.job_count, 2);
+	rig_wait(&r, 100);
+	cr_assert_eq(r.job_count, 2, "held messages stay");
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_assert_eq(r.row_count, 3);
+	cr_assert(str_eq(rig_row(&r, 0, "user"), STR("alice@example.com")));
+	cr_assert(str_eq(rig_row(&r, 0, "to"), STR("a@example.net")));
+	rig_admin(&r, "queue.release", WITH("id", msgid_text(rig_id(0), 0, id)));
+	cr_assert_eq(r.row_count, 1);
+	rig_until(&r, &r.job_count, 3);
+	rig_admin(&r, "queue.delete", WITH("user", "alice@example.com", "state", "held"));
+	cr_assert_eq(r.row_count, 2);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_admin(&r, "queue.list", nothing);
+	cr_assert_eq(r.row_count, 3);
+	rig_admin(&r, "queue.show", WITH("id", msgid_text(rig_id(0), 0, id)));
+	cr_assert_eq(r.row_count, 3);
+	cr_assert(str_eq(rig_row(&r, 1, "to"), STR("a@example.net")));
+	cr_assert(str_starts(rig_row(&r, 2, "header"), STR("From: alice@example.com\r\n")));
+	rig_admin(&r, "queue.status", nothing);
+	cr_assert(str_eq(rig_row(&r, 0, "messages"), STR("3")));
+	rig_admin(&r, "queue.show", WITH("id", "1R8K3M7Q4TB2-1"));
+	cr_assert_eq(r.done.exit_code, 67);
+	rig_admin(&r, "queue.list", WITH("older", "soon"));
+	cr_assert_eq(r.done.exit_code, 64);
+	rig_admin(&r, "queue.nonsense", nothing);
+	cr_assert_eq(r.done.exit_code, 64);
+	rig_end(&r);
+}
+
+Test(role, retry_now, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_job(&r, 0);
+	rig_results(&r, &r.jobs[0], 451, "connect");
+	rig_until(&r, &r.stored, 1);
+	rig_admin(&r, "queue.retry", WITH("domain", "example.net"));
+	cr_assert_eq(r.row_count, 1);
+	rig_job(&r, 1);
+	cr_assert_eq(r.jobs[1].attempt, 2);
+	rig_end(&r);
+}
+
+/* A thousand messages at once: all acknowledged, all delivered, once. */
+Test(role, many, .timeout = 120)
+{
+	enum { COUNT = 1000 };
+	static struct rig r;
+	unsigned answered = 0;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	for (unsigned i = 0; i < COUNT; i++)
+		rig_commit_soon(&r, rig_id(i), "alice@example.com", TO("a@example.net"));
+	while (answered < COUNT) {
+		rig_until(&r, &r.job_count, answered + 1);
+		for (; answered < r.job_count; answered++)
+			rig_results(&r, &r.jobs[answered], 250, "none");
+	}
+	rig_until(&r, &r.stored, COUNT);
+	rig_until(&r, &r.verdicts_ok, COUNT);
+	rig_wait(&r, 50);
+	cr_assert_eq(r.job_count, COUNT);
+	rig_admin(&r, "queue.status", nothing);
+	cr_assert(str_eq(rig_row(&r, 0, "messages"), STR("0")));
+	rig_end(&r);
+}
