@@ -4,6 +4,7 @@
 #include "relay/delivery.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 #include "relay/range.h"
 #include "relay/reason.h"
@@ -14,14 +15,27 @@ delivery_init(struct delivery *d, const struct site *site)
 	*d = (struct delivery){.site = site};
 }
 
-/* Only when every host has refused for good is that the answer. */
+/* Only when every host has refused for good is that the answer; and what a host said tells more than
+ * that it could not be reached. */
+static unsigned
+rank(const struct status *s, const char *reason)
+{
+	if (s->code == 0)
+		return 0;
+	return 1 + 2 * status_is_temporary(s) + (strcmp(reason, REASON_CONNECT) != 0);
+}
+
 static void
 note(struct delivery *d, const struct status *s, const char *reason)
 {
-	if (d->status.code == 0 || (status_is_permanent(&d->status) && status_is_temporary(s))) {
-		d->status = *s;
-		d->reason = reason;
-	}
+	if (rank(s, reason) <= rank(&d->status, d->reason))
+		return;
+	d->status = *s;
+	d->reason = reason;
+	d->host_of_status = d->host;
+	d->address_of_status = (struct resolver_address){.len = 0};
+	if (d->address_count)
+		d->address_of_status = d->addresses[d->address_at];
 }
 
 static void

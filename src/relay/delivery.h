@@ -24,8 +24,10 @@ struct delivery {
 	unsigned tries;
 	bool in_clear;         /* TLS failed at this address, and the route lets it pass */
 	bool without_chunking; /* the host cannot do it */
-	struct status status;  /* best reason so far; temporary beats permanent */
+	struct status status;  /* the best so far, see note() */
 	const char *reason;
+	size_t host_of_status; /* who said so */
+	struct resolver_address address_of_status; /* len 0: none was known */
 };
 
 void delivery_init(struct delivery *d, const struct site *site);

@@ -59,29 +59,43 @@ job_free(struct job *j)
 		y->emptied(y);
 }
 
+/* Where it happened: the connection that stands, or the host that the verdict is of. */
+static void
+say_where(const struct job *j, char address[INET6_ADDRSTRLEN_], struct message_result *m)
+{
+	const struct session *s = j->session;
+	const struct delivery *d = &j->delivery;
+
+	m->tls = STR("none");
+	if (s) {
+		m->host = str_of(s->host);
+		m->address = str_of(s->address);
+		m->port = s->port;
+		m->source = str_of(s->source);
+		m->tls = str_of(session_tls(s));
+	} else if (d->site && d->status.code) {
+		m->host = str_of(d->site->hosts[d->host_of_status].name);
+		endpoint_text(&d->address_of_status.sa, address, &m->port);
+		m->address = str_of(address);
+	}
+}
+
 static void
 tell(struct job *j, uint32_t number, const struct client_result *r, bool is_last)
 {
-	const struct session *s = j->session;
+	char address[INET6_ADDRSTRLEN_];
 	struct message_result m = {
 	    .job = j->m.job,
 	    .id = j->envelope.id,
 	    .recipient = number,
 	    .status = r->status,
 	    .reason = str_of(r->reason),
-	    .tls = STR("none"),
 	    .took_ms = clock_mono_ms() - j->began_ms,
 	    .is_last = is_last,
 	    .dsn_passed_on = r->dsn_passed_on,
 	};
 
-	if (s) {
-		m.host = str_of(s->host);
-		m.address = str_of(s->address);
-		m.port = s->port;
-		m.source = str_of(s->source);
-		m.tls = str_of(session_tls(s));
-	}
+	say_where(j, address, &m);
 	results_add(j->yard->results, j->yard->queue, &m);
 }
 

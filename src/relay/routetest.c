@@ -2,8 +2,9 @@
  * routetest: says in rows which way mail for an address would go, and does not send anything: the
  * route first, then each host with its addresses as DNS gives them now.
  */
-#include "mail/address.h"
 #include "base/mem.h"
+#include "mail/address.h"
+#include "net/endpoint.h"
 #include "relay/delivery.h"
 #include "relay/range.h"
 #include "relay/state.h"
@@ -76,12 +77,10 @@ static void
 add_text_of(struct buf *out, const struct site *site, const struct resolver_address *a)
 {
 	const struct sockaddr *sa = (const struct sockaddr *)&a->sa;
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)sa;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)sa;
-	bool is4 = sa->sa_family == AF_INET;
-	char text[INET6_ADDRSTRLEN];
+	char text[INET6_ADDRSTRLEN_];
+	uint16_t port;
 
-	evutil_inet_ntop(sa->sa_family, is4 ? (const void *)&v4->sin_addr : &v6->sin6_addr, text, sizeof text);
+	endpoint_text(&a->sa, text, &port);
 	buf_addf(out, "%s%s%s", out->n ? " " : "", text,
 	    site->allow_private || range_is_public(sa) ? "" : "(private)");
 }

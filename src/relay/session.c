@@ -203,18 +203,6 @@ options_of(const struct session *s, bool without_chunking)
 	};
 }
 
-static void
-name_address(struct session *s, const struct resolver_address *a)
-{
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
-	bool is4 = a->sa.ss_family == AF_INET;
-
-	evutil_inet_ntop(a->sa.ss_family, is4 ? (const void *)&v4->sin_addr : &v6->sin6_addr, s->address,
-	    sizeof s->address);
-	s->port = ntohs(is4 ? v4->sin_port : v6->sin6_port);
-}
-
 struct session *
 session_open(const struct session_options *o)
 {
@@ -228,7 +216,7 @@ session_open(const struct session_options *o)
 	s->events = o->events;
 	s->arg = o->arg;
 	snprintf(s->host, sizeof s->host, "%s", o->host);
-	name_address(s, o->address);
+	endpoint_text(&o->address->sa, s->address, &s->port);
 	options = options_of(s, o->without_chunking);
 	s->client = client_new(&options);
 	s->stream = stream_connect(o->base, (const struct sockaddr *)&o->address->sa, o->address->len, NULL,

@@ -11,6 +11,7 @@
 
 #include "base/encode.h"
 #include "base/mem.h"
+#include "net/endpoint.h"
 #include "relay/idn.h"
 #include "relay/reason.h"
 
@@ -147,17 +148,14 @@ static void
 literal(struct site *s, struct str inner)
 {
 	struct resolver_address address;
-	char text[INET6_ADDRSTRLEN];
-	const void *bytes;
+	char text[INET6_ADDRSTRLEN_];
+	uint16_t port;
 
 	if (!site_numeric(inner, s->port, &address)) {
 		no_way(s, status_make(501, "5.1.3", "the address literal is not valid"), REASON_DNS);
 		return;
 	}
-	bytes = address.sa.ss_family == AF_INET
-	    ? (const void *)&((struct sockaddr_in *)&address.sa)->sin_addr
-	    : (const void *)&((struct sockaddr_in6 *)&address.sa)->sin6_addr;
-	inet_ntop(address.sa.ss_family, bytes, text, sizeof text);
+	endpoint_text(&address.sa, text, &port);
 	s->is_literal = true;
 	s->ttl_s = SITE_TTL_MAX_S;
 	add_host(s, str_of(text), 0);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@
 #include "base/mem.h"
 #include "mail/envelope.h"
 #include "relay/relay.h"
+
+char rig_dir[64];
 
 static void
 copy_text(char *to, size_t size, struct str s)
@@ -391,4 +394,66 @@ rig_end(pid_t pid, char *text)
 		text[n > 0 ? n : 0] = '\0';
 	close(child_out[i]);
 	waitpid(pid, &status, 0);
+}
+
+/* ---- a directory, and the sink that fills it ---- */
+
+void
+rig_set_up(void)
+{
+	snprintf(rig_dir, sizeof rig_dir, "/tmp/relay-test-XXXXXX");
+	cr_assert_not_null(mkdtemp(rig_dir));
+}
+
+void
+rig_tear_down(void)
+{
+	char command[100];
+
+	snprintf(command, sizeof command, "rm -rf %s", rig_dir);
+	rig_end(rig_run(command, NULL), NULL);
+}
+
+pid_t
+rig_sink(const char *options, unsigned *port)
+{
+	const char *build = getenv("TOP_BUILDDIR");
+	char command[500];
+
+	snprintf(command, sizeof command, "exec %s/sink --port 0 --directory %s %s", build ? build : ".",
+	    rig_dir, options);
+	return rig_run(command, port);
+}
+
+void
+rig_has_file(const char *name, const char *expected)
+{
+	char path[100], text[4096];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof path, "%s/%s", rig_dir, name);
+	f = fopen(path, "r");
+	cr_assert_not_null(f, "no %s", path);
+	n = fread(text, 1, sizeof text - 1, f);
+	text[n] = '\0';
+	fclose(f);
+	cr_expect_str_eq(text, expected, "%s holds \"%s\"", name, text);
+}
+
+long
+rig_file_bytes(const char *name)
+{
+	char path[100];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/%s", rig_dir, name);
+	return stat(path, &st) == 0 ? (long)st.st_size : -1;
+}
+
+void
+rig_result_is(const struct rig_result *r, unsigned code, const char *reason)
+{
+	cr_expect_eq(r->status.code, code, "code is %u: %s", r->status.code, r->status.text);
+	cr_expect_str_eq(r->reason, reason, "reason is %s: %s", r->reason, r->status.text);
 }

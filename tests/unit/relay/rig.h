@@ -65,4 +65,15 @@ pid_t rig_run(const char *command, unsigned *port_out);
 /* SIGTERM, and what it said at its end in text (200 bytes, may be NULL). */
 void rig_end(pid_t pid, char *text);
 
+
+/* A directory for one test. */
+extern char rig_dir[64];
+void rig_set_up(void);
+void rig_tear_down(void);
+/* tests/support/sink, keeping what it gets there. */
+pid_t rig_sink(const char *options, unsigned *port);
+void rig_has_file(const char *name, const char *expected);
+long rig_file_bytes(const char *name);
+void rig_result_is(const struct rig_result *r, unsigned code, const char *reason);
+
 #endif

@@ -1,40 +1,8 @@
 /* The role from DELIVER to RESULT, against a real receiving host (tests/support/sink). */
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "unit/relay/rig.h"
-
-static char dir[64];
-
-static void
-set_up(void)
-{
-	snprintf(dir, sizeof dir, "/tmp/relay-test-XXXXXX");
-	cr_assert_not_null(mkdtemp(dir));
-}
-
-static void
-tear_down(void)
-{
-	char command[100];
-
-	snprintf(command, sizeof command, "rm -rf %s", dir);
-	rig_end(rig_run(command, NULL), NULL);
-}
-
-static pid_t
-sink(const char *options, unsigned *port)
-{
-	const char *build = getenv("TOP_BUILDDIR");
-	char command[500];
-
-	snprintf(command, sizeof command, "exec %s/sink --port 0 --directory %s %s", build ? build : ".",
-	    dir, options);
-	return rig_run(command, port);
-}
 
 static const char *
 conf_for(unsigned port, const char *more)
@@ -49,68 +17,35 @@ conf_for(unsigned port, const char *more)
 	return text;
 }
 
-static void
-has_file(const char *name, const char *expected)
-{
-	char path[100], text[4096];
-	FILE *f;
-	size_t n;
-
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	f = fopen(path, "r");
-	cr_assert_not_null(f, "no %s", path);
-	n = fread(text, 1, sizeof text - 1, f);
-	text[n] = '\0';
-	fclose(f);
-	cr_expect_str_eq(text, expected, "%s holds \"%s\"", name, text);
-}
-
-static long
-file_bytes(const char *name)
-{
-	char path[100];
-	struct stat st;
-
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	return stat(path, &st) == 0 ? (long)st.st_size : -1;
-}
-
-static void
-result_is(const struct rig_result *r, unsigned code, const char *reason)
-{
-	cr_expect_eq(r->status.code, code, "code is %u: %s", r->status.code, r->status.text);
-	cr_expect_str_eq(r->reason, reason, "reason is %s: %s", r->reason, r->status.text);
-}
-
-Test(relay_role, delivers, .init = set_up, .fini = tear_down)
+Test(relay_role, delivers, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
-	pid_t host = sink("", &port);
+	pid_t host = rig_sink("", &port);
 	struct rig *r = rig_new(conf_for(port, ""));
 	char said[200];
 
 	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test", "eva@host.test"}});
 	cr_assert(rig_wait(r, 2));
-	result_is(&r->results[0], 250, "none");
-	result_is(&r->results[1], 250, "none");
+	rig_result_is(&r->results[0], 250, "none");
+	rig_result_is(&r->results[1], 250, "none");
 	cr_expect_str_eq(r->results[0].host, "127.0.0.1");
 	cr_expect_eq(r->results[0].port, port);
 	cr_expect_str_eq(r->results[0].tls, "none");
 	cr_expect_not(r->results[0].is_last);
 	cr_expect(r->results[1].is_last);
 	cr_expect(r->results[1].dsn_passed_on);
-	has_file("1.eml", "Subject: test\r\n\r\nHello\r\n.dot\r\n");
-	has_file("1.env", "helo=gw.example.com\ntls=none\nmail=FROM:<alice@example.com> SIZE=30\n"
+	rig_has_file("1.eml", "Subject: test\r\n\r\nHello\r\n.dot\r\n");
+	rig_has_file("1.env", "helo=gw.example.com\ntls=none\nmail=FROM:<alice@example.com> SIZE=30\n"
 	    "rcpt=TO:<bob@host.test>\nrcpt=TO:<eva@host.test>\n");
 	rig_free(&r);
 	rig_end(host, said);
 	cr_expect_str_eq(said, "connections=1 messages=1 recipients=2\n");
 }
 
-Test(relay_role, reuses_the_connection, .init = set_up, .fini = tear_down)
+Test(relay_role, reuses_the_connection, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
-	pid_t host = sink("--fail 'rcpt/refused=550 5.1.1 no such user'", &port);
+	pid_t host = rig_sink("--fail 'rcpt/refused=550 5.1.1 no such user'", &port);
 	struct rig *r = rig_new(conf_for(port, ""));
 	char said[200];
 
@@ -118,7 +53,7 @@ Test(relay_role, reuses_the_connection, .init = set_up, .fini = tear_down)
 		rig_deliver(r, &(struct rig_mail){.job = i, .domain = "host.test",
 		    .to = {i % 3 ? "bob@host.test" : "refused@host.test"}});
 		cr_assert(rig_wait(r, i));
-		result_is(&r->results[i - 1], i % 3 ? 250 : 550, i % 3 ? "none" : "mailbox");
+		rig_result_is(&r->results[i - 1], i % 3 ? 250 : 550, i % 3 ? "none" : "mailbox");
 		cr_expect(r->results[i - 1].is_last);
 	}
 	rig_free(&r);
@@ -126,60 +61,60 @@ Test(relay_role, reuses_the_connection, .init = set_up, .fini = tear_down)
 	cr_expect_str_eq(said, "connections=2 messages=80 recipients=80\n", "%s", said);
 }
 
-Test(relay_role, concurrent_jobs, .init = set_up, .fini = tear_down)
+Test(relay_role, concurrent_jobs, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
-	pid_t host = sink("", &port);
+	pid_t host = rig_sink("", &port);
 	struct rig *r = rig_new(conf_for(port, ""));
 
 	for (uint64_t i = 1; i <= 50; i++)
 		rig_deliver(r, &(struct rig_mail){.job = i, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 50));
 	for (size_t i = 0; i < 50; i++)
-		result_is(&r->results[i], 250, "none");
+		rig_result_is(&r->results[i], 250, "none");
 	rig_free(&r);
 	rig_end(host, NULL);
 }
 
-Test(relay_role, large_bodies_from_a_file, .init = set_up, .fini = tear_down)
+Test(relay_role, large_bodies_from_a_file, .init = rig_set_up, .fini = rig_tear_down)
 {
 	static const char *const options[] = {"", "--no CHUNKING", "--no PIPELINING --no CHUNKING"};
 
 	for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
 		unsigned port;
-		pid_t host = sink(options[i], &port);
+		pid_t host = rig_sink(options[i], &port);
 		struct rig *r = rig_new(conf_for(port, ""));
 
 		rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"},
 		    .file_bytes = 8 << 20});
 		cr_assert(rig_wait(r, 1));
-		result_is(&r->results[0], 250, "none");
+		rig_result_is(&r->results[0], 250, "none");
 		rig_free(&r);
 		rig_end(host, NULL);
-		cr_expect_eq(file_bytes("1.eml"), (8 << 20) + 17, "%s", options[i]);
+		cr_expect_eq(rig_file_bytes("1.eml"), (8 << 20) + 17, "%s", options[i]);
 	}
 }
 
-Test(relay_role, greylisted_then_taken, .init = set_up, .fini = tear_down)
+Test(relay_role, greylisted_then_taken, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
-	pid_t host = sink("--greylist", &port);
+	pid_t host = rig_sink("--greylist", &port);
 	struct rig *r = rig_new(conf_for(port, ""));
 
 	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
-	result_is(&r->results[0], 451, "greylisted");
+	rig_result_is(&r->results[0], 451, "greylisted");
 	rig_deliver(r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 2));
-	result_is(&r->results[1], 250, "none");
+	rig_result_is(&r->results[1], 250, "none");
 	rig_free(&r);
 	rig_end(host, NULL);
 }
 
-Test(relay_role, lmtp, .init = set_up, .fini = tear_down)
+Test(relay_role, lmtp, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
-	pid_t host = sink("--lmtp --fail 'final/eva=452 4.2.2 over quota'", &port);
+	pid_t host = rig_sink("--lmtp --fail 'final/eva=452 4.2.2 over quota'", &port);
 	char conf[300];
 	struct rig *r;
 
@@ -188,13 +123,13 @@ Test(relay_role, lmtp, .init = set_up, .fini = tear_down)
 	r = rig_new(conf);
 	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test", "eva@host.test"}});
 	cr_assert(rig_wait(r, 2));
-	result_is(&r->results[0], 250, "none");
-	result_is(&r->results[1], 452, "mailbox");
+	rig_result_is(&r->results[0], 250, "none");
+	rig_result_is(&r->results[1], 452, "mailbox");
 	rig_free(&r);
 	rig_end(host, NULL);
 }
 
-Test(relay_role, fails_at_each_phase, .init = set_up, .fini = tear_down)
+Test(relay_role, fails_at_each_phase, .init = rig_set_up, .fini = rig_tear_down)
 {
 	static const struct { const char *fail; unsigned code; const char *reason; } cases[] = {
 	    {"greeting=421 4.3.2 busy", 421, "refused"},
@@ -223,7 +158,7 @@ Test(relay_role, fails_at_each_phase, .init = set_up, .fini = tear_down)
 		struct rig *r;
 
 		snprintf(options, sizeof options, "--fail '%s'", cases[i].fail);
-		host = sink(options, &port);
+		host = rig_sink(options, &port);
 		r = rig_new(conf_for(port, ""));
 		rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
 		cr_assert(rig_wait(r, 1), "%s", cases[i].fail);
@@ -237,51 +172,51 @@ Test(relay_role, fails_at_each_phase, .init = set_up, .fini = tear_down)
 	}
 }
 
-Test(relay_role, bad_chunking_is_asked_again, .init = set_up, .fini = tear_down)
+Test(relay_role, bad_chunking_is_asked_again, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
-	pid_t host = sink("--fail 'bdat=500 5.5.2 what is BDAT'", &port);
+	pid_t host = rig_sink("--fail 'bdat=500 5.5.2 what is BDAT'", &port);
 	struct rig *r = rig_new(conf_for(port, ""));
 	char said[200];
 
 	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
-	result_is(&r->results[0], 250, "none");
-	has_file("1.eml", "Subject: test\r\n\r\nHello\r\n.dot\r\n");
+	rig_result_is(&r->results[0], 250, "none");
+	rig_has_file("1.eml", "Subject: test\r\n\r\nHello\r\n.dot\r\n");
 	rig_free(&r);
 	rig_end(host, said);
 	cr_expect_str_eq(said, "connections=2 messages=1 recipients=1\n");
 }
 
-Test(relay_role, idle_connection_died, .init = set_up, .fini = tear_down)
+Test(relay_role, idle_connection_died, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
-	pid_t host = sink("--fail 'rcpt/eva*1=drop'", &port);
+	pid_t host = rig_sink("--fail 'rcpt/eva*1=drop'", &port);
 	struct rig *r = rig_new(conf_for(port, ""));
 
 	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
 	rig_deliver(r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"eva@host.test"}});
 	cr_assert(rig_wait(r, 2));
-	result_is(&r->results[1], 250, "none");
+	rig_result_is(&r->results[1], 250, "none");
 	rig_free(&r);
 	rig_end(host, NULL);
 }
 
-Test(relay_role, nobody_listens, .init = set_up, .fini = tear_down)
+Test(relay_role, nobody_listens, .init = rig_set_up, .fini = rig_tear_down)
 {
 	struct rig *r = rig_new(conf_for(1, ""));
 
 	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
-	result_is(&r->results[0], 451, "connect");
+	rig_result_is(&r->results[0], 451, "connect");
 	rig_free(&r);
 }
 
-Test(relay_role, results_are_kept_for_a_new_queue, .init = set_up, .fini = tear_down)
+Test(relay_role, results_are_kept_for_a_new_queue, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
-	pid_t host = sink("--delay 300", &port);
+	pid_t host = rig_sink("--delay 300", &port);
 	struct rig *r = rig_new(conf_for(port, ""));
 
 	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
@@ -295,12 +230,12 @@ Test(relay_role, results_are_kept_for_a_new_queue, .init = set_up, .fini = tear_
 	cr_expect_eq(r->running_count, 1);
 	cr_assert(rig_wait(r, 2), "the running one ends");
 	cr_expect_eq(r->results[1].job, 3);
-	result_is(&r->results[1], 250, "none");
+	rig_result_is(&r->results[1], 250, "none");
 	rig_free(&r);
 	rig_end(host, NULL);
 }
 
-Test(relay_role, fixed_sites, .init = set_up, .fini = tear_down)
+Test(relay_role, fixed_sites, .init = rig_set_up, .fini = rig_tear_down)
 {
 	struct rig *r = rig_new(conf_for(2525, ""));
 
@@ -313,7 +248,7 @@ Test(relay_role, fixed_sites, .init = set_up, .fini = tear_down)
 	cr_expect_eq(r->site_status.code, 451, "no DNS server: %s", r->site_status.text);
 	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "[127.0.0.1]", .to = {"bob@[127.0.0.1]"}});
 	cr_assert(rig_wait(r, 1));
-	result_is(&r->results[0], 550, "unroutable");
+	rig_result_is(&r->results[0], 550, "unroutable");
 	rig_test_route(r, "bob@host.test");
 	cr_expect_eq(r->exit_code, 0);
 	cr_expect_not_null(strstr(r->rows, "via=smtp"), "%s", r->rows);
@@ -323,20 +258,20 @@ Test(relay_role, fixed_sites, .init = set_up, .fini = tear_down)
 	rig_free(&r);
 }
 
-Test(relay_role, reload_changes_the_route, .init = set_up, .fini = tear_down)
+Test(relay_role, reload_changes_the_route, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
-	pid_t host = sink("", &port);
+	pid_t host = rig_sink("", &port);
 	struct rig *r = rig_new(conf_for(1, ""));
 
 	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
-	result_is(&r->results[0], 451, "connect");
+	rig_result_is(&r->results[0], 451, "connect");
 	rig_configure(r, conf_for(port, ""));
 	rig_idle(r, 100);
 	rig_deliver(r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 2));
-	result_is(&r->results[1], 250, "none");
+	rig_result_is(&r->results[1], 250, "none");
 	rig_free(&r);
 	rig_end(host, NULL);
 }
