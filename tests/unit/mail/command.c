@@ -242,3 +242,19 @@ Test(command, auth)
 	cr_expect_eq(command_parse_auth(STR("PL;AIN"), &a).code, 501);
 	cr_expect_eq(command_parse_auth(STR("ABCDEFGHIJKLMNOPQRSTU"), &a).code, 501);
 }
+
+Test(command, orcpt_of_500_octets_is_the_longest)
+{
+	struct command_rcpt r;
+	struct buf b;
+
+	buf_init(&b, 1024);
+	buf_addz(&b, "TO:<a@b> ORCPT=rfc822;");
+	while (b.n < sizeof "TO:<a@b> ORCPT=" - 1 + 500)
+		buf_addc(&b, 'x');
+	cr_expect_eq(command_parse_rcpt(buf_str(&b), &r).code, 250);
+	cr_expect_eq(r.orcpt.n, 500);
+	buf_addc(&b, 'x');
+	cr_expect_eq(command_parse_rcpt(buf_str(&b), &r).code, 501);
+	buf_clear(&b);
+}

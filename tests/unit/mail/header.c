@@ -123,3 +123,18 @@ Test(header, limits)
 	cr_expect_eq(header_parse(buf_str(&b), &arena, &h).code, 552);
 	buf_clear(&b);
 }
+
+Test(header, block_of_64_KiB_is_the_longest)
+{
+	struct header h;
+	struct buf b;
+
+	buf_init(&b, 2 * HEADER_BYTES_MAX);
+	for (int i = 0; i < HEADER_BYTES_MAX / 64; i++)
+		buf_addf(&b, "X:%60s\r\n", "");
+	cr_assert_eq(b.n, HEADER_BYTES_MAX);
+	cr_expect_eq(header_parse(buf_str(&b), &arena, &h).code, 250);
+	buf_addz(&b, "X:\r\n");
+	cr_expect_eq(header_parse(buf_str(&b), &arena, &h).code, 552);
+	buf_clear(&b);
+}

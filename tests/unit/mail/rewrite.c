@@ -155,6 +155,9 @@ Test(rewrite, received)
 		    "Received: from [IPv6:2001:db8::7]\r\n\tby mail.example.com (sallyport) with "
 		    "ESMTPSA "
 		    "(TLS1.3)\r\n\tid 1R8K3M7Q4TB2-1;\r\n\t"},
+		{{"203.0.113.7", 11}, {"", 0}, {"", 0},
+		    "Received: from [203.0.113.7]\r\n\tby mail.example.com (sallyport) with ESMTPSA "
+		    "(TLS1.3)\r\n\tid 1R8K3M7Q4TB2-1;\r\n\t"},
 		{{"203.0.113.7", 11}, {"a\r\nBcc: x", 9}, {"", 0},
 		    "Received: from [203.0.113.7]\r\n\tby mail.example.com (sallyport) with "
 		    "ESMTPSA "
