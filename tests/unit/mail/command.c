@@ -235,6 +235,7 @@ Test(command, auth)
 	cr_expect(a.has_initial && str_eq(a.initial, STR("AAA=")));
 	cr_assert_eq(command_parse_auth(STR("LOGIN ="), &a).code, 250);
 	cr_expect(a.has_initial && a.initial.n == 0);
+	cr_assert_eq(command_parse_auth(STR("ABCDEFGHIJKLMNOPQRST"), &a).code, 250);
 	cr_expect_eq(command_parse_auth(STR(""), &a).code, 501);
 	cr_expect_eq(command_parse_auth(STR(" PLAIN"), &a).code, 501);
 	cr_expect_eq(command_parse_auth(STR("PLAIN "), &a).code, 501);

@@ -312,18 +312,31 @@ Test(rewrite, without_a_domain_nothing_is_completed)
 	cr_expect_eq(run_with(STR("From: alice\r\n"), &r).code, 554);
 }
 
-Test(rewrite, completion_makes_no_line_too_long)
+/* "To: a,xxx…": with "@example.com" behind both, the line has `octets`. */
+static unsigned
+complete_line_of(size_t octets)
 {
 	struct rewrite r = usual();
 	struct buf in;
+	size_t n = octets - 2 * (sizeof "@example.com" - 1);
+	unsigned code;
 
 	buf_init(&in, 1 << 16);
-	buf_addz(&in, OK_FROM "To: a");
-	while (in.n < 980)
-		buf_addz(&in, ",a");
-	buf_addz(&in, "\r\n");
-	cr_expect_eq(run_with(buf_str(&in), &r).code, 554);
+	buf_addz(&in, "To: a,");
+	while (in.n < n)
+		buf_addc(&in, 'x');
+	buf_addz(&in, "\r\n" OK_FROM OK_REST);
+	code = run_with(buf_str(&in), &r).code;
+	if (code == 250)
+		cr_expect_eq(str_find(below_trace(), '\r'), octets);
 	buf_clear(&in);
+	return code;
+}
+
+Test(rewrite, completion_makes_no_line_too_long)
+{
+	cr_expect_eq(complete_line_of(HEADER_LINE_MAX), 250);
+	cr_expect_eq(complete_line_of(HEADER_LINE_MAX + 1), 554);
 }
 
 #define RESENT "Resent-From: alice@example.com\r\nResent-To: bob@example.net\r\n"
