@@ -201,7 +201,7 @@ reserved(struct session *s, const struct status *verdict)
 {
 	struct transaction *t = &s->transaction;
 	struct status status = status_make(250, "2.1.5", "Ok");
-	struct recipient r;
+	struct recipient r = {0};
 
 	if (!status_is_ok(verdict))
 		return refuse_recipient(s, "limit", verdict, asked_address(t));
