@@ -191,20 +191,19 @@ certificate_clear(struct certificate *c)
 
 /* ---- use ---- */
 
-/* From set_key on, the key object and the list belong to the credentials. */
+/* set_key copies the list; what it points to, and the key, are the credentials' from then on, unless it fails. */
 bool
 certificate_install(struct certificate *c, struct str name, gnutls_certificate_credentials_t to,
     char why[200])
 {
-	gnutls_pcert_st *list = gnutls_calloc(c->chain_count, sizeof *list);
+	gnutls_pcert_st list[CERTIFICATE_CHAIN_MAX] = {0};
 	unsigned count = c->chain_count;
 	gnutls_privkey_t key = NULL;
-	int r = list ? 0 : GNUTLS_E_MEMORY_ERROR;
+	int r = gnutls_pcert_import_x509_list(list, c->chain, &count, GNUTLS_X509_CRT_LIST_SORT);
 
-	if (r == 0)
-		r = gnutls_pcert_import_x509_list(list, c->chain, &count, GNUTLS_X509_CRT_LIST_SORT);
-	if (r == 0)
-		r = gnutls_privkey_init(&key);
+	if (r < 0)
+		return refuse(name, why, "cannot be used: %s", gnutls_strerror(r));
+	r = gnutls_privkey_init(&key);
 	if (r == 0)
 		r = gnutls_privkey_import_ext4(
 		    key, c, sign_data, sign_hash, NULL, NULL, key_info, 0);
@@ -212,8 +211,9 @@ certificate_install(struct certificate *c, struct str name, gnutls_certificate_c
 		r = gnutls_certificate_set_key(to, NULL, 0, list, (int)count, key);
 	if (r >= 0)
 		return true;
+	for (unsigned i = 0; i < count; i++)
+		gnutls_pcert_deinit(&list[i]);
 	gnutls_privkey_deinit(key);
-	gnutls_free(list);
 	return refuse(name, why, "cannot be used: %s", gnutls_strerror(r));
 }
 
