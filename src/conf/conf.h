@@ -161,8 +161,8 @@ struct conf_report {
 void conf_report_init(struct conf_report *r);
 void conf_report_clear(struct conf_report *r);
 
-/* Reads and checks a file; NULL when there are errors (all of them are in the report).  Secrets that
- * are given as "file:" or "credential:" are read now when read_secrets. */
+/* Reads and checks a file; NULL when there are errors (all of them are in the report).  Secrets
+ * given as "file:" or "credential:" are read now when read_secrets. */
 struct conf *conf_read_file(const char *path, bool read_secrets, struct conf_report *report);
 /* Reads what conf_write wrote.  Keys that another role owns stand at their defaults. */
 struct conf *conf_read_text(struct str text, struct conf_report *report);

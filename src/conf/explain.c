@@ -28,6 +28,8 @@ static void
 print_type(const struct key *k, struct buf *out)
 {
 	buf_addz(out, key_type_name(k));
+	if (k->form != FORM_ANY)
+		buf_addf(out, ": %s", value_form(k->form, STR_NULL));
 	for (size_t i = 0; k->words && k->words[i]; i++)
 		buf_addf(out, "%s\"%s\"", i ? ", " : ": ", k->words[i]);
 	if (k->flags & KEY_SINGLE)
@@ -85,31 +87,47 @@ conf_explain(struct str key, const struct conf *c, struct buf *out)
 	return true;
 }
 
-/* mdoc takes a dot or quote at the start of a line, and a backslash anywhere, for its own; and new
- * sentences begin new lines. */
+/* How far the last line of out reaches. */
+static size_t
+line_bytes(const struct buf *out)
+{
+	struct str text = buf_str(out);
+	size_t newline = str_rfind(text, '\n');
+
+	return newline == text.n ? text.n : text.n - newline - 1;
+}
+
+static size_t
+word_bytes(struct str text, size_t from)
+{
+	return str_find(str_from(text, from), ' ');
+}
+
+/* mdoc takes a dot or quote at the start of a line, and a backslash anywhere, for its own; and a
+ * new sentence begins a new line. */
 static void
 add_mdoc(struct str text, struct buf *out)
 {
 	for (size_t i = 0; i < text.n; i++) {
-		bool is_start = i == 0 || (out->n && out->p[out->n - 1] == '\n');
+		char c = text.p[i];
+		bool is_start = line_bytes(out) == 0;
+		bool is_end = i && (text.p[i - 1] == '.' || text.p[i - 1] == '?');
 
-		if (text.p[i] == '\\')
+		if (c == '\\')
 			buf_addz(out, "\\e");
-		else if (is_start && (text.p[i] == '.' || text.p[i] == '\''))
-			buf_addf(out, "\\&%c", text.p[i]);
-		else if (text.p[i] == ' ' && i && (text.p[i - 1] == '.' || text.p[i - 1] == '?'))
+		else if (c == ' ' && (is_end || line_bytes(out) + word_bytes(text, i + 1) > 76))
 			buf_addc(out, '\n');
 		else
-			buf_addc(out, text.p[i]);
+			buf_addf(out, "%s%c", is_start && (c == '.' || c == '\'') ? "\\&" : "", c);
 	}
+	buf_addc(out, '\n');
 }
 
 static void
-add_mdoc_line(const char *label, struct str text, struct buf *out)
+add_mdoc_fact(const char *label, struct str text, struct buf *out)
 {
-	buf_addf(out, ".br\n%s: ", label);
+	buf_addf(out, ".It %s:\n", label);
 	add_mdoc(text, out);
-	buf_addc(out, '\n');
 }
 
 static void
@@ -121,21 +139,43 @@ add_mdoc_key(const struct key *k, struct buf *out)
 	print_type(k, &type);
 	buf_addf(out, ".It Ic %s\n", k->path);
 	add_mdoc(str_of(k->help), out);
-	buf_addc(out, '\n');
-	add_mdoc_line("Type", buf_str(&type), out);
-	add_mdoc_line("Default", str_of(default_text(k)), out);
+	buf_addz(out, ".Bl -tag -width \"Default:\" -compact\n");
+	add_mdoc_fact("Type", buf_str(&type), out);
+	add_mdoc_fact("Default", str_of(default_text(k)), out);
 	if (k->example)
-		add_mdoc_line("Example", str_of(k->example), out);
+		add_mdoc_fact("Example", str_of(k->example), out);
 	if (k->flags & KEY_RESTART)
-		add_mdoc_line("Reload", STR("needs a restart"), out);
+		add_mdoc_fact("Reload", STR("needs a restart"), out);
+	buf_addz(out, ".El\n");
 	buf_clear(&type);
+}
+
+/* What stands together: a group, a list with what is in it, and the single keys. */
+static struct str
+section_of(const struct key *k)
+{
+	struct str path = str_of(k->path);
+	size_t dot = str_find(path, '.');
+
+	if (dot == path.n && k->type != KEY_LIST)
+		return STR("The gateway");
+	return str_upto(path, dot);
 }
 
 void
 conf_write_mdoc(struct buf *out)
 {
-	buf_addz(out, ".Bl -tag -width Ds\n");
-	for (size_t i = 0; i < key_count; i++)
+	struct str section = STR_NULL;
+
+	for (size_t i = 0; i < key_count; i++) {
+		struct str next = section_of(&key_table[i]);
+
+		if (!str_eq(section, next)) {
+			buf_addf(out, "%s.Ss %.*s\n.Bl -tag -width Ds\n", i ? ".El\n" : "",
+			    STR_ARG(next));
+			section = next;
+		}
 		add_mdoc_key(&key_table[i], out);
+	}
 	buf_addz(out, ".El\n");
 }
