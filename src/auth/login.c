@@ -196,8 +196,15 @@ static void
 on_checked(struct pool_job *job, const struct message_check_answer *m, const char *trouble)
 {
 	struct login *l = job->arg;
+	uint8_t outcome = m ? m->outcome : (uint8_t)AUTH_TEMPFAIL;
 
-	switch (m ? m->outcome : AUTH_TEMPFAIL) {
+	/* many guesses sent at once: those beyond the limit learn nothing, right or wrong */
+	if (outcome != AUTH_TEMPFAIL && verdict_is_throttled(l)) {
+		pool_leave(l->broker->pool, job);
+		verdict_throttled(l);
+		return;
+	}
+	switch (outcome) {
 	case AUTH_CONTINUE:
 		verdict_ask(l, LOGIN_TALKING, m->challenge);
 		return;
@@ -281,6 +288,7 @@ take(struct login *l, struct str message)
 			return;
 		}
 		keep(&l->message, message);
+		l->claim.password = STR_NULL; /* it looked into what came in */
 		attempt(l);
 		return;
 	case LOGIN_WANTS_USER:

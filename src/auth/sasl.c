@@ -315,6 +315,9 @@ sasl_talk_check(const struct sasl_login *login, struct str first, struct str sec
 
 	if (!is_plain && !str_eq(login->mechanism, STR("LOGIN")))
 		return SASL_TALK_BROKEN;
+	/* of a name that it must not accept, the library's LOGIN would keep the password in lost memory */
+	if (!is_plain && !str_ieq(first, login->user))
+		return SASL_TALK_NO;
 	t = talk_new(login);
 	if (!t)
 		return SASL_TALK_BROKEN;

@@ -314,6 +314,36 @@ Test(broker, guessing_is_slowed_then_stopped, .timeout = 120)
 	rig_free(&r);
 }
 
+/* All say their last word before the first has failed: what comes after the limit hears no more than 421. */
+Test(broker, guesses_sent_at_once, .timeout = 60)
+{
+	enum { MANY = 4 };
+	static const uint8_t outcomes[MANY] = {AUTH_FAIL, AUTH_CONTINUE, AUTH_FAIL, AUTH_OK};
+	static const unsigned codes[MANY] = {535, 421, 421, 421};
+	struct rig *r = rig_with_alice("failure_limit = \"1 / 1h\";", 0);
+	struct str first = STR("n,,n=alice@example.com,r=abc");
+	static struct rig_answer a[MANY];
+
+	rig_play(r, 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		rig_start(r, 1 + i, "SCRAM-SHA-256", &first, &a[i]);
+		rig_until_count(r, &r->seen_count, i + 1);
+		rig_play_answer(r, i, AUTH_CONTINUE);
+		rig_until(r, &a[i].is_done);
+	}
+	for (unsigned i = 0; i < MANY; i++)
+		rig_step(r, 1 + i, STR("final"), &a[i]);
+	for (unsigned i = 0; i < MANY; i++) {
+		rig_until_count(r, &r->seen_count, MANY + i + 1);
+		rig_play_answer(r, MANY + i, outcomes[i]);
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		rig_until(r, &a[i].is_done);
+		cr_assert_eq(a[i].status.code, codes[i], "%u: %u", i, a[i].status.code);
+	}
+	rig_free(&r);
+}
+
 /* ---- the operator ---- */
 
 Test(broker, changes_hold_at_once, .timeout = 120)
@@ -468,6 +498,16 @@ Test(broker, a_store_that_is_damaged, .timeout = 60)
 	cr_assert_eq(rig_login(r, 2, "SCRAM-SHA-256", STR("n,,n=alice@example.com,r=abc")), 454);
 	rig_admin(r, "user.list", NULL, &done);
 	cr_assert_eq(done.exit_code, 74);
+	rig_free(&r);
+}
+
+Test(broker, a_store_that_is_missing, .timeout = 60)
+{
+	struct rig *r = rig_new();
+
+	cr_assert_eq(rmdir(r->directory), 0);
+	rig_run(r, CALM, 1);
+	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 454);
 	rig_free(&r);
 }
 

@@ -176,9 +176,13 @@ hear_as_worker(struct channel *c, const struct packet *p, void *arg)
 	(void)c;
 	if (p->type == MESSAGE_CHECK_CANCEL)
 		r->cancels++;
-	if (p->type != MESSAGE_CHECK_START)
+	if (p->type != MESSAGE_CHECK_START && p->type != MESSAGE_CHECK_STEP)
 		return;
 	s->call = p->call;
+	if (p->type == MESSAGE_CHECK_STEP) {
+		r->seen_count++;
+		return;
+	}
 	snprintf(s->user, sizeof s->user, "%.*s", STR_ARG(m->user));
 	snprintf(s->mechanism, sizeof s->mechanism, "%.*s", STR_ARG(m->mechanism));
 	snprintf(s->secret, sizeof s->secret, "%.*s", STR_ARG(m->secret));
