@@ -463,13 +463,14 @@ wait_answer(int fd, uint32_t call, int64_t until_us, struct buf *room)
 	for (;;) {
 		int64_t left_ms = (until_us - clock_mono_us()) / 1000;
 		struct pollfd p = {.fd = fd, .events = POLLIN};
-		char *to = buf_room(room, PACKET_BYTES_MAX);
+		size_t size = room->max < PACKET_BYTES_MAX ? room->max : PACKET_BYTES_MAX;
+		char *to = buf_room(room, size);
 		int passed;
 		ssize_t n;
 
 		if (!to || left_ms <= 0 || poll(&p, 1, (int)left_ms) <= 0)
 			return -1;
-		n = receive(fd, to, PACKET_BYTES_MAX, MSG_DONTWAIT, &passed);
+		n = receive(fd, to, size, MSG_DONTWAIT, &passed);
 		if (passed >= 0)
 			close(passed);
 		if (n <= 0)

@@ -52,7 +52,8 @@ int channel_answer(struct channel *c, uint32_t call, enum message_type type, con
 size_t channel_waiting(const struct channel *c);
 
 /* One question and its answer, blocking, on a descriptor that is no channel's (the TLS signature).
- * Strings of the answer point into `room`, which the caller keeps.  -1: broken, or timeout_ms passed. */
+ * Strings of the answer point into `room`, which the caller keeps and whose ceiling bounds the answer.
+ * -1: broken, too long, or timeout_ms passed. */
 int channel_call_blocking(int fd, enum message_type type, const void *message, int timeout_ms,
     struct buf *room, enum message_type *type_out, union message *out) MUST_USE;
 

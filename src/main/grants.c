@@ -259,8 +259,6 @@ grants_give(struct instance *i)
 {
 	struct daemon *d = i->daemon;
 
-	grants_give_log(i);
-	grants_give_config(i);
 	switch (i->kind) {
 	case ROLE_KEYS:
 		give_tls_files(i);

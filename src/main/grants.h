@@ -15,7 +15,7 @@ void grants_close(struct daemon *d);
  * one cannot be had (logged); those that could stay open. */
 bool grants_listen(struct daemon *d, const struct conf *before) MUST_USE;
 
-/* Everything that a new instance of a role gets before START. */
+/* What a new instance may hold, before START; after its configuration and its channels. */
 void grants_give(struct instance *i);
 /* The configuration alone. */
 void grants_give_config(struct instance *i);

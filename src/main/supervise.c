@@ -337,8 +337,10 @@ start_instance(struct instance *i)
 	}
 	i->state = INSTANCE_STARTING;
 	i->channel = channel_new(i->daemon->base, fd, from_role, role_lost, i);
-	grants_give(i);
+	grants_give_log(i);
+	grants_give_config(i);
 	join_all(i);
+	grants_give(i);
 	if (may_begin(i))
 		send_start(i);
 }

@@ -63,10 +63,10 @@ class Dns:
     def __init__(self, directory, zones):
         self.directory, self.port = f"{directory}/dns", free_port()
         shutil.rmtree(self.directory, ignore_errors=True)
-        os.makedirs(f"{self.directory}/zones")
+        os.makedirs(f"{directory}/zones", exist_ok=True)
         files = []
         for name, text in zones.items():
-            path = f"{self.directory}/zones/{name}.zone"
+            path = f"{directory}/zones/{name}.zone"
             with open(path, "w", encoding="ascii") as f:
                 f.write(f"$TTL 60\n@ SOA ns.{name}. hostmaster.{name}. 1 3600 600 86400 60\n@ NS ns.{name}.\n"
                         f"ns A 127.0.0.1\n{text}\n")

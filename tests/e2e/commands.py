@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""operator: the tool against a running daemon and without one: accounts, queue, reload, configuration."""
+"""commands: the tool against a running daemon and without one: accounts, queue, reload, configuration."""
 import json
 import os
 import ssl
@@ -11,7 +11,7 @@ sys.path.insert(0, os.environ["TOP_SRCDIR"] + "/tests/support")
 import gateway as g  # noqa: E402
 import load  # noqa: E402
 
-HOME = g.workplace("operator")
+HOME = g.workplace("commands")
 tap = g.Tap()
 DEAD = 'routes: ( { via = "smtp"; host = "127.0.0.1"; port = 9; tls = "none"; } );'
 gate = g.Gateway(f"{HOME}/gateway", routes=DEAD).start()
