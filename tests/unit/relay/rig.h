@@ -66,6 +66,9 @@ pid_t rig_run(const char *command, unsigned *port_out);
 void rig_end(pid_t pid, char *text);
 
 
+/* Runs a command to its end; its exit status. */
+int rig_do(const char *command);
+
 /* A directory for one test. */
 extern char rig_dir[64];
 void rig_set_up(void);

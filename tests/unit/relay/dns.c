@@ -1,0 +1,185 @@
+/* Sites and deliveries by a real DNS server with signed, unsigned and falsified zones. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "unit/relay/rig.h"
+
+static const char zone[] =
+    "$TTL 300\n"
+    "@ SOA ns hostmaster 1 3600 600 86400 60\n"
+    "@ NS ns\n"
+    "@ MX 20 mx2\n@ MX 10 mx1\n"
+    "ns A 127.0.0.1\n"
+    "mx1 A 127.0.0.1\n"
+    "mx2 A 127.0.0.1\n"
+    "same MX 5 mx2\nsame MX 5 mx1\n"
+    "null MX 0 .\n"
+    "address A 127.0.0.1\n"
+    "nothing TXT nothing\n"
+    "nohost MX 10 not-there\n"
+    "inside MX 10 mx1\n"
+    "own MX 10 gw.example.com.\nown MX 20 mx1\n"
+    "second MX 10 mx1\nsecond MX 20 gw.example.com.\n"
+    "broken MX 10 deaf\n"
+    "broken MX 20 mx1\n"
+    "deaf A 127.0.0.9\n";
+
+static unsigned dns_port;
+static bool has_dns;
+
+static unsigned
+free_port(void)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof in;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	cr_assert_eq(bind(fd, (struct sockaddr *)&in, len), 0);
+	getsockname(fd, (struct sockaddr *)&in, &len);
+	close(fd);
+	return ntohs(in.sin_port);
+}
+
+static void
+put_zone(const char *name)
+{
+	char path[120];
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/%s.zone", rig_dir, name);
+	f = fopen(path, "w");
+	cr_assert_not_null(f);
+	fputs(zone, f);
+	fclose(f);
+}
+
+static const char *
+support(void)
+{
+	const char *top = getenv("TOP_SRCDIR");
+
+	return top ? top : "..";
+}
+
+static void
+set_up(void)
+{
+	char command[600];
+
+	rig_set_up();
+	put_zone("signed.test");
+	put_zone("false.test.bogus");
+	dns_port = free_port();
+	snprintf(command, sizeof command,
+	    "sh %s/tests/support/dns-up %s/dns %u %s/signed.test.zone %s/false.test.bogus.zone", support(),
+	    rig_dir, dns_port, rig_dir, rig_dir);
+	has_dns = rig_do(command) == 0;
+}
+
+static void
+tear_down(void)
+{
+	char command[300];
+
+	snprintf(command, sizeof command, "sh %s/tests/support/dns-down %s/dns", support(), rig_dir);
+	rig_do(command);
+	rig_tear_down();
+}
+
+static struct rig *
+rig_with(unsigned port, const char *more)
+{
+	static char conf[1500];
+
+	snprintf(conf, sizeof conf,
+	    "hostname = \"gw.example.com\";\n"
+	    "dns: { resolver = \"127.0.0.1@%u\"; trust_anchor = \"%s/dns/anchor\"; };\n"
+	    "timeouts: { connect = \"2s\"; };\n"
+	    "routes: ( %s { via = \"mx\"; port = %u; allow_private = true; } );\n",
+	    dns_port, rig_dir, more, port);
+	return rig_new(conf);
+}
+
+Test(relay_dns, sites, .init = set_up, .fini = tear_down, .timeout = 120)
+{
+	static const struct { const char *domain, *site; unsigned code; } cases[] = {
+	    {"signed.test", "mx:mx1.signed.test,mx2.signed.test", 0},
+	    {"same.signed.test", "mx:mx1.signed.test,mx2.signed.test", 0},
+	    {"null.signed.test", "", 556},
+	    {"address.signed.test", "mx:address.signed.test", 0},
+	    {"nothing.signed.test", "mx:nothing.signed.test", 0},
+	    {"not-there.signed.test", "", 550},
+	    {"own.signed.test", "", 554},
+	    {"second.signed.test", "mx:mx1.signed.test", 0},
+	    {"false.test", "", 451},
+	};
+	struct rig *r;
+
+	if (!has_dns)
+		cr_skip_test("knotd is missing (Debian package knot)");
+	r = rig_with(25, "");
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		rig_ask_site(r, cases[i].domain);
+		cr_expect_str_eq(r->site, cases[i].site, "%s: \"%s\"", cases[i].domain, r->site);
+		cr_expect_eq(r->site_status.code, cases[i].code, "%s: %u %s", cases[i].domain,
+		    r->site_status.code, r->site_status.text);
+	}
+	rig_free(&r);
+}
+
+Test(relay_dns, deliveries, .init = set_up, .fini = tear_down, .timeout = 120)
+{
+	static const struct { const char *domain; unsigned code; const char *reason; } cases[] = {
+	    {"signed.test", 250, "none"},
+	    {"address.signed.test", 250, "none"},
+	    {"broken.signed.test", 250, "none"},
+	    {"nothing.signed.test", 550, "dns"},
+	    {"nohost.signed.test", 550, "dns"},
+	    {"inside.signed.test", 550, "unroutable"},
+	    {"null.signed.test", 556, "dns"},
+	    {"own.signed.test", 554, "loop"},
+	    {"false.test", 451, "dns"},
+	};
+	unsigned port;
+	pid_t host;
+	struct rig *r;
+
+	if (!has_dns)
+		cr_skip_test("knotd is missing (Debian package knot)");
+	host = rig_sink("", &port);
+	r = rig_with(port, "{ to_domain = \"inside.signed.test\"; via = \"mx\"; },");
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		rig_deliver(r, &(struct rig_mail){.job = i + 1, .domain = cases[i].domain,
+		    .to = {"bob@signed.test"}});
+		cr_assert(rig_wait(r, i + 1), "%s", cases[i].domain);
+		cr_expect_eq(r->results[i].status.code, cases[i].code, "%s: %u %s", cases[i].domain,
+		    r->results[i].status.code, r->results[i].status.text);
+		cr_expect_str_eq(r->results[i].reason, cases[i].reason, "%s: %s", cases[i].domain,
+		    r->results[i].reason);
+	}
+	cr_expect_str_eq(r->results[0].host, "mx1.signed.test", "the best preference first");
+	rig_free(&r);
+	rig_end(host, NULL);
+}
+
+Test(relay_dns, route_test, .init = set_up, .fini = tear_down, .timeout = 120)
+{
+	struct rig *r;
+
+	if (!has_dns)
+		cr_skip_test("knotd is missing (Debian package knot)");
+	r = rig_with(25, "");
+	rig_test_route(r, "bob@signed.test");
+	cr_expect_eq(r->exit_code, 0, "%s", r->done_text);
+	cr_expect_eq(r->row_count, 3);
+	cr_expect_not_null(strstr(r->rows, "preference=10 host=mx1.signed.test addresses=127.0.0.1"), "%s",
+	    r->rows);
+	rig_test_route(r, "bob@null.signed.test");
+	cr_expect_eq(r->exit_code, 1);
+	cr_expect_not_null(strstr(r->done_text, "5.1.10"), "%s", r->done_text);
+	rig_free(&r);
+}
