@@ -24,6 +24,10 @@ enum statement { FIND, ADD, SET_SECRET, SUSPEND, RESUME, REMOVE, EACH, USUAL, ST
 
 #define COLUMNS "name, secret, created_ms, changed_ms, suspended_ms, reason"
 
+#define USUAL_ITERATIONS \
+	"SELECT CAST(substr(secret, 15) AS INTEGER) AS i FROM account GROUP BY i " \
+	"ORDER BY count(*) DESC, i DESC LIMIT 1"
+
 static const char *const texts[STATEMENTS] = {
     [FIND] = "SELECT " COLUMNS " FROM account WHERE name = ?1",
     [ADD] = "INSERT INTO account (name, secret, created_ms, changed_ms) VALUES (?1, ?2, ?3, ?3)",
@@ -32,8 +36,7 @@ static const char *const texts[STATEMENTS] = {
     [RESUME] = "UPDATE account SET reason = NULL, suspended_ms = NULL WHERE name = ?1",
     [REMOVE] = "DELETE FROM account WHERE name = ?1",
     [EACH] = "SELECT " COLUMNS " FROM account ORDER BY name",
-    [USUAL] = "SELECT CAST(substr(secret, 15) AS INTEGER) AS i FROM account GROUP BY i "
-	      "ORDER BY count(*) DESC, i DESC LIMIT 1",
+    [USUAL] = USUAL_ITERATIONS,
 };
 
 static const char schema[] =
