@@ -9,11 +9,12 @@
 #include "base/crc.h"
 #include "base/log.h"
 
-/* Segment bytes that only statuses, holds and notes may use when no other segment is ready. */
+/* Segment bytes that only statuses, holds and notes may use while no other segment is ready: enough
+ * for what must be said of the messages in the oldest segment before that one is free. */
 static uint32_t
 reserve(const struct segment *s)
 {
-	return s->bytes / 8;
+	return s->bytes / 2;
 }
 
 enum { SEAL_BYTES = 128 };
@@ -109,6 +110,20 @@ fits(const struct writer *w, const struct commit *c, uint32_t at)
 	return at <= end && c->span <= end - at;
 }
 
+static uint32_t
+next_at(const struct writer *w)
+{
+	return w->at + (w->is_virgin ? SEAL_BYTES : 0);
+}
+
+static bool
+has_room(struct writer *w, const struct commit *c)
+{
+	if (fits(w, c, next_at(w)))
+		return true;
+	return c->is_bulk && pool_fill(&w->pool) == 0 && fits(w, c, next_at(w));
+}
+
 /* Makes sure that the commit has a segment with room; -1 with errno. */
 static int
 make_room(struct writer *w, const struct commit *c)
@@ -117,12 +132,11 @@ make_room(struct writer *w, const struct commit *c)
 
 	if (place_open(w) != 0)
 		return -1;
-	if (fits(w, c, w->at + (w->is_virgin ? SEAL_BYTES : 0)))
+	if (has_room(w, c))
 		return 0;
-	if (w->is_virgin) {
-		errno = ENOSPC;
+	errno = ENOSPC;
+	if (w->is_virgin || (c->is_bulk && !pool_is_ready(&w->pool)))
 		return -1;
-	}
 	next = pool_take(&w->pool);
 	if (!next)
 		return -1;
@@ -130,11 +144,8 @@ make_room(struct writer *w, const struct commit *c)
 	w->active = next;
 	w->is_virgin = true;
 	w->at = SEGMENT_DATA;
-	/* without another one in reserve, even a new segment is not all for messages */
-	if (fits(w, c, w->at + SEAL_BYTES))
-		return 0;
 	errno = ENOSPC;
-	return -1;
+	return has_room(w, c) ? 0 : -1;
 }
 
 /* ---- runs ---- */

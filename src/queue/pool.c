@@ -1,5 +1,5 @@
 /*
- * pool: see the header.  Nothing here is waited for, except by pool_take when nothing is ready.
+ * pool: see the header.  Nothing here is waited for, except by pool_fill when nothing is ready.
  */
 #include "queue/pool.h"
 
@@ -126,7 +126,7 @@ make_piece(struct pool *p)
 	return 0;
 }
 
-/* Zeroed or not, it gets its header and its name. */
+/* It gets its header and its name. */
 static struct segment *
 make_end(struct pool *p)
 {
@@ -175,25 +175,42 @@ take_used(struct pool *p)
 	return s;
 }
 
+/* A whole new one, here and now: a segment that exists never lacks space. */
+static int
+make_whole(struct pool *p)
+{
+	if (p->retry_ms > clock_mono_ms()) {
+		errno = ENOSPC;
+		return -1;
+	}
+	if (!p->making && make_begin(p) != 0)
+		return -1;
+	while (p->made_bytes < p->bytes)
+		if (make_piece(p) != 0)
+			return -1;
+	p->ready = make_end(p);
+	return p->ready ? 0 : -1;
+}
+
+int
+pool_fill(struct pool *p)
+{
+	if (p->ready)
+		return 0;
+	p->ready = take_used(p);
+	return p->ready ? 0 : make_whole(p);
+}
+
 struct segment *
 pool_take(struct pool *p)
 {
-	struct segment *s = p->ready;
+	struct segment *s;
 
-	if (s) {
-		p->ready = NULL;
-		return s;
-	}
-	s = take_used(p);
-	if (s)
-		return s;
-	if (p->retry_ms > clock_mono_ms()) {
-		errno = ENOSPC;
+	if (pool_fill(p) != 0)
 		return NULL;
-	}
-	if (!p->making && make_begin(p) != 0)
-		return NULL;
-	return make_end(p);
+	s = p->ready;
+	p->ready = NULL;
+	return s;
 }
 
 bool

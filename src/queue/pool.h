@@ -29,6 +29,8 @@ void pool_clear(struct pool *p);
 void pool_give_back(struct pool *p, struct segment *s);
 /* A segment without frames, with a new generation; NULL with errno. */
 struct segment *pool_take(struct pool *p) MUST_USE;
+/* Has one ready afterwards, whatever it takes; -1 with errno. */
+int pool_fill(struct pool *p) MUST_USE;
 /* Is there one without asking the disk for space? */
 bool pool_is_ready(const struct pool *p);
 bool pool_has_work(const struct pool *p);

@@ -130,9 +130,10 @@ open_segments(struct listing *l)
 			l->segments[kept++] = g;
 	}
 	l->count = kept;
-	qsort(l->segments, l->count, sizeof(struct segment *), by_generation);
-	if (l->count)
-		p->generation = l->segments[l->count - 1]->generation;
+	if (kept == 0)
+		return 0;
+	qsort(l->segments, kept, sizeof(struct segment *), by_generation);
+	p->generation = l->segments[kept - 1]->generation;
 	return 0;
 }
 

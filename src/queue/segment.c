@@ -71,7 +71,8 @@ segment_free(struct segment **s, struct fsio *io)
 {
 	if (!*s)
 		return;
-	io->ops->close(io, (*s)->fd);
+	if ((*s)->fd >= 0)
+		io->ops->close(io, (*s)->fd);
 	mem_free(*s);
 	*s = NULL;
 }

@@ -199,9 +199,8 @@ status_entry(struct model_message *g, uint32_t n, bool is_last, char text[64], s
 }
 
 static bool
-unasked(struct model *m, struct model_version *v)
+unasked(struct model_version *v)
 {
-	(void)m;
 	if (v->end == v->asked)
 		v->end = 0;
 	v->asked--;
@@ -235,10 +234,40 @@ act_status(struct model *m, struct model_message *g)
 		describe(m, report, &c, &e[1]);
 	}
 	if (!append(m, e, report ? 2 : 1, t))
-		return unasked(m, t->version);
+		return unasked(t->version);
 	if (report)
 		report->fate = MODEL_ASKED;
 	return true;
+}
+
+static bool
+finish(struct model *m, struct model_message *g, uint32_t n)
+{
+	struct model_ticket *t = ticket(m);
+	struct spool_entry e;
+	char text[64];
+
+	if (!t || g->recipients[n - 1].end)
+		return false;
+	status_entry(g, n, true, text, &e);
+	t->version = &g->recipients[n - 1];
+	t->asked = t->version->asked;
+	return append(m, &e, 1, t) || unasked(t->version);
+}
+
+void
+model_finish_all(struct model *m)
+{
+	for (size_t i = 0; i < MODEL_MESSAGES; i++) {
+		struct model_message *g = &m->messages[i];
+
+		for (uint32_t n = 1; g->fate == MODEL_STORED && n <= g->recipient_count; n++)
+			finish(m, g, n);
+		if (i % 8 == 7)
+			model_turn(m);
+	}
+	model_turn(m);
+	model_turn(m);
 }
 
 static bool
@@ -254,7 +283,7 @@ act_hold(struct model *m, struct model_message *g)
 	t->asked = ++g->hold.asked;
 	e.hold.is_held = t->asked % 2;
 	e.hold.why = version_text("hold", t->asked, text);
-	return append(m, &e, 1, t) || unasked(m, &g->hold);
+	return append(m, &e, 1, t) || unasked(&g->hold);
 }
 
 static bool
@@ -274,7 +303,7 @@ act_note(struct model *m)
 	memcpy(value, &t->asked, 4);
 	e.note.name = version_text("note", n, name);
 	e.note.value = str_make(value, 4 + simdisk_draw(m->disk, sizeof value - 4));
-	return append(m, &e, 1, t) || unasked(m, &m->notes[n]);
+	return append(m, &e, 1, t) || unasked(&m->notes[n]);
 }
 
 static struct model_message *

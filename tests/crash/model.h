@@ -56,8 +56,7 @@ struct model {
 	uint64_t bad;                    /* failed ones */
 	unsigned faults;                 /* broken promises */
 	bool is_quiet;
-	uint64_t salt;                   /* of the damage test: content may be lost */
-	bool may_lose;
+	bool may_lose;                   /* the disk was damaged: losses are only counted */
 	unsigned lost;
 };
 
@@ -73,6 +72,8 @@ void model_close(struct model *m);
 
 /* One message with this many body bytes; false: refused at once. */
 bool model_submit(struct model *m, size_t body_bytes, bool in_file);
+/* Settles every recipient of every message, and turns. */
+void model_finish_all(struct model *m);
 
 __attribute__((format(printf, 2, 3))) void model_broken(struct model *m, const char *format, ...);
 

@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-enum { SECTOR = 512, NAMES = 256, INODES = 512, DESCRIPTORS = 512, FIRST_FD = 1000, NAME_BYTES = 64 };
+enum { SECTOR = 512, NAMES = 512, INODES = 1024, DESCRIPTORS = 512, FIRST_FD = 1000, NAME_BYTES = 64 };
 
 struct wish {                            /* written, not synced */
 	struct wish *next;
@@ -116,9 +116,10 @@ put(struct content *c, size_t at, const char *p, size_t n)
 		c->cap = at + n > 2 * c->cap ? at + n : 2 * c->cap;
 		c->p = mem_grow(c->p, c->cap);
 	}
-	if (at > c->n)
+	if (at > c->n && at > 0)
 		memset(c->p + c->n, 0, at - c->n);
-	memcpy(c->p + at, p, n);
+	if (n)
+		memcpy(c->p + at, p, n);
 	c->n = at + n > c->n ? at + n : c->n;
 }
 
@@ -360,7 +361,8 @@ wish_for(struct inode *i, size_t at, const char *p, size_t n)
 
 	w->at = at;
 	w->n = n;
-	memcpy(w->bytes, p, n);
+	if (n)
+		memcpy(w->bytes, p, n);
 	*i->last = w;
 	i->last = &w->next;
 	put(&i->cache, at, p, n);

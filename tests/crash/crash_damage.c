@@ -1,0 +1,125 @@
+/*
+ * crash_damage: segment files as they are after real work, changed in 1,000 ways: bits, bytes, blocks of
+ * noise or zeros, blocks moved, files cut or exchanged.  No crash; what stands in frames that were not touched is
+ * delivered, byte for byte.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "model.h"
+
+enum { MUTATIONS = 1000, MESSAGES = 60, SLOTS = 12 };
+
+static struct str
+pick_segment(struct model *m, char name[24])
+{
+	for (int tries = 0; tries < 200; tries++) {
+		struct str s;
+
+		snprintf(name, 24, "seg-%08u", (unsigned)(1 + simdisk_draw(m->disk, SLOTS)));
+		s = simdisk_bytes(m->disk, name);
+		if (s.n > 4096)
+			return s;
+	}
+	die("no segments");
+}
+
+static void
+noise(struct model *m, char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (char)simdisk_draw(m->disk, 256);
+}
+
+/* At most this many messages stand in the bytes that were touched. */
+static unsigned
+mutate(struct model *m)
+{
+	char name[24];
+	struct str s = pick_segment(m, name);
+	char *p = (char *)(uintptr_t)s.p;
+	size_t at = simdisk_draw(m->disk, s.n), n = 1 + simdisk_draw(m->disk, 4096);
+
+	n = n < s.n - at ? n : s.n - at;
+	switch (simdisk_draw(m->disk, 7)) {
+	case 0:
+		p[at] ^= (char)(1 << simdisk_draw(m->disk, 8));
+		return at < 4096 ? MESSAGES : 1;
+	case 1:
+		p[at] = (char)~p[at];
+		return at < 4096 ? MESSAGES : 1;
+	case 2:
+		noise(m, p + at, n);
+		break;
+	case 3:
+		memset(p + at, 0, n);
+		break;
+	case 4:
+		memmove(p + at, p + simdisk_draw(m->disk, s.n - n + 1), n);
+		break;
+	case 5:
+		simdisk_truncate(m->disk, name, at);
+		return MESSAGES;
+	default:
+		noise(m, p, simdisk_draw(m->disk, 64));
+		return MESSAGES;
+	}
+	/* bodies of 1,000 bytes and more: so many frames at most are touched by n bytes */
+	return at < 4096 ? MESSAGES : (unsigned)(n / 1000 + 2);
+}
+
+static bool
+run(uint64_t seed, uint64_t *lost)
+{
+	struct model *m = MEM_NEW(struct model);
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	unsigned allowed;
+	bool is_good;
+
+	m->seed = seed;
+	m->disk = simdisk_new(seed);
+	m->last_id = 1 << 18;
+	o.io = simdisk_io(m->disk);
+	is_good = model_open(m, &o);
+	for (int n = 0; n < MESSAGES && is_good; n++) {
+		is_good = model_submit(m, 1000 + simdisk_draw(m->disk, 2000), simdisk_draw(m->disk, 9) == 0);
+		model_turn(m);
+	}
+	model_close(m);
+	allowed = mutate(m);
+	m->may_lose = true;
+	is_good = is_good && model_open(m, &o);
+	if (is_good)
+		model_check(m);
+	if (m->lost > allowed)
+		model_broken(m, "%u messages lost, %u at most were touched", m->lost, allowed);
+	*lost += m->lost;
+	/* and it works on */
+	is_good = is_good && model_submit(m, 10, false);
+	model_turn(m);
+	is_good = is_good && m->acked == MESSAGES + 1 && m->faults == 0;
+	model_close(m);
+	simdisk_free(&m->disk);
+	mem_free(m);
+	return is_good;
+}
+
+int
+main(void)
+{
+	uint64_t lost = 0;
+	int bad = 0;
+
+	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
+	printf("1..1\n");
+	for (uint64_t seed = 1; seed <= MUTATIONS; seed++)
+		if (!run(seed, &lost) && bad++ < 5)
+			printf("# seed %llu failed\n", (unsigned long long)seed);
+	printf("# %d mutations, %llu of %d messages lost with the bytes that were destroyed\n", MUTATIONS,
+	    (unsigned long long)lost, MUTATIONS * MESSAGES);
+	printf("%sok 1 - damaged segments\n", bad || !lost ? "not " : "");
+	return bad != 0;
+}

@@ -1,0 +1,207 @@
+/*
+ * crash_faults: every kind of act of the spool fails once, at every place of a run of work, with every
+ * errno that belongs to it.  A failure may cost commits; it must never be called a success, and the
+ * spool must work afterwards, before and after a power cut.  Then disks that are full for good.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "model.h"
+
+struct fault_row {
+	const char *what;
+	struct simdisk_fault fault;
+	bool must_fail;                  /* at least one commit is refused, over all places */
+	unsigned spread;                 /* how many such acts there are to choose from; 0: many */
+};
+
+static const struct fault_row rows[] = {
+    {"EIO on a write", {SIMDISK_WRITE, 0, 1, EIO}, true, 0},
+    {"EIO on three writes", {SIMDISK_WRITE, 0, 3, EIO}, true, 0},
+    {"EIO on a sync", {SIMDISK_SYNC, 0, 1, EIO}, true, 0},
+    {"EIO on three syncs", {SIMDISK_SYNC, 0, 3, EIO}, true, 0},
+    {"EIO on a directory sync", {SIMDISK_SYNC_DIRECTORY, 0, 1, EIO}, true, 6},
+    {"EIO on a rename", {SIMDISK_RENAME, 0, 1, EIO}, false, 2},
+    {"EIO on an unlink", {SIMDISK_UNLINK, 0, 1, EIO}, false, 3},
+    {"EIO on giving a name", {SIMDISK_NAME, 0, 1, EIO}, true, 5},
+    {"ENOSPC on a write", {SIMDISK_WRITE, 0, 1, ENOSPC}, true, 0},
+    {"ENOSPC on a sync", {SIMDISK_SYNC, 0, 1, ENOSPC}, true, 0},
+    {"EMFILE on an open", {SIMDISK_OPEN, 0, 1, EMFILE}, false, 8},
+    {"ENFILE on ten opens", {SIMDISK_OPEN, 0, 10, ENFILE}, false, 0},
+    {"EIO on everything, ten times", {SIMDISK_DURABLE, 0, 10, EIO}, true, 0},
+};
+
+enum { PLACES = 60, ACTS_BEFORE = 250, ACTS_AFTER = 60 };
+
+struct tally {
+	uint64_t struck;
+	uint64_t refused;
+	unsigned faults;
+};
+
+static void
+work(struct model *m, int acts)
+{
+	for (int n = 0; n < acts; n++)
+		if (!model_act(m))
+			model_turn(m);
+	model_turn(m);
+	model_turn(m);
+}
+
+/* After the trouble: something new must be taken. */
+static void
+expect_work(struct model *m)
+{
+	uint64_t before = m->good;
+
+	simdisk_fail(m->disk, (struct simdisk_fault){0});
+	for (int n = 0; n < 4; n++)
+		model_turn(m);
+	if (!model_submit(m, 500, false))
+		model_broken(m, "refuses to work afterwards: errno %d", errno);
+	model_turn(m);
+	if (m->good == before)
+		model_broken(m, "does not work afterwards");
+}
+
+static void
+reopen(struct model *m, const struct spool_options *o)
+{
+	if (!model_open(m, o)) {
+		model_broken(m, "cannot be opened: errno %d", errno);
+		return;
+	}
+	model_check(m);
+}
+
+static void
+run_place(const struct fault_row *row, uint64_t place, struct tally *t)
+{
+	struct model *m = MEM_NEW(struct model);
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	struct simdisk_fault fault = row->fault;
+
+	m->seed = place;
+	m->disk = simdisk_new(place);
+	m->last_id = 1 << 18;
+	o.io = simdisk_io(m->disk);
+	reopen(m, &o);
+	fault.at = 1 + place % (row->spread ? row->spread : PLACES);
+	simdisk_fail(m->disk, fault);
+	work(m, ACTS_BEFORE);
+	t->struck += simdisk_struck(m->disk);
+	t->refused += m->bad;
+	expect_work(m);
+	work(m, ACTS_AFTER);
+	model_close(m);
+	simdisk_restart(m->disk);
+	if (!m->faults)
+		reopen(m, &o);
+	t->faults += m->faults;
+	model_close(m);
+	simdisk_free(&m->disk);
+	mem_free(m);
+}
+
+static bool
+run_row(const struct fault_row *row)
+{
+	struct tally t = {0};
+
+	for (uint64_t place = 1; place <= PLACES; place++)
+		run_place(row, place, &t);
+	printf("# %s: struck %llu times, %llu commits refused, %u broken promises\n", row->what,
+	    (unsigned long long)t.struck, (unsigned long long)t.refused, t.faults);
+	return t.faults == 0 && t.struck > 0 && (!row->must_fail || t.refused > 0);
+}
+
+/* Nothing is delivered until messages are refused; then statuses must still be taken, all messages
+ * finish, and there is room again. */
+static bool
+run_full_disk(uint64_t seed)
+{
+	struct model *m = MEM_NEW(struct model);
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	bool is_good;
+	int taken = 0;
+
+	m->seed = seed;
+	m->disk = simdisk_new(seed);
+	m->last_id = 1 << 18;
+	simdisk_limit(m->disk, 5 * SPOOL_SEGMENT_MIN + SPOOL_SEGMENT_MIN / 2);
+	o.io = simdisk_io(m->disk);
+	reopen(m, &o);
+	while (taken < 390 && m->bad == 0 && model_submit(m, 1500, false)) {
+		model_turn(m);
+		taken++;
+	}
+	is_good = taken > 50 && taken < 390;
+	m->bad = 0;
+	for (int round = 0; round < 4; round++)
+		model_finish_all(m);
+	is_good &= m->bad == 0;
+	expect_work(m);
+	model_check(m);
+	model_close(m);
+	simdisk_restart(m->disk);
+	reopen(m, &o);
+	is_good &= m->faults == 0;
+	printf("# full disk: %d messages taken, then refused; all finished\n", taken);
+	model_close(m);
+	simdisk_free(&m->disk);
+	mem_free(m);
+	return is_good;
+}
+
+/* Below the free share messages are refused, and statuses are not. */
+static bool
+run_low_disk(void)
+{
+	struct model *m = MEM_NEW(struct model);
+	struct spool_options o = {
+	    .segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true, .minimum_free_percent = 50};
+	bool is_good;
+
+	m->disk = simdisk_new(1);
+	m->last_id = 1 << 18;
+	simdisk_limit(m->disk, 16 * SPOOL_SEGMENT_MIN);
+	o.io = simdisk_io(m->disk);
+	reopen(m, &o);
+	is_good = model_submit(m, 100, false);
+	model_turn(m);
+	simdisk_limit(m->disk, SPOOL_SEGMENT_MIN + SPOOL_SEGMENT_MIN / 2);
+	is_good &= spool_admits(m->spool) == ENOSPC && !model_submit(m, 100, false) && errno == ENOSPC;
+	model_finish_all(m);
+	model_check(m);
+	is_good &= m->bad == 0 && m->faults == 0;
+	simdisk_limit(m->disk, 16 * SPOOL_SEGMENT_MIN);
+	expect_work(m);
+	is_good &= m->faults == 0;
+	model_close(m);
+	simdisk_free(&m->disk);
+	mem_free(m);
+	return is_good;
+}
+
+int
+main(void)
+{
+	size_t count = sizeof rows / sizeof rows[0];
+	bool all = true;
+
+	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
+	printf("1..%zu\n", count + 2);
+	for (size_t i = 0; i < count + 2; i++) {
+		bool good = i < count ? run_row(&rows[i]) : i == count ? run_full_disk(7) : run_low_disk();
+
+		printf("%sok %zu - %s\n", good ? "" : "not ", i + 1,
+		    i < count ? rows[i].what : i == count ? "a full disk" : "less than the free share");
+		all &= good;
+	}
+	return !all;
+}
