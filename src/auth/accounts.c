@@ -1,7 +1,8 @@
 /*
- * accounts: prepared statements on one connection.  Rollback journal and synchronous=EXTRA: what
- * returned is on the disk, the journal's directory entry included.  Exclusive locking makes the
- * connection the only one, and lets a lookup be served from SQLite's own pages without a system call.
+ * accounts: prepared statements on one connection. Rollback journal and synchronous=EXTRA: what
+ * returned is on the disk, the journal's directory entry included. Exclusive locking makes the
+ * connection the only one, and lets a lookup be served from SQLite's own pages without a system
+ * call.
  */
 #include "auth/accounts.h"
 
@@ -193,7 +194,8 @@ change(struct accounts *a, enum statement which, struct str name, struct str tex
 }
 
 static enum accounts_result
-change_secret(struct accounts *a, enum statement which, struct str name, const struct secret *secret)
+change_secret(
+    struct accounts *a, enum statement which, struct str name, const struct secret *secret)
 {
 	char text[SECRET_TEXT_BYTES];
 	enum accounts_result result;
@@ -314,9 +316,10 @@ set_up(struct accounts *a)
 
 	sqlite3_extended_result_codes(a->db, 0);
 	sqlite3_busy_timeout(a->db, BUSY_MS);
-	r = run(a->db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=DELETE;"
-		       "PRAGMA synchronous=EXTRA; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;"
-		       "PRAGMA secure_delete=ON; PRAGMA cell_size_check=ON; BEGIN EXCLUSIVE");
+	r = run(a->db,
+	    "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=DELETE; PRAGMA synchronous=EXTRA;"
+	    "PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA secure_delete=ON;"
+	    "PRAGMA cell_size_check=ON; BEGIN EXCLUSIVE");
 	if (r == SQLITE_OK)
 		r = make_schema(a);
 	if (r == SQLITE_OK)
@@ -339,7 +342,8 @@ accounts_open(const char *directory, char error_out[ACCOUNTS_ERROR_BYTES])
 	mode_t mask;
 	int r;
 
-	/* the directory may be reached through links; the file may be none (SQLite would refuse both) */
+	/* the directory may be reached through links; the file may be none (SQLite would refuse
+	 * both) */
 	snprintf(path, sizeof path, "%s/accounts.db", realpath(directory, real) ? real : directory);
 	mask = umask(0777 & ~ACCOUNTS_FILE_MODE);
 	r = sqlite3_open_v2(path, &a->db,

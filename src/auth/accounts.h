@@ -30,7 +30,8 @@ struct account {
 	int64_t suspended_ms;
 };
 
-/* Opens, and makes when absent.  NULL: error_out says why, errno is EBUSY when another process has it. */
+/* Opens, and makes when absent. NULL: error_out says why, errno is EBUSY when another process
+ * has it. */
 struct accounts *accounts_open(const char *directory, char error_out[ACCOUNTS_ERROR_BYTES]);
 void accounts_close(struct accounts **a);
 /* Of the last ACCOUNTS_BROKEN. */
@@ -41,11 +42,14 @@ struct str accounts_key(const struct accounts *a);
 /* The count that most accounts have; 0: there are none. */
 uint32_t accounts_usual_iterations(const struct accounts *a);
 
-enum accounts_result accounts_find(struct accounts *a, struct str name, struct account *out) MUST_USE;
-enum accounts_result accounts_add(struct accounts *a, struct str name, const struct secret *s) MUST_USE;
+enum accounts_result accounts_find(
+    struct accounts *a, struct str name, struct account *out) MUST_USE;
+enum accounts_result accounts_add(
+    struct accounts *a, struct str name, const struct secret *s) MUST_USE;
 enum accounts_result accounts_set_secret(
     struct accounts *a, struct str name, const struct secret *s) MUST_USE;
-enum accounts_result accounts_suspend(struct accounts *a, struct str name, struct str reason) MUST_USE;
+enum accounts_result accounts_suspend(
+    struct accounts *a, struct str name, struct str reason) MUST_USE;
 enum accounts_result accounts_resume(struct accounts *a, struct str name) MUST_USE;
 enum accounts_result accounts_remove(struct accounts *a, struct str name) MUST_USE;
 

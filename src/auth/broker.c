@@ -111,7 +111,8 @@ follow_up(struct broker *b, const struct message_admin *m)
 {
 	struct claim target;
 
-	if (!users_is_change(m->verb) || !claim_user(message_values_get(m->values, "name"), &target))
+	if (!users_is_change(m->verb) ||
+	    !claim_user(message_values_get(m->values, "name"), &target))
 		return;
 	b->changes++;
 	if (users_is_void(m->verb))
@@ -299,8 +300,9 @@ broker_prepare(struct role *r, struct sandbox *sandbox)
 	if (!b->directory)
 		b->directory = mem_text(r->conf->state_directory.p, r->conf->state_directory.n);
 	b->paths[0] = (struct sandbox_path){.path = "/dev/urandom"};
-	b->paths[1] = (struct sandbox_path){
-	    .path = b->directory_fd < 0 ? b->directory : NULL, .fd = b->directory_fd, .may_write = true};
+	b->paths[1] = (struct sandbox_path){.fd = b->directory_fd, .may_write = true};
+	if (b->directory_fd < 0)
+		b->paths[1].path = b->directory;
 	sandbox->paths = b->paths;
 	sandbox->path_count = sizeof b->paths / sizeof *b->paths;
 }

@@ -30,7 +30,8 @@ bool claim_plain(struct str message, struct claim *out) MUST_USE;
 bool claim_scram(struct str message, struct claim *out) MUST_USE;
 /* LOGIN's first answer. */
 bool claim_user(struct str name, struct claim *out) MUST_USE;
-/* A login name as accounts bear it: 1 to 255 bytes of UTF-8 without controls or blanks at an end. */
+/* A login name as accounts bear it: 1 to 255 bytes of UTF-8 without controls or blanks at an
+ * end. */
 bool claim_is_name(struct str name) MUST_USE;
 /* 1 to 1024 bytes, no NUL, CR or LF. */
 bool claim_is_password(struct str password) MUST_USE;
@@ -41,8 +42,8 @@ claim_name(const struct claim *c)
 	return str_make(c->user, c->user_n);
 }
 
-/* Where a client counts: its IPv4 address (4 bytes) or IPv6 /64 (8 bytes); a view of out.  Text that is no
- * address (there is none) counts as one network. */
+/* Where a client counts: its IPv4 address (4 bytes) or IPv6 /64 (8 bytes); a view of out. Text
+ * that is no address (there is none) counts as one network. */
 struct str claim_network(struct str client, char out[CLAIM_NETWORK_BYTES]);
 
 #endif

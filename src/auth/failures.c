@@ -72,7 +72,8 @@ failures_count(
 }
 
 uint64_t
-failures_add(struct failures *f, enum failures_of what, struct str name, struct failures_limit limit)
+failures_add(
+    struct failures *f, enum failures_of what, struct str name, struct failures_limit limit)
 {
 	uint64_t id = who(what, name);
 	struct bucket *set = f->buckets[id % SETS], *to = set;

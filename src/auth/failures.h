@@ -26,7 +26,8 @@ uint64_t failures_add(
 uint64_t failures_count(
     const struct failures *f, enum failures_of what, struct str name, struct failures_limit limit)
     MUST_USE;
-/* How long the answer to the n-th failure waits: half a second, doubled each time, ten seconds at most. */
+/* How long the answer to the n-th failure waits: half a second, doubled each time, ten seconds
+ * at most. */
 int64_t failures_delay_ms(uint64_t n);
 
 #endif

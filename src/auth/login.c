@@ -1,10 +1,10 @@
 /*
- * login: PLAIN and LOGIN are read here to the end, so that a check that was good a moment ago needs
- * no worker; SCRAM is only looked at for the name and goes step by step through one worker.
+ * login: PLAIN and LOGIN are read here to the end, so that a check that was good a moment ago
+ * needs no worker; SCRAM is only looked at for the name and goes step by step through one worker.
  *
- * What a stranger hears never tells whether the account exists or is suspended: an unknown name gets
- * a made-up secret, a suspended one its own salt with keys that nothing fits, and then everything
- * takes the same way.  The reason stands in the log only.
+ * What a stranger hears never tells whether the account exists or is suspended: an unknown name
+ * gets a made-up secret, a suspended one its own salt with keys that nothing fits, and then
+ * everything takes the same way. The reason stands in the log only.
  */
 #include "auth/login.h"
 
@@ -126,8 +126,8 @@ is_known_good(const struct login *l)
 	    cache_has(l->broker->cache, claim_name(&l->claim), password_of(l));
 }
 
-/* The stored secret, or one that nothing fits, made in the same steps for every name; false: the store is
- * broken.  An unknown name shows the iteration count that most accounts have. */
+/* The stored secret, or one that nothing fits, made in the same steps for every name; false:
+ * the store is broken. An unknown name shows the iteration count that most accounts have. */
 static bool
 choose_secret(struct login *l)
 {
@@ -153,8 +153,8 @@ choose_secret(struct login *l)
 	return true;
 }
 
-/* A password or suspension that changed while the worker was at work counts already: the account as it is
- * now must be the one that was checked.  ACCOUNTS_NONE when it is not. */
+/* A password or suspension that changed while the worker was at work counts already: the
+ * account as it is now must be the one that was checked. ACCOUNTS_NONE when it is not. */
 static enum accounts_result
 look_again(const struct login *l)
 {
@@ -219,7 +219,8 @@ on_checked(struct pool_job *job, const struct message_check_answer *m, const cha
 	}
 }
 
-/* While it waited, another session may have proved the same password, or its network gone too far. */
+/* While it waited, another session may have proved the same password, or its network gone too
+ * far. */
 static bool
 settle(struct pool_job *job)
 {
@@ -252,7 +253,8 @@ check(struct login *l)
 	    .second = is_login ? str_make(l->message.p, l->message.n) : STR(""),
 	    .hostname = l->hostname,
 	    .binding = l->binding,
-	    .plus_offered = l->binding.n > 0 && is_offered(login_conf(l), STR("SCRAM-SHA-256-PLUS")),
+	    .plus_offered =
+		l->binding.n > 0 && is_offered(login_conf(l), STR("SCRAM-SHA-256-PLUS")),
 	    .user = claim_name(&l->claim),
 	    .secret = str_of(l->secret_text),
 	};
@@ -336,7 +338,8 @@ describe(struct login *l, const struct message_auth_start *m)
 }
 
 void
-login_start(struct broker *b, struct channel *from, uint32_t call, const struct message_auth_start *m)
+login_start(
+    struct broker *b, struct channel *from, uint32_t call, const struct message_auth_start *m)
 {
 	struct login *l = map_get(b->logins, key_of(&m->session));
 

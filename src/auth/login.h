@@ -1,6 +1,7 @@
 /*
- * login: one client's AUTH in the broker, from its start to the answer: who it claims to be, whether
- * that was checked lately, the check by a worker, the count of failures, the line in the log.
+ * login: one client's AUTH in the broker, from its start to the answer: who it claims to be,
+ * whether that was checked lately, the check by a worker, the count of failures, the line in the
+ * log.
  */
 #ifndef AUTH_LOGIN_H
 #define AUTH_LOGIN_H
@@ -61,7 +62,8 @@ void login_step(
     struct broker *b, struct channel *from, uint32_t call, const struct message_auth_step *m);
 void login_cancel(struct broker *b, struct channel *from, const struct message_auth_cancel *m);
 
-/* `test auth`: a real check of values user and password, not cached and not counted; answered with rows. */
+/* `test auth`: a real check of values user and password, not cached and not counted; answered
+ * with rows. */
 void login_test(struct broker *b, struct channel *from, uint32_t call, struct str values);
 
 /* Nobody there will hear: NULL is everybody. */

@@ -1,6 +1,6 @@
 /*
- * pool: a job is HELD (its network has enough in the queue), QUEUED (any worker may take it, or, for
- * a later step, just its own), RUNNING, or RESTING between two steps of its client.
+ * pool: a job is HELD (its network has enough in the queue), QUEUED (any worker may take it, or,
+ * for a later step, just its own), RUNNING, or RESTING between two steps of its client.
  */
 #include "auth/pool.h"
 

@@ -1,7 +1,8 @@
 /*
- * pool: the broker's workers.  Each does one step at a time; a conversation of several steps stays
- * with the worker that began it.  What waits is bounded, in all and per client network, so that one
- * network cannot fill the queue for the others.  A worker that holds a step for too long is given up.
+ * pool: the broker's workers. Each does one step at a time; a conversation of several steps stays
+ * with the worker that began it. What waits is bounded, in all and per client network, so that
+ * one network cannot fill the queue for the others. A worker that holds a step for too long is
+ * given up.
  */
 #ifndef AUTH_POOL_H
 #define AUTH_POOL_H
@@ -19,7 +20,8 @@ struct pool_job;
 struct pool_worker;
 struct pool_network;
 
-/* answer NULL: no worker could, `trouble` says why, and the job has left the pool.  The job may be freed. */
+/* answer NULL: no worker could, `trouble` says why, and the job has left the pool. The job may
+ * be freed. */
 typedef void pool_done_fn(
     struct pool_job *job, const struct message_check_answer *answer, const char *trouble);
 /* The job has waited: true when it was settled (and has left the pool) without a worker. */

@@ -1,7 +1,7 @@
 /*
  * sasl: callbacks find their talk through the connection's own callback list, never through
- * variables of the file.  The library has process-wide state and must be initialised once: hence the
- * one pthread_once, which also serves the roles that are threads.
+ * variables of the file. The library has process-wide state and must be initialised once: hence
+ * the one pthread_once, which also serves the roles that are threads.
  */
 #include "auth/sasl.h"
 
@@ -137,7 +137,8 @@ make_canonical(sasl_conn_t *conn, void *context, const char *in, unsigned in_n, 
 
 /* Our property plugin: it knows the one secret of the talk that asks. */
 static int
-look_up(void *context, sasl_server_params_t *server, unsigned flags, const char *user, unsigned user_n)
+look_up(
+    void *context, sasl_server_params_t *server, unsigned flags, const char *user, unsigned user_n)
 {
 	const sasl_utils_t *utils = server->utils;
 	const struct propval *p = utils->prop_get(server->propctx);
@@ -267,7 +268,8 @@ judge(struct sasl_talk *t, int r)
 	case SASL_NOTINIT:
 	case SASL_TRYAGAIN:
 	case SASL_UNAVAIL:
-		/* a wrong password may also come out as one of these, from the verifiers tried next */
+		/* a wrong password may also come out as one of these, from the verifiers tried
+		 * next */
 		return t->was_asked ? SASL_TALK_NO : SASL_TALK_BROKEN;
 	default:
 		return SASL_TALK_NO;
@@ -315,7 +317,8 @@ sasl_talk_check(const struct sasl_login *login, struct str first, struct str sec
 
 	if (!is_plain && !str_eq(login->mechanism, STR("LOGIN")))
 		return SASL_TALK_BROKEN;
-	/* of a name that it must not accept, the library's LOGIN would keep the password in lost memory */
+	/* of a name that it must not accept, the library's LOGIN would keep the password in
+	 * lost memory */
 	if (!is_plain && !str_ieq(first, login->user))
 		return SASL_TALK_NO;
 	t = talk_new(login);
@@ -331,7 +334,8 @@ sasl_talk_check(const struct sasl_login *login, struct str first, struct str sec
 	return result == SASL_TALK_GO_ON ? SASL_TALK_BROKEN : result;
 }
 
-/* RFC 5802 section 6: the binding must be what both sides offered; "y" after an offer is a downgrade. */
+/* RFC 5802 section 6: the binding must be what both sides offered; "y" after an offer is a
+ * downgrade. */
 static bool
 is_bound_rightly(const struct sasl_login *login, const struct claim *claim, bool is_plus)
 {

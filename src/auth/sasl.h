@@ -23,8 +23,8 @@ struct sasl_login {
 	struct str secret;    /* as secret_text writes it */
 };
 
-/* Once per process, before any sandbox: loads the plugins and what they load late, by a login of each mechanism
- * that must fail in the right way.  0, or -1 (logged). */
+/* Once per process, before any sandbox: loads the plugins and what they load late, by a login
+ * of each mechanism that must fail in the right way. 0, or -1 (logged). */
 int sasl_talk_prepare(void) MUST_USE;
 
 /* PLAIN in one message, LOGIN in two: the whole check.  YES, NO or BROKEN. */

@@ -32,7 +32,8 @@ secret_derive(struct secret *s, struct str password)
 
 	if (password.n == 0 || password.n > PASSWORD_MAX)
 		return false;
-	ok = gnutls_pbkdf2(GNUTLS_MAC_SHA256, &key, &salt, s->iterations, salted, sizeof salted) == 0 &&
+	ok = gnutls_pbkdf2(
+		 GNUTLS_MAC_SHA256, &key, &salt, s->iterations, salted, sizeof salted) == 0 &&
 	    hmac(key_str(salted), STR("Client Key"), client) &&
 	    gnutls_hash_fast(GNUTLS_DIG_SHA256, client, sizeof client, s->stored_key) == 0 &&
 	    hmac(key_str(salted), STR("Server Key"), s->server_key);

@@ -36,9 +36,10 @@ bool secret_derive(struct secret *s, struct str password) MUST_USE;
 /* Compares in constant time after the full derivation; false also when it fails. */
 bool secret_fits(const struct secret *s, struct str password) MUST_USE;
 
-/* For a name that no account has: the same salt each time (from the installation's key), and keys that
- * no password gives. */
-void secret_fake(struct str installation_key, struct str user, uint32_t iterations, struct secret *out);
+/* For a name that no account has: the same salt each time (from the installation's key), and
+ * keys that no password gives. */
+void secret_fake(
+    struct str installation_key, struct str user, uint32_t iterations, struct secret *out);
 /* Keys that no password gives, in place of the real ones; the salt stays. */
 void secret_spoil(struct secret *s, struct str installation_key, struct str user);
 

@@ -56,7 +56,8 @@ read_secret(struct run *r, struct secret *out)
 
 static uint8_t
 with_secret(struct run *r,
-    enum accounts_result (*fn)(struct accounts *, struct str, const struct secret *), const char *done)
+    enum accounts_result (*fn)(struct accounts *, struct str, const struct secret *),
+    const char *done)
 {
 	struct secret secret;
 	uint8_t code;
@@ -223,7 +224,7 @@ users_run(struct accounts *a, struct str verb, struct str values, const struct u
 	}
 	if (v->flags & NAMED) {
 		if (!claim_user(message_values_get(values, "name"), &claim)) {
-			buf_addz(out->text, "a login name is 1 to 255 bytes of UTF-8 without controls");
+			buf_addz(out->text, "a login name has 1 to 255 bytes, no controls");
 			return USERS_DATA;
 		}
 		r.name = claim_name(&claim);

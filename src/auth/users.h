@@ -1,8 +1,8 @@
 /*
  * users: the operator's verbs on accounts: user.add, user.password, user.list, user.show,
- * user.suspend, user.resume, user.remove.  The broker runs them for the tool while the daemon is on;
- * the tool runs the same code on the store itself while it is off.  Passwords never come here: the
- * tool makes the secret (secret_make) and sends that.
+ * user.suspend, user.resume, user.remove. The broker runs them for the tool while the daemon is
+ * on; the tool runs the same code on the store itself while it is off. Passwords never come here:
+ * the tool makes the secret (secret_make) and sends that.
  */
 #ifndef AUTH_USERS_H
 #define AUTH_USERS_H
@@ -26,11 +26,12 @@ enum users_exit {
 struct users_out {
 	void (*row)(struct str values, void *arg); /* keyed list, see ipc/message.h */
 	void *arg;
-	struct buf *text; /* one line for the operator, without a newline; with a ceiling of its own */
+	struct buf *text; /* one line for the operator, without its newline */
 };
 
-/* verb as above; values: name, secret (user.add, user.password), reason (user.suspend).  Rows carry name,
- * state (active, suspended), reason, created, password_changed, suspended, iterations.  Returns enum users_exit. */
+/* verb as above; values: name, secret (user.add, user.password), reason (user.suspend). Rows
+ * carry name, state (active, suspended), reason, created, password_changed, suspended,
+ * iterations. Returns enum users_exit. */
 uint8_t users_run(
     struct accounts *a, struct str verb, struct str values, const struct users_out *out) MUST_USE;
 
@@ -42,12 +43,14 @@ bool users_is_void(struct str verb);
 /* After it, the user's sessions end. */
 bool users_is_end(struct str verb);
 
-/* For the tool: the directory is made when it is missing (0700), and what is made belongs to uid and gid when
- * the caller is root.  NULL: text says why; errno EBUSY: the daemon has it open. */
+/* For the tool: the directory is made when it is missing (0700), and what is made belongs to
+ * uid and gid when the caller is root. NULL: text says why; errno EBUSY: the daemon has it
+ * open. */
 struct accounts *users_open(const char *directory, uid_t uid, gid_t gid, struct buf *text);
 
 enum { USERS_PASSWORD_BYTES = 32 };
-/* A password of 100 random bits for `--generate`: groups of five letters and digits; returns out. */
+/* A password of 100 random bits for `--generate`: groups of five letters and digits; returns
+ * out. */
 char *users_generate(char out[USERS_PASSWORD_BYTES]);
 
 #endif

@@ -174,6 +174,7 @@ failure_limit(const struct login *l)
 void
 verdict_no(struct login *l)
 {
+	struct failures_limit limit = failure_limit(l);
 	uint64_t user, network;
 	struct timeval wait;
 	int64_t ms;
@@ -189,8 +190,8 @@ verdict_no(struct login *l)
 		login_end(l);
 		return;
 	}
-	user = failures_add(l->broker->failures, FAILURES_OF_USER, claim_name(&l->claim), failure_limit(l));
-	network = failures_add(l->broker->failures, FAILURES_OF_NETWORK, l->network, failure_limit(l));
+	user = failures_add(l->broker->failures, FAILURES_OF_USER, claim_name(&l->claim), limit);
+	network = failures_add(l->broker->failures, FAILURES_OF_NETWORK, l->network, limit);
 	ms = failures_delay_ms(user > network ? user : network);
 	wait = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 	l->state = LOGIN_DELAYED;
@@ -204,6 +205,8 @@ verdict_is_throttled(const struct login *l)
 {
 	struct failures_limit limit = failure_limit(l);
 
-	return limit.count && !l->is_test &&
-	    failures_count(l->broker->failures, FAILURES_OF_NETWORK, l->network, limit) >= limit.count;
+	if (limit.count == 0 || l->is_test)
+		return false;
+	return failures_count(l->broker->failures, FAILURES_OF_NETWORK, l->network, limit) >=
+	    limit.count;
 }

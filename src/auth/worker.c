@@ -179,7 +179,8 @@ worker_prepare(struct role *r, struct sandbox *sandbox)
 	worker_of(r)->has_sasl = sasl_talk_prepare() == 0;
 }
 
-/* Without /dev/urandom Cyrus goes on silently with time and process number in place of randomness. */
+/* Without /dev/urandom Cyrus goes on silently with time and process number in place of
+ * randomness. */
 static bool
 has_random(void)
 {

@@ -1,4 +1,5 @@
-/* The store: what it keeps, who else may have it, what happens when it is damaged or cut off; the verbs. */
+/* The store: what it keeps, who else may have it, what happens when it is damaged or cut off;
+ * the verbs. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>

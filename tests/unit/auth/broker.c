@@ -314,7 +314,8 @@ Test(broker, guessing_is_slowed_then_stopped, .timeout = 120)
 	rig_free(&r);
 }
 
-/* All say their last word before the first has failed: what comes after the limit hears no more than 421. */
+/* All say their last word before the first has failed: what comes after the limit hears no more
+ * than 421. */
 Test(broker, guesses_sent_at_once, .timeout = 60)
 {
 	enum { MANY = 4 };
