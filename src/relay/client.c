@@ -19,7 +19,7 @@ got_greeting(struct client *c, const struct status *r, uint32_t about)
 	(void)about;
 	if (r->code != 220)
 		return status_is_ok(r) ? client_confused(c, "the greeting")
-				       : client_fail(c, r, REASON_REFUSED);
+		                       : client_fail(c, r, REASON_REFUSED);
 	c->next = PHASE_EHLO;
 	return CLIENT_WAIT;
 }
@@ -45,7 +45,8 @@ session_stands(struct client *c)
 static enum client_step
 tls_is_missing(struct client *c)
 {
-	struct status s = status_make(450, "4.7.4", "TLS is required, but the host does not offer STARTTLS");
+	struct status s =
+	    status_make(450, "4.7.4", "TLS is required, but the host does not offer STARTTLS");
 
 	return client_fail(c, &s, REASON_TLS);
 }
@@ -59,7 +60,7 @@ begin_auth(struct client *c)
 	if (!c->is_secure || !c->is_verified)
 		s = status_make(450, "4.7.5", "the host is not verified: no credentials are sent");
 	else if (!(c->extensions.has & EXT_AUTH) ||
-	    !login_begin(&c->login, c->extensions.auth, c->o.username, c->o.password, NULL))
+	         !login_begin(&c->login, c->extensions.auth, c->o.username, c->o.password, NULL))
 		s = status_make(450, "4.7.0", "the host offers no way to log in that we know");
 	else {
 		c->next = PHASE_AUTH;
@@ -77,7 +78,8 @@ got_ehlo(struct client *c, const struct status *r, uint32_t about)
 		return CLIENT_WAIT;
 	}
 	if (r->code != 250)
-		return status_is_ok(r) ? client_confused(c, "EHLO") : client_fail(c, r, REASON_REFUSED);
+		return status_is_ok(r) ? client_confused(c, "EHLO")
+		                       : client_fail(c, r, REASON_REFUSED);
 	if (!c->is_secure && c->o.tls != CLIENT_TLS_NEVER && (c->extensions.has & EXT_STARTTLS)) {
 		c->next = PHASE_STARTTLS;
 		return CLIENT_WAIT;
@@ -101,7 +103,8 @@ got_helo(struct client *c, const struct status *r, uint32_t about)
 {
 	(void)about;
 	if (r->code != 250)
-		return status_is_ok(r) ? client_confused(c, "HELO") : client_fail(c, r, REASON_REFUSED);
+		return status_is_ok(r) ? client_confused(c, "HELO")
+		                       : client_fail(c, r, REASON_REFUSED);
 	if (c->o.tls == CLIENT_TLS_MUST)
 		return tls_is_missing(c);
 	return c->o.username.n ? begin_auth(c) : session_stands(c);
@@ -194,7 +197,7 @@ answer_challenge(struct client *c)
 	buf_init(&challenge, LOGIN_TOKEN_MAX);
 	buf_init(&token, LOGIN_TOKEN_MAX);
 	ok = decode_base64(&challenge, str_trim(buf_str(&c->reply.text))) &&
-	    login_step(&c->login, buf_str(&challenge), &token);
+	     login_step(&c->login, buf_str(&challenge), &token);
 	if (ok)
 		add_token(c, &token);
 	buf_clear(&token);
@@ -237,20 +240,20 @@ client_quit(struct client *c)
 #define PATIENCE(x) offsetof(struct client_patience, x)
 
 static const struct phase_row phases[PHASES] = {
-	/* phase            name        patience                says          hears */
-	[PHASE_NONE] = {"idle", PATIENCE(mail_ms), NULL, NULL},
-	[PHASE_GREETING] = {"greeting", PATIENCE(greeting_ms), NULL, got_greeting},
-	[PHASE_EHLO] = {"EHLO", PATIENCE(ehlo_ms), say_ehlo, got_ehlo},
-	[PHASE_HELO] = {"HELO", PATIENCE(ehlo_ms), say_helo, got_helo},
-	[PHASE_STARTTLS] = {"STARTTLS", PATIENCE(ehlo_ms), say_starttls, got_starttls},
-	[PHASE_AUTH] = {"AUTH", PATIENCE(ehlo_ms), say_auth, got_auth},
-	[PHASE_RSET] = {"RSET", PATIENCE(mail_ms), say_rset, got_rset},
-	[PHASE_MAIL] = {"MAIL", PATIENCE(mail_ms), say_mail, got_mail},
-	[PHASE_RCPT] = {"RCPT", PATIENCE(rcpt_ms), say_rcpt, got_rcpt},
-	[PHASE_DATA] = {"DATA", PATIENCE(data_ms), say_data, got_data},
-	[PHASE_BDAT] = {"BDAT", PATIENCE(body_ms), say_bdat, NULL},
-	[PHASE_FINAL] = {"final", PATIENCE(final_ms), NULL, got_final},
-	[PHASE_QUIT] = {"QUIT", PATIENCE(mail_ms), NULL, NULL},
+    /* phase            name        patience                says          hears */
+    [PHASE_NONE] = {"idle", PATIENCE(mail_ms), NULL, NULL},
+    [PHASE_GREETING] = {"greeting", PATIENCE(greeting_ms), NULL, got_greeting},
+    [PHASE_EHLO] = {"EHLO", PATIENCE(ehlo_ms), say_ehlo, got_ehlo},
+    [PHASE_HELO] = {"HELO", PATIENCE(ehlo_ms), say_helo, got_helo},
+    [PHASE_STARTTLS] = {"STARTTLS", PATIENCE(ehlo_ms), say_starttls, got_starttls},
+    [PHASE_AUTH] = {"AUTH", PATIENCE(ehlo_ms), say_auth, got_auth},
+    [PHASE_RSET] = {"RSET", PATIENCE(mail_ms), say_rset, got_rset},
+    [PHASE_MAIL] = {"MAIL", PATIENCE(mail_ms), say_mail, got_mail},
+    [PHASE_RCPT] = {"RCPT", PATIENCE(rcpt_ms), say_rcpt, got_rcpt},
+    [PHASE_DATA] = {"DATA", PATIENCE(data_ms), say_data, got_data},
+    [PHASE_BDAT] = {"BDAT", PATIENCE(body_ms), say_bdat, NULL},
+    [PHASE_FINAL] = {"final", PATIENCE(final_ms), NULL, got_final},
+    [PHASE_QUIT] = {"QUIT", PATIENCE(mail_ms), NULL, NULL},
 };
 
 /* ---- the machine ---- */
@@ -303,7 +306,7 @@ static enum client_step
 speak(struct client *c, enum client_step step)
 {
 	while (step == CLIENT_WAIT && c->next != PHASE_NONE &&
-	    (client_expected(c) == 0 || transaction_may_pipeline(c, c->next)))
+	       (client_expected(c) == 0 || transaction_may_pipeline(c, c->next)))
 		c->next = phases[c->next].says(c);
 	if (step == CLIENT_WAIT && c->t.message && client_expected(c) == 0) {
 		c->t.message = NULL;
@@ -399,7 +402,8 @@ client_lost(struct client *c, const struct status *why, const char *reason)
 enum client_step
 client_expired(struct client *c)
 {
-	struct status s = status_make(451, "4.4.2", "the host did not answer in time (%s)", client_phase(c));
+	struct status s =
+	    status_make(451, "4.4.2", "the host did not answer in time (%s)", client_phase(c));
 
 	return client_lost(c, &s, REASON_TIMEOUT);
 }

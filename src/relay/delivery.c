@@ -15,8 +15,8 @@ delivery_init(struct delivery *d, const struct site *site)
 	*d = (struct delivery){.site = site};
 }
 
-/* Only when every host has refused for good is that the answer; and what a host said tells more than
- * that it could not be reached. */
+/* Only when every host has refused for good is that the answer; and what a host said tells more
+ * than that it could not be reached. */
 static unsigned
 rank(const struct status *s, const char *reason)
 {
@@ -106,8 +106,8 @@ nothing_usable(struct delivery *d, const struct resolver_answer *a)
 	struct status s;
 
 	if (a->count)
-		s = status_make(550, "5.4.4", "%s has only addresses that are not on the public Internet",
-		    delivery_host(d));
+		s = status_make(550, "5.4.4",
+		    "%s has only addresses that are not on the public Internet", delivery_host(d));
 	else
 		s = status_make(550, d->site->is_implicit ? "5.1.2" : "5.4.4", "%s has no address",
 		    delivery_host(d));
@@ -192,7 +192,7 @@ bool
 delivery_may_fall_back(const struct delivery *d)
 {
 	return d->site->route->tls == ROUTE_TLS_OPPORTUNISTIC && !d->in_clear &&
-	    d->site->route->username.n == 0;
+	       d->site->route->username.n == 0;
 }
 
 void

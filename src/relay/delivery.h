@@ -1,6 +1,6 @@
 /*
- * delivery: which host next.  A cursor over a site's hosts and their addresses; it remembers the best
- * of what went wrong, and says in the end what all of it means.  Pure.
+ * delivery: which host next.  A cursor over a site's hosts and their addresses; it remembers the
+ * best of what went wrong, and says in the end what all of it means.  Pure.
  */
 #ifndef RELAY_DELIVERY_H
 #define RELAY_DELIVERY_H
@@ -26,7 +26,7 @@ struct delivery {
 	bool without_chunking; /* the host cannot do it */
 	struct status status;  /* the best so far, see note() */
 	const char *reason;
-	size_t host_of_status; /* who said so */
+	size_t host_of_status;                     /* who said so */
 	struct resolver_address address_of_status; /* len 0: none was known */
 };
 

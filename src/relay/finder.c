@@ -1,5 +1,6 @@
 /*
- * finder: the memory is emptied when it is full; a DNS answer is at hand in the resolver's own cache.
+ * finder: the memory is emptied when it is full; a DNS answer is at hand in the resolver's own
+ * cache.
  */
 #include "relay/finder.h"
 

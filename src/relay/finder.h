@@ -1,6 +1,6 @@
 /*
- * finder: domain -> site, by configuration and DNS, remembered as long as DNS allows.  What it finds is
- * counted and keeps the configuration it was found with.
+ * finder: domain -> site, by configuration and DNS, remembered as long as DNS allows.  What it
+ * finds is counted and keeps the configuration it was found with.
  */
 #ifndef RELAY_FINDER_H
 #define RELAY_FINDER_H

@@ -8,8 +8,8 @@
 
 enum { IDN_BYTES = 256 };
 
-/* A-labels, lower case, zero-terminated; ASCII names only become lower case.  False: no such name can
- * exist. */
+/* A-labels, lower case, zero-terminated; ASCII names only become lower case.  False: no such name
+ * can exist. */
 bool idn_to_ascii(struct str domain, char out[IDN_BYTES]) MUST_USE;
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * job: the steps stand in the order in which they happen.  A job asks one thing at a time, and frees
- * itself after its last result.
+ * job: the steps stand in the order in which they happen.  A job asks one thing at a time, and
+ * frees itself after its last result.
  */
 #include "relay/job.h"
 
@@ -25,7 +25,7 @@ struct job {
 	int body_fd;
 	int64_t began_ms;
 	bool was_looked_at;
-	bool is_fresh;     /* idle connections are not tried again */
+	bool is_fresh; /* idle connections are not tried again */
 	bool is_sending;
 	struct finder_ask *ask;
 	struct resolver_query *query;
@@ -190,7 +190,8 @@ connect_host(struct job *j)
 	struct status s;
 
 	if (!o.tls && o.level != CLIENT_TLS_NEVER) {
-		s = status_make(451, "4.3.5", "the certificates of this route's ca_file are not loaded");
+		s = status_make(
+		    451, "4.3.5", "the certificates of this route's ca_file are not loaded");
 		finish(j, &s, REASON_TLS);
 		return;
 	}
@@ -338,7 +339,8 @@ take_numbers(struct job *j)
 	j->numbers = ARENA_ARRAY(&j->arena, uint32_t, count + 1);
 	for (size_t i = 0; i < count; i++) {
 		const unsigned char *p = (const unsigned char *)j->m.numbers.p + 4 * i;
-		uint32_t n = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+		uint32_t n =
+		    p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 
 		if (n == 0 || n > j->envelope.recipient_count)
 			return false;
@@ -376,7 +378,8 @@ job_begin(struct yard *y, const struct message_deliver *m, int fd)
 	y->job_count++;
 	copy_message(j, m);
 	if (!understand(j)) {
-		log_error("relay: job %llu from the queue makes no sense", (unsigned long long)m->job);
+		log_error(
+		    "relay: job %llu from the queue makes no sense", (unsigned long long)m->job);
 		job_free(j);
 		return;
 	}
@@ -388,9 +391,12 @@ jobs_tell(struct yard *y, struct channel *queue)
 {
 	struct job *j;
 
-	LIST_FOREACH(j, &y->jobs, link) {
-		struct message_running m = {.job = j->m.job, .id = j->envelope.id,
-		    .numbers = str_make((const char *)j->numbers, j->out.count * sizeof *j->numbers),
+	LIST_FOREACH(j, &y->jobs, link)
+	{
+		struct message_running m = {.job = j->m.job,
+		    .id = j->envelope.id,
+		    .numbers =
+		        str_make((const char *)j->numbers, j->out.count * sizeof *j->numbers),
 		    .site = j->m.site};
 
 		if (channel_send(queue, MESSAGE_RUNNING, &m, -1) != 0)

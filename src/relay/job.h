@@ -1,6 +1,6 @@
 /*
- * job: one message for the recipients of one domain, from DELIVER to the last RESULT: finds the hosts,
- * takes or opens a connection, goes on to the next host while anybody is undecided.
+ * job: one message for the recipients of one domain, from DELIVER to the last RESULT: finds the
+ * hosts, takes or opens a connection, goes on to the next host while anybody is undecided.
  */
 #ifndef RELAY_JOB_H
 #define RELAY_JOB_H

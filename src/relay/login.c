@@ -13,12 +13,12 @@ enum { HASH_BYTES = 32, NONCE_BYTES = 18, SALT_MAX = 256, ITERATIONS_MIN = 4096 
 
 static const struct {
 	enum login_mechanism mechanism;
-	const char *name;   /* as offered: with blanks */
+	const char *name; /* as offered: with blanks */
 	const char *plain;
 } mechanisms[] = {
-	{LOGIN_SCRAM_SHA_256, " SCRAM-SHA-256 ", "SCRAM-SHA-256"},
-	{LOGIN_PLAIN, " PLAIN ", "PLAIN"},
-	{LOGIN_LOGIN, " LOGIN ", "LOGIN"},
+    {LOGIN_SCRAM_SHA_256, " SCRAM-SHA-256 ", "SCRAM-SHA-256"},
+    {LOGIN_PLAIN, " PLAIN ", "PLAIN"},
+    {LOGIN_LOGIN, " LOGIN ", "LOGIN"},
 };
 
 static void
@@ -116,7 +116,8 @@ struct scram_challenge {
 	uint64_t iterations;
 };
 
-/* "r=…,s=…,i=…": a nonce that does not continue ours, or a cost that would stop our loop, is refused. */
+/* "r=…,s=…,i=…": a nonce that does not continue ours, or a cost that would stop our loop, is
+ * refused. */
 static bool
 parse_challenge(const struct login *l, struct str text, struct scram_challenge *out)
 {
@@ -130,21 +131,22 @@ parse_challenge(const struct login *l, struct str text, struct scram_challenge *
 		return false;
 	out->nonce = str_from(out->nonce, 2);
 	return str_starts(out->nonce, str_of(l->nonce)) && out->nonce.n > strlen(l->nonce) &&
-	    decode_base64(&out->salt, str_from(salt, 2)) && out->salt.n > 0 &&
-	    str_u64(str_from(iterations, 2), &out->iterations) &&
-	    out->iterations >= ITERATIONS_MIN && out->iterations <= LOGIN_ITERATIONS_MAX;
+	       decode_base64(&out->salt, str_from(salt, 2)) && out->salt.n > 0 &&
+	       str_u64(str_from(iterations, 2), &out->iterations) &&
+	       out->iterations >= ITERATIONS_MIN && out->iterations <= LOGIN_ITERATIONS_MAX;
 }
 
 /* RFC 5802 section 3. */
 static void
 prove(struct login *l, const struct scram_challenge *ch, unsigned char proof[HASH_BYTES])
 {
-	unsigned char salted[HASH_BYTES], key[HASH_BYTES], stored[HASH_BYTES], signature[HASH_BYTES];
+	unsigned char salted[HASH_BYTES], key[HASH_BYTES], stored[HASH_BYTES],
+	    signature[HASH_BYTES];
 	gnutls_datum_t password = {(void *)l->password.p, (unsigned)l->password.n};
 	gnutls_datum_t salt = {(void *)ch->salt.p, (unsigned)ch->salt.n};
 
 	if (gnutls_pbkdf2(GNUTLS_MAC_SHA256, &password, &salt, (unsigned)ch->iterations, salted,
-		sizeof salted) < 0)
+	        sizeof salted) < 0)
 		die("login: no PBKDF2");
 	hmac(salted, STR("Client Key"), key);
 	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, key, sizeof key, stored) < 0)
@@ -168,10 +170,12 @@ scram_answer(struct login *l, struct str challenge, struct buf *out)
 	buf_init(&ch.salt, SALT_MAX);
 	ok = challenge.n <= LOGIN_TOKEN_MAX && parse_challenge(l, challenge, &ch);
 	if (ok) {
-		buf_addf(&l->auth_message, ",%.*s,c=biws,r=%.*s", STR_ARG(challenge), STR_ARG(ch.nonce));
+		buf_addf(
+		    &l->auth_message, ",%.*s,c=biws,r=%.*s", STR_ARG(challenge), STR_ARG(ch.nonce));
 		prove(l, &ch, proof);
 		buf_addf(out, "c=biws,r=%.*s,p=", STR_ARG(ch.nonce));
-		ok = buf_ok(&l->auth_message) && encode_base64(out, str_make((char *)proof, sizeof proof));
+		ok = buf_ok(&l->auth_message) &&
+		     encode_base64(out, str_make((char *)proof, sizeof proof));
 	}
 	buf_clear(&ch.salt);
 	return ok;
@@ -184,9 +188,10 @@ scram_verify(struct login *l, struct str final)
 
 	buf_init(&signature, HASH_BYTES * 2);
 	if (str_starts(final, STR("v=")) &&
-	    decode_base64(&signature, str_upto(str_from(final, 2), str_find(str_from(final, 2), ','))))
+	    decode_base64(
+	        &signature, str_upto(str_from(final, 2), str_find(str_from(final, 2), ','))))
 		l->is_proven = signature.n == HASH_BYTES &&
-		    gnutls_memcmp(signature.p, l->server_signature, HASH_BYTES) == 0;
+		               gnutls_memcmp(signature.p, l->server_signature, HASH_BYTES) == 0;
 	buf_clear(&signature);
 	return l->is_proven;
 }

@@ -21,8 +21,8 @@ struct login {
 	unsigned char server_signature[32];
 };
 
-/* offered: " PLAIN LOGIN " as struct extensions has it.  False when nothing fits.  nonce: printable,
- * without a comma; NULL: drawn. */
+/* offered: " PLAIN LOGIN " as struct extensions has it.  False when nothing fits.  nonce:
+ * printable, without a comma; NULL: drawn. */
 bool login_begin(struct login *l, const char *offered, struct str username, struct str password,
     const char *nonce) MUST_USE;
 void login_clear(struct login *l);

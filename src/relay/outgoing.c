@@ -52,8 +52,8 @@ outgoing_look(struct outgoing *o)
 	if (!body_is_ascii(o, &body_ascii))
 		return false;
 	o->is_8bit = !header_is_ascii || !body_ascii || o->envelope->body == BODY_8BITMIME;
-	o->needs_utf8 = o->envelope->smtputf8 &&
-	    (!header_is_ascii || !str_is_ascii(o->envelope->sender));
+	o->needs_utf8 =
+	    o->envelope->smtputf8 && (!header_is_ascii || !str_is_ascii(o->envelope->sender));
 	return true;
 }
 

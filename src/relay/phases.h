@@ -1,7 +1,7 @@
 /*
  * phases: what client.c (the session) and transaction.c (MAIL to the final dot) share.  A phase is
- * a row: how long to wait for its answer, what says it, what hears the answer.  Answers are expected in
- * the order of the queue; without PIPELINING the queue is never longer than one.
+ * a row: how long to wait for its answer, what says it, what hears the answer.  Answers are
+ * expected in the order of the queue; without PIPELINING the queue is never longer than one.
  */
 #ifndef RELAY_PHASES_H
 #define RELAY_PHASES_H
@@ -11,8 +11,19 @@
 
 enum phase {
 	PHASE_NONE, /* nothing to say until an answer comes */
-	PHASE_GREETING, PHASE_EHLO, PHASE_HELO, PHASE_STARTTLS, PHASE_AUTH, PHASE_RSET,
-	PHASE_MAIL, PHASE_RCPT, PHASE_DATA, PHASE_BDAT, PHASE_FINAL, PHASE_QUIT, PHASES
+	PHASE_GREETING,
+	PHASE_EHLO,
+	PHASE_HELO,
+	PHASE_STARTTLS,
+	PHASE_AUTH,
+	PHASE_RSET,
+	PHASE_MAIL,
+	PHASE_RCPT,
+	PHASE_DATA,
+	PHASE_BDAT,
+	PHASE_FINAL,
+	PHASE_QUIT,
+	PHASES
 };
 
 /* The answer is about all recipients, or about none. */
@@ -29,13 +40,13 @@ struct transaction {
 	const struct outgoing *message;
 	struct client_result *results;
 	size_t results_cap;
-	size_t said;     /* recipients that RCPT was said for, or that were settled without */
+	size_t said; /* recipients that RCPT was said for, or that were settled without */
 	size_t accepted;
 	bool has_sender;
 	bool at_line_start;
 	bool is_body_sent;
 	enum body_form form;
-	uint64_t at;     /* bytes of content put */
+	uint64_t at; /* bytes of content put */
 };
 
 struct client {
@@ -51,7 +62,7 @@ struct client {
 	bool is_secure, is_verified;
 	bool is_ready, is_over;
 	bool needs_reset;
-	char *room;      /* for blocks of a file */
+	char *room; /* for blocks of a file */
 	struct transaction t;
 	struct client_end end;
 };

@@ -112,7 +112,7 @@ static bool
 fits(const struct session *s, const struct found *found)
 {
 	return s->found->conf == found->conf && s->found->site.route == found->site.route &&
-	    (s->found == found || strcmp(s->found->site.name, found->site.name) == 0);
+	       (s->found == found || strcmp(s->found->site.name, found->site.name) == 0);
 }
 
 /* The one that was used last: the others may end in peace. */
@@ -122,10 +122,10 @@ pool_take(struct pool *p, const struct found *found)
 	struct session *s;
 
 	TAILQ_FOREACH_REVERSE(s, &p->idle, idle_list, idle)
-		if (fits(s, found)) {
-			leave_idle(p, s);
-			return s;
-		}
+	if (fits(s, found)) {
+		leave_idle(p, s);
+		return s;
+	}
 	return NULL;
 }
 

@@ -31,12 +31,12 @@ static const struct prefix4 inner4[] = {
 };
 
 static const struct prefix6 inner6[] = {
-    {{0xfc, 0}, 7},            /* unique local */
-    {{0xfe, 0x80}, 10},        /* link-local */
-    {{0xfe, 0xc0}, 10},        /* site-local, as it once was */
-    {{0xff, 0}, 8},            /* multicast */
-    {{0x01, 0x00, 0, 0}, 32},  /* discard-only */
-    {{0x20, 0x01, 0, 0}, 32},  /* Teredo: an IPv4 address in disguise */
+    {{0xfc, 0}, 7},           /* unique local */
+    {{0xfe, 0x80}, 10},       /* link-local */
+    {{0xfe, 0xc0}, 10},       /* site-local, as it once was */
+    {{0xff, 0}, 8},           /* multicast */
+    {{0x01, 0x00, 0, 0}, 32}, /* discard-only */
+    {{0x20, 0x01, 0, 0}, 32}, /* Teredo: an IPv4 address in disguise */
 };
 
 static bool
@@ -59,7 +59,7 @@ static bool
 holds_ipv4(const uint8_t p[16], uint32_t *out)
 {
 	static const uint8_t zero[12], mapped[12] = {[10] = 0xff, [11] = 0xff},
-				       nat64[12] = {0, 0x64, 0xff, 0x9b};
+	                               nat64[12] = {0, 0x64, 0xff, 0x9b};
 
 	if (memcmp(p, zero, 12) == 0 || memcmp(p, mapped, 12) == 0 || memcmp(p, nat64, 12) == 0) {
 		*out = word_at(p + 12);

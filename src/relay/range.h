@@ -1,6 +1,6 @@
 /*
- * range: which addresses a host of the Internet may have (RFC 6890): a stranger's MX must not make us
- * talk to ourselves or to our own network.
+ * range: which addresses a host of the Internet may have (RFC 6890): a stranger's MX must not make
+ * us talk to ourselves or to our own network.
  */
 #ifndef RELAY_RANGE_H
 #define RELAY_RANGE_H

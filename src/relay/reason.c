@@ -10,8 +10,8 @@ static bool
 is_greylisting(const struct status *s)
 {
 	return status_is_temporary(s) &&
-	    ((s->code == 451 && s->class == 4 && s->subject == 7 && s->detail == 1) ||
-		strcasestr(s->text, "greylist") || strcasestr(s->text, "graylist"));
+	       ((s->code == 451 && s->class == 4 && s->subject == 7 && s->detail == 1) ||
+	           strcasestr(s->text, "greylist") || strcasestr(s->text, "graylist"));
 }
 
 const char *

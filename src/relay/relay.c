@@ -1,6 +1,6 @@
 /*
- * relay: the role.  The queue asks for sites and gives jobs; results go back and are kept until they
- * are durable there.  A new queue first hears what the old one missed.
+ * relay: the role.  The queue asks for sites and gives jobs; results go back and are kept until
+ * they are durable there.  A new queue first hears what the old one missed.
  */
 #include "relay/relay.h"
 
@@ -151,7 +151,8 @@ meet_queue(struct relay *r, int fd)
 
 	forget_queue(r);
 	r->yard.queue = channel_new(r->role->base, fd, from_queue, queue_lost, r);
-	if (!results_repeat(r->yard.results, r->yard.queue) || !jobs_tell(&r->yard, r->yard.queue) ||
+	if (!results_repeat(r->yard.results, r->yard.queue) ||
+	    !jobs_tell(&r->yard, r->yard.queue) ||
 	    channel_send(r->yard.queue, MESSAGE_CAUGHT_UP, &done, -1) != 0)
 		log_warn("relay: the new queue did not take what the old one missed");
 }
@@ -162,14 +163,16 @@ static void
 from_control(struct channel *c, const struct packet *p, void *arg)
 {
 	struct relay *r = arg;
-	struct message_admin_done unknown = {.exit_code = 2, .text = STR("relay does not know this command")};
+	struct message_admin_done unknown = {
+	    .exit_code = 2, .text = STR("relay does not know this command")};
 
 	if (p->fd >= 0)
 		close(p->fd);
 	if (p->type == MESSAGE_ROUTE_TEST)
 		routetest_begin(r, p->call, p->message->route_test.address);
 	else if (p->type == MESSAGE_ADMIN && str_eq(p->message->admin.verb, STR("route.test")))
-		routetest_begin(r, p->call, message_values_get(p->message->admin.values, "address"));
+		routetest_begin(
+		    r, p->call, message_values_get(p->message->admin.values, "address"));
 	else if (p->call)
 		(void)!channel_answer(c, p->call, MESSAGE_ADMIN_DONE, &unknown, -1);
 }
@@ -223,7 +226,8 @@ peer(struct role *role, enum role_kind kind, unsigned index, int fd)
 		close(fd);
 }
 
-/* Reading stays allowed for what a reload may name anew: root anchor and CA bundle of the system. */
+/* Reading stays allowed for what a reload may name anew: root anchor and CA bundle of the system.
+ */
 static const struct sandbox_path paths[] = {
     {.path = "/etc/ssl", .fd = -1},
     {.path = "/usr/share/ca-certificates", .fd = -1},
@@ -261,7 +265,8 @@ start(struct role *role)
 static bool
 same_dns(const struct conf *a, const struct conf *b)
 {
-	return str_eq(a->dns.resolver, b->dns.resolver) && str_eq(a->dns.trust_anchor, b->dns.trust_anchor);
+	return str_eq(a->dns.resolver, b->dns.resolver) &&
+	       str_eq(a->dns.trust_anchor, b->dns.trust_anchor);
 }
 
 /* Running jobs go on with the resolver that they asked. */
@@ -357,8 +362,7 @@ end(struct role *role)
 const struct role_spec relay_role = {
     .name = "relay",
     .conf = CONF_RELAY,
-    .sandbox = {.needs = SANDBOX_CONNECT | SANDBOX_READ, .paths = paths,
-	.path_count = sizeof paths / sizeof *paths},
+    .sandbox = {SANDBOX_CONNECT | SANDBOX_READ, paths, sizeof paths / sizeof *paths},
     .peer = peer,
     .prepare = prepare,
     .start = start,

@@ -41,8 +41,8 @@ copy(struct str *s, char **to)
 static struct kept *
 keep(const struct message_result *m)
 {
-	struct kept *k = mem_new(sizeof *k + m->reason.n + m->host.n + m->address.n + m->source.n +
-	    m->tls.n);
+	struct kept *k =
+	    mem_new(sizeof *k + m->reason.n + m->host.n + m->address.n + m->source.n + m->tls.n);
 	char *to = k->text;
 
 	k->m = *m;

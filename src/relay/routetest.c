@@ -91,8 +91,10 @@ static void
 host_row(struct routetest *t, const struct resolver_answer *a)
 {
 	static const char *const outcomes[] = {[RESOLVER_NO_DATA] = "no address",
-	    [RESOLVER_NO_NAME] = "no such name", [RESOLVER_BOGUS] = "DNSSEC validation failed",
-	    [RESOLVER_FAILED] = "DNS failed", [RESOLVER_TIMEOUT] = "DNS gave no answer"};
+	    [RESOLVER_NO_NAME] = "no such name",
+	    [RESOLVER_BOGUS] = "DNSSEC validation failed",
+	    [RESOLVER_FAILED] = "DNS failed",
+	    [RESOLVER_TIMEOUT] = "DNS gave no answer"};
 	const struct site *site = &t->found->site;
 	struct buf values, addresses;
 
@@ -101,7 +103,7 @@ host_row(struct routetest *t, const struct resolver_answer *a)
 	for (size_t i = 0; a->outcome == RESOLVER_FOUND && i < a->count; i++) {
 		add_text_of(&addresses, site, &a->addresses[i]);
 		t->has_way |= site->allow_private ||
-		    range_is_public((const struct sockaddr *)&a->addresses[i].sa);
+		              range_is_public((const struct sockaddr *)&a->addresses[i].sa);
 	}
 	message_values_add(&values, "row", STR("host"));
 	add_number(&values, "preference", site->hosts[t->host].preference);
@@ -135,7 +137,7 @@ next_host(struct routetest *t)
 		done(t, t->has_way ? 0 : 1, t->has_way ? STR("") : STR("no host can be reached"));
 	} else if (site_numeric(str_of(site->hosts[t->host].name), site->port, &numeric)) {
 		host_row(t, &(struct resolver_answer){
-		    .outcome = RESOLVER_FOUND, .addresses = &numeric, .count = 1});
+		                .outcome = RESOLVER_FOUND, .addresses = &numeric, .count = 1});
 	} else {
 		t->query = resolver_ask_addresses(finder_resolver(t->relay->yard.finder),
 		    str_of(site->hosts[t->host].name), got_addresses, t);

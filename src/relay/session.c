@@ -1,6 +1,6 @@
 /*
- * session: carries bytes between the stream and the client.  Time-outs are absolute: a deadline is set
- * once for each turn of the talk and not moved by bytes that trickle in.
+ * session: carries bytes between the stream and the client.  Time-outs are absolute: a deadline is
+ * set once for each turn of the talk and not moved by bytes that trickle in.
  */
 #include "relay/session.h"
 
@@ -57,7 +57,7 @@ follow(struct session *s, enum client_step step)
 {
 	push(s);
 	while (step == CLIENT_WAIT && client_has_more(s->client) &&
-	    stream_waiting(s->stream) < OUTGOING_BLOCK_BYTES) {
+	       stream_waiting(s->stream) < OUTGOING_BLOCK_BYTES) {
 		step = client_fill(s->client);
 		push(s);
 	}
@@ -137,17 +137,19 @@ on_drained(struct stream *stream, void *arg)
 static enum client_step
 connect_failed(struct session *s, enum stream_end why)
 {
-	struct status status = status_make(451, "4.4.1", "connection to %s[%s]:%u failed: %s", s->host,
-	    s->address, s->port, why == STREAM_EXPIRED ? "timed out" : stream_error_text(s->stream));
+	struct status status =
+	    status_make(451, "4.4.1", "connection to %s[%s]:%u failed: %s", s->host, s->address,
+	        s->port, why == STREAM_EXPIRED ? "timed out" : stream_error_text(s->stream));
 
-	return client_lost(s->client, &status, why == STREAM_EXPIRED ? REASON_TIMEOUT : REASON_CONNECT);
+	return client_lost(
+	    s->client, &status, why == STREAM_EXPIRED ? REASON_TIMEOUT : REASON_CONNECT);
 }
 
 static enum client_step
 handshake_failed(struct session *s)
 {
-	struct status status = status_make(451, "4.7.5", "TLS with %s[%s] failed: %s", s->host, s->address,
-	    stream_error_text(s->stream));
+	struct status status = status_make(451, "4.7.5", "TLS with %s[%s] failed: %s", s->host,
+	    s->address, stream_error_text(s->stream));
 
 	s->tls_failed = true;
 	return client_lost(s->client, &status, REASON_TLS);
@@ -181,8 +183,11 @@ on_ended(struct stream *stream, enum stream_end why, void *arg)
 	s->events->over(s, s->arg);
 }
 
-static const struct stream_events stream_events = {.readable = on_readable, .connected = on_connected,
-    .secured = on_secured, .drained = on_drained, .ended = on_ended};
+static const struct stream_events stream_events = {.readable = on_readable,
+    .connected = on_connected,
+    .secured = on_secured,
+    .drained = on_drained,
+    .ended = on_ended};
 
 /* ---- life ---- */
 
@@ -199,7 +204,8 @@ options_of(const struct session *s, bool without_chunking)
 	    .username = route(s)->username,
 	    .password = route(s)->password,
 	    .patience = {c->timeouts.greeting_ms, c->timeouts.ehlo_ms, c->timeouts.mail_ms,
-		c->timeouts.rcpt_ms, c->timeouts.data_ms, c->timeouts.body_ms, c->timeouts.final_ms},
+	        c->timeouts.rcpt_ms, c->timeouts.data_ms, c->timeouts.body_ms,
+	        c->timeouts.final_ms},
 	};
 }
 
@@ -219,8 +225,8 @@ session_open(const struct session_options *o)
 	endpoint_text(&o->address->sa, s->address, &s->port);
 	options = options_of(s, o->without_chunking);
 	s->client = client_new(&options);
-	s->stream = stream_connect(o->base, (const struct sockaddr *)&o->address->sa, o->address->len, NULL,
-	    0, &stream_events, s);
+	s->stream = stream_connect(o->base, (const struct sockaddr *)&o->address->sa,
+	    o->address->len, NULL, 0, &stream_events, s);
 	stream_deadline(s->stream, clock_mono_ms() + s->found->conf->timeouts.connect_ms);
 	return s;
 }
@@ -268,8 +274,11 @@ const char *
 session_tls(const struct session *s)
 {
 	static const char *const names[] = {[ROUTE_TLS_OPPORTUNISTIC] = "opportunistic",
-	    [ROUTE_TLS_NONE] = "none", [ROUTE_TLS_ENCRYPT] = "encrypt", [ROUTE_TLS_VERIFY] = "verify",
-	    [ROUTE_TLS_IMPLICIT] = "verify", [ROUTE_TLS_STARTTLS] = "verify"};
+	    [ROUTE_TLS_NONE] = "none",
+	    [ROUTE_TLS_ENCRYPT] = "encrypt",
+	    [ROUTE_TLS_VERIFY] = "verify",
+	    [ROUTE_TLS_IMPLICIT] = "verify",
+	    [ROUTE_TLS_STARTTLS] = "verify"};
 
 	return stream_is_tls(s->stream) ? names[route(s)->tls] : "none";
 }

@@ -22,7 +22,7 @@ struct session_events {
 };
 
 struct session {
-	LIST_ENTRY(session) all;   /* the pool's */
+	LIST_ENTRY(session) all; /* the pool's */
 	TAILQ_ENTRY(session) idle;
 	int64_t idle_since_ms;
 	struct event_base *base;

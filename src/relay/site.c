@@ -152,7 +152,8 @@ literal(struct site *s, struct str inner)
 	uint16_t port;
 
 	if (!site_numeric(inner, s->port, &address)) {
-		no_way(s, status_make(501, "5.1.3", "the address literal is not valid"), REASON_DNS);
+		no_way(
+		    s, status_make(501, "5.1.3", "the address literal is not valid"), REASON_DNS);
 		return;
 	}
 	endpoint_text(&address.sa, text, &port);
@@ -197,7 +198,8 @@ bounded_ttl(uint32_t ttl_s)
 	return ttl_s > SITE_TTL_MAX_S ? SITE_TTL_MAX_S : ttl_s;
 }
 
-/* Our own name in the set: mail has come as far as us; only better hosts may get it (section 5.1). */
+/* Our own name in the set: mail has come as far as us; only better hosts may get it (section 5.1).
+ */
 static uint32_t
 own_preference(const struct resolver_answer *a, struct str own)
 {
@@ -227,10 +229,13 @@ take_set(struct site *s, struct str own, struct str domain, const struct resolve
 	if (s->count)
 		set_name(s);
 	else if (cut != UINT32_MAX)
-		no_way(s, status_make(554, "5.4.6", "mail for %.*s loops back to this host", STR_ARG(domain)),
+		no_way(s,
+		    status_make(
+		        554, "5.4.6", "mail for %.*s loops back to this host", STR_ARG(domain)),
 		    REASON_LOOP);
 	else
-		no_way(s, status_make(550, "5.1.2", "%.*s has no usable MX", STR_ARG(domain)), REASON_DNS);
+		no_way(s, status_make(550, "5.1.2", "%.*s has no usable MX", STR_ARG(domain)),
+		    REASON_DNS);
 }
 
 /* Section 5.1: without MX the domain's own address, as if it were an MX of preference 0. */
@@ -238,7 +243,9 @@ static void
 implicit(struct site *s, struct str own, struct str domain, uint32_t ttl_s)
 {
 	if (str_ieq(domain, own)) {
-		no_way(s, status_make(554, "5.4.6", "mail for %.*s loops back to this host", STR_ARG(domain)),
+		no_way(s,
+		    status_make(
+		        554, "5.4.6", "mail for %.*s loops back to this host", STR_ARG(domain)),
 		    REASON_LOOP);
 		return;
 	}
@@ -249,13 +256,16 @@ implicit(struct site *s, struct str own, struct str domain, uint32_t ttl_s)
 }
 
 void
-site_got_mx(struct site *s, struct str own_hostname, struct str domain, const struct resolver_answer *a)
+site_got_mx(
+    struct site *s, struct str own_hostname, struct str domain, const struct resolver_answer *a)
 {
 	switch (a->outcome) {
 	case RESOLVER_FOUND:
 		if (is_null_mx(a))
-			no_way(s, status_make(556, "5.1.10", "%.*s accepts no mail (null MX)",
-			    STR_ARG(domain)), REASON_DNS);
+			no_way(s,
+			    status_make(
+			        556, "5.1.10", "%.*s accepts no mail (null MX)", STR_ARG(domain)),
+			    REASON_DNS);
 		else
 			take_set(s, own_hostname, domain, a);
 		break;
@@ -263,15 +273,18 @@ site_got_mx(struct site *s, struct str own_hostname, struct str domain, const st
 		implicit(s, own_hostname, domain, a->ttl_s);
 		break;
 	case RESOLVER_NO_NAME:
-		no_way(s, status_make(550, "5.1.2", "the domain %.*s does not exist", STR_ARG(domain)),
+		no_way(s,
+		    status_make(550, "5.1.2", "the domain %.*s does not exist", STR_ARG(domain)),
 		    REASON_DNS);
 		break;
 	case RESOLVER_BOGUS:
-		no_way(s, status_make(451, "4.4.3", "DNSSEC validation failed for %.*s", STR_ARG(domain)),
+		no_way(s,
+		    status_make(451, "4.4.3", "DNSSEC validation failed for %.*s", STR_ARG(domain)),
 		    REASON_DNS);
 		break;
 	default:
-		no_way(s, status_make(451, "4.4.3", "DNS gives no answer for %.*s", STR_ARG(domain)),
+		no_way(s,
+		    status_make(451, "4.4.3", "DNS gives no answer for %.*s", STR_ARG(domain)),
 		    REASON_DNS);
 	}
 }

@@ -25,8 +25,8 @@ struct site {
 	const struct conf_route *route;
 	unsigned route_number;
 	uint16_t port;
-	bool is_literal;            /* the address stood in the mail address */
-	bool is_implicit;           /* no MX: the domain's own address */
+	bool is_literal;  /* the address stood in the mail address */
+	bool is_implicit; /* no MX: the domain's own address */
 	bool allow_private;
 	uint32_t ttl_s;
 	size_t count;
@@ -36,7 +36,8 @@ struct site {
 enum site_need { SITE_COMPLETE, SITE_NEEDS_MX };
 
 /* domain: lower case, A-labels or UTF-8, or an address literal.  ascii_out: the name to ask for. */
-enum site_need site_begin(struct site *s, const struct conf *conf, struct str domain, char ascii_out[256]);
+enum site_need site_begin(
+    struct site *s, const struct conf *conf, struct str domain, char ascii_out[256]);
 /* The answer for MX; afterwards the site is complete. */
 void site_got_mx(struct site *s, struct str own_hostname, struct str domain,
     const struct resolver_answer *answer);

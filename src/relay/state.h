@@ -29,7 +29,8 @@ struct relay {
 	struct event *drain;
 };
 
-/* One call of the operator's tool: which way would mail for this address go?  The answers follow. */
+/* One call of the operator's tool: which way would mail for this address go?  The answers follow.
+ */
 void routetest_begin(struct relay *r, uint32_t call, struct str address);
 /* The tool, or the channel to it, is gone. */
 void routetests_cancel(struct relay *r);

@@ -1,7 +1,7 @@
 /*
  * transaction: one message to the recipients that share a host: MAIL, RCPT, DATA or BDAT, content,
- * one answer for all (SMTP) or for each accepted recipient (LMTP).  What the host cannot take is refused
- * here, before anything is said.
+ * one answer for all (SMTP) or for each accepted recipient (LMTP).  What the host cannot take is
+ * refused here, before anything is said.
  */
 #include "relay/phases.h"
 
@@ -57,11 +57,13 @@ unfit(const struct client *c, const char **reason_out)
 	}
 	if (m->needs_utf8 && !has(c, EXT_SMTPUTF8)) {
 		*reason_out = REASON_UTF8;
-		return status_make(553, "5.6.7", "the message needs SMTPUTF8, which the host does not offer");
+		return status_make(
+		    553, "5.6.7", "the message needs SMTPUTF8, which the host does not offer");
 	}
 	if (m->is_8bit && !has(c, EXT_8BITMIME)) {
 		*reason_out = REASON_8BIT;
-		return status_make(554, "5.6.3", "the message needs 8BITMIME, which the host does not offer");
+		return status_make(
+		    554, "5.6.3", "the message needs 8BITMIME, which the host does not offer");
 	}
 	return (struct status){.code = 0};
 }
@@ -131,8 +133,11 @@ got_mail(struct client *c, const struct status *r, uint32_t about)
 static void
 add_notify(struct client *c, unsigned notify)
 {
-	static const struct { unsigned bit; const char *name; } names[] = {{NOTIFY_NEVER, "NEVER"},
-	    {NOTIFY_SUCCESS, "SUCCESS"}, {NOTIFY_FAILURE, "FAILURE"}, {NOTIFY_DELAY, "DELAY"}};
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} names[] = {{NOTIFY_NEVER, "NEVER"}, {NOTIFY_SUCCESS, "SUCCESS"},
+	    {NOTIFY_FAILURE, "FAILURE"}, {NOTIFY_DELAY, "DELAY"}};
 	const char *before = " NOTIFY=";
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -158,7 +163,8 @@ add_rcpt(struct client *c, const struct recipient *r)
 static enum phase
 content_phase(const struct client *c)
 {
-	return has(c, EXT_CHUNKING) && !c->o.is_lmtp && !c->o.without_chunking ? PHASE_BDAT : PHASE_DATA;
+	return has(c, EXT_CHUNKING) && !c->o.is_lmtp && !c->o.without_chunking ? PHASE_BDAT
+	                                                                       : PHASE_DATA;
 }
 
 enum phase
@@ -168,8 +174,8 @@ say_rcpt(struct client *c)
 	const struct recipient *r = outgoing_recipient(c->t.message, index);
 
 	if (!str_is_ascii(r->address) && !has(c, EXT_SMTPUTF8)) {
-		c->t.results[index].status = status_make(553, "5.6.7",
-		    "the address needs SMTPUTF8, which the host does not offer");
+		c->t.results[index].status = status_make(
+		    553, "5.6.7", "the address needs SMTPUTF8, which the host does not offer");
 		c->t.results[index].reason = REASON_UTF8;
 	} else {
 		add_rcpt(c, r);
@@ -229,7 +235,8 @@ expect_final(struct client *c)
 			client_expect(c, PHASE_FINAL, (uint32_t)i);
 }
 
-/* RFC 2920 section 3.1: a host may say 354 though it refused every recipient; it gets a lone dot. */
+/* RFC 2920 section 3.1: a host may say 354 though it refused every recipient; it gets a lone dot.
+ */
 static enum client_step
 nobody_wants_it(struct client *c)
 {
@@ -319,8 +326,8 @@ client_fill(struct client *c)
 
 /* ---- the answer to the whole ---- */
 
-/* Hosts that announce CHUNKING and then do not know BDAT: they take the content for commands.  503 is the
- * right answer when nobody was accepted. */
+/* Hosts that announce CHUNKING and then do not know BDAT: they take the content for commands.  503
+ * is the right answer when nobody was accepted. */
 static bool
 is_no_bdat(const struct client *c, const struct status *r)
 {
@@ -330,7 +337,8 @@ is_no_bdat(const struct client *c, const struct status *r)
 static enum client_step
 answered_early(struct client *c)
 {
-	struct status s = status_make(451, "4.5.0", "the host answered before it had the whole message");
+	struct status s =
+	    status_make(451, "4.5.0", "the host answered before it had the whole message");
 
 	return client_fail(c, &s, REASON_PROTOCOL);
 }
@@ -341,7 +349,8 @@ settle(struct client *c, size_t index, const struct status *r)
 	struct client_result *result = &c->t.results[index];
 
 	if (result->status.code == 0)
-		*result = (struct client_result){.status = *r, .reason = reason_of_reply(r),
+		*result = (struct client_result){.status = *r,
+		    .reason = reason_of_reply(r),
 		    .dsn_passed_on = status_is_ok(r) && has(c, EXT_DSN)};
 }
 
@@ -379,8 +388,8 @@ transaction_may_pipeline(const struct client *c, enum phase phase)
 void
 transaction_lost(struct client *c)
 {
-	struct status s =
-	    status_make(451, "4.4.2", "connection lost after the message was sent; it may have arrived");
+	struct status s = status_make(
+	    451, "4.4.2", "connection lost after the message was sent; it may have arrived");
 
 	if (c->t.is_body_sent && !c->end.bad_chunking && c->t.accepted && client_expected(c))
 		settle_rest(c, &s, REASON_LOST);

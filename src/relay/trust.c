@@ -22,7 +22,8 @@ struct trust {
 static bool
 must_verify(const struct conf_route *r)
 {
-	return r->tls == ROUTE_TLS_VERIFY || r->tls == ROUTE_TLS_IMPLICIT || r->tls == ROUTE_TLS_STARTTLS;
+	return r->tls == ROUTE_TLS_VERIFY || r->tls == ROUTE_TLS_IMPLICIT ||
+	       r->tls == ROUTE_TLS_STARTTLS;
 }
 
 static struct anchor *
@@ -31,8 +32,8 @@ find(const struct trust *t, struct str ca_file, bool must)
 	struct anchor *a;
 
 	STAILQ_FOREACH(a, &t->anchors, link)
-		if (a->must_verify == must && str_eq(str_of(a->ca_file), ca_file))
-			return a;
+	if (a->must_verify == must && str_eq(str_of(a->ca_file), ca_file))
+		return a;
 	return NULL;
 }
 
@@ -68,7 +69,8 @@ trust_new(const struct conf *conf, const struct trust *before)
 	add(t, STR(""), false, before);
 	for (size_t i = 0; i < conf->routes.count; i++)
 		if (conf->routes.item[i].tls != ROUTE_TLS_NONE)
-			add(t, conf->routes.item[i].ca_file, must_verify(&conf->routes.item[i]), before);
+			add(t, conf->routes.item[i].ca_file, must_verify(&conf->routes.item[i]),
+			    before);
 	return t;
 }
 

@@ -6,9 +6,9 @@
  *	     [--no EXTENSION]... [--fail "PHASE[/MATCH][*TIMES]=REPLY"]...
  *
  * Says "listening PORT" on standard output when it does (port 0: one is chosen), keeps message N as
- * DIR/N.env (helo= tls= mail= and a rcpt= line each) and DIR/N.eml, and says at SIGTERM or SIGINT what
- * it got: "connections=1 messages=2 recipients=3".  PHASE is one of greeting ehlo helo starttls auth mail
- * rcpt data bdat final rset noop quit; REPLY "drop" closes the connection without a word.
+ * DIR/N.env (helo= tls= mail= and a rcpt= line each) and DIR/N.eml, and says at SIGTERM or SIGINT
+ *what it got: "connections=1 messages=2 recipients=3".  PHASE is one of greeting ehlo helo starttls
+ *auth mail rcpt data bdat final rset noop quit; REPLY "drop" closes the connection without a word.
  */
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -80,7 +80,8 @@ listen_at(const char *address, uint16_t *port)
 	if (inet_pton(sa->sa_family, address, is6 ? (void *)&in6.sin6_addr : &in.sin_addr) != 1)
 		die("sink: %s is no numeric address", address);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (fd < 0 || bind(fd, sa, len) < 0 || listen(fd, 1024) < 0 || getsockname(fd, sa, &len) < 0)
+	if (fd < 0 || bind(fd, sa, len) < 0 || listen(fd, 1024) < 0 ||
+	    getsockname(fd, sa, &len) < 0)
 		die("sink: cannot listen on %s port %u", address, *port);
 	*port = ntohs(is6 ? in6.sin6_port : in.sin_port);
 	return fd;
@@ -112,28 +113,57 @@ add_rule(struct sink *s, char *text)
 	match = strchr(text, '/');
 	if (match)
 		*match++ = '\0';
-	s->rules[s->rule_count++] = (struct sink_rule){.phase = text, .match = match ? match : "",
-	    .reply = reply, .left = times ? (int)strtol(times, NULL, 10) : -1};
+	s->rules[s->rule_count++] = (struct sink_rule){.phase = text,
+	    .match = match ? match : "",
+	    .reply = reply,
+	    .left = times ? (int)strtol(times, NULL, 10) : -1};
 }
 
 static void
 take_option(struct sink *s, struct place *p, int option, char *value)
 {
 	switch (option) {
-	case 'p': p->port = (uint16_t)strtoul(value, NULL, 10); break;
-	case 'a': p->address = value; break;
-	case 'c': p->cert = value; break;
-	case 'k': p->key = value; break;
-	case 'n': s->name = value; break;
-	case 'd': s->directory = value; break;
-	case 'l': s->lmtp = true; break;
-	case 'g': s->greylist = true; break;
-	case 'i': s->implicit_tls = true; break;
-	case 'u': s->account = strchr(value, ':') ? value : NULL; break;
-	case 'w': s->delay_ms = strtol(value, NULL, 10); break;
-	case 'x': leave_out(s, value); break;
-	case 'f': add_rule(s, value); break;
-	default: die("sink: see the head of sink.c for the options");
+	case 'p':
+		p->port = (uint16_t)strtoul(value, NULL, 10);
+		break;
+	case 'a':
+		p->address = value;
+		break;
+	case 'c':
+		p->cert = value;
+		break;
+	case 'k':
+		p->key = value;
+		break;
+	case 'n':
+		s->name = value;
+		break;
+	case 'd':
+		s->directory = value;
+		break;
+	case 'l':
+		s->lmtp = true;
+		break;
+	case 'g':
+		s->greylist = true;
+		break;
+	case 'i':
+		s->implicit_tls = true;
+		break;
+	case 'u':
+		s->account = strchr(value, ':') ? value : NULL;
+		break;
+	case 'w':
+		s->delay_ms = strtol(value, NULL, 10);
+		break;
+	case 'x':
+		leave_out(s, value);
+		break;
+	case 'f':
+		add_rule(s, value);
+		break;
+	default:
+		die("sink: see the head of sink.c for the options");
 	}
 }
 
@@ -143,8 +173,8 @@ load_tls(struct sink *s, const struct place *p)
 	if (!p->cert)
 		return;
 	if (gnutls_certificate_allocate_credentials(&s->tls) < 0 ||
-	    gnutls_certificate_set_x509_key_file(s->tls, p->cert, p->key ? p->key : p->cert,
-		GNUTLS_X509_FMT_PEM) < 0)
+	    gnutls_certificate_set_x509_key_file(
+	        s->tls, p->cert, p->key ? p->key : p->cert, GNUTLS_X509_FMT_PEM) < 0)
 		die("sink: cannot use %s", p->cert);
 }
 
@@ -178,7 +208,8 @@ main(int argc, char **argv)
 		die("sink: no thread");
 	sigwait(&signals, &got);
 	pthread_mutex_lock(&s.lock);
-	printf("connections=%lu messages=%lu recipients=%lu\n", s.connections, s.messages, s.recipients);
+	printf("connections=%lu messages=%lu recipients=%lu\n", s.connections, s.messages,
+	    s.recipients);
 	fflush(stdout);
 	_exit(0);
 }

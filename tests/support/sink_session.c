@@ -15,8 +15,8 @@
 
 enum { CONTENT_MAX = 256 << 20, ENVELOPE_MAX = 1 << 20, SCRATCH_BYTES = 700 };
 
-const char *const sink_extensions[] = {"PIPELINING", "SIZE 104857600", "8BITMIME", "SMTPUTF8", "DSN",
-    "CHUNKING", "ENHANCEDSTATUSCODES", NULL};
+const char *const sink_extensions[] = {"PIPELINING", "SIZE 104857600", "8BITMIME", "SMTPUTF8",
+    "DSN", "CHUNKING", "ENHANCEDSTATUSCODES", NULL};
 
 struct session {
 	struct sink *sink;
@@ -129,7 +129,7 @@ account_is(struct session *c, struct str user, struct str password)
 	const char *colon = strchr(c->sink->account, ':');
 
 	return str_eq(user, str_make(c->sink->account, (size_t)(colon - c->sink->account))) &&
-	    str_eq(password, str_of(colon + 1));
+	       str_eq(password, str_of(colon + 1));
 }
 
 static bool
@@ -149,7 +149,7 @@ plain(struct session *c, struct str initial, struct buf *token)
 		return false;
 	rest = buf_str(token);
 	return str_split(&rest, '\0', &authzid) && str_split(&rest, '\0', &user) &&
-	    account_is(c, user, rest);
+	       account_is(c, user, rest);
 }
 
 static bool
@@ -160,7 +160,7 @@ login(struct session *c, struct buf *user)
 
 	buf_init(&password, SCRATCH_BYTES);
 	ok = ask(c, "334 VXNlcm5hbWU6", user) && ask(c, "334 UGFzc3dvcmQ6", &password) &&
-	    account_is(c, buf_str(user), buf_str(&password));
+	     account_is(c, buf_str(user), buf_str(&password));
 	buf_clear(&password);
 	return ok;
 }
@@ -252,7 +252,8 @@ keep(struct session *c, unsigned long number)
 		die("sink: cannot open %s", c->sink->directory);
 	buf_init(&env, ENVELOPE_MAX);
 	buf_addf(&env, "helo=%.*s\ntls=%s\nmail=%.*s\n", STR_ARG(buf_str(&c->helo)),
-	    c->wire->tls ? gnutls_protocol_get_name(gnutls_protocol_get_version(c->wire->tls)) : "none",
+	    c->wire->tls ? gnutls_protocol_get_name(gnutls_protocol_get_version(c->wire->tls))
+	                 : "none",
 	    STR_ARG(buf_str(&c->sender)));
 	buf_adds(&env, buf_str(&c->recipients));
 	snprintf(name, sizeof name, "%lu.env", number);
@@ -306,7 +307,8 @@ take_dotted(struct session *c)
 	while (sink_wire_line(c->wire, &c->line)) {
 		if (c->line.n == 1 && c->line.p[0] == '.')
 			return true;
-		buf_adds(&c->content, str_from(buf_str(&c->line), c->line.n && c->line.p[0] == '.'));
+		buf_adds(
+		    &c->content, str_from(buf_str(&c->line), c->line.n && c->line.p[0] == '.'));
 		buf_addz(&c->content, "\r\n");
 	}
 	return false;
@@ -317,7 +319,8 @@ data(struct session *c, struct str args)
 {
 	(void)args;
 	if (!c->accepted || c->is_in_chunks) {
-		say(c, c->is_in_chunks ? "503 5.5.1 BDAT was begun" : "554 5.5.1 no valid recipients");
+		say(c,
+		    c->is_in_chunks ? "503 5.5.1 BDAT was begun" : "554 5.5.1 no valid recipients");
 		return;
 	}
 	say(c, "354 go ahead");
@@ -382,18 +385,18 @@ quit(struct session *c, struct str args)
 }
 
 static const struct verb verbs[] = {
-	{"EHLO", "ehlo", ehlo},
-	{"LHLO", "ehlo", ehlo},
-	{"HELO", "helo", helo},
-	{"STARTTLS", "starttls", starttls},
-	{"AUTH", "auth", auth},
-	{"MAIL", "mail", mail},
-	{"RCPT", "rcpt", rcpt},
-	{"DATA", "data", data},
-	{"BDAT", "bdat", bdat},
-	{"RSET", "rset", rset},
-	{"NOOP", "noop", noop},
-	{"QUIT", "quit", quit},
+    {"EHLO", "ehlo", ehlo},
+    {"LHLO", "ehlo", ehlo},
+    {"HELO", "helo", helo},
+    {"STARTTLS", "starttls", starttls},
+    {"AUTH", "auth", auth},
+    {"MAIL", "mail", mail},
+    {"RCPT", "rcpt", rcpt},
+    {"DATA", "data", data},
+    {"BDAT", "bdat", bdat},
+    {"RSET", "rset", rset},
+    {"NOOP", "noop", noop},
+    {"QUIT", "quit", quit},
 };
 
 static void

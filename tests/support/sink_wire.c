@@ -46,7 +46,8 @@ sink_wire_flush(struct sink_wire *w)
 	while (at < w->out.n) {
 		ssize_t n = wire_send(w, w->out.p + at, w->out.n - at);
 
-		if (n < 0 && (w->tls ? n == GNUTLS_E_INTERRUPTED || n == GNUTLS_E_AGAIN : errno == EINTR))
+		if (n < 0 &&
+		    (w->tls ? n == GNUTLS_E_INTERRUPTED || n == GNUTLS_E_AGAIN : errno == EINTR))
 			continue;
 		if (n <= 0)
 			return false;
@@ -85,7 +86,7 @@ sink_wire_more(struct sink_wire *w)
 		return STR_NULL;
 	do
 		n = w->tls ? gnutls_record_recv(w->tls, w->in, sizeof w->in)
-			   : recv(w->fd, w->in, sizeof w->in, 0);
+		           : recv(w->fd, w->in, sizeof w->in, 0);
 	while (n < 0 && (w->tls ? !gnutls_error_is_fatal((int)n) : errno == EINTR));
 	w->at = 0;
 	w->n = n > 0 ? (size_t)n : 0;

@@ -8,25 +8,24 @@
 
 #include "unit/relay/rig.h"
 
-static const char zone[] =
-    "$TTL 300\n"
-    "@ SOA ns hostmaster 1 3600 600 86400 60\n"
-    "@ NS ns\n"
-    "@ MX 20 mx2\n@ MX 10 mx1\n"
-    "ns A 127.0.0.1\n"
-    "mx1 A 127.0.0.1\n"
-    "mx2 A 127.0.0.1\n"
-    "same MX 5 mx2\nsame MX 5 mx1\n"
-    "null MX 0 .\n"
-    "address A 127.0.0.1\n"
-    "nothing TXT nothing\n"
-    "nohost MX 10 not-there\n"
-    "inside MX 10 mx1\n"
-    "own MX 10 gw.example.com.\nown MX 20 mx1\n"
-    "second MX 10 mx1\nsecond MX 20 gw.example.com.\n"
-    "broken MX 10 deaf\n"
-    "broken MX 20 mx1\n"
-    "deaf A 127.0.0.9\n";
+static const char zone[] = "$TTL 300\n"
+                           "@ SOA ns hostmaster 1 3600 600 86400 60\n"
+                           "@ NS ns\n"
+                           "@ MX 20 mx2\n@ MX 10 mx1\n"
+                           "ns A 127.0.0.1\n"
+                           "mx1 A 127.0.0.1\n"
+                           "mx2 A 127.0.0.1\n"
+                           "same MX 5 mx2\nsame MX 5 mx1\n"
+                           "null MX 0 .\n"
+                           "address A 127.0.0.1\n"
+                           "nothing TXT nothing\n"
+                           "nohost MX 10 not-there\n"
+                           "inside MX 10 mx1\n"
+                           "own MX 10 gw.example.com.\nown MX 20 mx1\n"
+                           "second MX 10 mx1\nsecond MX 20 gw.example.com.\n"
+                           "broken MX 10 deaf\n"
+                           "broken MX 20 mx1\n"
+                           "deaf A 127.0.0.9\n";
 
 static unsigned dns_port;
 static bool has_dns;
@@ -75,8 +74,8 @@ set_up(void)
 	put_zone("false.test.bogus");
 	dns_port = free_port();
 	snprintf(command, sizeof command,
-	    "sh %s/tests/support/dns-up %s/dns %u %s/signed.test.zone %s/false.test.bogus.zone", support(),
-	    rig_dir, dns_port, rig_dir, rig_dir);
+	    "sh %s/tests/support/dns-up %s/dns %u %s/signed.test.zone %s/false.test.bogus.zone",
+	    support(), rig_dir, dns_port, rig_dir, rig_dir);
 	has_dns = rig_do(command) == 0;
 }
 
@@ -85,7 +84,8 @@ tear_down(void)
 {
 	char command[300];
 
-	snprintf(command, sizeof command, "sh %s/tests/support/dns-down %s/dns", support(), rig_dir);
+	snprintf(
+	    command, sizeof command, "sh %s/tests/support/dns-down %s/dns", support(), rig_dir);
 	rig_do(command);
 	rig_tear_down();
 }
@@ -106,7 +106,10 @@ rig_with(unsigned port, const char *more)
 
 Test(relay_dns, sites, .init = set_up, .fini = tear_down, .timeout = 120)
 {
-	static const struct { const char *domain, *site; unsigned code; } cases[] = {
+	static const struct {
+		const char *domain, *site;
+		unsigned code;
+	} cases[] = {
 	    {"signed.test", "mx:mx1.signed.test,mx2.signed.test", 0},
 	    {"same.signed.test", "mx:mx1.signed.test,mx2.signed.test", 0},
 	    {"null.signed.test", "", 556},
@@ -133,7 +136,11 @@ Test(relay_dns, sites, .init = set_up, .fini = tear_down, .timeout = 120)
 
 Test(relay_dns, deliveries, .init = set_up, .fini = tear_down, .timeout = 120)
 {
-	static const struct { const char *domain; unsigned code; const char *reason; } cases[] = {
+	static const struct {
+		const char *domain;
+		unsigned code;
+		const char *reason;
+	} cases[] = {
 	    {"signed.test", 250, "none"},
 	    {"address.signed.test", 250, "none"},
 	    {"broken.signed.test", 250, "none"},
@@ -153,8 +160,9 @@ Test(relay_dns, deliveries, .init = set_up, .fini = tear_down, .timeout = 120)
 	host = rig_sink("", &port);
 	r = rig_with(port, "{ to_domain = \"inside.signed.test\"; via = \"mx\"; },");
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		rig_deliver(r, &(struct rig_mail){.job = i + 1, .domain = cases[i].domain,
-		    .to = {"bob@signed.test"}});
+		rig_deliver(
+		    r, &(struct rig_mail){
+		           .job = i + 1, .domain = cases[i].domain, .to = {"bob@signed.test"}});
 		cr_assert(rig_wait(r, i + 1), "%s", cases[i].domain);
 		cr_expect_eq(r->results[i].status.code, cases[i].code, "%s: %u %s", cases[i].domain,
 		    r->results[i].status.code, r->results[i].status.text);
@@ -176,7 +184,8 @@ Test(relay_dns, route_test, .init = set_up, .fini = tear_down, .timeout = 120)
 	rig_test_route(r, "bob@signed.test");
 	cr_expect_eq(r->exit_code, 0, "%s", r->done_text);
 	cr_expect_eq(r->row_count, 3);
-	cr_expect_not_null(strstr(r->rows, "preference=10 host=mx1.signed.test addresses=127.0.0.1"), "%s",
+	cr_expect_not_null(
+	    strstr(r->rows, "preference=10 host=mx1.signed.test addresses=127.0.0.1"), "%s",
 	    r->rows);
 	rig_test_route(r, "bob@null.signed.test");
 	cr_expect_eq(r->exit_code, 1);

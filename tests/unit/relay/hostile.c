@@ -1,5 +1,5 @@
-/* Hosts that flood, stall, trickle, go deaf or talk nonsense: a temporary failure in bounded time and
- * memory, and mail for other hosts goes on. */
+/* Hosts that flood, stall, trickle, go deaf or talk nonsense: a temporary failure in bounded time
+ * and memory, and mail for other hosts goes on. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <poll.h>
@@ -17,10 +17,10 @@ enum { FLOOD_BYTES = 64 << 20, RSS_GROWTH_MAX = 24 << 20 };
 
 struct trick {
 	const char *why;
-	const char *verb;  /* "": at the greeting; ".": at the final dot */
+	const char *verb; /* "": at the greeting; ".": at the final dot */
 	enum action action;
-	struct str bytes;  /* said instead of the answer, */
-	size_t total;      /* again and again up to so many bytes; 0: once */
+	struct str bytes; /* said instead of the answer, */
+	size_t total;     /* again and again up to so many bytes; 0: once */
 	unsigned code;
 	const char *reason;
 	size_t file_bytes;
@@ -29,12 +29,14 @@ struct trick {
 static const struct trick tricks[] = {
     {"endless greeting", "", REPLY, STR("220-hello\r\n"), FLOOD_BYTES, 451, "protocol", 0},
     {"endless EHLO", "EHLO", REPLY, STR("250-X-EXTENSION-WITHOUT-END aaaaaaaaaaaaaaaaaaaaaaaa\r\n"),
-	FLOOD_BYTES, 451, "protocol", 0},
+        FLOOD_BYTES, 451, "protocol", 0},
     {"endless answer to RCPT", "RCPT", REPLY, STR("550-no\r\n"), FLOOD_BYTES, 451, "protocol", 0},
-    {"a line of 16 MB", "MAIL", REPLY, STR("250 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), 16 << 20,
-	451, "protocol", 0},
-    {"16 MB of NUL", "", REPLY, STR("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), 16 << 20, 451, "protocol", 0},
-    {"answers without a question", "EHLO", REPLY, STR("250 ok\r\n"), FLOOD_BYTES, 451, "protocol", 0},
+    {"a line of 16 MB", "MAIL", REPLY, STR("250 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        16 << 20, 451, "protocol", 0},
+    {"16 MB of NUL", "", REPLY, STR("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), 16 << 20, 451, "protocol",
+        0},
+    {"answers without a question", "EHLO", REPLY, STR("250 ok\r\n"), FLOOD_BYTES, 451, "protocol",
+        0},
     {"NUL in an answer", "RCPT", REPLY, STR("250 o\0k\r\n"), 0, 451, "protocol", 0},
     {"2x0", "RCPT", REPLY, STR("2x0 ok\r\n"), 0, 451, "protocol", 0},
     {"999", "RCPT", REPLY, STR("999 ok\r\n"), 0, 451, "protocol", 0},
@@ -90,7 +92,8 @@ do_trick(int fd, const struct trick *t)
 	size_t said = 0;
 
 	do {
-		struct str piece = t->action == TRICKLE ? str_make(t->bytes.p + said % t->bytes.n, 1) : t->bytes;
+		struct str piece =
+		    t->action == TRICKLE ? str_make(t->bytes.p + said % t->bytes.n, 1) : t->bytes;
 
 		if (piece.n && !say(fd, piece))
 			return false;
@@ -210,9 +213,11 @@ rig_for(unsigned bad, unsigned good)
 
 	snprintf(conf, sizeof conf,
 	    "hostname = \"gw.example.com\";\n"
-	    "timeouts: { connect = \"1s\"; greeting = \"1s\"; ehlo = \"1s\"; mail = \"1s\"; rcpt = \"1s\";"
+	    "timeouts: { connect = \"1s\"; greeting = \"1s\"; ehlo = \"1s\"; mail = \"1s\"; rcpt = "
+	    "\"1s\";"
 	    " data = \"1s\"; body = \"1s\"; final = \"1s\"; };\n"
-	    "routes: ( { to_domain = \"bad.test\"; via = \"smtp\"; host = \"127.0.0.1\"; port = %u; },"
+	    "routes: ( { to_domain = \"bad.test\"; via = \"smtp\"; host = \"127.0.0.1\"; port = "
+	    "%u; },"
 	    " { to_domain = \"good.test\"; via = \"smtp\"; host = \"127.0.0.1\"; port = %u; } );\n",
 	    bad, good);
 	return rig_new(conf);
@@ -232,14 +237,18 @@ Test(relay_hostile, each_trick_ends_in_bounded_memory, .timeout = 200)
 		host_open(&hosts[i], t);
 		r = rig_for(hosts[i].port, good.port);
 		before = resident_bytes();
-		rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "bad.test", .to = {"bob@bad.test"},
-		    .file_bytes = t->file_bytes});
+		rig_deliver(r, &(struct rig_mail){.job = 1,
+		                   .domain = "bad.test",
+		                   .to = {"bob@bad.test"},
+		                   .file_bytes = t->file_bytes});
 		cr_assert(rig_wait(r, 1), "%s: no result", t->why);
 		cr_expect_eq(r->results[0].status.code, t->code, "%s: %u %s", t->why,
 		    r->results[0].status.code, r->results[0].status.text);
-		cr_expect_str_eq(r->results[0].reason, t->reason, "%s: %s", t->why, r->results[0].reason);
+		cr_expect_str_eq(
+		    r->results[0].reason, t->reason, "%s: %s", t->why, r->results[0].reason);
 		for (const char *c = r->results[0].status.text; *c; c++)
-			cr_expect((unsigned char)*c >= ' ', "%s: a control character in the text", t->why);
+			cr_expect((unsigned char)*c >= ' ', "%s: a control character in the text",
+			    t->why);
 		cr_expect_lt(resident_bytes() - before, RSS_GROWTH_MAX, "%s: %ld bytes", t->why,
 		    resident_bytes() - before);
 		rig_free(&r);
@@ -257,9 +266,10 @@ Test(relay_hostile, others_are_not_delayed, .timeout = 60)
 	host_open(&good, NULL);
 	r = rig_for(bad.port, good.port);
 	for (uint64_t i = 1; i <= 50; i++) {
-		rig_deliver(r, &(struct rig_mail){.job = i, .domain = "bad.test", .to = {"bob@bad.test"}});
-		rig_deliver(r, &(struct rig_mail){.job = 100 + i, .domain = "good.test",
-		    .to = {"eva@good.test"}});
+		rig_deliver(
+		    r, &(struct rig_mail){.job = i, .domain = "bad.test", .to = {"bob@bad.test"}});
+		rig_deliver(r, &(struct rig_mail){
+		                   .job = 100 + i, .domain = "good.test", .to = {"eva@good.test"}});
 	}
 	cr_assert(rig_wait(r, 50));
 	for (size_t i = 0; i < 50; i++)

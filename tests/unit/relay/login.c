@@ -25,9 +25,9 @@ Test(relay_login, scram_vector)
 	cr_assert(str_eq(buf_str(&out), STR("n,,n=user,r=rOprNGfwEbeRWgbNEkqO")));
 	buf_reset(&out);
 	cr_assert(login_step(&l, STR(first_challenge), &out));
-	cr_assert(str_eq(buf_str(&out),
-	    STR("c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
-		"p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")));
+	cr_assert(
+	    str_eq(buf_str(&out), STR("c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+	                              "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")));
 	cr_assert_not(login_is_complete(&l), "the server has proven nothing yet");
 	buf_reset(&out);
 	cr_assert(login_step(&l, STR("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="), &out));
@@ -39,17 +39,23 @@ Test(relay_login, scram_vector)
 
 Test(relay_login, scram_wrong_challenges)
 {
-	static const struct { const char *why; struct str challenge; } cases[] = {
+	static const struct {
+		const char *why;
+		struct str challenge;
+	} cases[] = {
 	    {"empty", {"", 0}},
 	    {"another nonce", STR("r=somethingelse,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096")},
-	    {"nonce not continued", STR("r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096")},
+	    {"nonce not continued",
+	        STR("r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096")},
 	    {"few iterations", STR("r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=1")},
-	    {"a cost to stop us", STR("r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4294967295")},
+	    {"a cost to stop us",
+	        STR("r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4294967295")},
 	    {"no number", STR("r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=x")},
 	    {"bad salt", STR("r=rOprNGfwEbeRWgbNEkqOx,s=!!!!,i=4096")},
 	    {"no salt", STR("r=rOprNGfwEbeRWgbNEkqOx,s=,i=4096")},
 	    {"fields missing", STR("r=rOprNGfwEbeRWgbNEkqOx")},
-	    {"an extension that must be known", STR("m=x,r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0S,i=4096")},
+	    {"an extension that must be known",
+	        STR("m=x,r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0S,i=4096")},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -124,7 +130,8 @@ Test(relay_login, plain_and_login)
 
 Test(relay_login, nothing_fits)
 {
-	static const char *const offers[] = {"", " ", " GSSAPI CRAM-MD5 ", " XPLAIN ", "PLAIN", " PLAINER "};
+	static const char *const offers[] = {
+	    "", " ", " GSSAPI CRAM-MD5 ", " XPLAIN ", "PLAIN", " PLAINER "};
 
 	for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
 		struct login l;

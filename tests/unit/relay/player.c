@@ -99,10 +99,12 @@ option(struct player *p, struct str args)
 	else if (word_is(word, "no-chunking"))
 		p->options.without_chunking = true;
 	else if (word_is(word, "login"))
-		return talk_word(&args, &p->options.username) && talk_word(&args, &p->options.password);
+		return talk_word(&args, &p->options.username) &&
+		       talk_word(&args, &p->options.password);
 	else if (word_is(word, "tls") && talk_word(&args, &value))
 		for (unsigned i = 0; i < 4; i++)
-			p->options.tls = word_is(value, tls[i]) ? (enum client_tls)i : p->options.tls;
+			p->options.tls =
+			    word_is(value, tls[i]) ? (enum client_tls)i : p->options.tls;
 	else
 		return wrong(p, "no such option");
 	return true;
@@ -327,7 +329,7 @@ status_fits(struct player *p, const struct status *s, const char *reason, struct
 	if (!talk_word(&args, &why) || !word_is(why, reason))
 		return wrong(p, "reason is %s", reason);
 	return args.n == 0 || talk_matches(str_trim(args), str_of(s->text)) ||
-	    wrong(p, "text is \"%s\"", s->text);
+	       wrong(p, "text is \"%s\"", s->text);
 }
 
 static bool
@@ -370,21 +372,23 @@ quit(struct player *p, struct str args)
 static bool
 phase(struct player *p, struct str args)
 {
-	return word_is(args, client_phase(client(p))) || wrong(p, "phase is %s", client_phase(p->client));
+	return word_is(args, client_phase(client(p))) ||
+	       wrong(p, "phase is %s", client_phase(p->client));
 }
 
 static bool
 bad_chunking(struct player *p, struct str args)
 {
-	return client_end(client(p))->bad_chunking == word_is(args, "yes") || wrong(p, "it is not so");
+	return client_end(client(p))->bad_chunking == word_is(args, "yes") ||
+	       wrong(p, "it is not so");
 }
 
 static const struct event events[] = {{"option", option}, {"from", from}, {"to", to},
     {"notify", notify}, {"envid", envid}, {"ret", ret}, {"utf8", utf8}, {"8bit", eight_bit},
     {"header", header}, {"body", body}, {"file", file}, {"send", begin}, {"step", step},
-    {"secured", secured}, {"lost", lost}, {"expire", expire}, {"cut", cut}, {"content", content}, {"rest", rest},
-    {"result", result}, {"dsn", dsn}, {"end", end}, {"quit", quit}, {"phase", phase},
-    {"bad-chunking", bad_chunking}};
+    {"secured", secured}, {"lost", lost}, {"expire", expire}, {"cut", cut}, {"content", content},
+    {"rest", rest}, {"result", result}, {"dsn", dsn}, {"end", end}, {"quit", quit},
+    {"phase", phase}, {"bad-chunking", bad_chunking}};
 
 static bool
 happen(struct player *p)
@@ -423,7 +427,8 @@ server_says(struct player *p)
 	struct str in;
 
 	if (p->output.n)
-		return wrong(p, "it also said \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
+		return wrong(
+		    p, "it also said \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
 	buf_init(&bytes, 32 << 20);
 	buf_adds(&bytes, p->act->text);
 	if (!p->act->is_raw)
@@ -467,7 +472,8 @@ player_play(const char *path, char why[400])
 		ok = act(p);
 	}
 	if (ok && p->output.n)
-		ok = wrong(p, "in the end it said \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
+		ok = wrong(
+		    p, "in the end it said \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
 	client_free(&p->client);
 	talk_clear(&p->talk);
 	buf_clear(&p->output);

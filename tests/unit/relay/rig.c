@@ -32,8 +32,12 @@ keep_result(struct rig *r, const struct message_result *m)
 
 	if (r->result_count == RIG_RESULTS_MAX)
 		return;
-	*to = (struct rig_result){.status = m->status, .job = m->job, .id = m->id,
-	    .recipient = m->recipient, .port = m->port, .is_last = m->is_last,
+	*to = (struct rig_result){.status = m->status,
+	    .job = m->job,
+	    .id = m->id,
+	    .recipient = m->recipient,
+	    .port = m->port,
+	    .is_last = m->is_last,
 	    .dsn_passed_on = m->dsn_passed_on};
 	copy_text(to->reason, sizeof to->reason, m->reason);
 	copy_text(to->host, sizeof to->host, m->host);
@@ -251,10 +255,15 @@ body_file(size_t bytes)
 static void
 send_deliver(struct rig *r, const struct rig_mail *mail, struct envelope *e, int fd)
 {
-	struct message_deliver m = {.job = mail->job, .site = STR("site"), .attempt = 1,
-	    .domain = str_of(mail->domain), .body_in_file = mail->file_bytes > 0,
+	struct message_deliver m = {.job = mail->job,
+	    .site = STR("site"),
+	    .attempt = 1,
+	    .domain = str_of(mail->domain),
+	    .body_in_file = mail->file_bytes > 0,
 	    .header = str_of(mail->header ? mail->header : "Subject: test\r\n"),
-	    .body = str_of(mail->file_bytes ? "" : mail->body ? mail->body : "Hello\r\n.dot\r\n")};
+	    .body = str_of(mail->file_bytes ? ""
+	                   : mail->body     ? mail->body
+	                                    : "Hello\r\n.dot\r\n")};
 	unsigned char numbers[32] = {0};
 	struct buf envelope;
 
@@ -272,8 +281,11 @@ void
 rig_deliver(struct rig *r, const struct rig_mail *mail)
 {
 	struct recipient to[8] = {{.notify = 0}};
-	struct envelope e = {.id = {1000 + mail->job, 1}, .sender = STR("alice@example.com"),
-	    .recipients = to, .smtputf8 = mail->smtputf8, .body_bytes = mail->file_bytes};
+	struct envelope e = {.id = {1000 + mail->job, 1},
+	    .sender = STR("alice@example.com"),
+	    .recipients = to,
+	    .smtputf8 = mail->smtputf8,
+	    .body_bytes = mail->file_bytes};
 	int fd = mail->file_bytes ? body_file(mail->file_bytes) : -1;
 
 	for (; e.recipient_count < 8 && mail->to[e.recipient_count]; e.recipient_count++)
@@ -287,7 +299,8 @@ void
 rig_stored(struct rig *r, size_t index)
 {
 	struct message_result_stored m = {.job = r->results[index].job,
-	    .recipient = r->results[index].recipient, .id = r->results[index].id};
+	    .recipient = r->results[index].recipient,
+	    .id = r->results[index].id};
 
 	cr_assert_eq(channel_send(r->queue, MESSAGE_RESULT_STORED, &m, -1), 0);
 }
@@ -330,8 +343,8 @@ got_row(const struct packet *p, void *arg)
 	}
 	rest = p->message->admin_row.values;
 	while (message_values_next(&rest, &key, &value) && n < sizeof r->rows)
-		n += (size_t)snprintf(r->rows + n, sizeof r->rows - n, "%.*s=%.*s ", STR_ARG(key),
-		    STR_ARG(value));
+		n += (size_t)snprintf(
+		    r->rows + n, sizeof r->rows - n, "%.*s=%.*s ", STR_ARG(key), STR_ARG(value));
 	r->row_count++;
 }
 
@@ -434,8 +447,8 @@ rig_sink(const char *options, unsigned *port)
 	const char *build = getenv("TOP_BUILDDIR");
 	char command[500];
 
-	snprintf(command, sizeof command, "exec %s/sink --port 0 --directory %s %s", build ? build : ".",
-	    rig_dir, options);
+	snprintf(command, sizeof command, "exec %s/sink --port 0 --directory %s %s",
+	    build ? build : ".", rig_dir, options);
 	return rig_run(command, port);
 }
 

@@ -39,7 +39,7 @@ struct rig {
 struct rig_mail {
 	uint64_t job;
 	const char *domain;
-	const char *to[8]; /* NULL-terminated */
+	const char *to[8];         /* NULL-terminated */
 	const char *header, *body; /* NULL: something short */
 	size_t file_bytes;         /* > 0: a body of that size in a file */
 	bool smtputf8;
@@ -60,11 +60,11 @@ void rig_test_route(struct rig *r, const char *address);
 /* Lets the loop run for that long. */
 void rig_idle(struct rig *r, int ms);
 
-/* A child process of the build directory or of tests/; its pid.  port_out (may be NULL): "listening N". */
+/* A child process of the build directory or of tests/; its pid.  port_out (may be NULL): "listening
+ * N". */
 pid_t rig_run(const char *command, unsigned *port_out);
 /* SIGTERM, and what it said at its end in text (200 bytes, may be NULL). */
 void rig_end(pid_t pid, char *text);
-
 
 /* Runs a command to its end; its exit status. */
 int rig_do(const char *command);

@@ -12,7 +12,8 @@ conf_for(unsigned port, const char *more)
 	snprintf(text, sizeof text,
 	    "hostname = \"gw.example.com\";\n"
 	    "dns: { resolver = \"127.0.0.1@1\"; };\n"
-	    "routes: ( { to_domain = \"host.test\"; via = \"smtp\"; host = \"127.0.0.1\"; port = %u; %s } );\n",
+	    "routes: ( { to_domain = \"host.test\"; via = \"smtp\"; host = \"127.0.0.1\"; port = "
+	    "%u; %s } );\n",
 	    port, more);
 	return text;
 }
@@ -24,7 +25,9 @@ Test(relay_role, delivers, .init = rig_set_up, .fini = rig_tear_down)
 	struct rig *r = rig_new(conf_for(port, ""));
 	char said[200];
 
-	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test", "eva@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){
+	           .job = 1, .domain = "host.test", .to = {"bob@host.test", "eva@host.test"}});
 	cr_assert(rig_wait(r, 2));
 	rig_result_is(&r->results[0], 250, "none");
 	rig_result_is(&r->results[1], 250, "none");
@@ -35,7 +38,8 @@ Test(relay_role, delivers, .init = rig_set_up, .fini = rig_tear_down)
 	cr_expect(r->results[1].is_last);
 	cr_expect(r->results[1].dsn_passed_on);
 	rig_has_file("1.eml", "Subject: test\r\n\r\nHello\r\n.dot\r\n");
-	rig_has_file("1.env", "helo=gw.example.com\ntls=none\nmail=FROM:<alice@example.com> SIZE=30\n"
+	rig_has_file("1.env",
+	    "helo=gw.example.com\ntls=none\nmail=FROM:<alice@example.com> SIZE=30\n"
 	    "rcpt=TO:<bob@host.test>\nrcpt=TO:<eva@host.test>\n");
 	rig_free(&r);
 	rig_end(host, said);
@@ -50,8 +54,9 @@ Test(relay_role, reuses_the_connection, .init = rig_set_up, .fini = rig_tear_dow
 	char said[200];
 
 	for (uint64_t i = 1; i <= 120; i++) {
-		rig_deliver(r, &(struct rig_mail){.job = i, .domain = "host.test",
-		    .to = {i % 3 ? "bob@host.test" : "refused@host.test"}});
+		rig_deliver(r, &(struct rig_mail){.job = i,
+		                   .domain = "host.test",
+		                   .to = {i % 3 ? "bob@host.test" : "refused@host.test"}});
 		cr_assert(rig_wait(r, i));
 		rig_result_is(&r->results[i - 1], i % 3 ? 250 : 550, i % 3 ? "none" : "mailbox");
 		cr_expect(r->results[i - 1].is_last);
@@ -68,7 +73,8 @@ Test(relay_role, concurrent_jobs, .init = rig_set_up, .fini = rig_tear_down)
 	struct rig *r = rig_new(conf_for(port, ""));
 
 	for (uint64_t i = 1; i <= 50; i++)
-		rig_deliver(r, &(struct rig_mail){.job = i, .domain = "host.test", .to = {"bob@host.test"}});
+		rig_deliver(r,
+		    &(struct rig_mail){.job = i, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 50));
 	for (size_t i = 0; i < 50; i++)
 		rig_result_is(&r->results[i], 250, "none");
@@ -85,8 +91,10 @@ Test(relay_role, large_bodies_from_a_file, .init = rig_set_up, .fini = rig_tear_
 		pid_t host = rig_sink(options[i], &port);
 		struct rig *r = rig_new(conf_for(port, ""));
 
-		rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"},
-		    .file_bytes = 8 << 20});
+		rig_deliver(r, &(struct rig_mail){.job = 1,
+		                   .domain = "host.test",
+		                   .to = {"bob@host.test"},
+		                   .file_bytes = 8 << 20});
 		cr_assert(rig_wait(r, 1));
 		rig_result_is(&r->results[0], 250, "none");
 		rig_free(&r);
@@ -101,10 +109,12 @@ Test(relay_role, greylisted_then_taken, .init = rig_set_up, .fini = rig_tear_dow
 	pid_t host = rig_sink("--greylist", &port);
 	struct rig *r = rig_new(conf_for(port, ""));
 
-	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 451, "greylisted");
-	rig_deliver(r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"bob@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 2));
 	rig_result_is(&r->results[1], 250, "none");
 	rig_free(&r);
@@ -118,10 +128,14 @@ Test(relay_role, lmtp, .init = rig_set_up, .fini = rig_tear_down)
 	char conf[300];
 	struct rig *r;
 
-	snprintf(conf, sizeof conf, "hostname = \"gw.example.com\";\nroutes: ( { via = \"lmtp\"; "
-	    "host = \"127.0.0.1\"; port = %u; } );\n", port);
+	snprintf(conf, sizeof conf,
+	    "hostname = \"gw.example.com\";\nroutes: ( { via = \"lmtp\"; "
+	    "host = \"127.0.0.1\"; port = %u; } );\n",
+	    port);
 	r = rig_new(conf);
-	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test", "eva@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){
+	           .job = 1, .domain = "host.test", .to = {"bob@host.test", "eva@host.test"}});
 	cr_assert(rig_wait(r, 2));
 	rig_result_is(&r->results[0], 250, "none");
 	rig_result_is(&r->results[1], 452, "mailbox");
@@ -131,7 +145,11 @@ Test(relay_role, lmtp, .init = rig_set_up, .fini = rig_tear_down)
 
 Test(relay_role, fails_at_each_phase, .init = rig_set_up, .fini = rig_tear_down)
 {
-	static const struct { const char *fail; unsigned code; const char *reason; } cases[] = {
+	static const struct {
+		const char *fail;
+		unsigned code;
+		const char *reason;
+	} cases[] = {
 	    {"greeting=421 4.3.2 busy", 421, "refused"},
 	    {"greeting=554 5.7.1 go away", 554, "refused"},
 	    {"greeting=drop", 451, "lost"},
@@ -160,7 +178,8 @@ Test(relay_role, fails_at_each_phase, .init = rig_set_up, .fini = rig_tear_down)
 		snprintf(options, sizeof options, "--fail '%s'", cases[i].fail);
 		host = rig_sink(options, &port);
 		r = rig_new(conf_for(port, ""));
-		rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+		rig_deliver(r,
+		    &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
 		cr_assert(rig_wait(r, 1), "%s", cases[i].fail);
 		cr_expect_eq(r->results[0].status.code, cases[i].code, "%s: %u", cases[i].fail,
 		    r->results[0].status.code);
@@ -179,7 +198,8 @@ Test(relay_role, bad_chunking_is_asked_again, .init = rig_set_up, .fini = rig_te
 	struct rig *r = rig_new(conf_for(port, ""));
 	char said[200];
 
-	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 250, "none");
 	rig_has_file("1.eml", "Subject: test\r\n\r\nHello\r\n.dot\r\n");
@@ -194,9 +214,11 @@ Test(relay_role, idle_connection_died, .init = rig_set_up, .fini = rig_tear_down
 	pid_t host = rig_sink("--fail 'rcpt/eva*1=drop'", &port);
 	struct rig *r = rig_new(conf_for(port, ""));
 
-	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
-	rig_deliver(r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"eva@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"eva@host.test"}});
 	cr_assert(rig_wait(r, 2));
 	rig_result_is(&r->results[1], 250, "none");
 	rig_free(&r);
@@ -207,7 +229,8 @@ Test(relay_role, nobody_listens, .init = rig_set_up, .fini = rig_tear_down)
 {
 	struct rig *r = rig_new(conf_for(1, ""));
 
-	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 451, "connect");
 	rig_free(&r);
@@ -219,11 +242,14 @@ Test(relay_role, results_are_kept_for_a_new_queue, .init = rig_set_up, .fini = r
 	pid_t host = rig_sink("--delay 300", &port);
 	struct rig *r = rig_new(conf_for(port, ""));
 
-	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
-	rig_deliver(r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"eva@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"eva@host.test"}});
 	cr_assert(rig_wait(r, 2));
 	rig_stored(r, 0);
-	rig_deliver(r, &(struct rig_mail){.job = 3, .domain = "host.test", .to = {"dan@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 3, .domain = "host.test", .to = {"dan@host.test"}});
 	rig_idle(r, 50);
 	rig_new_queue(r);
 	cr_expect_eq(r->result_count, 1, "one was stored, one is told again, one is running");
@@ -246,7 +272,8 @@ Test(relay_role, fixed_sites, .init = rig_set_up, .fini = rig_tear_down)
 	rig_ask_site(r, "other.test");
 	cr_expect_str_eq(r->site, "");
 	cr_expect_eq(r->site_status.code, 451, "no DNS server: %s", r->site_status.text);
-	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "[127.0.0.1]", .to = {"bob@[127.0.0.1]"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 1, .domain = "[127.0.0.1]", .to = {"bob@[127.0.0.1]"}});
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 550, "unroutable");
 	rig_test_route(r, "bob@host.test");
@@ -264,12 +291,14 @@ Test(relay_role, reload_changes_the_route, .init = rig_set_up, .fini = rig_tear_
 	pid_t host = rig_sink("", &port);
 	struct rig *r = rig_new(conf_for(1, ""));
 
-	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 451, "connect");
 	rig_configure(r, conf_for(port, ""));
 	rig_idle(r, 100);
-	rig_deliver(r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"bob@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 2));
 	rig_result_is(&r->results[1], 250, "none");
 	rig_free(&r);

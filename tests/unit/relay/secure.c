@@ -29,15 +29,16 @@ make_certificate(void)
 	time_t now = time(NULL);
 
 	gnutls_x509_privkey_init(&key);
-	gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1),
-	    0);
+	gnutls_x509_privkey_generate(
+	    key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
 	gnutls_x509_crt_init(&crt);
 	gnutls_x509_crt_set_version(crt, 3);
 	gnutls_x509_crt_set_serial(crt, "\1", 1);
 	gnutls_x509_crt_set_activation_time(crt, now - 3600);
 	gnutls_x509_crt_set_expiration_time(crt, now + 86400);
 	gnutls_x509_crt_set_dn(crt, "CN=localhost", NULL);
-	gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, "localhost", 9, GNUTLS_FSAN_SET);
+	gnutls_x509_crt_set_subject_alt_name(
+	    crt, GNUTLS_SAN_DNSNAME, "localhost", 9, GNUTLS_FSAN_SET);
 	gnutls_x509_crt_set_basic_constraints(crt, 1, -1);
 	gnutls_x509_crt_set_key(crt, key);
 	cr_assert_geq(gnutls_x509_crt_sign2(crt, crt, key, GNUTLS_DIG_SHA256, 0), 0);
@@ -68,39 +69,46 @@ struct tls_case {
 #define TRUST "ca_file = \"%s/cert.pem\";"
 
 static const struct tls_case cases[] = {
-    {"opportunistic takes any certificate", "via = \"smtp\"; host = \"127.0.0.1\";", WITH_TLS, 250, "none",
-	"opportunistic"},
-    {"opportunistic, not offered", "via = \"smtp\"; host = \"127.0.0.1\";", "", 250, "none", "none"},
+    {"opportunistic takes any certificate", "via = \"smtp\"; host = \"127.0.0.1\";", WITH_TLS, 250,
+        "none", "opportunistic"},
+    {"opportunistic, not offered", "via = \"smtp\"; host = \"127.0.0.1\";", "", 250, "none",
+        "none"},
     {"opportunistic, and the handshake fails: in clear, on a new connection",
-	"via = \"smtp\"; host = \"127.0.0.1\";", WITH_TLS "--fail 'starttls=220 go'", 250, "none", "none"},
-    {"none", "via = \"smtp\"; host = \"127.0.0.1\"; tls = \"none\";", WITH_TLS, 250, "none", "none"},
-    {"encrypt takes any certificate", "via = \"smtp\"; host = \"127.0.0.1\"; tls = \"encrypt\";", WITH_TLS,
-	250, "none", "encrypt"},
-    {"encrypt, not offered", "via = \"smtp\"; host = \"127.0.0.1\"; tls = \"encrypt\";", "", 450, "tls",
-	"none"},
+        "via = \"smtp\"; host = \"127.0.0.1\";", WITH_TLS "--fail 'starttls=220 go'", 250, "none",
+        "none"},
+    {"none", "via = \"smtp\"; host = \"127.0.0.1\"; tls = \"none\";", WITH_TLS, 250, "none",
+        "none"},
+    {"encrypt takes any certificate", "via = \"smtp\"; host = \"127.0.0.1\"; tls = \"encrypt\";",
+        WITH_TLS, 250, "none", "encrypt"},
+    {"encrypt, not offered", "via = \"smtp\"; host = \"127.0.0.1\"; tls = \"encrypt\";", "", 450,
+        "tls", "none"},
     {"encrypt, and the handshake fails: never in clear",
-	"via = \"smtp\"; host = \"127.0.0.1\"; tls = \"encrypt\";", WITH_TLS "--fail 'starttls=220 go'", 451,
-	"tls", "none"},
-    {"verify", "via = \"smtp\"; host = \"localhost\"; tls = \"verify\"; " TRUST, WITH_TLS, 250, "none",
-	"verify"},
-    {"verify, another name", "via = \"smtp\"; host = \"127.0.0.1\"; tls = \"verify\"; " TRUST, WITH_TLS, 451,
-	"tls", "none"},
-    {"verify, not trusted", "via = \"smtp\"; host = \"localhost\"; tls = \"verify\";", WITH_TLS, 451, "tls",
-	"none"},
+        "via = \"smtp\"; host = \"127.0.0.1\"; tls = \"encrypt\";",
+        WITH_TLS "--fail 'starttls=220 go'", 451, "tls", "none"},
+    {"verify", "via = \"smtp\"; host = \"localhost\"; tls = \"verify\"; " TRUST, WITH_TLS, 250,
+        "none", "verify"},
+    {"verify, another name", "via = \"smtp\"; host = \"127.0.0.1\"; tls = \"verify\"; " TRUST,
+        WITH_TLS, 451, "tls", "none"},
+    {"verify, not trusted", "via = \"smtp\"; host = \"localhost\"; tls = \"verify\";", WITH_TLS,
+        451, "tls", "none"},
     {"implicit", "via = \"smarthost\"; host = \"localhost\"; tls = \"implicit\"; " TRUST,
-	WITH_TLS "--implicit-tls", 250, "none", "verify"},
+        WITH_TLS "--implicit-tls", 250, "none", "verify"},
     {"implicit with a login",
-	"via = \"smarthost\"; host = \"localhost\"; tls = \"implicit\"; username = \"us\"; "
-	"password = \"secret\"; " TRUST, WITH_TLS "--implicit-tls --account us:secret", 250, "none", "verify"},
+        "via = \"smarthost\"; host = \"localhost\"; tls = \"implicit\"; username = \"us\"; "
+        "password = \"secret\"; " TRUST,
+        WITH_TLS "--implicit-tls --account us:secret", 250, "none", "verify"},
     {"starttls with a login",
-	"via = \"smarthost\"; host = \"localhost\"; tls = \"starttls\"; username = \"us\"; "
-	"password = \"secret\"; " TRUST, WITH_TLS "--account us:secret", 250, "none", "verify"},
+        "via = \"smarthost\"; host = \"localhost\"; tls = \"starttls\"; username = \"us\"; "
+        "password = \"secret\"; " TRUST,
+        WITH_TLS "--account us:secret", 250, "none", "verify"},
     {"a wrong password is the operator's to mend",
-	"via = \"smarthost\"; host = \"localhost\"; tls = \"starttls\"; username = \"us\"; "
-	"password = \"wrong\"; " TRUST, WITH_TLS "--account us:secret", 450, "auth", "none"},
+        "via = \"smarthost\"; host = \"localhost\"; tls = \"starttls\"; username = \"us\"; "
+        "password = \"wrong\"; " TRUST,
+        WITH_TLS "--account us:secret", 450, "auth", "none"},
     {"no login offered",
-	"via = \"smarthost\"; host = \"localhost\"; tls = \"starttls\"; username = \"us\"; "
-	"password = \"secret\"; " TRUST, WITH_TLS, 450, "auth", "none"},
+        "via = \"smarthost\"; host = \"localhost\"; tls = \"starttls\"; username = \"us\"; "
+        "password = \"secret\"; " TRUST,
+        WITH_TLS, 450, "auth", "none"},
 };
 
 static void
@@ -127,13 +135,14 @@ play(const struct tls_case *k)
 	fill(options, sizeof options, k->host);
 	fill(route, sizeof route, k->route);
 	host = rig_sink(options, &port);
-	snprintf(conf, sizeof conf, "hostname = \"gw.example.com\";\nroutes: ( { %s port = %u; } );\n", route,
-	    port);
+	snprintf(conf, sizeof conf,
+	    "hostname = \"gw.example.com\";\nroutes: ( { %s port = %u; } );\n", route, port);
 	r = rig_new(conf);
-	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1), "%s", k->why);
-	cr_expect_eq(r->results[0].status.code, k->code, "%s: %u %s", k->why, r->results[0].status.code,
-	    r->results[0].status.text);
+	cr_expect_eq(r->results[0].status.code, k->code, "%s: %u %s", k->why,
+	    r->results[0].status.code, r->results[0].status.text);
 	cr_expect_str_eq(r->results[0].reason, k->reason, "%s: %s", k->why, r->results[0].reason);
 	cr_expect_str_eq(r->results[0].tls, k->tls, "%s: %s", k->why, r->results[0].tls);
 	rig_free(&r);

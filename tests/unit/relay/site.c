@@ -27,7 +27,7 @@ struct mx_case {
 	const char *why;
 	struct resolver_answer answer;
 	struct resolver_mx mx[6];
-	const char *name;  /* of the site; "": none */
+	const char *name; /* of the site; "": none */
 	unsigned code;
 	const char *enhanced;
 	size_t hosts;
@@ -35,27 +35,59 @@ struct mx_case {
 };
 
 static const struct mx_case mx_cases[] = {
-    {.why = "one", .answer = {RESOLVER_FOUND, .ttl_s = 300, .count = 1}, .mx = {{10, "mx.a.test"}},
-	.name = "mx:mx.a.test", .hosts = 1, .ttl_s = 300},
+    {.why = "one",
+        .answer = {RESOLVER_FOUND, .ttl_s = 300, .count = 1},
+        .mx = {{10, "mx.a.test"}},
+        .name = "mx:mx.a.test",
+        .hosts = 1,
+        .ttl_s = 300},
     {.why = "sorted by name in the site, by preference in the hosts",
-	.answer = {RESOLVER_FOUND, .ttl_s = 5, .count = 3},
-	.mx = {{10, "z.test"}, {20, "b.test"}, {30, "a.test"}},
-	.name = "mx:a.test,b.test,z.test", .hosts = 3, .ttl_s = SITE_TTL_MIN_S},
-    {.why = "the same host twice", .answer = {RESOLVER_FOUND, .ttl_s = 999999, .count = 2},
-	.mx = {{10, "a.test"}, {20, "a.test"}}, .name = "mx:a.test", .hosts = 2, .ttl_s = SITE_TTL_MAX_S},
-    {.why = "null MX", .answer = {RESOLVER_FOUND, .count = 1}, .mx = {{0, ""}}, .name = "", .code = 556,
-	.enhanced = "5.1.10"},
-    {.why = "a null among others is left out", .answer = {RESOLVER_FOUND, .count = 2, .ttl_s = 60},
-	.mx = {{0, ""}, {10, "a.test"}}, .name = "mx:a.test", .hosts = 1, .ttl_s = 60},
-    {.why = "we are the best", .answer = {RESOLVER_FOUND, .count = 2},
-	.mx = {{10, "gw.example.com"}, {20, "a.test"}}, .name = "", .code = 554, .enhanced = "5.4.6"},
-    {.why = "we are among the best", .answer = {RESOLVER_FOUND, .count = 2},
-	.mx = {{10, "a.test"}, {10, "GW.example.com"}}, .name = "", .code = 554, .enhanced = "5.4.6"},
-    {.why = "we are the second", .answer = {RESOLVER_FOUND, .ttl_s = 60, .count = 3},
-	.mx = {{10, "a.test"}, {20, "gw.example.com"}, {30, "b.test"}}, .name = "mx:a.test", .hosts = 1,
-	.ttl_s = 60},
-    {.why = "no MX", .answer = {RESOLVER_NO_DATA, .ttl_s = 60}, .name = "mx:b.test", .hosts = 1,
-	.ttl_s = 60},
+        .answer = {RESOLVER_FOUND, .ttl_s = 5, .count = 3},
+        .mx = {{10, "z.test"}, {20, "b.test"}, {30, "a.test"}},
+        .name = "mx:a.test,b.test,z.test",
+        .hosts = 3,
+        .ttl_s = SITE_TTL_MIN_S},
+    {.why = "the same host twice",
+        .answer = {RESOLVER_FOUND, .ttl_s = 999999, .count = 2},
+        .mx = {{10, "a.test"}, {20, "a.test"}},
+        .name = "mx:a.test",
+        .hosts = 2,
+        .ttl_s = SITE_TTL_MAX_S},
+    {.why = "null MX",
+        .answer = {RESOLVER_FOUND, .count = 1},
+        .mx = {{0, ""}},
+        .name = "",
+        .code = 556,
+        .enhanced = "5.1.10"},
+    {.why = "a null among others is left out",
+        .answer = {RESOLVER_FOUND, .count = 2, .ttl_s = 60},
+        .mx = {{0, ""}, {10, "a.test"}},
+        .name = "mx:a.test",
+        .hosts = 1,
+        .ttl_s = 60},
+    {.why = "we are the best",
+        .answer = {RESOLVER_FOUND, .count = 2},
+        .mx = {{10, "gw.example.com"}, {20, "a.test"}},
+        .name = "",
+        .code = 554,
+        .enhanced = "5.4.6"},
+    {.why = "we are among the best",
+        .answer = {RESOLVER_FOUND, .count = 2},
+        .mx = {{10, "a.test"}, {10, "GW.example.com"}},
+        .name = "",
+        .code = 554,
+        .enhanced = "5.4.6"},
+    {.why = "we are the second",
+        .answer = {RESOLVER_FOUND, .ttl_s = 60, .count = 3},
+        .mx = {{10, "a.test"}, {20, "gw.example.com"}, {30, "b.test"}},
+        .name = "mx:a.test",
+        .hosts = 1,
+        .ttl_s = 60},
+    {.why = "no MX",
+        .answer = {RESOLVER_NO_DATA, .ttl_s = 60},
+        .name = "mx:b.test",
+        .hosts = 1,
+        .ttl_s = 60},
     {.why = "no name", .answer = {RESOLVER_NO_NAME}, .name = "", .code = 550, .enhanced = "5.1.2"},
     {.why = "bogus", .answer = {RESOLVER_BOGUS}, .name = "", .code = 451, .enhanced = "4.4.3"},
     {.why = "failed", .answer = {RESOLVER_FAILED}, .name = "", .code = 451, .enhanced = "4.4.3"},
@@ -79,7 +111,8 @@ Test(relay_site, mx)
 		cr_expect_eq(s.status.code, k->code, "%s: %u", k->why, s.status.code);
 		cr_expect_eq(s.count, k->hosts, "%s: %zu", k->why, s.count);
 		if (k->code)
-			cr_expect_str_eq(status_enhanced(&s.status, enhanced), k->enhanced, "%s", k->why);
+			cr_expect_str_eq(
+			    status_enhanced(&s.status, enhanced), k->enhanced, "%s", k->why);
 		else
 			cr_expect_eq(s.ttl_s, k->ttl_s, "%s: %u", k->why, s.ttl_s);
 	}
@@ -90,7 +123,8 @@ Test(relay_site, many_hosts)
 {
 	struct conf *c = conf_of("");
 	struct resolver_mx mx[RESOLVER_MX_MAX];
-	struct resolver_answer a = {RESOLVER_FOUND, .ttl_s = 60, .mx = mx, .count = RESOLVER_MX_MAX};
+	struct resolver_answer a = {
+	    RESOLVER_FOUND, .ttl_s = 60, .mx = mx, .count = RESOLVER_MX_MAX};
 	struct site s, other;
 	char ascii[256];
 
@@ -130,11 +164,14 @@ Test(relay_site, routes_and_literals)
 	    {STR("[192.0.2.999]"), SITE_COMPLETE, "", 501, 25, false},
 	    {STR("[]"), SITE_COMPLETE, "", 501, 25, false},
 	    {STR("["), SITE_COMPLETE, "", 501, 25, false},
-	    {STR("b\xc3\xbc" "cher.test"), SITE_NEEDS_MX, "", 0, 25, false},
+	    {STR("b\xc3\xbc"
+	         "cher.test"),
+	        SITE_NEEDS_MX, "", 0, 25, false},
 	    {STR("\xff.test"), SITE_COMPLETE, "", 550, 0, false},
 	    {{"", 0}, SITE_COMPLETE, "", 550, 0, false},
 	};
-	struct conf *c = conf_of("routes: ("
+	struct conf *c = conf_of(
+	    "routes: ("
 	    "{ to_domain = \"fixed.test\"; via = \"smtp\"; host = \"192.168.0.9\"; port = 2525; },"
 	    "{ to_domain = \"smart.test\"; via = \"smarthost\"; host = \"smart.example.net\";"
 	    "  tls = \"implicit\"; },"
@@ -158,22 +195,63 @@ Test(relay_site, routes_and_literals)
 
 Test(relay_range, table)
 {
-	static const struct { const char *address; bool is_public; } cases[] = {
-	    {"192.0.2.1", true}, {"8.8.8.8", true}, {"1.0.0.0", true}, {"11.0.0.1", true},
-	    {"9.255.255.255", true}, {"100.63.255.255", true}, {"100.128.0.0", true},
-	    {"126.255.255.255", true}, {"128.0.0.1", true}, {"169.253.0.1", true}, {"172.15.0.1", true},
-	    {"172.32.0.0", true}, {"192.167.0.1", true}, {"198.17.0.1", true}, {"223.255.255.255", true},
-	    {"0.0.0.0", false}, {"0.1.2.3", false}, {"10.0.0.1", false}, {"10.255.255.255", false},
-	    {"100.64.0.1", false}, {"100.127.255.255", false}, {"127.0.0.1", false},
-	    {"127.255.255.254", false}, {"169.254.169.254", false}, {"172.16.0.1", false},
-	    {"172.31.255.255", false}, {"192.168.1.1", false}, {"198.18.0.1", false}, {"224.0.0.1", false},
-	    {"240.0.0.1", false}, {"255.255.255.255", false},
-	    {"2001:db8::1", true}, {"2a00:1450::1", true}, {"2001:4860::1", true}, {"::8.8.8.8", true},
-	    {"::ffff:8.8.8.8", true}, {"64:ff9b::8.8.8.8", true}, {"2002:808:808::1", true},
-	    {"::", false}, {"::1", false}, {"::ffff:127.0.0.1", false}, {"::ffff:10.1.1.1", false},
-	    {"::127.0.0.1", false}, {"64:ff9b::192.168.0.1", false}, {"2002:7f00:1::1", false},
-	    {"2002:a00:1::", false}, {"fc00::1", false}, {"fdff::1", false}, {"fe80::1", false},
-	    {"febf::1", false}, {"fec0::1", false}, {"ff02::1", false}, {"100::1", false},
+	static const struct {
+		const char *address;
+		bool is_public;
+	} cases[] = {
+	    {"192.0.2.1", true},
+	    {"8.8.8.8", true},
+	    {"1.0.0.0", true},
+	    {"11.0.0.1", true},
+	    {"9.255.255.255", true},
+	    {"100.63.255.255", true},
+	    {"100.128.0.0", true},
+	    {"126.255.255.255", true},
+	    {"128.0.0.1", true},
+	    {"169.253.0.1", true},
+	    {"172.15.0.1", true},
+	    {"172.32.0.0", true},
+	    {"192.167.0.1", true},
+	    {"198.17.0.1", true},
+	    {"223.255.255.255", true},
+	    {"0.0.0.0", false},
+	    {"0.1.2.3", false},
+	    {"10.0.0.1", false},
+	    {"10.255.255.255", false},
+	    {"100.64.0.1", false},
+	    {"100.127.255.255", false},
+	    {"127.0.0.1", false},
+	    {"127.255.255.254", false},
+	    {"169.254.169.254", false},
+	    {"172.16.0.1", false},
+	    {"172.31.255.255", false},
+	    {"192.168.1.1", false},
+	    {"198.18.0.1", false},
+	    {"224.0.0.1", false},
+	    {"240.0.0.1", false},
+	    {"255.255.255.255", false},
+	    {"2001:db8::1", true},
+	    {"2a00:1450::1", true},
+	    {"2001:4860::1", true},
+	    {"::8.8.8.8", true},
+	    {"::ffff:8.8.8.8", true},
+	    {"64:ff9b::8.8.8.8", true},
+	    {"2002:808:808::1", true},
+	    {"::", false},
+	    {"::1", false},
+	    {"::ffff:127.0.0.1", false},
+	    {"::ffff:10.1.1.1", false},
+	    {"::127.0.0.1", false},
+	    {"64:ff9b::192.168.0.1", false},
+	    {"2002:7f00:1::1", false},
+	    {"2002:a00:1::", false},
+	    {"fc00::1", false},
+	    {"fdff::1", false},
+	    {"fe80::1", false},
+	    {"febf::1", false},
+	    {"fec0::1", false},
+	    {"ff02::1", false},
+	    {"100::1", false},
 	    {"2001:0:53aa:64c::1", false},
 	};
 
@@ -204,15 +282,17 @@ shown(const struct resolver_address *a)
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
 
-	inet_ntop(a->sa.ss_family, a->sa.ss_family == AF_INET ? (const void *)&v4->sin_addr : &v6->sin6_addr,
-	    text, sizeof text);
+	inet_ntop(a->sa.ss_family,
+	    a->sa.ss_family == AF_INET ? (const void *)&v4->sin_addr : &v6->sin6_addr, text,
+	    sizeof text);
 	return text;
 }
 
 static void
 site_of(struct site *s, const struct conf *c, size_t hosts)
 {
-	struct resolver_mx mx[4] = {{10, "mx1.test"}, {20, "mx2.test"}, {30, "mx3.test"}, {40, "mx4.test"}};
+	struct resolver_mx mx[4] = {
+	    {10, "mx1.test"}, {20, "mx2.test"}, {30, "mx3.test"}, {40, "mx4.test"}};
 	struct resolver_answer a = {RESOLVER_FOUND, .mx = mx, .count = hosts};
 	char ascii[256];
 
@@ -249,8 +329,8 @@ verdict(struct delivery *d, const char *reason)
 Test(relay_delivery, families_take_turns_then_the_next_host)
 {
 	static const char *const order[] = {"2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2"};
-	struct resolver_address a[] = {address("192.0.2.1"), address("192.0.2.2"), address("2001:db8::1"),
-	    address("2001:db8::2")};
+	struct resolver_address a[] = {address("192.0.2.1"), address("192.0.2.2"),
+	    address("2001:db8::1"), address("2001:db8::2")};
 	struct conf *c = conf_of("");
 	struct delivery d;
 	struct site s;
@@ -297,8 +377,10 @@ Test(relay_delivery, permanent_only_when_all_say_so)
 
 Test(relay_delivery, what_dns_says_of_hosts)
 {
-	static const struct { enum resolver_outcome outcome; unsigned code; } cases[] = {
-	    {RESOLVER_NO_NAME, 550}, {RESOLVER_NO_DATA, 550}, {RESOLVER_BOGUS, 451},
+	static const struct {
+		enum resolver_outcome outcome;
+		unsigned code;
+	} cases[] = {{RESOLVER_NO_NAME, 550}, {RESOLVER_NO_DATA, 550}, {RESOLVER_BOGUS, 451},
 	    {RESOLVER_FAILED, 451}, {RESOLVER_TIMEOUT, 451}};
 	struct conf *c = conf_of("");
 
@@ -321,7 +403,8 @@ Test(relay_delivery, never_into_our_own_network)
 {
 	struct resolver_address a[] = {address("127.0.0.1"), address("::1"), address("10.0.0.1"),
 	    address("0.0.0.0"), address("::ffff:127.0.0.1"), address("192.0.2.1")};
-	struct conf *c = conf_of(""), *inside = conf_of("routes: ( { via = \"mx\"; allow_private = true; } );");
+	struct conf *c = conf_of(""),
+	            *inside = conf_of("routes: ( { via = \"mx\"; allow_private = true; } );");
 	struct delivery d;
 	struct site s;
 
@@ -362,8 +445,11 @@ Test(relay_delivery, an_mx_that_is_an_address)
 
 Test(relay_delivery, tls_falls_back_only_where_it_may)
 {
-	static const struct { const char *routes; bool falls_back; enum client_tls first; } cases[] = {
-	    {"", true, CLIENT_TLS_IF_OFFERED},
+	static const struct {
+		const char *routes;
+		bool falls_back;
+		enum client_tls first;
+	} cases[] = {{"", true, CLIENT_TLS_IF_OFFERED},
 	    {"routes: ( { via = \"mx\"; tls = \"encrypt\"; } );", false, CLIENT_TLS_MUST},
 	    {"routes: ( { via = \"mx\"; tls = \"verify\"; } );", false, CLIENT_TLS_MUST},
 	    {"routes: ( { via = \"mx\"; tls = \"none\"; } );", false, CLIENT_TLS_NEVER}};
