@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "auth/auth.h"
-#include "auth/login.h"
+#include "auth/exchange.h"
 #include "auth/users.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -159,7 +159,7 @@ hear_control(struct channel *c, const struct packet *p, void *arg)
 	if (p->type != MESSAGE_ADMIN)
 		log_error("auth: unexpected %s from control", message_name(p->type));
 	else if (str_eq(m->verb, STR("test.auth")))
-		login_test(b, c, p->call, m->values);
+		exchange_test(b, c, p->call, m->values);
 	else if (users_is_verb(m->verb))
 		run_verb(b, &r, m);
 	else
@@ -171,7 +171,7 @@ lose_control(struct channel *c, void *arg)
 {
 	struct broker *b = arg;
 
-	login_drop_all(b, c);
+	exchange_drop_all(b, c);
 	channel_free(&b->control);
 }
 
@@ -186,13 +186,13 @@ hear_submission(struct channel *c, const struct packet *p, void *arg)
 		close(p->fd);
 	switch (p->type) {
 	case MESSAGE_AUTH_START:
-		login_start(b, c, p->call, &p->message->auth_start);
+		exchange_start(b, c, p->call, &p->message->auth_start);
 		break;
 	case MESSAGE_AUTH_STEP:
-		login_step(b, c, p->call, &p->message->auth_step);
+		exchange_step(b, c, p->call, &p->message->auth_step);
 		break;
 	case MESSAGE_AUTH_CANCEL:
-		login_cancel(b, c, &p->message->auth_cancel);
+		exchange_cancel(b, c, &p->message->auth_cancel);
 		break;
 	case MESSAGE_HELLO:
 		break;
@@ -206,7 +206,7 @@ lose_submission(struct channel *c, void *arg)
 {
 	struct broker *b = arg;
 
-	login_drop_all(b, c);
+	exchange_drop_all(b, c);
 	for (int i = 0; i < BROKER_SUBMISSIONS_MAX; i++)
 		if (b->submissions[i] == c)
 			channel_free(&b->submissions[i]);
@@ -229,7 +229,7 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	login_sweep(arg);
+	exchange_sweep(arg);
 }
 
 /* Made by whatever main sends first: a peer or the grant. */
@@ -245,7 +245,7 @@ broker_of(struct role *r)
 	b->directory_fd = -1;
 	b->cache = cache_new();
 	b->failures = failures_new();
-	b->pool = pool_new(r->base, end_worker, b);
+	b->pool = crew_new(r->base, end_worker, b);
 	b->logins = map_new();
 	r->state = b;
 	return b;
@@ -277,7 +277,7 @@ broker_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
 	struct broker *b = broker_of(r);
 
 	if (kind == ROLE_WORKER) {
-		pool_worker(b->pool, index, fd);
+		crew_worker(b->pool, index, fd);
 	} else if (kind == ROLE_CONTROL) {
 		if (b->control)
 			lose_control(b->control, b);
@@ -310,7 +310,7 @@ broker_prepare(struct role *r, struct sandbox *sandbox)
 static void
 take_limits(struct broker *b, const struct conf *conf)
 {
-	pool_limit(b->pool, (struct pool_limits){.step_timeout_ms = conf->auth.step_timeout_ms,
+	crew_limit(b->pool, (struct crew_limits){.step_timeout_ms = conf->auth.step_timeout_ms,
 				.per_network = (uint64_t)conf->auth.checks_per_network});
 }
 
@@ -343,11 +343,11 @@ broker_end(struct role *r)
 
 	if (!b)
 		return;
-	login_drop_all(b, NULL);
+	exchange_drop_all(b, NULL);
 	for (int i = 0; i < BROKER_SUBMISSIONS_MAX; i++)
 		channel_free(&b->submissions[i]);
 	channel_free(&b->control);
-	pool_free(&b->pool);
+	crew_free(&b->pool);
 	if (b->sweep)
 		event_free(b->sweep);
 	map_free(&b->logins);

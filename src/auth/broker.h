@@ -8,7 +8,7 @@
 #include "auth/accounts.h"
 #include "auth/cache.h"
 #include "auth/failures.h"
-#include "auth/pool.h"
+#include "auth/crew.h"
 #include "base/map.h"
 #include "ipc/role.h"
 
@@ -24,7 +24,7 @@ struct broker {
 	uint64_t changes;        /* of passwords and suspensions, so far */
 	struct cache *cache;
 	struct failures *failures;
-	struct pool *pool;
+	struct crew *pool;
 	struct map *logins;      /* conversations under way, by session */
 	uint64_t tests;
 	struct event *sweep;

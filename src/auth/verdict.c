@@ -9,7 +9,7 @@
 #include "base/mem.h"
 
 static void
-log_who(struct log_line *l, const struct login *login, const char *event, int priority)
+log_who(struct log_line *l, const struct exchange *login, const char *event, int priority)
 {
 	log_begin(l, priority, event);
 	if (login->is_test)
@@ -21,7 +21,7 @@ log_who(struct log_line *l, const struct login *login, const char *event, int pr
 }
 
 static void
-log_failure(const struct login *login, const char *event, const struct status *status)
+log_failure(const struct exchange *login, const char *event, const struct status *status)
 {
 	char code[STATUS_ENHANCED_BYTES], reply[STATUS_ENHANCED_BYTES + 8];
 	struct log_line l;
@@ -38,7 +38,7 @@ log_failure(const struct login *login, const char *event, const struct status *s
 }
 
 static void
-log_success(const struct login *login)
+log_success(const struct exchange *login)
 {
 	struct log_line l;
 
@@ -51,7 +51,7 @@ log_success(const struct login *login)
 }
 
 static void
-answer_test(const struct login *l, const struct message_auth_answer *m)
+answer_test(const struct exchange *l, const struct message_auth_answer *m)
 {
 	static const char *const words[] = {"continue", "ok", "fail", "tempfail", "malformed"};
 	static const uint8_t exits[] = {70, 0, 1, 75, 65};
@@ -70,7 +70,7 @@ answer_test(const struct login *l, const struct message_auth_answer *m)
 }
 
 static void
-say(struct login *l, const struct message_auth_answer *m)
+say(struct exchange *l, const struct message_auth_answer *m)
 {
 	if (l->is_test)
 		answer_test(l, m);
@@ -80,7 +80,7 @@ say(struct login *l, const struct message_auth_answer *m)
 }
 
 void
-verdict_ask(struct login *l, enum login_state next, struct str challenge)
+verdict_ask(struct exchange *l, enum exchange_state next, struct str challenge)
 {
 	struct message_auth_answer m = {.outcome = AUTH_CONTINUE, .challenge = challenge,
 	    .user = STR(""), .backend = STR("")};
@@ -90,17 +90,17 @@ verdict_ask(struct login *l, enum login_state next, struct str challenge)
 }
 
 static void
-end_with(struct login *l, enum auth_outcome outcome, struct status status)
+end_with(struct exchange *l, enum auth_outcome outcome, struct status status)
 {
 	struct message_auth_answer m = {.outcome = (uint8_t)outcome, .status = status,
 	    .challenge = STR(""), .user = STR(""), .backend = STR("users")};
 
 	say(l, &m);
-	login_end(l);
+	exchange_end(l);
 }
 
 void
-verdict_ok(struct login *l, bool from_cache)
+verdict_ok(struct exchange *l, bool from_cache)
 {
 	struct message_auth_answer m = {.outcome = AUTH_OK, .challenge = STR(""),
 	    .user = claim_name(&l->claim), .backend = STR("users"), .from_cache = from_cache};
@@ -108,11 +108,11 @@ verdict_ok(struct login *l, bool from_cache)
 	m.status = status_make(235, "2.7.0", "Authentication successful");
 	log_success(l);
 	say(l, &m);
-	login_end(l);
+	exchange_end(l);
 }
 
 void
-verdict_unknown(struct login *l, const char *reason)
+verdict_unknown(struct exchange *l, const char *reason)
 {
 	struct status status = status_make(454, "4.7.0", "Temporary authentication failure");
 
@@ -122,7 +122,7 @@ verdict_unknown(struct login *l, const char *reason)
 }
 
 void
-verdict_malformed(struct login *l)
+verdict_malformed(struct exchange *l)
 {
 	struct status status = status_make(501, "5.5.2", "Malformed authentication message");
 
@@ -132,7 +132,7 @@ verdict_malformed(struct login *l)
 }
 
 void
-verdict_no_mechanism(struct login *l)
+verdict_no_mechanism(struct exchange *l)
 {
 	struct status status = status_make(504, "5.5.4", "Authentication mechanism not available");
 
@@ -142,7 +142,7 @@ verdict_no_mechanism(struct login *l)
 }
 
 void
-verdict_throttled(struct login *l)
+verdict_throttled(struct exchange *l)
 {
 	struct status status = status_make(421, "4.7.0", "Too many failed logins");
 
@@ -154,25 +154,25 @@ verdict_throttled(struct login *l)
 static void
 on_delay_over(evutil_socket_t fd, short what, void *arg)
 {
-	struct login *l = arg;
+	struct exchange *l = arg;
 
 	(void)fd;
 	(void)what;
 	say(l, &l->answer);
-	login_end(l);
+	exchange_end(l);
 }
 
 static struct failures_limit
-failure_limit(const struct login *l)
+failure_limit(const struct exchange *l)
 {
-	const struct conf_rate *rate = &login_conf(l)->auth.failure_limit;
+	const struct conf_rate *rate = &exchange_conf(l)->auth.failure_limit;
 
 	return (struct failures_limit){rate->count, rate->period_ms};
 }
 
 /* The line is written at once, the answer waits: guessing gets slower, nobody else does. */
 void
-verdict_no(struct login *l)
+verdict_no(struct exchange *l)
 {
 	struct failures_limit limit = failure_limit(l);
 	uint64_t user, network;
@@ -187,21 +187,21 @@ verdict_no(struct login *l)
 	log_failure(l, "auth fail", &l->answer.status);
 	if (l->is_test) {
 		say(l, &l->answer);
-		login_end(l);
+		exchange_end(l);
 		return;
 	}
 	user = failures_add(l->broker->failures, FAILURES_OF_USER, claim_name(&l->claim), limit);
 	network = failures_add(l->broker->failures, FAILURES_OF_NETWORK, l->network, limit);
 	ms = failures_delay_ms(user > network ? user : network);
 	wait = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-	l->state = LOGIN_DELAYED;
+	l->state = EXCHANGE_DELAYED;
 	l->delay = evtimer_new(l->broker->role->base, on_delay_over, l);
 	if (!l->delay || evtimer_add(l->delay, &wait) != 0)
 		die("no event for a delay");
 }
 
 bool
-verdict_is_throttled(const struct login *l)
+verdict_is_throttled(const struct exchange *l)
 {
 	struct failures_limit limit = failure_limit(l);
 

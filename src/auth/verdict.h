@@ -5,18 +5,18 @@
 #ifndef AUTH_VERDICT_H
 #define AUTH_VERDICT_H
 
-#include "auth/login.h"
+#include "auth/exchange.h"
 
-void verdict_ask(struct login *l, enum login_state next, struct str challenge);
-void verdict_ok(struct login *l, bool from_cache);
+void verdict_ask(struct exchange *l, enum exchange_state next, struct str challenge);
+void verdict_ok(struct exchange *l, bool from_cache);
 /* 535, counted, and late.  l->reason NULL: bad credentials. */
-void verdict_no(struct login *l);
+void verdict_no(struct exchange *l);
 /* 454: the account may be good or bad, we cannot say; never counted. */
-void verdict_unknown(struct login *l, const char *reason);
-void verdict_malformed(struct login *l);
-void verdict_no_mechanism(struct login *l);
+void verdict_unknown(struct exchange *l, const char *reason);
+void verdict_malformed(struct exchange *l);
+void verdict_no_mechanism(struct exchange *l);
 /* 421: this network has failed too often; the session ends. */
-void verdict_throttled(struct login *l);
-bool verdict_is_throttled(const struct login *l);
+void verdict_throttled(struct exchange *l);
+bool verdict_is_throttled(const struct exchange *l);
 
 #endif

@@ -14,7 +14,7 @@
 
 struct entry;
 struct job;
-struct failures;
+struct returns;
 
 /* The queue's own bits in a recipient's stored state. */
 enum addressee_mark {
@@ -50,7 +50,7 @@ struct entry {
 	int64_t expires_ms;
 	uint64_t bytes;
 	struct user *user;
-	struct failures *failures; /* collected, not yet on their way */
+	struct returns *failures; /* collected, not yet on their way */
 	struct shipment *shipments;
 	struct addressee *addressees; /* number n is addressees[n - 1] */
 	char *text;

@@ -1,6 +1,6 @@
 /*
  * core: the queue role's state, shared by its parts: intake (from submission), jobs and results (to and
- * from relay), failures (reports), admin (the operator).
+ * from relay), returns (reports), admin (the operator).
  */
 #ifndef QUEUE_CORE_H
 #define QUEUE_CORE_H
@@ -49,7 +49,7 @@ struct queue {
 	struct map *reservations;
 	LIST_HEAD(, pending) pendings;
 	TAILQ_HEAD(, record) late_records;
-	TAILQ_HEAD(, failures) failures;
+	TAILQ_HEAD(, returns) failures;
 	TAILQ_HEAD(, errand) errands;
 	bool is_stopping;
 	bool is_saved;

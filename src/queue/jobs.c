@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "queue/failures.h"
+#include "queue/returns.h"
 #include "queue/results.h"
 
 enum {
@@ -125,7 +125,7 @@ job_end(struct job *job)
 		give_back(job, outcome);
 	job_free(job);
 	if (e) {
-		failures_send(q, e);
+		returns_send(q, e);
 		queue_end(q, e);
 	}
 	queue_check_stopped(q);
@@ -342,7 +342,7 @@ void
 jobs_caught_up(struct queue *q)
 {
 	q->is_caught_up = true;
-	failures_send_all(q);
+	returns_send_all(q);
 	queue_wake(q);
 }
 
@@ -366,7 +366,7 @@ jobs_relay_lost(struct queue *q)
 	q->is_caught_up = false;
 	map_each(q->jobs, lose, NULL);
 	schedule_relay_lost(q->schedule);
-	failures_send_all(q);
+	returns_send_all(q);
 }
 
 /* ---- our own end ---- */

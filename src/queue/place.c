@@ -91,7 +91,7 @@ place_open(struct writer *w)
 
 	if (w->active)
 		return 0;
-	s = pool_take(&w->pool);
+	s = stock_take(&w->pool);
 	if (!s)
 		return -1;
 	w->active = s;
@@ -105,7 +105,7 @@ fits(const struct writer *w, const struct commit *c, uint32_t at)
 {
 	uint32_t end = w->active->bytes;
 
-	if (c->is_bulk && !pool_is_ready(&w->pool))
+	if (c->is_bulk && !stock_is_ready(&w->pool))
 		end -= reserve(w->active);
 	return at <= end && c->span <= end - at;
 }
@@ -121,7 +121,7 @@ has_room(struct writer *w, const struct commit *c)
 {
 	if (fits(w, c, next_at(w)))
 		return true;
-	return c->is_bulk && pool_fill(&w->pool) == 0 && fits(w, c, next_at(w));
+	return c->is_bulk && stock_fill(&w->pool) == 0 && fits(w, c, next_at(w));
 }
 
 /* Makes sure that the commit has a segment with room; -1 with errno. */
@@ -135,9 +135,9 @@ make_room(struct writer *w, const struct commit *c)
 	if (has_room(w, c))
 		return 0;
 	errno = ENOSPC;
-	if (w->is_virgin || (c->is_bulk && !pool_is_ready(&w->pool)))
+	if (w->is_virgin || (c->is_bulk && !stock_is_ready(&w->pool)))
 		return -1;
-	next = pool_take(&w->pool);
+	next = stock_take(&w->pool);
 	if (!next)
 		return -1;
 	leave(w);
@@ -291,7 +291,7 @@ abandon(struct writer *w, int error)
 		return;
 	}
 	/* nothing in it was ever durable: it must not be read again */
-	pool_give_back(&w->pool, w->active);
+	stock_give_back(&w->pool, w->active);
 	w->active = NULL;
 }
 
@@ -327,7 +327,7 @@ static void
 make_void(struct writer *w, struct batch *b)
 {
 	if (!w->active && w->pool.returned)
-		pool_work(&w->pool);
+		stock_work(&w->pool);
 	if (place_open(w) == 0 && w->is_virgin)
 		(void)!place_seal(w, b);
 }
@@ -367,7 +367,7 @@ place_batch(struct writer *w, struct batch *b)
 void
 place_report(struct writer *w)
 {
-	bool is_ready = pool_is_ready(&w->pool);
+	bool is_ready = stock_is_ready(&w->pool);
 
 	atomic_store(&w->is_dry,
 	    !is_ready && (!w->active || w->at > w->active->bytes - reserve(w->active)));

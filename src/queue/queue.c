@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "queue/admin.h"
 #include "queue/core.h"
-#include "queue/failures.h"
+#include "queue/returns.h"
 #include "queue/intake.h"
 #include "queue/jobs.h"
 #include "queue/records.h"
@@ -142,7 +142,7 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	records_retry(q);
-	failures_retry(q);
+	returns_retry(q);
 }
 
 static bool
@@ -189,7 +189,7 @@ save_and_stop(struct queue *q)
 	if (q->is_saved)
 		return;
 	q->is_saved = true;
-	failures_send_all(q);
+	returns_send_all(q);
 	buckets_save(q->buckets, save_part, q);
 	if (spool_append(q->spool, &batch) != 0)
 		saved(errno, q);
@@ -464,7 +464,7 @@ end(struct role *r)
 	spool_close(&q->spool);
 	fsio_free(&q->io);
 	jobs_clear(q);
-	failures_clear(q);
+	returns_clear(q);
 	records_clear(q);
 	book_clear(&q->book);
 	schedule_free(&q->schedule);

@@ -112,7 +112,7 @@ by_generation(const void *a, const void *b)
 static int
 open_segments(struct listing *l)
 {
-	struct pool *p = &l->spool->writer.pool;
+	struct stock *p = &l->spool->writer.pool;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < l->count; i++)
@@ -125,7 +125,7 @@ open_segments(struct listing *l)
 			continue;
 		l->segments[i] = NULL;
 		if (g->generation == 0)
-			pool_give_back(p, g);
+			stock_give_back(p, g);
 		else
 			l->segments[kept++] = g;
 	}

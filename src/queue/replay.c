@@ -193,7 +193,7 @@ replay_segment(struct replay *r, struct segment *g, size_t number)
 	int error;
 
 	if (end->kind == REPLAY_NEVER_WAS) {
-		pool_give_back(&r->spool->writer.pool, g);
+		stock_give_back(&r->spool->writer.pool, g);
 		return 0;
 	}
 	if (load(r, g, end, &m) != 0) {
@@ -207,7 +207,7 @@ replay_segment(struct replay *r, struct segment *g, size_t number)
 	mem_free((char *)(uintptr_t)m.bytes.p);
 	/* prepared and never used, or nothing in it can be read */
 	if (r->last_sequence == before)
-		pool_give_back(&r->spool->writer.pool, g);
+		stock_give_back(&r->spool->writer.pool, g);
 	else
 		index_add_segment(&r->spool->index, g);
 	return 0;

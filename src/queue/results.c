@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "queue/failures.h"
+#include "queue/returns.h"
 #include "queue/records.h"
 
 enum { MX_BYTES = 360 };
@@ -113,7 +113,7 @@ fail(struct judgement *j, const struct detail *d)
 	    .job = j->result->job,
 	    .detail = *d};
 
-	failures_add(j->queue, j->entry, &f);
+	returns_add(j->queue, j->entry, &f);
 }
 
 static void
@@ -203,7 +203,7 @@ reschedule(struct queue *q, struct entry *e, const struct judgement *j)
 	schedule_remove(q->schedule, &s->parcel);
 	queue_schedule(q, s, j->outcome == SPOOL_DEFERRED ? j->next_ms : s->parcel.due_ms);
 	if (q->is_caught_up)
-		failures_send(q, e);
+		returns_send(q, e);
 }
 
 static bool
@@ -257,7 +257,7 @@ decide_all(struct queue *q, struct shipment *s, const struct message_result *m, 
 		queue_schedule(
 		    q, s, clock_ms() + schedule_backoff_ms(q->schedule, s->parcel.tries));
 	}
-	failures_send(q, e);
+	returns_send(q, e);
 	queue_end(q, e);
 }
 

@@ -65,7 +65,7 @@ do_jobs(struct writer *w, struct job *jobs)
 	for (struct job *j = jobs, *next; j; j = next) {
 		next = j->next;
 		if (j->segment)
-			pool_give_back(&w->pool, j->segment);
+			stock_give_back(&w->pool, j->segment);
 		else if (w->io->ops->unlink(w->io, writer_file_name(j->id, name)) != 0)
 			log_warn("spool: cannot remove %s: %m", name);
 		mem_free(j);
@@ -111,8 +111,8 @@ work(struct writer *w)
 	if (b)
 		place_batch(w, b);
 	do_jobs(w, jobs);
-	if (pool_has_work(&w->pool))
-		pool_work(&w->pool);
+	if (stock_has_work(&w->pool))
+		stock_work(&w->pool);
 	place_report(w);
 	pthread_mutex_lock(&w->lock);
 	w->writing = NULL;
@@ -149,7 +149,7 @@ idle_ms(struct writer *w)
 {
 	int64_t lazy;
 
-	if (w->jobs || w->is_stopping || pool_has_work(&w->pool))
+	if (w->jobs || w->is_stopping || stock_has_work(&w->pool))
 		return 0;
 	if (w->filling->count == 0)
 		return 1000;
@@ -231,7 +231,7 @@ writer_clear(struct writer *w)
 	w->jobs = NULL;
 	if (w->active && w->is_virgin)
 		segment_free(&w->active, w->io);
-	pool_clear(&w->pool);
+	stock_clear(&w->pool);
 	free_batches(w->filling);
 	free_batches(w->spare);
 	free_batches(w->done);

@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 
 #include "queue/batch.h"
-#include "queue/pool.h"
+#include "queue/stock.h"
 
 enum { WRITER_FILE_NAME_BYTES = 32 };
 
@@ -36,7 +36,7 @@ struct writer {
 	atomic_bool is_dry;              /* no room for messages, only what is reserved */
 	atomic_uint spare_segments;
 	/* the writer's own */
-	struct pool pool;
+	struct stock pool;
 	struct segment *active;
 	bool is_virgin;                  /* nothing in it is durable yet */
 	uint32_t at;                     /* where the next frame goes */

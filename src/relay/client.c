@@ -36,7 +36,7 @@ say_ehlo(struct client *c)
 }
 
 static enum client_step
-session_stands(struct client *c)
+visit_stands(struct client *c)
 {
 	c->is_ready = true;
 	return CLIENT_READY;
@@ -60,7 +60,7 @@ begin_auth(struct client *c)
 	if (!c->is_secure || !c->is_verified)
 		s = status_make(450, "4.7.5", "the host is not verified: no credentials are sent");
 	else if (!(c->extensions.has & EXT_AUTH) ||
-	         !login_begin(&c->login, c->extensions.auth, c->o.username, c->o.password, NULL))
+	         !proof_begin(&c->login, c->extensions.auth, c->o.username, c->o.password, NULL))
 		s = status_make(450, "4.7.0", "the host offers no way to log in that we know");
 	else {
 		c->next = PHASE_AUTH;
@@ -86,7 +86,7 @@ got_ehlo(struct client *c, const struct status *r, uint32_t about)
 	}
 	if (!c->is_secure && c->o.tls == CLIENT_TLS_MUST)
 		return tls_is_missing(c);
-	return c->o.username.n ? begin_auth(c) : session_stands(c);
+	return c->o.username.n ? begin_auth(c) : visit_stands(c);
 }
 
 static enum phase
@@ -107,7 +107,7 @@ got_helo(struct client *c, const struct status *r, uint32_t about)
 		                       : client_fail(c, r, REASON_REFUSED);
 	if (c->o.tls == CLIENT_TLS_MUST)
 		return tls_is_missing(c);
-	return c->o.username.n ? begin_auth(c) : session_stands(c);
+	return c->o.username.n ? begin_auth(c) : visit_stands(c);
 }
 
 /* ---- STARTTLS ---- */
@@ -134,7 +134,7 @@ got_starttls(struct client *c, const struct status *r, uint32_t about)
 		s = status_make(450, "4.7.4", "the host refused STARTTLS: %u %s", r->code, r->text);
 		return client_fail(c, &s, REASON_TLS);
 	}
-	return c->o.username.n ? begin_auth(c) : session_stands(c);
+	return c->o.username.n ? begin_auth(c) : visit_stands(c);
 }
 
 /* RFC 3207 section 4.2: all that was learned before is forgotten. */
@@ -172,9 +172,9 @@ say_auth(struct client *c)
 	struct buf token;
 	bool has_initial;
 
-	buf_init(&token, LOGIN_TOKEN_MAX);
-	has_initial = login_first(&c->login, &token);
-	buf_addf(&c->out, "AUTH %s%s", login_name(&c->login), has_initial ? " " : "");
+	buf_init(&token, PROOF_TOKEN_MAX);
+	has_initial = proof_first(&c->login, &token);
+	buf_addf(&c->out, "AUTH %s%s", proof_name(&c->login), has_initial ? " " : "");
 	add_token(c, &token);
 	client_expect(c, PHASE_AUTH, ABOUT_NONE);
 	return PHASE_NONE;
@@ -194,10 +194,10 @@ answer_challenge(struct client *c)
 	struct buf challenge, token;
 	bool ok;
 
-	buf_init(&challenge, LOGIN_TOKEN_MAX);
-	buf_init(&token, LOGIN_TOKEN_MAX);
+	buf_init(&challenge, PROOF_TOKEN_MAX);
+	buf_init(&token, PROOF_TOKEN_MAX);
 	ok = decode_base64(&challenge, str_trim(buf_str(&c->reply.text))) &&
-	     login_step(&c->login, buf_str(&challenge), &token);
+	     proof_step(&c->login, buf_str(&challenge), &token);
 	if (ok)
 		add_token(c, &token);
 	buf_clear(&token);
@@ -218,10 +218,10 @@ got_auth(struct client *c, const struct status *r, uint32_t about)
 	}
 	if (r->code != 235)
 		return auth_failed(c, r->text);
-	if (!login_is_complete(&c->login))
+	if (!proof_is_complete(&c->login))
 		return auth_failed(c, "it did not prove that it knows the password");
-	login_clear(&c->login);
-	return session_stands(c);
+	proof_clear(&c->login);
+	return visit_stands(c);
 }
 
 /* ---- QUIT ---- */
@@ -287,7 +287,7 @@ client_fail(struct client *c, const struct status *why, const char *reason)
 	c->is_ready = false;
 	c->end.status = *why;
 	c->end.reason = reason;
-	login_clear(&c->login);
+	proof_clear(&c->login);
 	return CLIENT_OVER;
 }
 
@@ -310,7 +310,7 @@ speak(struct client *c, enum client_step step)
 		c->next = phases[c->next].says(c);
 	if (step == CLIENT_WAIT && c->t.message && client_expected(c) == 0) {
 		c->t.message = NULL;
-		return session_stands(c);
+		return visit_stands(c);
 	}
 	return c->is_over ? CLIENT_OVER : step;
 }
@@ -428,7 +428,7 @@ client_free(struct client **c)
 {
 	if (!*c)
 		return;
-	login_clear(&(*c)->login);
+	proof_clear(&(*c)->login);
 	buf_clear(&(*c)->out);
 	reply_clear(&(*c)->reply);
 	mem_free((*c)->queue);

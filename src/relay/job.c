@@ -30,7 +30,7 @@ struct job {
 	struct finder_ask *ask;
 	struct resolver_query *query;
 	struct found *found;
-	struct session *session;
+	struct visit *session;
 	struct delivery delivery;
 };
 
@@ -63,7 +63,7 @@ job_free(struct job *j)
 static void
 say_where(const struct job *j, char address[INET6_ADDRSTRLEN_], struct message_result *m)
 {
-	const struct session *s = j->session;
+	const struct visit *s = j->session;
 	const struct delivery *d = &j->delivery;
 
 	m->tls = STR("none");
@@ -72,7 +72,7 @@ say_where(const struct job *j, char address[INET6_ADDRSTRLEN_], struct message_r
 		m->address = str_of(s->address);
 		m->port = s->port;
 		m->source = str_of(s->source);
-		m->tls = str_of(session_tls(s));
+		m->tls = str_of(visit_tls(s));
 	} else if (d->site && d->status.code) {
 		m->host = str_of(d->site->hosts[d->host_of_status].name);
 		endpoint_text(&d->address_of_status.sa, address, &m->port);
@@ -168,15 +168,15 @@ got_addresses(const struct resolver_answer *a, void *arg)
 	step(j);
 }
 
-static void session_ready(struct session *s, void *arg);
-static void session_over(struct session *s, void *arg);
+static void visit_ready(struct visit *s, void *arg);
+static void visit_over(struct visit *s, void *arg);
 
-static const struct session_events session_events = {.ready = session_ready, .over = session_over};
+static const struct visit_events visit_events = {.ready = visit_ready, .over = visit_over};
 
 static void
 connect_host(struct job *j)
 {
-	struct session_options o = {
+	struct visit_options o = {
 	    .base = j->yard->base,
 	    .found = j->found,
 	    .tls = trust_for(j->yard->trust, j->found->site.route),
@@ -184,7 +184,7 @@ connect_host(struct job *j)
 	    .address = delivery_address(&j->delivery),
 	    .level = delivery_tls(&j->delivery),
 	    .without_chunking = j->delivery.without_chunking,
-	    .events = &session_events,
+	    .events = &visit_events,
 	    .arg = j,
 	};
 	struct status s;
@@ -207,7 +207,7 @@ step(struct job *j)
 	if (!j->is_fresh)
 		j->session = pool_take(j->yard->pool, j->found);
 	if (j->session) {
-		session_own(j->session, &session_events, j);
+		visit_own(j->session, &visit_events, j);
 		send_message(j);
 		return;
 	}
@@ -277,11 +277,11 @@ send_message(struct job *j)
 	}
 	j->was_looked_at = true;
 	j->is_sending = true;
-	go_on(j, session_send(j->session, &j->out));
+	go_on(j, visit_send(j->session, &j->out));
 }
 
 static void
-session_ready(struct session *s, void *arg)
+visit_ready(struct visit *s, void *arg)
 {
 	struct job *j = arg;
 
@@ -293,7 +293,7 @@ session_ready(struct session *s, void *arg)
 }
 
 static void
-session_over(struct session *s, void *arg)
+visit_over(struct visit *s, void *arg)
 {
 	(void)s;
 	go_on(arg, CLIENT_OVER);

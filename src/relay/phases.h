@@ -7,7 +7,7 @@
 #define RELAY_PHASES_H
 
 #include "relay/client.h"
-#include "relay/login.h"
+#include "relay/proof.h"
 
 enum phase {
 	PHASE_NONE, /* nothing to say until an answer comes */
@@ -54,7 +54,7 @@ struct client {
 	struct buf out;
 	struct reply reply;
 	struct extensions extensions;
-	struct login login;
+	struct proof login;
 	struct expected *queue;
 	size_t queue_at, queue_end, queue_cap;
 	enum phase next; /* to be said as soon as it may */

@@ -7,43 +7,43 @@
 #include "base/mem.h"
 
 struct pool {
-	LIST_HEAD(, session) all;
-	TAILQ_HEAD(idle_list, session) idle;
+	LIST_HEAD(, visit) all;
+	TAILQ_HEAD(idle_list, visit) idle;
 	size_t count, idle_count;
 	struct event *timer;
 };
 
-static void quit_over(struct session *s, void *arg);
-static void idle_ready(struct session *s, void *arg);
-static void idle_over(struct session *s, void *arg);
+static void quit_over(struct visit *s, void *arg);
+static void idle_ready(struct visit *s, void *arg);
+static void idle_over(struct visit *s, void *arg);
 
-static const struct session_events quit_events = {.ready = idle_ready, .over = quit_over};
-static const struct session_events idle_events = {.ready = idle_ready, .over = idle_over};
+static const struct visit_events quit_events = {.ready = idle_ready, .over = quit_over};
+static const struct visit_events idle_events = {.ready = idle_ready, .over = idle_over};
 
 void
-pool_drop(struct pool *p, struct session **s)
+pool_drop(struct pool *p, struct visit **s)
 {
 	LIST_REMOVE(*s, all);
 	p->count--;
-	session_free(s);
+	visit_free(s);
 }
 
 static void
-quit_over(struct session *s, void *arg)
+quit_over(struct visit *s, void *arg)
 {
 	pool_drop(arg, &s);
 }
 
 /* Nothing was asked: nothing can become ready. */
 static void
-idle_ready(struct session *s, void *arg)
+idle_ready(struct visit *s, void *arg)
 {
 	(void)s;
 	(void)arg;
 }
 
 static void
-leave_idle(struct pool *p, struct session *s)
+leave_idle(struct pool *p, struct visit *s)
 {
 	TAILQ_REMOVE(&p->idle, s, idle);
 	p->idle_count--;
@@ -51,23 +51,23 @@ leave_idle(struct pool *p, struct session *s)
 
 /* The host closed first, or spoke without being asked. */
 static void
-idle_over(struct session *s, void *arg)
+idle_over(struct visit *s, void *arg)
 {
 	leave_idle(arg, s);
 	pool_drop(arg, &s);
 }
 
 static void
-quit(struct pool *p, struct session *s)
+quit(struct pool *p, struct visit *s)
 {
-	session_own(s, &quit_events, p);
-	session_quit(s);
+	visit_own(s, &quit_events, p);
+	visit_quit(s);
 }
 
 static void
 arm(struct pool *p)
 {
-	struct session *oldest = TAILQ_FIRST(&p->idle);
+	struct visit *oldest = TAILQ_FIRST(&p->idle);
 	int64_t left_ms;
 	struct timeval tv;
 
@@ -87,7 +87,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct pool *p = arg;
 	int64_t before_ms = clock_mono_ms() - POOL_IDLE_MS;
-	struct session *s;
+	struct visit *s;
 
 	(void)fd;
 	(void)what;
@@ -98,10 +98,10 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	arm(p);
 }
 
-struct session *
-pool_open(struct pool *p, const struct session_options *o)
+struct visit *
+pool_open(struct pool *p, const struct visit_options *o)
 {
-	struct session *s = session_open(o);
+	struct visit *s = visit_open(o);
 
 	LIST_INSERT_HEAD(&p->all, s, all);
 	p->count++;
@@ -109,17 +109,17 @@ pool_open(struct pool *p, const struct session_options *o)
 }
 
 static bool
-fits(const struct session *s, const struct found *found)
+fits(const struct visit *s, const struct found *found)
 {
 	return s->found->conf == found->conf && s->found->site.route == found->site.route &&
 	       (s->found == found || strcmp(s->found->site.name, found->site.name) == 0);
 }
 
 /* The one that was used last: the others may end in peace. */
-struct session *
+struct visit *
 pool_take(struct pool *p, const struct found *found)
 {
-	struct session *s;
+	struct visit *s;
 
 	TAILQ_FOREACH_REVERSE(s, &p->idle, idle_list, idle)
 	if (fits(s, found)) {
@@ -130,19 +130,19 @@ pool_take(struct pool *p, const struct found *found)
 }
 
 void
-pool_give(struct pool *p, struct session *s)
+pool_give(struct pool *p, struct visit *s)
 {
 	if (s->messages >= POOL_MESSAGES_MAX) {
 		quit(p, s);
 		return;
 	}
 	if (p->idle_count >= POOL_IDLE_MAX) {
-		struct session *oldest = TAILQ_FIRST(&p->idle);
+		struct visit *oldest = TAILQ_FIRST(&p->idle);
 
 		leave_idle(p, oldest);
 		quit(p, oldest);
 	}
-	session_own(s, &idle_events, p);
+	visit_own(s, &idle_events, p);
 	s->idle_since_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&p->idle, s, idle);
 	if (p->idle_count++ == 0)
@@ -152,7 +152,7 @@ pool_give(struct pool *p, struct session *s)
 void
 pool_flush(struct pool *p)
 {
-	struct session *s;
+	struct visit *s;
 
 	while ((s = TAILQ_FIRST(&p->idle))) {
 		leave_idle(p, s);
@@ -182,7 +182,7 @@ pool_new(struct event_base *base)
 void
 pool_free(struct pool **p)
 {
-	struct session *s;
+	struct visit *s;
 
 	if (!*p)
 		return;

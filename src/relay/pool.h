@@ -4,7 +4,7 @@
 #ifndef RELAY_POOL_H
 #define RELAY_POOL_H
 
-#include "relay/session.h"
+#include "relay/visit.h"
 
 struct pool;
 
@@ -19,13 +19,13 @@ struct pool *pool_new(struct event_base *base);
 void pool_free(struct pool **p);
 
 /* Opens a connection that the pool knows of. */
-struct session *pool_open(struct pool *p, const struct session_options *o);
-/* An idle connection for this site and configuration, or NULL; session_own follows. */
-struct session *pool_take(struct pool *p, const struct found *found);
+struct visit *pool_open(struct pool *p, const struct visit_options *o);
+/* An idle connection for this site and configuration, or NULL; visit_own follows. */
+struct visit *pool_take(struct pool *p, const struct found *found);
 /* The owner is done with a READY session: it becomes idle, or says QUIT. */
-void pool_give(struct pool *p, struct session *s);
+void pool_give(struct pool *p, struct visit *s);
 /* The owner is done with a session that is over. */
-void pool_drop(struct pool *p, struct session **s);
+void pool_drop(struct pool *p, struct visit **s);
 /* All idle ones say QUIT. */
 void pool_flush(struct pool *p);
 size_t pool_count(const struct pool *p);

@@ -24,7 +24,7 @@ set_up(void)
 TestSuite(sasl, .init = set_up);
 
 static struct sasl_login
-login_of(const char *mechanism)
+exchange_of(const char *mechanism)
 {
 	return (struct sasl_login){.mechanism = str_of(mechanism), .hostname = STR("mx.test"),
 	    .user = STR("alice"), .secret = str_of(alice_text)};
@@ -60,7 +60,7 @@ static const struct {
 Test(sasl, password_checks)
 {
 	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
-		struct sasl_login login = login_of(checks[i].mechanism);
+		struct sasl_login login = exchange_of(checks[i].mechanism);
 
 		cr_assert_eq(sasl_talk_check(&login, checks[i].first, checks[i].second),
 		    checks[i].result, "case %zu", i);
@@ -69,7 +69,7 @@ Test(sasl, password_checks)
 
 Test(sasl, a_damaged_secret_is_no_wrong_password)
 {
-	struct sasl_login login = login_of("PLAIN");
+	struct sasl_login login = exchange_of("PLAIN");
 
 	login.secret = STR("SCRAM-SHA-256$nonsense");
 	cr_assert_eq(sasl_talk_check(&login, STR("\0alice\0wonderland"), STR("")), SASL_TALK_BROKEN);
@@ -134,7 +134,7 @@ static const struct {
 Test(sasl, scram_talks)
 {
 	for (size_t i = 0; i < sizeof talks / sizeof *talks; i++) {
-		struct sasl_login login = login_of(talks[i].mechanism);
+		struct sasl_login login = exchange_of(talks[i].mechanism);
 
 		login.binding = str_of(talks[i].binding);
 		login.plus_offered = talks[i].plus_offered;
@@ -159,7 +159,7 @@ static const struct {
 Test(sasl, first_messages_refused)
 {
 	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-		struct sasl_login login = login_of(refused[i].mechanism);
+		struct sasl_login login = exchange_of(refused[i].mechanism);
 		enum sasl_result result;
 		struct str challenge;
 
@@ -173,7 +173,7 @@ Test(sasl, first_messages_refused)
 
 Test(sasl, y_without_an_offer_is_accepted)
 {
-	struct sasl_login login = login_of("SCRAM-SHA-256");
+	struct sasl_login login = exchange_of("SCRAM-SHA-256");
 	enum sasl_result result;
 	struct str challenge;
 	struct sasl_talk *t = sasl_talk_begin(&login, STR("y,,n=alice,r=abcdef"), &result, &challenge);
@@ -185,7 +185,7 @@ Test(sasl, y_without_an_offer_is_accepted)
 
 Test(sasl, a_talk_that_failed_says_no_for_ever)
 {
-	struct sasl_login login = login_of("SCRAM-SHA-256");
+	struct sasl_login login = exchange_of("SCRAM-SHA-256");
 	enum sasl_result result;
 	struct str challenge;
 	struct sasl_talk *t = sasl_talk_begin(&login, STR("n,,n=alice,r=abcdef"), &result, &challenge);

@@ -1,8 +1,8 @@
 /*
- * session: carries bytes between the stream and the client.  Time-outs are absolute: a deadline is
+ * visit: carries bytes between the stream and the client.  Time-outs are absolute: a deadline is
  * set once for each turn of the talk and not moved by bytes that trickle in.
  */
-#include "relay/session.h"
+#include "relay/visit.h"
 
 #include <stdio.h>
 
@@ -13,7 +13,7 @@
 enum { QUIT_LINGER_MS = 2000 };
 
 static const struct conf_route *
-route(const struct session *s)
+route(const struct visit *s)
 {
 	return s->found->site.route;
 }
@@ -21,7 +21,7 @@ route(const struct session *s)
 /* ---- after each step of the talk ---- */
 
 static void
-push(struct session *s)
+push(struct visit *s)
 {
 	struct buf *out = client_output(s->client);
 
@@ -33,7 +33,7 @@ push(struct session *s)
 }
 
 static void
-arm(struct session *s)
+arm(struct visit *s)
 {
 	if (s->armed == client_turn(s->client))
 		return;
@@ -42,7 +42,7 @@ arm(struct session *s)
 }
 
 static void
-begin_tls(struct session *s)
+begin_tls(struct visit *s)
 {
 	s->is_securing = true;
 	/* RFC 3207: what came in clear behind the 220 is nobody's */
@@ -53,7 +53,7 @@ begin_tls(struct session *s)
 
 /* Tells the stream what the talk wants; returns how the step ended. */
 static enum client_step
-follow(struct session *s, enum client_step step)
+follow(struct visit *s, enum client_step step)
 {
 	push(s);
 	while (step == CLIENT_WAIT && client_has_more(s->client) &&
@@ -71,7 +71,7 @@ follow(struct session *s, enum client_step step)
 }
 
 static void
-go_on(struct session *s, enum client_step step)
+go_on(struct visit *s, enum client_step step)
 {
 	step = follow(s, step);
 	if (step == CLIENT_READY)
@@ -85,7 +85,7 @@ go_on(struct session *s, enum client_step step)
 static void
 on_readable(struct stream *stream, void *arg)
 {
-	struct session *s = arg;
+	struct visit *s = arg;
 	enum client_step step;
 	size_t used;
 
@@ -101,7 +101,7 @@ on_readable(struct stream *stream, void *arg)
 static void
 on_connected(struct stream *stream, void *arg)
 {
-	struct session *s = arg;
+	struct visit *s = arg;
 	uint16_t port;
 
 	s->is_connected = true;
@@ -117,7 +117,7 @@ on_connected(struct stream *stream, void *arg)
 static void
 on_secured(struct stream *stream, void *arg)
 {
-	struct session *s = arg;
+	struct visit *s = arg;
 
 	s->is_securing = false;
 	stream_read(stream, true);
@@ -127,7 +127,7 @@ on_secured(struct stream *stream, void *arg)
 static void
 on_drained(struct stream *stream, void *arg)
 {
-	struct session *s = arg;
+	struct visit *s = arg;
 
 	(void)stream;
 	if (!s->is_quitting && client_has_more(s->client))
@@ -135,7 +135,7 @@ on_drained(struct stream *stream, void *arg)
 }
 
 static enum client_step
-connect_failed(struct session *s, enum stream_end why)
+connect_failed(struct visit *s, enum stream_end why)
 {
 	struct status status =
 	    status_make(451, "4.4.1", "connection to %s[%s]:%u failed: %s", s->host, s->address,
@@ -146,7 +146,7 @@ connect_failed(struct session *s, enum stream_end why)
 }
 
 static enum client_step
-handshake_failed(struct session *s)
+handshake_failed(struct visit *s)
 {
 	struct status status = status_make(451, "4.7.5", "TLS with %s[%s] failed: %s", s->host,
 	    s->address, stream_error_text(s->stream));
@@ -156,7 +156,7 @@ handshake_failed(struct session *s)
 }
 
 static enum client_step
-connection_lost(struct session *s)
+connection_lost(struct visit *s)
 {
 	struct status status = status_make(451, "4.4.2", "connection to %s[%s] lost (%s)", s->host,
 	    s->address, client_phase(s->client));
@@ -167,7 +167,7 @@ connection_lost(struct session *s)
 static void
 on_ended(struct stream *stream, enum stream_end why, void *arg)
 {
-	struct session *s = arg;
+	struct visit *s = arg;
 
 	(void)stream;
 	if (s->is_quitting)
@@ -192,7 +192,7 @@ static const struct stream_events stream_events = {.readable = on_readable,
 /* ---- life ---- */
 
 static struct client_options
-options_of(const struct session *s, bool without_chunking)
+options_of(const struct visit *s, bool without_chunking)
 {
 	const struct conf *c = s->found->conf;
 
@@ -209,10 +209,10 @@ options_of(const struct session *s, bool without_chunking)
 	};
 }
 
-struct session *
-session_open(const struct session_options *o)
+struct visit *
+visit_open(const struct visit_options *o)
 {
-	struct session *s = MEM_NEW(struct session);
+	struct visit *s = MEM_NEW(struct visit);
 	struct client_options options;
 
 	s->base = o->base;
@@ -232,21 +232,21 @@ session_open(const struct session_options *o)
 }
 
 void
-session_own(struct session *s, const struct session_events *events, void *arg)
+visit_own(struct visit *s, const struct visit_events *events, void *arg)
 {
 	s->events = events;
 	s->arg = arg;
 }
 
 enum client_step
-session_send(struct session *s, const struct outgoing *message)
+visit_send(struct visit *s, const struct outgoing *message)
 {
 	s->messages++;
 	return follow(s, client_send(s->client, message));
 }
 
 void
-session_quit(struct session *s)
+visit_quit(struct visit *s)
 {
 	client_quit(s->client);
 	s->is_quitting = true;
@@ -256,9 +256,9 @@ session_quit(struct session *s)
 }
 
 void
-session_free(struct session **p)
+visit_free(struct visit **p)
 {
-	struct session *s = *p;
+	struct visit *s = *p;
 
 	if (!s)
 		return;
@@ -271,7 +271,7 @@ session_free(struct session **p)
 }
 
 const char *
-session_tls(const struct session *s)
+visit_tls(const struct visit *s)
 {
 	static const char *const names[] = {[ROUTE_TLS_OPPORTUNISTIC] = "opportunistic",
 	    [ROUTE_TLS_NONE] = "none",

@@ -1,12 +1,12 @@
 /*
- * login: PLAIN and LOGIN are read here to the end, so that a check that was good a moment ago
+ * exchange: PLAIN and LOGIN are read here to the end, so that a check that was good a moment ago
  * needs no worker; SCRAM is only looked at for the name and goes step by step through one worker.
  *
  * What a stranger hears never tells whether the account exists or is suspended: an unknown name
  * gets a made-up secret, a suspended one its own salt with keys that nothing fits, and then
  * everything takes the same way. The reason stands in the log only.
  */
-#include "auth/login.h"
+#include "auth/exchange.h"
 
 #include "auth/verdict.h"
 #include "base/clock.h"
@@ -14,15 +14,15 @@
 
 enum { TEXTS_MAX = 4096 };
 
-static const struct login_mechanism mechanisms[] = {
-    {"PLAIN", LOGIN_WANTS_FIRST, "", claim_plain, true},
-    {"LOGIN", LOGIN_WANTS_USER, "Username:", claim_user, true},
-    {"SCRAM-SHA-256", LOGIN_WANTS_FIRST, "", claim_scram, false},
-    {"SCRAM-SHA-256-PLUS", LOGIN_WANTS_FIRST, "", claim_scram, false},
+static const struct exchange_mechanism mechanisms[] = {
+    {"PLAIN", EXCHANGE_WANTS_FIRST, "", claim_plain, true},
+    {"LOGIN", EXCHANGE_WANTS_USER, "Username:", claim_user, true},
+    {"SCRAM-SHA-256", EXCHANGE_WANTS_FIRST, "", claim_scram, false},
+    {"SCRAM-SHA-256-PLUS", EXCHANGE_WANTS_FIRST, "", claim_scram, false},
 };
 
 const struct conf *
-login_conf(const struct login *l)
+exchange_conf(const struct exchange *l)
 {
 	return l->broker->role->conf;
 }
@@ -36,7 +36,7 @@ is_offered(const struct conf *conf, struct str mechanism)
 	return false;
 }
 
-static const struct login_mechanism *
+static const struct exchange_mechanism *
 mechanism_find(const struct conf *conf, struct str name)
 {
 	for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
@@ -54,16 +54,16 @@ key_of(const uint64_t *session)
 }
 
 static void
-wipe(struct login_bytes *s)
+wipe(struct exchange_bytes *s)
 {
 	if (s->p)
 		mem_wipe(s->p, s->n);
 	mem_free(s->p);
-	*s = (struct login_bytes){0};
+	*s = (struct exchange_bytes){0};
 }
 
 static void
-keep(struct login_bytes *s, struct str from)
+keep(struct exchange_bytes *s, struct str from)
 {
 	wipe(s);
 	s->p = mem_text(from.p, from.n);
@@ -71,11 +71,11 @@ keep(struct login_bytes *s, struct str from)
 }
 
 void
-login_end(struct login *l)
+exchange_end(struct exchange *l)
 {
 	if (map_get(l->broker->logins, key_of(&l->session)) == l)
 		map_remove(l->broker->logins, key_of(&l->session));
-	pool_leave(l->broker->pool, &l->job);
+	crew_leave(l->broker->pool, &l->job);
 	if (l->delay)
 		event_free(l->delay);
 	wipe(&l->message);
@@ -84,10 +84,10 @@ login_end(struct login *l)
 	mem_free(l);
 }
 
-static struct login *
-login_new(struct broker *b, struct channel *from, uint32_t call, uint64_t session)
+static struct exchange *
+exchange_new(struct broker *b, struct channel *from, uint32_t call, uint64_t session)
 {
-	struct login *l = MEM_NEW(struct login);
+	struct exchange *l = MEM_NEW(struct exchange);
 
 	l->broker = b;
 	l->from = from;
@@ -98,10 +98,10 @@ login_new(struct broker *b, struct channel *from, uint32_t call, uint64_t sessio
 	return l;
 }
 
-static struct login *
-login_find(struct broker *b, const struct channel *from, uint64_t session)
+static struct exchange *
+exchange_find(struct broker *b, const struct channel *from, uint64_t session)
 {
-	struct login *l = map_get(b->logins, key_of(&session));
+	struct exchange *l = map_get(b->logins, key_of(&session));
 
 	return l && l->from == from ? l : NULL;
 }
@@ -109,27 +109,27 @@ login_find(struct broker *b, const struct channel *from, uint64_t session)
 /* ---- the check ---- */
 
 static struct str
-password_of(const struct login *l)
+password_of(const struct exchange *l)
 {
 	struct claim claim;
 
-	if (l->mechanism->first == LOGIN_WANTS_USER)
+	if (l->mechanism->first == EXCHANGE_WANTS_USER)
 		return str_make(l->message.p, l->message.n);
 	return claim_plain(str_make(l->message.p, l->message.n), &claim) ? claim.password : STR("");
 }
 
 static bool
-is_known_good(const struct login *l)
+is_known_good(const struct exchange *l)
 {
 	return l->mechanism->has_password && !l->claim.is_for_other && !l->is_test &&
-	    login_conf(l)->auth.cache_ms > 0 &&
+	    exchange_conf(l)->auth.cache_ms > 0 &&
 	    cache_has(l->broker->cache, claim_name(&l->claim), password_of(l));
 }
 
 /* The stored secret, or one that nothing fits, made in the same steps for every name; false:
  * the store is broken. An unknown name shows the iteration count that most accounts have. */
 static bool
-choose_secret(struct login *l)
+choose_secret(struct exchange *l)
 {
 	struct str user = claim_name(&l->claim);
 	struct account account;
@@ -142,7 +142,7 @@ choose_secret(struct login *l)
 		return false;
 	key = accounts_key(l->broker->accounts);
 	usual = accounts_usual_iterations(l->broker->accounts);
-	secret_fake(key, user, usual ? usual : (uint32_t)login_conf(l)->auth.iterations, &fake);
+	secret_fake(key, user, usual ? usual : (uint32_t)exchange_conf(l)->auth.iterations, &fake);
 	if (found == ACCOUNTS_OK && account.is_suspended) {
 		secret_spoil(&account.secret, key, user);
 		l->reason = "suspended";
@@ -156,7 +156,7 @@ choose_secret(struct login *l)
 /* A password or suspension that changed while the worker was at work counts already: the
  * account as it is now must be the one that was checked. ACCOUNTS_NONE when it is not. */
 static enum accounts_result
-look_again(const struct login *l)
+look_again(const struct exchange *l)
 {
 	char text[SECRET_TEXT_BYTES];
 	struct account account;
@@ -174,7 +174,7 @@ look_again(const struct login *l)
 }
 
 static void
-checked_well(struct login *l)
+checked_well(struct exchange *l)
 {
 	enum accounts_result found = look_again(l);
 
@@ -188,25 +188,25 @@ checked_well(struct login *l)
 	}
 	if (l->mechanism->has_password && !l->is_test)
 		cache_add(l->broker->cache, claim_name(&l->claim), password_of(l),
-		    login_conf(l)->auth.cache_ms);
+		    exchange_conf(l)->auth.cache_ms);
 	verdict_ok(l, false);
 }
 
 static void
-on_checked(struct pool_job *job, const struct message_check_answer *m, const char *trouble)
+on_checked(struct crew_job *job, const struct message_check_answer *m, const char *trouble)
 {
-	struct login *l = job->arg;
+	struct exchange *l = job->arg;
 	uint8_t outcome = m ? m->outcome : (uint8_t)AUTH_TEMPFAIL;
 
 	/* many guesses sent at once: those beyond the limit learn nothing, right or wrong */
 	if (outcome != AUTH_TEMPFAIL && verdict_is_throttled(l)) {
-		pool_leave(l->broker->pool, job);
+		crew_leave(l->broker->pool, job);
 		verdict_throttled(l);
 		return;
 	}
 	switch (outcome) {
 	case AUTH_CONTINUE:
-		verdict_ask(l, LOGIN_TALKING, m->challenge);
+		verdict_ask(l, EXCHANGE_TALKING, m->challenge);
 		return;
 	case AUTH_OK:
 		checked_well(l);
@@ -222,9 +222,9 @@ on_checked(struct pool_job *job, const struct message_check_answer *m, const cha
 /* While it waited, another session may have proved the same password, or its network gone too
  * far. */
 static bool
-settle(struct pool_job *job)
+settle(struct crew_job *job)
 {
-	struct login *l = job->arg;
+	struct exchange *l = job->arg;
 
 	if (verdict_is_throttled(l)) {
 		verdict_throttled(l);
@@ -237,16 +237,16 @@ settle(struct pool_job *job)
 }
 
 static void
-check(struct login *l)
+check(struct exchange *l)
 {
-	bool is_login = l->mechanism->first == LOGIN_WANTS_USER;
+	bool is_login = l->mechanism->first == EXCHANGE_WANTS_USER;
 	const char *trouble;
 
 	if (!choose_secret(l)) {
 		verdict_unknown(l, "store_unavailable");
 		return;
 	}
-	l->state = LOGIN_CHECKING;
+	l->state = EXCHANGE_CHECKING;
 	l->job.start = (struct message_check_start){
 	    .mechanism = str_of(l->mechanism->name),
 	    .first = is_login ? claim_name(&l->claim) : str_make(l->message.p, l->message.n),
@@ -254,7 +254,7 @@ check(struct login *l)
 	    .hostname = l->hostname,
 	    .binding = l->binding,
 	    .plus_offered =
-		l->binding.n > 0 && is_offered(login_conf(l), STR("SCRAM-SHA-256-PLUS")),
+		l->binding.n > 0 && is_offered(exchange_conf(l), STR("SCRAM-SHA-256-PLUS")),
 	    .user = claim_name(&l->claim),
 	    .secret = str_of(l->secret_text),
 	};
@@ -262,7 +262,7 @@ check(struct login *l)
 	l->job.done = on_checked;
 	l->job.settle = settle;
 	l->job.arg = l;
-	trouble = pool_begin(l->broker->pool, &l->job);
+	trouble = crew_begin(l->broker->pool, &l->job);
 	if (trouble)
 		verdict_unknown(l, trouble);
 }
@@ -270,7 +270,7 @@ check(struct login *l)
 /* ---- what the client says ---- */
 
 static void
-attempt(struct login *l)
+attempt(struct exchange *l)
 {
 	if (verdict_is_throttled(l))
 		verdict_throttled(l);
@@ -281,10 +281,10 @@ attempt(struct login *l)
 }
 
 static void
-take(struct login *l, struct str message)
+take(struct exchange *l, struct str message)
 {
 	switch (l->state) {
-	case LOGIN_WANTS_FIRST:
+	case EXCHANGE_WANTS_FIRST:
 		if (!l->mechanism->claim(message, &l->claim)) {
 			verdict_malformed(l);
 			return;
@@ -293,13 +293,13 @@ take(struct login *l, struct str message)
 		l->claim.password = STR_NULL; /* it looked into what came in */
 		attempt(l);
 		return;
-	case LOGIN_WANTS_USER:
+	case EXCHANGE_WANTS_USER:
 		if (!l->mechanism->claim(message, &l->claim))
 			verdict_malformed(l);
 		else
-			verdict_ask(l, LOGIN_WANTS_PASSWORD, STR("Password:"));
+			verdict_ask(l, EXCHANGE_WANTS_PASSWORD, STR("Password:"));
 		return;
-	case LOGIN_WANTS_PASSWORD:
+	case EXCHANGE_WANTS_PASSWORD:
 		if (!claim_is_password(message)) {
 			verdict_malformed(l);
 			return;
@@ -307,18 +307,18 @@ take(struct login *l, struct str message)
 		keep(&l->message, message);
 		attempt(l);
 		return;
-	case LOGIN_TALKING:
+	case EXCHANGE_TALKING:
 		if (message.n > CLAIM_MESSAGE_MAX) {
 			verdict_malformed(l);
 			return;
 		}
 		keep(&l->message, message);
 		l->job.response = str_make(l->message.p, l->message.n);
-		l->state = LOGIN_CHECKING;
-		pool_go_on(l->broker->pool, &l->job);
+		l->state = EXCHANGE_CHECKING;
+		crew_go_on(l->broker->pool, &l->job);
 		return;
-	case LOGIN_CHECKING:
-	case LOGIN_DELAYED:
+	case EXCHANGE_CHECKING:
+	case EXCHANGE_DELAYED:
 		/* the session does not wait for its answer: it breaks the rules */
 		verdict_malformed(l);
 		return;
@@ -326,7 +326,7 @@ take(struct login *l, struct str message)
 }
 
 static void
-describe(struct login *l, const struct message_auth_start *m)
+describe(struct exchange *l, const struct message_auth_start *m)
 {
 	l->port = m->port;
 	l->client = arena_str(&l->arena, str_upto(m->client, 64));
@@ -334,21 +334,21 @@ describe(struct login *l, const struct message_auth_start *m)
 	l->hostname = arena_str(&l->arena, str_upto(m->hostname, 255));
 	l->binding = arena_str(&l->arena, str_upto(m->binding, 64));
 	l->network = claim_network(l->client, l->network_bytes);
-	l->mechanism = mechanism_find(login_conf(l), m->mechanism);
+	l->mechanism = mechanism_find(exchange_conf(l), m->mechanism);
 }
 
 void
-login_start(
+exchange_start(
     struct broker *b, struct channel *from, uint32_t call, const struct message_auth_start *m)
 {
-	struct login *l = map_get(b->logins, key_of(&m->session));
+	struct exchange *l = map_get(b->logins, key_of(&m->session));
 
 	/* a session that begins anew has forgotten its last attempt */
 	if (l)
-		login_end(l);
-	l = login_new(b, from, call, m->session);
+		exchange_end(l);
+	l = exchange_new(b, from, call, m->session);
 	describe(l, m);
-	if (map_count(b->logins) >= LOGIN_MAX) {
+	if (map_count(b->logins) >= EXCHANGE_MAX) {
 		verdict_unknown(l, "queue_full");
 		return;
 	}
@@ -367,13 +367,13 @@ login_start(
 }
 
 void
-login_step(struct broker *b, struct channel *from, uint32_t call, const struct message_auth_step *m)
+exchange_step(struct broker *b, struct channel *from, uint32_t call, const struct message_auth_step *m)
 {
-	struct login *l = login_find(b, from, m->session);
+	struct exchange *l = exchange_find(b, from, m->session);
 
 	if (!l) {
 		/* begun before the broker was started anew, or left too long */
-		l = login_new(b, from, call, m->session);
+		l = exchange_new(b, from, call, m->session);
 		verdict_unknown(l, "conversation_lost");
 		return;
 	}
@@ -382,26 +382,26 @@ login_step(struct broker *b, struct channel *from, uint32_t call, const struct m
 }
 
 void
-login_cancel(struct broker *b, struct channel *from, const struct message_auth_cancel *m)
+exchange_cancel(struct broker *b, struct channel *from, const struct message_auth_cancel *m)
 {
-	struct login *l = login_find(b, from, m->session);
+	struct exchange *l = exchange_find(b, from, m->session);
 
 	if (l)
-		login_end(l);
+		exchange_end(l);
 }
 
 void
-login_test(struct broker *b, struct channel *from, uint32_t call, struct str values)
+exchange_test(struct broker *b, struct channel *from, uint32_t call, struct str values)
 {
 	/* above all ids, which have 60 bits */
-	struct login *l = login_new(b, from, call, UINT64_MAX - b->tests++);
+	struct exchange *l = exchange_new(b, from, call, UINT64_MAX - b->tests++);
 	struct buf plain;
 
 	l->is_test = true;
 	l->client = l->tls = STR("-");
-	l->hostname = login_conf(l)->hostname;
+	l->hostname = exchange_conf(l)->hostname;
 	l->mechanism = &mechanisms[0];
-	l->state = LOGIN_WANTS_FIRST;
+	l->state = EXCHANGE_WANTS_FIRST;
 	map_put(b->logins, key_of(&l->session), l);
 	buf_init(&plain, CLAIM_MESSAGE_MAX);
 	buf_addc(&plain, 0);
@@ -424,25 +424,25 @@ static void
 end_selected(struct str key, void *value, void *arg)
 {
 	const struct selection *s = arg;
-	struct login *l = value;
+	struct exchange *l = value;
 
 	(void)key;
 	if (s->from && l->from != s->from)
 		return;
 	if (s->before_ms && (l->started_ms >= s->before_ms || l->call))
 		return;
-	login_end(l);
+	exchange_end(l);
 }
 
 void
-login_drop_all(struct broker *b, const struct channel *from)
+exchange_drop_all(struct broker *b, const struct channel *from)
 {
 	map_each(b->logins, end_selected, &(struct selection){.from = from});
 }
 
 void
-login_sweep(struct broker *b)
+exchange_sweep(struct broker *b)
 {
 	map_each(b->logins, end_selected,
-	    &(struct selection){.before_ms = clock_mono_ms() - LOGIN_AGE_MAX_MS});
+	    &(struct selection){.before_ms = clock_mono_ms() - EXCHANGE_AGE_MAX_MS});
 }

@@ -1,9 +1,9 @@
 /*
- * failures: recipients that failed for good, collected per message until their delivery is over, then
+ * returns: recipients that failed for good, collected per message until their delivery is over, then
  * stored together with the report about them in one batch: both or none.
  */
-#ifndef QUEUE_FAILURES_H
-#define QUEUE_FAILURES_H
+#ifndef QUEUE_RETURNS_H
+#define QUEUE_RETURNS_H
 
 #include "queue/core.h"
 #include "queue/detail.h"
@@ -18,13 +18,13 @@ struct failure {
 };
 
 /* The recipient is failing from now on, and not open. */
-void failures_add(struct queue *q, struct entry *e, const struct failure *f);
+void returns_add(struct queue *q, struct entry *e, const struct failure *f);
 /* What was collected of this message goes its way. */
-void failures_send(struct queue *q, struct entry *e);
+void returns_send(struct queue *q, struct entry *e);
 /* Everything that is collected: relay will add nothing to it. */
-void failures_send_all(struct queue *q);
+void returns_send_all(struct queue *q);
 /* Those that could not be stored. */
-void failures_retry(struct queue *q);
-void failures_clear(struct queue *q);
+void returns_retry(struct queue *q);
+void returns_clear(struct queue *q);
 
 #endif

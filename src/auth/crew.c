@@ -1,8 +1,8 @@
 /*
- * pool: a job is HELD (its network has enough in the queue), QUEUED (any worker may take it, or,
+ * crew: a job is HELD (its network has enough in the queue), QUEUED (any worker may take it, or,
  * for a later step, just its own), RUNNING, or RESTING between two steps of its client.
  */
-#include "auth/pool.h"
+#include "auth/crew.h"
 
 #include <unistd.h>
 
@@ -13,9 +13,9 @@
 
 enum { TICK_MS = 250 };
 
-TAILQ_HEAD(job_list, pool_job);
+TAILQ_HEAD(job_list, crew_job);
 
-struct pool_network {
+struct crew_network {
 	struct str key;
 	char bytes[CLAIM_NETWORK_BYTES];
 	uint64_t admitted; /* queued or running */
@@ -23,25 +23,25 @@ struct pool_network {
 	struct job_list held;
 };
 
-struct pool_worker {
-	struct pool *pool;
+struct crew_worker {
+	struct crew *pool;
 	unsigned index;
 	struct channel *channel; /* NULL: there is none now */
 	bool is_busy;
 	bool is_deaf;                 /* took a message no more; its end will be heard */
-	struct pool_job *job;         /* NULL while busy: its owner has left */
-	struct pool_network *counted; /* of such a job */
+	struct crew_job *job;         /* NULL while busy: its owner has left */
+	struct crew_network *counted; /* of such a job */
 	struct job_list steps;        /* waiting for just this worker */
 	struct job_list pinned;       /* conversations that live in it */
 	struct event *deadline;
 };
 
-struct pool {
+struct crew {
 	struct event_base *base;
-	pool_stuck_fn *stuck;
+	crew_stuck_fn *stuck;
 	void *arg;
-	struct pool_limits limits;
-	struct pool_worker workers[POOL_WORKERS_MAX];
+	struct crew_limits limits;
+	struct crew_worker workers[CREW_WORKERS_MAX];
 	struct job_list queue;
 	struct map *networks;
 	unsigned waiting; /* queued and held */
@@ -49,7 +49,7 @@ struct pool {
 	struct event *tick;
 };
 
-static void dispatch(struct pool *p);
+static void dispatch(struct crew *p);
 
 static struct timeval
 interval(int64_t ms)
@@ -59,14 +59,14 @@ interval(int64_t ms)
 
 /* ---- networks ---- */
 
-static struct pool_network *
-network_of(struct pool *p, struct str key)
+static struct crew_network *
+network_of(struct crew *p, struct str key)
 {
-	struct pool_network *n = map_get(p->networks, key);
+	struct crew_network *n = map_get(p->networks, key);
 
 	if (n)
 		return n;
-	n = MEM_NEW(struct pool_network);
+	n = MEM_NEW(struct crew_network);
 	TAILQ_INIT(&n->held);
 	key = str_upto(key, sizeof n->bytes);
 	if (key.n)
@@ -77,16 +77,16 @@ network_of(struct pool *p, struct str key)
 }
 
 static void
-admit(struct pool *p, struct pool_network *n, struct pool_job *job)
+admit(struct crew *p, struct crew_network *n, struct crew_job *job)
 {
 	n->admitted++;
 	job->counted = n;
-	job->place = POOL_QUEUED;
+	job->place = CREW_QUEUED;
 	TAILQ_INSERT_TAIL(&p->queue, job, link);
 }
 
 static void
-network_done(struct pool *p, struct pool_network *n)
+network_done(struct crew *p, struct crew_network *n)
 {
 	if (n->admitted || n->held_count)
 		return;
@@ -96,10 +96,10 @@ network_done(struct pool *p, struct pool_network *n)
 
 /* One check less of this network: the next that was held moves up. */
 static void
-release(struct pool *p, struct pool_network **counted)
+release(struct crew *p, struct crew_network **counted)
 {
-	struct pool_network *n = *counted;
-	struct pool_job *next;
+	struct crew_network *n = *counted;
+	struct crew_job *next;
 
 	if (!n)
 		return;
@@ -117,7 +117,7 @@ release(struct pool *p, struct pool_network **counted)
 /* ---- leaving ---- */
 
 static void
-unpin(struct pool_job *job)
+unpin(struct crew_job *job)
 {
 	if (job->worker)
 		TAILQ_REMOVE(&job->worker->pinned, job, pinned);
@@ -125,10 +125,10 @@ unpin(struct pool_job *job)
 }
 
 static void
-stop_waiting(struct pool *p, struct pool_job *job)
+stop_waiting(struct crew *p, struct crew_job *job)
 {
 	p->waiting--;
-	if (job->place == POOL_QUEUED) {
+	if (job->place == CREW_QUEUED) {
 		TAILQ_REMOVE(job->is_step ? &job->worker->steps : &p->queue, job, link);
 		return;
 	}
@@ -139,7 +139,7 @@ stop_waiting(struct pool *p, struct pool_job *job)
 }
 
 static void
-tell_worker_cancelled(struct pool_job *job)
+tell_worker_cancelled(struct crew_job *job)
 {
 	struct message_check_cancel m = {.conversation = job->start.conversation};
 
@@ -148,15 +148,15 @@ tell_worker_cancelled(struct pool_job *job)
 }
 
 void
-pool_leave(struct pool *p, struct pool_job *job)
+crew_leave(struct crew *p, struct crew_job *job)
 {
-	struct pool_worker *w = job->worker;
+	struct crew_worker *w = job->worker;
 
-	if (job->place == POOL_OUT)
+	if (job->place == CREW_OUT)
 		return;
-	if (job->place == POOL_RESTING || job->is_step || job->place == POOL_RUNNING)
+	if (job->place == CREW_RESTING || job->is_step || job->place == CREW_RUNNING)
 		tell_worker_cancelled(job);
-	if (job->place == POOL_HELD || job->place == POOL_QUEUED)
+	if (job->place == CREW_HELD || job->place == CREW_QUEUED)
 		stop_waiting(p, job);
 	if (w && w->job == job) {
 		/* the work goes on, and counts for the network until it ends */
@@ -165,35 +165,35 @@ pool_leave(struct pool *p, struct pool_job *job)
 		job->counted = NULL;
 	}
 	unpin(job);
-	job->place = POOL_OUT;
+	job->place = CREW_OUT;
 	release(p, &job->counted);
 }
 
 static void
-fail(struct pool *p, struct pool_job *job, const char *trouble)
+fail(struct crew *p, struct crew_job *job, const char *trouble)
 {
-	pool_leave(p, job);
+	crew_leave(p, job);
 	job->done(job, NULL, trouble);
 }
 
 /* ---- workers ---- */
 
 static bool
-has_worker(const struct pool *p)
+has_worker(const struct crew *p)
 {
 	bool has = false;
 
-	for (int i = 0; i < POOL_WORKERS_MAX; i++)
+	for (int i = 0; i < CREW_WORKERS_MAX; i++)
 		has |= p->workers[i].channel && !p->workers[i].is_deaf;
 	return has;
 }
 
 /* The worker is no more: whatever lived in it has failed, and without any worker all that waits. */
 static void
-give_up(struct pool_worker *w, const char *trouble)
+give_up(struct crew_worker *w, const char *trouble)
 {
-	struct pool *p = w->pool;
-	struct pool_job *job;
+	struct crew *p = w->pool;
+	struct crew_job *job;
 
 	channel_free(&w->channel);
 	evtimer_del(w->deadline);
@@ -212,8 +212,8 @@ give_up(struct pool_worker *w, const char *trouble)
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
-	struct pool_worker *w = arg;
-	struct pool *p = w->pool;
+	struct crew_worker *w = arg;
+	struct crew *p = w->pool;
 	unsigned index = w->index;
 
 	(void)fd;
@@ -243,9 +243,9 @@ on_packet(struct channel *c, const struct packet *p, void *arg)
 static void
 on_answer(const struct packet *packet, void *arg)
 {
-	struct pool_worker *w = arg;
-	struct pool *p = w->pool;
-	struct pool_job *job = w->job;
+	struct crew_worker *w = arg;
+	struct crew *p = w->pool;
+	struct crew_job *job = w->job;
 
 	/* a lost worker is dealt with in on_lost */
 	if (!packet || packet->type != MESSAGE_CHECK_ANSWER)
@@ -256,10 +256,10 @@ on_answer(const struct packet *packet, void *arg)
 	release(p, &w->counted);
 	if (job) {
 		release(p, &job->counted);
-		job->place = POOL_RESTING;
+		job->place = CREW_RESTING;
 		if (packet->message->check_answer.outcome != AUTH_CONTINUE) {
 			unpin(job);
-			job->place = POOL_OUT;
+			job->place = CREW_OUT;
 		}
 		job->done(job, &packet->message->check_answer, NULL);
 	}
@@ -267,9 +267,9 @@ on_answer(const struct packet *packet, void *arg)
 }
 
 void
-pool_worker(struct pool *p, unsigned index, int fd)
+crew_worker(struct crew *p, unsigned index, int fd)
 {
-	struct pool_worker *w = index < POOL_WORKERS_MAX ? &p->workers[index] : NULL;
+	struct crew_worker *w = index < CREW_WORKERS_MAX ? &p->workers[index] : NULL;
 
 	if (!w) {
 		close(fd);
@@ -285,7 +285,7 @@ pool_worker(struct pool *p, unsigned index, int fd)
 
 /* False: the worker hears no more; the job stays where it was. */
 static bool
-hand_over(struct pool_worker *w, struct pool_job *job)
+hand_over(struct crew_worker *w, struct crew_job *job)
 {
 	struct message_check_step step = {
 	    .conversation = job->start.conversation, .response = job->response};
@@ -304,7 +304,7 @@ hand_over(struct pool_worker *w, struct pool_job *job)
 		job->worker = w;
 		TAILQ_INSERT_TAIL(&w->pinned, job, pinned);
 	}
-	job->place = POOL_RUNNING;
+	job->place = CREW_RUNNING;
 	w->job = job;
 	w->is_busy = true;
 	evtimer_add(w->deadline, &patience);
@@ -312,10 +312,10 @@ hand_over(struct pool_worker *w, struct pool_job *job)
 }
 
 /* Steps of running conversations come first: they cost little and someone has come far. */
-static struct pool_job *
-next_job(struct pool_worker *w)
+static struct crew_job *
+next_job(struct crew_worker *w)
 {
-	struct pool_job *job = TAILQ_FIRST(&w->steps);
+	struct crew_job *job = TAILQ_FIRST(&w->steps);
 
 	if (job)
 		return job;
@@ -326,11 +326,11 @@ next_job(struct pool_worker *w)
 }
 
 static void
-dispatch(struct pool *p)
+dispatch(struct crew *p)
 {
-	for (int i = 0; i < POOL_WORKERS_MAX; i++) {
-		struct pool_worker *w = &p->workers[i];
-		struct pool_job *job;
+	for (int i = 0; i < CREW_WORKERS_MAX; i++) {
+		struct crew_worker *w = &p->workers[i];
+		struct crew_job *job;
 
 		if (!w->channel || w->is_busy || w->is_deaf)
 			continue;
@@ -340,7 +340,7 @@ dispatch(struct pool *p)
 }
 
 static void
-wait_at_most(struct pool *p, struct pool_job *job)
+wait_at_most(struct crew *p, struct crew_job *job)
 {
 	struct timeval each = interval(TICK_MS);
 
@@ -351,14 +351,14 @@ wait_at_most(struct pool *p, struct pool_job *job)
 }
 
 const char *
-pool_begin(struct pool *p, struct pool_job *job)
+crew_begin(struct crew *p, struct crew_job *job)
 {
-	struct pool_network *n;
+	struct crew_network *n;
 
 	if (!has_worker(p))
 		return "no_worker";
-	if (p->waiting >= POOL_QUEUE_MAX ||
-	    (n = network_of(p, job->network))->held_count >= POOL_HELD_MAX)
+	if (p->waiting >= CREW_QUEUE_MAX ||
+	    (n = network_of(p, job->network))->held_count >= CREW_HELD_MAX)
 		return "queue_full";
 	job->start.conversation = ++p->conversations;
 	job->is_step = job->has_waited = false;
@@ -369,18 +369,18 @@ pool_begin(struct pool *p, struct pool_job *job)
 	} else {
 		n->held_count++;
 		job->counted = n;
-		job->place = POOL_HELD;
+		job->place = CREW_HELD;
 		TAILQ_INSERT_TAIL(&n->held, job, link);
 	}
-	job->has_waited = job->place != POOL_RUNNING;
+	job->has_waited = job->place != CREW_RUNNING;
 	return NULL;
 }
 
 void
-pool_go_on(struct pool *p, struct pool_job *job)
+crew_go_on(struct crew *p, struct crew_job *job)
 {
 	job->is_step = true;
-	job->place = POOL_QUEUED;
+	job->place = CREW_QUEUED;
 	wait_at_most(p, job);
 	TAILQ_INSERT_TAIL(&job->worker->steps, job, link);
 	dispatch(p);
@@ -388,30 +388,30 @@ pool_go_on(struct pool *p, struct pool_job *job)
 
 /* ---- patience ---- */
 
-static struct pool_job *
+static struct crew_job *
 first_overdue(const struct job_list *jobs, int64_t now_ms)
 {
-	struct pool_job *job = TAILQ_FIRST(jobs);
+	struct crew_job *job = TAILQ_FIRST(jobs);
 
 	return job && job->patience_ms <= now_ms ? job : NULL;
 }
 
 static void
-fail_overdue(struct pool *p, struct job_list *jobs, int64_t now_ms)
+fail_overdue(struct crew *p, struct job_list *jobs, int64_t now_ms)
 {
-	for (struct pool_job *job; (job = first_overdue(jobs, now_ms));)
+	for (struct crew_job *job; (job = first_overdue(jobs, now_ms));)
 		fail(p, job, "queue_timeout");
 }
 
 struct overdue {
-	struct pool_job *job;
+	struct crew_job *job;
 	int64_t now_ms;
 };
 
 static void
 find_held(struct str key, void *value, void *arg)
 {
-	struct pool_network *n = value;
+	struct crew_network *n = value;
 	struct overdue *o = arg;
 
 	(void)key;
@@ -423,14 +423,14 @@ find_held(struct str key, void *value, void *arg)
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
-	struct pool *p = arg;
+	struct crew *p = arg;
 	struct overdue o = {.now_ms = clock_mono_ms()};
 	struct timeval each = interval(TICK_MS);
 
 	(void)fd;
 	(void)what;
 	fail_overdue(p, &p->queue, o.now_ms);
-	for (int i = 0; i < POOL_WORKERS_MAX; i++)
+	for (int i = 0; i < CREW_WORKERS_MAX; i++)
 		fail_overdue(p, &p->workers[i].steps, o.now_ms);
 	do {
 		o.job = NULL;
@@ -444,20 +444,20 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life ---- */
 
-struct pool *
-pool_new(struct event_base *base, pool_stuck_fn *stuck, void *arg)
+struct crew *
+crew_new(struct event_base *base, crew_stuck_fn *stuck, void *arg)
 {
-	struct pool *p = MEM_NEW(struct pool);
+	struct crew *p = MEM_NEW(struct crew);
 
-	*p = (struct pool){.base = base, .stuck = stuck, .arg = arg};
-	p->limits = (struct pool_limits){.step_timeout_ms = 20000, .per_network = 8};
+	*p = (struct crew){.base = base, .stuck = stuck, .arg = arg};
+	p->limits = (struct crew_limits){.step_timeout_ms = 20000, .per_network = 8};
 	p->networks = map_new();
 	p->tick = evtimer_new(base, on_tick, p);
 	TAILQ_INIT(&p->queue);
-	for (unsigned i = 0; i < POOL_WORKERS_MAX; i++) {
-		struct pool_worker *w = &p->workers[i];
+	for (unsigned i = 0; i < CREW_WORKERS_MAX; i++) {
+		struct crew_worker *w = &p->workers[i];
 
-		*w = (struct pool_worker){.pool = p, .index = i};
+		*w = (struct crew_worker){.pool = p, .index = i};
 		w->deadline = evtimer_new(base, on_deadline, w);
 		TAILQ_INIT(&w->steps);
 		TAILQ_INIT(&w->pinned);
@@ -476,13 +476,13 @@ free_network(struct str key, void *value, void *arg)
 }
 
 void
-pool_free(struct pool **pp)
+crew_free(struct crew **pp)
 {
-	struct pool *p = *pp;
+	struct crew *p = *pp;
 
 	if (!p)
 		return;
-	for (int i = 0; i < POOL_WORKERS_MAX; i++) {
+	for (int i = 0; i < CREW_WORKERS_MAX; i++) {
 		channel_free(&p->workers[i].channel);
 		event_free(p->workers[i].deadline);
 	}
@@ -494,7 +494,7 @@ pool_free(struct pool **pp)
 }
 
 void
-pool_limit(struct pool *p, struct pool_limits limits)
+crew_limit(struct crew *p, struct crew_limits limits)
 {
 	p->limits = limits;
 }

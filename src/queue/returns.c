@@ -1,9 +1,9 @@
 /*
- * failures: a list goes through collect -> read the message -> compose -> store -> done.  When the
+ * returns: a list goes through collect -> read the message -> compose -> store -> done.  When the
  * spool refuses, it goes back to reading some seconds later.  Failures that one report has no room for stay
  * in the list and go the same way again.
  */
-#include "queue/failures.h"
+#include "queue/returns.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -16,8 +16,8 @@
 
 enum { ENVELOPE_ARENA_MAX = 1 << 20 };
 
-struct failures {
-	TAILQ_ENTRY(failures) link;
+struct returns {
+	TAILQ_ENTRY(returns) link;
 	struct queue *queue;
 	struct msgid id;
 	struct failure *items;
@@ -42,11 +42,11 @@ clear_item(struct failure *f)
 	mem_free((char *)f->detail.address.p);
 }
 
-static struct failures *
-failures_of(struct queue *q, struct entry *e)
+static struct returns *
+returns_of(struct queue *q, struct entry *e)
 {
 	if (!e->failures) {
-		e->failures = MEM_NEW(struct failures);
+		e->failures = MEM_NEW(struct returns);
 		e->failures->queue = q;
 		e->failures->id = e->id;
 		TAILQ_INSERT_TAIL(&q->failures, e->failures, link);
@@ -55,9 +55,9 @@ failures_of(struct queue *q, struct entry *e)
 }
 
 void
-failures_add(struct queue *q, struct entry *e, const struct failure *f)
+returns_add(struct queue *q, struct entry *e, const struct failure *f)
 {
-	struct failures *list = failures_of(q, e);
+	struct returns *list = returns_of(q, e);
 	struct failure *to;
 
 	if (list->count == list->cap) {
@@ -74,7 +74,7 @@ failures_add(struct queue *q, struct entry *e, const struct failure *f)
 }
 
 static void
-free_list(struct failures *list)
+free_list(struct returns *list)
 {
 	TAILQ_REMOVE(&list->queue->failures, list, link);
 	for (size_t i = 0; i < list->count; i++)
@@ -85,7 +85,7 @@ free_list(struct failures *list)
 }
 
 static void
-be_late(struct failures *list, int error)
+be_late(struct returns *list, int error)
 {
 	log_warn("spool: a failure could not be stored: %s", strerror(error));
 	entry_free(&list->queue->book, &list->report);
@@ -96,7 +96,7 @@ be_late(struct failures *list, int error)
 /* ---- stored ---- */
 
 static void
-settle(struct failures *list, struct entry *e, const struct failure *f)
+settle(struct returns *list, struct entry *e, const struct failure *f)
 {
 	if (f->from_relay)
 		records_tell(list->queue, f->job, list->id, f->number);
@@ -105,7 +105,7 @@ settle(struct failures *list, struct entry *e, const struct failure *f)
 }
 
 static void
-log_report(const struct failures *list)
+log_report(const struct returns *list)
 {
 	struct log_line l;
 	char about[ID_NUMBER_TEXT_BYTES];
@@ -118,12 +118,12 @@ log_report(const struct failures *list)
 	log_end(&l);
 }
 
-static void begin(struct failures *list);
+static void begin(struct returns *list);
 
 static void
 stored(int error, void *arg)
 {
-	struct failures *list = arg;
+	struct returns *list = arg;
 	struct queue *q = list->queue;
 	struct entry *e = book_find(&q->book, list->id);
 
@@ -185,7 +185,7 @@ add_status(struct batch *b, struct msgid id, const struct failure *f)
 
 /* Those to be told of first: one batch takes the first `told`. */
 static size_t
-wanted_first(struct failures *list, const struct envelope *e)
+wanted_first(struct returns *list, const struct envelope *e)
 {
 	size_t wanted = 0;
 
@@ -202,7 +202,7 @@ wanted_first(struct failures *list, const struct envelope *e)
 }
 
 static void
-fill_dsn(struct dsn *d, struct dsn_failure *to, const struct failures *list, size_t wanted)
+fill_dsn(struct dsn *d, struct dsn_failure *to, const struct returns *list, size_t wanted)
 {
 	for (size_t i = 0; i < wanted; i++) {
 		const struct failure *f = &list->items[i];
@@ -221,7 +221,7 @@ fill_dsn(struct dsn *d, struct dsn_failure *to, const struct failures *list, siz
 }
 
 static int
-append(struct failures *list, struct batch *b)
+append(struct returns *list, struct batch *b)
 {
 	struct spool_batch batch = {.entries = b->entries,
 	    .count = b->count,
@@ -236,7 +236,7 @@ append(struct failures *list, struct batch *b)
 }
 
 static void
-add_report(struct failures *list, struct batch *b, const struct dsn_report *report)
+add_report(struct returns *list, struct batch *b, const struct dsn_report *report)
 {
 	struct queue *q = list->queue;
 	struct spool_entry *entry = &b->entries[b->count++];
@@ -255,7 +255,7 @@ add_report(struct failures *list, struct batch *b, const struct dsn_report *repo
 
 /* Stores the first of the list: with a report, as many as it tells of; else all.  0 or an errno. */
 static int
-store(struct failures *list, const struct envelope *e, const struct spool_content *content)
+store(struct returns *list, const struct envelope *e, const struct spool_content *content)
 {
 	struct dsn d = {.envelope = e, .now_ms = clock_ms()};
 	size_t wanted = e ? wanted_first(list, e) : 0;
@@ -303,7 +303,7 @@ envelope_of(struct entry *from, struct arena *arena, struct envelope *out)
 static void
 got_content(const struct spool_content *content, int error, void *arg)
 {
-	struct failures *list = arg;
+	struct returns *list = arg;
 	struct envelope e;
 	struct arena arena;
 	bool is_known;
@@ -328,7 +328,7 @@ got_content(const struct spool_content *content, int error, void *arg)
 }
 
 static void
-begin(struct failures *list)
+begin(struct returns *list)
 {
 	list->is_on_its_way = true;
 	list->is_late = false;
@@ -336,9 +336,9 @@ begin(struct failures *list)
 }
 
 void
-failures_send(struct queue *q, struct entry *e)
+returns_send(struct queue *q, struct entry *e)
 {
-	struct failures *list = e->failures;
+	struct returns *list = e->failures;
 
 	(void)q;
 	if (!list)
@@ -348,22 +348,22 @@ failures_send(struct queue *q, struct entry *e)
 }
 
 void
-failures_send_all(struct queue *q)
+returns_send_all(struct queue *q)
 {
-	struct failures *list;
+	struct returns *list;
 
 	TAILQ_FOREACH(list, &q->failures, link) {
 		struct entry *e = list->is_on_its_way ? NULL : book_find(&q->book, list->id);
 
 		if (e)
-			failures_send(q, e);
+			returns_send(q, e);
 	}
 }
 
 void
-failures_retry(struct queue *q)
+returns_retry(struct queue *q)
 {
-	struct failures *list;
+	struct returns *list;
 
 	TAILQ_FOREACH(list, &q->failures, link)
 		if (list->is_late)
@@ -371,9 +371,9 @@ failures_retry(struct queue *q)
 }
 
 void
-failures_clear(struct queue *q)
+returns_clear(struct queue *q)
 {
-	struct failures *list;
+	struct returns *list;
 
 	while ((list = TAILQ_FIRST(&q->failures)))
 		free_list(list);

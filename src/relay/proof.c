@@ -1,7 +1,7 @@
 /*
- * login: mechanisms in order of preference, then SCRAM's arithmetic.
+ * proof: mechanisms in order of preference, then SCRAM's arithmetic.
  */
-#include "relay/login.h"
+#include "relay/proof.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -12,24 +12,24 @@
 enum { HASH_BYTES = 32, NONCE_BYTES = 18, SALT_MAX = 256, ITERATIONS_MIN = 4096 };
 
 static const struct {
-	enum login_mechanism mechanism;
+	enum proof_mechanism mechanism;
 	const char *name; /* as offered: with blanks */
 	const char *plain;
 } mechanisms[] = {
-    {LOGIN_SCRAM_SHA_256, " SCRAM-SHA-256 ", "SCRAM-SHA-256"},
-    {LOGIN_PLAIN, " PLAIN ", "PLAIN"},
-    {LOGIN_LOGIN, " LOGIN ", "LOGIN"},
+    {PROOF_SCRAM_SHA_256, " SCRAM-SHA-256 ", "SCRAM-SHA-256"},
+    {PROOF_PLAIN, " PLAIN ", "PLAIN"},
+    {PROOF_LOGIN, " LOGIN ", "LOGIN"},
 };
 
 static void
-draw_nonce(char out[LOGIN_NONCE_MAX])
+draw_nonce(char out[PROOF_NONCE_MAX])
 {
 	unsigned char random[NONCE_BYTES];
 	struct buf text;
 
 	if (gnutls_rnd(GNUTLS_RND_NONCE, random, sizeof random) < 0)
 		die("login: no random bytes");
-	buf_init(&text, LOGIN_NONCE_MAX - 1);
+	buf_init(&text, PROOF_NONCE_MAX - 1);
 	encode_base64(&text, str_make((char *)random, sizeof random));
 	memcpy(out, text.p, text.n);
 	out[text.n] = '\0';
@@ -37,11 +37,11 @@ draw_nonce(char out[LOGIN_NONCE_MAX])
 }
 
 bool
-login_begin(struct login *l, const char *offered, struct str username, struct str password,
+proof_begin(struct proof *l, const char *offered, struct str username, struct str password,
     const char *nonce)
 {
-	*l = (struct login){.username = username, .password = password};
-	buf_init(&l->auth_message, 3 * LOGIN_TOKEN_MAX);
+	*l = (struct proof){.username = username, .password = password};
+	buf_init(&l->auth_message, 3 * PROOF_TOKEN_MAX);
 	for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms && !l->mechanism; i++)
 		if (strstr(offered, mechanisms[i].name))
 			l->mechanism = mechanisms[i].mechanism;
@@ -49,18 +49,18 @@ login_begin(struct login *l, const char *offered, struct str username, struct st
 		memcpy(l->nonce, nonce, strlen(nonce) + 1);
 	else
 		draw_nonce(l->nonce);
-	return l->mechanism != LOGIN_NONE;
+	return l->mechanism != PROOF_NONE;
 }
 
 void
-login_clear(struct login *l)
+proof_clear(struct proof *l)
 {
 	buf_clear(&l->auth_message);
 	mem_wipe(l, sizeof *l);
 }
 
 const char *
-login_name(const struct login *l)
+proof_name(const struct proof *l)
 {
 	for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
 		if (mechanisms[i].mechanism == l->mechanism)
@@ -83,17 +83,17 @@ add_name(struct buf *out, struct str name)
 }
 
 bool
-login_first(struct login *l, struct buf *out)
+proof_first(struct proof *l, struct buf *out)
 {
 	l->step = 1;
 	switch (l->mechanism) {
-	case LOGIN_SCRAM_SHA_256:
+	case PROOF_SCRAM_SHA_256:
 		buf_addz(&l->auth_message, "n=");
 		add_name(&l->auth_message, l->username);
 		buf_addf(&l->auth_message, ",r=%s", l->nonce);
 		buf_addz(out, "n,,");
 		return buf_adds(out, buf_str(&l->auth_message));
-	case LOGIN_PLAIN:
+	case PROOF_PLAIN:
 		buf_addc(out, '\0');
 		buf_adds(out, l->username);
 		buf_addc(out, '\0');
@@ -119,7 +119,7 @@ struct scram_challenge {
 /* "r=…,s=…,i=…": a nonce that does not continue ours, or a cost that would stop our loop, is
  * refused. */
 static bool
-parse_challenge(const struct login *l, struct str text, struct scram_challenge *out)
+parse_challenge(const struct proof *l, struct str text, struct scram_challenge *out)
 {
 	struct str salt, iterations;
 
@@ -133,12 +133,12 @@ parse_challenge(const struct login *l, struct str text, struct scram_challenge *
 	return str_starts(out->nonce, str_of(l->nonce)) && out->nonce.n > strlen(l->nonce) &&
 	       decode_base64(&out->salt, str_from(salt, 2)) && out->salt.n > 0 &&
 	       str_u64(str_from(iterations, 2), &out->iterations) &&
-	       out->iterations >= ITERATIONS_MIN && out->iterations <= LOGIN_ITERATIONS_MAX;
+	       out->iterations >= ITERATIONS_MIN && out->iterations <= PROOF_ITERATIONS_MAX;
 }
 
 /* RFC 5802 section 3. */
 static void
-prove(struct login *l, const struct scram_challenge *ch, unsigned char proof[HASH_BYTES])
+prove(struct proof *l, const struct scram_challenge *ch, unsigned char proof[HASH_BYTES])
 {
 	unsigned char salted[HASH_BYTES], key[HASH_BYTES], stored[HASH_BYTES],
 	    signature[HASH_BYTES];
@@ -161,14 +161,14 @@ prove(struct login *l, const struct scram_challenge *ch, unsigned char proof[HAS
 }
 
 static bool
-scram_answer(struct login *l, struct str challenge, struct buf *out)
+scram_answer(struct proof *l, struct str challenge, struct buf *out)
 {
 	struct scram_challenge ch = {.iterations = 0};
 	unsigned char proof[HASH_BYTES];
 	bool ok;
 
 	buf_init(&ch.salt, SALT_MAX);
-	ok = challenge.n <= LOGIN_TOKEN_MAX && parse_challenge(l, challenge, &ch);
+	ok = challenge.n <= PROOF_TOKEN_MAX && parse_challenge(l, challenge, &ch);
 	if (ok) {
 		buf_addf(
 		    &l->auth_message, ",%.*s,c=biws,r=%.*s", STR_ARG(challenge), STR_ARG(ch.nonce));
@@ -182,7 +182,7 @@ scram_answer(struct login *l, struct str challenge, struct buf *out)
 }
 
 static bool
-scram_verify(struct login *l, struct str final)
+scram_verify(struct proof *l, struct str final)
 {
 	struct buf signature;
 
@@ -197,24 +197,24 @@ scram_verify(struct login *l, struct str final)
 }
 
 bool
-login_step(struct login *l, struct str challenge, struct buf *out)
+proof_step(struct proof *l, struct str challenge, struct buf *out)
 {
 	unsigned step = l->step++;
 
-	if (l->mechanism == LOGIN_LOGIN && step <= 2)
+	if (l->mechanism == PROOF_LOGIN && step <= 2)
 		return buf_adds(out, step == 1 ? l->username : l->password);
-	if (l->mechanism == LOGIN_SCRAM_SHA_256 && step == 1)
+	if (l->mechanism == PROOF_SCRAM_SHA_256 && step == 1)
 		return scram_answer(l, challenge, out);
-	return l->mechanism == LOGIN_SCRAM_SHA_256 && step == 2 && scram_verify(l, challenge);
+	return l->mechanism == PROOF_SCRAM_SHA_256 && step == 2 && scram_verify(l, challenge);
 }
 
 bool
-login_is_complete(const struct login *l)
+proof_is_complete(const struct proof *l)
 {
 	switch (l->mechanism) {
-	case LOGIN_SCRAM_SHA_256:
+	case PROOF_SCRAM_SHA_256:
 		return l->is_proven;
-	case LOGIN_LOGIN:
+	case PROOF_LOGIN:
 		return l->step == 3;
 	default:
 		return l->step >= 1;

@@ -1,15 +1,15 @@
 /*
- * pool: the segments that hold nothing: one ready for use, some free, one in the making, and those
+ * stock: the segments that hold nothing: one ready for use, some free, one in the making, and those
  * given back.  Works in the writer; zeroes new files in bounded pieces before they are needed, so
  * that a commit rarely waits for space.  Segments given back become unreadable oldest first: while an older
  * one can still be read, what a newer one says of its messages is still needed.
  */
-#ifndef QUEUE_POOL_H
-#define QUEUE_POOL_H
+#ifndef QUEUE_STOCK_H
+#define QUEUE_STOCK_H
 
 #include "queue/segment.h"
 
-struct pool {
+struct stock {
 	struct fsio *io;
 	uint32_t bytes;                  /* of a segment */
 	bool is_patient;                 /* a failed attempt is tried again later, not at once */
@@ -24,17 +24,17 @@ struct pool {
 	int64_t retry_ms;                /* monotonic */
 };
 
-void pool_clear(struct pool *p);
+void stock_clear(struct stock *p);
 /* Still readable: is made unreadable in its turn. */
-void pool_give_back(struct pool *p, struct segment *s);
+void stock_give_back(struct stock *p, struct segment *s);
 /* A segment without frames, with a new generation; NULL with errno. */
-struct segment *pool_take(struct pool *p) MUST_USE;
+struct segment *stock_take(struct stock *p) MUST_USE;
 /* Has one ready afterwards, whatever it takes; -1 with errno. */
-int pool_fill(struct pool *p) MUST_USE;
+int stock_fill(struct stock *p) MUST_USE;
 /* Is there one without asking the disk for space? */
-bool pool_is_ready(const struct pool *p);
-bool pool_has_work(const struct pool *p);
+bool stock_is_ready(const struct stock *p);
+bool stock_has_work(const struct stock *p);
 /* One bounded piece of work. */
-void pool_work(struct pool *p);
+void stock_work(struct stock *p);
 
 #endif

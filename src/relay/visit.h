@@ -1,9 +1,9 @@
 /*
- * session: one connection to a host: a stream, a client, its deadlines.  It has one owner at a time
+ * visit: one connection to a host: a stream, a client, its deadlines.  It has one owner at a time
  * (a job, or the pool).
  */
-#ifndef RELAY_SESSION_H
-#define RELAY_SESSION_H
+#ifndef RELAY_VISIT_H
+#define RELAY_VISIT_H
 
 #include <sys/queue.h>
 
@@ -11,26 +11,26 @@
 #include "relay/client.h"
 #include "relay/finder.h"
 
-struct session;
+struct visit;
 
 /* Called from the loop, never from inside a call to the session. */
-struct session_events {
+struct visit_events {
 	/* at first when it may be used, then at the end of each transaction */
-	void (*ready)(struct session *s, void *arg);
+	void (*ready)(struct visit *s, void *arg);
 	/* all is over; the owner looks at client_end and client_results and frees the session */
-	void (*over)(struct session *s, void *arg);
+	void (*over)(struct visit *s, void *arg);
 };
 
-struct session {
-	LIST_ENTRY(session) all; /* the pool's */
-	TAILQ_ENTRY(session) idle;
+struct visit {
+	LIST_ENTRY(visit) all; /* the pool's */
+	TAILQ_ENTRY(visit) idle;
 	int64_t idle_since_ms;
 	struct event_base *base;
 	struct found *found;
 	struct tls_client *tls;
 	struct stream *stream;
 	struct client *client;
-	const struct session_events *events;
+	const struct visit_events *events;
 	void *arg;
 	char host[256];
 	char address[INET6_ADDRSTRLEN_];
@@ -45,7 +45,7 @@ struct session {
 	bool is_quitting;
 };
 
-struct session_options {
+struct visit_options {
 	struct event_base *base;
 	struct found *found;
 	struct tls_client *tls;
@@ -53,18 +53,18 @@ struct session_options {
 	const struct resolver_address *address;
 	enum client_tls level;
 	bool without_chunking;
-	const struct session_events *events;
+	const struct visit_events *events;
 	void *arg;
 };
 
-struct session *session_open(const struct session_options *o);
-void session_own(struct session *s, const struct session_events *events, void *arg);
+struct visit *visit_open(const struct visit_options *o);
+void visit_own(struct visit *s, const struct visit_events *events, void *arg);
 /* READY or OVER: it ended at once, and no event follows.  WAIT: one will. */
-enum client_step session_send(struct session *s, const struct outgoing *message);
+enum client_step visit_send(struct visit *s, const struct outgoing *message);
 /* Says QUIT and waits shortly for the other side; `over` follows. */
-void session_quit(struct session *s);
-void session_free(struct session **s);
+void visit_quit(struct visit *s);
+void visit_free(struct visit **s);
 /* "none", "opportunistic", "encrypt", "verify" */
-const char *session_tls(const struct session *s);
+const char *visit_tls(const struct visit *s);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * pool: see the header.  Nothing here is waited for, except by pool_fill when nothing is ready.
+ * stock: see the header.  Nothing here is waited for, except by stock_fill when nothing is ready.
  */
-#include "queue/pool.h"
+#include "queue/stock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ free_list(struct segment *list, struct fsio *io)
 }
 
 void
-pool_clear(struct pool *p)
+stock_clear(struct stock *p)
 {
 	free_list(p->ready, p->io);
 	free_list(p->free, p->io);
@@ -32,7 +32,7 @@ pool_clear(struct pool *p)
 }
 
 void
-pool_give_back(struct pool *p, struct segment *s)
+stock_give_back(struct stock *p, struct segment *s)
 {
 	struct segment **at = &p->returned;
 
@@ -43,7 +43,7 @@ pool_give_back(struct pool *p, struct segment *s)
 }
 
 static void
-put_free(struct pool *p, struct segment *s)
+put_free(struct stock *p, struct segment *s)
 {
 	s->generation = 0;
 	s->next = p->free;
@@ -52,7 +52,7 @@ put_free(struct pool *p, struct segment *s)
 }
 
 static int
-failed(struct pool *p, const char *what)
+failed(struct stock *p, const char *what)
 {
 	int error = errno;
 
@@ -64,7 +64,7 @@ failed(struct pool *p, const char *what)
 }
 
 static int
-prepare(struct pool *p, struct segment *s)
+prepare(struct stock *p, struct segment *s)
 {
 	s->generation = ++p->generation;
 	s->tag = segment_draw_tag();
@@ -75,7 +75,7 @@ prepare(struct pool *p, struct segment *s)
 }
 
 static void
-unmake(struct pool *p, const char *name)
+unmake(struct stock *p, const char *name)
 {
 	int error = errno;
 
@@ -85,7 +85,7 @@ unmake(struct pool *p, const char *name)
 }
 
 static int
-make_begin(struct pool *p)
+make_begin(struct stock *p)
 {
 	char name[SEGMENT_NAME_BYTES];
 	int fd;
@@ -104,7 +104,7 @@ make_begin(struct pool *p)
 
 /* Zeros once written and synced, so that later syncs of frames do not have to allocate. */
 static int
-make_piece(struct pool *p)
+make_piece(struct stock *p)
 {
 	static const char zeros[ZEROS_BYTES];
 	struct iovec v[PIECE_BYTES / ZEROS_BYTES];
@@ -128,7 +128,7 @@ make_piece(struct pool *p)
 
 /* It gets its header and its name. */
 static struct segment *
-make_end(struct pool *p)
+make_end(struct stock *p)
 {
 	char from[SEGMENT_NAME_BYTES], to[SEGMENT_NAME_BYTES];
 	struct segment *s = p->making;
@@ -154,7 +154,7 @@ make_end(struct pool *p)
 }
 
 static struct segment *
-take_from(struct pool *p, struct segment **list)
+take_from(struct stock *p, struct segment **list)
 {
 	struct segment *s = *list;
 
@@ -166,7 +166,7 @@ take_from(struct pool *p, struct segment **list)
 }
 
 static struct segment *
-take_used(struct pool *p)
+take_used(struct stock *p)
 {
 	struct segment *s = take_from(p, &p->returned);
 
@@ -177,7 +177,7 @@ take_used(struct pool *p)
 
 /* A whole new one, here and now: a segment that exists never lacks space. */
 static int
-make_whole(struct pool *p)
+make_whole(struct stock *p)
 {
 	if (p->retry_ms > clock_mono_ms()) {
 		errno = ENOSPC;
@@ -193,7 +193,7 @@ make_whole(struct pool *p)
 }
 
 int
-pool_fill(struct pool *p)
+stock_fill(struct stock *p)
 {
 	if (p->ready)
 		return 0;
@@ -202,11 +202,11 @@ pool_fill(struct pool *p)
 }
 
 struct segment *
-pool_take(struct pool *p)
+stock_take(struct stock *p)
 {
 	struct segment *s;
 
-	if (pool_fill(p) != 0)
+	if (stock_fill(p) != 0)
 		return NULL;
 	s = p->ready;
 	p->ready = NULL;
@@ -214,20 +214,20 @@ pool_take(struct pool *p)
 }
 
 bool
-pool_is_ready(const struct pool *p)
+stock_is_ready(const struct stock *p)
 {
 	return p->ready || p->free || p->returned;
 }
 
 bool
-pool_has_work(const struct pool *p)
+stock_has_work(const struct stock *p)
 {
 	return (!p->ready || p->returned || p->free_count > FREE_MAX) &&
 	    p->retry_ms <= clock_mono_ms();
 }
 
 static void
-drop_surplus(struct pool *p)
+drop_surplus(struct stock *p)
 {
 	char name[SEGMENT_NAME_BYTES];
 	struct segment *s = p->free;
@@ -242,7 +242,7 @@ drop_surplus(struct pool *p)
 }
 
 static void
-make_unreadable(struct pool *p)
+make_unreadable(struct stock *p)
 {
 	struct segment *s = p->returned;
 
@@ -257,7 +257,7 @@ make_unreadable(struct pool *p)
 }
 
 void
-pool_work(struct pool *p)
+stock_work(struct stock *p)
 {
 	if (!p->ready && (p->returned || p->free))
 		p->ready = take_used(p);
