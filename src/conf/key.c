@@ -52,7 +52,7 @@ const struct key key_table[] = {
 
 	{"listen", KEY_LIST, AT(listen), CONF_SUBMISSION,
 	    "( { port = 465; tls = \"implicit\"; }, { port = 587; tls = \"starttls\"; } )",
-	    .item_bytes = sizeof(struct conf_listen), .max = 64,
+	    .item_bytes = sizeof(struct conf_listen), .max = 16,
 	    .help = "Where mail programs connect. AUTH is offered only inside TLS."},
 	{"listen.address", KEY_TEXT, LISTEN(address), CONF_SUBMISSION, .form = FORM_IP,
 	    .flags = KEY_ITEM,
@@ -69,7 +69,7 @@ const struct key key_table[] = {
 		"the STARTTLS command (port 587)."},
 
 	{"tls", KEY_LIST, AT(tls), CONF_KEYS | CONF_SUBMISSION, .flags = KEY_SINGLE,
-	    .item_bytes = sizeof(struct conf_tls), .max = 1000,
+	    .item_bytes = sizeof(struct conf_tls), .max = 32,
 	    .example = "{ certificate = \"/etc/sallyport/mail.crt\"; private_key = "
 		"\"/etc/sallyport/mail.key\"; }",
 	    .help = "Certificates: one group, or a list of groups. The client's server name "
@@ -87,7 +87,8 @@ const struct key key_table[] = {
 	    .help = "A PEM file, without a password. Only one process ever holds what is in it."},
 	{"tls.minimum", KEY_WORD, TLS(minimum), CONF_SUBMISSION, "\"1.2\"", .words = minimum_words,
 	    .flags = KEY_ITEM,
-	    .help = "The lowest TLS version that is accepted. The first group's holds."},
+	    .help = "The lowest TLS version that is accepted. The strictest group's holds for "
+		"all."},
 
 	{"domains", KEY_LIST, AT(domains), CONF_AUTH | SENDS, .flags = KEY_REQUIRED,
 	    .item_bytes = sizeof(struct conf_domain), .max = 20000,
@@ -99,7 +100,7 @@ const struct key key_table[] = {
 	    .help = "The domain. The first one completes addresses without a domain."},
 
 	{"submission.processes", KEY_NUMBER, AT(submission.processes), CONF_SUBMISSION, "0",
-	    .max = 64,
+	    .max = 32,
 	    .flags = KEY_RESTART,
 	    .help = "How many processes talk to clients. 0: one per core."},
 	{"submission.idle_timeout", KEY_DURATION, AT(submission.idle_timeout_ms), CONF_SUBMISSION,
@@ -139,7 +140,7 @@ const struct key key_table[] = {
 	{"auth.cache", KEY_DURATION, AT(auth.cache_ms), CONF_AUTH, "\"60s\"", .max = HOUR,
 	    .help = "How long a password that was found right is remembered, in memory, under a "
 		"secret of this start. \"0s\": not at all."},
-	{"auth.workers", KEY_NUMBER, AT(auth.workers), CONF_AUTH, "2", .min = 1, .max = 64,
+	{"auth.workers", KEY_NUMBER, AT(auth.workers), CONF_AUTH, "2", .min = 1, .max = 24,
 	    .help = "Processes that check passwords."},
 	{"auth.step_timeout", KEY_DURATION, AT(auth.step_timeout_ms), CONF_AUTH, "\"20s\"",
 	    .min = SECOND, .max = 10 * MINUTE,
@@ -255,7 +256,8 @@ const struct key key_table[] = {
 	    .help = "How long delivery is tried before the sender is told that it failed."},
 	{"queue.delay_warning", KEY_DURATION, AT(queue.delay_warning_ms), CONF_QUEUE, "\"4h\"",
 	    .max = 60 * DAY,
-	    .help = "After how long the sender is told that a message waits. \"0s\": never."},
+	    .help = "After how long the sender is to be told that a message waits. \"0s\": "
+		"never. This version sends no such reports yet."},
 	{"queue.retry", KEY_DURATIONS, AT(queue.retry_ms), CONF_QUEUE,
 	    "[ \"5m\", \"15m\", \"30m\", \"1h\", \"2h\", \"4h\" ]", .min = 1, .max = 100,
 	    .help = "Pauses between attempts. The last one repeats."},

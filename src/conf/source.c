@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "conf/lex.h"
 #include "conf/notes.h"
 
@@ -26,6 +27,7 @@ struct joining {
 	struct source *source;
 	struct notes *notes;
 	const char *file;
+	size_t max_bytes; /* of the whole text */
 	unsigned depth;
 	bool may_include;
 };
@@ -36,7 +38,7 @@ void
 source_init(struct source *s)
 {
 	*s = (struct source){.line = 1};
-	buf_init(&s->text, SOURCE_BYTES_MAX + 1);
+	buf_init(&s->text, SOURCE_TEXT_MAX + 1);
 	arena_init(&s->arena, SOURCE_ARENA_MAX);
 	s->parts = ARENA_ARRAY(&s->arena, struct source_part, PARTS_MAX);
 }
@@ -44,6 +46,9 @@ source_init(struct source *s)
 void
 source_clear(struct source *s)
 {
+	/* passwords may stand in it */
+	if (s->text.p)
+		mem_wipe(s->text.p, s->text.cap);
 	buf_clear(&s->text);
 	arena_clear(&s->arena);
 }
@@ -102,7 +107,7 @@ read_all(struct joining *j, int fd, struct buf *out)
 	do {
 		room = buf_room(out, 65536);
 		if (!room)
-			return complain(j, j->file, "larger than 4 MB");
+			return complain(j, j->file, "larger than 2 MB");
 		got = read(fd, room, 65536);
 		if (got < 0)
 			return complain(j, j->file, strerror(errno));
@@ -124,7 +129,7 @@ join_file(struct joining *j)
 	fd = open(j->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return complain(j, j->file, strerror(errno));
-	buf_init(&content, SOURCE_BYTES_MAX + 65536);
+	buf_init(&content, SOURCE_FILE_MAX + 65536);
 	is_read = read_all(j, fd, &content);
 	close(fd);
 	if (is_read) {
@@ -193,8 +198,8 @@ join(struct joining *j, struct str text)
 		done = l.at;
 	}
 	add(j, str_from(text, done));
-	if (j->source->text.n > SOURCE_BYTES_MAX || j->source->text.over)
-		return complain(j, j->file, "larger than 4 MB with what it includes");
+	if (j->source->text.n > j->max_bytes || j->source->text.over)
+		return complain(j, j->file, "larger than 2 MB with what it includes");
 	return is_joined;
 }
 
@@ -210,7 +215,8 @@ terminate(struct source *s)
 bool
 source_read_file(struct source *s, const char *path, struct notes *notes)
 {
-	struct joining j = {s, notes, arena_str(&s->arena, str_of(path)).p, 0, true};
+	struct joining j = {s, notes, arena_str(&s->arena, str_of(path)).p,
+	    SOURCE_FILE_MAX, 0, true};
 
 	return join_file(&j) && terminate(s);
 }
@@ -218,7 +224,7 @@ source_read_file(struct source *s, const char *path, struct notes *notes)
 bool
 source_read_text(struct source *s, struct str text, struct notes *notes)
 {
-	struct joining j = {s, notes, "configuration", 0, false};
+	struct joining j = {s, notes, "configuration", SOURCE_TEXT_MAX, 0, false};
 
 	begin_part(&j, 1);
 	return join(&j, text) && terminate(s);

@@ -8,7 +8,9 @@
 
 #include "conf/conf.h"
 
-enum { SOURCE_BYTES_MAX = 4 << 20, SOURCE_INCLUDES_MAX = 64, SOURCE_DEPTH_MAX = 8 };
+/* A file with what it includes; and a text: what conf_write makes of a file may be longer. */
+enum { SOURCE_FILE_MAX = 2 << 20, SOURCE_TEXT_MAX = 8 << 20 };
+enum { SOURCE_INCLUDES_MAX = 64, SOURCE_DEPTH_MAX = 8 };
 
 struct notes;
 struct source_part;

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/mem.h"
 #include "conf/value.h"
 
 enum { VALUE_BYTES_MAX = 64 << 20 };
@@ -116,6 +117,14 @@ write_value(
 	buf_addz(out, " )");
 }
 
+static void
+clear_secret(struct buf *b)
+{
+	if (b->p)
+		mem_wipe(b->p, b->cap);
+	buf_clear(b);
+}
+
 /* Whether the key has another value in `other`, secrets compared but not shown. */
 static bool
 differs(const struct key *k, const struct conf *c, const struct conf *other)
@@ -128,12 +137,8 @@ differs(const struct key *k, const struct conf *c, const struct conf *other)
 	write_value(k, c, CONF_ALL, true, &a);
 	write_value(k, other, CONF_ALL, true, &b);
 	is_other = !str_eq(buf_str(&a), buf_str(&b));
-	if (a.p)
-		explicit_bzero(a.p, a.n);
-	if (b.p)
-		explicit_bzero(b.p, b.n);
-	buf_clear(&a);
-	buf_clear(&b);
+	clear_secret(&a);
+	clear_secret(&b);
 	return is_other;
 }
 
@@ -158,7 +163,7 @@ conf_write(const struct conf *c, unsigned roles, bool all, bool with_secrets, st
 		write_key(&w, k, buf_str(&value));
 	}
 	enter_group(&w, STR_NULL);
-	buf_clear(&value);
+	clear_secret(&value);
 	conf_drop(&plain);
 }
 

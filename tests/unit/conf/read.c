@@ -67,7 +67,7 @@ static const struct mistake values[] = {
 	{"queue: { retry = [ \"5m\", \"x\" ]; };\n", "\"x\" is not a duration between 1s and 30d"},
 	{"auth: { workers = \"2\"; };\n", "\"auth.workers\" must be a whole number, for example 2"},
 	{"auth: { workers = 2.0; };\n", "\"auth.workers\" must be a whole number"},
-	{"auth: { workers = 0; };\n", "0: auth.workers must lie between 1 and 64"},
+	{"auth: { workers = 0; };\n", "0: auth.workers must lie between 1 and 24"},
 	{"auth: { iterations = 4095; };\n", "must lie between 4096 and"},
 	{"auth: { backends = ( \"ldap\" ); };\n", "auth.backends: \"ldap\" is not known"},
 	{"auth: { backends = ( ); };\n", "auth.backends: at least one is needed"},
@@ -80,7 +80,7 @@ static const struct mistake values[] = {
 	{"auth: { workers = 4294967298; };\n", "4294967298: the number is too large"},
 	{"auth: { workers = 0x100000002; };\n", "0x100000002: the number is too large"},
 	{"auth: { workers = 99999999999999999999999; };\n", "the number is too large"},
-	{"auth: { workers = 99999999999999999999L; };\n", "auth.workers must lie between 1 and 64"},
+	{"auth: { workers = 99999999999999999999L; };\n", "auth.workers must lie between 1 and 24"},
 	{"auth: { workers = -1; };\n", "-1: auth.workers must lie between"},
 	{"log: { target = \"file\"; };\n", "\"file\" is not file: and an absolute path"},
 	{"log: { target = \"file:x\"; };\n", "\"file:x\" is not file: and an absolute path"},
@@ -328,7 +328,7 @@ Test(read, floods)
 	struct conf_report r;
 	struct buf b;
 
-	buf_init(&b, 8 << 20);
+	buf_init(&b, 16 << 20);
 	conf_report_init(&r);
 	buf_addz(&b, "node = ");
 	for (int i = 0; i < 100000; i++)
@@ -340,8 +340,8 @@ Test(read, floods)
 	cr_expect_null(conf_read_text(buf_str(&b), &r));
 	cr_expect_lt(r.text.n, 1 << 18);
 	buf_reset(&b);
-	while (b.n < 5 << 20)
-		buf_addz(&b, "# 4 MB of comments\n");
+	while (b.n < 9 << 20)
+		buf_addz(&b, "# 8 MB of comments\n");
 	cr_expect_null(conf_read_text(buf_str(&b), &r));
 	buf_clear(&b);
 	conf_report_clear(&r);
