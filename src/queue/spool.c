@@ -66,6 +66,26 @@ open_parts(struct spool *s)
 	return writer_start(&s->writer);
 }
 
+static void
+free_readings(struct spool *s)
+{
+	for (struct reading *r = s->readings, *next; r; r = next) {
+		next = r->next;
+		mem_free(r);
+	}
+}
+
+static void
+free_parts(struct spool **s)
+{
+	free_readings(*s);
+	index_clear(&(*s)->index, (*s)->io);
+	writer_clear(&(*s)->writer);
+	buf_clear(&(*s)->room);
+	mem_free(*s);
+	*s = NULL;
+}
+
 struct spool *
 spool_open(const struct spool_options *o, const struct spool_recovery *r)
 {
@@ -85,31 +105,20 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 		return s;
 	}
 	error = errno;
-	s->writer.is_thread = false;
-	spool_close(&s);
+	/* without a word to the directory: it may be another's */
+	free_parts(&s);
 	errno = error;
 	return NULL;
-}
-
-static void
-free_readings(struct spool *s)
-{
-	for (struct reading *r = s->readings, *next; r; r = next) {
-		next = r->next;
-		mem_free(r);
-	}
 }
 
 void
 spool_close(struct spool **s)
 {
-	struct batch *done;
-
 	if (!*s)
 		return;
 	writer_stop(&(*s)->writer);
-	done = writer_done(&(*s)->writer);
-	for (struct batch *b = done, *next; b; b = next) {
+	/* whom it would be told to is not asked any more; segments go with the index */
+	for (struct batch *b = writer_done(&(*s)->writer), *next; b; b = next) {
 		next = b->next;
 		while (b->opened) {
 			struct segment *g = b->opened;
@@ -119,12 +128,7 @@ spool_close(struct spool **s)
 		}
 		writer_reuse(&(*s)->writer, b);
 	}
-	free_readings(*s);
-	index_clear(&(*s)->index, (*s)->io);
-	writer_clear(&(*s)->writer);
-	buf_clear(&(*s)->room);
-	mem_free(*s);
-	*s = NULL;
+	free_parts(s);
 }
 
 int

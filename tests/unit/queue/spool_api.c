@@ -1,0 +1,216 @@
+/* The spool from outside, on the real disk: bounds of what may be appended, the lock, trust in files. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "queue/spool.h"
+
+static char directory[64];
+static struct fsio *io;
+static struct spool *spool;
+static int answers, last_error;
+
+static struct fsio *
+new_io(void)
+{
+	return fsio_new(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static void
+open_it(void)
+{
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN};
+
+	io = new_io();
+	o.io = io;
+	spool = spool_open(&o, NULL);
+	cr_assert_not_null(spool);
+}
+
+static void
+close_it(void)
+{
+	spool_close(&spool);
+	fsio_free(&io);
+}
+
+static void
+set_up(void)
+{
+	strncpy(directory, "/tmp/test-spool-XXXXXX", sizeof directory - 1);
+	cr_assert_not_null(mkdtemp(directory));
+	answers = 0;
+	open_it();
+}
+
+static void
+remove_one(const char *name, void *arg)
+{
+	unlinkat(*(int *)arg, name, 0);
+}
+
+static void
+tear_down(void)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	close_it();
+	io = fsio_new(fd);
+	cr_expect_eq(io->ops->list(io, remove_one, &fd), 0);
+	fsio_free(&io);
+	rmdir(directory);
+}
+
+TestSuite(spool, .init = set_up, .fini = tear_down);
+
+static void
+heard(int error, void *arg)
+{
+	(void)arg;
+	answers++;
+	last_error = error;
+}
+
+static void
+wait_for(int count)
+{
+	struct pollfd p = {.fd = spool_fd(spool), .events = POLLIN};
+
+	for (int tries = 0; answers < count && tries < 100; tries++) {
+		poll(&p, 1, 100);
+		spool_dispatch(spool);
+	}
+	cr_assert_eq(answers, count);
+}
+
+static struct spool_entry
+a_message(uint32_t number, uint32_t recipients)
+{
+	struct spool_entry e = {.kind = SPOOL_MESSAGE, .id = {(uint64_t)5 << 18, number}};
+
+	e.message.recipient_count = recipients;
+	e.message.envelope = STR("e");
+	e.message.header = STR("h");
+	e.message.body = STR("b");
+	return e;
+}
+
+static int
+append(const struct spool_entry *e, size_t count)
+{
+	struct spool_batch b = {e, count, SPOOL_NOW, heard, NULL};
+
+	errno = 0;
+	return spool_append(spool, &b) == 0 ? 0 : errno;
+}
+
+Test(spool, bounds_of_appends)
+{
+	static char large[SPOOL_SEGMENT_MIN];
+	struct spool_entry e = a_message(1, 1), pair[2];
+
+	cr_expect_eq(append(&e, 0), EINVAL);
+	e.message.recipient_count = 0;
+	cr_expect_eq(append(&e, 1), EINVAL);
+	e.message.recipient_count = SPOOL_RECIPIENTS_MAX + 1;
+	cr_expect_eq(append(&e, 1), EINVAL);
+	e = a_message(1, 1);
+	e.message.body = str_make(large, sizeof large);
+	cr_expect_eq(append(&e, 1), EMSGSIZE);
+	pair[0] = pair[1] = a_message(1, 1);
+	cr_expect_eq(append(pair, 2), EEXIST);
+	e = (struct spool_entry){.kind = SPOOL_STATUS, .id = {9, 9}};
+	e.status.number = 1;
+	cr_expect_eq(append(&e, 1), ENOENT);
+	cr_expect_eq(answers, 0);
+}
+
+Test(spool, statuses_are_checked_against_the_message)
+{
+	struct spool_entry e = a_message(1, 2), s = {.kind = SPOOL_STATUS, .id = e.id};
+
+	cr_assert_eq(append(&e, 1), 0);
+	cr_assert_eq(append(&e, 1), EEXIST);
+	wait_for(1);
+	cr_assert_eq(last_error, 0);
+	s.status.number = 3;
+	cr_expect_eq(append(&s, 1), EINVAL);
+	s.status.number = 0;
+	cr_expect_eq(append(&s, 1), EINVAL);
+	s.status.number = 2;
+	cr_expect_eq(append(&s, 1), 0);
+	wait_for(2);
+}
+
+Test(spool, forgotten_calls_are_not_answered)
+{
+	struct spool_entry e = a_message(1, 1);
+	struct spool_message found;
+
+	cr_assert_eq(append(&e, 1), 0);
+	spool_forget(spool, NULL);
+	for (int n = 0; n < 200 && !spool_find(spool, e.id, &found); n++) {
+		usleep(5000);
+		spool_dispatch(spool);
+	}
+	cr_expect(spool_find(spool, e.id, &found));
+	cr_expect_eq(answers, 0);
+}
+
+Test(spool, a_settled_message_is_gone_also_after_a_restart)
+{
+	struct spool_entry e[2] = {a_message(1, 1), {.kind = SPOOL_STATUS, .id = {(uint64_t)5 << 18, 1}}};
+	struct spool_message found;
+
+	e[1].status = (struct spool_recipient){.number = 1, .outcome = SPOOL_DONE, .is_settled = true};
+	cr_assert_eq(append(e, 2), 0);
+	wait_for(1);
+	cr_expect_not(spool_find(spool, e[0].id, &found));
+	close_it();
+	open_it();
+	cr_expect_not(spool_find(spool, e[0].id, &found));
+	cr_expect_eq(spool_newest_ms(spool), 5);
+}
+
+Test(spool, one_process_only)
+{
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .io = new_io()};
+
+	cr_expect_null(spool_open(&o, NULL));
+	cr_expect_eq(errno, EWOULDBLOCK);
+	fsio_free(&o.io);
+}
+
+Test(spool, a_segment_that_others_may_write_is_not_read)
+{
+	struct spool_entry e = a_message(1, 1);
+	struct spool_message found;
+	struct spool_stats stats;
+	char path[128];
+
+	cr_assert_eq(append(&e, 1), 0);
+	wait_for(1);
+	close_it();
+	snprintf(path, sizeof path, "%s/seg-00000001", directory);
+	cr_assert_eq(chmod(path, 0666), 0);
+	open_it();
+	cr_expect_not(spool_find(spool, e.id, &found));
+	spool_stats(spool, &stats);
+	cr_expect_eq(stats.quarantined, 1);
+}
+
+Test(spool, a_link_is_not_followed)
+{
+	char path[128];
+
+	close_it();
+	snprintf(path, sizeof path, "%s/seg-00000099", directory);
+	cr_assert_eq(symlink("/etc/passwd", path), 0);
+	open_it();
+	cr_expect_eq(access(path, F_OK), -1);
+}
