@@ -72,11 +72,16 @@ set_up(void)
 	rig_set_up();
 	put_zone("signed.test");
 	put_zone("false.test.bogus");
-	dns_port = free_port();
-	snprintf(command, sizeof command,
-	    "sh %s/tests/support/dns-up %s/dns %u %s/signed.test.zone %s/false.test.bogus.zone",
-	    support(), rig_dir, dns_port, rig_dir, rig_dir);
-	has_dns = rig_do(command) == 0;
+	/* a port that UDP has free may be taken in TCP */
+	for (int i = 0, status = 1; i < 10 && status != 77 && !has_dns; i++) {
+		dns_port = free_port();
+		snprintf(command, sizeof command,
+		    "sh %s/tests/support/dns-up %s/dns %u %s/signed.test.zone "
+		    "%s/false.test.bogus.zone 2>%s/dns.log",
+		    support(), rig_dir, dns_port, rig_dir, rig_dir, rig_dir);
+		status = rig_do(command);
+		has_dns = status == 0;
+	}
 }
 
 static void

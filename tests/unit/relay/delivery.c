@@ -1,0 +1,255 @@
+/* The next host, and what all that went wrong means in the end. */
+#include "relay/delivery.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+static struct conf *
+conf_of(const char *routes)
+{
+	struct conf_report report;
+	char text[1000];
+	struct conf *c;
+
+	conf_report_init(&report);
+	snprintf(text, sizeof text, "hostname = \"gw.example.com\";\n%s", routes);
+	c = conf_read_text(str_of(text), &report);
+	cr_assert_not_null(c, "%.*s", STR_ARG(buf_str(&report.text)));
+	conf_report_clear(&report);
+	return c;
+}
+
+static struct resolver_address
+address(const char *text)
+{
+	struct resolver_address a;
+
+	cr_assert(site_numeric(str_of(text), 0, &a));
+	return a;
+}
+
+static const char *
+shown(const struct resolver_address *a)
+{
+	static char text[INET6_ADDRSTRLEN];
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
+
+	inet_ntop(a->sa.ss_family,
+	    a->sa.ss_family == AF_INET ? (const void *)&v4->sin_addr : &v6->sin6_addr, text,
+	    sizeof text);
+	return text;
+}
+
+static void
+site_of(struct site *s, const struct conf *c, size_t hosts)
+{
+	struct resolver_mx mx[4] = {
+	    {10, "mx1.test"}, {20, "mx2.test"}, {30, "mx3.test"}, {40, "mx4.test"}};
+	struct resolver_answer a = {RESOLVER_FOUND, .mx = mx, .count = hosts};
+	char ascii[256];
+
+	cr_assert_eq(site_begin(s, c, STR("b.test"), ascii), SITE_NEEDS_MX);
+	site_got_mx(s, c->hostname, STR("b.test"), &a);
+}
+
+static void
+answer(struct delivery *d, const struct resolver_address *a, size_t count)
+{
+	struct resolver_answer answer = {RESOLVER_FOUND, .addresses = a, .count = count};
+
+	delivery_got_addresses(d, &answer);
+}
+
+static void
+fail(struct delivery *d, unsigned code, const char *enhanced)
+{
+	struct client_end end = {.status = status_make(code, enhanced, "no"), .reason = "refused"};
+
+	delivery_failed(d, &end);
+}
+
+static unsigned
+verdict(struct delivery *d, const char *reason)
+{
+	const char *why;
+	struct status s = delivery_verdict(d, &why);
+
+	cr_expect_str_eq(why, reason, "%s", s.text);
+	return s.code;
+}
+
+Test(relay_delivery, families_take_turns_then_the_next_host)
+{
+	static const char *const order[] = {"2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2"};
+	struct resolver_address a[] = {address("192.0.2.1"), address("192.0.2.2"),
+	    address("2001:db8::1"), address("2001:db8::2")};
+	struct conf *c = conf_of("");
+	struct delivery d;
+	struct site s;
+
+	site_of(&s, c, 2);
+	delivery_init(&d, &s);
+	cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+	cr_expect_str_eq(delivery_host(&d), "mx1.test");
+	answer(&d, a, 4);
+	for (size_t i = 0; i < 4; i++) {
+		cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+		cr_expect_str_eq(shown(delivery_address(&d)), order[i]);
+		fail(&d, 554, "5.7.1");
+	}
+	cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+	cr_expect_str_eq(delivery_host(&d), "mx2.test");
+	answer(&d, a, 1);
+	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+	fail(&d, 421, "4.3.2");
+	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_expect_eq(verdict(&d, "refused"), 421, "one host may still take it");
+	conf_drop(&c);
+}
+
+Test(relay_delivery, permanent_only_when_all_say_so)
+{
+	struct resolver_address a = address("192.0.2.1");
+	struct conf *c = conf_of("");
+	struct delivery d;
+	struct site s;
+
+	site_of(&s, c, 2);
+	delivery_init(&d, &s);
+	for (size_t i = 0; i < 2; i++) {
+		cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+		answer(&d, &a, 1);
+		cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+		fail(&d, 554, "5.7.1");
+	}
+	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_expect_eq(verdict(&d, "refused"), 554);
+	conf_drop(&c);
+}
+
+Test(relay_delivery, what_dns_says_of_hosts)
+{
+	static const struct {
+		enum resolver_outcome outcome;
+		unsigned code;
+	} cases[] = {{RESOLVER_NO_NAME, 550}, {RESOLVER_NO_DATA, 550}, {RESOLVER_BOGUS, 451},
+	    {RESOLVER_FAILED, 451}, {RESOLVER_TIMEOUT, 451}};
+	struct conf *c = conf_of("");
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct resolver_answer a = {.outcome = cases[i].outcome};
+		struct delivery d;
+		struct site s;
+
+		site_of(&s, c, 1);
+		delivery_init(&d, &s);
+		cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+		delivery_got_addresses(&d, &a);
+		cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+		cr_expect_eq(verdict(&d, "dns"), cases[i].code, "%zu", i);
+	}
+	conf_drop(&c);
+}
+
+Test(relay_delivery, never_into_our_own_network)
+{
+	struct resolver_address a[] = {address("127.0.0.1"), address("::1"), address("10.0.0.1"),
+	    address("0.0.0.0"), address("::ffff:127.0.0.1"), address("192.0.2.1")};
+	struct conf *c = conf_of(""),
+	            *inside = conf_of("routes: ( { via = \"mx\"; allow_private = true; } );");
+	struct delivery d;
+	struct site s;
+
+	site_of(&s, c, 1);
+	delivery_init(&d, &s);
+	cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+	answer(&d, a, 5);
+	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_expect_eq(verdict(&d, "unroutable"), 550);
+	delivery_init(&d, &s);
+	answer(&d, a, 6);
+	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+	cr_expect_str_eq(shown(delivery_address(&d)), "192.0.2.1", "the one that is public");
+	site_of(&s, inside, 1);
+	delivery_init(&d, &s);
+	answer(&d, a, 1);
+	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+	conf_drop(&c);
+	conf_drop(&inside);
+}
+
+Test(relay_delivery, an_mx_that_is_an_address)
+{
+	struct conf *c = conf_of("");
+	struct resolver_mx mx = {10, "192.0.2.1"};
+	struct resolver_answer a = {RESOLVER_FOUND, .mx = &mx, .count = 1};
+	struct delivery d;
+	struct site s;
+	char ascii[256];
+
+	cr_assert_eq(site_begin(&s, c, STR("b.test"), ascii), SITE_NEEDS_MX);
+	site_got_mx(&s, c->hostname, STR("b.test"), &a);
+	delivery_init(&d, &s);
+	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_expect_eq(verdict(&d, "dns"), 550);
+	conf_drop(&c);
+}
+
+Test(relay_delivery, tls_falls_back_only_where_it_may)
+{
+	static const struct {
+		const char *routes;
+		bool falls_back;
+		enum client_tls first;
+	} cases[] = {{"", true, CLIENT_TLS_IF_OFFERED},
+	    {"routes: ( { via = \"mx\"; tls = \"encrypt\"; } );", false, CLIENT_TLS_MUST},
+	    {"routes: ( { via = \"mx\"; tls = \"verify\"; } );", false, CLIENT_TLS_MUST},
+	    {"routes: ( { via = \"mx\"; tls = \"none\"; } );", false, CLIENT_TLS_NEVER}};
+	struct status why = status_make(451, "4.7.5", "no");
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct conf *c = conf_of(cases[i].routes);
+		struct resolver_address a = address("192.0.2.1");
+		struct delivery d;
+		struct site s;
+
+		site_of(&s, c, 1);
+		delivery_init(&d, &s);
+		answer(&d, &a, 1);
+		cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+		cr_expect_eq(delivery_tls(&d), cases[i].first, "%zu", i);
+		delivery_tls_failed(&d, &why);
+		if (cases[i].falls_back) {
+			cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+			cr_expect_eq(delivery_tls(&d), CLIENT_TLS_NEVER);
+			delivery_tls_failed(&d, &why);
+		}
+		cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED, "%zu", i);
+		cr_expect_eq(verdict(&d, "tls"), 451);
+		conf_drop(&c);
+	}
+}
+
+Test(relay_delivery, tries_are_bounded)
+{
+	struct resolver_address a[DELIVERY_ADDRESSES_MAX + 4];
+	struct conf *c = conf_of("");
+	struct delivery d;
+	struct site s;
+	unsigned tries = 0;
+
+	for (size_t i = 0; i < sizeof a / sizeof *a; i++)
+		a[i] = address("192.0.2.1");
+	site_of(&s, c, 4);
+	delivery_init(&d, &s);
+	for (enum delivery_step next; (next = delivery_step(&d)) != DELIVERY_EXHAUSTED;) {
+		if (next == DELIVERY_NEEDS_ADDRESSES)
+			answer(&d, a, sizeof a / sizeof *a);
+		else
+			fail(&d, 451, "4.4.1"), tries++;
+	}
+	cr_expect_eq(tries, DELIVERY_TRIES_MAX);
+	conf_drop(&c);
+}
