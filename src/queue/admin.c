@@ -1,6 +1,6 @@
 /*
- * admin: verbs are a table.  An errand walks the book with a cursor that moves on when its entry goes;
- * what it changes is stored before it says that it is done.
+ * admin: verbs are a table.  An errand walks the book with a cursor that moves on when its entry
+ * goes; what it changes is stored before it says that it is done.
  */
 #include "queue/admin.h"
 
@@ -17,7 +17,9 @@
 #include "queue/rows.h"
 
 enum {
-	EXIT_USAGE = 64, EXIT_NO_MESSAGE = 67, EXIT_STORAGE = 74,
+	EXIT_USAGE = 64,
+	EXIT_NO_MESSAGE = 67,
+	EXIT_STORAGE = 74,
 	ENTRIES_PER_TURN = 200,
 	PEER_WAITING_MAX = 1 << 20,
 	ERRAND_BYTES_MAX = 1 << 20,
@@ -36,7 +38,7 @@ struct errand {
 	struct entry *next; /* of the book; not used when ids are given */
 	size_t next_id;
 	size_t count;
-	size_t unstored;    /* appended, not durable yet; or being read */
+	size_t unstored; /* appended, not durable yet; or being read */
 	int error;
 	bool is_dry_run;
 	bool is_walked;
@@ -152,11 +154,8 @@ stored(int error, void *arg)
 static bool
 append(struct errand *errand, const struct spool_entry *entries, size_t count)
 {
-	struct spool_batch batch = {.entries = entries,
-	    .count = count,
-	    .urgency = SPOOL_NOW,
-	    .fn = stored,
-	    .arg = errand};
+	struct spool_batch batch = {
+	    .entries = entries, .count = count, .urgency = SPOOL_NOW, .fn = stored, .arg = errand};
 
 	if (spool_append(errand->queue->spool, &batch) != 0) {
 		errand->error = errno;
@@ -221,7 +220,7 @@ list_deletions(const struct entry *e, struct spool_entry *to)
 }
 
 static void
-delete(struct errand *errand, struct entry *e)
+destroy(struct errand *errand, struct entry *e)
 {
 	struct queue *q = errand->queue;
 	struct spool_entry *entries = mem_new(e->addressee_count * sizeof *entries);
@@ -246,7 +245,7 @@ static const struct verb verbs[] = {
     {"queue.retry", retry, true},
     {"queue.hold", hold, true},
     {"queue.release", release, true},
-    {"queue.delete", delete, true},
+    {"queue.delete", destroy, true},
 };
 
 /* ---- walking ---- */
@@ -315,8 +314,8 @@ finish(struct errand *errand)
 	uint8_t exit_code = 0;
 
 	log_errand(errand);
-	snprintf(text, sizeof text, "%zu message%s%s\n", errand->count, errand->count == 1 ? "" : "s",
-	    errand->is_dry_run ? " would be touched" : "");
+	snprintf(text, sizeof text, "%zu message%s%s\n", errand->count,
+	    errand->count == 1 ? "" : "s", errand->is_dry_run ? " would be touched" : "");
 	if (errand->error) {
 		exit_code = EXIT_STORAGE;
 		snprintf(text, sizeof text, "not everything could be stored: %s\n",

@@ -1,6 +1,6 @@
 /*
- * admin: what the operator asks of the queue: list, show, retry, hold, release, delete, status.  Long
- * errands go on piece by piece, so that mail does not wait for them.
+ * admin: what the operator asks of the queue: list, show, retry, hold, release, delete, status.
+ * Long errands go on piece by piece, so that mail does not wait for them.
  */
 #ifndef QUEUE_ADMIN_H
 #define QUEUE_ADMIN_H

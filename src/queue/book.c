@@ -254,7 +254,8 @@ count_end(struct entry *e, enum spool_outcome outcome, uint8_t marks)
 }
 
 void
-entry_settle(struct book *b, struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks)
+entry_settle(
+    struct book *b, struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks)
 {
 	struct addressee *a = &e->addressees[number - 1];
 	bool ends = outcome == SPOOL_DONE || outcome == SPOOL_FAILED;

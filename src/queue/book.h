@@ -1,6 +1,6 @@
 /*
- * book: what is queued, in memory: who, to whom, how far.  Bodies and last replies stay in the spool.
- * One allocation per message: the entry, its parcels, its recipients and their texts.
+ * book: what is queued, in memory: who, to whom, how far.  Bodies and last replies stay in the
+ * spool. One allocation per message: the entry, its parcels, its recipients and their texts.
  */
 #ifndef QUEUE_BOOK_H
 #define QUEUE_BOOK_H
@@ -24,9 +24,9 @@ enum addressee_mark {
 };
 
 struct addressee {
-	uint32_t at;      /* of its address in text */
+	uint32_t at; /* of its address in text */
 	uint16_t n;
-	uint8_t outcome;  /* enum spool_outcome */
+	uint8_t outcome; /* enum spool_outcome */
 	uint8_t marks;
 	uint16_t shipment;
 	bool is_failing;  /* failed; the report is being written */
@@ -37,10 +37,10 @@ struct addressee {
 struct shipment {
 	struct parcel parcel; /* first: a parcel is a shipment */
 	struct entry *entry;
-	struct job *job;      /* running */
+	struct job *job; /* running */
 	uint32_t domain_at;
 	uint16_t domain_n;
-	uint16_t open;        /* recipients neither settled nor failing */
+	uint16_t open; /* recipients neither settled nor failing */
 };
 
 struct entry {
@@ -56,8 +56,8 @@ struct entry {
 	char *text;
 	uint32_t addressee_count;
 	uint16_t shipment_count;
-	uint16_t sender_n;         /* the sender stands at the start of text */
-	uint16_t open;             /* recipients not settled */
+	uint16_t sender_n; /* the sender stands at the start of text */
+	uint16_t open;     /* recipients not settled */
 	uint16_t sent, failed, expired, deleted;
 	bool is_report;
 	bool is_held;
@@ -76,14 +76,15 @@ struct book {
 	struct map *users;
 	struct entries entries; /* as they came; after a start, as the spool has them */
 	uint64_t bytes;
-	size_t recipients;      /* not settled */
+	size_t recipients; /* not settled */
 };
 
 void book_init(struct book *b);
 void book_clear(struct book *b);
 
 /* Everything is copied; not yet in the book. */
-struct entry *entry_new(struct book *b, const struct envelope *e, int64_t lifetime_ms, struct str hostname);
+struct entry *entry_new(
+    struct book *b, const struct envelope *e, int64_t lifetime_ms, struct str hostname);
 void entry_free(struct book *b, struct entry **e);
 void book_add(struct book *b, struct entry *e);
 /* Out of the book, and freed. */
@@ -91,7 +92,8 @@ void book_remove(struct book *b, struct entry **e);
 struct entry *book_find(const struct book *b, struct msgid id);
 
 /* A recipient's end or a step on the way; keeps all counts. */
-void entry_settle(struct book *b, struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks);
+void entry_settle(
+    struct book *b, struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks);
 
 struct str entry_sender(const struct entry *e);
 struct str entry_address(const struct entry *e, uint32_t number);

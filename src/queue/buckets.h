@@ -1,6 +1,6 @@
 /*
- * buckets: the limits of all users (policy/limits), in parts, so that a snapshot writes only what changed
- * and each part fits a note of the spool.
+ * buckets: the limits of all users (policy/limits), in parts, so that a snapshot writes only what
+ * changed and each part fits a note of the spool.
  */
 #ifndef QUEUE_BUCKETS_H
 #define QUEUE_BUCKETS_H
@@ -12,9 +12,10 @@ struct buckets;
 struct buckets *buckets_new(void);
 void buckets_free(struct buckets **b);
 /* As limits_take and limits_give_back. */
-int64_t buckets_take(struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n)
-    MUST_USE;
-void buckets_give_back(struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n);
+int64_t buckets_take(
+    struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n) MUST_USE;
+void buckets_give_back(
+    struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n);
 
 /* A note of the spool; false: not ours, or damaged. */
 bool buckets_load(struct buckets *b, struct str name, struct str value);

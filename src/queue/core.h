@@ -1,6 +1,6 @@
 /*
- * core: the queue role's state, shared by its parts: intake (from submission), jobs and results (to and
- * from relay), returns (reports), admin (the operator).
+ * core: the queue role's state, shared by its parts: intake (from submission), jobs and results (to
+ * and from relay), returns (reports), admin (the operator).
  */
 #ifndef QUEUE_CORE_H
 #define QUEUE_CORE_H
@@ -42,7 +42,7 @@ struct queue {
 	struct buckets *buckets;
 	LIST_HEAD(, peer) peers;
 	struct peer *relay;
-	bool is_caught_up;         /* relay told what the queue before us left with it */
+	bool is_caught_up; /* relay told what the queue before us left with it */
 	struct map *jobs;
 	LIST_HEAD(, question) questions; /* to relay, not answered yet */
 	uint64_t last_job;

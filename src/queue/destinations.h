@@ -1,6 +1,6 @@
 /*
- * destinations: domains, what is known of the site that serves each, and the parcels that wait to know.
- * For schedule.c.
+ * destinations: domains, what is known of the site that serves each, and the parcels that wait to
+ * know. For schedule.c.
  */
 #ifndef QUEUE_DESTINATIONS_H
 #define QUEUE_DESTINATIONS_H
@@ -20,15 +20,15 @@ enum destination_state {
 struct destination {
 	struct timer timer;
 	struct str name;
-	struct site *site;      /* KNOWN */
-	struct status *status;  /* DELAYED, REFUSED */
+	struct site *site;           /* KNOWN */
+	struct status *status;       /* DELAYED, REFUSED */
 	struct parcel *first, *last; /* ASKING */
 	struct destination *next;    /* in todo */
-	uint32_t references;    /* parcels that are not IDLE */
-	uint32_t failures;      /* in a row */
+	uint32_t references;         /* parcels that are not IDLE */
+	uint32_t failures;           /* in a row */
 	uint8_t state;
 	bool is_listed;
-	bool has_news;          /* DELAYED: one parcel has not been told yet */
+	bool has_news; /* DELAYED: one parcel has not been told yet */
 };
 
 struct destinations {
@@ -40,8 +40,8 @@ struct destinations {
 	size_t asking;
 };
 
-void destinations_init(struct destinations *all, struct timers *timers, struct sites *sites,
-    uint8_t timer_kind);
+void destinations_init(
+    struct destinations *all, struct timers *timers, struct sites *sites, uint8_t timer_kind);
 void destinations_clear(struct destinations *all);
 
 /* Finds or makes it. */

@@ -1,7 +1,7 @@
 /*
- * dsn: the three parts of a report: words for people, fields for programs, and what was sent.  When the
- * sender's address is ASCII the report stays deliverable everywhere: addresses beyond ASCII are written
- * as utf-8-addr-xtext, and a header beyond ASCII travels as message/global in base64.
+ * dsn: the three parts of a report: words for people, fields for programs, and what was sent.  When
+ * the sender's address is ASCII the report stays deliverable everywhere: addresses beyond ASCII are
+ * written as utf-8-addr-xtext, and a header beyond ASCII travels as message/global in base64.
  */
 #include "queue/dsn.h"
 
@@ -12,8 +12,8 @@
 #include "mail/header.h"
 
 enum {
-	REPORT_MAX = 131072,     /* one inline message */
-	TELL_MAX = 56 << 10,     /* what failures may take of it, both parts together */
+	REPORT_MAX = 131072, /* one inline message */
+	TELL_MAX = 56 << 10, /* what failures may take of it, both parts together */
 	FAILURE_OVERHEAD = 700,
 	LINE_WISH = 76,
 	BOUNDARY_BYTES = 80,
@@ -23,8 +23,8 @@ enum {
 struct writer {
 	const struct dsn *d;
 	struct buf *out;
-	size_t count;     /* failures to tell of */
-	bool is_utf8;     /* the report itself may hold UTF-8 */
+	size_t count; /* failures to tell of */
+	bool is_utf8; /* the report itself may hold UTF-8 */
 	bool needs_8bit;
 	char boundary[BOUNDARY_BYTES];
 };
@@ -71,8 +71,8 @@ is_break(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Word by word, so that no line grows long and none begins with a stranger's word (RFC 5322 section 2.2.3:
- * a folded line begins with a blank). */
+/* Word by word, so that no line grows long and none begins with a stranger's word (RFC 5322
+ * section 2.2.3: a folded line begins with a blank). */
 static void
 add_folded(struct writer *w, struct str text, size_t column, const char *indent)
 {
@@ -317,7 +317,8 @@ original_wide(struct writer *w)
 {
 	struct buf plain;
 
-	buf_addf(w->out, "Content-Type: message/global%s\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+	buf_addf(w->out,
+	    "Content-Type: message/global%s\r\nContent-Transfer-Encoding: base64\r\n\r\n",
 	    w->d->has_body ? "" : "-headers");
 	buf_init(&plain, REPORT_MAX);
 	add_original(&plain, w->d);
@@ -337,7 +338,8 @@ original_part(struct writer *w)
 		return;
 	}
 	if (is_wide)
-		buf_addf(w->out, "Content-Type: message/global%s\r\n", d->has_body ? "" : "-headers");
+		buf_addf(
+		    w->out, "Content-Type: message/global%s\r\n", d->has_body ? "" : "-headers");
 	else
 		buf_addf(w->out, "Content-Type: %s\r\n",
 		    d->has_body ? "message/rfc822" : "text/rfc822-headers");
@@ -418,8 +420,9 @@ compose_header(struct writer *w, const struct dsn_report *report, const char *id
 	buf_addf(w->out, "Date: %s\r\nFrom: Mail delivery system <%s>\r\nTo: <",
 	    clock_rfc5322(w->d->now_ms, stamp), report->from);
 	add_plain(w, w->d->envelope->sender);
-	buf_addf(w->out, ">\r\nSubject: Undelivered mail returned to sender\r\nMessage-ID: <%s@%.*s>\r\n",
-	    id, STR_ARG(w->d->hostname));
+	buf_addf(w->out,
+	    ">\r\nSubject: Undelivered mail returned to sender\r\nMessage-ID: <%s@%.*s>\r\n", id,
+	    STR_ARG(w->d->hostname));
 	add_references(w);
 	buf_addf(w->out,
 	    "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
@@ -439,7 +442,7 @@ count_that_fits(const struct dsn *d)
 		const struct recipient *r = &d->envelope->recipients[d->failures[i].number - 1];
 
 		bytes += FAILURE_OVERHEAD + 6 * r->address.n + 3 * r->orcpt.n +
-		    2 * strlen(d->failures[i].status.text) + 2 * d->failures[i].host.n;
+		         2 * strlen(d->failures[i].status.text) + 2 * d->failures[i].host.n;
 		if (i && bytes > TELL_MAX)
 			break;
 	}
@@ -449,7 +452,8 @@ count_that_fits(const struct dsn *d)
 static void
 fill_envelope(const struct dsn *d, const struct writer *w, struct dsn_report *report)
 {
-	report->recipient = (struct recipient){.address = d->envelope->sender, .notify = NOTIFY_NEVER};
+	report->recipient =
+	    (struct recipient){.address = d->envelope->sender, .notify = NOTIFY_NEVER};
 	report->envelope = (struct envelope){
 	    .id = dsn_id(d->envelope->id, d->failures[0].number),
 	    .kind = ENVELOPE_REPORT,

@@ -1,7 +1,7 @@
 /*
  * dsn: reports of failed delivery (RFC 3464 in a multipart/report of RFC 6522; wishes of RFC 3461;
- * addresses beyond ASCII by RFC 6533).  Pure: what failed goes in, a message comes out.  Whatever another
- * host or the sender said stands in it as printable text and can begin no line.
+ * addresses beyond ASCII by RFC 6533).  Pure: what failed goes in, a message comes out.  Whatever
+ * another host or the sender said stands in it as printable text and can begin no line.
  */
 #ifndef QUEUE_DSN_H
 #define QUEUE_DSN_H
@@ -10,9 +10,9 @@
 #include "mail/status.h"
 
 enum {
-	DSN_RETURN_MAX = 50 << 10,  /* larger messages are returned as their header only */
-	DSN_HEADER_MAX = 32 << 10,  /* of which not more than this */
-	DSN_NUMBER = 1000000,       /* messages of a session have smaller numbers, reports larger ones */
+	DSN_RETURN_MAX = 50 << 10, /* larger messages are returned as their header only */
+	DSN_HEADER_MAX = 32 << 10, /* of which not more than this */
+	DSN_NUMBER = 1000000, /* messages of a session have smaller numbers, reports larger ones */
 };
 
 struct dsn_failure {
@@ -27,14 +27,15 @@ struct dsn {
 	const struct envelope *envelope; /* of the message that failed */
 	const struct dsn_failure *failures;
 	size_t count;
-	struct str header;               /* of that message; empty: lost */
+	struct str header; /* of that message; empty: lost */
 	struct str body;
-	bool has_body;                   /* body is all of it */
+	bool has_body; /* body is all of it */
 	struct str hostname;
 	int64_t now_ms;
 };
 
-/* Is anyone told when this recipient fails?  Never about reports, never a null sender, never against NOTIFY. */
+/* Is anyone told when this recipient fails?  Never about reports, never a null sender, never
+ * against NOTIFY. */
 bool dsn_is_wanted(const struct envelope *e, const struct recipient *r);
 /* Should the body be at hand? */
 bool dsn_returns_body(const struct envelope *e);
@@ -42,14 +43,14 @@ bool dsn_returns_body(const struct envelope *e);
 struct msgid dsn_id(struct msgid message, uint32_t first_recipient);
 
 struct dsn_report {
-	struct envelope envelope;    /* strings point into the dsn and into this */
+	struct envelope envelope; /* strings point into the dsn and into this */
 	struct recipient recipient;
 	char from[320];
 	struct buf header, body;
 };
 
-/* Composes a report about as many of the failures as fit, the first ones; returns how many (at least 1, as
- * count is).  report: clear with dsn_clear; not to be moved. */
+/* Composes a report about as many of the failures as fit, the first ones; returns how many (at
+ * least 1, as count is).  report: clear with dsn_clear; not to be moved. */
 size_t dsn_compose(const struct dsn *d, struct dsn_report *report) MUST_USE;
 void dsn_clear(struct dsn_report *report);
 

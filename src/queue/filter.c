@@ -107,7 +107,8 @@ static bool
 has_recipient(const struct entry *e, struct str address)
 {
 	for (uint32_t i = 1; i <= e->addressee_count; i++)
-		if (addressee_is_open(&e->addressees[i - 1]) && str_ieq(entry_address(e, i), address))
+		if (addressee_is_open(&e->addressees[i - 1]) &&
+		    str_ieq(entry_address(e, i), address))
 			return true;
 	return false;
 }

@@ -1,5 +1,6 @@
 /*
- * filter: which messages an operator means: every condition given must hold; several ids: one of them.
+ * filter: which messages an operator means: every condition given must hold; several ids: one of
+ * them.
  */
 #ifndef QUEUE_FILTER_H
 #define QUEUE_FILTER_H
@@ -13,10 +14,13 @@ struct filter {
 	size_t id_count;
 };
 
-/* values: of an admin message; strings are copied into the arena.  False with a sentence for the operator. */
-bool filter_parse(struct str values, struct arena *arena, struct filter *out, const char **why_out) MUST_USE;
+/* values: of an admin message; strings are copied into the arena.  False with a sentence for the
+ * operator. */
+bool filter_parse(
+    struct str values, struct arena *arena, struct filter *out, const char **why_out) MUST_USE;
 /* Ids are not looked at. */
-bool filter_fits(const struct filter *f, const struct schedule *s, const struct entry *e, int64_t now_ms);
+bool filter_fits(
+    const struct filter *f, const struct schedule *s, const struct entry *e, int64_t now_ms);
 
 /* "held", "active" (being delivered, or about to be) or "deferred". */
 const char *entry_state(const struct schedule *s, const struct entry *e, int64_t now_ms);

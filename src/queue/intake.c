@@ -1,6 +1,6 @@
 /*
- * intake: see the header.  A reservation belongs to a session's message: RESERVE opens it and adds to it,
- * COMMIT spends it, RELEASE or the loss of the peer gives it back.
+ * intake: see the header.  A reservation belongs to a session's message: RESERVE opens it and adds
+ * to it, COMMIT spends it, RELEASE or the loss of the peer gives it back.
  */
 #include "queue/intake.h"
 
@@ -83,7 +83,8 @@ close_reservation(struct queue *q, struct reservation *r, bool is_spent)
 	char room[KEY_BYTES];
 
 	if (!is_spent && r->recipients)
-		buckets_give_back(q->buckets, r->user, limits_of(q->role->conf, r->user), r->recipients);
+		buckets_give_back(
+		    q->buckets, r->user, limits_of(q->role->conf, r->user), r->recipients);
 	if (r->fd >= 0)
 		spool_file_drop(q->spool, r->fd);
 	map_remove(q->reservations, key_of(r->id, room));
@@ -147,7 +148,8 @@ give_file(struct peer *peer, uint32_t call, const struct message_spool_file *m)
 {
 	struct queue *q = peer->queue;
 	struct status s = status_make(250, "2.0.0", "OK");
-	struct reservation *r = open_reservation(peer, (struct msgid){m->session, m->number}, STR_NULL);
+	struct reservation *r =
+	    open_reservation(peer, (struct msgid){m->session, m->number}, STR_NULL);
 	int error = spool_admits(q->spool);
 
 	if (!error && !r)
@@ -220,7 +222,8 @@ stored(int error, void *arg)
 	free_pending(p);
 }
 
-/* What was not reserved (a queue before us may have known the reservation) is taken as far as it goes. */
+/* What was not reserved (a queue before us may have known the reservation) is taken as far as it
+ * goes. */
 static void
 spend(struct queue *q, const struct envelope *e, struct reservation *r)
 {
@@ -268,7 +271,8 @@ append(struct peer *peer, struct pending *p, const struct message_commit *m, str
 }
 
 static struct status
-take_message(struct peer *peer, uint32_t call, const struct message_commit *m, const struct envelope *e)
+take_message(
+    struct peer *peer, uint32_t call, const struct message_commit *m, const struct envelope *e)
 {
 	struct queue *q = peer->queue;
 	struct reservation *r = find(q, e->id);

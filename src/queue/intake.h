@@ -1,6 +1,6 @@
 /*
- * intake: what submission asks: recipients from a user's buckets, a file for a large body, and to take a
- * message.  250 is said when the message is durable, and not before.
+ * intake: what submission asks: recipients from a user's buckets, a file for a large body, and to
+ * take a message.  250 is said when the message is durable, and not before.
  */
 #ifndef QUEUE_INTAKE_H
 #define QUEUE_INTAKE_H

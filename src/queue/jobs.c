@@ -245,8 +245,7 @@ got_site(const struct packet *p, void *arg)
 	if (p && p->type == MESSAGE_SITE) {
 		m = &p->message->site;
 		answer = (struct schedule_answer){m->site, &m->status, m->ttl_s};
-		schedule_answered(
-		    q->schedule, str_make(ask->domain, ask->n), &answer, clock_ms());
+		schedule_answered(q->schedule, str_make(ask->domain, ask->n), &answer, clock_ms());
 		queue_wake(q);
 	}
 	LIST_REMOVE(ask, link);
@@ -319,7 +318,8 @@ void
 jobs_running(struct queue *q, const struct message_running *m)
 {
 	struct entry *e = book_find(&q->book, m->id);
-	struct addressee *a = e && m->numbers.n >= 4 ? entry_addressee(e, number_at(m->numbers, 0)) : NULL;
+	struct addressee *a =
+	    e && m->numbers.n >= 4 ? entry_addressee(e, number_at(m->numbers, 0)) : NULL;
 	struct shipment *s = a ? &e->shipments[a->shipment] : NULL;
 	struct job *job;
 

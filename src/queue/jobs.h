@@ -13,10 +13,10 @@ struct job {
 	struct shipment *shipment; /* NULL: the message is gone */
 	uint32_t expected;         /* results that are due */
 	bool is_sent;
-	bool is_reached;           /* the site said something */
-	bool is_away;              /* it could not be reached */
-	bool is_deferred;          /* someone must be tried again */
-	struct status status;      /* why it is away */
+	bool is_reached;      /* the site said something */
+	bool is_away;         /* it could not be reached */
+	bool is_deferred;     /* someone must be tried again */
+	struct status status; /* why it is away */
 };
 
 /* Job numbers start above those of any queue before us. */

@@ -1,6 +1,6 @@
 /*
- * queue: the role's glue: the spool's descriptor, the peers' channels and the timers on one loop, and
- * the acts that more than one part needs.
+ * queue: the role's glue: the spool's descriptor, the peers' channels and the timers on one loop,
+ * and the acts that more than one part needs.
  */
 #include "queue/queue.h"
 

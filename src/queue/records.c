@@ -1,6 +1,6 @@
 /*
- * records: see the header.  A record that could not be stored waits; when the recipient has moved on
- * by then, the newer record speaks for it.
+ * records: see the header.  A record that could not be stored waits; when the recipient has moved
+ * on by then, the newer record speaks for it.
  */
 #include "queue/records.h"
 
@@ -106,7 +106,7 @@ is_superseded(const struct record *r)
 	if (!a || r->result.outcome != SPOOL_DEFERRED)
 		return false;
 	return a->outcome != r->result.outcome ||
-	    e->shipments[a->shipment].parcel.tries > r->result.attempts;
+	       e->shipments[a->shipment].parcel.tries > r->result.attempts;
 }
 
 void

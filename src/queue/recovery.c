@@ -10,8 +10,8 @@
 
 enum { ENVELOPE_ARENA_MAX = 1 << 20 };
 
-/* A parcel's recipients were tried together; where a crash came between their records, the later one
- * holds. */
+/* A parcel's recipients were tried together; where a crash came between their records, the later
+ * one holds. */
 static void
 take_state(struct queue *q, struct entry *e, const struct spool_recipient *r)
 {
@@ -44,7 +44,8 @@ on_message(const struct spool_message *m, void *arg)
 		arena_clear(&arena);
 		return;
 	}
-	e = entry_new(&q->book, &envelope, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
+	e = entry_new(
+	    &q->book, &envelope, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
 	arena_clear(&arena);
 	e->is_held = m->is_held;
 	for (uint32_t i = 0; m->recipients && i < m->recipient_count; i++)

@@ -41,8 +41,8 @@ log_other_side(struct log_line *l, const struct message_result *m)
 	char mx[MX_BYTES];
 
 	if (m->host.n || m->address.n)
-		snprintf(mx, sizeof mx, "%.*s[%.*s]:%u", STR_ARG(m->host), STR_ARG(m->address),
-		    m->port);
+		snprintf(
+		    mx, sizeof mx, "%.*s[%.*s]:%u", STR_ARG(m->host), STR_ARG(m->address), m->port);
 	else
 		snprintf(mx, sizeof mx, "-");
 	log_str(l, "mx", str_of(mx));
@@ -60,7 +60,10 @@ log_judgement(const struct judgement *j)
 
 	log_begin(&l, is_sent || is_deferred ? LOG_INFO : LOG_NOTICE, "deliver");
 	log_id(&l, j->entry->id, j->number);
-	log_str(&l, "status", is_sent ? STR("sent") : is_deferred ? STR("deferred") : STR("failed"));
+	log_str(&l, "status",
+	    is_sent       ? STR("sent")
+	    : is_deferred ? STR("deferred")
+	                  : STR("failed"));
 	log_str(&l, "reason", j->marks & MARK_EXPIRED ? STR("expired") : m->reason);
 	log_num(&l, "code", m->status.code);
 	log_str(&l, "dsn", str_of(status_enhanced(&m->status, code)));
@@ -171,8 +174,8 @@ is_away(const struct message_result *m)
 static bool
 is_reached(const struct message_result *m)
 {
-	return !is_away(m) && !str_eq(m->reason, STR("timeout")) && !str_eq(m->reason, STR("lost")) &&
-	    !str_eq(m->reason, STR("local"));
+	return !is_away(m) && !str_eq(m->reason, STR("timeout")) &&
+	       !str_eq(m->reason, STR("lost")) && !str_eq(m->reason, STR("local"));
 }
 
 static void
@@ -245,7 +248,8 @@ decide_all(struct queue *q, struct shipment *s, const struct message_result *m, 
 	struct entry *e = s->entry;
 
 	for (uint32_t i = 1; i <= e->addressee_count; i++) {
-		struct judgement j = {.queue = q, .entry = e, .number = i, .result = m, .marks = marks};
+		struct judgement j = {
+		    .queue = q, .entry = e, .number = i, .result = m, .marks = marks};
 
 		if (shipment_of(e, i) != s || !is_undecided(&e->addressees[i - 1]))
 			continue;

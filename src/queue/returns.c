@@ -1,7 +1,7 @@
 /*
  * returns: a list goes through collect -> read the message -> compose -> store -> done.  When the
- * spool refuses, it goes back to reading some seconds later.  Failures that one report has no room for stay
- * in the list and go the same way again.
+ * spool refuses, it goes back to reading some seconds later.  Failures that one report has no room
+ * for stay in the list and go the same way again.
  */
 #include "queue/returns.h"
 
@@ -249,8 +249,8 @@ add_report(struct returns *list, struct batch *b, const struct dsn_report *repor
 	entry->message.envelope = buf_str(&b->envelope);
 	entry->message.header = buf_str(&report->header);
 	entry->message.body = buf_str(&report->body);
-	list->report = entry_new(&q->book, &report->envelope, q->role->conf->queue.lifetime_ms,
-	    q->role->conf->hostname);
+	list->report = entry_new(
+	    &q->book, &report->envelope, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
 }
 
 /* Stores the first of the list: with a report, as many as it tells of; else all.  0 or an errno. */

@@ -1,6 +1,6 @@
 /*
- * returns: recipients that failed for good, collected per message until their delivery is over, then
- * stored together with the report about them in one batch: both or none.
+ * returns: recipients that failed for good, collected per message until their delivery is over,
+ * then stored together with the report about them in one batch: both or none.
  */
 #ifndef QUEUE_RETURNS_H
 #define QUEUE_RETURNS_H

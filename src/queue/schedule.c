@@ -1,7 +1,7 @@
 /*
- * schedule: parcels and the domains they are for.  A parcel has one timer: its due time while it waits,
- * afterwards the time at which it is given up.  What must be told to the owner stands in `todo`, a list
- * of domains, and comes out one step at a time.
+ * schedule: parcels and the domains they are for.  A parcel has one timer: its due time while it
+ * waits, afterwards the time at which it is given up.  What must be told to the owner stands in
+ * `todo`, a list of domains, and comes out one step at a time.
  */
 #include "queue/schedule.h"
 
@@ -193,8 +193,8 @@ ttl_ms(uint32_t ttl_s)
 }
 
 static void
-answered_failure(struct schedule *s, struct destination *d, const struct status *status, int64_t ttl,
-    int64_t now_ms)
+answered_failure(struct schedule *s, struct destination *d, const struct status *status,
+    int64_t ttl, int64_t now_ms)
 {
 	if (!d->status)
 		d->status = MEM_NEW(struct status);
@@ -285,14 +285,15 @@ schedule_relay_lost(struct schedule *s)
 /* ---- steps ---- */
 
 static void
-step(struct schedule_step *out, enum schedule_act act, struct parcel *p, const struct destination *d)
+step(
+    struct schedule_step *out, enum schedule_act act, struct parcel *p, const struct destination *d)
 {
 	*out = (struct schedule_step){.act = act, .parcel = p, .domain = d->name};
 	out->status = d->status;
 }
 
-/* Hands the parcel back for good.  Its domain is listed, so that its name is still valid for the caller and
- * it is looked at again if nothing else needs it. */
+/* Hands the parcel back for good.  Its domain is listed, so that its name is still valid for the
+ * caller and it is looked at again if nothing else needs it. */
 static void
 hand_back(struct schedule *s, struct parcel *p, enum schedule_act act, struct schedule_step *out)
 {
@@ -357,7 +358,8 @@ time_step(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 	return false;
 }
 
-/* One thing to say about the first domain in todo; when there is nothing more, it leaves the list. */
+/* One thing to say about the first domain in todo; when there is nothing more, it leaves the list.
+ */
 static bool
 destination_step(struct schedule *s, struct destination *d, struct schedule_step *out)
 {

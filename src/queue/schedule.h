@@ -1,9 +1,9 @@
 /*
  * schedule: what is tried next (pure: the clock is passed in, nothing is read, sent or stored).  A
- * parcel is one message's recipients in one domain.  Relay answers by which site a domain is served; sites
- * take turns, within a site its users take turns, and a site that cannot be reached is probed with one
- * parcel at growing intervals before it is opened up again.  Every act costs at most the logarithm of
- * what is queued.
+ * parcel is one message's recipients in one domain.  Relay answers by which site a domain is
+ * served; sites take turns, within a site its users take turns, and a site that cannot be reached
+ * is probed with one parcel at growing intervals before it is opened up again.  Every act costs at
+ * most the logarithm of what is queued.
  */
 #ifndef QUEUE_SCHEDULE_H
 #define QUEUE_SCHEDULE_H
@@ -32,11 +32,11 @@ struct parcel {
 	struct destination *destination;
 	struct lane *lane;
 	struct site *site;
-	const void *user;   /* equal for equal users: who takes turns */
+	const void *user; /* equal for equal users: who takes turns */
 	int64_t due_ms;
 	int64_t expires_ms;
-	uint16_t tries;     /* the owner's count */
-	uint8_t state;      /* enum parcel_state; only schedule writes it */
+	uint16_t tries; /* the owner's count */
+	uint8_t state;  /* enum parcel_state; only schedule writes it */
 };
 
 struct schedule_limits {
@@ -66,8 +66,9 @@ enum schedule_act {
 	SCHEDULE_ASK,     /* ask relay for the domain's site */
 	SCHEDULE_DELIVER, /* parcel is RUNNING now; hand it to relay */
 	SCHEDULE_REFUSE,  /* parcel is IDLE now; its domain's permanent failure is in status */
-	SCHEDULE_DEFER,   /* the same with a temporary failure; one parcel speaks for all that wait */
-	SCHEDULE_EXPIRE,  /* parcel is IDLE now; out of time while its site was away; status may be NULL */
+	SCHEDULE_DEFER, /* the same with a temporary failure; one parcel speaks for all that wait */
+	SCHEDULE_EXPIRE, /* parcel is IDLE now; out of time while its site was away; status may be
+	                    NULL */
 };
 
 struct schedule_step {
@@ -83,7 +84,7 @@ void schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out
 int64_t schedule_wake_ms(const struct schedule *s);
 
 struct schedule_answer {
-	struct str site;             /* empty: the domain failed, as status says */
+	struct str site; /* empty: the domain failed, as status says */
 	const struct status *status;
 	uint32_t ttl_s;
 };
@@ -108,9 +109,10 @@ void schedule_relay_lost(struct schedule *s);
 int64_t schedule_backoff_ms(const struct schedule *s, unsigned tries);
 
 struct schedule_info {
-	struct str domain, site;     /* site may be empty */
-	int64_t next_ms;             /* when it can be tried; 0: now */
-	const struct status *status; /* of the domain or the site, when that is why it waits; or NULL */
+	struct str domain, site; /* site may be empty */
+	int64_t next_ms;         /* when it can be tried; 0: now */
+	const struct status
+	    *status; /* of the domain or the site, when that is why it waits; or NULL */
 };
 void schedule_explain(const struct schedule *s, const struct parcel *p, struct schedule_info *out);
 

@@ -1,6 +1,6 @@
 /*
- * sites: rings and lines.  A site stands in the ring exactly when it has a parcel ready, has room in its
- * window and is not paused; every function that changes one of these ends in `refresh`.
+ * sites: rings and lines.  A site stands in the ring exactly when it has a parcel ready, has room
+ * in its window and is not paused; every function that changes one of these ends in `refresh`.
  */
 #include "queue/sites.h"
 

@@ -1,6 +1,6 @@
 /*
- * sites: the lines in front of each site, for schedule.c: a site's users take turns, sites with room take
- * turns, a site that is away is paused and then probed.
+ * sites: the lines in front of each site, for schedule.c: a site's users take turns, sites with
+ * room take turns, a site that is away is paused and then probed.
  */
 #ifndef QUEUE_SITES_H
 #define QUEUE_SITES_H
@@ -12,18 +12,18 @@ struct site {
 	struct timer timer;           /* set: paused until then */
 	struct site *next, *previous; /* ring of those that may start a parcel now */
 	struct str name;
-	struct lane *lanes;           /* ring; the one whose turn it is */
-	struct status *status;        /* why it is away */
+	struct lane *lanes;    /* ring; the one whose turn it is */
+	struct status *status; /* why it is away */
 	uint32_t ready, running;
-	uint32_t window;              /* how many may run: 1 while it is probed */
-	uint32_t failures;            /* in a row */
-	uint32_t references;          /* destinations */
+	uint32_t window;     /* how many may run: 1 while it is probed */
+	uint32_t failures;   /* in a row */
+	uint32_t references; /* destinations */
 	bool in_ring;
 };
 
 struct sites {
 	struct map *by_name;
-	struct map *lanes;   /* by site and user */
+	struct map *lanes; /* by site and user */
 	struct site *ring;
 	struct timers *timers;
 	uint32_t site_concurrency;
@@ -52,7 +52,8 @@ void sites_end(struct sites *all, struct parcel *p);
 /* It answered: one more may run next time. */
 void sites_answers(struct sites *all, struct site *site);
 /* It does not: nothing runs until then, afterwards one. */
-void sites_pause(struct sites *all, struct site *site, const struct status *status, int64_t until_ms);
+void sites_pause(
+    struct sites *all, struct site *site, const struct status *status, int64_t until_ms);
 void sites_wake(struct sites *all, struct site *site);
 
 static inline bool

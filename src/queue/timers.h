@@ -1,6 +1,6 @@
 /*
- * timers: a heap of moments, embedded in the things that wait.  The earliest is found at once; setting,
- * moving and removing cost the logarithm of how many wait.
+ * timers: a heap of moments, embedded in the things that wait.  The earliest is found at once;
+ * setting, moving and removing cost the logarithm of how many wait.
  */
 #ifndef QUEUE_TIMERS_H
 #define QUEUE_TIMERS_H

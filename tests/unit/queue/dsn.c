@@ -223,9 +223,12 @@ Test(dsn, hostile_words)
 	    "\r\n\r\n--=_boundary--\r\n",
 	    "Subject: hi\r\nBcc: eve@example.net",
 	    "a\tb\vc\x7f\x80\xff",
-	    "                                                                                      x",
-	    "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww"
-	    "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww",
+	    "                                                                                      "
+	    "x",
+	    "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww"
+	    "wwwwww"
+	    "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww"
+	    "wwwwww",
 	};
 
 	for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
@@ -253,7 +256,7 @@ Test(dsn, hostile_xtext)
 		const char *there, *not_there;
 	} cases[] = {
 	    {"rfc822;a+0D+0ABcc:+20v@x", "e+0D+0AAction:+20relayed",
-		"Original-Recipient: rfc822;a??Bcc: v@x\r\n", "\nAction: relayed"},
+	        "Original-Recipient: rfc822;a??Bcc: v@x\r\n", "\nAction: relayed"},
 	    {"rfc822;a+ZZ", "a+ZZ", "Final-Recipient", "Original-"},
 	    {"noaddrtype", "+0", "Final-Recipient", "Original-"},
 	    {";a@b", "", "Final-Recipient", "Original-"},
@@ -281,7 +284,9 @@ Test(dsn, utf8_recipient_ascii_sender)
 	struct dsn_report r;
 	struct sample s;
 
-	sample(&s, "alice@example.com", "b\xc3\xbc""cher@example.net");
+	sample(&s, "alice@example.com",
+	    "b\xc3\xbc"
+	    "cher@example.net");
 	s.dsn.header = STR("Subject: \xc3\xbc\r\n");
 	cr_assert_eq(dsn_compose(&s.dsn, &r), 1);
 	check_report(&r);
@@ -307,7 +312,8 @@ Test(dsn, utf8_sender)
 	cr_assert_eq(r.envelope.body, BODY_8BITMIME);
 	cr_assert(has(&r.body, "Content-Type: message/global-delivery-status\r\n"));
 	cr_assert(has(&r.body, "Final-Recipient: utf-8;b\xc3\xbc@example.net\r\n"));
-	cr_assert(has(&r.body, "Content-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n"));
+	cr_assert(
+	    has(&r.body, "Content-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n"));
 	cr_assert(has(&r.header, "report-type=global-delivery-status;"));
 	dsn_clear(&r);
 }
@@ -318,10 +324,12 @@ Test(dsn, eight_bit_body)
 	struct sample s;
 
 	sample(&s, "a@b", "c@d");
-	s.dsn.body = STR("Gr\xc3\xbc\xc3\x9f" "e\r\n");
+	s.dsn.body = STR("Gr\xc3\xbc\xc3\x9f"
+	                 "e\r\n");
 	cr_assert_eq(dsn_compose(&s.dsn, &r), 1);
 	cr_assert_eq(r.envelope.body, BODY_8BITMIME);
-	cr_assert(has(&r.body, "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n"));
+	cr_assert(
+	    has(&r.body, "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n"));
 	cr_assert(has(&r.header, "Content-Transfer-Encoding: 8bit\r\n"));
 	dsn_clear(&r);
 }
@@ -347,7 +355,8 @@ Test(dsn, boundary)
 	dsn_clear(&again);
 }
 
-/* A thousand recipients with the longest words: several reports, each within bounds, none forgotten. */
+/* A thousand recipients with the longest words: several reports, each within bounds, none
+ * forgotten. */
 Test(dsn, many_recipients)
 {
 	enum { COUNT = 1000 };

@@ -1,4 +1,5 @@
-/* rig: the queue role in a process of its own, and the test around it as main, submission, relay and control. */
+/* rig: the queue role in a process of its own, and the test around it as main, submission, relay
+ * and control. */
 #ifndef TESTS_UNIT_QUEUE_RIG_H
 #define TESTS_UNIT_QUEUE_RIG_H
 
@@ -19,7 +20,7 @@ struct rig_job {
 	uint32_t attempt;
 	char domain[64];
 	char sender[64];
-	char to[64];       /* the first to be tried */
+	char to[64]; /* the first to be tried */
 	enum envelope_kind kind;
 	char *header, *body; /* zero-terminated copies */
 	size_t body_n;
@@ -68,7 +69,8 @@ void rig_until(struct rig *r, const unsigned *count, unsigned enough);
 void rig_wait(struct rig *r, int ms);
 
 struct msgid rig_id(uint64_t n);
-/* user alice, or the one before '/' in the sender; recipients end in NULL.  Waits for the verdict. */
+/* user alice, or the one before '/' in the sender; recipients end in NULL.  Waits for the verdict.
+ */
 struct status rig_commit(struct rig *r, struct msgid id, const char *sender, const char *const *to);
 /* The same without waiting. */
 void rig_commit_soon(struct rig *r, struct msgid id, const char *sender, const char *const *to);
@@ -78,7 +80,8 @@ struct status rig_ask_commit(struct rig *r, const struct message_commit *m);
 void rig_release(struct rig *r, struct msgid id);
 
 /* A result for the job's n-th recipient. */
-void rig_result(struct rig *r, const struct rig_job *job, size_t n, unsigned code, const char *reason);
+void rig_result(
+    struct rig *r, const struct rig_job *job, size_t n, unsigned code, const char *reason);
 void rig_results(struct rig *r, const struct rig_job *job, unsigned code, const char *reason);
 /* The index-th job since the start, waiting for it. */
 const struct rig_job *rig_job(struct rig *r, unsigned index);

@@ -1,4 +1,5 @@
-/* The role as a process: commit, deliver, result, stored; killed and started again at every point of that. */
+/* The role as a process: commit, deliver, result, stored; killed and started again at every point
+ * of that. */
 #include <unistd.h>
 
 #include "rig.h"
@@ -18,7 +19,8 @@ Test(role, commit_deliver_result_stored, .timeout = 60)
 
 	rig_begin(&r, slow);
 	rig_relay(&r, true);
-	s = rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@Example.NET", "eve@example.net"));
+	s = rig_commit(
+	    &r, rig_id(1), "alice@example.com", TO("bob@Example.NET", "eve@example.net"));
 	cr_assert_eq(s.code, 250, "%u %s", s.code, s.text);
 	cr_assert(strstr(s.text, "Queued as "));
 	job = rig_job(&r, 0);
@@ -69,7 +71,8 @@ Test(role, killed_and_started, .timeout = 120)
 	unsigned jobs = 0;
 
 	rig_begin(&r, slow);
-	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@example.net")).code, 250);
+	cr_assert_eq(
+	    rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@example.net")).code, 250);
 	rig_kill(&r);
 	rig_start(&r);
 	cr_assert_gt(r.newest_ms, 0);
@@ -107,7 +110,8 @@ Test(role, results_and_running_jobs_towards_a_new_queue, .timeout = 60)
 	rig_relay(&r, true);
 	for (unsigned i = 0; i < 3; i++)
 		cr_assert_eq(
-		    rig_commit(&r, rig_id(i), "alice@example.com", TO("bob@example.net")).code, 250);
+		    rig_commit(&r, rig_id(i), "alice@example.com", TO("bob@example.net")).code,
+		    250);
 	rig_job(&r, 2);
 	rig_kill(&r);
 	rig_start(&r);
@@ -141,7 +145,8 @@ Test(role, relay_lost_is_tried_again, .timeout = 60)
 
 	rig_begin(&r, slow);
 	rig_relay(&r, true);
-	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@example.net")).code, 250);
+	cr_assert_eq(
+	    rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@example.net")).code, 250);
 	rig_job(&r, 0);
 	rig_relay_gone(&r);
 	rig_wait(&r, 50);
@@ -160,7 +165,8 @@ Test(role, deferred_is_tried_again, .timeout = 60)
 	rig_begin(&r, quick);
 	rig_relay(&r, true);
 	cr_assert_eq(
-	    rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net", "b@example.net")).code,
+	    rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net", "b@example.net"))
+	        .code,
 	    250);
 	rig_job(&r, 0);
 	rig_result(&r, &r.jobs[0], 0, 250, "none");
@@ -172,7 +178,8 @@ Test(role, deferred_is_tried_again, .timeout = 60)
 	rig_end(&r);
 }
 
-/* One report, whatever is killed when: before the failure is stored, after it, after the report went. */
+/* One report, whatever is killed when: before the failure is stored, after it, after the report
+ * went. */
 Test(role, report_exactly_once, .timeout = 120)
 {
 	static struct rig r;
@@ -181,8 +188,8 @@ Test(role, report_exactly_once, .timeout = 120)
 	rig_begin(&r, quick);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
-			 TO("a@example.net", "b@example.net", "c@nx.example.org"))
-			 .code,
+	                 TO("a@example.net", "b@example.net", "c@nx.example.org"))
+	                 .code,
 	    250);
 	rig_until(&r, &r.job_count, 2);
 	cr_assert_str_eq(r.jobs[0].domain, "example.net");
@@ -198,7 +205,8 @@ Test(role, report_exactly_once, .timeout = 120)
 	rig_relay(&r, false);
 	rig_result(&r, &r.jobs[0], 0, 550, "mailbox");
 	rig_result(&r, &r.jobs[0], 1, 250, "none");
-	cr_assert_eq(channel_send(r.relay, MESSAGE_CAUGHT_UP, &(struct message_caught_up){0}, -1), 0);
+	cr_assert_eq(
+	    channel_send(r.relay, MESSAGE_CAUGHT_UP, &(struct message_caught_up){0}, -1), 0);
 	rig_until(&r, &r.stored, 2);
 	rig_until(&r, &r.job_count, 4);
 	rig_wait(&r, 100);
@@ -213,7 +221,8 @@ Test(role, report_exactly_once, .timeout = 120)
 	rig_result(&r, &r.jobs[0], 0, 550, "mailbox");
 	rig_results(&r, &r.jobs[2], 250, "none");
 	rig_results(&r, &r.jobs[3], 554, "refused");
-	cr_assert_eq(channel_send(r.relay, MESSAGE_CAUGHT_UP, &(struct message_caught_up){0}, -1), 0);
+	cr_assert_eq(
+	    channel_send(r.relay, MESSAGE_CAUGHT_UP, &(struct message_caught_up){0}, -1), 0);
 	rig_until(&r, &r.stored, 5);
 	rig_wait(&r, 200);
 	cr_assert_eq(r.job_count, 4, "told again: no report; a report that fails: no report");
@@ -268,8 +277,8 @@ Test(role, limits_survive, .timeout = 60)
 	rig_begin(&r, slow);
 	cr_assert_eq(rig_reserve(&r, rig_id(1), "alice@example.com", 95).code, 250);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
-			 TO("a@x", "b@x", "c@x", "d@x", "e@x", "f@x", "g@x", "h@x"))
-			 .code,
+	                 TO("a@x", "b@x", "c@x", "d@x", "e@x", "f@x", "g@x", "h@x"))
+	                 .code,
 	    250);
 	rig_stop(&r);
 	rig_start(&r);
@@ -306,8 +315,8 @@ Test(role, hold_release_delete, .timeout = 60)
 	rig_begin(&r, slow);
 	for (unsigned i = 0; i < 5; i++)
 		cr_assert_eq(rig_commit(&r, rig_id(i), "alice@example.com",
-				 TO(i < 3 ? "a@example.net" : "b@example.org"))
-				 .code,
+		                 TO(i < 3 ? "a@example.net" : "b@example.org"))
+		                 .code,
 		    250);
 	rig_admin(&r, "queue.hold", WITH("domain", "example.net", "dry_run", "1"));
 	cr_assert_eq(r.row_count, 3);

@@ -9,7 +9,8 @@ enum { MINUTE_MS = 60000, HOUR_MS = 3600000 };
 static const int64_t start_ms = INT64_C(1795000000000);
 static const int64_t retry_ms[] = {5 * MINUTE_MS, 15 * MINUTE_MS, 60 * MINUTE_MS};
 static const struct status sent = {.code = 250, .class = 2, .text = "fine"};
-static const struct status away = {.code = 451, .class = 4, .subject = 4, .detail = 1, .text = "away"};
+static const struct status away = {
+    .code = 451, .class = 4, .subject = 4, .detail = 1, .text = "away"};
 static const struct status no_such_domain = {.code = 550, .class = 5, .subject = 1, .detail = 2};
 static const char users[8][8] = {"u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7"};
 
@@ -54,7 +55,8 @@ answer(struct schedule *s, const char *domain, const char *site, int64_t now_ms)
 }
 
 static void
-told(struct schedule *s, struct str domain, struct str site, const struct status *status, int64_t now_ms)
+told(struct schedule *s, struct str domain, struct str site, const struct status *status,
+    int64_t now_ms)
 {
 	struct schedule_answer answer = {site, status, 3600};
 
@@ -139,7 +141,8 @@ Test(schedule, concurrency)
 	mem_free(p);
 }
 
-/* A site with one parcel is not behind a site with thousands, nor a user with one behind one with many. */
+/* A site with one parcel is not behind a site with thousands, nor a user with one behind one with
+ * many. */
 Test(schedule, fair_between_sites_and_users)
 {
 	struct schedule *s = make(4, 20);
@@ -411,7 +414,8 @@ Test(schedule, hurry_and_remove)
 	mem_free(p);
 }
 
-/* 100,000 parcels at 5,000 sites, each tried up to three times: all come out, and nothing is left. */
+/* 100,000 parcels at 5,000 sites, each tried up to three times: all come out, and nothing is left.
+ */
 Test(schedule, many, .timeout = 60)
 {
 	enum { COUNT = 100000, SITES = 5000 };
