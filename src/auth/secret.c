@@ -48,6 +48,9 @@ secret_make(struct str password, uint32_t iterations, struct secret *out)
 	*out = (struct secret){.iterations = iterations, .salt_n = SECRET_SALT_BYTES};
 	if (iterations < SECRET_ITERATIONS_MIN || iterations > SECRET_ITERATIONS_MAX)
 		return false;
+	/* no client could send it (RFC 4616), or not in every mechanism */
+	if (str_has(password, 0) || str_has(password, '\r') || str_has(password, '\n'))
+		return false;
 	if (gnutls_rnd(GNUTLS_RND_NONCE, out->salt, out->salt_n) != 0)
 		die("no random bytes");
 	return secret_derive(out, password);

@@ -29,7 +29,8 @@ struct secret {
 	uint8_t server_key[SECRET_KEY_BYTES];
 };
 
-/* Draws a salt and derives; false: the password or the count is out of bounds. */
+/* Draws a salt and derives; false: the count is out of bounds, or the password (1 to 1024 bytes, no
+ * NUL, CR or LF). */
 bool secret_make(struct str password, uint32_t iterations, struct secret *out) MUST_USE;
 /* The two keys, from what stands in salt and iterations. */
 bool secret_derive(struct secret *s, struct str password) MUST_USE;

@@ -1,6 +1,7 @@
 #include "unit/auth/rig.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,17 +117,31 @@ fork_role(struct rig *r, struct rig_child *child, const struct role_spec *spec, 
 }
 
 static void
-send_config(struct rig *r, struct rig_child *child, const char *auth)
+send_config(struct rig_child *child, const char *auth)
 {
 	struct message_config m = {.generation = 1};
 	char text[2048];
 	int fd = memfd_create("config", MFD_CLOEXEC);
 	int n = snprintf(text, sizeof text,
-	    "hostname = \"mx.test\"; state_directory = \"%s\"; domains = ( { name = \"example.com\"; } );\n"
-	    "auth: { iterations = %d; %s };\n", r->directory, ITERATIONS, auth);
+	    "hostname = \"mx.test\"; state_directory = \"/nonexistent\";\n"
+	    "domains = ( { name = \"example.com\"; } ); auth: { iterations = %d; %s };\n",
+	    ITERATIONS, auth);
 
 	cr_assert_eq(write(fd, text, (size_t)n), n);
 	cr_assert_eq(channel_send(child->main, MESSAGE_CONFIG, &m, fd), 0);
+	close(fd);
+}
+
+/* As main does: an open directory, if there is one. */
+static void
+grant_directory(struct rig *r)
+{
+	struct message_grant m = {.kind = GRANT_STATE, .name = str_of(r->directory)};
+	int fd = open(r->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	cr_assert_eq(channel_send(r->broker.main, MESSAGE_GRANT, &m, fd), 0);
 	close(fd);
 }
 
@@ -156,7 +171,7 @@ rig_worker(struct rig *r, unsigned index)
 	int ends[2];
 
 	fork_role(r, w, &worker_role, ROLE_WORKER);
-	send_config(r, w, auth_lines);
+	send_config(w, auth_lines);
 	pair(ends);
 	send_peer(w, ROLE_AUTH, 0, ends[0]);
 	send_start(w);
@@ -381,7 +396,8 @@ rig_run(struct rig *r, const char *auth, unsigned workers)
 
 	auth_lines = auth;
 	fork_role(r, &r->broker, &auth_role, ROLE_AUTH);
-	send_config(r, &r->broker, auth);
+	send_config(&r->broker, auth);
+	grant_directory(r);
 	pair(ends);
 	send_peer(&r->broker, ROLE_SUBMISSION, 0, ends[0]);
 	r->submission = channel_new(r->base, ends[1], hear_broker, lose_broker, r);

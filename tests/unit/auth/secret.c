@@ -60,6 +60,8 @@ Test(secret, fits_its_password_only)
 	cr_assert(memcmp(s.salt, other.salt, s.salt_n) != 0, "salts are drawn");
 	cr_assert(!secret_make(STR("wonderland"), 4095, &s));
 	cr_assert(!secret_make(STR(""), 4096, &s));
+	cr_assert(!secret_make(STR("wonder\0land"), 4096, &s));
+	cr_assert(!secret_make(STR("wonderland\n"), 4096, &s));
 }
 
 Test(secret, text_and_back)
