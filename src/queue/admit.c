@@ -79,7 +79,9 @@ check_note(const struct spool *s, const struct spool_entry *e)
 
 	if (name.n < 1 || name.n > SPOOL_NAME_MAX || e->note.value.n > SPOOL_NOTE_MAX)
 		return EINVAL;
-	return s->index.note_count < INDEX_NOTES_MAX || index_find_note(&s->index, name) ? 0 : EINVAL;
+	if (s->index.note_count >= INDEX_NOTES_MAX && !index_find_note(&s->index, name))
+		return EINVAL;
+	return 0;
 }
 
 static int

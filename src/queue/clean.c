@@ -62,7 +62,8 @@ move_item(struct spool *s, struct item *i)
 	int error = item_read(i, s->io, &s->room, &r);
 
 	if (error) {
-		log_error("spool: segment %u is kept: a message in it cannot be read", i->segment->slot);
+		log_error("spool: segment %u is kept: a message in it cannot be read",
+		    i->segment->slot);
 		i->segment->is_damaged = true;
 		return false;
 	}

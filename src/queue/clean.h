@@ -1,7 +1,8 @@
 /*
- * clean: gives the oldest segments back.  Always the oldest first: a status stands after its message, so
- * what the oldest segment says matters only to the messages in it.  Its survivors are written anew,
- * each with its states in one frame, and must be durable there before the old place is reused.
+ * clean: gives the oldest segments back.  Always the oldest first: a status stands after its
+ * message, so what the oldest segment says matters only to the messages in it.  Its survivors are
+ * written anew, each with its states in one frame, and must be durable there before the old place
+ * is reused.
  */
 #ifndef QUEUE_CLEAN_H
 #define QUEUE_CLEAN_H

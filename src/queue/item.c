@@ -150,6 +150,7 @@ item_read(const struct item *i, struct fsio *io, struct buf *room, struct record
 {
 	struct record_frame f;
 	struct iovec v = {.iov_len = i->frame_bytes};
+	struct str payload;
 
 	if (!i->segment)
 		return ENOENT;
@@ -160,6 +161,6 @@ item_read(const struct item *i, struct fsio *io, struct buf *room, struct record
 	room->n = segment_read(io, i->segment->fd, v, i->offset);
 	if (!record_frame_check(buf_str(room), i->segment->tag, &f))
 		return EBADMSG;
-	return find_message(i, str_upto(str_from(buf_str(room), RECORD_HEADER_BYTES), f.payload_bytes),
-	    out);
+	payload = str_upto(str_from(buf_str(room), RECORD_HEADER_BYTES), f.payload_bytes);
+	return find_message(i, payload, out);
 }

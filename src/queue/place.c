@@ -1,5 +1,6 @@
 /*
- * place: see the header.  A run that fails takes its segment out of use; what was durable in it stands.
+ * place: see the header.  A run that fails takes its segment out of use; what was durable in it
+ * stands.
  */
 #include "queue/place.h"
 
@@ -203,7 +204,7 @@ lay_out(struct writer *w, struct run *r)
 static void
 build_seal(struct writer *w, char bytes[SEAL_BYTES], uint32_t span)
 {
-	struct buf out = {.p = bytes, .cap = SEAL_BYTES, .max = SEAL_BYTES, .n = RECORD_HEADER_BYTES};
+	struct buf out = {.p = bytes, .cap = SEAL_BYTES, .max = SEAL_BYTES};
 	struct record_frame f = {.tag = w->active->tag,
 	    .sequence = ++w->sequence,
 	    .durable = w->durable,
@@ -211,6 +212,7 @@ build_seal(struct writer *w, char bytes[SEAL_BYTES], uint32_t span)
 	    .span = span,
 	    .entries = 1};
 
+	out.n = RECORD_HEADER_BYTES;
 	record_put_seal(&out, &w->seal);
 	f.payload_bytes = (uint32_t)(out.n - RECORD_HEADER_BYTES);
 	f.payload_crc = crc32c(0, bytes + RECORD_HEADER_BYTES, f.payload_bytes);

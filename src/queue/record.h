@@ -28,7 +28,7 @@ enum record_type {
 struct record_frame {
 	uint64_t tag;
 	uint64_t sequence;
-	uint64_t durable;               /* highest sequence that was durable when this was written */
+	uint64_t durable;               /* highest sequence durable when this was written */
 	int64_t newest_ms;
 	uint32_t span;                  /* from this frame to the next */
 	uint32_t payload_bytes;

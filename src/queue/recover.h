@@ -6,7 +6,7 @@
 
 #include "queue/store.h"
 
-/* Fills index, pool and the writer's seal and sequence; -1 with errno: the spool must not be used. */
+/* Fills index, pool, and the writer's seal and sequence; -1 with errno: keep off the spool. */
 int recover(struct spool *s) MUST_USE;
 
 #endif

@@ -43,7 +43,9 @@ replay_find_ends(struct replay *r, struct segment *const *segments, size_t count
 	for (size_t i = count; i-- > 0;) {
 		struct record_seal seal;
 
-		if (r->ends[i].kind == REPLAY_NEVER_WAS || !read_seal(r->spool->io, segments[i], &seal))
+		if (r->ends[i].kind == REPLAY_NEVER_WAS)
+			continue;
+		if (!read_seal(r->spool->io, segments[i], &seal))
 			continue;
 		for (size_t j = i; j-- > 0 && segments[j]->generation >= seal.generation;) {
 			bool is_it = segments[j]->generation == seal.generation;

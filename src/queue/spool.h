@@ -99,7 +99,7 @@ struct spool_entry {
 		} hold;
 		struct {
 			struct str name;
-			struct str value;        /* replaces the former of that name; empty: forgotten */
+			struct str value;        /* replaces the former one; empty: forgotten */
 		} note;
 	};
 };

@@ -1,8 +1,8 @@
 /*
- * writer: makes batches durable: takes all that was appended since it last looked, gives each frame
- * its place, writes, syncs once, and hands the batch back with what happened.  What failed to reach the
- * disk is never tried again: the segment is left as it is, and the next one begins with a seal that
- * says where the former truly ends.  Runs as a thread, or by hand (writer_step).
+ * writer: makes batches durable: takes all that was appended since it last looked, gives each
+ * frame its place, writes, syncs once, and hands the batch back with what happened.  What failed
+ * to reach the disk is never tried again: the segment is left as it is, and the next one begins
+ * with a seal that says where the former truly ends.  Runs as a thread, or by hand (writer_step).
  */
 #ifndef QUEUE_WRITER_H
 #define QUEUE_WRITER_H

@@ -115,7 +115,8 @@ static void
 measure(struct bench *bench, unsigned writers, double seconds)
 {
 	struct spool_stats before, after;
-	double start = seconds_of(CLOCK_MONOTONIC), cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID), took;
+	double start = seconds_of(CLOCK_MONOTONIC), took;
+	double cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 
 	spool_stats(bench->spool, &before);
 	bench->done = bench->failed = 0;

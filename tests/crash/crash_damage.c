@@ -1,7 +1,7 @@
 /*
- * crash_damage: segment files as they are after real work, changed in 1,000 ways: bits, bytes, blocks of
- * noise or zeros, blocks moved, files cut or exchanged.  No crash; what stands in frames that were not touched is
- * delivered, byte for byte.
+ * crash_damage: segment files as they are after real work, changed in 1,000 ways: bits, bytes,
+ * blocks of noise or zeros, blocks moved, files cut or exchanged.  No crash; what stands in frames
+ * that were not touched is delivered, byte for byte.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -85,7 +85,9 @@ run(uint64_t seed, uint64_t *lost)
 	o.io = simdisk_io(m->disk);
 	is_good = model_open(m, &o);
 	for (int n = 0; n < MESSAGES && is_good; n++) {
-		is_good = model_submit(m, 1000 + simdisk_draw(m->disk, 2000), simdisk_draw(m->disk, 9) == 0);
+		bool in_file = simdisk_draw(m->disk, 9) == 0;
+
+		is_good = model_submit(m, 1000 + simdisk_draw(m->disk, 2000), in_file);
 		model_turn(m);
 	}
 	model_close(m);
@@ -118,8 +120,8 @@ main(void)
 	for (uint64_t seed = 1; seed <= MUTATIONS; seed++)
 		if (!run(seed, &lost) && bad++ < 5)
 			printf("# seed %llu failed\n", (unsigned long long)seed);
-	printf("# %d mutations, %llu of %d messages lost with the bytes that were destroyed\n", MUTATIONS,
-	    (unsigned long long)lost, MUTATIONS * MESSAGES);
+	printf("# %d mutations, %llu of %d messages lost with the bytes that were destroyed\n",
+	    MUTATIONS, (unsigned long long)lost, MUTATIONS * MESSAGES);
 	printf("%sok 1 - damaged segments\n", bad || !lost ? "not " : "");
 	return bad != 0;
 }

@@ -1,7 +1,8 @@
 /*
- * crash_faults: every kind of act of the spool fails once, at every place of a run of work, with every
- * errno that belongs to it.  A failure may cost commits; it must never be called a success, and the
- * spool must work afterwards, before and after a power cut.  Then disks that are full for good.
+ * crash_faults: every kind of act of the spool fails once, at every place of a run of work, with
+ * every errno that belongs to it.  A failure may cost commits; it must never be called a success,
+ * and the spool must work afterwards, before and after a power cut.  Then disks that are full for
+ * good.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -175,7 +176,8 @@ run_low_disk(void)
 	is_good = model_submit(m, 100, false);
 	model_turn(m);
 	simdisk_limit(m->disk, SPOOL_SEGMENT_MIN + SPOOL_SEGMENT_MIN / 2);
-	is_good &= spool_admits(m->spool) == ENOSPC && !model_submit(m, 100, false) && errno == ENOSPC;
+	is_good &= spool_admits(m->spool) == ENOSPC;
+	is_good &= !model_submit(m, 100, false) && errno == ENOSPC;
 	model_finish_all(m);
 	model_check(m);
 	is_good &= m->bad == 0 && m->faults == 0;
@@ -188,6 +190,13 @@ run_low_disk(void)
 	return is_good;
 }
 
+static void
+report(size_t number, const char *what, bool is_good, bool *all)
+{
+	printf("%sok %zu - %s\n", is_good ? "" : "not ", number, what);
+	*all &= is_good;
+}
+
 int
 main(void)
 {
@@ -196,12 +205,9 @@ main(void)
 
 	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
 	printf("1..%zu\n", count + 2);
-	for (size_t i = 0; i < count + 2; i++) {
-		bool good = i < count ? run_row(&rows[i]) : i == count ? run_full_disk(7) : run_low_disk();
-
-		printf("%sok %zu - %s\n", good ? "" : "not ", i + 1,
-		    i < count ? rows[i].what : i == count ? "a full disk" : "less than the free share");
-		all &= good;
-	}
+	for (size_t i = 0; i < count; i++)
+		report(i + 1, rows[i].what, run_row(&rows[i]), &all);
+	report(count + 1, "a full disk", run_full_disk(7), &all);
+	report(count + 2, "less than the free share", run_low_disk(), &all);
 	return !all;
 }

@@ -1,6 +1,7 @@
 /*
- * crash_kill: a child commits in a loop on the real disk and is killed with SIGKILL at a random moment; what
- * it said to be durable must be there, byte for byte, and what it said to be finished must not.
+ * crash_kill: a child commits in a loop on the real disk and is killed with SIGKILL at a random
+ * moment; what it said to be durable must be there, byte for byte, and what it said to be finished
+ * must not.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -99,11 +100,15 @@ stored(int error, void *arg)
 	struct call *call = arg;
 	struct spool_entry e = {.kind = SPOOL_STATUS, .id = id_of(call->said.number)};
 
-	if (error || write(call->child->out, &call->said, sizeof call->said) != sizeof call->said)
+	struct said said = call->said;
+
+	if (error || write(call->child->out, &said, sizeof said) != sizeof said)
 		_exit(4);
 	call->child->open--;
 	if (call->said.what == STORED && is_finished(call->said.number)) {
-		e.status = (struct spool_recipient){.number = 1, .outcome = SPOOL_DONE, .is_settled = true};
+		e.status.number = 1;
+		e.status.outcome = SPOOL_DONE;
+		e.status.is_settled = true;
 		append(call->child, &e, (struct said){call->said.number, FINISHED});
 	}
 	mem_free(call);
@@ -267,7 +272,8 @@ main(void)
 		bad += check((r + 1) * PER_ROUND, &stored_count);
 	}
 	clean_up();
-	printf("# %u kills, %u messages acknowledged, %u broken promises\n", killed, stored_count, bad);
+	printf("# %u kills, %u messages acknowledged, %u broken promises\n", killed, stored_count,
+	    bad);
 	printf("%sok 1 - SIGKILL loses nothing that was acknowledged\n",
 	    bad || killed != ROUNDS || stored_count < 100 ? "not " : "");
 	return bad != 0;

@@ -1,6 +1,6 @@
 /*
- * crash_sim: random work on a simulated disk, a power cut at a random act, recovery, comparison; again
- * and again on the same disk, some of the cuts in the middle of recovery.
+ * crash_sim: random work on a simulated disk, a power cut at a random act, recovery, comparison;
+ * again and again on the same disk, some of the cuts in the middle of recovery.
  *
  *	crash_sim            all of it, and the proof that it fails when syncs do nothing
  *	crash_sim SEED       one seed, aloud
@@ -103,7 +103,8 @@ int
 main(int argc, char **argv)
 {
 	bool no_sync = argc > 1 && strcmp(argv[1], "--no-sync") == 0;
-	uint64_t seeds = argc > 2 && strcmp(argv[1], "--rounds") == 0 ? strtoull(argv[2], NULL, 10) : SEEDS;
+	bool has_rounds = argc > 2 && strcmp(argv[1], "--rounds") == 0;
+	uint64_t seeds = has_rounds ? strtoull(argv[2], NULL, 10) : SEEDS;
 	struct total real = {0}, without = {0};
 
 	if (argc == 2 && !no_sync) {
@@ -120,6 +121,7 @@ main(int argc, char **argv)
 	for (uint64_t seed = 1; seed <= 50; seed++)
 		run_seed(seed, true, true, &without);
 	say("syncs taken out", &without);
-	printf("%sok 2 - without its syncs the spool fails this test\n", without.broken_seeds ? "" : "not ");
+	printf("%sok 2 - without its syncs the spool fails this test\n",
+	    without.broken_seeds ? "" : "not ");
 	return real.broken_seeds || !without.broken_seeds;
 }

@@ -181,7 +181,8 @@ model_submit(struct model *m, size_t body_bytes, bool in_file)
 }
 
 static void
-status_entry(struct model_message *g, uint32_t n, bool is_last, char text[64], struct spool_entry *e)
+status_entry(struct model_message *g, uint32_t n, bool is_last, char text[64],
+    struct spool_entry *e)
 {
 	struct model_version *v = &g->recipients[n - 1];
 
@@ -393,15 +394,16 @@ static void
 compare_version(struct model *m, struct model_version *v, uint32_t found, const char *what)
 {
 	if (!m->may_lose && (found < v->acked || found > v->asked))
-		model_broken(m, "%s has version %u, acknowledged %u, asked %u", what, found, v->acked,
-		    v->asked);
+		model_broken(m, "%s has version %u, acknowledged %u, asked %u", what, found,
+		    v->acked, v->asked);
 	v->acked = v->asked = found;
 	if (v->end > found)
 		v->end = 0;
 }
 
 static void
-compare_recipient(struct model *m, struct model_message *g, const struct spool_message *found, uint32_t n)
+compare_recipient(struct model *m, struct model_message *g, const struct spool_message *found,
+    uint32_t n)
 {
 	struct model_version *v = &g->recipients[n];
 	static const struct spool_recipient none;

@@ -1,7 +1,7 @@
 /*
- * model: what a spool was asked to keep, and whether it did.  Everything about a message follows from its
- * id; every status, hold and note carries a rising version, so that what is found after a crash can be
- * placed between what was acknowledged and what was asked for.
+ * model: what a spool was asked to keep, and whether it did.  Everything about a message follows
+ * from its id; every status, hold and note carries a rising version, so that what is found after a
+ * crash can be placed between what was acknowledged and what was asked for.
  */
 #ifndef TESTS_MODEL_H
 #define TESTS_MODEL_H

@@ -10,7 +10,8 @@
 
 #include "base/mem.h"
 
-enum { SECTOR = 512, NAMES = 512, INODES = 1024, DESCRIPTORS = 512, FIRST_FD = 1000, NAME_BYTES = 64 };
+enum { SECTOR = 512, NAMES = 512, INODES = 1024, DESCRIPTORS = 512 };
+enum { FIRST_FD = 1000, NAME_BYTES = 64 };
 
 struct wish {                            /* written, not synced */
 	struct wish *next;
@@ -268,7 +269,8 @@ new_descriptor(struct simdisk *d, int inode, int flags)
 {
 	for (int n = 0; n < DESCRIPTORS; n++)
 		if (!d->descriptors[n].is_open) {
-			d->descriptors[n] = (struct descriptor){true, (flags & O_ACCMODE) == O_RDONLY, inode};
+			d->descriptors[n] = (struct descriptor){
+			    true, (flags & O_ACCMODE) == O_RDONLY, inode};
 			return FIRST_FD + n;
 		}
 	return refuse(EMFILE);

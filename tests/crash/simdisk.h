@@ -1,7 +1,7 @@
 /*
- * simdisk: a disk in memory that forgets.  What was written and not synced is kept, dropped, torn at
- * sectors or reordered when the power fails; so are changes of the directory.  It can also refuse:
- * any act, by its number, with any errno.  Everything is decided by one seed.
+ * simdisk: a disk in memory that forgets.  What was written and not synced is kept, dropped, torn
+ * at sectors or reordered when the power fails; so are changes of the directory.  It can also
+ * refuse: any act, by its number, with any errno.  Everything is decided by one seed.
  */
 #ifndef TESTS_SIMDISK_H
 #define TESTS_SIMDISK_H

@@ -1,6 +1,6 @@
 /*
- * Spool records: frames and entries are decoded totally, and an entry that is accepted encodes back to
- * the same bytes.  The input is a frame under a known tag, or else a payload.
+ * Spool records: frames and entries are decoded totally, and an entry that is accepted encodes
+ * back to the same bytes.  The input is a frame under a known tag, or else a payload.
  */
 #include <stdlib.h>
 
