@@ -33,7 +33,7 @@ struct ruleset_attr {
 #define END (-1)
 
 static const int always[] = {
-    CALL(read), CALL(readv), CALL(write), CALL(writev), CALL(recvmsg), CALL(sendmsg),
+    CALL(read), CALL(readv), CALL(pread64), CALL(write), CALL(writev), CALL(recvmsg), CALL(sendmsg),
     CALL(recvfrom), CALL(sendto), CALL(recvmmsg), CALL(sendmmsg), CALL(close), CALL(epoll_wait),
     CALL(epoll_pwait), CALL(epoll_pwait2), CALL(epoll_ctl), CALL(epoll_create1), CALL(eventfd2),
     CALL(timerfd_create), CALL(timerfd_settime), CALL(poll), CALL(ppoll), CALL(pipe2),
@@ -41,9 +41,9 @@ static const int always[] = {
     CALL(brk), CALL(madvise), CALL(futex), CALL(clock_gettime), CALL(clock_nanosleep),
     CALL(nanosleep), CALL(gettimeofday), CALL(time), CALL(getrandom), CALL(getpid),
     CALL(gettid), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(rt_sigaction),
-    CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(tgkill), CALL(exit),
+    CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(exit),
     CALL(exit_group), CALL(restart_syscall), CALL(rseq), CALL(set_robust_list),
-    CALL(sched_yield), CALL(sched_getaffinity), CALL(getrusage), CALL(prlimit64), CALL(sysinfo),
+    CALL(sched_yield), CALL(sched_getaffinity), CALL(getrusage), CALL(sysinfo),
     CALL(uname), CALL(membarrier),
     END,
 };
@@ -101,6 +101,18 @@ allow(scmp_filter_ctx c, const int *calls)
 	return 0;
 }
 
+/* Signals (abort) and limits: of this process alone; roles may share a user. */
+static int
+allow_self(scmp_filter_ctx c)
+{
+	int bad = 0;
+
+	bad |= seccomp_rule_add(
+	    c, SCMP_ACT_ALLOW, CALL(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	bad |= seccomp_rule_add(c, SCMP_ACT_ALLOW, CALL(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0));
+	return bad ? -1 : 0;
+}
+
 /* No page is ever both made writable and executable, and none becomes executable. */
 static int
 allow_memory(scmp_filter_ctx c)
@@ -148,7 +160,7 @@ enter_seccomp(const struct sandbox *s)
 		errno = ENOMEM;
 		return -1;
 	}
-	if (allow(c, always) || allow_memory(c))
+	if (allow(c, always) || allow_memory(c) || allow_self(c))
 		goto out;
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
 		if ((s->needs & families[i].need) && allow(c, families[i].calls))

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 
-sys.path.insert(0, os.environ["TOP_SRCDIR"] + "/tests/support")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
 
 HOME = g.workplace("clients")
@@ -37,7 +37,7 @@ def run(*command, given=None):
 def swaks(implicit, path):
     port, tls = (gate.smtps, "-tlsc") if implicit else (gate.submission, "-tls")
     run("swaks", "--server", "127.0.0.1", "--port", str(port), tls, "--auth", "PLAIN", "--auth-user", gate.user,
-        "--auth-password", g.PASSWORD, "--from", gate.user, "--to", "bob@example.net", "--data", f"@{path}", "--no-data-fixup")
+        "--auth-password", g.PASSWORD, "--from", gate.user, "--to", "bob@example.net", "--data", f"@{path}")
 
 
 def curl(implicit, path):

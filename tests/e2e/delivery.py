@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-sys.path.insert(0, os.environ["TOP_SRCDIR"] + "/tests/support")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
 import load  # noqa: E402
 

@@ -16,7 +16,7 @@ parser.add_argument("--keep", action="store_true")
 options = parser.parse_args()
 os.environ["TOP_BUILDDIR"] = options.build
 os.environ["TOP_SRCDIR"] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.environ["TOP_SRCDIR"] + "/tests/support")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
 
 HOME = f"{options.build}/try"

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 
-sys.path.insert(0, os.environ["TOP_SRCDIR"] + "/tests/support")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
 import servers  # noqa: E402
 

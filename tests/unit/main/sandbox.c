@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -79,6 +81,20 @@ kill_parent(void)
 }
 
 static int
+kill_thread_of_parent(void)
+{
+	return (int)syscall(SYS_tgkill, getppid(), getppid(), 0);
+}
+
+static int
+limit_parent(void)
+{
+	struct rlimit limit;
+
+	return prlimit(getppid(), RLIMIT_NOFILE, NULL, &limit);
+}
+
+static int
 read_parent(void)
 {
 	static char byte, there;
@@ -142,6 +158,8 @@ static const struct attempt {
     {"connect", connect_unix, RELAY},
     {"ptrace", trace_parent, NO},
     {"kill", kill_parent, NO},
+    {"tgkill", kill_thread_of_parent, NO},
+    {"prlimit", limit_parent, NO},
     {"process_vm_readv", read_parent, NO},
     {"execve", run_program, NO},
     {"fork", make_process, NO},
