@@ -22,7 +22,8 @@ struct peer {
 	struct queue *queue;
 	enum role_kind kind;
 	unsigned index;
-	struct channel *channel;
+	struct channel *channel; /* NULL: the role has not started yet, see fd */
+	int fd;
 };
 
 struct queue {

@@ -286,14 +286,21 @@ act(struct queue *q, const struct schedule_step *step)
 	}
 }
 
+/* What cannot be recorded is better not delivered: after a crash it would be delivered again. */
+static bool
+may_schedule(const struct queue *q)
+{
+	return q->relay && q->is_caught_up && !q->is_stopping && TAILQ_EMPTY(&q->late_records) &&
+	       channel_waiting(q->relay->channel) <= RELAY_WAITING_MAX;
+}
+
 bool
 jobs_pump(struct queue *q)
 {
 	struct schedule_step step;
 
 	for (int i = 0; i < STEPS_PER_TURN; i++) {
-		if (!q->relay || !q->is_caught_up || q->is_stopping ||
-		    channel_waiting(q->relay->channel) > RELAY_WAITING_MAX)
+		if (!may_schedule(q))
 			return true;
 		schedule_next(q->schedule, clock_ms(), &step);
 		if (step.act == SCHEDULE_NOTHING)

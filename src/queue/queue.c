@@ -143,6 +143,7 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	records_retry(q);
 	returns_retry(q);
+	queue_wake(q);
 }
 
 static bool
@@ -274,6 +275,8 @@ drop_peer(struct peer *peer)
 {
 	LIST_REMOVE(peer, link);
 	channel_free(&peer->channel);
+	if (peer->fd >= 0)
+		close(peer->fd);
 	mem_free(peer);
 }
 
@@ -302,26 +305,39 @@ is_welcome(enum role_kind kind)
 	return kind == ROLE_SUBMISSION || kind == ROLE_RELAY || kind == ROLE_CONTROL;
 }
 
-/* A new relay may come before the end of the old one is seen. */
+static void
+attach(struct peer *peer)
+{
+	struct queue *q = peer->queue;
+
+	if (peer->kind == ROLE_RELAY && q->relay) {
+		/* the new one came before the end of the old one was seen */
+		channel_end(&q->relay->channel);
+		on_lost(NULL, q->relay);
+	}
+	peer->channel = channel_new(q->role->base, peer->fd, on_packet, on_lost, peer);
+	peer->fd = -1;
+	if (peer->kind == ROLE_RELAY)
+		q->relay = peer;
+}
+
+/* No one is heard before the spool is open. */
 static void
 take_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
 {
 	struct queue *q = r->state;
 	struct peer *peer;
 
-	if (!is_welcome(kind) || !q || fd < 0) {
+	if (!is_welcome(kind) || fd < 0) {
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
-	if (kind == ROLE_RELAY && q->relay)
-		on_lost(q->relay->channel, q->relay);
 	peer = MEM_NEW(struct peer);
-	*peer = (struct peer){.queue = q, .kind = kind, .index = index};
-	peer->channel = channel_new(r->base, fd, on_packet, on_lost, peer);
+	*peer = (struct peer){.queue = q, .kind = kind, .index = index, .fd = fd};
 	LIST_INSERT_HEAD(&q->peers, peer, link);
-	if (kind == ROLE_RELAY)
-		q->relay = peer;
+	if (q->spool)
+		attach(peer);
 }
 
 /* ---- life ---- */
@@ -403,6 +419,7 @@ start(struct role *r)
 {
 	struct queue *q = state_of(r);
 	struct schedule_limits limits = limits_from(r->conf);
+	struct peer *p;
 
 	if (q->spool_directory < 0) {
 		log_error("queue: no spool directory was given");
@@ -414,7 +431,8 @@ start(struct role *r)
 	q->spool_event = event_new(r->base, spool_fd(q->spool), EV_READ | EV_PERSIST, on_spool, q);
 	event_add(q->spool_event, NULL);
 	arm(q->save_event, SAVE_MS);
-	queue_wake(q);
+	LIST_FOREACH(p, &q->peers, link)
+		attach(p);
 	return 0;
 }
 

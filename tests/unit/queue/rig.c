@@ -124,8 +124,8 @@ send_config(struct rig *r)
 	int n = snprintf(text, sizeof text,
 	    "hostname = \"gw.test\"; domains = ( { name = \"example.com\"; } );\n"
 	    "limits: { per_user = \"100 recipients / 1h\"; };\n"
-	    "queue: { minimum_free = \"0%%\"; %s };\n",
-	    r->queue_conf);
+	    "queue: { %s %s };\n",
+	    strstr(r->queue_conf, "minimum_free") ? "" : "minimum_free = \"0%\";", r->queue_conf);
 
 	cr_assert_eq(write(fd, text, (size_t)n), n);
 	cr_assert_eq(channel_send(r->main, MESSAGE_CONFIG, &m, fd), 0);

@@ -1,5 +1,6 @@
 /* The role as a process: commit, deliver, result, stored; killed and started again at every point
  * of that. */
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "rig.h"
@@ -397,5 +398,46 @@ Test(role, many, .timeout = 120)
 	cr_assert_eq(r.job_count, COUNT);
 	rig_admin(&r, "queue.status", nothing);
 	cr_assert(str_eq(rig_row(&r, 0, "messages"), STR("0")));
+	rig_end(&r);
+}
+
+/* Main gives the new relay before the end of the old one is seen. */
+Test(role, relay_replaced, .timeout = 60)
+{
+	static struct rig r;
+	struct channel *before;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	cr_assert_eq(
+	    rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@example.net")).code, 250);
+	rig_job(&r, 0);
+	before = r.relay;
+	rig_relay(&r, true);
+	channel_free(&before);
+	rig_job(&r, 1);
+	cr_assert(msgid_eq(r.jobs[1].id, r.jobs[0].id));
+	rig_results(&r, &r.jobs[1], 250, "none");
+	rig_until(&r, &r.stored, 1);
+	rig_end(&r);
+}
+
+/* Below the configured free share: told at RCPT already, and at the latest at the end of data. */
+Test(role, disk_too_full, .timeout = 60)
+{
+	static struct rig r;
+	struct statvfs fs;
+	struct msgid id = rig_id(1);
+	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY};
+
+	cr_assert_eq(statvfs("/tmp", &fs), 0);
+	if (fs.f_bavail > fs.f_blocks / 10 * 9)
+		cr_skip_test("the disk is too empty for this");
+	rig_begin(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
+	cr_assert_eq(rig_reserve(&r, id, "alice@example.com", 1).code, 452);
+	rig_ask_file(&r, &m);
+	cr_assert_eq(r.verdict.code, 452);
+	cr_assert_eq(r.fd, -1);
+	cr_assert_eq(rig_commit(&r, id, "alice@example.com", TO("bob@example.net")).code, 452);
 	rig_end(&r);
 }
