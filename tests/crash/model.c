@@ -8,9 +8,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/mem.h"
+#include "content.h"
 
-enum { CONTENT_MAX = 70000, LIVE_MAX = 60 };
+enum { LIVE_MAX = 60 };
 
 void
 model_broken(struct model *m, const char *format, ...)
@@ -25,39 +25,6 @@ model_broken(struct model *m, const char *format, ...)
 	vprintf(format, args);
 	va_end(args);
 	printf("\n");
-}
-
-/* ---- contents ---- */
-
-static void
-fill(uint64_t seed, char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		seed = seed * 6364136223846793005u + 1442695040888963407u;
-		p[i] = (char)(seed >> 56);
-	}
-}
-
-struct content {
-	char envelope[64];
-	char header[100];
-	char body[CONTENT_MAX];
-	size_t header_bytes;
-};
-
-static void
-make_content(const struct model_message *g, struct content *c)
-{
-	fill(g->id.session, c->envelope, sizeof c->envelope);
-	fill(g->id.session + 1, c->header, sizeof c->header);
-	fill(g->id.session + 2, c->body, g->body_bytes);
-	c->header_bytes = g->id.session / 7 % sizeof c->header;
-}
-
-static struct str
-version_text(const char *what, uint32_t version, char out[64])
-{
-	return str_make(out, (size_t)snprintf(out, 64, "%s %u", what, version));
 }
 
 /* ---- asking ---- */
@@ -131,7 +98,7 @@ make_file(struct model *m, const struct content *c, size_t n)
 static bool
 describe(struct model *m, struct model_message *g, struct content *c, struct spool_entry *e)
 {
-	make_content(g, c);
+	content_make(g, c);
 	*e = (struct spool_entry){.kind = SPOOL_MESSAGE, .id = g->id};
 	e->message.recipient_count = g->recipient_count;
 	e->message.envelope = str_make(c->envelope, sizeof c->envelope);
@@ -196,7 +163,7 @@ status_entry(struct model_message *g, uint32_t n, bool is_last, char text[64],
 	    .attempts = v->asked,
 	    .next_ms = v->asked * 1000,
 	    .marks = v->asked ^ 5,
-	    .detail = version_text("reply", v->asked, text)};
+	    .detail = content_version("reply", v->asked, text)};
 }
 
 static bool
@@ -283,7 +250,7 @@ act_hold(struct model *m, struct model_message *g)
 	t->version = &g->hold;
 	t->asked = ++g->hold.asked;
 	e.hold.is_held = t->asked % 2;
-	e.hold.why = version_text("hold", t->asked, text);
+	e.hold.why = content_version("hold", t->asked, text);
 	return append(m, &e, 1, t) || unasked(&g->hold);
 }
 
@@ -300,9 +267,9 @@ act_note(struct model *m)
 		return false;
 	t->version = &m->notes[n];
 	t->asked = ++m->notes[n].asked;
-	fill(n, value, sizeof value);
+	content_fill(n, value, sizeof value);
 	memcpy(value, &t->asked, 4);
-	e.note.name = version_text("note", n, name);
+	e.note.name = content_version("note", n, name);
 	e.note.value = str_make(value, 4 + simdisk_draw(m->disk, sizeof value - 4));
 	return append(m, &e, 1, t) || unasked(&m->notes[n]);
 }
@@ -352,170 +319,6 @@ model_turn(struct model *m)
 {
 	spool_step(m->spool);
 	spool_dispatch(m->spool);
-}
-
-/* ---- comparing ---- */
-
-struct look {
-	struct model *model;
-	struct model_message *message;
-	bool was_called;
-};
-
-static void
-compare_content(const struct spool_content *found, int error, void *arg)
-{
-	static struct content c;
-	static char file[CONTENT_MAX];
-	struct look *l = arg;
-	struct fsio *io = simdisk_io(l->model->disk);
-	const struct model_message *g = l->message;
-	struct str body;
-
-	l->was_called = true;
-	if (!found) {
-		model_broken(l->model, "message cannot be read: errno %d", error);
-		return;
-	}
-	make_content(g, &c);
-	body = found->body;
-	if (found->fd >= 0) {
-		body = str_make(file, (size_t)io->ops->pread(io, found->fd, file, sizeof file, 0));
-		io->ops->close(io, found->fd);
-	}
-	if (!str_eq(body, str_make(c.body, g->body_bytes)) ||
-	    !str_eq(found->header, str_make(c.header, c.header_bytes)) ||
-	    !str_eq(found->envelope, str_make(c.envelope, sizeof c.envelope)))
-		model_broken(l->model, "message is not what was stored (%zu of %zu bytes)", body.n,
-		    g->body_bytes);
-}
-
-static void
-compare_version(struct model *m, struct model_version *v, uint32_t found, const char *what)
-{
-	if (!m->may_lose && (found < v->acked || found > v->asked))
-		model_broken(m, "%s has version %u, acknowledged %u, asked %u", what, found,
-		    v->acked, v->asked);
-	v->acked = v->asked = found;
-	if (v->end > found)
-		v->end = 0;
-}
-
-static void
-compare_recipient(struct model *m, struct model_message *g, const struct spool_message *found,
-    uint32_t n)
-{
-	struct model_version *v = &g->recipients[n];
-	static const struct spool_recipient none;
-	const struct spool_recipient *r = found->recipients ? &found->recipients[n] : &none;
-	char text[64];
-
-	if (r->attempts && (!str_eq(r->detail, version_text("reply", r->attempts, text)) ||
-	    r->marks != (r->attempts ^ 5) || r->next_ms != r->attempts * 1000))
-		model_broken(m, "a status is not what was stored");
-	if (r->is_settled != (v->end && r->attempts >= v->end))
-		model_broken(m, "recipient settled at version %u, not %u", r->attempts, v->end);
-	compare_version(m, v, r->attempts, "recipient");
-}
-
-static bool
-is_gone(const struct model_message *g, bool for_sure)
-{
-	for (uint32_t n = 0; n < g->recipient_count; n++)
-		if (!g->recipients[n].end ||
-		    (for_sure && g->recipients[n].acked < g->recipients[n].end))
-			return false;
-	return true;
-}
-
-/* A report stands if and only if the status stands that it was asked for with. */
-static void
-compare_parent(struct model *m, const struct model_message *g, bool is_found)
-{
-	struct spool_message parent;
-	bool stands = true;
-
-	if (!g->parent || g->fate != MODEL_ASKED || m->may_lose)
-		return;
-	if (spool_find(m->spool, g->parent->id, &parent))
-		stands = parent.recipients &&
-		    parent.recipients[g->parent_recipient - 1].attempts >= g->parent_version;
-	if (stands != is_found)
-		model_broken(m, "a report and its status came apart");
-}
-
-static void
-compare_found(struct model *m, struct model_message *g, const struct spool_message *found)
-{
-	struct look l = {m, g, false};
-	unsigned hold = 0;
-
-	if (g->fate == MODEL_STORED && is_gone(g, true) && !m->may_lose)
-		model_broken(m, "a finished message is back");
-	if (g->fate == MODEL_REFUSED && m->good > g->refused_at + 1)
-		model_broken(m, "a refused message is there");
-	if (found->recipient_count != g->recipient_count)
-		model_broken(m, "recipients: %u of %u", found->recipient_count, g->recipient_count);
-	else
-		for (uint32_t n = 0; n < g->recipient_count; n++)
-			compare_recipient(m, g, found, n);
-	if (found->held_why.n && sscanf(found->held_why.p, "hold %u", &hold) != 1)
-		model_broken(m, "a hold is not what was stored");
-	compare_version(m, &g->hold, hold, "hold");
-	if (found->is_held != hold % 2)
-		model_broken(m, "held is %d at version %u", found->is_held, hold);
-	spool_read(m->spool, g->id, compare_content, &l);
-	spool_dispatch(m->spool);
-	if (!l.was_called)
-		model_broken(m, "no answer to a read");
-	if (id_ms(g->id.session) > spool_newest_ms(m->spool))
-		model_broken(m, "newest time is too old: ids would come again");
-	g->fate = MODEL_STORED;
-}
-
-static void
-compare_message(struct model *m, struct model_message *g)
-{
-	struct spool_message found;
-
-	if (spool_find(m->spool, g->id, &found)) {
-		compare_found(m, g, &found);
-		return;
-	}
-	if (g->fate == MODEL_STORED && !is_gone(g, false)) {
-		m->lost++;
-		if (!m->may_lose)
-			model_broken(m, "an acknowledged message is lost");
-	}
-	g->fate = MODEL_NONE;
-}
-
-void
-model_check(struct model *m)
-{
-	struct spool_stats stats;
-	uint64_t count = 0;
-
-	for (size_t i = 0; i < MODEL_MESSAGES; i++)
-		if (m->messages[i].fate != MODEL_NONE) {
-			struct spool_message unused;
-
-			compare_parent(m, &m->messages[i],
-			    spool_find(m->spool, m->messages[i].id, &unused));
-		}
-	for (size_t i = 0; i < MODEL_MESSAGES; i++) {
-		if (m->messages[i].fate != MODEL_NONE)
-			compare_message(m, &m->messages[i]);
-		m->messages[i].parent = NULL;
-		count += m->messages[i].fate == MODEL_STORED;
-	}
-	spool_stats(m->spool, &stats);
-	if (stats.messages != count)
-		model_broken(m, "%llu messages, %llu known", (unsigned long long)stats.messages,
-		    (unsigned long long)count);
-	for (uint32_t n = 0; n < MODEL_NOTES; n++)
-		compare_version(m, &m->notes[n], m->found_notes[n], "note");
-	m->ticket_count = 0;
 }
 
 /* ---- opening ---- */

@@ -1,0 +1,302 @@
+/*
+ * simdisk_ops: the file operations on a simulated disk.
+ */
+#include "simdisk_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/mem.h"
+
+static int
+refuse(int error)
+{
+	errno = error;
+	return -1;
+}
+
+static int
+new_inode(struct simdisk *d)
+{
+	for (int n = 0; n < INODES; n++)
+		if (!d->inodes[n].is_used) {
+			d->inodes[n].is_used = true;
+			return n;
+		}
+	die("simdisk: too many inodes");
+}
+
+static struct simdisk *
+of(struct fsio *f)
+{
+	return (struct simdisk *)f;
+}
+
+static int
+new_descriptor(struct simdisk *d, int inode, int flags)
+{
+	for (int n = 0; n < DESCRIPTORS; n++)
+		if (!d->descriptors[n].is_open) {
+			d->descriptors[n] = (struct descriptor){
+			    true, (flags & O_ACCMODE) == O_RDONLY, inode};
+			return FIRST_FD + n;
+		}
+	return refuse(EMFILE);
+}
+
+static struct descriptor *
+descriptor(struct simdisk *d, int fd)
+{
+	int n = fd - FIRST_FD;
+
+	if (n < 0 || n >= DESCRIPTORS || !d->descriptors[n].is_open)
+		die("simdisk: bad descriptor %d", fd);
+	return &d->descriptors[n];
+}
+
+static struct inode *
+inode(struct simdisk *d, int fd)
+{
+	return &d->inodes[descriptor(d, fd)->inode];
+}
+
+static int
+sim_open(struct fsio *f, const char *name, int flags)
+{
+	struct simdisk *d = of(f);
+	struct entry *e;
+	int node;
+
+	if (!simdisk_may(d, SIMDISK_OPEN))
+		return -1;
+	e = simdisk_find(d->cache, name);
+	if (e && (flags & O_EXCL))
+		return refuse(EEXIST);
+	if (e)
+		return new_descriptor(d, e->inode, flags);
+	if (!(flags & O_CREAT))
+		return refuse(ENOENT);
+	node = new_inode(d);
+	simdisk_change(d, "", name, node);
+	return new_descriptor(d, node, flags);
+}
+
+static int
+sim_open_nameless(struct fsio *f)
+{
+	if (!simdisk_may(of(f), SIMDISK_OPEN))
+		return -1;
+	return new_descriptor(of(f), new_inode(of(f)), O_RDWR);
+}
+
+static int
+sim_name(struct fsio *f, int fd, const char *name)
+{
+	struct simdisk *d = of(f);
+
+	if (!simdisk_may(d, SIMDISK_NAME))
+		return -1;
+	if (simdisk_find(d->cache, name))
+		return refuse(EEXIST);
+	simdisk_change(d, "", name, descriptor(d, fd)->inode);
+	return 0;
+}
+
+static int
+sim_close(struct fsio *f, int fd)
+{
+	descriptor(of(f), fd)->is_open = false;
+	simdisk_collect(of(f));
+	return 0;
+}
+
+static ssize_t
+sim_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
+{
+	struct inode *i = inode(of(f), fd);
+
+	if (!simdisk_may(of(f), SIMDISK_READ))
+		return -1;
+	if ((size_t)at >= i->cache.n)
+		return 0;
+	n = n < i->cache.n - (size_t)at ? n : i->cache.n - (size_t)at;
+	memcpy(p, i->cache.p + at, n);
+	return (ssize_t)n;
+}
+
+static void
+wish_for(struct inode *i, size_t at, const char *p, size_t n)
+{
+	struct wish *w = mem_new(sizeof *w + n);
+
+	w->at = at;
+	w->n = n;
+	if (n)
+		memcpy(w->bytes, p, n);
+	*i->last = w;
+	i->last = &w->next;
+	simdisk_put(&i->cache, at, p, n);
+}
+
+static uint64_t
+used_bytes(const struct simdisk *d)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < INODES; i++)
+		n += d->inodes[i].is_used ? d->inodes[i].cache.n : 0;
+	return n;
+}
+
+static bool
+fits(const struct simdisk *d, const struct inode *i, size_t end)
+{
+	return !d->limit || end <= i->cache.n || used_bytes(d) + end - i->cache.n <= d->limit;
+}
+
+static ssize_t
+sim_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
+{
+	struct simdisk *d = of(f);
+	struct inode *i = inode(d, fd);
+	bool is_last = !simdisk_may(d, SIMDISK_WRITE);
+	int error = errno;
+	size_t total = 0;
+
+	if (descriptor(d, fd)->is_read_only)
+		return refuse(EBADF);
+	/* the write that the power cut interrupts may have been under way */
+	if (is_last && !(d->is_cut && d->acts == d->cut_at))
+		return refuse(error);
+	for (int n = 0; n < count; n++) {
+		size_t part = v[n].iov_len;
+
+		if (d->writes_short && part > 1 && simdisk_draw(d, 4) == 0)
+			part = 1 + simdisk_draw(d, part - 1);
+		if (!fits(d, i, (size_t)at + total + part))
+			return total ? (ssize_t)total : refuse(ENOSPC);
+		wish_for(i, (size_t)at + total, v[n].iov_base, part);
+		total += part;
+		if (part < v[n].iov_len)
+			break;
+	}
+	return is_last ? refuse(EIO) : (ssize_t)total;
+}
+
+static int
+sim_size(struct fsio *f, int fd, off_t *bytes_out)
+{
+	*bytes_out = (off_t)inode(of(f), fd)->cache.n;
+	return 0;
+}
+
+static int
+sim_trust(struct fsio *f, int fd)
+{
+	(void)f;
+	(void)fd;
+	return 0;
+}
+
+/* After a failed sync the cache counts as clean: what did not reach the platter never will. */
+static int
+sim_sync_data(struct fsio *f, int fd)
+{
+	struct simdisk *d = of(f);
+
+	if (!simdisk_may(d, SIMDISK_SYNC)) {
+		int error = errno;
+
+		if (!d->is_cut)
+			simdisk_grant(d, inode(d, fd), 50);
+		return refuse(error);
+	}
+	if (!d->ignores_syncs)
+		simdisk_grant(d, inode(d, fd), 100);
+	return 0;
+}
+
+static int
+sim_sync_directory(struct fsio *f)
+{
+	if (!simdisk_may(of(f), SIMDISK_SYNC_DIRECTORY))
+		return -1;
+	simdisk_settle(of(f), 100);
+	simdisk_collect(of(f));
+	return 0;
+}
+
+static int
+sim_rename(struct fsio *f, const char *from, const char *to)
+{
+	struct entry *e = simdisk_find(of(f)->cache, from);
+
+	if (!simdisk_may(of(f), SIMDISK_RENAME))
+		return -1;
+	if (!e)
+		return refuse(ENOENT);
+	simdisk_change(of(f), from, to, e->inode);
+	return 0;
+}
+
+static int
+sim_unlink(struct fsio *f, const char *name)
+{
+	struct entry *e = simdisk_find(of(f)->cache, name);
+
+	if (!simdisk_may(of(f), SIMDISK_UNLINK))
+		return -1;
+	if (!e)
+		return refuse(ENOENT);
+	simdisk_change(of(f), name, "", e->inode);
+	return 0;
+}
+
+static int
+sim_list(struct fsio *f, fsio_name_fn *fn, void *arg)
+{
+	if (of(f)->is_cut)
+		return refuse(EIO);
+	for (int n = 0; n < NAMES; n++)
+		if (*of(f)->cache[n].name)
+			fn(of(f)->cache[n].name, arg);
+	return 0;
+}
+
+static int
+sim_space(struct fsio *f, uint64_t *free_out, uint64_t *total_out)
+{
+	struct simdisk *d = of(f);
+	uint64_t used = used_bytes(d);
+
+	*total_out = d->limit ? d->limit : 1u << 30;
+	*free_out = used < *total_out ? *total_out - used : 0;
+	return 0;
+}
+
+static int
+sim_lock(struct fsio *f, const char *name)
+{
+	(void)name;
+	if (of(f)->is_cut)
+		return refuse(EIO);
+	return 0;
+}
+
+const struct fsio_ops simdisk_ops = {
+    .open = sim_open,
+    .open_nameless = sim_open_nameless,
+    .name = sim_name,
+    .close = sim_close,
+    .pread = sim_pread,
+    .pwritev = sim_pwritev,
+    .size = sim_size,
+    .trust = sim_trust,
+    .sync_data = sim_sync_data,
+    .sync_directory = sim_sync_directory,
+    .rename = sim_rename,
+    .unlink = sim_unlink,
+    .list = sim_list,
+    .space = sim_space,
+    .lock = sim_lock,
+};
