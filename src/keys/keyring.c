@@ -25,12 +25,11 @@ struct keyring {
 	struct key *first;
 };
 
-/* What a stranger's handshake may make us sign with.  Above all not RSA without padding, which would be
- * decryption by another name, and nothing with SHA-1. */
-static const gnutls_sign_algorithm_t allowed[] = {
-    GNUTLS_SIGN_RSA_SHA256, GNUTLS_SIGN_RSA_SHA384, GNUTLS_SIGN_RSA_SHA512,
-    GNUTLS_SIGN_RSA_PSS_SHA256, GNUTLS_SIGN_RSA_PSS_SHA384, GNUTLS_SIGN_RSA_PSS_SHA512,
-    GNUTLS_SIGN_RSA_PSS_RSAE_SHA256, GNUTLS_SIGN_RSA_PSS_RSAE_SHA384,
+/* What a stranger's handshake may make us sign with.  Above all not RSA without padding, which
+ * would be decryption by another name, and nothing with SHA-1. */
+static const gnutls_sign_algorithm_t allowed[] = {GNUTLS_SIGN_RSA_SHA256, GNUTLS_SIGN_RSA_SHA384,
+    GNUTLS_SIGN_RSA_SHA512, GNUTLS_SIGN_RSA_PSS_SHA256, GNUTLS_SIGN_RSA_PSS_SHA384,
+    GNUTLS_SIGN_RSA_PSS_SHA512, GNUTLS_SIGN_RSA_PSS_RSAE_SHA256, GNUTLS_SIGN_RSA_PSS_RSAE_SHA384,
     GNUTLS_SIGN_RSA_PSS_RSAE_SHA512, GNUTLS_SIGN_ECDSA_SHA256, GNUTLS_SIGN_ECDSA_SHA384,
     GNUTLS_SIGN_ECDSA_SHA512, GNUTLS_SIGN_ECDSA_SECP256R1_SHA256,
     GNUTLS_SIGN_ECDSA_SECP384R1_SHA384, GNUTLS_SIGN_ECDSA_SECP521R1_SHA512,
@@ -96,8 +95,8 @@ read_id(struct key *key)
 	if (gnutls_pubkey_init(&public) != 0)
 		return false;
 	ok = gnutls_pubkey_import_privkey(public, key->private, 0, 0) == 0 &&
-	    gnutls_pubkey_get_key_id(public, GNUTLS_KEYID_USE_SHA256, key->id, &n) == 0 &&
-	    n == sizeof key->id;
+	     gnutls_pubkey_get_key_id(public, GNUTLS_KEYID_USE_SHA256, key->id, &n) == 0 &&
+	     n == sizeof key->id;
 	gnutls_pubkey_deinit(public);
 	return ok;
 }
@@ -106,8 +105,8 @@ static bool
 is_known_kind(int algorithm)
 {
 	return algorithm == GNUTLS_PK_RSA || algorithm == GNUTLS_PK_RSA_PSS ||
-	    algorithm == GNUTLS_PK_ECDSA || algorithm == GNUTLS_PK_EDDSA_ED25519 ||
-	    algorithm == GNUTLS_PK_EDDSA_ED448;
+	       algorithm == GNUTLS_PK_ECDSA || algorithm == GNUTLS_PK_EDDSA_ED25519 ||
+	       algorithm == GNUTLS_PK_EDDSA_ED448;
 }
 
 static const char *
@@ -239,8 +238,8 @@ keyring_sign(const struct keyring *k, const struct keyring_request *r,
 
 	if (!key || !may_sign(key, r))
 		return 0;
-	e = r->is_hash ? gnutls_privkey_sign_hash2(key->private, r->algorithm, 0, &in, &out) :
-	                 gnutls_privkey_sign_data2(key->private, r->algorithm, 0, &in, &out);
+	e = r->is_hash ? gnutls_privkey_sign_hash2(key->private, r->algorithm, 0, &in, &out)
+	               : gnutls_privkey_sign_data2(key->private, r->algorithm, 0, &in, &out);
 	if (e == 0 && out.size <= KEYRING_SIGNATURE_MAX) {
 		memcpy(signature_out, out.data, out.size);
 		n = out.size;

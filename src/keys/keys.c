@@ -17,8 +17,9 @@
 
 enum { SECOND_LOOK_MS = 20 };
 
-/* A question about an unknown key, asked once more a moment later: main gives a new key to us before it gives
- * the certificate to others, but what it says and what they ask come on different channels. */
+/* A question about an unknown key, asked once more a moment later: main gives a new key to us
+ * before it gives the certificate to others, but what it says and what they ask come on different
+ * channels. */
 struct question {
 	struct event timer;
 	uint32_t call;
@@ -136,7 +137,8 @@ on_second_look(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	answer_key(peer, peer->question->call, str_make(peer->question->id, KEYRING_ID_BYTES), true);
+	answer_key(
+	    peer, peer->question->call, str_make(peer->question->id, KEYRING_ID_BYTES), true);
 	question_free(peer);
 }
 

@@ -25,8 +25,8 @@ refuse(struct str name, char why[200], const char *format, ...)
 /* ---- the key in another process ---- */
 
 static int
-sign(const struct certificate *c, gnutls_sign_algorithm_t algorithm, bool is_hash, const gnutls_datum_t *data,
-    gnutls_datum_t *signature)
+sign(const struct certificate *c, gnutls_sign_algorithm_t algorithm, bool is_hash,
+    const gnutls_datum_t *data, gnutls_datum_t *signature)
 {
 	unsigned char out[TLS_SIGNATURE_MAX];
 	size_t size = sizeof out;
@@ -89,8 +89,8 @@ parse(struct certificate *c, const struct tls_certificate *from, char why[200])
 	if (r == GNUTLS_E_SHORT_MEMORY_BUFFER)
 		return refuse(from->name, why, "more than 16 certificates in the chain");
 	if (r < 0)
-		return refuse(from->name, why, "does not parse as a PEM certificate: %s",
-		    gnutls_strerror(r));
+		return refuse(
+		    from->name, why, "does not parse as a PEM certificate: %s", gnutls_strerror(r));
 	c->chain_count = (unsigned)r;
 	return r > 0 || refuse(from->name, why, "no certificate in it");
 }
@@ -137,9 +137,8 @@ find_names(struct certificate *c)
 			add_name(c, name, strnlen(name, size));
 	}
 	size = sizeof name;
-	if (c->name_count == 0 &&
-	    gnutls_x509_crt_get_dn_by_oid(
-	        c->chain[0], GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &size) == 0)
+	if (c->name_count == 0 && gnutls_x509_crt_get_dn_by_oid(c->chain[0],
+	                              GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &size) == 0)
 		add_name(c, name, size);
 }
 
@@ -149,7 +148,7 @@ key_id(gnutls_x509_crt_t crt, unsigned char out[TLS_KEY_ID_BYTES])
 	size_t size = TLS_KEY_ID_BYTES;
 
 	return gnutls_x509_crt_get_key_id(crt, GNUTLS_KEYID_USE_SHA256, out, &size) == 0 &&
-	    size == TLS_KEY_ID_BYTES;
+	       size == TLS_KEY_ID_BYTES;
 }
 
 static bool
@@ -171,7 +170,8 @@ certificate_init(struct certificate *c, const struct tls_certificate *from,
     const struct tls_signer *signer, char why[200])
 {
 	*c = (struct certificate){.signer = signer};
-	if (!parse(c, from, why) || !is_current(c, from->name, why) || !find_key(c, from->name, why)) {
+	if (!parse(c, from, why) || !is_current(c, from->name, why) ||
+	    !find_key(c, from->name, why)) {
 		certificate_clear(c);
 		return false;
 	}
@@ -191,10 +191,11 @@ certificate_clear(struct certificate *c)
 
 /* ---- use ---- */
 
-/* set_key copies the list; what it points to, and the key, are the credentials' from then on, unless it fails. */
+/* set_key copies the list; what it points to, and the key, are the credentials' from then on,
+ * unless it fails. */
 bool
-certificate_install(struct certificate *c, struct str name, gnutls_certificate_credentials_t to,
-    char why[200])
+certificate_install(
+    struct certificate *c, struct str name, gnutls_certificate_credentials_t to, char why[200])
 {
 	gnutls_pcert_st list[CERTIFICATE_CHAIN_MAX] = {0};
 	unsigned count = c->chain_count;

@@ -29,10 +29,10 @@ bool certificate_init(struct certificate *c, const struct tls_certificate *from,
     const struct tls_signer *signer, char why[200]) MUST_USE;
 void certificate_clear(struct certificate *c);
 
-/* Adds it to the credentials, which refer to *c as long as they live.  Of several, GnuTLS takes the first that
- * the client can use. */
-bool certificate_install(struct certificate *c, struct str name, gnutls_certificate_credentials_t to,
-    char why[200]) MUST_USE;
+/* Adds it to the credentials, which refer to *c as long as they live.  Of several, GnuTLS takes the
+ * first that the client can use. */
+bool certificate_install(struct certificate *c, struct str name,
+    gnutls_certificate_credentials_t to, char why[200]) MUST_USE;
 
 /* RFC 6125 section 6.4: letter case does not matter, "*" stands for the whole first label. */
 bool certificate_has_name(const struct certificate *c, struct str name);

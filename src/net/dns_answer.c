@@ -166,7 +166,8 @@ shuffle_addresses(struct dns_answer *a)
 	}
 }
 
-/* Equal preferences take turns (RFC 5321 section 5.1): each goes in at a random place among its equals. */
+/* Equal preferences take turns (RFC 5321 section 5.1): each goes in at a random place among its
+ * equals. */
 static void
 order_mx(struct dns_answer *a)
 {

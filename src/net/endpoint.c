@@ -7,7 +7,8 @@
 #include <netinet/in.h>
 
 void
-endpoint_text(const struct sockaddr_storage *a, char address_out[INET6_ADDRSTRLEN_], uint16_t *port_out)
+endpoint_text(
+    const struct sockaddr_storage *a, char address_out[INET6_ADDRSTRLEN_], uint16_t *port_out)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
@@ -19,7 +20,8 @@ endpoint_text(const struct sockaddr_storage *a, char address_out[INET6_ADDRSTRLE
 		*port_out = ntohs(v4->sin_port);
 	} else if (a->ss_family == AF_INET6) {
 		if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-			inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], address_out, INET6_ADDRSTRLEN_);
+			inet_ntop(
+			    AF_INET, &v6->sin6_addr.s6_addr[12], address_out, INET6_ADDRSTRLEN_);
 		else
 			inet_ntop(AF_INET6, &v6->sin6_addr, address_out, INET6_ADDRSTRLEN_);
 		*port_out = ntohs(v6->sin6_port);

@@ -9,7 +9,9 @@
 
 enum { INET6_ADDRSTRLEN_ = 46 };
 
-/* "203.0.113.7", "2001:db8::1"; IPv4 mapped into IPv6 is shown as IPv4; "" and port 0 for anything else. */
-void endpoint_text(const struct sockaddr_storage *a, char address_out[INET6_ADDRSTRLEN_], uint16_t *port_out);
+/* "203.0.113.7", "2001:db8::1"; IPv4 mapped into IPv6 is shown as IPv4; "" and port 0 for anything
+ * else. */
+void endpoint_text(
+    const struct sockaddr_storage *a, char address_out[INET6_ADDRSTRLEN_], uint16_t *port_out);
 
 #endif

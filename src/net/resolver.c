@@ -81,7 +81,8 @@ set_options(struct ub_ctx *ctx)
 static int
 add_anchor(struct ub_ctx *ctx, struct str anchor)
 {
-	char *path = anchor.n ? mem_text(anchor.p, anchor.n) : mem_text(default_anchor, strlen(default_anchor));
+	char *path = anchor.n ? mem_text(anchor.p, anchor.n)
+	                      : mem_text(default_anchor, strlen(default_anchor));
 	int r = access(path, R_OK) == 0 ? ub_ctx_add_ta_file(ctx, path) : UB_READFILE;
 
 	if (r)
@@ -90,7 +91,8 @@ add_anchor(struct ub_ctx *ctx, struct str anchor)
 	return r;
 }
 
-/* Whoever names a resolver means its zones: `test.` (RFC 6761), which unbound answers by itself, too. */
+/* Whoever names a resolver means its zones: `test.` (RFC 6761), which unbound answers by itself,
+ * too. */
 static int
 add_forward(struct ub_ctx *ctx, struct str to)
 {
@@ -111,8 +113,8 @@ ignore(void *arg, int rcode, void *packet, int size, int sec, char *why, int lim
 	(void)arg, (void)rcode, (void)packet, (void)size, (void)sec, (void)why, (void)limited;
 }
 
-/* The first query makes the context read its files: one that is answered at once does that while the files can
- * still be opened, and shows whether they are good. */
+/* The first query makes the context read its files: one that is answered at once does that while
+ * the files can still be opened, and shows whether they are good. */
 static int
 settle(struct ub_ctx *ctx)
 {
@@ -199,8 +201,8 @@ mix(const struct resolver_query *q, struct resolver_address *out)
 static enum resolver_outcome
 sum_up(const struct resolver_query *q)
 {
-	static const enum resolver_outcome ranks[] = {RESOLVER_FOUND, RESOLVER_BOGUS, RESOLVER_FAILED,
-	    RESOLVER_TIMEOUT, RESOLVER_NO_DATA, RESOLVER_NO_NAME};
+	static const enum resolver_outcome ranks[] = {RESOLVER_FOUND, RESOLVER_BOGUS,
+	    RESOLVER_FAILED, RESOLVER_TIMEOUT, RESOLVER_NO_DATA, RESOLVER_NO_NAME};
 
 	for (size_t k = 0; k < sizeof ranks / sizeof *ranks; k++)
 		for (size_t i = 0; i < q->part_count; i++)
@@ -302,7 +304,8 @@ ask(struct part *p, struct str name)
 
 	if (name.n < sizeof text && !str_has(name, '\0')) {
 		snprintf(text, sizeof text, "%.*s", STR_ARG(name));
-		r = ub_resolve_event(p->query->resolver->ctx, text, (int)p->type, 1, p, on_answer, &p->id);
+		r = ub_resolve_event(
+		    p->query->resolver->ctx, text, (int)p->type, 1, p, on_answer, &p->id);
 	}
 	if (r == 0)
 		return;
@@ -313,7 +316,8 @@ ask(struct part *p, struct str name)
 }
 
 static struct resolver_query *
-query(struct resolver *r, struct str name, const enum dns_type types[PARTS_MAX], resolver_fn *fn, void *arg)
+query(struct resolver *r, struct str name, const enum dns_type types[PARTS_MAX], resolver_fn *fn,
+    void *arg)
 {
 	struct resolver_query *q = MEM_NEW(struct resolver_query);
 
@@ -329,7 +333,9 @@ query(struct resolver *r, struct str name, const enum dns_type types[PARTS_MAX],
 	event_assign(&q->done, r->base, -1, 0, on_done, q);
 	set_timer(q, RESOLVER_DEADLINE_MS);
 	for (size_t i = 0; i < PARTS_MAX && types[i]; i++) {
-		q->parts[i] = (struct part){.query = q, .type = types[i], .is_open = true,
+		q->parts[i] = (struct part){.query = q,
+		    .type = types[i],
+		    .is_open = true,
 		    .answer = {.outcome = RESOLVER_TIMEOUT, .ttl_s = DNS_TTL_FAILED_S}};
 		q->part_count++;
 	}

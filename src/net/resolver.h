@@ -1,6 +1,6 @@
 /*
- * resolver: MX and addresses through libunbound on the role's loop, validated with DNSSEC.  An answer
- * may be known at once: then too it comes through the loop.  BOGUS data is never shown.
+ * resolver: MX and addresses through libunbound on the role's loop, validated with DNSSEC.  An
+ * answer may be known at once: then too it comes through the loop.  BOGUS data is never shown.
  */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
@@ -15,10 +15,10 @@ struct resolver_query;
 
 enum resolver_outcome {
 	RESOLVER_FOUND,
-	RESOLVER_NO_DATA,   /* the name exists, not this type */
-	RESOLVER_NO_NAME,   /* NXDOMAIN */
-	RESOLVER_BOGUS,     /* validation failed: temporary */
-	RESOLVER_FAILED,    /* SERVFAIL, refused, malformed: temporary */
+	RESOLVER_NO_DATA, /* the name exists, not this type */
+	RESOLVER_NO_NAME, /* NXDOMAIN */
+	RESOLVER_BOGUS,   /* validation failed: temporary */
+	RESOLVER_FAILED,  /* SERVFAIL, refused, malformed: temporary */
 	RESOLVER_TIMEOUT,
 };
 
@@ -45,8 +45,9 @@ struct resolver_answer {
 
 typedef void resolver_fn(const struct resolver_answer *a, void *arg);
 
-/* dns.resolver "ADDR@PORT" forwards there (loopback too, validated all the same); empty: iterates from the
- * root.  trust_anchor empty: /usr/share/dns/root.key.  NULL with errno and a log line when it cannot be. */
+/* dns.resolver "ADDR@PORT" forwards there (loopback too, validated all the same); empty: iterates
+ * from the root.  trust_anchor empty: /usr/share/dns/root.key.  NULL with errno and a log line when
+ * it cannot be. */
 struct resolver *resolver_new(struct event_base *base, const struct conf *conf);
 /* Open queries end without an answer. */
 void resolver_free(struct resolver **r);
@@ -54,9 +55,10 @@ void resolver_free(struct resolver **r);
 enum { RESOLVER_DEADLINE_MS = 20000 };
 
 /* Each ends with one call of fn, at the latest after RESOLVER_DEADLINE_MS. */
-struct resolver_query *resolver_ask_mx(struct resolver *r, struct str domain, resolver_fn *fn, void *arg);
-/* AAAA and A together; NO_NAME only when both say so; FOUND when either has one and the other did not fail
- * in a way that could hide a better answer is not required: one family is enough. */
+struct resolver_query *resolver_ask_mx(
+    struct resolver *r, struct str domain, resolver_fn *fn, void *arg);
+/* AAAA and A together; NO_NAME only when both say so; FOUND when either has one and the other did
+ * not fail in a way that could hide a better answer is not required: one family is enough. */
 struct resolver_query *resolver_ask_addresses(
     struct resolver *r, struct str host, resolver_fn *fn, void *arg);
 /* No answer will come. */

@@ -45,7 +45,8 @@ stream_new(struct event_base *base, int fd, const struct stream_events *events, 
 
 struct stream *
 stream_connect(struct event_base *base, const struct sockaddr *to, socklen_t to_len,
-    const struct sockaddr *source, socklen_t source_len, const struct stream_events *events, void *arg)
+    const struct sockaddr *source, socklen_t source_len, const struct stream_events *events,
+    void *arg)
 {
 	int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int error = fd < 0 ? errno : 0;
@@ -193,7 +194,8 @@ stream_deadline(struct stream *s, int64_t mono_ms)
 
 /* ---- TLS ---- */
 
-/* What was read in the clear is forgotten: nothing said before TLS counts behind it (RFC 3207 section 4.2). */
+/* What was read in the clear is forgotten: nothing said before TLS counts behind it (RFC 3207
+ * section 4.2). */
 static void
 begin_tls(struct stream *s, struct tunnel *tunnel)
 {

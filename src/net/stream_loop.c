@@ -136,7 +136,7 @@ bool
 stream_loop_may_decrypt(const struct stream *s)
 {
 	return s->is_stalled && s->is_reading && !s->is_securing && !s->is_finishing &&
-	    !stream_loop_is_over(s) && stream_unread(s) < STREAM_INPUT_MAX;
+	       !stream_loop_is_over(s) && stream_unread(s) < STREAM_INPUT_MAX;
 }
 
 void
@@ -293,8 +293,8 @@ void
 stream_loop_send(struct stream *s)
 {
 	while (s->output_at < s->output.n && !s->is_broken) {
-		ssize_t n = send(s->fd, s->output.p + s->output_at, s->output.n - s->output_at,
-		    MSG_NOSIGNAL);
+		ssize_t n = send(
+		    s->fd, s->output.p + s->output_at, s->output.n - s->output_at, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -327,7 +327,8 @@ leave(struct stream *s)
 	s->is_busy = false;
 	if (s->is_freed)
 		stream_loop_destroy(s);
-	else if (!s->is_told && (news_now(s) || s->is_broken || stream_loop_may_tell_end(s) || stream_loop_may_decrypt(s)))
+	else if (!s->is_told && (news_now(s) || s->is_broken || stream_loop_may_tell_end(s) ||
+	                            stream_loop_may_decrypt(s)))
 		stream_loop_wake(s);
 }
 
@@ -394,7 +395,8 @@ on_news(evutil_socket_t fd, short what, void *arg)
 	s->is_busy = true;
 	if (s->is_broken) {
 		s->is_broken = false;
-		if (s->is_reading && !s->is_stalled && stream_unread(s) < STREAM_INPUT_MAX && !s->is_told)
+		if (s->is_reading && !s->is_stalled && stream_unread(s) < STREAM_INPUT_MAX &&
+		    !s->is_told)
 			receive(s);
 	}
 	if (stream_loop_may_decrypt(s)) {

@@ -12,22 +12,20 @@
 
 enum { CERTIFICATES_MAX = 32 };
 
-/* Static RSA and finite-field DH are out on the server: the first needs decryption, the second is a cheap
- * way to burn a server's time (CVE-2002-20001). */
-#define CIPHERS \
-	":-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-CCM:+AES-256-CCM" \
+/* Static RSA and finite-field DH are out on the server: the first needs decryption, the second is a
+ * cheap way to burn a server's time (CVE-2002-20001). */
+#define CIPHERS                                                                                    \
+	":-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-CCM:+AES-256-CCM"      \
 	":+AES-128-CBC:+AES-256-CBC"
-#define GROUPS \
-	":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1"
-#define PRIORITY_SERVER \
-	":-RSA:-DHE-RSA:-DHE-DSS:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1" CIPHERS GROUPS ":%SERVER_PRECEDENCE"
+#define GROUPS ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1"
+#define PRIORITY_SERVER                                                                            \
+	":-RSA:-DHE-RSA:-DHE-DSS:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1" CIPHERS GROUPS                   \
+	":%SERVER_PRECEDENCE"
 #define PRIORITY_CLIENT CIPHERS GROUPS ":+GROUP-FFDHE2048:+GROUP-FFDHE3072:+GROUP-FFDHE4096"
 
-static const char priority_1_2[] =
-    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" PRIORITY_SERVER;
+static const char priority_1_2[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" PRIORITY_SERVER;
 static const char priority_1_3[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3" PRIORITY_SERVER;
-static const char priority_client[] =
-    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" PRIORITY_CLIENT;
+static const char priority_client[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" PRIORITY_CLIENT;
 
 /* The same certificates in another order: GnuTLS takes the first that a client can use. */
 struct tls_choice {
@@ -90,7 +88,8 @@ add_choice(struct tls_server *t, uint32_t first, const struct tls_certificate *f
 	for (int is_first = 1; is_first >= 0; is_first--)
 		for (unsigned i = 0; i < t->count; i++)
 			if ((int)(first >> i & 1) == is_first &&
-			    !certificate_install(&t->certificates[i], from[i].name, c->credentials, why))
+			    !certificate_install(
+			        &t->certificates[i], from[i].name, c->credentials, why))
 				return false;
 	return true;
 }
@@ -123,10 +122,12 @@ add_choices(struct tls_server *t, const struct tls_certificate *from, char why[2
 }
 
 static bool
-add_certificates(struct tls_server *t, const struct tls_certificate *from, size_t count, char why[200])
+add_certificates(
+    struct tls_server *t, const struct tls_certificate *from, size_t count, char why[200])
 {
 	if (count == 0 || count > CERTIFICATES_MAX) {
-		snprintf(why, 200, count ? "more than 32 certificates" : "no certificate is configured");
+		snprintf(
+		    why, 200, count ? "more than 32 certificates" : "no certificate is configured");
 		return false;
 	}
 	t->certificates = mem_new(count * sizeof *t->certificates);
@@ -138,7 +139,8 @@ add_certificates(struct tls_server *t, const struct tls_certificate *from, size_
 
 struct tls_server *
 tls_server_new(const struct tls_certificate *certificates, size_t count, bool only_1_3,
-    const unsigned char ticket_key[TLS_TICKET_KEY_BYTES], const struct tls_signer *signer, char why[200])
+    const unsigned char ticket_key[TLS_TICKET_KEY_BYTES], const struct tls_signer *signer,
+    char why[200])
 {
 	struct tls_server *t = MEM_NEW(struct tls_server);
 
@@ -215,7 +217,7 @@ tls_server_begin(struct tls_server *t)
 	gnutls_session_t s;
 
 	if (gnutls_init(&s, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |
-	            GNUTLS_NO_AUTO_SEND_TICKET) != 0 ||
+	                        GNUTLS_NO_AUTO_SEND_TICKET) != 0 ||
 	    gnutls_priority_set(s, t->priority) != 0 ||
 	    gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, t->choices[0].credentials) != 0 ||
 	    gnutls_session_ticket_enable_server(s, &ticket_key) != 0)
@@ -243,7 +245,8 @@ tls_client_new(struct str ca_file, bool must_verify, char why[200])
 	if (gnutls_certificate_allocate_credentials(&t->credentials) != 0)
 		die("tls: no memory");
 	if (ca_file.n)
-		r = gnutls_certificate_set_x509_trust_file(t->credentials, path, GNUTLS_X509_FMT_PEM);
+		r = gnutls_certificate_set_x509_trust_file(
+		    t->credentials, path, GNUTLS_X509_FMT_PEM);
 	else
 		r = gnutls_certificate_set_x509_system_trust(t->credentials);
 	/* a machine without trust can still encrypt to a peer that nobody verifies */
@@ -294,7 +297,8 @@ tls_client_begin(struct tls_client *t, const char *name)
 	    gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, t->credentials) != 0)
 		die("tls: no session");
 	gnutls_handshake_set_timeout(s, GNUTLS_INDEFINITE_TIMEOUT);
-	/* RFC 6066 section 3: no literal addresses.  A name that IDNA refuses is simply not sent. */
+	/* RFC 6066 section 3: no literal addresses.  A name that IDNA refuses is simply not sent.
+	 */
 	if (*name && !is_address(name))
 		(void)gnutls_server_name_set(s, GNUTLS_NAME_DNS, name, strlen(name));
 	if (t->must_verify)

@@ -15,11 +15,11 @@ enum { TLS_KEY_ID_BYTES = 32, TLS_TICKET_KEY_BYTES = 64, TLS_SIGNATURE_MAX = 102
 
 /* Asks the keys process; both are synchronous and bounded.  false: the handshake fails. */
 struct tls_signer {
-	bool (*sign)(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t algorithm, bool is_hash,
-	    struct str data, unsigned char *signature_out, size_t *size_io);
+	bool (*sign)(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t algorithm,
+	    bool is_hash, struct str data, unsigned char *signature_out, size_t *size_io);
 	/* does it hold the private key of this certificate, and of what kind is it */
-	bool (*find)(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t *algorithm_out,
-	    uint32_t *bits_out);
+	bool (*find)(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES],
+	    uint32_t *algorithm_out, uint32_t *bits_out);
 	void *arg;
 };
 
@@ -28,11 +28,13 @@ struct tls_certificate {
 	struct str pem;  /* chain, leaf first */
 };
 
-/* Priorities: TLS 1.2 up (or 1.3), X25519 first, no 3DES, RC4, anonymous or export suites, no renegotiation,
- * no early data.  The first certificate answers unknown names.  NULL and *why_out (static or owned by the
- * call's buffer `why`, 200 bytes) when a certificate does not parse, is expired, or has no key. */
-struct tls_server *tls_server_new(const struct tls_certificate *certificates, size_t count, bool only_1_3,
-    const unsigned char ticket_key[TLS_TICKET_KEY_BYTES], const struct tls_signer *signer, char why[200]);
+/* Priorities: TLS 1.2 up (or 1.3), X25519 first, no 3DES, RC4, anonymous or export suites, no
+ * renegotiation, no early data.  The first certificate answers unknown names.  NULL and *why_out
+ * (static or owned by the call's buffer `why`, 200 bytes) when a certificate does not parse, is
+ * expired, or has no key. */
+struct tls_server *tls_server_new(const struct tls_certificate *certificates, size_t count,
+    bool only_1_3, const unsigned char ticket_key[TLS_TICKET_KEY_BYTES],
+    const struct tls_signer *signer, char why[200]);
 struct tls_server *tls_server_keep(struct tls_server *t);
 void tls_server_drop(struct tls_server **t);
 /* Earliest end of validity among the certificates, seconds since 1970. */
@@ -43,8 +45,8 @@ struct tls_client *tls_client_new(struct str ca_file, bool must_verify, char why
 struct tls_client *tls_client_keep(struct tls_client *t);
 void tls_client_drop(struct tls_client **t);
 
-/* For net/tunnel: a new session that is ready for its transport.  The caller keeps a reference as long as it
- * lives; name is not copied. */
+/* For net/tunnel: a new session that is ready for its transport.  The caller keeps a reference as
+ * long as it lives; name is not copied. */
 struct gnutls_session_int;
 struct gnutls_session_int *tls_server_begin(struct tls_server *t);
 struct gnutls_session_int *tls_client_begin(struct tls_client *t, const char *name);

@@ -156,7 +156,7 @@ bool
 tunnel_has_input(const struct tunnel *t)
 {
 	return t->is_ended || t->lent.n || t->kept.n > t->kept_at ||
-	    gnutls_record_check_pending(t->session);
+	       gnutls_record_check_pending(t->session);
 }
 
 /* An alert tells more than "a fatal alert was received". */

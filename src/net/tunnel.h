@@ -19,7 +19,8 @@ enum tunnel_result {
 	TUNNEL_FAILED, /* see tunnel_text; an alert may stand in the output */
 };
 
-/* out: where encrypted bytes go; it outlives the tunnel.  Each holds a reference to its credentials. */
+/* out: where encrypted bytes go; it outlives the tunnel.  Each holds a reference to its
+ * credentials. */
 struct tunnel *tunnel_new_server(struct tls_server *tls, struct buf *out);
 /* name is copied. */
 struct tunnel *tunnel_new_client(struct tls_client *tls, const char *name, struct buf *out);
