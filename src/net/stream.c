@@ -44,18 +44,17 @@ stream_new(struct event_base *base, int fd, const struct stream_events *events, 
 }
 
 struct stream *
-stream_connect(struct event_base *base, const struct sockaddr *to, socklen_t to_len,
-    const struct sockaddr *source, socklen_t source_len, const struct stream_events *events,
-    void *arg)
+stream_connect(struct event_base *base, const struct stream_ends *ends,
+    const struct stream_events *events, void *arg)
 {
-	int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(ends->to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int error = fd < 0 ? errno : 0;
 	struct stream *s = make(base, fd, events, arg);
 
 	s->is_connecting = true;
-	if (!error && source && bind(fd, source, source_len) != 0)
+	if (!error && ends->source && bind(fd, ends->source, ends->source_len) != 0)
 		error = errno;
-	if (!error && connect(fd, to, to_len) != 0 && errno != EINPROGRESS)
+	if (!error && connect(fd, ends->to, ends->to_len) != 0 && errno != EINPROGRESS)
 		error = errno;
 	if (error)
 		stream_loop_end_errno(s, error);

@@ -45,13 +45,20 @@ enum {
 	STREAM_OUTPUT_MAX = 16 << 20, /* beyond: the stream ends with ENOBUFS */
 };
 
+/* Where to connect to; source NULL: the kernel chooses. */
+struct stream_ends {
+	const struct sockaddr *to;
+	socklen_t to_len;
+	const struct sockaddr *source;
+	socklen_t source_len;
+};
+
 /* Takes over a connected, non-blocking socket.  Reading is off until stream_read(s, true). */
 struct stream *stream_new(
     struct event_base *base, int fd, const struct stream_events *events, void *arg);
 /* Connects; source (may be NULL) is bound first.  Never NULL: failures come through `ended`. */
-struct stream *stream_connect(struct event_base *base, const struct sockaddr *to, socklen_t to_len,
-    const struct sockaddr *source, socklen_t source_len, const struct stream_events *events,
-    void *arg);
+struct stream *stream_connect(struct event_base *base, const struct stream_ends *ends,
+    const struct stream_events *events, void *arg);
 /* Sends nothing more, closes at once. */
 void stream_free(struct stream **s);
 

@@ -212,6 +212,7 @@ options_of(const struct visit *s, bool without_chunking)
 struct visit *
 visit_open(const struct visit_options *o)
 {
+	struct stream_ends ends = {0};
 	struct visit *s = MEM_NEW(struct visit);
 	struct client_options options;
 
@@ -225,8 +226,9 @@ visit_open(const struct visit_options *o)
 	endpoint_text(&o->address->sa, s->address, &s->port);
 	options = options_of(s, o->without_chunking);
 	s->client = client_new(&options);
-	s->stream = stream_connect(o->base, (const struct sockaddr *)&o->address->sa,
-	    o->address->len, NULL, 0, &stream_events, s);
+	ends.to = (const struct sockaddr *)&o->address->sa;
+	ends.to_len = o->address->len;
+	s->stream = stream_connect(o->base, &ends, &stream_events, s);
 	stream_deadline(s->stream, clock_mono_ms() + s->found->conf->timeouts.connect_ms);
 	return s;
 }
