@@ -138,17 +138,15 @@ add_certificates(
 }
 
 struct tls_server *
-tls_server_new(const struct tls_certificate *certificates, size_t count, bool only_1_3,
-    const unsigned char ticket_key[TLS_TICKET_KEY_BYTES], const struct tls_signer *signer,
-    char why[200])
+tls_server_new(const struct tls_options *o, char why[200])
 {
 	struct tls_server *t = MEM_NEW(struct tls_server);
 
 	t->references = 1;
-	t->signer = *signer;
-	memcpy(t->ticket_key, ticket_key, sizeof t->ticket_key);
-	set_priority(&t->priority, only_1_3 ? priority_1_3 : priority_1_2);
-	if (!add_certificates(t, certificates, count, why))
+	t->signer = *o->signer;
+	memcpy(t->ticket_key, o->ticket_key, sizeof t->ticket_key);
+	set_priority(&t->priority, o->only_1_3 ? priority_1_3 : priority_1_2);
+	if (!add_certificates(t, o->certificates, o->count, why))
 		tls_server_drop(&t);
 	return t;
 }

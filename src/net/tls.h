@@ -28,13 +28,19 @@ struct tls_certificate {
 	struct str pem;  /* chain, leaf first */
 };
 
+struct tls_options {
+	const struct tls_certificate *certificates;
+	size_t count;
+	bool only_1_3;
+	const unsigned char *ticket_key; /* TLS_TICKET_KEY_BYTES */
+	const struct tls_signer *signer; /* copied */
+};
+
 /* Priorities: TLS 1.2 up (or 1.3), X25519 first, no 3DES, RC4, anonymous or export suites, no
  * renegotiation, no early data.  The first certificate answers unknown names.  NULL and *why_out
  * (static or owned by the call's buffer `why`, 200 bytes) when a certificate does not parse, is
  * expired, or has no key. */
-struct tls_server *tls_server_new(const struct tls_certificate *certificates, size_t count,
-    bool only_1_3, const unsigned char ticket_key[TLS_TICKET_KEY_BYTES],
-    const struct tls_signer *signer, char why[200]);
+struct tls_server *tls_server_new(const struct tls_options *o, char why[200]);
 struct tls_server *tls_server_keep(struct tls_server *t);
 void tls_server_drop(struct tls_server **t);
 /* Earliest end of validity among the certificates, seconds since 1970. */

@@ -92,8 +92,8 @@ certificates_use(struct gate *g)
 	char why[200] = "no certificate was granted";
 
 	if (count > 0)
-		tls = tls_server_new(all, count, is_only_1_3(g->role->conf), g->ticket_key,
-		    signer_hooks(g->signer), why);
+		tls = tls_server_new(&(struct tls_options){all, count, is_only_1_3(g->role->conf),
+		                         g->ticket_key, signer_hooks(g->signer)}, why);
 	if (tls) {
 		if (g->tls_failures > 0)
 			log_info("certificates are in use");

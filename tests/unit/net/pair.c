@@ -307,7 +307,8 @@ ring_server(struct ring *r, bool only_1_3)
 
 	for (size_t i = 0; i < r->count; i++)
 		list[i] = (struct tls_certificate){STR("test.pem"), buf_str(&r->identity[i]->pem)};
-	t = tls_server_new(list, r->count, only_1_3, ticket_key, &signer, why);
+	t = tls_server_new(
+	    &(struct tls_options){list, r->count, only_1_3, ticket_key, &signer}, why);
 	cr_assert(t, "%s", why);
 	return t;
 }

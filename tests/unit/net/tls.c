@@ -665,7 +665,8 @@ accepts(struct str pem, struct ring *ring, char why[200])
 	static const unsigned char ticket_key[TLS_TICKET_KEY_BYTES];
 	struct tls_certificate c = {STR("mail.pem"), pem};
 	struct tls_signer signer = ring_signer(ring);
-	struct tls_server *t = tls_server_new(&c, 1, false, ticket_key, &signer, why);
+	struct tls_server *t = tls_server_new(
+	    &(struct tls_options){&c, 1, false, ticket_key, &signer}, why);
 	bool ok = t != NULL;
 
 	tls_server_drop(&t);
