@@ -1,0 +1,157 @@
+/* fsio on the real disk, and log lines as they are written. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fsio.h"
+#include "base/log.h"
+
+static char directory[64];
+
+static struct fsio *
+new_io(void)
+{
+	return fsio_new(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static void
+set_up(void)
+{
+	snprintf(directory, sizeof directory, "/tmp/test-base-XXXXXX");
+	cr_assert_not_null(mkdtemp(directory));
+}
+
+static void
+remove_one(const char *name, void *arg)
+{
+	struct fsio *io = arg;
+
+	io->ops->unlink(io, name);
+}
+
+static void
+tear_down(void)
+{
+	struct fsio *io = new_io();
+
+	cr_expect_eq(io->ops->list(io, remove_one, io), 0);
+	fsio_free(&io);
+	cr_expect_eq(rmdir(directory), 0);
+}
+
+TestSuite(fsio, .init = set_up, .fini = tear_down);
+
+Test(fsio, a_nameless_file_gets_a_name)
+{
+	struct fsio *io = new_io();
+	struct iovec v[2] = {{"ab", 2}, {"cd", 2}};
+	int fd = io->ops->open_nameless(io);
+	off_t bytes = 0;
+	char back[8];
+
+	cr_assert_geq(fd, 0);
+	cr_expect_eq(io->ops->pwritev(io, fd, v, 2, 1), 4);
+	cr_expect_eq(io->ops->size(io, fd, &bytes), 0);
+	cr_expect_eq(bytes, 5);
+	cr_expect_eq(io->ops->sync_data(io, fd), 0);
+	cr_expect_eq(io->ops->name(io, fd, "named"), 0);
+	cr_expect_eq(io->ops->name(io, fd, "named"), -1);
+	cr_expect_eq(errno, EEXIST);
+	cr_expect_eq(io->ops->sync_directory(io), 0);
+	cr_expect_eq(io->ops->trust(io, fd), 0);
+	io->ops->close(io, fd);
+	fd = io->ops->open(io, "named", O_RDONLY);
+	cr_expect_eq(io->ops->pread(io, fd, back, sizeof back, 1), 4);
+	cr_expect_eq(memcmp(back, "abcd", 4), 0);
+	io->ops->close(io, fd);
+	fsio_free(&io);
+}
+
+Test(fsio, what_others_may_change_is_not_trusted)
+{
+	struct fsio *io = new_io();
+	int fd = io->ops->open(io, "f", O_RDWR | O_CREAT | O_EXCL);
+
+	cr_expect_eq(io->ops->trust(io, fd), 0);
+	cr_assert_eq(fchmod(fd, 0620), 0);
+	cr_expect_eq(io->ops->trust(io, fd), -1);
+	cr_assert_eq(fchmod(fd, 0600), 0);
+	cr_expect_eq(io->ops->name(io, fd, "second"), 0);
+	cr_expect_eq(io->ops->trust(io, fd), -1);
+	io->ops->close(io, fd);
+	fsio_free(&io);
+}
+
+Test(fsio, a_link_is_not_followed)
+{
+	struct fsio *io = new_io();
+	char path[100];
+
+	snprintf(path, sizeof path, "%s/link", directory);
+	cr_assert_eq(symlink("/etc/passwd", path), 0);
+	cr_expect_eq(io->ops->open(io, "link", O_RDONLY), -1);
+	cr_expect_eq(errno, ELOOP);
+	fsio_free(&io);
+}
+
+Test(fsio, the_lock_ends_with_its_owner)
+{
+	struct fsio *a = new_io(), *b = new_io();
+
+	cr_expect_eq(a->ops->lock(a, "lock"), 0);
+	cr_expect_eq(b->ops->lock(b, "lock"), -1);
+	cr_expect_eq(errno, EWOULDBLOCK);
+	fsio_free(&a);
+	cr_expect_eq(b->ops->lock(b, "lock"), 0);
+	fsio_free(&b);
+}
+
+Test(log, strangers_cannot_forge_a_line)
+{
+	struct log_line l;
+	char text[LOG_LINE_BYTES + 1];
+	int ends[2];
+	ssize_t n;
+
+	cr_assert_eq(pipe(ends), 0);
+	log_open(ends[1], LOG_TO_STDERR);
+	log_begin(&l, LOG_NOTICE, "event");
+	log_str(&l, "a", STR("x\ny z"));
+	log_quoted(&l, "b", STR("q\"\\\r\n\x01\xff"));
+	log_addr(&l, "c", STR("u@d\n"));
+	log_end(&l);
+	n = read(ends[0], text, sizeof text - 1);
+	cr_assert_gt(n, 0);
+	text[n] = 0;
+	cr_expect_eq(strchr(text, '\n'), text + n - 1);
+	cr_expect_not_null(strstr(text, " a=x?y?z b=\"q\\\"\\\\\\x0D\\x0A\\x01\\xFF\" c=<u@d\\x0A>\n"),
+	    "%s", text);
+	log_open(2, LOG_TO_STDERR);
+	close(ends[0]);
+}
+
+Test(log, a_line_has_a_ceiling)
+{
+	static char large[3 * LOG_LINE_BYTES];
+	struct log_line l;
+	char text[2 * LOG_LINE_BYTES];
+	int ends[2];
+	ssize_t n;
+
+	memset(large, 'x', sizeof large);
+	cr_assert_eq(pipe(ends), 0);
+	log_open(ends[1], LOG_TO_STDERR);
+	log_begin(&l, LOG_NOTICE, "event");
+	log_quoted(&l, "b", str_make(large, sizeof large));
+	log_num(&l, "n", 1);
+	log_end(&l);
+	n = read(ends[0], text, sizeof text);
+	cr_expect_eq(n, LOG_LINE_BYTES);
+	cr_expect_eq(text[n - 1], '\n');
+	log_open(2, LOG_TO_STDERR);
+	close(ends[0]);
+}
