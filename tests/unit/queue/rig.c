@@ -399,6 +399,10 @@ got_verdict(const struct packet *p, void *arg)
 	if (p && p->fd >= 0)
 		r->fd = p->fd;
 	r->verdicts_ok += p && r->verdict.code == 250;
+	if (p && str_starts(str_of(r->verdict.text), STR("Queued as ")) &&
+	    r->acked_count < RIG_JOBS_MAX)
+		r->acked_count += msgid_parse(str_from(str_of(r->verdict.text), 10),
+		    &r->acked[r->acked_count], &(uint32_t){0});
 	r->verdicts++;
 }
 

@@ -43,6 +43,8 @@ struct rig {
 	/* submission: the last verdict */
 	struct status verdict;
 	unsigned verdicts, verdicts_ok;
+	struct msgid acked[RIG_JOBS_MAX]; /* told that they are queued */
+	unsigned acked_count;
 	int fd;
 	/* control */
 	char rows[RIG_ROWS_MAX][4096];
