@@ -210,6 +210,9 @@ static enum client_step
 got_auth(struct client *c, const struct status *r, uint32_t about)
 {
 	(void)about;
+	/* what was said is sent long since, and may hold the password */
+	if (c->out.p && c->out.n == 0)
+		mem_wipe(c->out.p, c->out.cap);
 	if (r->code == 334) {
 		if (!answer_challenge(c))
 			return auth_failed(c, "its challenge is not what it should be");

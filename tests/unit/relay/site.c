@@ -86,10 +86,10 @@ static const struct mx_case mx_cases[] = {
         .name = "mx:b.test",
         .hosts = 1,
         .ttl_s = 60},
-    {.why = "no name", .answer = {RESOLVER_NO_NAME}, .name = "", .code = 550, .enhanced = "5.1.2"},
-    {.why = "bogus", .answer = {RESOLVER_BOGUS}, .name = "", .code = 451, .enhanced = "4.4.3"},
-    {.why = "failed", .answer = {RESOLVER_FAILED}, .name = "", .code = 451, .enhanced = "4.4.3"},
-    {.why = "timeout", .answer = {RESOLVER_TIMEOUT}, .name = "", .code = 451, .enhanced = "4.4.3"},
+    {.why = "no name", .answer = {.outcome = RESOLVER_NO_NAME}, .name = "", .code = 550, .enhanced = "5.1.2"},
+    {.why = "bogus", .answer = {.outcome = RESOLVER_BOGUS}, .name = "", .code = 451, .enhanced = "4.4.3"},
+    {.why = "failed", .answer = {.outcome = RESOLVER_FAILED}, .name = "", .code = 451, .enhanced = "4.4.3"},
+    {.why = "timeout", .answer = {.outcome = RESOLVER_TIMEOUT}, .name = "", .code = 451, .enhanced = "4.4.3"},
 };
 
 Test(relay_site, mx)
