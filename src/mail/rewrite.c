@@ -160,9 +160,11 @@ check_one(struct repair *w, const struct rule *rule, const struct header_address
 
 	if (!a->is_simple || !address_parse(text, &parsed, NULL))
 		return unreadable(rule);
-	if (!w->r->may(&parsed, w->r->may_arg))
+	if (!w->r->may(&parsed, w->r->may_arg)) {
+		w->from = arena_str(w->arena, text);
 		return status_make(550, "5.7.1", "%.*s may not send as %.*s", STR_ARG(w->r->user),
 		    STR_ARG(text));
+	}
 	if (rule->known == FROM && w->from.n == 0)
 		w->from = arena_str(w->arena, text);
 	return fine();
@@ -374,10 +376,11 @@ rewrite_submission(const struct header *h, const struct rewrite *r, struct arena
 	if (s.code == 250)
 		s = add_missing(&w);
 	arena_clear(&w.scratch);
+	if (s.code == 250 || s.code == 550)
+		*from_out = w.from;
 	if (s.code != 250)
 		return s;
 	if (!buf_ok(out))
 		return status_make(552, "5.3.4", "Header too large");
-	*from_out = w.from;
 	return status_make(250, "2.0.0", "Ok");
 }
