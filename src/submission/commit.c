@@ -29,13 +29,6 @@ message_id(const struct session *s)
 	return (struct msgid){s->id, s->number};
 }
 
-/* After the last reply to a message a stopping server says goodbye. */
-static enum session_step
-message_over(struct session *s, enum session_step step)
-{
-	return s->is_stopping && step == SESSION_NEXT ? session_stop(s) : step;
-}
-
 static enum session_step
 refuse(struct session *s, const char *reason, const struct status *status, struct str from)
 {
@@ -44,7 +37,7 @@ refuse(struct session *s, const char *reason, const struct status *status, struc
 	enum session_step step = session_refuse_words(s, "data", reason, &copy, words);
 
 	transaction_drop(s);
-	return message_over(s, step);
+	return step;
 }
 
 /* ---- repair ---- */
@@ -166,7 +159,7 @@ committed(struct session *s, const struct status *verdict)
 	s->counts.messages++;
 	s->bad_commands = 0;
 	transaction_drop(s);
-	return message_over(s, session_say(s, &status));
+	return session_say(s, &status);
 }
 
 static enum session_step

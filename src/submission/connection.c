@@ -238,22 +238,6 @@ connection_new(struct gate *g, int fd, const struct conf_listen *listen, struct 
 }
 
 void
-connection_channel_lost(struct gate *g, struct channel *lost)
-{
-	struct connection *c, *next;
-
-	for (c = LIST_FIRST(&g->connections); c; c = next) {
-		next = LIST_NEXT(c, link);
-		if (c->asked != lost)
-			continue;
-		connection_forget_call(c);
-		/* only one of them was asked; the other hears nothing of it */
-		connection_run(c, lost == g->auth ? session_auth_answer(c->session, NULL) :
-		    session_verdict(c->session, NULL));
-	}
-}
-
-void
 connection_user_gone(struct gate *g, struct str user)
 {
 	struct connection *c, *next;

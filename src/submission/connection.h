@@ -37,8 +37,6 @@ void connection_close_file(struct connection *c);
 /* Takes over the socket.  The client was counted under `network` and is given back at the end. */
 void connection_new(struct gate *g, int fd, const struct conf_listen *listen, struct str network);
 
-/* Calls open on this channel are answered as lost. */
-void connection_channel_lost(struct gate *g, struct channel *c);
 void connection_user_gone(struct gate *g, struct str user);
 /* Says goodbye to all that are idle; the others end after their message. */
 void connection_stop_all(struct gate *g);

@@ -117,8 +117,10 @@ check(struct session *s, size_t before)
 	struct status large;
 	unsigned faults = c->dot.faults | c->check.faults;
 
-	if (faults)
-		content_fail(s, "bare_line_end", faults & (DOT_BARE_CR | DOT_BARE_LF) ? &bare : &nul);
+	if (faults & (DOT_BARE_CR | DOT_BARE_LF))
+		content_fail(s, "bare_line_end", &bare);
+	else if (faults)
+		content_fail(s, "nul", &nul);
 	if (c->fault)
 		return;
 	c->total_bytes += c->bytes.n - before;

@@ -26,8 +26,10 @@ line_too_long(struct session *s, bool is_final)
 
 	if (is_final || ++s->long_lines >= LONG_LINES_MAX)
 		return session_leave(s, "line_too_long", &status);
-	if (s->state == STATE_LOGIN || s->is_auth_line)
+	if (s->state == STATE_LOGIN)
 		return login_too_long(s);
+	if (s->is_auth_line)
+		status = login_line_too_long();
 	return session_refuse(s, "command", "line_too_long", &status);
 }
 

@@ -68,10 +68,16 @@ not_base64(struct session *s)
 	return give_up(s, "bad_base64", &status);
 }
 
+struct status
+login_line_too_long(void)
+{
+	return status_make(500, "5.5.6", "Authentication exchange line is too long");
+}
+
 enum session_step
 login_too_long(struct session *s)
 {
-	struct status status = status_make(500, "5.5.6", "Authentication exchange line is too long");
+	struct status status = login_line_too_long();
 
 	return give_up(s, "line_too_long", &status);
 }
@@ -212,7 +218,8 @@ refused(struct session *s, const struct message_auth_answer *a)
 	if (status.code == 421)
 		return session_leave(s, "auth_refused", &status);
 	session_say(s, &status);
-	if (++s->auth_failures < AUTH_FAILURES_MAX)
+	/* a back end that is down is nobody's guess */
+	if (status_is_temporary(&status) || ++s->auth_failures < AUTH_FAILURES_MAX)
 		return SESSION_NEXT;
 	return session_leave(s, "auth_failures", &enough);
 }

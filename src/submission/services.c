@@ -200,6 +200,8 @@ refused(void *arg, const struct session_refusal *r)
 	log_str(&l, "dsn", str_of(status_enhanced(r->status, enhanced)));
 	log_str(&l, "ip", str_of(c->client));
 	log_user(&l, "user", r->user);
+	if (r->sender.n > 0)
+		log_addr(&l, "from", r->sender);
 	if (r->what)
 		log_addr(&l, r->what, r->words);
 	log_end(&l);

@@ -181,9 +181,10 @@ is_bad_command(const struct status *status)
 static void
 tell(struct session *s, const struct session_refusal *r)
 {
-	if (s->told == r->reason && s->told_number == r->id.number)
+	if (s->told == r->reason && s->told_stage == r->stage && s->told_number == r->id.number)
 		return;
 	s->told = r->reason;
+	s->told_stage = r->stage;
 	s->told_number = r->id.number;
 	s->services->refused(s->arg, r);
 }
@@ -199,6 +200,7 @@ session_refuse_words(struct session *s, const char *stage, const char *reason,
 	    .reason = reason,
 	    .status = status,
 	    .user = buf_str(&s->user),
+	    .sender = s->transaction.sender,
 	    .what = words.what,
 	    .words = words.words,
 	};
@@ -287,7 +289,17 @@ read_nothing(struct session *s, struct str in, size_t *used_out)
 	return SESSION_WAIT;
 }
 
-/* Each line awaited has the whole patience of its state, however slowly it comes. */
+/* What a stopping server goes on with. */
+enum { BUSY = AT(STATE_DATA) | AT(STATE_CHUNK) | AT(STATE_CHUNKS) | AT(STATE_STORING) };
+
+/* After the last reply to a message a stopping server says goodbye. */
+static enum session_step
+unless_stopping(struct session *s, enum session_step step)
+{
+	return s->is_stopping && step == SESSION_NEXT && !(BUSY & AT(s->state)) ? session_stop(s) : step;
+}
+
+/* Each whole line gives the next one the whole patience of its state; its bytes give none. */
 enum session_step
 session_take(struct session *s, struct str in, size_t *used_out)
 {
@@ -297,9 +309,9 @@ session_take(struct session *s, struct str in, size_t *used_out)
 	if (in.n == 0)
 		return SESSION_NEXT;
 	step = states[s->state].read(s, in, used_out);
-	if (step == SESSION_NEXT && *used_out > 0 && states[s->state].read == line_read)
+	if (step == SESSION_NEXT && *used_out > 0 && s->swallowed == 0 && states[s->state].read == line_read)
 		session_enter(s, s->state);
-	return step;
+	return unless_stopping(s, step);
 }
 
 /* ---- events ---- */
@@ -324,7 +336,7 @@ session_verdict(struct session *s, const struct status *verdict)
 	if (!heard)
 		return SESSION_WAIT;
 	s->heard = NULL;
-	return heard(s, verdict ? verdict : &lost);
+	return unless_stopping(s, heard(s, verdict ? verdict : &lost));
 }
 
 enum session_step
@@ -343,11 +355,10 @@ session_expired(struct session *s)
 enum session_step
 session_stop(struct session *s)
 {
-	const unsigned busy = AT(STATE_DATA) | AT(STATE_CHUNK) | AT(STATE_CHUNKS) | AT(STATE_STORING);
 	struct status status = status_make(421, "4.3.2", "Service is shutting down");
 
 	s->is_stopping = true;
-	if (busy & AT(s->state))
+	if (BUSY & AT(s->state))
 		return s->heard ? SESSION_WAIT : SESSION_NEXT;
 	if (s->state == STATE_HANDSHAKE) {
 		s->reason = "shutdown";

@@ -21,6 +21,7 @@ struct session_refusal {
 	const char *reason;     /* closed set of words */
 	const struct status *status;
 	struct str user;        /* empty before login */
+	struct str sender;      /* of the transaction; empty outside */
 	const char *what;       /* key of the stranger's words, NULL: none */
 	struct str words;
 };

@@ -95,8 +95,8 @@ struct session {
 	uint32_t number;           /* transactions so far */
 	struct session_counts counts;
 	const char *reason;
-	const char *told;          /* reason of the last refusal logged, */
-	uint32_t told_number;      /* and its transaction */
+	const char *told, *told_stage; /* reason and stage of the last refusal logged, */
+	uint32_t told_number;          /* and its transaction */
 	struct buf out, helo, user;
 	struct transaction transaction;
 	struct content content;

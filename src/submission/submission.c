@@ -150,11 +150,11 @@ service_lost(struct channel *c, void *arg)
 static void
 take_service(struct gate *g, struct channel **place, int fd)
 {
-	if (*place) {
-		connection_channel_lost(g, *place);
-		channel_free(place);
-	}
+	struct channel *before = *place;
+
 	*place = channel_new(g->base, fd, from_service, service_lost, g);
+	if (before)
+		channel_end(&before);
 }
 
 static void

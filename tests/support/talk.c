@@ -18,11 +18,25 @@ hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Where the "]" stands that ends a repeat; repeats may hold repeats. */
+static size_t
+repeat_end(struct str in)
+{
+	unsigned depth = 0;
+
+	for (size_t i = 0; i < in.n; i++) {
+		depth += in.p[i] == '[' && (i == 0 || in.p[i - 1] == '\\');
+		if (in.p[i] == ']' && --depth == 0)
+			return i;
+	}
+	return in.n;
+}
+
 /* "[N*text]", in begins behind the backslash; returns bytes used, 0 on error. */
 static size_t
 unescape_repeat(struct str in, struct buf *out)
 {
-	size_t end = str_find(in, ']'), star = str_find(in, '*');
+	size_t end = repeat_end(in), star = str_find(in, '*');
 	uint64_t times;
 
 	if (end == in.n || star >= end || !str_u64(str_make(in.p + 1, star - 1), &times))

@@ -1,0 +1,316 @@
+#include "unit/submission/player.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/encode.h"
+#include "mail/envelope.h"
+#include "unit/submission/player_state.h"
+
+enum { TEXT_MAX = 32 << 20 };
+
+/* ---- services ---- */
+
+static int64_t
+now_ms(void *arg)
+{
+	return ((struct player *)arg)->now_ms + 1700000000000;
+}
+
+static int64_t
+mono_ms(void *arg)
+{
+	return ((struct player *)arg)->now_ms;
+}
+
+static void
+deadline(void *arg, int64_t at_ms)
+{
+	((struct player *)arg)->deadline_ms = at_ms;
+}
+
+static bool
+has_unseen(void *arg)
+{
+	return ((struct player *)arg)->has_unseen;
+}
+
+static bool
+start_tls(void *arg)
+{
+	return !((struct player *)arg)->no_tls;
+}
+
+static bool
+start_auth(void *arg, const struct message_auth_start *m)
+{
+	struct player *p = arg;
+
+	buf_addf(&p->asked, "auth %.*s %s binding=%zu port=%u client=%.*s initial=", STR_ARG(m->mechanism),
+	    m->has_initial ? "initial" : "-", m->binding.n, m->port, STR_ARG(m->client));
+	encode_hex(&p->asked, m->initial);
+	buf_addc(&p->asked, '\n');
+	p->owed = p->no_auth ? NO_ANSWER : AUTH_ANSWER;
+	return !p->no_auth;
+}
+
+static bool
+step_auth(void *arg, const struct message_auth_step *m)
+{
+	struct player *p = arg;
+
+	buf_addz(&p->asked, "step ");
+	encode_hex(&p->asked, m->response);
+	buf_addc(&p->asked, '\n');
+	p->owed = p->no_auth ? NO_ANSWER : AUTH_ANSWER;
+	return !p->no_auth;
+}
+
+static void
+cancel_auth(void *arg, const struct message_auth_cancel *m)
+{
+	struct player *p = arg;
+
+	(void)m;
+	buf_addz(&p->asked, "cancel\n");
+	p->owed = NO_ANSWER;
+}
+
+static bool
+reserve(void *arg, const struct message_reserve *m)
+{
+	struct player *p = arg;
+
+	buf_addf(&p->asked, "reserve %u of %u for %.*s\n", m->recipients, m->number, STR_ARG(m->user));
+	p->owed = p->no_queue ? NO_ANSWER : VERDICT_ANSWER;
+	return !p->no_queue;
+}
+
+static bool
+open_file(void *arg, const struct message_spool_file *m)
+{
+	struct player *p = arg;
+
+	buf_addf(&p->asked, "file of %u\n", m->number);
+	p->owed = p->no_file ? NO_ANSWER : VERDICT_ANSWER;
+	return !p->no_file;
+}
+
+static bool
+write_file(void *arg, struct str bytes)
+{
+	struct player *p = arg;
+
+	return !p->no_disk && buf_adds(&p->file, bytes);
+}
+
+static void
+describe(struct player *p, const struct envelope *e)
+{
+	buf_reset(&p->envelope);
+	buf_addf(&p->envelope, "from=%.*s to=", STR_ARG(e->sender));
+	for (uint32_t i = 0; i < e->recipient_count; i++)
+		buf_addf(&p->envelope, "%s%.*s", i ? "," : "", STR_ARG(e->recipients[i].address));
+	buf_addf(&p->envelope, " body=%d utf8=%d ret=%d envid=%.*s notify=", e->body == BODY_8BITMIME ? 8 : 7,
+	    e->smtputf8, (int)e->ret, STR_ARG(e->envid));
+	for (uint32_t i = 0; i < e->recipient_count; i++)
+		buf_addf(&p->envelope, "%s%u", i ? "," : "", e->recipients[i].notify);
+	buf_addz(&p->envelope, " orcpt=");
+	for (uint32_t i = 0; i < e->recipient_count; i++)
+		buf_addf(&p->envelope, "%s%.*s", i ? "," : "", STR_ARG(e->recipients[i].orcpt));
+}
+
+static bool
+commit(void *arg, const struct message_commit *m)
+{
+	struct player *p = arg;
+	struct envelope e;
+	struct arena arena;
+
+	buf_addf(&p->asked, "commit %s\n", m->in_file ? "file" : "memory");
+	if (p->no_queue)
+		return false;
+	arena_init(&arena, 4 << 20);
+	if (envelope_decode(m->envelope, &arena, &e)) {
+		describe(p, &e);
+		buf_reset(&p->header);
+		buf_adds(&p->header, m->header);
+		buf_reset(&p->body);
+		buf_adds(&p->body, m->in_file ? buf_str(&p->file) : m->body);
+		if (e.body_bytes != p->body.n || e.header_bytes != m->header.n)
+			buf_addz(&p->envelope, " WRONG SIZES");
+	}
+	arena_clear(&arena);
+	buf_reset(&p->file);
+	p->owed = VERDICT_ANSWER;
+	p->committed++;
+	return true;
+}
+
+static void
+release(void *arg, const struct message_release *m)
+{
+	struct player *p = arg;
+
+	buf_addf(&p->asked, "release %u\n", m->number);
+	buf_reset(&p->file);
+	p->owed = NO_ANSWER;
+}
+
+static void
+refused(void *arg, const struct session_refusal *r)
+{
+	struct player *p = arg;
+	char enhanced[STATUS_ENHANCED_BYTES];
+
+	buf_addf(&p->refused, "number=%u stage=%s reason=%s code=%u dsn=%s user=%.*s", r->id.number, r->stage,
+	    r->reason, r->status->code, status_enhanced(r->status, enhanced), STR_ARG(r->user));
+	if (r->sender.n > 0)
+		buf_addf(&p->refused, " sender=%.*s", STR_ARG(r->sender));
+	if (r->what)
+		buf_addf(&p->refused, " %s=%.*s", r->what, STR_ARG(r->words));
+	buf_addc(&p->refused, '\n');
+}
+
+const struct session_services player_services = {
+    .now_ms = now_ms,
+    .mono_ms = mono_ms,
+    .deadline = deadline,
+    .has_unseen = has_unseen,
+    .start_tls = start_tls,
+    .start_auth = start_auth,
+    .step_auth = step_auth,
+    .cancel_auth = cancel_auth,
+    .reserve = reserve,
+    .open_file = open_file,
+    .commit = commit,
+    .release = release,
+    .write_file = write_file,
+    .refused = refused,
+};
+
+/* ---- running ---- */
+
+bool
+player_wrong(struct player *p, const char *format, ...)
+{
+	char text[300];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	snprintf(p->why, 400, "line %u%s: %s", p->act ? p->act->line : 0, p->bytewise ? " (byte by byte)" : "",
+	    text);
+	return false;
+}
+
+void
+player_collect(struct player *p, enum session_step step)
+{
+	struct buf *out = session_out(p->session);
+
+	buf_adds(&p->said, buf_str(out));
+	buf_clear(out);
+	p->step = step;
+}
+
+/* The input in an exact heap copy of its own: the sanitizers see a read beyond. */
+void
+player_pump(struct player *p)
+{
+	size_t used = 1;
+
+	for (;;) {
+		while (p->step == SESSION_NEXT && used > 0) {
+			struct buf copy;
+
+			buf_init(&copy, p->in.n + 1);
+			buf_adds(&copy, buf_str(&p->in));
+			player_collect(p, session_take(p->session, buf_str(&copy), &used));
+			buf_clear(&copy);
+			buf_drop(&p->in, used);
+		}
+		if (p->step != SESSION_WAIT || p->owed != VERDICT_ANSWER || p->is_manual)
+			return;
+		p->owed = NO_ANSWER;
+		used = 1;
+		player_collect(p, session_verdict(p->session, &(struct status){.code = 250}));
+	}
+}
+
+void
+player_feed(struct player *p, struct str bytes)
+{
+	for (size_t i = 0; i < bytes.n && p->bytewise && p->step != SESSION_CLOSE; i++) {
+		buf_addc(&p->in, bytes.p[i]);
+		player_pump(p);
+	}
+	if (!p->bytewise) {
+		buf_adds(&p->in, bytes);
+		player_pump(p);
+	}
+}
+
+/* ---- playing ---- */
+
+static bool
+act(struct player *p)
+{
+	const struct talk_act *a = p->act;
+
+	if (a->kind == TALK_EVENT)
+		return player_event(p, a->text);
+	if (a->kind == TALK_SERVER)
+		return player_expect_line(p, &p->said, "\r\n", a->text);
+	if (p->step == SESSION_CLOSE)
+		return player_wrong(p, "the session is closed already");
+	player_feed(p, a->text);
+	if (!a->is_raw)
+		player_feed(p, STR("\r\n"));
+	return true;
+}
+
+static void
+player_clear(struct player *p)
+{
+	struct buf *all[] = {&p->conf_text, &p->in, &p->said, &p->asked, &p->refused, &p->header, &p->body,
+	    &p->envelope, &p->file};
+
+	session_free(&p->session);
+	conf_drop(&p->conf);
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		buf_clear(all[i]);
+	talk_clear(&p->talk);
+}
+
+static bool
+play(const char *path, bool bytewise, char why[400], bool *again_out)
+{
+	struct player p = {.why = why, .bytewise = bytewise, .now_ms = 1000};
+	struct buf *all[] = {&p.conf_text, &p.in, &p.said, &p.asked, &p.refused, &p.header, &p.body,
+	    &p.envelope, &p.file};
+	bool is_good = talk_read(path, &p.talk, why);
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		buf_init(all[i], TEXT_MAX);
+	for (size_t i = 0; i < p.talk.count && is_good; i++) {
+		p.act = &p.talk.acts[i];
+		is_good = act(&p);
+	}
+	if (is_good && p.said.n > 0)
+		is_good = player_wrong(&p, "also said: %.*s", STR_ARG(str_upto(buf_str(&p.said), 200)));
+	if (is_good && p.session && p.step == SESSION_CLOSE && p.act->kind != TALK_EVENT)
+		is_good = player_wrong(&p, "closed without a word about it");
+	*again_out = !p.is_whole_only;
+	player_clear(&p);
+	return is_good;
+}
+
+bool
+player_play(const char *path, char why[400])
+{
+	bool again;
+
+	return play(path, false, why, &again) && (!again || play(path, true, why, &again));
+}

@@ -1,0 +1,376 @@
+/*
+ * player_events: what a talk's "!" lines do and expect.
+ */
+#include <stdio.h>
+
+#include "unit/submission/player_state.h"
+
+static const char standard[] =
+    "hostname = \"mail.example.com\";\n"
+    "domains = ( { name = \"example.com\"; } );\n"
+    "sender_policy: { send_as = ( { user = \"alice@example.com\"; addresses = [ \"sales@example.com\", "
+    "\"j\xc3\xbcrgen@example.com\", \"\\\"a b\\\"@example.com\" ]; } ); };\n";
+
+/* ---- what a talk expects ---- */
+
+static bool
+next_line(struct buf *from, const char *end, struct str *line_out)
+{
+	const char *at = from->n ? memmem(from->p, from->n, end, strlen(end)) : NULL;
+
+	*line_out = at ? str_make(from->p, (size_t)(at - from->p)) : buf_str(from);
+	return at != NULL;
+}
+
+bool
+player_expect_line(struct player *p, struct buf *from, const char *end, struct str pattern)
+{
+	struct str line;
+	bool is_there = next_line(from, end, &line);
+	bool is_match = is_there && talk_matches(pattern, line);
+
+	if (!is_match)
+		return player_wrong(p, "expected \"%.*s\", got \"%.*s\"%s", STR_ARG(str_upto(pattern, 110)),
+		    STR_ARG(str_upto(line, 130)), is_there ? "" : " and no more");
+	buf_drop(from, line.n + strlen(end));
+	return true;
+}
+
+static bool
+has_header(const struct player *p, struct str pattern)
+{
+	struct str rest = buf_str(&p->header), line;
+
+	while (str_split(&rest, '\n', &line)) {
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (talk_matches(pattern, line))
+			return true;
+	}
+	return false;
+}
+
+/* ---- events ---- */
+
+typedef bool event_fn(struct player *p, struct str words);
+
+static bool
+on_conf(struct player *p, struct str words)
+{
+	buf_addf(&p->conf_text, "%.*s\n", STR_ARG(words));
+	return true;
+}
+
+static bool
+on_whole(struct player *p, struct str words)
+{
+	(void)words;
+	p->is_whole_only = true;
+	return true;
+}
+
+static bool
+on_connect(struct player *p, struct str words)
+{
+	struct conf_report report;
+	struct session_setup setup = {
+	    .services = &player_services,
+	    .arg = p,
+	    .id = UINT64_C(0x123456789abcdef),
+	    .client = "203.0.113.7",
+	    .port = 465,
+	    .may_tls = true,
+	    .is_implicit_tls = str_eq(words, STR("implicit")),
+	};
+
+	conf_report_init(&report);
+	buf_addz(&p->conf_text, standard);
+	p->conf = setup.conf = conf_read_text(buf_str(&p->conf_text), &report);
+	if (!p->conf)
+		player_wrong(p, "configuration: %.*s", STR_ARG(str_upto(buf_str(&report.text), 200)));
+	conf_report_clear(&report);
+	if (!p->conf)
+		return false;
+	p->session = session_new(&setup);
+	player_collect(p, session_begin(p->session));
+	return true;
+}
+
+static bool
+on_tls(struct player *p, struct str words)
+{
+	struct str binding = str_eq(words, STR("plus")) ? STR("0123456789abcdef0123456789ABCDEF") : STR_NULL;
+
+	player_collect(p, session_secured(p->session, "TLS1.3", binding));
+	player_pump(p);
+	return true;
+}
+
+static bool
+on_secure(struct player *p, struct str words)
+{
+	if (!on_connect(p, STR("implicit")) || !on_tls(p, words))
+		return false;
+	player_feed(p, STR("EHLO client.example.com\r\n"));
+	buf_reset(&p->said);
+	return true;
+}
+
+static bool
+accept_login(struct player *p, struct str user)
+{
+	struct message_auth_answer a = {.outcome = AUTH_OK, .user = user};
+
+	p->owed = NO_ANSWER;
+	player_collect(p, session_auth_answer(p->session, &a));
+	player_pump(p);
+	return true;
+}
+
+static bool
+on_login(struct player *p, struct str words)
+{
+	if (!on_secure(p, STR_NULL))
+		return false;
+	player_feed(p, STR("AUTH PLAIN AGEAYg==\r\n"));
+	accept_login(p, words);
+	buf_reset(&p->said);
+	buf_reset(&p->asked);
+	return p->step == SESSION_NEXT || player_wrong(p, "no login");
+}
+
+static bool
+on_manual(struct player *p, struct str words)
+{
+	(void)words;
+	p->is_manual = true;
+	return true;
+}
+
+static bool
+on_verdict(struct player *p, struct str words)
+{
+	struct str code, enhanced;
+	struct status status;
+	char text[16];
+	uint64_t number;
+
+	if (p->owed != VERDICT_ANSWER)
+		return player_wrong(p, "the queue was not asked");
+	p->owed = NO_ANSWER;
+	if (str_eq(words, STR("lost"))) {
+		player_collect(p, session_verdict(p->session, NULL));
+		player_pump(p);
+		return true;
+	}
+	if (!talk_word(&words, &code) || !str_u64(code, &number) || !talk_word(&words, &enhanced))
+		return player_wrong(p, "not a verdict");
+	snprintf(text, sizeof text, "%.*s", STR_ARG(enhanced));
+	status = status_make((unsigned)number, text, "%.*s", STR_ARG(words));
+	player_collect(p, session_verdict(p->session, &status));
+	player_pump(p);
+	return true;
+}
+
+static bool
+on_auth(struct player *p, struct str words)
+{
+	struct message_auth_answer a = {.outcome = AUTH_FAIL};
+	struct str how;
+
+	if (p->owed != AUTH_ANSWER)
+		return player_wrong(p, "the broker was not asked");
+	p->owed = NO_ANSWER;
+	(void)!talk_word(&words, &how);
+	a.status = status_make(535, "5.7.8", "Authentication credentials invalid");
+	if (str_eq(how, STR("ok")))
+		return accept_login(p, words);
+	if (str_eq(how, STR("tempfail"))) {
+		a.outcome = AUTH_TEMPFAIL;
+		a.status = status_make(454, "4.7.0", "Temporary authentication failure");
+	}
+	if (str_eq(how, STR("malformed"))) {
+		a.outcome = AUTH_MALFORMED;
+		a.status = status_make(501, "5.5.2", "Malformed");
+	}
+	if (str_eq(how, STR("slow")))
+		a.status = status_make(421, "4.7.0", "Too many failed logins from your network");
+	if (str_eq(how, STR("continue"))) {
+		a.outcome = AUTH_CONTINUE;
+		a.challenge = words;
+	}
+	player_collect(p, session_auth_answer(p->session, str_eq(how, STR("lost")) ? NULL : &a));
+	player_pump(p);
+	return true;
+}
+
+static bool
+on_no(struct player *p, struct str words)
+{
+	p->no_tls |= str_eq(words, STR("tls"));
+	p->no_auth |= str_eq(words, STR("auth"));
+	p->no_queue |= str_eq(words, STR("queue"));
+	p->no_disk |= str_eq(words, STR("disk"));
+	p->no_file |= str_eq(words, STR("file"));
+	return true;
+}
+
+static bool
+on_unseen(struct player *p, struct str words)
+{
+	(void)words;
+	p->has_unseen = true;
+	return true;
+}
+
+static bool
+on_time(struct player *p, struct str words)
+{
+	uint64_t ms;
+
+	if (!str_u64(words, &ms))
+		return player_wrong(p, "not a time");
+	p->now_ms += (int64_t)ms;
+	if (p->now_ms >= p->deadline_ms && p->step != SESSION_CLOSE)
+		player_collect(p, session_expired(p->session));
+	return true;
+}
+
+static bool
+on_stop(struct player *p, struct str words)
+{
+	(void)words;
+	player_collect(p, session_stop(p->session));
+	player_pump(p);
+	return true;
+}
+
+static bool
+on_gone(struct player *p, struct str words)
+{
+	(void)words;
+	player_collect(p, session_user_gone(p->session));
+	return true;
+}
+
+static bool
+on_asked(struct player *p, struct str words)
+{
+	return player_expect_line(p, &p->asked, "\n", words);
+}
+
+static bool
+on_refused(struct player *p, struct str words)
+{
+	return player_expect_line(p, &p->refused, "\n", words);
+}
+
+static bool
+on_replies(struct player *p, struct str words)
+{
+	struct str count;
+	uint64_t n;
+
+	if (!talk_word(&words, &count) || !str_u64(count, &n))
+		return player_wrong(p, "no count");
+	words = str_trim(words);
+	while (n-- > 0)
+		if (!player_expect_line(p, &p->said, "\r\n", words))
+			return false;
+	return true;
+}
+
+static bool
+on_nothing(struct player *p, struct str words)
+{
+	(void)words;
+	return p->said.n == 0 || player_wrong(p, "said: %.*s", STR_ARG(str_upto(buf_str(&p->said), 100)));
+}
+
+static bool
+on_closed(struct player *p, struct str words)
+{
+	(void)words;
+	return p->step == SESSION_CLOSE || player_wrong(p, "not closed");
+}
+
+static bool
+on_open(struct player *p, struct str words)
+{
+	(void)words;
+	return p->step == SESSION_NEXT || player_wrong(p, "not open");
+}
+
+static bool
+on_waiting(struct player *p, struct str words)
+{
+	(void)words;
+	return p->step == SESSION_WAIT || player_wrong(p, "not waiting");
+}
+
+static bool
+on_committed(struct player *p, struct str words)
+{
+	uint64_t n;
+
+	return (str_u64(words, &n) && n == p->committed) || player_wrong(p, "%u messages", p->committed);
+}
+
+static bool
+on_header(struct player *p, struct str words)
+{
+	return has_header(p, words) ||
+	    player_wrong(p, "not in the header: %.*s", STR_ARG(str_upto(buf_str(&p->header), 250)));
+}
+
+static bool
+on_no_header(struct player *p, struct str words)
+{
+	return !has_header(p, words) || player_wrong(p, "stands in the header");
+}
+
+static bool
+on_body(struct player *p, struct str words)
+{
+	return str_eq(words, buf_str(&p->body)) ||
+	    player_wrong(p, "body: %.*s", STR_ARG(str_upto(buf_str(&p->body), 200)));
+}
+
+static bool
+on_body_bytes(struct player *p, struct str words)
+{
+	uint64_t n;
+
+	return (str_u64(words, &n) && n == p->body.n) || player_wrong(p, "body of %zu bytes", p->body.n);
+}
+
+static bool
+on_envelope(struct player *p, struct str words)
+{
+	return talk_matches(words, buf_str(&p->envelope)) ||
+	    player_wrong(p, "envelope: %.*s", STR_ARG(str_upto(buf_str(&p->envelope), 250)));
+}
+
+static const struct {
+	const char *name;
+	event_fn *does;
+} all_events[] = {
+    {"conf", on_conf}, {"whole", on_whole}, {"connect", on_connect}, {"tls", on_tls},
+    {"secure", on_secure}, {"login", on_login}, {"manual", on_manual}, {"verdict", on_verdict},
+    {"auth", on_auth}, {"no", on_no}, {"unseen", on_unseen}, {"time", on_time}, {"stop", on_stop},
+    {"gone", on_gone}, {"asked", on_asked}, {"refused", on_refused}, {"replies", on_replies},
+    {"nothing", on_nothing}, {"closed", on_closed}, {"open", on_open}, {"waiting", on_waiting},
+    {"committed", on_committed}, {"header", on_header}, {"no-header", on_no_header}, {"body", on_body},
+    {"body-bytes", on_body_bytes}, {"envelope", on_envelope},
+};
+
+bool
+player_event(struct player *p, struct str text)
+{
+	struct str name = str_upto(text, str_find(text, ' '));
+
+	for (size_t i = 0; i < sizeof all_events / sizeof *all_events; i++)
+		if (str_eq(name, str_of(all_events[i].name)))
+			return all_events[i].does(p, str_from(text, name.n + 1));
+	return player_wrong(p, "no such event");
+}

@@ -1,0 +1,44 @@
+/*
+ * player_state: the inside of a player, shared by player.c and player_events.c.
+ */
+#ifndef TESTS_SUBMISSION_PLAYER_STATE_H
+#define TESTS_SUBMISSION_PLAYER_STATE_H
+
+#include "submission/session.h"
+#include "support/talk.h"
+#include "unit/submission/player.h"
+
+enum answer_kind { NO_ANSWER, AUTH_ANSWER, VERDICT_ANSWER };
+
+struct player {
+	struct session *session;
+	struct conf *conf;
+	struct talk talk;
+	const struct talk_act *act;
+	char *why;
+	enum session_step step;
+	bool bytewise, is_whole_only, is_manual, has_unseen;
+	bool no_tls, no_auth, no_queue, no_disk, no_file;
+	enum answer_kind owed; /* what the session waits for */
+	enum answer_kind done;
+	int64_t now_ms, deadline_ms;
+	struct buf conf_text, in, said, asked, refused;
+	/* of the last commit */
+	unsigned committed;
+	struct buf header, body, envelope, file;
+};
+
+extern const struct session_services player_services;
+
+/* False, with the reason and its place. */
+bool player_wrong(struct player *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Takes what the session said. */
+void player_collect(struct player *p, enum session_step step);
+/* Lets the session go on with its input. */
+void player_pump(struct player *p);
+void player_feed(struct player *p, struct str bytes);
+bool player_expect_line(struct player *p, struct buf *from, const char *end, struct str pattern);
+/* A "!" line. */
+bool player_event(struct player *p, struct str text);
+
+#endif
