@@ -16,9 +16,9 @@
 #include "queue/returns.h"
 #include "queue/intake.h"
 #include "queue/jobs.h"
+#include "queue/peers.h"
 #include "queue/records.h"
 #include "queue/recovery.h"
-#include "queue/results.h"
 
 enum { SAVE_MS = 10000, RETRY_MS = 2000, WAKE_MAX_MS = 60000, BUSY_MS = 20, ERRAND_MS = 1 };
 
@@ -230,116 +230,6 @@ stop(struct role *r, int64_t drain_ms)
 	queue_check_stopped(q);
 }
 
-/* ---- peers ---- */
-
-static void
-from_relay(struct peer *peer, const struct packet *p)
-{
-	struct queue *q = peer->queue;
-
-	switch (p->type) {
-	case MESSAGE_RESULT:
-		results_take(q, &p->message->result);
-		break;
-	case MESSAGE_RUNNING:
-		jobs_running(q, &p->message->running);
-		break;
-	case MESSAGE_CAUGHT_UP:
-		jobs_caught_up(q);
-		break;
-	default:
-		log_error("relay: unexpected %s", message_name(p->type));
-	}
-}
-
-static void
-on_packet(struct channel *c, const struct packet *p, void *arg)
-{
-	struct peer *peer = arg;
-
-	(void)c;
-	if (p->fd >= 0)
-		close(p->fd);
-	if (p->type == MESSAGE_HELLO)
-		return;
-	if (peer->kind == ROLE_SUBMISSION)
-		intake_take(peer, p);
-	else if (peer->kind == ROLE_RELAY)
-		from_relay(peer, p);
-	else if (p->type == MESSAGE_ADMIN)
-		admin_take(peer, p);
-}
-
-static void
-drop_peer(struct peer *peer)
-{
-	LIST_REMOVE(peer, link);
-	channel_free(&peer->channel);
-	if (peer->fd >= 0)
-		close(peer->fd);
-	mem_free(peer);
-}
-
-static void
-on_lost(struct channel *c, void *arg)
-{
-	struct peer *peer = arg;
-	struct queue *q = peer->queue;
-
-	(void)c;
-	if (peer->kind == ROLE_SUBMISSION)
-		intake_peer_lost(peer);
-	if (peer->kind == ROLE_CONTROL)
-		admin_peer_lost(peer);
-	if (peer == q->relay) {
-		q->relay = NULL;
-		jobs_relay_lost(q);
-	}
-	drop_peer(peer);
-	queue_check_stopped(q);
-}
-
-static bool
-is_welcome(enum role_kind kind)
-{
-	return kind == ROLE_SUBMISSION || kind == ROLE_RELAY || kind == ROLE_CONTROL;
-}
-
-static void
-attach(struct peer *peer)
-{
-	struct queue *q = peer->queue;
-
-	if (peer->kind == ROLE_RELAY && q->relay) {
-		/* the new one came before the end of the old one was seen */
-		channel_end(&q->relay->channel);
-		on_lost(NULL, q->relay);
-	}
-	peer->channel = channel_new(q->role->base, peer->fd, on_packet, on_lost, peer);
-	peer->fd = -1;
-	if (peer->kind == ROLE_RELAY)
-		q->relay = peer;
-}
-
-/* No one is heard before the spool is open. */
-static void
-take_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
-{
-	struct queue *q = r->state;
-	struct peer *peer;
-
-	if (!is_welcome(kind) || fd < 0) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	peer = MEM_NEW(struct peer);
-	*peer = (struct peer){.queue = q, .kind = kind, .index = index, .fd = fd};
-	LIST_INSERT_HEAD(&q->peers, peer, link);
-	if (q->spool)
-		attach(peer);
-}
-
 /* ---- life ---- */
 
 static struct schedule_limits
@@ -385,8 +275,7 @@ state_of(struct role *r)
 static void
 peer(struct role *r, enum role_kind kind, unsigned index, int fd)
 {
-	state_of(r);
-	take_peer(r, kind, index, fd);
+	peers_take(state_of(r), kind, index, fd);
 }
 
 static void
@@ -419,7 +308,6 @@ start(struct role *r)
 {
 	struct queue *q = state_of(r);
 	struct schedule_limits limits = limits_from(r->conf);
-	struct peer *p;
 
 	if (q->spool_directory < 0) {
 		log_error("queue: no spool directory was given");
@@ -431,8 +319,7 @@ start(struct role *r)
 	q->spool_event = event_new(r->base, spool_fd(q->spool), EV_READ | EV_PERSIST, on_spool, q);
 	event_add(q->spool_event, NULL);
 	arm(q->save_event, SAVE_MS);
-	LIST_FOREACH(p, &q->peers, link)
-		attach(p);
+	peers_attach(q);
 	return 0;
 }
 
@@ -470,12 +357,10 @@ static void
 end(struct role *r)
 {
 	struct queue *q = r->state;
-	struct peer *p;
 
 	if (!q)
 		return;
-	while ((p = LIST_FIRST(&q->peers)))
-		drop_peer(p);
+	peers_clear(q);
 	admin_clear(q);
 	if (q->spool)
 		intake_clear(q);

@@ -1,0 +1,137 @@
+/*
+ * peers: see the header.
+ */
+#include "queue/peers.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/admin.h"
+#include "queue/intake.h"
+#include "queue/jobs.h"
+#include "queue/results.h"
+
+static void
+from_relay(struct peer *peer, const struct packet *p)
+{
+	struct queue *q = peer->queue;
+
+	switch (p->type) {
+	case MESSAGE_RESULT:
+		results_take(q, &p->message->result);
+		break;
+	case MESSAGE_RUNNING:
+		jobs_running(q, &p->message->running);
+		break;
+	case MESSAGE_CAUGHT_UP:
+		jobs_caught_up(q);
+		break;
+	default:
+		log_error("relay: unexpected %s", message_name(p->type));
+	}
+}
+
+static void
+on_packet(struct channel *c, const struct packet *p, void *arg)
+{
+	struct peer *peer = arg;
+
+	(void)c;
+	if (p->fd >= 0)
+		close(p->fd);
+	if (p->type == MESSAGE_HELLO)
+		return;
+	if (peer->kind == ROLE_SUBMISSION)
+		intake_take(peer, p);
+	else if (peer->kind == ROLE_RELAY)
+		from_relay(peer, p);
+	else if (p->type == MESSAGE_ADMIN)
+		admin_take(peer, p);
+}
+
+static void
+drop_peer(struct peer *peer)
+{
+	LIST_REMOVE(peer, link);
+	channel_free(&peer->channel);
+	if (peer->fd >= 0)
+		close(peer->fd);
+	mem_free(peer);
+}
+
+static void
+on_lost(struct channel *c, void *arg)
+{
+	struct peer *peer = arg;
+	struct queue *q = peer->queue;
+
+	(void)c;
+	if (peer->kind == ROLE_SUBMISSION)
+		intake_peer_lost(peer);
+	if (peer->kind == ROLE_CONTROL)
+		admin_peer_lost(peer);
+	if (peer == q->relay) {
+		q->relay = NULL;
+		jobs_relay_lost(q);
+	}
+	drop_peer(peer);
+	queue_check_stopped(q);
+}
+
+static bool
+is_welcome(enum role_kind kind)
+{
+	return kind == ROLE_SUBMISSION || kind == ROLE_RELAY || kind == ROLE_CONTROL;
+}
+
+static void
+attach(struct peer *peer)
+{
+	struct queue *q = peer->queue;
+
+	if (peer->kind == ROLE_RELAY && q->relay) {
+		/* the new one came before the end of the old one was seen */
+		channel_end(&q->relay->channel);
+		on_lost(NULL, q->relay);
+	}
+	peer->channel = channel_new(q->role->base, peer->fd, on_packet, on_lost, peer);
+	peer->fd = -1;
+	if (peer->kind == ROLE_RELAY)
+		q->relay = peer;
+}
+
+void
+peers_take(struct queue *q, enum role_kind kind, unsigned index, int fd)
+{
+	struct peer *peer;
+
+	if (!is_welcome(kind) || fd < 0) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	peer = MEM_NEW(struct peer);
+	*peer = (struct peer){.queue = q, .kind = kind, .index = index, .fd = fd};
+	LIST_INSERT_HEAD(&q->peers, peer, link);
+	if (q->spool)
+		attach(peer);
+}
+
+void
+peers_attach(struct queue *q)
+{
+	struct peer *peer;
+
+	LIST_FOREACH(peer, &q->peers, link)
+		attach(peer);
+}
+
+void
+peers_clear(struct queue *q)
+{
+	struct peer *peer;
+
+	while ((peer = LIST_FIRST(&q->peers)))
+		drop_peer(peer);
+}
