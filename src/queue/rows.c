@@ -72,6 +72,9 @@ add_reply(struct queue *q, const struct entry *e, uint32_t number, const struct 
 		add_status(out, &d.status);
 	else
 		add_text(out, "reply", "");
+	/* not tried itself: another message found its site away */
+	if (!is_known && info->status)
+		d.reason = STR("site_away");
 	message_values_add(out, "reason", d.reason);
 	message_values_add(out, "site", info->site);
 	if (d.host.n)
