@@ -146,7 +146,8 @@ def malformed_auth():
     cases += [base64.b64encode(b"\0" + name + b"\0x") for name in (b"*)(uid=*", b"' OR '1'='1", b"../../etc/passwd")]
     for case in cases:
         code = raw_auth(b"AUTH PLAIN " + case + b"\r\n")
-        assert code in (0, 421, 454, 500, 501, 535), (case[:60], code)
+        # nothing at all behind the mechanism is a request for the challenge
+        assert code in (0, 421, 454, 500, 501, 535) or (not case and code == 334), (case[:60], code)
     for size in (100_000, 2_000_000):
         assert raw_auth(b"AUTH PLAIN " + b"A" * size + b"\r\n") in (0, 421, 500, 501), size
 

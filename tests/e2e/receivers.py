@@ -54,8 +54,9 @@ maillog_file_prefixes = {directory}
                 ("pickup", "n", 60, 1, "pickup"), ("cleanup", "n", "-", 0, "cleanup"), ("qmgr", "n", 300, 1, "qmgr"),
                 ("tlsmgr", "-", "1000?", 1, "tlsmgr"), ("rewrite", "-", "-", "-", "trivial-rewrite"),
                 ("bounce", "-", "-", 0, "bounce"), ("defer", "-", "-", 0, "bounce"), ("proxymap", "-", "-", "-", "proxymap"),
-                ("error", "-", "-", "-", "error"), ("virtual", "-", "-", "-", "virtual"), ("anvil", "-", "-", 1, "anvil"),
-                ("postlog", "n", "-", 1, "postlogd"))).replace("postlog unix n", "postlog unix-dgram n"))
+                ("error", "-", "-", "-", "error"), ("anvil", "-", "-", 1, "anvil"),
+                ("postlog", "n", "-", 1, "postlogd"))).replace("postlog unix n", "postlog unix-dgram n") +
+                "virtual unix - n n - - virtual\n")
     shutil.copy(f"{servers.ROOT}/root/etc/postfix/postfix-files", f"{directory}/etc/")
     with open(f"{directory}/etc/dynamicmaps.cf", "w", encoding="ascii"):
         pass

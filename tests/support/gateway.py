@@ -196,7 +196,7 @@ class Gateway:
     def stop(self):
         if self.process is None or self.process.poll() is not None:
             return
-        self.process.terminate()
+        os.kill(self.main_pid(), signal.SIGTERM)
         try:
             self.process.wait(60)
         except subprocess.TimeoutExpired:
@@ -228,6 +228,12 @@ class Gateway:
         found = re.compile(pattern, re.M)
         return wait_for(f"log line {pattern!r}", seconds,
                         lambda: os.path.exists(self.log_file) and found.search(self.log()))
+
+    def main_pid(self):
+        """sallyportd's own, below a wrapper too."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as f:
+            children = f.read().split()
+        return int(children[0]) if os.environ.get("SALLYPORTD_WRAPPER") and children else self.process.pid
 
     def processes(self):
         """pid -> (role, index) of the running roles."""
