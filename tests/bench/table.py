@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 import statistics
 import sys
 
@@ -13,7 +14,7 @@ def load(directory):
         with open(path, encoding="utf-8") as f:
             for line in f:
                 try:
-                    run = json.loads(line)
+                    run = json.loads(re.sub(r":(-?)\.", r":\g<1>0.", line))  # bc writes .5
                 except ValueError:
                     continue
                 runs.setdefault((run["test"], run["variant"]), {}).setdefault(run["peer"], []).append(run)
