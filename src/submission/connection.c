@@ -120,7 +120,9 @@ void
 connection_run(struct connection *c, enum session_step step)
 {
 	step = take_input(c, step);
-	send_replies(c);
+	/* what is asked of others ends in a reply, with which the former ones can leave */
+	if (step != SESSION_WAIT || !c->asked)
+		send_replies(c);
 	if (step == SESSION_CLOSE) {
 		stream_finish(c->stream, LINGER_MS);
 		end_session(c, session_reason(c->session));

@@ -199,7 +199,8 @@ refused(void *arg, const struct session_refusal *r)
 	log_num(&l, "code", r->status->code);
 	log_str(&l, "dsn", str_of(status_enhanced(r->status, enhanced)));
 	log_str(&l, "ip", str_of(c->client));
-	log_user(&l, "user", r->user);
+	if (r->user.n > 0)
+		log_user(&l, "user", r->user);
 	if (r->sender.n > 0)
 		log_addr(&l, "from", r->sender);
 	if (r->what)

@@ -1,0 +1,362 @@
+/*
+ * Any bytes of a client and any answers of the services.  The first byte chooses how the session
+ * begins, the second how the input is cut, the third seeds the answers.  Replies stay well formed,
+ * one service is asked at a time, what was reserved is committed or given back, and "Queued" is said as
+ * often as the queue agreed to a whole message.
+ */
+#include <stdlib.h>
+
+#include "mail/envelope.h"
+#include "submission/session.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { MODE_PLAIN = 1, MODE_STARTTLS = 2, MODE_STOP = 4, MODE_EXPIRE = 8, MODE_GONE = 16 };
+enum owed { NOTHING, AUTH, RESERVE, FILE_OPEN, COMMIT };
+
+struct world {
+	struct session *session;
+	enum session_step step;
+	uint32_t random;
+	enum owed owed;
+	uint32_t open;       /* transaction that the queue counts for; 0: none */
+	unsigned reserved;   /* recipients agreed to in it */
+	unsigned agreed, queued;
+	bool is_secure, wants_tls;
+	uint64_t file_bytes;
+	int64_t now_ms, deadline_ms;
+	struct buf in, said;
+};
+
+static void
+check(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static unsigned
+draw(struct world *w, unsigned below)
+{
+	w->random = w->random * 1664525u + 1013904223u;
+	return (w->random >> 16) % below;
+}
+
+/* ---- services ---- */
+
+static bool
+ask(struct world *w, enum owed owed)
+{
+	check(w->owed == NOTHING);
+	if (draw(w, 16) == 0)
+		return false;
+	w->owed = owed;
+	return true;
+}
+
+static int64_t
+now_ms(void *arg)
+{
+	return ((struct world *)arg)->now_ms + 1700000000000;
+}
+
+static int64_t
+mono_ms(void *arg)
+{
+	return ((struct world *)arg)->now_ms;
+}
+
+static void
+deadline(void *arg, int64_t at_ms)
+{
+	struct world *w = arg;
+
+	check(at_ms > w->now_ms);
+	w->deadline_ms = at_ms;
+}
+
+static bool
+has_unseen(void *arg)
+{
+	return draw(arg, 4) == 0;
+}
+
+static bool
+start_tls(void *arg)
+{
+	struct world *w = arg;
+
+	check(!w->is_secure);
+	w->wants_tls = draw(w, 4) > 0;
+	return w->wants_tls;
+}
+
+static bool
+start_auth(void *arg, const struct message_auth_start *m)
+{
+	struct world *w = arg;
+
+	check(w->is_secure && m->mechanism.n > 0);
+	return ask(w, AUTH);
+}
+
+static bool
+step_auth(void *arg, const struct message_auth_step *m)
+{
+	(void)m;
+	return ask(arg, AUTH);
+}
+
+static void
+cancel_auth(void *arg, const struct message_auth_cancel *m)
+{
+	struct world *w = arg;
+
+	(void)m;
+	check(w->owed == NOTHING || w->owed == AUTH);
+	w->owed = NOTHING;
+}
+
+static bool
+reserve(void *arg, const struct message_reserve *m)
+{
+	struct world *w = arg;
+
+	check(m->user.n > 0 && m->number > 0 && (w->open == 0 || w->open == m->number));
+	if (!ask(w, RESERVE))
+		return false;
+	w->open = m->number;
+	return true;
+}
+
+static bool
+open_file(void *arg, const struct message_spool_file *m)
+{
+	struct world *w = arg;
+
+	check(m->number == w->open);
+	w->file_bytes = 0;
+	return ask(w, FILE_OPEN);
+}
+
+static bool
+write_file(void *arg, struct str bytes)
+{
+	struct world *w = arg;
+
+	w->file_bytes += bytes.n;
+	return draw(w, 16) > 0;
+}
+
+static bool
+commit(void *arg, const struct message_commit *m)
+{
+	struct world *w = arg;
+	struct arena arena;
+	struct envelope e;
+
+	arena_init(&arena, 4 << 20);
+	check(envelope_decode(m->envelope, &arena, &e));
+	check(e.recipient_count > 0 && e.recipient_count == w->reserved && e.id.number == w->open);
+	check(e.user.n > 0 && e.sender.n > 0 && e.header_bytes == m->header.n);
+	check(e.body_bytes == (m->in_file ? w->file_bytes : m->body.n));
+	arena_clear(&arena);
+	return ask(w, COMMIT);
+}
+
+static void
+release(void *arg, const struct message_release *m)
+{
+	struct world *w = arg;
+
+	check(m->number == w->open && w->owed != COMMIT);
+	w->open = w->reserved = 0;
+	w->owed = NOTHING;
+}
+
+static void
+refused(void *arg, const struct session_refusal *r)
+{
+	(void)arg;
+	check(r->stage && r->reason && r->status->code >= 400);
+}
+
+static const struct session_services services = {
+	.now_ms = now_ms,
+	.mono_ms = mono_ms,
+	.deadline = deadline,
+	.has_unseen = has_unseen,
+	.start_tls = start_tls,
+	.start_auth = start_auth,
+	.step_auth = step_auth,
+	.cancel_auth = cancel_auth,
+	.reserve = reserve,
+	.open_file = open_file,
+	.commit = commit,
+	.release = release,
+	.write_file = write_file,
+	.refused = refused,
+};
+
+/* ---- what is said ---- */
+
+static void
+check_line(struct world *w, struct str line)
+{
+	check(line.n >= 4 && line.p[line.n - 1] == '\r');
+	for (size_t i = 0; i < 3; i++)
+		check(char_is_digit(line.p[i]));
+	check(line.p[3] == ' ' || line.p[3] == '-');
+	for (size_t i = 0; i + 1 < line.n; i++)
+		check((unsigned char)line.p[i] >= ' ' && line.p[i] != 0x7f);
+	w->queued += str_starts(line, STR("250 2.0.0 Queued"));
+}
+
+static void
+hear(struct world *w, enum session_step step)
+{
+	struct str rest = buf_str(session_out(w->session)), line;
+
+	check(buf_ok(session_out(w->session)));
+	while (rest.n > 0) {
+		check(str_has(rest, '\n'));
+		check(str_split(&rest, '\n', &line));
+		check_line(w, line);
+	}
+	buf_clear(session_out(w->session));
+	w->step = step;
+	check(w->queued == w->agreed);
+}
+
+/* ---- what is answered ---- */
+
+static void
+answer_auth(struct world *w)
+{
+	static const uint8_t outcomes[] = {
+	    AUTH_CONTINUE, AUTH_OK, AUTH_OK, AUTH_FAIL, AUTH_TEMPFAIL, AUTH_MALFORMED};
+	struct message_auth_answer a = {.outcome = outcomes[draw(w, 6)], .user = STR("alice@example.com"),
+	    .challenge = STR("challenge")};
+
+	a.status = status_make(a.outcome == AUTH_TEMPFAIL ? 454 : 535, NULL, "no");
+	hear(w, session_auth_answer(w->session, draw(w, 16) ? &a : NULL));
+}
+
+static void
+answer_queue(struct world *w, enum owed owed)
+{
+	struct status yes = status_make(250, "2.0.0", "Ok"), no = status_make(452, "4.3.1", "Full");
+	bool is_yes = draw(w, 8) > 0;
+
+	w->reserved += owed == RESERVE && is_yes;
+	if (owed == COMMIT && is_yes) {
+		w->agreed++;
+		w->open = w->reserved = 0;
+	}
+	hear(w, session_verdict(w->session, is_yes ? &yes : draw(w, 2) ? &no : NULL));
+}
+
+static void
+answer(struct world *w)
+{
+	enum owed owed = w->owed;
+
+	w->owed = NOTHING;
+	if (w->wants_tls) {
+		w->wants_tls = false;
+		w->is_secure = true;
+		hear(w, session_secured(w->session, "TLS1.3", STR_NULL));
+	} else if (owed == AUTH) {
+		answer_auth(w);
+	} else {
+		check(owed != NOTHING);
+		answer_queue(w, owed);
+	}
+}
+
+static void
+go_on(struct world *w)
+{
+	size_t used = 1;
+
+	while (w->step == SESSION_WAIT || (w->step == SESSION_NEXT && used > 0)) {
+		if (w->step == SESSION_WAIT) {
+			answer(w);
+			used = 1;
+			continue;
+		}
+		hear(w, session_take(w->session, buf_str(&w->in), &used));
+		check(used <= w->in.n);
+		buf_drop(&w->in, used);
+	}
+}
+
+static void
+feed(struct world *w, struct str bytes, size_t piece)
+{
+	while (bytes.n > 0 && w->step != SESSION_CLOSE) {
+		buf_adds(&w->in, str_upto(bytes, piece));
+		bytes = str_from(bytes, piece);
+		w->now_ms += 10;
+		go_on(w);
+	}
+}
+
+/* ---- one run ---- */
+
+static void
+begin(struct world *w, uint8_t mode, struct conf *conf)
+{
+	bool is_plain = mode & (MODE_PLAIN | MODE_STARTTLS);
+	struct session_setup setup = {.services = &services, .arg = w, .conf = conf, .id = 12345,
+	    .client = "203.0.113.7", .port = 465, .is_implicit_tls = !is_plain, .may_tls = true};
+
+	w->session = session_new(&setup);
+	w->step = SESSION_NEXT;
+	w->wants_tls = !is_plain;
+	hear(w, session_begin(w->session));
+	if (mode & MODE_STARTTLS)
+		feed(w, STR("EHLO x\r\nSTARTTLS\r\n"), SIZE_MAX);
+	if (mode & MODE_PLAIN)
+		return;
+	feed(w, STR("EHLO x\r\n"), SIZE_MAX);
+	for (unsigned i = 0; i < 4 && session_user(w->session).n == 0; i++)
+		feed(w, STR("AUTH PLAIN AGEAYg==\r\n"), SIZE_MAX);
+}
+
+static void
+end(struct world *w, uint8_t mode)
+{
+	if (w->step != SESSION_CLOSE && (mode & MODE_STOP))
+		hear(w, session_stop(w->session));
+	if (w->step != SESSION_CLOSE && (mode & MODE_GONE))
+		hear(w, session_user_gone(w->session));
+	if (w->step != SESSION_CLOSE && (mode & MODE_EXPIRE))
+		hear(w, session_expired(w->session));
+	session_free(&w->session);
+	check(w->open == 0 || w->owed == COMMIT);
+	buf_clear(&w->in);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct world w = {.now_ms = 1000};
+	struct conf_report report;
+	struct conf *conf;
+
+	if (size < 3)
+		return 0;
+	conf_report_init(&report);
+	conf = conf_read_text(STR("hostname = \"mail.example.com\"; domains = ( { name = \"example.com\"; } );"
+	    " limits: { message_size = \"200000B\"; recipients_per_message = 20; };"), &report);
+	conf_report_clear(&report);
+	check(conf);
+	w.random = data[2];
+	buf_init(&w.in, 2 << 20);
+	begin(&w, data[0], conf);
+	feed(&w, str_make((const char *)data + 3, size - 3), data[1] ? data[1] : SIZE_MAX);
+	end(&w, data[0]);
+	conf_drop(&conf);
+	return 0;
+}

@@ -1,0 +1,373 @@
+/*
+ * rig: see the header.
+ */
+#include "unit/submission/rig.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <gnutls/crypto.h>
+#include <gnutls/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "keys/keys.h"
+#include "mail/envelope.h"
+#include "submission/clients.h"
+#include "submission/submission.h"
+
+enum { PACKET_MAX = MESSAGE_BYTES_MAX + 8, HEAD = 5, PATIENCE_MS = 30000 };
+
+/* ---- packets by hand ---- */
+
+static void
+packet(int to, uint32_t call, enum message_type type, const void *m, int fd)
+{
+	char control[CMSG_SPACE(sizeof fd)] = {0};
+	uint8_t is_answer = call > 0;
+	struct buf out;
+	struct iovec v;
+	struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1};
+
+	buf_init(&out, PACKET_MAX);
+	buf_add(&out, &call, 4);
+	buf_add(&out, &is_answer, 1);
+	cr_assert(message_encode(type, m, &out));
+	v = (struct iovec){out.p, out.n};
+	if (fd >= 0) {
+		struct cmsghdr *c = (struct cmsghdr *)control;
+
+		h.msg_control = control;
+		h.msg_controllen = sizeof control;
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	}
+	(void)!sendmsg(to, &h, MSG_NOSIGNAL);
+	buf_clear(&out);
+}
+
+static void
+pair(int ends[2])
+{
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+}
+
+/* ---- services ---- */
+
+static void
+keep_commit(struct rig *r, const struct message_commit *m, int file)
+{
+	struct arena arena;
+	struct envelope e;
+
+	arena_init(&arena, 4 << 20);
+	cr_assert(envelope_decode(m->envelope, &arena, &e));
+	snprintf(r->envelope_sender, sizeof r->envelope_sender, "%.*s", STR_ARG(e.sender));
+	snprintf(r->header, sizeof r->header, "%.*s", STR_ARG(m->header));
+	r->in_file = m->in_file;
+	r->body_bytes = m->in_file ? (size_t)lseek(file, 0, SEEK_END) : m->body.n;
+	cr_assert_eq(e.body_bytes, r->body_bytes);
+	snprintf(r->body, sizeof r->body, "%.*s", (int)(m->body.n < 200 ? m->body.n : 200), m->body.p);
+	arena_clear(&arena);
+}
+
+static void
+answer(struct service *s, uint32_t call, enum message_type type, union message *m, int *file)
+{
+	struct message_auth_answer yes = {.outcome = AUTH_OK, .user = STR("alice@example.com")};
+	struct message_verdict fine = {status_make(250, "2.0.0", "Ok")};
+	struct rig *r = s->rig;
+
+	yes.status = status_make(235, "2.7.0", "Ok");
+	r->cancelled += type == MESSAGE_AUTH_CANCEL;
+	r->released += type == MESSAGE_RELEASE;
+	r->asked += call > 0;
+	if (call == 0 || r->is_silent)
+		return;
+	if (type == MESSAGE_AUTH_START && !m->auth_start.has_initial)
+		yes = (struct message_auth_answer){.outcome = AUTH_CONTINUE, .challenge = STR("Username:")};
+	if (type == MESSAGE_AUTH_START || type == MESSAGE_AUTH_STEP) {
+		packet(s->fd, call, MESSAGE_AUTH_ANSWER, &yes, -1);
+		return;
+	}
+	r->reserved += type == MESSAGE_RESERVE;
+	if (type == MESSAGE_SPOOL_FILE)
+		*file = memfd_create("body", MFD_CLOEXEC);
+	if (type == MESSAGE_COMMIT) {
+		keep_commit(r, &m->commit, *file);
+		r->committed++;
+	}
+	packet(s->fd, call, MESSAGE_VERDICT, &fine, type == MESSAGE_SPOOL_FILE ? *file : -1);
+}
+
+static void *
+serve(void *arg)
+{
+	struct service *s = arg;
+	char *in = malloc(PACKET_MAX);
+	int file = -1;
+	ssize_t n;
+
+	while ((n = recv(s->fd, in, PACKET_MAX, 0)) >= HEAD) {
+		enum message_type type;
+		union message m;
+		uint32_t call;
+
+		memcpy(&call, in, 4);
+		cr_assert(message_decode(str_make(in + HEAD, (size_t)n - HEAD), &type, &m));
+		answer(s, call, type, &m, &file);
+	}
+	close(s->fd);
+	free(in);
+	return NULL;
+}
+
+void
+rig_replace(struct rig *r, enum role_kind kind)
+{
+	struct message_peer m = {.role = (uint8_t)kind};
+	struct service *s = &r->services[r->service_count++];
+	int ends[2];
+
+	cr_assert_leq(r->service_count, RIG_SERVICES);
+	pair(ends);
+	*s = (struct service){.rig = r, .fd = ends[1]};
+	if (kind == ROLE_AUTH)
+		r->auth_fd = ends[1];
+	cr_assert_eq(pthread_create(&s->thread, NULL, serve, s), 0);
+	packet(r->main_fd, 0, MESSAGE_PEER, &m, ends[0]);
+	close(ends[0]);
+}
+
+void
+rig_lose_auth(struct rig *r)
+{
+	shutdown(r->auth_fd, SHUT_RDWR);
+}
+
+void
+rig_user_gone(struct rig *r, const char *user)
+{
+	struct message_auth_user_gone m = {str_of(user)};
+
+	packet(r->auth_fd, 0, MESSAGE_AUTH_USER_GONE, &m, -1);
+}
+
+/* ---- as main ---- */
+
+static void *
+run_submission(void *arg)
+{
+	role_run(&submission_role, ROLE_SUBMISSION, 0, *(int *)arg, true);
+	return NULL;
+}
+
+static void *
+run_keys(void *arg)
+{
+	role_run(&keys_role, ROLE_KEYS, 0, *(int *)arg, true);
+	return NULL;
+}
+
+static void
+send_config(int to, const char *extra, unsigned listeners)
+{
+	static const char *const listen[] = {"", "listen: ( { address = \"127.0.0.1\"; port = 465; tls = "
+	    "\"implicit\"; } );", "listen: ( { address = \"127.0.0.1\"; port = 465; tls = \"implicit\"; }, "
+	    "{ address = \"127.0.0.1\"; port = 587; tls = \"starttls\"; } );"};
+	int fd = memfd_create("config", MFD_CLOEXEC);
+	struct message_config m = {1};
+
+	dprintf(fd, "hostname = \"mail.example.com\";\ndomains = ( { name = \"example.com\"; } );\n"
+	    "tls: { certificate = \"/c.pem\"; private_key = \"/k.pem\"; };\n%s\n%s\n", listen[listeners], extra);
+	packet(to, 0, MESSAGE_CONFIG, &m, fd);
+	close(fd);
+}
+
+static void
+send_file(int to, enum role_grant kind, const gnutls_datum_t *pem)
+{
+	struct message_grant m = {.kind = (uint8_t)kind, .name = STR("test.pem")};
+	int fd = memfd_create("pem", MFD_CLOEXEC);
+
+	cr_assert_eq(write(fd, pem->data, pem->size), (ssize_t)pem->size);
+	lseek(fd, 0, SEEK_SET);
+	packet(to, 0, MESSAGE_GRANT, &m, fd);
+	close(fd);
+}
+
+void
+rig_listen(struct rig *r, unsigned index)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct message_grant m = {.kind = GRANT_LISTENER, .index = (uint8_t)index, .name = STR("127.0.0.1")};
+	socklen_t size = sizeof at;
+	int before = r->listeners[index];
+
+	r->listeners[index] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	cr_assert_eq(bind(r->listeners[index], (struct sockaddr *)&at, sizeof at), 0);
+	cr_assert_eq(listen(r->listeners[index], 64), 0);
+	getsockname(r->listeners[index], (struct sockaddr *)&at, &size);
+	r->ports[index] = ntohs(at.sin_port);
+	packet(r->main_fd, 0, MESSAGE_GRANT, &m, r->listeners[index]);
+	if (before >= 0)
+		close(before);
+}
+
+void
+rig_reload(struct rig *r, const char *extra, unsigned count)
+{
+	send_config(r->main_fd, extra, count);
+	for (unsigned i = count; i < RIG_LISTENERS; i++) {
+		close(r->listeners[i]);
+		r->listeners[i] = -1;
+	}
+}
+
+static void
+make_certificate(struct rig *r)
+{
+	gnutls_x509_privkey_t key;
+	gnutls_x509_crt_t crt;
+	unsigned char serial[4];
+
+	gnutls_rnd(GNUTLS_RND_NONCE, serial, sizeof serial);
+	serial[0] &= 0x7f;
+	gnutls_x509_privkey_init(&key);
+	cr_assert_eq(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
+	    GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0), 0);
+	gnutls_x509_crt_init(&crt);
+	gnutls_x509_crt_set_version(crt, 3);
+	gnutls_x509_crt_set_key(crt, key);
+	gnutls_x509_crt_set_serial(crt, serial, sizeof serial);
+	gnutls_x509_crt_set_dn(crt, "CN=mail.example.com", NULL);
+	gnutls_x509_crt_set_activation_time(crt, time(NULL) - 86400);
+	gnutls_x509_crt_set_expiration_time(crt, time(NULL) + 86400);
+	cr_assert_eq(gnutls_x509_crt_sign2(crt, crt, key, GNUTLS_DIG_SHA256, 0), 0);
+	gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &r->certificate);
+	gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &r->key);
+	gnutls_x509_crt_deinit(crt);
+	gnutls_x509_privkey_deinit(key);
+}
+
+void
+rig_renew_certificate(struct rig *r)
+{
+	gnutls_free(r->certificate.data);
+	gnutls_free(r->key.data);
+	make_certificate(r);
+	send_file(r->keys_fd, GRANT_PRIVATE_KEY, &r->key);
+	send_file(r->main_fd, GRANT_CERTIFICATE, &r->certificate);
+}
+
+static void
+introduce(struct rig *r)
+{
+	struct message_peer to_keys = {.role = ROLE_KEYS}, to_submission = {.role = ROLE_SUBMISSION};
+	int ends[2];
+
+	pair(ends);
+	packet(r->keys_fd, 0, MESSAGE_PEER, &to_submission, ends[0]);
+	packet(r->main_fd, 0, MESSAGE_PEER, &to_keys, ends[1]);
+	close(ends[0]);
+	close(ends[1]);
+	rig_replace(r, ROLE_AUTH);
+	rig_replace(r, ROLE_QUEUE);
+}
+
+static void
+grant_rest(struct rig *r)
+{
+	struct message_grant ticket = {.kind = GRANT_TICKET_KEY, .name = STR(
+	    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")};
+	struct message_grant clients = {.kind = GRANT_CLIENTS};
+	int fd = memfd_create("clients", MFD_CLOEXEC);
+
+	cr_assert_eq(ftruncate(fd, (off_t)clients_bytes()), 0);
+	packet(r->main_fd, 0, MESSAGE_GRANT, &ticket, -1);
+	packet(r->main_fd, 0, MESSAGE_GRANT, &clients, fd);
+	close(fd);
+}
+
+static void
+start_role(int fd)
+{
+	struct message_start m = {.node = 1, .slot = 1};
+	char in[4096];
+	enum message_type type = MESSAGE_NONE;
+	union message got;
+	ssize_t n;
+
+	packet(fd, 0, MESSAGE_START, &m, -1);
+	while (type != MESSAGE_READY && (n = recv(fd, in, sizeof in, 0)) >= HEAD)
+		cr_assert(message_decode(str_make(in + HEAD, (size_t)n - HEAD), &type, &got));
+	cr_assert_eq(type, MESSAGE_READY);
+}
+
+void
+rig_begin(struct rig *r, const char *extra)
+{
+	static int role_ends[2];
+	int ends[2];
+
+	memset(r, 0, sizeof *r);
+	r->listeners[0] = r->listeners[1] = -1;
+	make_certificate(r);
+	pair(ends);
+	r->keys_fd = ends[0];
+	role_ends[0] = ends[1];
+	pair(ends);
+	r->main_fd = ends[0];
+	role_ends[1] = ends[1];
+	cr_assert_eq(pthread_create(&r->keys, NULL, run_keys, &role_ends[0]), 0);
+	cr_assert_eq(pthread_create(&r->submission, NULL, run_submission, &role_ends[1]), 0);
+	send_config(r->keys_fd, "", RIG_LISTENERS);
+	send_file(r->keys_fd, GRANT_PRIVATE_KEY, &r->key);
+	send_config(r->main_fd, extra, RIG_LISTENERS);
+	send_file(r->main_fd, GRANT_CERTIFICATE, &r->certificate);
+	grant_rest(r);
+	for (unsigned i = 0; i < RIG_LISTENERS; i++)
+		rig_listen(r, i);
+	introduce(r);
+	start_role(r->keys_fd);
+	start_role(r->main_fd);
+}
+
+void
+rig_stop(struct rig *r)
+{
+	struct message_stop m = {PATIENCE_MS};
+
+	packet(r->main_fd, 0, MESSAGE_STOP, &m, -1);
+}
+
+void
+rig_end(struct rig *r)
+{
+	shutdown(r->main_fd, SHUT_RDWR);
+	shutdown(r->keys_fd, SHUT_RDWR);
+	pthread_join(r->submission, NULL);
+	pthread_join(r->keys, NULL);
+	for (unsigned i = 0; i < r->service_count; i++)
+		pthread_join(r->services[i].thread, NULL);
+	close(r->main_fd);
+	close(r->keys_fd);
+	for (unsigned i = 0; i < RIG_LISTENERS; i++)
+		if (r->listeners[i] >= 0)
+			close(r->listeners[i]);
+	gnutls_free(r->certificate.data);
+	gnutls_free(r->key.data);
+}
+
+void
+rig_until(const _Atomic unsigned *count, unsigned n)
+{
+	for (int i = 0; i < PATIENCE_MS && *count < n; i++)
+		usleep(1000);
+	cr_assert_geq(*count, n, "waited for ever");
+}
