@@ -8,7 +8,14 @@
 
 #include "base/log.h"
 
-enum { PEM_MAX = 1 << 20, PIECE = 16384, SOON_MS = 50, AGAIN_MS = 1000, TRIES_MAX = 30, NAME_BYTES_MAX = 4096 };
+enum {
+	PEM_MAX = 1 << 20,
+	PIECE = 16384,
+	SOON_MS = 50,
+	AGAIN_MS = 1000,
+	TRIES_MAX = 30,
+	NAME_BYTES_MAX = 4096
+};
 
 static bool
 read_all(int fd, struct buf *out)
@@ -93,7 +100,8 @@ certificates_use(struct gate *g)
 
 	if (count > 0)
 		tls = tls_server_new(&(struct tls_options){all, count, is_only_1_3(g->role->conf),
-		                         g->ticket_key, signer_hooks(g->signer)}, why);
+		                         g->ticket_key, signer_hooks(g->signer)},
+		    why);
 	if (tls) {
 		if (g->tls_failures > 0)
 			log_info("certificates are in use");

@@ -1,6 +1,6 @@
 /*
- * certificates: what main granted, and the TLS server made of it.  A new set is used only when it can
- * be used; until then the former one stays.
+ * certificates: what main granted, and the TLS server made of it.  A new set is used only when it
+ * can be used; until then the former one stays.
  */
 #ifndef SUBMISSION_CERTIFICATES_H
 #define SUBMISSION_CERTIFICATES_H
@@ -9,7 +9,8 @@
 
 /* Reads the file and closes it; index: of conf->tls. */
 void certificates_take(struct gate *g, unsigned index, struct str name, int fd);
-/* Builds the TLS server anew, soon and as often as it takes: keys may be later than certificates. */
+/* Builds the TLS server anew, soon and as often as it takes: keys may be later than certificates.
+ */
 void certificates_changed(struct gate *g);
 /* At once; logs why not. */
 void certificates_use(struct gate *g);

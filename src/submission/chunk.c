@@ -88,7 +88,8 @@ chunk_astray(struct session *s, struct str args)
 		return session_refuse(s, "data", "bdat", &status);
 	s->before = s->state;
 	s->content.chunk_left = bdat.size;
-	s->message_deadline_ms = s->services->mono_ms(s->arg) + s->conf->submission.message_timeout_ms;
+	s->message_deadline_ms =
+	    s->services->mono_ms(s->arg) + s->conf->submission.message_timeout_ms;
 	session_enter(s, STATE_ASTRAY);
 	return bdat.size == 0 ? astray_end(s) : SESSION_NEXT;
 }

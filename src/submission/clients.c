@@ -1,6 +1,6 @@
 /*
- * clients: a counting sketch in shared memory.  A cell holds one counter per process side by side, so
- * that a sum is two cache lines; each counter has one writer, its process, hence no lock.
+ * clients: a counting sketch in shared memory.  A cell holds one counter per process side by side,
+ * so that a sum is two cache lines; each counter has one writer, its process, hence no lock.
  */
 #include "submission/clients.h"
 
@@ -92,7 +92,8 @@ clients_wipe(int fd, unsigned region)
 		return;
 	for (size_t row = 0; row < CLIENTS_ROWS; row++)
 		for (size_t column = 0; column < CLIENTS_COLUMNS; column++)
-			atomic_store_explicit(&t->cells[row][column][region], 0, memory_order_relaxed);
+			atomic_store_explicit(
+			    &t->cells[row][column][region], 0, memory_order_relaxed);
 	munmap(t, sizeof *t);
 }
 
@@ -129,7 +130,8 @@ add(struct clients *c, struct str network, int by)
 	}
 }
 
-/* Counted first and looked at then: two processes at the limit may both refuse, never both accept. */
+/* Counted first and looked at then: two processes at the limit may both refuse, never both accept.
+ */
 bool
 clients_enter(struct clients *c, struct str network, unsigned limit)
 {

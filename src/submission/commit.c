@@ -16,10 +16,10 @@ enum { HEADER_OUT_MAX = HEADER_BYTES_MAX + 8192 };
 struct draft {
 	struct session *s;
 	struct header header;
-	struct str block;    /* header as it came */
-	struct str body;     /* what is in memory of it */
-	struct str from;     /* first From address */
-	struct buf out;      /* header as it goes */
+	struct str block; /* header as it came */
+	struct str body;  /* what is in memory of it */
+	struct str from;  /* first From address */
+	struct buf out;   /* header as it goes */
 	char id[ID_NUMBER_TEXT_BYTES];
 };
 
@@ -214,7 +214,8 @@ finish_check(struct session *s)
 {
 	struct content *c = &s->content;
 	struct status bare = status_make(550, "5.6.11", "Bare CR or LF in message");
-	struct status storage = status_make(452, "4.3.1", "Message cannot be stored now, try again later");
+	struct status storage =
+	    status_make(452, "4.3.1", "Message cannot be stored now, try again later");
 
 	if (c->is_chunked && !c->fault && dot_check_end(&c->check))
 		content_fail(s, "bare_line_end", &bare);

@@ -6,8 +6,8 @@
 
 #include "submission/state.h"
 
-/* The content is complete, or a fault was found in it: refuses it, or asks the queue.  The transaction is
- * over either way. */
+/* The content is complete, or a fault was found in it: refuses it, or asks the queue.  The
+ * transaction is over either way. */
 enum session_step commit_begin(struct session *s);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * connection: runs a session on a stream.  Replies of one pipelined group leave in one write; a client
- * that does not read its replies is not listened to.
+ * connection: runs a session on a stream.  Replies of one pipelined group leave in one write; a
+ * client that does not read its replies is not listened to.
  */
 #include "submission/connection.h"
 
@@ -15,8 +15,8 @@
 
 enum {
 	LINGER_MS = 3000,
-	REPLIES_MAX = 16 << 10,  /* collected before they are sent */
-	UNREAD_MAX = 128 << 10,  /* replies waiting for the client to read */
+	REPLIES_MAX = 16 << 10, /* collected before they are sent */
+	UNREAD_MAX = 128 << 10, /* replies waiting for the client to read */
 };
 
 /* ---- the end ---- */
@@ -156,8 +156,9 @@ on_secured(struct stream *s, void *arg)
 	bool has_binding = stream_tls_exporter(s, binding);
 
 	if (c->session)
-		connection_run(c, session_secured(c->session, stream_tls_version(s),
-		    str_make((const char *)binding, has_binding ? sizeof binding : 0)));
+		connection_run(
+		    c, session_secured(c->session, stream_tls_version(s),
+		           str_make((const char *)binding, has_binding ? sizeof binding : 0)));
 }
 
 static void
@@ -227,7 +228,8 @@ connection_new(struct gate *g, int fd, const struct conf_listen *listen, struct 
 	c->file_fd = -1;
 	c->began_ms = clock_mono_ms();
 	c->id = setup.id = id_next(&g->role->ids);
-	c->network_bytes = (uint8_t)(network.n < CONNECTION_NETWORK_MAX ? network.n : CONNECTION_NETWORK_MAX);
+	c->network_bytes =
+	    (uint8_t)(network.n < CONNECTION_NETWORK_MAX ? network.n : CONNECTION_NETWORK_MAX);
 	memcpy(c->network, network.p, c->network_bytes);
 	c->stream = stream_new(g->base, fd, &events, c);
 	stream_peer(c->stream, c->client, &(uint16_t){0});

@@ -1,6 +1,6 @@
 /*
- * connection: one client: its stream, its session, the one call that is open for it, and the file of
- * the message that is too large for a packet.
+ * connection: one client: its stream, its session, the one call that is open for it, and the file
+ * of the message that is too large for a packet.
  */
 #ifndef SUBMISSION_CONNECTION_H
 #define SUBMISSION_CONNECTION_H
@@ -18,9 +18,9 @@ struct connection {
 	struct session *session; /* NULL: only the last words are being sent */
 	struct channel *asked;   /* where the open call is, NULL: none */
 	uint32_t call;
-	int file_fd;             /* of the spool; -1: none */
+	int file_fd; /* of the spool; -1: none */
 	bool wants_tls;
-	bool is_waiting;         /* for an answer: nothing is taken meanwhile */
+	bool is_waiting; /* for an answer: nothing is taken meanwhile */
 	uint8_t network_bytes;
 	char network[CONNECTION_NETWORK_MAX];
 	char client[INET6_ADDRSTRLEN_];

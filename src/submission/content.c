@@ -1,7 +1,8 @@
 /*
  * content: the message itself.  Header and body stand in one buffer up to the size of one packet;
  * what is larger goes on in a file that the queue opened.  A fault found on the way is kept for the
- * end of the data, so that the talk stays in step (RFC 5321 section 4.5.2, and every smuggling attack).
+ * end of the data, so that the talk stays in step (RFC 5321 section 4.5.2, and every smuggling
+ * attack).
  */
 #include "submission/content.h"
 
@@ -29,7 +30,8 @@ content_begin(struct session *s, bool is_chunked)
 {
 	content_clear(s);
 	s->content.is_chunked = is_chunked;
-	s->message_deadline_ms = s->services->mono_ms(s->arg) + s->conf->submission.message_timeout_ms;
+	s->message_deadline_ms =
+	    s->services->mono_ms(s->arg) + s->conf->submission.message_timeout_ms;
 }
 
 void
@@ -89,8 +91,8 @@ static void
 find_body(struct session *s)
 {
 	struct content *c = &s->content;
-	struct status status = status_make(552, "5.3.4", "Header is larger than %u bytes",
-	    (unsigned)HEADER_BYTES_MAX);
+	struct status status =
+	    status_make(552, "5.3.4", "Header is larger than %u bytes", (unsigned)HEADER_BYTES_MAX);
 	const char *from, *found;
 
 	if (c->body_at > 0 || c->bytes.n < 2)
@@ -141,7 +143,8 @@ static void
 write_out(struct session *s)
 {
 	struct content *c = &s->content;
-	struct status status = status_make(452, "4.3.1", "Message cannot be stored now, try again later");
+	struct status status =
+	    status_make(452, "4.3.1", "Message cannot be stored now, try again later");
 
 	if (!s->services->write_file(s->arg, buf_str(&c->bytes))) {
 		content_fail(s, "storage", &status);

@@ -1,6 +1,6 @@
 /*
- * content: DATA, and what happens to content however it came: kept in memory up to one packet, beyond in
- * a file of the queue; checked, repaired, committed.
+ * content: DATA, and what happens to content however it came: kept in memory up to one packet,
+ * beyond in a file of the queue; checked, repaired, committed.
  */
 #ifndef SUBMISSION_CONTENT_H
 #define SUBMISSION_CONTENT_H
@@ -12,7 +12,8 @@ read_fn content_read;
 void content_begin(struct session *s, bool is_chunked);
 /* How many more bytes may be taken in one go; 0: no bound (nothing is kept). */
 size_t content_room(const struct session *s);
-/* Bytes were added to the buffer since it held `before`, or a piece ended: goes on as far as possible. */
+/* Bytes were added to the buffer since it held `before`, or a piece ended: goes on as far as
+ * possible. */
 enum session_step content_go_on(struct session *s, size_t before);
 /* From now on nothing is kept. */
 void content_fail(struct session *s, const char *reason, const struct status *status);

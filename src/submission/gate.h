@@ -18,8 +18,8 @@ struct connection;
 
 struct listener {
 	struct gate *gate;
-	unsigned index;     /* of conf->listen */
-	int fd;             /* -1: none */
+	unsigned index; /* of conf->listen */
+	int fd;         /* -1: none */
 	struct event *event;
 };
 
@@ -33,20 +33,20 @@ struct gate {
 	struct event_base *base;
 	struct channel *auth, *queue; /* NULL: not there now */
 	struct signer *signer;
-	struct tls_server *tls;       /* NULL: no certificate can be used */
-	struct event *tls_timer;      /* builds tls anew */
-	unsigned tls_failures;        /* in a row */
+	struct tls_server *tls;  /* NULL: no certificate can be used */
+	struct event *tls_timer; /* builds tls anew */
+	unsigned tls_failures;   /* in a row */
 	unsigned char ticket_key[TLS_TICKET_KEY_BYTES];
 	struct certificate certificates[GATE_CERTIFICATES];
 	struct listener listeners[GATE_LISTENERS];
-	struct event *accept_timer;   /* accepting pauses until it fires */
-	int spare_fd;                 /* given up to tell a client that there are no descriptors left */
+	struct event *accept_timer; /* accepting pauses until it fires */
+	int spare_fd; /* given up to tell a client that there are no descriptors left */
 	int clients_fd;
 	struct clients *clients;
 	LIST_HEAD(, connection) connections;
 	size_t connection_count;
-	int64_t crowded_ms;           /* when a refused connection was logged last */
-	uint32_t crowded;             /* how many since */
+	int64_t crowded_ms; /* when a refused connection was logged last */
+	uint32_t crowded;   /* how many since */
 	struct event *stop_timer;
 };
 

@@ -1,6 +1,7 @@
 /*
- * hello: who we are and what we can do.  STARTTLS forgets everything that was said in the clear, and
- * bytes that came together with it end the session (RFC 3207 section 4.2, the "NO STARTTLS" attacks).
+ * hello: who we are and what we can do.  STARTTLS forgets everything that was said in the clear,
+ * and bytes that came together with it end the session (RFC 3207 section 4.2, the "NO STARTTLS"
+ * attacks).
  */
 #include "submission/hello.h"
 
@@ -31,7 +32,8 @@ take_name(struct session *s, struct str name)
 static enum session_step
 bad_name(struct session *s)
 {
-	struct status status = status_make(501, "5.5.4", "A domain or an address literal is needed");
+	struct status status =
+	    status_make(501, "5.5.4", "A domain or an address literal is needed");
 
 	return session_refuse(s, "command", "bad_hello", &status);
 }
@@ -54,7 +56,8 @@ hello_ehlo(struct session *s, struct str args)
 	if (!take_name(s, args))
 		return bad_name(s);
 	buf_addf(&s->out, "250-%.*s\r\n", STR_ARG(s->conf->hostname));
-	buf_addz(&s->out, "250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n"
+	buf_addz(&s->out,
+	    "250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n"
 	    "250-DSN\r\n250-CHUNKING\r\n");
 	if (s->is_secure)
 		list_mechanisms(s);
@@ -148,13 +151,15 @@ hello_vrfy(struct session *s, struct str args)
 
 	if (args.n == 0)
 		status = status_make(501, "5.5.4", "An address is needed");
-	return args.n > 0 ? session_say(s, &status) : session_refuse(s, "command", "parameters", &status);
+	return args.n > 0 ? session_say(s, &status)
+	                  : session_refuse(s, "command", "parameters", &status);
 }
 
 enum session_step
 hello_help(struct session *s, struct str args)
 {
-	struct status status = status_make(214, "2.0.0", "Message submission, RFC 6409; log in, then send");
+	struct status status =
+	    status_make(214, "2.0.0", "Message submission, RFC 6409; log in, then send");
 
 	(void)args;
 	return session_say(s, &status);

@@ -12,7 +12,8 @@ enum { LONG_LINES_MAX = 10, SWALLOW_MAX = 64 << 10 };
 static enum session_step
 bare_line_end(struct session *s)
 {
-	struct status status = status_make(500, "5.5.2", "Lines end in CRLF, and hold no CR, LF or NUL");
+	struct status status =
+	    status_make(500, "5.5.2", "Lines end in CRLF, and hold no CR, LF or NUL");
 
 	session_refuse(s, "command", "bare_line_end", &status);
 	s->reason = "protocol";

@@ -68,7 +68,8 @@ log_crowd(struct gate *g, const struct guest *guest, const char *reason)
 }
 
 static void
-send_away(struct gate *g, const struct guest *guest, const struct conf_listen *listen, const char *text)
+send_away(
+    struct gate *g, const struct guest *guest, const struct conf_listen *listen, const char *text)
 {
 	log_crowd(g, guest, text[0] == 'T' ? "too_many_connections" : "no_service");
 	if (listen->tls == LISTEN_STARTTLS) {
@@ -120,7 +121,8 @@ pause_all(struct gate *g)
 	event_add(g->accept_timer, &tv);
 }
 
-/* Nobody else can be let in: the first in the line hears it, by the one descriptor kept for that. */
+/* Nobody else can be let in: the first in the line hears it, by the one descriptor kept for that.
+ */
 static void
 out_of_descriptors(struct gate *g, const struct listener *l)
 {
@@ -156,7 +158,8 @@ on_client(evutil_socket_t fd, short what, void *arg)
 		struct guest guest;
 		socklen_t size = sizeof guest.from;
 
-		guest.fd = accept4(fd, (struct sockaddr *)&guest.from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		guest.fd = accept4(
+		    fd, (struct sockaddr *)&guest.from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (guest.fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return;
 		if (guest.fd < 0 && is_passing(errno))

@@ -1,6 +1,6 @@
 /*
- * login: AUTH.  What the mechanisms mean is the broker's business; here lines become bytes and back,
- * strictly.  What may hold a password is wiped as soon as it is passed on.
+ * login: AUTH.  What the mechanisms mean is the broker's business; here lines become bytes and
+ * back, strictly.  What may hold a password is wiped as soon as it is passed on.
  */
 #include "submission/login.h"
 
@@ -120,7 +120,8 @@ go_on(struct session *s, struct str response)
 }
 
 static enum session_step
-decode_and(struct session *s, struct str base64, enum session_step (*use)(struct session *, struct str))
+decode_and(
+    struct session *s, struct str base64, enum session_step (*use)(struct session *, struct str))
 {
 	enum session_step step;
 	struct buf secret;

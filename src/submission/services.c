@@ -1,6 +1,6 @@
 /*
- * services: what a session asks, on the channels of this process and on its stream.  An answer comes
- * through the loop and goes on with the session that asked.
+ * services: what a session asks, on the channels of this process and on its stream.  An answer
+ * comes through the loop and goes on with the session that asked.
  */
 #include "submission/services.h"
 
@@ -22,7 +22,8 @@ on_auth(const struct packet *p, void *arg)
 	c->asked = NULL;
 	if (p && p->fd >= 0)
 		close(p->fd);
-	connection_run(c, session_auth_answer(c->session, is_answer ? &p->message->auth_answer : NULL));
+	connection_run(
+	    c, session_auth_answer(c->session, is_answer ? &p->message->auth_answer : NULL));
 }
 
 static void
@@ -34,7 +35,8 @@ on_verdict(const struct packet *p, void *arg)
 	c->asked = NULL;
 	if (p && p->fd >= 0)
 		close(p->fd);
-	connection_run(c, session_verdict(c->session, is_verdict ? &p->message->verdict.status : NULL));
+	connection_run(
+	    c, session_verdict(c->session, is_verdict ? &p->message->verdict.status : NULL));
 }
 
 static void

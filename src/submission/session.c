@@ -1,6 +1,6 @@
 /*
- * session: the verb table and the states with their patience.  A state decides who reads the next bytes;
- * the table decides who answers a command; handlers never ask for the state.
+ * session: the verb table and the states with their patience.  A state decides who reads the next
+ * bytes; the table decides who answers a command; handlers never ask for the state.
  */
 #include "submission/session.h"
 
@@ -30,10 +30,11 @@ enum {
 struct verb {
 	const char *name;
 	unsigned when;
-	verb_fn *does;         /* NULL: 503 with the text */
+	verb_fn *does; /* NULL: 503 with the text */
 	const char *otherwise;
 };
 
+/* clang-format off */
 static const struct verb verbs[] = {
     /* name       may be said when         does, or why not */
     {"MAIL",     AT(STATE_TRUSTED),         transaction_mail, NULL},
@@ -77,6 +78,7 @@ static const struct verb verbs[] = {
     {"PATCH",    ANYTIME,                   hello_http, NULL},
     {"TRACE",    ANYTIME,                   hello_http, NULL},
 };
+/* clang-format on */
 
 /* ---- states ---- */
 
@@ -119,8 +121,8 @@ deadline_of(const struct session *s, int64_t now)
 	case PER_COMMAND:
 		return idle;
 	case PER_MESSAGE:
-		return session_has_login(s) ? s->message_deadline_ms :
-		    sooner(s->login_deadline_ms, s->message_deadline_ms);
+		return session_has_login(s) ? s->message_deadline_ms
+		                            : sooner(s->login_deadline_ms, s->message_deadline_ms);
 	case BETWEEN_CHUNKS:
 		return sooner(idle, s->message_deadline_ms);
 	case PER_STORE:
@@ -216,9 +218,11 @@ session_refuse_words(struct session *s, const char *stage, const char *reason,
 }
 
 enum session_step
-session_refuse(struct session *s, const char *stage, const char *reason, const struct status *status)
+session_refuse(
+    struct session *s, const char *stage, const char *reason, const struct status *status)
 {
-	return session_refuse_words(s, stage, reason, status, (struct session_words){NULL, STR_NULL});
+	return session_refuse_words(
+	    s, stage, reason, status, (struct session_words){NULL, STR_NULL});
 }
 
 /* ---- commands ---- */
@@ -248,7 +252,8 @@ out_of_order(struct session *s, const struct verb *v)
 		status = status_make(530, "5.7.0", "%s", states[s->state].instead);
 	else
 		status = status_make(503, "5.5.1", "%s", v->otherwise);
-	return session_refuse(s, "command", status.code == 530 ? "not_allowed_yet" : "out_of_order", &status);
+	return session_refuse(
+	    s, "command", status.code == 530 ? "not_allowed_yet" : "out_of_order", &status);
 }
 
 enum session_step
@@ -296,7 +301,9 @@ enum { BUSY = AT(STATE_DATA) | AT(STATE_CHUNK) | AT(STATE_CHUNKS) | AT(STATE_STO
 static enum session_step
 unless_stopping(struct session *s, enum session_step step)
 {
-	return s->is_stopping && step == SESSION_NEXT && !(BUSY & AT(s->state)) ? session_stop(s) : step;
+	if (s->is_stopping && step == SESSION_NEXT && !(BUSY & AT(s->state)))
+		return session_stop(s);
+	return step;
 }
 
 /* Each whole line gives the next one the whole patience of its state; its bytes give none. */
@@ -309,7 +316,8 @@ session_take(struct session *s, struct str in, size_t *used_out)
 	if (in.n == 0)
 		return SESSION_NEXT;
 	step = states[s->state].read(s, in, used_out);
-	if (step == SESSION_NEXT && *used_out > 0 && s->swallowed == 0 && states[s->state].read == line_read)
+	if (step == SESSION_NEXT && *used_out > 0 && s->swallowed == 0 &&
+	    states[s->state].read == line_read)
 		session_enter(s, s->state);
 	return unless_stopping(s, step);
 }
@@ -342,8 +350,8 @@ session_verdict(struct session *s, const struct status *verdict)
 enum session_step
 session_expired(struct session *s)
 {
-	struct status status = status_make(421, "4.4.2", "%s",
-	    session_has_login(s) ? "Timed out" : "Login timed out");
+	struct status status =
+	    status_make(421, "4.4.2", "%s", session_has_login(s) ? "Timed out" : "Login timed out");
 
 	if (s->state == STATE_HANDSHAKE) {
 		s->reason = "timeout";

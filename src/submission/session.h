@@ -11,18 +11,19 @@
 
 struct session;
 
-/* NEXT: more input may be taken.  WAIT: not before an answer.  CLOSE: say what is left and hang up. */
+/* NEXT: more input may be taken.  WAIT: not before an answer.  CLOSE: say what is left and hang up.
+ */
 enum session_step { SESSION_NEXT, SESSION_WAIT, SESSION_CLOSE };
 
 /* For the log. */
 struct session_refusal {
-	struct msgid id;        /* number 0 outside a transaction */
-	const char *stage;      /* command tls auth mail rcpt data */
-	const char *reason;     /* closed set of words */
+	struct msgid id;    /* number 0 outside a transaction */
+	const char *stage;  /* command tls auth mail rcpt data */
+	const char *reason; /* closed set of words */
 	const struct status *status;
-	struct str user;        /* empty before login */
-	struct str sender;      /* of the transaction; empty outside */
-	const char *what;       /* key of the stranger's words, NULL: none */
+	struct str user;   /* empty before login */
+	struct str sender; /* of the transaction; empty outside */
+	const char *what;  /* key of the stranger's words, NULL: none */
 	struct str words;
 };
 
@@ -54,12 +55,12 @@ struct session_services {
 struct session_setup {
 	const struct session_services *services;
 	void *arg;
-	struct conf *conf;      /* a reference is taken */
+	struct conf *conf; /* a reference is taken */
 	uint64_t id;
-	const char *client;     /* its address; kept by the caller */
-	uint16_t port;          /* ours */
-	bool is_implicit_tls;   /* TLS comes first, then the greeting */
-	bool may_tls;           /* STARTTLS is offered */
+	const char *client;   /* its address; kept by the caller */
+	uint16_t port;        /* ours */
+	bool is_implicit_tls; /* TLS comes first, then the greeting */
+	bool may_tls;         /* STARTTLS is offered */
 };
 
 struct session_counts {
@@ -74,7 +75,8 @@ void session_free(struct session **s);
 enum session_step session_begin(struct session *s);
 /* TLS stands; binding: 32 bytes of tls-exporter (RFC 9266), or empty. */
 enum session_step session_secured(struct session *s, const char *version, struct str binding);
-/* Takes a line or a block from the front of `in`.  Call it again while it returns NEXT and used something. */
+/* Takes a line or a block from the front of `in`.  Call it again while it returns NEXT and used
+ * something. */
 enum session_step session_take(struct session *s, struct str in, size_t *used_out);
 /* NULL: the service is lost.  Nothing may have been asked (a late answer): then nothing happens. */
 enum session_step session_auth_answer(struct session *s, const struct message_auth_answer *a);

@@ -1,6 +1,6 @@
 /*
- * signer: two questions.  A keys process that does not answer costs each handshake one time-out at most
- * until it is replaced: after a failure the descriptor is given up.
+ * signer: two questions.  A keys process that does not answer costs each handshake one time-out at
+ * most until it is replaced: after a failure the descriptor is given up.
  */
 #include "submission/signer.h"
 
@@ -18,13 +18,15 @@ struct signer {
 
 /* The answer of that type in *out, its strings in *room; else nobody is there any more. */
 static bool
-ask(struct signer *s, enum message_type type, const void *question, struct buf *room, union message *out)
+ask(struct signer *s, enum message_type type, const void *question, struct buf *room,
+    union message *out)
 {
 	enum message_type wanted = type == MESSAGE_SIGN ? MESSAGE_SIGNED : MESSAGE_KEY, got;
 
 	if (s->fd < 0)
 		return false;
-	if (channel_call_blocking(s->fd, type, question, ANSWER_MS, room, &got, out) == 0 && got == wanted)
+	if (channel_call_blocking(s->fd, type, question, ANSWER_MS, room, &got, out) == 0 &&
+	    got == wanted)
 		return true;
 	close(s->fd);
 	s->fd = -1;
@@ -47,7 +49,7 @@ sign(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t algorithm
 
 	buf_init(&room, ROOM_BYTES);
 	is_signed = ask(arg, MESSAGE_SIGN, &m, &room, &answer) && answer.signature.ok &&
-	    answer.signature.signature.n <= *size_io;
+	            answer.signature.signature.n <= *size_io;
 	if (is_signed) {
 		*size_io = answer.signature.signature.n;
 		memcpy(signature_out, answer.signature.signature.p, *size_io);
@@ -57,7 +59,8 @@ sign(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t algorithm
 }
 
 static bool
-find(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t *algorithm_out, uint32_t *bits_out)
+find(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t *algorithm_out,
+    uint32_t *bits_out)
 {
 	struct message_key_ask m = {str_make((const char *)key_id, TLS_KEY_ID_BYTES)};
 	union message answer;

@@ -1,6 +1,6 @@
 /*
- * signer: the keys process, as TLS needs it: asked on a descriptor of its own, blocking and bounded,
- * because GnuTLS cannot suspend a handshake inside its signature.
+ * signer: the keys process, as TLS needs it: asked on a descriptor of its own, blocking and
+ * bounded, because GnuTLS cannot suspend a handshake inside its signature.
  */
 #ifndef SUBMISSION_SIGNER_H
 #define SUBMISSION_SIGNER_H

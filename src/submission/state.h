@@ -33,14 +33,14 @@ typedef enum session_step verdict_fn(struct session *s, const struct status *ver
 typedef enum session_step read_fn(struct session *s, struct str in, size_t *used_out);
 
 struct transaction {
-	struct arena arena;      /* of all below and of the content's header */
+	struct arena arena; /* of all below and of the content's header */
 	struct str sender;
 	struct str envid;
 	enum envelope_return ret;
 	bool smtputf8;
-	bool is_reserved;        /* the queue knows this transaction */
-	struct buf recipients;   /* of struct recipient */
-	size_t envelope_bytes;   /* estimate, on the large side */
+	bool is_reserved;      /* the queue knows this transaction */
+	struct buf recipients; /* of struct recipient */
+	size_t envelope_bytes; /* estimate, on the large side */
 	/* the recipient that the queue was asked for: address, then ORCPT */
 	struct buf asked;
 	size_t asked_address_bytes;
@@ -48,22 +48,22 @@ struct transaction {
 };
 
 struct content {
-	struct buf bytes;        /* header, empty line, body; the body's rest once in_file */
-	struct str header;       /* once in_file: in the arena */
-	size_t scanned;          /* no empty line ends before */
-	size_t body_at;          /* in bytes; 0: the header goes on */
+	struct buf bytes;  /* header, empty line, body; the body's rest once in_file */
+	struct str header; /* once in_file: in the arena */
+	size_t scanned;    /* no empty line ends before */
+	size_t body_at;    /* in bytes; 0: the header goes on */
 	uint64_t total_bytes;
 	uint64_t file_bytes;
 	uint64_t chunk_left;
 	struct dot dot;
 	struct dot_check check;
 	bool is_chunked;
-	bool is_last;            /* this piece is the last one */
+	bool is_last; /* this piece is the last one */
 	bool is_piece_done;
 	bool in_file;
 	bool has_8bit_body;
 	const char *fault_reason;
-	struct status *fault;    /* in the arena; nothing is kept any more */
+	struct status *fault; /* in the arena; nothing is kept any more */
 };
 
 struct session {
@@ -77,8 +77,8 @@ struct session {
 	bool is_secure;
 	bool was_greeted;
 	bool is_stopping;
-	bool after_cr;           /* the last byte swallowed */
-	bool is_auth_line;       /* what is swallowed began with AUTH */
+	bool after_cr;     /* the last byte swallowed */
+	bool is_auth_line; /* what is swallowed began with AUTH */
 	uint8_t bad_commands, long_lines, auth_failures;
 	unsigned char binding[32];
 	uint8_t binding_bytes;
@@ -92,7 +92,7 @@ struct session {
 	size_t behind;             /* input bytes behind the line in hand */
 	uint32_t swallowed;        /* of an overlong line */
 	int64_t login_deadline_ms, message_deadline_ms;
-	uint32_t number;           /* transactions so far */
+	uint32_t number; /* transactions so far */
 	struct session_counts counts;
 	const char *reason;
 	const char *told, *told_stage; /* reason and stage of the last refusal logged, */
@@ -116,8 +116,8 @@ enum session_step session_out_of_order(struct session *s, const char *verb);
 /* NEXT. */
 enum session_step session_say(struct session *s, const struct status *status);
 /* Says it, counts it, logs it (not the same twice in a row).  CLOSE after too many errors. */
-enum session_step session_refuse(struct session *s, const char *stage, const char *reason,
-    const struct status *status);
+enum session_step session_refuse(
+    struct session *s, const char *stage, const char *reason, const struct status *status);
 /* CLOSE. */
 enum session_step session_leave(struct session *s, const char *reason, const struct status *status);
 /* Same as session_refuse with what a stranger wrote, for the log. */

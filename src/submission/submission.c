@@ -1,6 +1,6 @@
 /*
- * submission: the role.  It holds accepted sockets and channels to keys, auth and queue; it opens no
- * file and no socket.  A service that dies costs the sessions a temporary refusal, never their
+ * submission: the role.  It holds accepted sockets and channels to keys, auth and queue; it opens
+ * no file and no socket.  A service that dies costs the sessions a temporary refusal, never their
  * connection.
  */
 #include "submission/submission.h"
@@ -192,7 +192,8 @@ start(struct role *r)
 	return 0;
 }
 
-/* Sessions keep the tree they began with; listeners and certificates come as grants of their own. */
+/* Sessions keep the tree they began with; listeners and certificates come as grants of their own.
+ */
 static void
 reload(struct role *r, const struct conf *before)
 {

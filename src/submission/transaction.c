@@ -1,6 +1,6 @@
 /*
- * transaction: a sender that belongs to the login, and recipients, each of which the queue agreed to
- * count.  What was reserved is given back by whatever ends the transaction before its commit.
+ * transaction: a sender that belongs to the login, and recipients, each of which the queue agreed
+ * to count.  What was reserved is given back by whatever ends the transaction before its commit.
  */
 #include "submission/transaction.h"
 
@@ -10,7 +10,7 @@
 
 enum {
 	TRANSACTION_MAX = 8 << 20,
-	ENVELOPE_FIXED = 4096,   /* all fields but the recipients, generously */
+	ENVELOPE_FIXED = 4096, /* all fields but the recipients, generously */
 	ENVELOPE_PER_RECIPIENT = 32,
 	ASKED_MAX = 2 * COMMAND_LINE_MAX,
 };
@@ -35,7 +35,8 @@ transaction_forget(struct session *s)
 	arena_clear(&t->arena);
 	buf_clear(&t->recipients);
 	buf_clear(&t->asked);
-	*t = (struct transaction){.arena = t->arena, .recipients = t->recipients, .asked = t->asked};
+	*t =
+	    (struct transaction){.arena = t->arena, .recipients = t->recipients, .asked = t->asked};
 	content_clear(s);
 }
 
@@ -73,8 +74,8 @@ refuse_sender(struct session *s, const struct command_mail *mail)
 		return session_refuse_words(s, "mail", "smtputf8", &status, words);
 	}
 	/* delivery reports are composed here; a login has an address of its own */
-	status = status_make(550, "5.7.1", "%.*s may not send as %.*s", STR_ARG(buf_str(&s->user)),
-	    STR_ARG(shown));
+	status = status_make(
+	    550, "5.7.1", "%.*s may not send as %.*s", STR_ARG(buf_str(&s->user)), STR_ARG(shown));
 	return session_refuse_words(s, "mail", "sender_not_allowed", &status, words);
 }
 
@@ -110,7 +111,8 @@ transaction_mail(struct session *s, struct str args)
 		return session_refuse(s, "mail", "too_large", &status);
 	}
 	if ((int64_t)s->counts.messages >= s->conf->limits.messages_per_session) {
-		status = status_make(421, "4.7.0", "Too many messages in one session, connect again");
+		status =
+		    status_make(421, "4.7.0", "Too many messages in one session, connect again");
 		return session_leave(s, "messages_per_session", &status);
 	}
 	begin(s, &mail);
@@ -121,9 +123,11 @@ transaction_mail(struct session *s, struct str args)
 /* ---- RCPT ---- */
 
 static enum session_step
-refuse_recipient(struct session *s, const char *reason, const struct status *status, struct str address)
+refuse_recipient(
+    struct session *s, const char *reason, const struct status *status, struct str address)
 {
-	return session_refuse_words(s, "rcpt", reason, status, (struct session_words){"to", address});
+	return session_refuse_words(
+	    s, "rcpt", reason, status, (struct session_words){"to", address});
 }
 
 /* Kept aside until the queue agrees: refused recipients, however many, cost no memory.
@@ -132,7 +136,8 @@ static void
 keep_asked(struct session *s, const struct command_rcpt *rcpt)
 {
 	struct transaction *t = &s->transaction;
-	struct str domain = s->conf->domains.count > 0 ? s->conf->domains.item[0].name : s->conf->hostname;
+	struct str domain =
+	    s->conf->domains.count > 0 ? s->conf->domains.item[0].name : s->conf->hostname;
 
 	buf_reset(&t->asked);
 	buf_adds(&t->asked, rcpt->recipient.text);
@@ -154,10 +159,11 @@ has_room(const struct session *s, const struct command_rcpt *rcpt)
 {
 	const struct transaction *t = &s->transaction;
 	size_t count = t->recipients.n / sizeof(struct recipient);
-	size_t more = rcpt->recipient.text.n + rcpt->orcpt.n + ADDRESS_DOMAIN_MAX + ENVELOPE_PER_RECIPIENT;
+	size_t more =
+	    rcpt->recipient.text.n + rcpt->orcpt.n + ADDRESS_DOMAIN_MAX + ENVELOPE_PER_RECIPIENT;
 
-	return (int64_t)count < s->conf->limits.recipients_per_message && count < ENVELOPE_RECIPIENTS_MAX &&
-	    t->envelope_bytes + more <= ENVELOPE_BYTES_MAX;
+	return (int64_t)count < s->conf->limits.recipients_per_message &&
+	       count < ENVELOPE_RECIPIENTS_MAX && t->envelope_bytes + more <= ENVELOPE_BYTES_MAX;
 }
 
 static verdict_fn reserved;
