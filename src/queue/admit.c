@@ -31,6 +31,13 @@ spool_admits(struct spool *s)
 	return s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : 0;
 }
 
+void
+spool_set_minimum_free(struct spool *s, uint32_t percent)
+{
+	s->options.minimum_free_percent = percent;
+	s->space_ms = 0;
+}
+
 /* Whatever is stored must be able to move: with all its states, in one frame, into any segment. */
 static int
 check_message(const struct spool *s, const struct spool_entry *e)

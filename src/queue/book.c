@@ -117,12 +117,14 @@ add_text(struct entry *e, uint32_t *used, struct str s)
 	return at;
 }
 
-static int64_t
-expiry(const struct envelope *e, int64_t lifetime_ms)
+void
+entry_live(struct entry *e, int64_t lifetime_ms)
 {
 	int64_t at = e->arrival_ms + lifetime_ms;
 
-	return e->deliver_by_ms && e->deliver_by_ms < at ? e->deliver_by_ms : at;
+	e->expires_ms = e->deliver_by_ms && e->deliver_by_ms < at ? e->deliver_by_ms : at;
+	for (uint16_t i = 0; i < e->shipment_count; i++)
+		e->shipments[i].parcel.expires_ms = e->expires_ms;
 }
 
 static void
@@ -137,7 +139,6 @@ fill_shipments(struct entry *to, const struct plan *p, const struct envelope *e,
 		s->parcel.user = to->user;
 		s->parcel.due_ms =
 		    e->hold_until_ms > e->arrival_ms ? e->hold_until_ms : e->arrival_ms;
-		s->parcel.expires_ms = to->expires_ms;
 	}
 }
 
@@ -183,7 +184,7 @@ entry_new(struct book *b, const struct envelope *from, int64_t lifetime_ms, stru
 	e = allocate(&plan, from->recipient_count);
 	e->id = from->id;
 	e->arrival_ms = from->arrival_ms;
-	e->expires_ms = expiry(from, lifetime_ms);
+	e->deliver_by_ms = from->deliver_by_ms;
 	e->bytes = from->header_bytes + from->body_bytes;
 	e->user = user_keep(b, from->user);
 	e->is_report = from->kind == ENVELOPE_REPORT;
@@ -192,6 +193,7 @@ entry_new(struct book *b, const struct envelope *from, int64_t lifetime_ms, stru
 	add_text(e, &used, from->sender);
 	fill_shipments(e, &plan, from, &used);
 	fill_addressees(e, &plan, from, &used);
+	entry_live(e, lifetime_ms);
 	arena_clear(&arena);
 	return e;
 }

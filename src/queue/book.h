@@ -41,12 +41,14 @@ struct shipment {
 	uint32_t domain_at;
 	uint16_t domain_n;
 	uint16_t open; /* recipients neither settled nor failing */
+	bool is_suspect; /* relay ended during the last attempt */
 };
 
 struct entry {
 	TAILQ_ENTRY(entry) link;
 	struct msgid id;
 	int64_t arrival_ms;
+	int64_t deliver_by_ms; /* the sender's own limit; 0: none */
 	int64_t expires_ms;
 	uint64_t bytes;
 	struct user *user;
@@ -85,6 +87,8 @@ void book_clear(struct book *b);
 /* Everything is copied; not yet in the book. */
 struct entry *entry_new(
     struct book *b, const struct envelope *e, int64_t lifetime_ms, struct str hostname);
+/* Counted from its arrival, whatever was said before; what waits already ends at its next attempt. */
+void entry_live(struct entry *e, int64_t lifetime_ms);
 void entry_free(struct book *b, struct entry **e);
 void book_add(struct book *b, struct entry *e);
 /* Out of the book, and freed. */

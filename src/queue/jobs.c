@@ -215,11 +215,34 @@ got_content(const struct spool_content *content, int error, void *arg)
 		close(content->fd);
 }
 
-static void
-deliver(struct queue *q, struct parcel *p)
+/* Whose attempts end relay gets none after its time: no result would ever end it. */
+static bool
+is_over(const struct shipment *s, int64_t now_ms)
 {
-	struct job *job = job_new(q, ++q->last_job, (struct shipment *)p);
+	return s->is_suspect && now_ms >= s->parcel.expires_ms;
+}
 
+static void
+give_up(struct queue *q, struct shipment *s, int64_t now_ms)
+{
+	struct status status = status_make(451, "4.3.0", "No attempt came to an end");
+	struct schedule_step step = {.act = SCHEDULE_EXPIRE, .status = &status};
+
+	schedule_finished(q->schedule, &s->parcel, SCHEDULE_LOST, NULL, now_ms);
+	results_unsent(q, s, &step);
+}
+
+static void
+deliver(struct queue *q, struct shipment *s)
+{
+	int64_t now = clock_ms();
+	struct job *job;
+
+	if (is_over(s, now)) {
+		give_up(q, s, now);
+		return;
+	}
+	job = job_new(q, ++q->last_job, s);
 	spool_read(q->spool, job->id, got_content, job);
 }
 
@@ -274,7 +297,7 @@ act(struct queue *q, const struct schedule_step *step)
 		ask_site(q, step->domain);
 		break;
 	case SCHEDULE_DELIVER:
-		deliver(q, step->parcel);
+		deliver(q, (struct shipment *)step->parcel);
 		break;
 	case SCHEDULE_REFUSE:
 	case SCHEDULE_DEFER:
@@ -362,8 +385,10 @@ lose(struct str key, void *value, void *arg)
 	(void)arg;
 	if (!job->shipment && job->is_sent)
 		job_free(job);
-	else if (job->is_sent)
+	else if (job->is_sent) {
+		job->shipment->is_suspect = true;
 		job_lost(job, "relay_lost");
+	}
 }
 
 /* Those whose content is being read are not with relay yet: they will notice that it is away. */

@@ -328,9 +328,13 @@ reload(struct role *r, const struct conf *before)
 {
 	struct queue *q = r->state;
 	struct schedule_limits limits = limits_from(r->conf);
+	struct entry *e;
 
-	(void)before;
 	schedule_configure(q->schedule, &limits);
+	spool_set_minimum_free(q->spool, (uint32_t)r->conf->queue.minimum_free);
+	if (before->queue.lifetime_ms != r->conf->queue.lifetime_ms)
+		TAILQ_FOREACH(e, &q->book.entries, link)
+			entry_live(e, r->conf->queue.lifetime_ms);
 	queue_wake(q);
 }
 

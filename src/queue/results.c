@@ -227,6 +227,8 @@ results_take(struct queue *q, const struct message_result *m)
 
 	if (is_ours)
 		note_in_job(job, a, m);
+	if (is_ours)
+		job->shipment->is_suspect = false;
 	if (is_undecided(a)) {
 		decide(&j);
 		if (!is_ours)

@@ -129,6 +129,8 @@ struct spool_batch {
 int spool_append(struct spool *s, const struct spool_batch *b) MUST_USE;
 /* May messages be taken?  0, or the errno to refuse with: ENOSPC, EAGAIN. */
 int spool_admits(struct spool *s) MUST_USE;
+/* Counts from the next message on. */
+void spool_set_minimum_free(struct spool *s, uint32_t percent);
 
 /* A nameless file for a body above MESSAGE_CONTENT_MAX, to be filled by anyone; -1 with errno. */
 int spool_file(struct spool *s) MUST_USE;

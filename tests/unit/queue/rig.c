@@ -132,6 +132,14 @@ send_config(struct rig *r)
 	close(fd);
 }
 
+void
+rig_reload(struct rig *r, const char *queue_conf)
+{
+	r->queue_conf = queue_conf;
+	send_config(r);
+	rig_wait(r, 100);
+}
+
 static void
 send_grant(struct rig *r)
 {

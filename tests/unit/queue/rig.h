@@ -58,6 +58,8 @@ struct rig {
 void rig_begin(struct rig *r, const char *queue_conf);
 /* The queue as it stands on the disk, in a new process; no relay yet. */
 void rig_start(struct rig *r);
+/* Main sends another configuration. */
+void rig_reload(struct rig *r, const char *queue_conf);
 void rig_kill(struct rig *r);
 /* In good order. */
 void rig_stop(struct rig *r);

@@ -444,6 +444,58 @@ Test(role, disk_too_full, .timeout = 60)
 	rig_end(&r);
 }
 
+/* A reload says anew how much must stay free, to messages from then on. */
+Test(role, disk_share_follows_a_reload, .timeout = 60)
+{
+	static struct rig r;
+	struct statvfs fs;
+
+	cr_assert_eq(statvfs("/tmp", &fs), 0);
+	if (fs.f_bavail > fs.f_blocks / 10 * 9)
+		cr_skip_test("the disk is too empty for this");
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_reload(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
+	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com", TO("a@example.net")).code, 452);
+	rig_reload(&r, slow);
+	cr_assert_eq(rig_commit(&r, rig_id(3), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_end(&r);
+}
+
+/* A shorter life holds for what is queued already. */
+Test(role, lifetime_follows_a_reload, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, quick);
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_results(&r, rig_job(&r, 0), 451, "greylisted");
+	rig_reload(&r, "retry = [ \"1s\" ]; lifetime = \"1s\";");
+	rig_results(&r, rig_job(&r, 1), 451, "greylisted");
+	cr_assert(strstr(rig_job(&r, 2)->body, "Status: 4.4.7"));
+	rig_end(&r);
+}
+
+/* A message that ends relay at each attempt comes to an end itself. */
+Test(role, lost_attempts_do_not_outlive_the_message, .timeout = 60)
+{
+	static struct rig r;
+	unsigned i;
+
+	rig_begin(&r, "retry = [ \"1s\" ]; lifetime = \"2s\";");
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	for (i = 0; i < 6 && rig_job(&r, i)->kind == ENVELOPE_MESSAGE; i++) {
+		rig_relay_gone(&r);
+		rig_wait(&r, 20);
+		rig_relay(&r, true);
+	}
+	cr_assert_lt(i, 6, "tried for ever");
+	cr_assert(strstr(r.jobs[i].body, "Status: 4.4.7"));
+	rig_end(&r);
+}
+
 static unsigned
 jobs_of(const struct rig *r, struct msgid id)
 {
