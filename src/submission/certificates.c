@@ -52,7 +52,8 @@ certificates_take(struct gate *g, unsigned index, struct str name, int fd)
 		buf_clear(&c->pem);
 		c->pem = pem;
 		buf_init(&pem, PEM_MAX);
-		buf_init(&c->name, c->name.p ? c->name.max : NAME_BYTES_MAX);
+		buf_clear(&c->name);
+		buf_init(&c->name, NAME_BYTES_MAX);
 		buf_adds(&c->name, name);
 	}
 	buf_clear(&pem);

@@ -105,9 +105,13 @@ static enum session_step
 take_input(struct connection *c, enum session_step step)
 {
 	size_t used = 1;
+	struct str in;
 
 	while (step == SESSION_NEXT && used > 0 && !is_choked(c)) {
-		step = session_take(c->session, stream_input(c->stream), &used);
+		in = stream_input(c->stream);
+		step = session_take(c->session, in, &used);
+		if (session_had_secret(c->session))
+			mem_wipe((char *)in.p, used);
 		c->bytes_in += used;
 		stream_drop(c->stream, used);
 		if (session_out(c->session)->n > REPLIES_MAX)

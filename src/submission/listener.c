@@ -67,13 +67,22 @@ log_crowd(struct gate *g, const struct guest *guest, const char *reason)
 	g->crowded = 0;
 }
 
+struct farewell {
+	const char *reason; /* for the log */
+	const char *text;
+};
+static const struct farewell crowded = {"too_many_connections", "Too many connections"};
+static const struct farewell greedy = {
+    "too_many_connections_per_client", "Too many connections from your address"};
+static const struct farewell unready = {"no_certificate", "No certificate"};
+
 static void
-send_away(
-    struct gate *g, const struct guest *guest, const struct conf_listen *listen, const char *text)
+send_away(struct gate *g, const struct guest *guest, const struct conf_listen *listen,
+    const struct farewell *bye)
 {
-	log_crowd(g, guest, text[0] == 'T' ? "too_many_connections" : "no_service");
+	log_crowd(g, guest, bye->reason);
 	if (listen->tls == LISTEN_STARTTLS) {
-		struct status status = status_make(421, "4.7.0", "%s", text);
+		struct status status = status_make(421, "4.7.0", "%s", bye->text);
 		struct buf reply;
 
 		buf_init(&reply, 512);
@@ -94,15 +103,15 @@ welcome(struct gate *g, const struct guest *guest, const struct conf_listen *lis
 	unsigned per_client = (unsigned)conf->limits.sessions_per_client;
 
 	if ((int64_t)g->connection_count >= conf->limits.sessions) {
-		send_away(g, guest, listen, "Too many connections");
+		send_away(g, guest, listen, &crowded);
 		return;
 	}
 	if (!g->tls && listen->tls == LISTEN_IMPLICIT) {
-		send_away(g, guest, listen, "No certificate");
+		send_away(g, guest, listen, &unready);
 		return;
 	}
 	if (g->clients && !clients_enter(g->clients, guest->network, per_client)) {
-		send_away(g, guest, listen, "Too many connections from your address");
+		send_away(g, guest, listen, &greedy);
 		return;
 	}
 	connection_new(g, guest->fd, listen, guest->network);

@@ -126,6 +126,7 @@ decode_and(
 	enum session_step step;
 	struct buf secret;
 
+	s->had_secret = true;
 	buf_init(&secret, SECRET_MAX);
 	step = decode_base64(&secret, base64) ? use(s, buf_str(&secret)) : not_base64(s);
 	wipe(&secret);

@@ -313,10 +313,11 @@ session_take(struct session *s, struct str in, size_t *used_out)
 	enum session_step step;
 
 	*used_out = 0;
+	s->had_secret = false;
 	if (in.n == 0)
 		return SESSION_NEXT;
 	step = states[s->state].read(s, in, used_out);
-	if (step == SESSION_NEXT && *used_out > 0 && s->swallowed == 0 &&
+	if (step != SESSION_CLOSE && *used_out > 0 && s->swallowed == 0 &&
 	    states[s->state].read == line_read)
 		session_enter(s, s->state);
 	return unless_stopping(s, step);
@@ -435,6 +436,12 @@ struct str
 session_user(const struct session *s)
 {
 	return buf_str(&s->user);
+}
+
+bool
+session_had_secret(const struct session *s)
+{
+	return s->had_secret;
 }
 
 struct session_counts

@@ -78,6 +78,8 @@ enum session_step session_secured(struct session *s, const char *version, struct
 /* Takes a line or a block from the front of `in`.  Call it again while it returns NEXT and used
  * something. */
 enum session_step session_take(struct session *s, struct str in, size_t *used_out);
+/* What was taken last may hold a password: the owner of the bytes wipes them. */
+bool session_had_secret(const struct session *s);
 /* NULL: the service is lost.  Nothing may have been asked (a late answer): then nothing happens. */
 enum session_step session_auth_answer(struct session *s, const struct message_auth_answer *a);
 enum session_step session_verdict(struct session *s, const struct status *verdict);

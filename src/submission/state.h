@@ -87,6 +87,7 @@ struct session {
 	enum session_state before; /* STATE_ASTRAY: where to return to */
 	verdict_fn *heard;         /* who hears the queue's verdict; NULL: nothing asked */
 	bool is_auth_asked;        /* the broker has a conversation of this session */
+	bool had_secret;           /* the line taken last */
 	bool is_auth_begun;        /* it has had the first message */
 	char mechanism[24];        /* upper case */
 	size_t behind;             /* input bytes behind the line in hand */

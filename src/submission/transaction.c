@@ -210,10 +210,8 @@ reserved(struct session *s, const struct status *verdict)
 	struct status status = status_make(250, "2.1.5", "Ok");
 	struct recipient r = {0};
 
-	if (!status_is_ok(verdict)) {
-		session_enter(s, s->state);
+	if (!status_is_ok(verdict))
 		return refuse_recipient(s, "limit", verdict, asked_address(t));
-	}
 	r.address = arena_str(&t->arena, asked_address(t));
 	r.orcpt = arena_str(&t->arena, str_from(buf_str(&t->asked), t->asked_address_bytes));
 	r.notify = t->asked_notify;

@@ -155,7 +155,9 @@ Test(session, is_small_when_idle)
 		session_begin(s);
 		session_secured(s, "TLS1.3", STR_NULL);
 		session_take(s, STR("EHLO x\r\n"), &used);
+		cr_assert(!session_had_secret(s));
 		session_take(s, STR("AUTH PLAIN AGEAYg==\r\n"), &used);
+		cr_assert(session_had_secret(s));
 		cr_assert_eq(session_auth_answer(s, &yes), SESSION_NEXT);
 		buf_clear(session_out(s));
 	}
