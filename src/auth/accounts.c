@@ -10,9 +10,9 @@
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -334,21 +334,42 @@ set_up(struct accounts *a)
 	return r;
 }
 
+/* A name is taken as it is: SQLite's own way asks every directory above, which this user may be
+ * unable to enter, while "/proc/self/fd/N" leads straight to the one that was granted. */
+static int
+plain_name(sqlite3_vfs *vfs, const char *name, int size, char *out)
+{
+	(void)vfs;
+	return snprintf(out, (size_t)size, "%s", name) < size ? SQLITE_OK : SQLITE_CANTOPEN;
+}
+
+/* SQLite keeps it for the life of the process. */
+static void
+register_vfs(void)
+{
+	static sqlite3_vfs plain;
+
+	plain = *sqlite3_vfs_find("unix");
+	plain.zName = "plain";
+	plain.xFullPathname = plain_name;
+	sqlite3_vfs_register(&plain, 0);
+}
+
 struct accounts *
 accounts_open(const char *directory, char error_out[ACCOUNTS_ERROR_BYTES])
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct accounts *a = MEM_NEW(struct accounts);
-	char real[PATH_MAX], path[PATH_MAX + 16];
+	char path[PATH_MAX + 16];
 	mode_t mask;
 	int r;
 
-	/* the directory may be reached through links; the file may be none (SQLite would refuse
-	 * both) */
-	snprintf(path, sizeof path, "%s/accounts.db", realpath(directory, real) ? real : directory);
+	pthread_once(&once, register_vfs);
+	snprintf(path, sizeof path, "%s/accounts.db", directory);
 	mask = umask(0777 & ~ACCOUNTS_FILE_MODE);
 	r = sqlite3_open_v2(path, &a->db,
 	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-	    NULL);
+	    "plain");
 	if (r == SQLITE_OK)
 		r = set_up(a);
 	umask(mask);
