@@ -167,11 +167,10 @@ ask(struct draft *d)
 {
 	struct session *s = d->s;
 	struct envelope e = envelope_of(d);
-	struct status lost = status_make(451, "4.3.0", "Queue is not available, try again later");
-	struct status large = status_make(452, "4.5.3", "Too many recipients");
 	struct message_commit m = {.header = buf_str(&d->out), .in_file = s->content.in_file};
 	struct buf envelope;
 	bool is_asked = false, is_encoded;
+	struct status why;
 
 	buf_init(&envelope, ENVELOPE_BYTES_MAX);
 	is_encoded = envelope_encode(&e, &envelope);
@@ -181,9 +180,14 @@ ask(struct draft *d)
 		is_asked = s->services->commit(s->arg, &m);
 	}
 	buf_clear(&envelope);
-	if (!is_asked)
-		return refuse(s, is_encoded ? "queue_unavailable" : "too_many_recipients",
-		    is_encoded ? &lost : &large, d->from);
+	if (!is_encoded) {
+		why = status_make(452, "4.5.3", "Too many recipients");
+		return refuse(s, "too_many_recipients", &why, d->from);
+	}
+	if (!is_asked) {
+		why = session_queue_lost();
+		return refuse(s, "queue_unavailable", &why, d->from);
+	}
 	buf_clear(&s->content.bytes);
 	/* the queue has it: who hangs up now takes nothing back */
 	s->transaction.is_reserved = false;
@@ -213,17 +217,11 @@ static void
 finish_check(struct session *s)
 {
 	struct content *c = &s->content;
-	struct status bare = status_make(550, "5.6.11", "Bare CR or LF in message");
-	struct status storage =
-	    status_make(452, "4.3.1", "Message cannot be stored now, try again later");
 
 	if (c->is_chunked && !c->fault && dot_check_end(&c->check))
-		content_fail(s, "bare_line_end", &bare);
-	if (c->fault || !c->in_file || c->bytes.n == 0)
-		return;
-	if (!s->services->write_file(s->arg, buf_str(&c->bytes)))
-		content_fail(s, "storage", &storage);
-	c->file_bytes += c->bytes.n;
+		content_fail_bare(s);
+	if (!c->fault && c->in_file && c->bytes.n > 0)
+		content_write_out(s);
 }
 
 enum session_step

@@ -48,6 +48,14 @@ content_fail(struct session *s, const char *reason, const struct status *status)
 	c->bytes.over = true;
 }
 
+void
+content_fail_bare(struct session *s)
+{
+	struct status bare = status_make(550, "5.6.11", "Bare CR or LF in message");
+
+	content_fail(s, "bare_line_end", &bare);
+}
+
 enum session_step
 content_data(struct session *s, struct str args)
 {
@@ -91,9 +99,8 @@ static void
 find_body(struct session *s)
 {
 	struct content *c = &s->content;
-	struct status status =
-	    status_make(552, "5.3.4", "Header is larger than %u bytes", (unsigned)HEADER_BYTES_MAX);
 	const char *from, *found;
+	struct status status;
 
 	if (c->body_at > 0 || c->bytes.n < 2)
 		return;
@@ -106,23 +113,34 @@ find_body(struct session *s)
 	c->scanned = c->bytes.n > 3 ? c->bytes.n - 3 : 0;
 	if (found)
 		c->body_at = (size_t)(found - c->bytes.p) + 4;
-	if ((c->body_at > 0 ? c->body_at : c->bytes.n) > HEADER_BYTES_MAX)
-		content_fail(s, "header_too_large", &status);
+	if ((c->body_at > 0 ? c->body_at : c->bytes.n) <= HEADER_BYTES_MAX)
+		return;
+	status =
+	    status_make(552, "5.3.4", "Header is larger than %u bytes", (unsigned)HEADER_BYTES_MAX);
+	content_fail(s, "header_too_large", &status);
+}
+
+static void
+check_octets(struct session *s)
+{
+	unsigned faults = s->content.dot.faults | s->content.check.faults;
+	struct status nul;
+
+	if (faults & (DOT_BARE_CR | DOT_BARE_LF))
+		content_fail_bare(s);
+	if (!faults || s->content.fault)
+		return;
+	nul = status_make(550, "5.6.0", "NUL in message");
+	content_fail(s, "nul", &nul);
 }
 
 static void
 check(struct session *s, size_t before)
 {
 	struct content *c = &s->content;
-	struct status bare = status_make(550, "5.6.11", "Bare CR or LF in message");
-	struct status nul = status_make(550, "5.6.0", "NUL in message");
 	struct status large;
-	unsigned faults = c->dot.faults | c->check.faults;
 
-	if (faults & (DOT_BARE_CR | DOT_BARE_LF))
-		content_fail(s, "bare_line_end", &bare);
-	else if (faults)
-		content_fail(s, "nul", &nul);
+	check_octets(s);
 	if (c->fault)
 		return;
 	c->total_bytes += c->bytes.n - before;
@@ -139,19 +157,19 @@ check(struct session *s, size_t before)
 
 /* ---- the file ---- */
 
-static void
-write_out(struct session *s)
+void
+content_write_out(struct session *s)
 {
 	struct content *c = &s->content;
-	struct status status =
-	    status_make(452, "4.3.1", "Message cannot be stored now, try again later");
+	struct status status;
 
-	if (!s->services->write_file(s->arg, buf_str(&c->bytes))) {
-		content_fail(s, "storage", &status);
+	if (s->services->write_file(s->arg, buf_str(&c->bytes))) {
+		c->file_bytes += c->bytes.n;
+		buf_reset(&c->bytes);
 		return;
 	}
-	c->file_bytes += c->bytes.n;
-	buf_reset(&c->bytes);
+	status = status_make(452, "4.3.1", "Message cannot be stored now, try again later");
+	content_fail(s, "storage", &status);
 }
 
 static enum session_step
@@ -174,7 +192,7 @@ file_opened(struct session *s, const struct status *verdict)
 	c->in_file = true;
 	c->header = arena_str(&s->transaction.arena, str_upto(buf_str(&c->bytes), c->body_at - 2));
 	buf_drop(&c->bytes, c->body_at);
-	write_out(s);
+	content_write_out(s);
 	return c->is_piece_done ? piece_end(s) : SESSION_NEXT;
 }
 
@@ -182,9 +200,10 @@ static enum session_step
 ask_file(struct session *s)
 {
 	struct message_spool_file m = {s->id, s->number, s->content.total_bytes};
-	struct status status = status_make(451, "4.3.0", "Queue is not available, try again later");
+	struct status status;
 
 	if (!s->services->open_file(s->arg, &m)) {
+		status = session_queue_lost();
 		content_fail(s, "queue_unavailable", &status);
 		return s->content.is_piece_done ? piece_end(s) : SESSION_NEXT;
 	}
@@ -203,6 +222,6 @@ content_go_on(struct session *s, size_t before)
 	if (is_full && !c->in_file)
 		return ask_file(s);
 	if (is_full)
-		write_out(s);
+		content_write_out(s);
 	return c->is_piece_done ? piece_end(s) : SESSION_NEXT;
 }

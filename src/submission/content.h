@@ -17,6 +17,9 @@ size_t content_room(const struct session *s);
 enum session_step content_go_on(struct session *s, size_t before);
 /* From now on nothing is kept. */
 void content_fail(struct session *s, const char *reason, const struct status *status);
+void content_fail_bare(struct session *s);
+/* What is in memory goes into the file. */
+void content_write_out(struct session *s);
 void content_clear(struct session *s);
 
 #endif

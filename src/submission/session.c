@@ -336,16 +336,25 @@ session_begin(struct session *s)
 	return hello_greet(s);
 }
 
+struct status
+session_queue_lost(void)
+{
+	return status_make(451, "4.3.0", "Queue is not available, try again later");
+}
+
 enum session_step
 session_verdict(struct session *s, const struct status *verdict)
 {
-	struct status lost = status_make(451, "4.3.0", "Queue is not available, try again later");
 	verdict_fn *heard = s->heard;
+	struct status lost;
 
 	if (!heard)
 		return SESSION_WAIT;
 	s->heard = NULL;
-	return unless_stopping(s, heard(s, verdict ? verdict : &lost));
+	if (verdict)
+		return unless_stopping(s, heard(s, verdict));
+	lost = session_queue_lost();
+	return unless_stopping(s, heard(s, &lost));
 }
 
 enum session_step

@@ -114,6 +114,9 @@ enum session_step session_command(struct session *s, struct str line);
 /* The refusal of this verb in this state. */
 enum session_step session_out_of_order(struct session *s, const char *verb);
 
+/* The queue is not there. */
+struct status session_queue_lost(void);
+
 /* NEXT. */
 enum session_step session_say(struct session *s, const struct status *status);
 /* Says it, counts it, logs it (not the same twice in a row).  CLOSE after too many errors. */

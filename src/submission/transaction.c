@@ -173,10 +173,12 @@ ask(struct session *s)
 {
 	struct transaction *t = &s->transaction;
 	struct message_reserve m = {s->id, s->number, buf_str(&s->user), 1};
-	struct status status = status_make(451, "4.3.0", "Queue is not available, try again later");
+	struct status lost;
 
-	if (!s->services->reserve(s->arg, &m))
-		return refuse_recipient(s, "queue_unavailable", &status, asked_address(t));
+	if (!s->services->reserve(s->arg, &m)) {
+		lost = session_queue_lost();
+		return refuse_recipient(s, "queue_unavailable", &lost, asked_address(t));
+	}
 	t->is_reserved = true;
 	s->heard = reserved;
 	return SESSION_WAIT;
