@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""tls: certificates by name, both kinds together, tickets that every process honours, old versions refused;
+and the whole daemon as threads of one process (-d), where the same mail flows."""
+import os
+import re
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
+import gateway as g  # noqa: E402
+
+HOME = g.workplace("tls")
+tap = g.Tap()
+files = {}
+for stem, name, kind in (("ec", "mail.example.com", "ecdsa"), ("rsa", "mail.example.com", "rsa"), ("org", "smtp.example.org", "ecdsa")):
+    files[stem] = g.certificate(f"{HOME}/files", name, kind, stem)
+groups = ", ".join(f'{{ certificate = "{cert}"; private_key = "{key}"; }}' for cert, key in files.values())
+gate = g.Gateway(f"{HOME}/gateway", tls=f"tls: ( {groups} );",
+                 routes='routes: ( { via = "smtp"; host = "127.0.0.1"; port = 9; tls = "none"; } );').start()
+gate.add_user()
+
+
+def s_client(*words, given="QUIT\r\n", port=None):
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port or gate.smtps}", *words], input=given.encode(),
+                          capture_output=True, check=False, timeout=30)
+    return (done.stdout + done.stderr).decode(errors="replace")
+
+
+@tap.case
+def by_name():
+    """the certificate follows the name that the client asks for; unknown names get the first"""
+    assert "CN = smtp.example.org" in s_client("-servername", "smtp.example.org")
+    for name in ("mail.example.com", "unknown.example.net"):
+        assert "CN = mail.example.com" in s_client("-servername", name)
+    assert "CN = mail.example.com" in s_client("-noservername")
+
+
+@tap.case
+def both_kinds():
+    """ECDSA for who can, RSA for who cannot"""
+    assert re.search(r"Peer signature type: ECDSA", s_client("-servername", "mail.example.com"))
+    only_rsa = s_client("-servername", "mail.example.com", "-sigalgs", "rsa_pss_rsae_sha256:RSA+SHA256")
+    assert re.search(r"Peer signature type: RSA", only_rsa), only_rsa[-800:]
+
+
+@tap.case
+def versions():
+    """TLS 1.2 and 1.3 with X25519; 1.1 and 1.0 are refused"""
+    for version in ("-tls1_2", "-tls1_3"):
+        said = s_client(version)
+        assert "Server Temp Key: X25519" in said, said[-800:]
+    for version in ("-tls1", "-tls1_1"):
+        assert "Cipher is (NONE)" in s_client(version, "-cipher", "DEFAULT@SECLEVEL=0")
+
+
+@tap.case
+def tickets():
+    """a ticket of one submission process is honoured by all others, in both versions"""
+    for version in ("-tls1_2", "-tls1_3"):
+        path = f"{HOME}/session{version}"
+        # QUIT is answered before the end, so that TLS 1.3's ticket has come
+        s_client(version, "-sess_out", path, "-ign_eof")
+        resumed = sum("Reused, TLS" in s_client(version, "-sess_in", path) for _ in range(12))
+        assert resumed == 12, (version, resumed)
+
+
+@tap.case
+def starttls():
+    """the same behind STARTTLS"""
+    assert "CN = smtp.example.org" in s_client("-starttls", "smtp", "-servername", "smtp.example.org", port=gate.submission)
+
+
+@tap.case
+def threads():
+    """-d: all roles in one process, unsandboxed; mail is taken, delivered, and it stops cleanly"""
+    sink = g.Sink(f"{HOME}/threads-sink")
+    other = g.Gateway(f"{HOME}/threads", debug=True,
+                      routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );').start()
+    try:
+        assert not other.processes()
+        other.add_user()
+        client = other.connect()
+        for n in range(20):
+            assert other.send(client=client, subject=f"thread {n}")[0] == 250
+        client.quit()
+        other.send(subject="large", text="x" * 300000 + "\r\n")
+        sink.wait(21)
+        g.wait_for("an empty queue", 10, lambda: not other.queue())
+    finally:
+        other.stop()
+        sink.stop()
+    assert other.process.returncode == 0, other.tail()
+
+
+try:
+    tap.run()
+finally:
+    gate.stop()
