@@ -241,8 +241,8 @@ const struct key key_table[] = {
 		"LoadCredential=; anything else is the password itself."},
 	{"routes.allow_private", KEY_SWITCH, ROUTE(allow_private), CONF_RELAY, "false",
 	    .flags = KEY_ITEM,
-	    .help = "Whether mail may go to loopback and private addresses; a host beside this "
-		"gateway needs it."},
+	    .help = "Whether mx may lead to loopback and private addresses. A host that the "
+		"route names may be at either without it."},
 	{"routes.ca_file", KEY_TEXT, ROUTE(ca_file), CONF_RELAY, .form = FORM_PATH,
 	    .flags = KEY_ITEM,
 	    .example = "\"/etc/sallyport/partner-ca.pem\"",

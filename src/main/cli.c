@@ -67,7 +67,8 @@ print_usage(FILE *to)
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-48s %s\n", commands[i].usage, commands[i].help);
 	fputs("\n  FILTER: IDs, or --user --from --to --domain --id --state --older; --all\n"
-	      "  Everywhere: --json --quiet --dry-run --yes --reason TEXT\n",
+	      "  Everywhere: --json (-j) --quiet (-q) --dry-run (-n) --yes (-y) --reason TEXT\n"
+	      "  --config FILE (-c), --help (-h), --version (-V)\n",
 	    to);
 }
 

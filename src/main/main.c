@@ -29,12 +29,13 @@
 #include "main/watch.h"
 
 static const char usage[] =
-    "usage: sallyportd [-c FILE] [-dftV]\n"
+    "usage: sallyportd [-c FILE] [-dft]\n"
     "  -c FILE  configuration (default /etc/sallyport/sallyport.cfg)\n"
     "  -t       check the configuration and exit: 0, or 78\n"
     "  -f       stay in the foreground (always; for habit's sake)\n"
     "  -d       debug: all roles as threads of one process, without sandbox\n"
-    "  -V       version\n";
+    "  -V       version (--version)\n"
+    "  -h       this text (--help)\n";
 
 struct options {
 	const char *config;
