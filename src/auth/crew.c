@@ -291,8 +291,8 @@ hand_over(struct crew_worker *w, struct crew_job *job)
 	    .conversation = job->start.conversation, .response = job->response};
 	struct timeval patience = interval(w->pool->limits.step_timeout_ms);
 	uint32_t call = job->is_step ?
-	    channel_ask(w->channel, MESSAGE_CHECK_STEP, &step, -1, on_answer, w) :
-	    channel_ask(w->channel, MESSAGE_CHECK_START, &job->start, -1, on_answer, w);
+	    channel_ask(w->channel, MESSAGE_CHECK_STEP, &step, on_answer, w) :
+	    channel_ask(w->channel, MESSAGE_CHECK_START, &job->start, on_answer, w);
 
 	if (call == 0) {
 		w->is_deaf = true;

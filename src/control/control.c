@@ -1,7 +1,7 @@
 /*
- * control: the operator's door.  Takes commands from the tool over a unix socket, asks the role that
- * owns the answer, and passes its rows back.  It holds no mail, no key and no password; it decides
- * who may ask: root, or the user that the daemon runs as.
+ * control: the operator's door.  Takes commands from the tool over a unix socket, asks the role
+ * that owns the answer, and passes its rows back.  It holds no mail, no key and no password; it
+ * decides who may ask: root, or the user that the daemon runs as.
  */
 #include "control/control.h"
 
@@ -114,7 +114,8 @@ answered(const struct packet *p, void *arg)
 	struct request *q = arg;
 
 	if (!p) {
-		refuse(q->client, q->call, EXIT_UNAVAILABLE, "that part of the daemon has just ended\n");
+		refuse(q->client, q->call, EXIT_UNAVAILABLE,
+		    "that part of the daemon has just ended\n");
 		request_free(q);
 		return;
 	}
@@ -175,7 +176,7 @@ pass_on(struct client *k, uint32_t call, const struct message_admin *m)
 	TAILQ_INSERT_TAIL(&k->requests, q, link);
 	k->request_count++;
 	if (*owner)
-		q->owner_call = channel_ask(*owner, MESSAGE_ADMIN, &asked, -1, answered, q);
+		q->owner_call = channel_ask(*owner, MESSAGE_ADMIN, &asked, answered, q);
 	buf_clear(&name);
 	if (q->owner_call)
 		return;

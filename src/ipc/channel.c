@@ -1,6 +1,7 @@
 /*
- * channel: see the header.  A packet is u32 call, u8 is-answer, then the message.  Sending tries the
- * kernel first and queues what it does not take.  A dead channel tells its owner from the loop only.
+ * channel: see the header.  A packet is u32 call, u8 is-answer, then the message.  Sending tries
+ * the kernel first and queues what it does not take.  A dead channel tells its owner from the loop
+ * only.
  */
 #include "ipc/channel.h"
 
@@ -239,12 +240,12 @@ call_close(struct channel *c, struct call *k)
 }
 
 uint32_t
-channel_ask(struct channel *c, enum message_type type, const void *message, int fd, answer_fn *fn,
+channel_ask(struct channel *c, enum message_type type, const void *message, answer_fn *fn,
     void *arg)
 {
 	uint32_t call = call_open(c, fn, arg);
 
-	if (say(c, call, false, &(struct packet){.type = type, .fd = fd}, message) == 0)
+	if (say(c, call, false, &(struct packet){.type = type, .fd = -1}, message) == 0)
 		return call;
 	call_close(c, call_find(c, call));
 	return 0;
@@ -481,17 +482,17 @@ wait_answer(int fd, uint32_t call, int64_t until_us, struct buf *room)
 }
 
 int
-channel_call_blocking(int fd, enum message_type type, const void *message, int timeout_ms,
-    struct buf *room, enum message_type *type_out, union message *out)
+channel_call_blocking(int fd, const struct channel_question *q, struct buf *room,
+    enum message_type *type_out, union message *out)
 {
 	int64_t now_us = clock_mono_us();
 	uint32_t call = (uint32_t)now_us | 1;
 	ssize_t n;
 
-	if (!pack(room, call, false, type, message) || send_now(fd, buf_str(room), -1) != 0)
+	if (!pack(room, call, false, q->type, q->message) || send_now(fd, buf_str(room), -1) != 0)
 		return -1;
 	buf_reset(room);
-	n = wait_answer(fd, call, now_us + (int64_t)timeout_ms * 1000, room);
+	n = wait_answer(fd, call, now_us + (int64_t)q->timeout_ms * 1000, room);
 	if (n < 0)
 		return -1;
 	room->n = (size_t)n;

@@ -22,8 +22,8 @@ struct shape {
 
 #define KIND_OF(x) \
 	_Generic((x), uint8_t: KIND_U8, bool: KIND_BOOL, uint16_t: KIND_U16, uint32_t: KIND_U32, \
-	    uint64_t: KIND_U64, int64_t: KIND_U64, struct str: KIND_STR, struct status: KIND_STATUS, \
-	    struct msgid: KIND_MSGID)
+	    uint64_t: KIND_U64, int64_t: KIND_U64, struct str: KIND_STR, \
+	    struct status: KIND_STATUS, struct msgid: KIND_MSGID)
 #define F(type, member) \
 	{offsetof(struct message_##type, member), KIND_OF(((struct message_##type *)0)->member)}
 

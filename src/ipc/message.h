@@ -1,6 +1,6 @@
 /*
- * message: everything that roles say to one another.  Each message is one struct, described by
- * one table row per field, from which the encoder, the decoder and the fuzz target are made: there is
+ * message: everything that roles say to one another.  Each message is one struct, described by one
+ * table row per field, from which the encoder, the decoder and the fuzz target are made: there is
  * no second place to forget.  Little endian, no padding, lengths checked, unknown types refused.
  * Both ends are the same build (the build id is the first thing said on a channel).
  */
@@ -52,7 +52,8 @@ struct message_start { uint8_t node; uint8_t slot; int64_t floor_ms; }; /* all i
 struct message_stop { int64_t drain_ms; };
 struct message_ready { int64_t newest_ms; };             /* queue: newest id time in the spool */
 struct message_stopped { uint8_t unused; };
-struct message_restart { uint8_t role; uint8_t index; struct str reason; }; /* broker: end this worker */
+/* broker: end this worker */
+struct message_restart { uint8_t role; uint8_t index; struct str reason; };
 
 /* ---- keys ---- */
 
@@ -105,7 +106,8 @@ struct message_check_start {     /* answer: CHECK_ANSWER */
 	struct str user;         /* canonical; the worker accepts no other */
 	struct str secret;       /* what is stored for it, or one that nothing fits */
 };
-struct message_check_step { uint64_t conversation; struct str response; }; /* answer: CHECK_ANSWER */
+/* answer: CHECK_ANSWER */
+struct message_check_step { uint64_t conversation; struct str response; };
 struct message_check_cancel { uint64_t conversation; };
 struct message_check_answer { uint8_t outcome; struct str challenge; }; /* enum auth_outcome */
 
@@ -117,19 +119,22 @@ struct message_reserve {     /* answer: VERDICT; first recipient of a transactio
 	struct str user;
 	uint32_t recipients; /* how many more */
 };
-struct message_release { uint64_t session; uint32_t number; }; /* RSET or end: gives back, no answer */
-struct message_spool_file { uint64_t session; uint32_t number; uint64_t size_hint; }; /* answer: VERDICT + fd */
+/* RSET or end: gives back, no answer */
+struct message_release { uint64_t session; uint32_t number; };
+/* answer: VERDICT and a descriptor */
+struct message_spool_file { uint64_t session; uint32_t number; uint64_t size_hint; };
 struct message_commit {      /* answer: VERDICT, 250 only when durable */
 	struct str envelope; /* envelope_encode */
 	struct str header;   /* without the empty line */
-	bool in_file;        /* the body stands in the file from SPOOL_FILE (same session and number) */
+	bool in_file;        /* the body is in the file of SPOOL_FILE, same session and number */
 	struct str body;     /* when not in_file */
 };
 struct message_verdict { struct status status; };
 
 /* ---- queue <-> relay ---- */
 
-struct message_site_ask { struct str domain; }; /* a call, answer: SITE; lower case, A-label; or an address literal */
+/* a call, answer: SITE; lower case, A-label; or an address literal */
+struct message_site_ask { struct str domain; };
 struct message_site {
 	struct str domain;
 	struct str site;     /* what to schedule by; empty: could not be found, see status */
@@ -152,19 +157,21 @@ struct message_result {      /* one recipient's; kept by relay until RESULT_STOR
 	struct msgid id;
 	uint32_t recipient;
 	struct status status;    /* 2xx sent, 4xx deferred, 5xx failed */
-	struct str reason;       /* closed set: none greylisted connect timeout dns tls refused protocol … */
+	struct str reason;       /* closed set: none greylisted connect timeout dns tls refused … */
 	struct str host;         /* "mx1.example.net" */
 	struct str address;      /* "192.0.2.25" */
 	uint16_t port;
 	struct str source;       /* our own address */
-	struct str tls;          /* none, opportunistic, encrypt, verify, with version: "opportunistic" */
+	struct str tls;          /* "none", "opportunistic", "encrypt", "verify" */
 	int64_t took_ms;
 	bool is_last;            /* of this job */
 	bool dsn_passed_on;      /* the next hop takes over the DSN duties */
 };
 struct message_result_stored { uint64_t job; uint32_t recipient; struct msgid id; };
-struct message_running { uint64_t job; struct msgid id; struct str numbers; struct str site; }; /* to a new queue */
-struct message_caught_up { uint8_t unused; };            /* all old results and running jobs are told */
+/* to a new queue */
+struct message_running { uint64_t job; struct msgid id; struct str numbers; struct str site; };
+/* all old results and running jobs are told */
+struct message_caught_up { uint8_t unused; };
 struct message_route_test { struct str address; };       /* answers: ADMIN_ROW … ADMIN_DONE */
 
 /* ---- operator ---- */
@@ -178,26 +185,28 @@ struct message_admin_done { uint8_t exit_code; struct str text; };
 
 /* Appends type and fields; false when over the buffer's ceiling. */
 bool message_encode(enum message_type type, const void *message, struct buf *out) MUST_USE;
-/* Fills *message (large enough for any: union message) from bytes; strings point into them. */
+/* Large enough for any. */
 union message {
 	struct message_hello hello; struct message_config config; struct message_log log;
 	struct message_peer peer; struct message_grant grant; struct message_start start;
 	struct message_stop stop; struct message_ready ready; struct message_stopped stopped;
 	struct message_restart restart; struct message_sign sign; struct message_signed signature;
-	struct message_key_ask key_ask; struct message_key key; struct message_auth_start auth_start;
-	struct message_auth_step auth_step; struct message_auth_cancel auth_cancel;
-	struct message_auth_answer auth_answer; struct message_auth_user_gone auth_user_gone;
-	struct message_check_start check_start; struct message_check_step check_step;
-	struct message_check_cancel check_cancel; struct message_check_answer check_answer;
-	struct message_reserve reserve; struct message_release release;
-	struct message_spool_file spool_file; struct message_commit commit;
-	struct message_verdict verdict; struct message_site_ask site_ask; struct message_site site;
+	struct message_key_ask key_ask; struct message_key key;
+	struct message_auth_start auth_start; struct message_auth_step auth_step;
+	struct message_auth_cancel auth_cancel; struct message_auth_answer auth_answer;
+	struct message_auth_user_gone auth_user_gone; struct message_check_start check_start;
+	struct message_check_step check_step; struct message_check_cancel check_cancel;
+	struct message_check_answer check_answer; struct message_reserve reserve;
+	struct message_release release; struct message_spool_file spool_file;
+	struct message_commit commit; struct message_verdict verdict;
+	struct message_site_ask site_ask; struct message_site site;
 	struct message_deliver deliver; struct message_result result;
 	struct message_result_stored result_stored; struct message_running running;
 	struct message_caught_up caught_up; struct message_route_test route_test;
 	struct message_admin admin; struct message_admin_row admin_row;
 	struct message_admin_done admin_done;
 };
+/* Fills *out from bytes; strings point into them. */
 bool message_decode(struct str bytes, enum message_type *type_out, union message *out) MUST_USE;
 const char *message_name(enum message_type type);
 

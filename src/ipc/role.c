@@ -1,6 +1,6 @@
 /*
- * role: the life that all roles share.  What main sends is taken in the order it comes; START ends the
- * taking: prepare, sandbox, start, READY.  Losing main ends the process.
+ * role: the life that all roles share.  What main sends is taken in the order it comes; START ends
+ * the taking: prepare, sandbox, start, READY.  Losing main ends the process.
  */
 #include "ipc/role.h"
 
@@ -241,9 +241,11 @@ ignore_signals(void)
 }
 
 int
-role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int main_fd, bool is_thread)
+role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int main_fd,
+    bool is_thread)
 {
-	struct life life = {.role = {.spec = spec, .kind = kind, .index = index, .is_thread = is_thread}};
+	struct life life = {
+	    .role = {.spec = spec, .kind = kind, .index = index, .is_thread = is_thread}};
 	struct role *r = &life.role;
 	struct message_hello hello = {.build = role_build()};
 

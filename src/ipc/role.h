@@ -1,7 +1,7 @@
 /*
  * role: what every process of the daemon does in the same visible order: take what it may hold
- * (descriptors and its part of the configuration, from main), enter its sandbox, start, loop; later:
- * reload, new peers, a new log, stop.  It ends when its channel to main closes.
+ * (descriptors and its part of the configuration, from main), enter its sandbox, start, loop;
+ * later: reload, new peers, a new log, stop.  It ends when its channel to main closes.
  */
 #ifndef IPC_ROLE_H
 #define IPC_ROLE_H
@@ -22,7 +22,7 @@ enum role_grant {
 	GRANT_CERTIFICATE,  /* index: of conf->tls; fd: the certificate file */
 	GRANT_PRIVATE_KEY,  /* index: of conf->tls; fd: the key file */
 	GRANT_TICKET_KEY,   /* name: 64 bytes, equal in all submission processes */
-	GRANT_CLIENTS,      /* fd: memfd shared by all submission processes, see submission/clients.h */
+	GRANT_CLIENTS,      /* fd: memfd of all submission processes, see submission/clients.h */
 	GRANT_SPOOL,        /* fd: the spool directory */
 	GRANT_STATE,        /* fd: the state directory */
 	GRANT_ADMIN,        /* fd: listening unix socket of the tool */
@@ -36,7 +36,7 @@ struct role {
 	struct channel *main;
 	struct conf *conf;         /* the newest; keep a reference to go on with it */
 	struct id_source ids;      /* from START on */
-	bool is_thread;            /* sallyportd -d: one of several roles in one process, no sandbox */
+	bool is_thread;            /* sallyportd -d: all roles in one process, no sandbox */
 	void *state;               /* the role's own */
 	bool is_started;
 	bool is_stopping;
@@ -47,7 +47,8 @@ struct role_spec {
 	enum conf_role conf;       /* its keys */
 	struct sandbox sandbox;    /* paths may be completed by `prepare` */
 	/* Everything may be NULL but start.  In order: */
-	/* grants and peers, before and after start; fd belongs to the callee; message strings are transient */
+	/* grants and peers, before and after start; fd belongs to the callee; the message's strings
+	 * are transient */
 	void (*grant)(struct role *r, const struct message_grant *grant, int fd);
 	void (*peer)(struct role *r, enum role_kind kind, unsigned index, int fd);
 	/* last act before the sandbox: opens what libraries open late; may add to *sandbox */
@@ -65,7 +66,8 @@ struct role_spec {
 };
 
 /* The whole life of a role on its channel to main; returns the exit status. */
-int role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int main_fd, bool is_thread);
+int role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int main_fd,
+    bool is_thread);
 /* The loop of this role ends now. */
 void role_stopped(struct role *r);
 

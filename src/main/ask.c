@@ -114,7 +114,7 @@ tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn 
 	if (!a.base)
 		die("no event loop");
 	a.channel = channel_new(a.base, fd, hear, lost, &a);
-	if (channel_ask(a.channel, MESSAGE_ADMIN, &m, -1, answered, &a))
+	if (channel_ask(a.channel, MESSAGE_ADMIN, &m, answered, &a))
 		event_base_dispatch(a.base);
 	channel_free(&a.channel);
 	event_base_free(a.base);

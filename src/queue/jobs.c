@@ -285,7 +285,7 @@ ask_site(struct queue *q, struct str domain)
 	ask->n = domain.n;
 	memcpy(ask->domain, domain.p, domain.n);
 	LIST_INSERT_HEAD(&q->questions, ask, link);
-	if (!channel_ask(q->relay->channel, MESSAGE_SITE_ASK, &m, -1, got_site, ask))
+	if (!channel_ask(q->relay->channel, MESSAGE_SITE_ASK, &m, got_site, ask))
 		got_site(NULL, ask);
 }
 

@@ -59,7 +59,7 @@ on_file(const struct packet *p, void *arg)
 static bool
 ask(struct connection *c, struct channel *to, enum message_type type, const void *m, answer_fn *fn)
 {
-	c->call = to ? channel_ask(to, type, m, -1, fn, c) : 0;
+	c->call = to ? channel_ask(to, type, m, fn, c) : 0;
 	c->asked = c->call ? to : NULL;
 	return c->call != 0;
 }

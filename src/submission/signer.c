@@ -21,12 +21,12 @@ static bool
 ask(struct signer *s, enum message_type type, const void *question, struct buf *room,
     union message *out)
 {
+	struct channel_question q = {type, question, ANSWER_MS};
 	enum message_type wanted = type == MESSAGE_SIGN ? MESSAGE_SIGNED : MESSAGE_KEY, got;
 
 	if (s->fd < 0)
 		return false;
-	if (channel_call_blocking(s->fd, type, question, ANSWER_MS, room, &got, out) == 0 &&
-	    got == wanted)
+	if (channel_call_blocking(s->fd, &q, room, &got, out) == 0 && got == wanted)
 		return true;
 	close(s->fd);
 	s->fd = -1;

@@ -281,7 +281,7 @@ rig_start_as(struct rig *r, const struct message_auth_start *m, struct rig_answe
 {
 	*out = (struct rig_answer){.rig = r};
 	cr_assert_neq(
-	    channel_ask(r->submission, MESSAGE_AUTH_START, m, -1, hear_answer, out), 0);
+	    channel_ask(r->submission, MESSAGE_AUTH_START, m, hear_answer, out), 0);
 }
 
 void
@@ -303,7 +303,7 @@ rig_step(struct rig *r, uint64_t session, struct str response, struct rig_answer
 
 	*out = (struct rig_answer){.rig = r};
 	cr_assert_neq(
-	    channel_ask(r->submission, MESSAGE_AUTH_STEP, &m, -1, hear_answer, out), 0);
+	    channel_ask(r->submission, MESSAGE_AUTH_STEP, &m, hear_answer, out), 0);
 }
 
 void
@@ -355,7 +355,7 @@ rig_admin(struct rig *r, const char *verb, const char *values[][2], struct rig_a
 	for (; values && (*values)[0]; values++)
 		message_values_add(&b, (*values)[0], str_of((*values)[1]));
 	m.values = buf_str(&b);
-	cr_assert_neq(channel_ask(r->control, MESSAGE_ADMIN, &m, -1, hear_admin, out), 0);
+	cr_assert_neq(channel_ask(r->control, MESSAGE_ADMIN, &m, hear_admin, out), 0);
 	rig_until(r, &out->is_done);
 	buf_clear(&b);
 }

@@ -85,7 +85,7 @@ ask(struct end *e)
 {
 	struct message_reserve m = {.session = 1, .number = 1, .user = STR("alice"), .recipients = 1};
 
-	return channel_ask(e->channel, MESSAGE_RESERVE, &m, -1, on_answer, e);
+	return channel_ask(e->channel, MESSAGE_RESERVE, &m, on_answer, e);
 }
 
 Test(channel, a_call_is_answered_through_the_loop)
@@ -241,6 +241,7 @@ answering_thread(void *arg)
 Test(channel, the_blocking_call)
 {
 	struct message_sign m = {.data = STR("digest")};
+	struct channel_question hasty = {MESSAGE_SIGN, &m, 20}, patient = {MESSAGE_SIGN, &m, 5000};
 	enum message_type type;
 	union message out;
 	struct buf room;
@@ -249,14 +250,14 @@ Test(channel, the_blocking_call)
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
 	buf_init(&room, 1 << 20);
-	cr_assert_eq(channel_call_blocking(fds[0], MESSAGE_SIGN, &m, 20, &room, &type, &out), -1);
+	cr_assert_eq(channel_call_blocking(fds[0], &hasty, &room, &type, &out), -1);
 	cr_assert_eq(pthread_create(&thread, NULL, answering_thread, &fds[1]), 0);
 	/* the answer to the call that was given up comes first and is passed over */
-	cr_assert_eq(channel_call_blocking(fds[0], MESSAGE_SIGN, &m, 5000, &room, &type, &out), 0);
+	cr_assert_eq(channel_call_blocking(fds[0], &patient, &room, &type, &out), 0);
 	cr_assert_eq(type, MESSAGE_VERDICT);
 	cr_assert_eq(out.verdict.status.code, 250);
 	pthread_join(thread, NULL);
-	cr_assert_eq(channel_call_blocking(fds[0], MESSAGE_SIGN, &m, 5000, &room, &type, &out), -1);
+	cr_assert_eq(channel_call_blocking(fds[0], &patient, &room, &type, &out), -1);
 	close(fds[0]);
 	buf_clear(&room);
 }

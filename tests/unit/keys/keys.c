@@ -120,12 +120,13 @@ static bool
 ask(struct setting *s, struct str id, struct message_key *out)
 {
 	struct message_key_ask m = {id};
+	struct channel_question q = {MESSAGE_KEY_ASK, &m, 5000};
 	enum message_type type;
 	union message answer;
 	struct buf room;
 
 	buf_init(&room, 1 << 20);
-	cr_assert(channel_call_blocking(s->peer_fd, MESSAGE_KEY_ASK, &m, 5000, &room, &type, &answer) == 0);
+	cr_assert(channel_call_blocking(s->peer_fd, &q, &room, &type, &answer) == 0);
 	cr_assert(type == MESSAGE_KEY);
 	*out = answer.key;
 	buf_clear(&room);
@@ -136,6 +137,7 @@ static bool
 sign(struct setting *s, const struct pem *p, uint32_t algorithm)
 {
 	struct message_sign m = {pem_id(p), algorithm, false, STR("to be signed")};
+	struct channel_question q = {MESSAGE_SIGN, &m, 5000};
 	gnutls_datum_t in = {(unsigned char *)m.data.p, (unsigned)m.data.n}, out;
 	enum message_type type;
 	union message answer;
@@ -143,7 +145,7 @@ sign(struct setting *s, const struct pem *p, uint32_t algorithm)
 	bool ok;
 
 	buf_init(&room, 1 << 20);
-	cr_assert(channel_call_blocking(s->peer_fd, MESSAGE_SIGN, &m, 5000, &room, &type, &answer) == 0);
+	cr_assert(channel_call_blocking(s->peer_fd, &q, &room, &type, &answer) == 0);
 	cr_assert(type == MESSAGE_SIGNED);
 	ok = answer.signature.ok;
 	out.data = (unsigned char *)answer.signature.signature.p;
@@ -200,6 +202,7 @@ Test(keys, in_its_sandbox, .timeout = 60)
 Test(keys, a_peer_that_leaves_with_a_question_open, .timeout = 60)
 {
 	struct message_key_ask m = {STR("0123456789abcdef0123456789abcdef")};
+	struct channel_question hasty = {MESSAGE_KEY_ASK, &m, 1};
 	struct setting s;
 	struct pem p;
 	enum message_type type;
@@ -210,7 +213,7 @@ Test(keys, a_peer_that_leaves_with_a_question_open, .timeout = 60)
 	open_setting(&s, false, pem_str(&p));
 	buf_init(&room, 1 << 20);
 	/* gives up before the second look */
-	cr_assert(channel_call_blocking(s.peer_fd, MESSAGE_KEY_ASK, &m, 1, &room, &type, &answer) == -1);
+	cr_assert(channel_call_blocking(s.peer_fd, &hasty, &room, &type, &answer) == -1);
 	buf_clear(&room);
 	cr_assert(close_setting(&s) == 0);
 	pem_clear(&p);

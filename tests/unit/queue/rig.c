@@ -447,7 +447,7 @@ rig_commit_soon(struct rig *r, struct msgid id, const char *sender, const char *
 	buf_init(&envelope, ENVELOPE_BYTES_MAX);
 	cr_assert(envelope_encode(&e, &envelope));
 	m.envelope = buf_str(&envelope);
-	cr_assert_neq(channel_ask(r->submission, MESSAGE_COMMIT, &m, -1, got_verdict, r), 0);
+	cr_assert_neq(channel_ask(r->submission, MESSAGE_COMMIT, &m, got_verdict, r), 0);
 	buf_clear(&envelope);
 }
 
@@ -467,7 +467,7 @@ rig_reserve(struct rig *r, struct msgid id, const char *user, uint32_t n)
 	struct message_reserve m = {id.session, id.number, str_of(user), n};
 	unsigned before = r->verdicts;
 
-	cr_assert_neq(channel_ask(r->submission, MESSAGE_RESERVE, &m, -1, got_verdict, r), 0);
+	cr_assert_neq(channel_ask(r->submission, MESSAGE_RESERVE, &m, got_verdict, r), 0);
 	rig_until(r, &r->verdicts, before + 1);
 	return r->verdict;
 }
@@ -477,7 +477,7 @@ rig_ask_file(struct rig *r, const struct message_spool_file *m)
 {
 	unsigned before = r->verdicts;
 
-	cr_assert_neq(channel_ask(r->submission, MESSAGE_SPOOL_FILE, m, -1, got_verdict, r), 0);
+	cr_assert_neq(channel_ask(r->submission, MESSAGE_SPOOL_FILE, m, got_verdict, r), 0);
 	rig_until(r, &r->verdicts, before + 1);
 }
 
@@ -486,7 +486,7 @@ rig_ask_commit(struct rig *r, const struct message_commit *m)
 {
 	unsigned before = r->verdicts;
 
-	cr_assert_neq(channel_ask(r->submission, MESSAGE_COMMIT, m, -1, got_verdict, r), 0);
+	cr_assert_neq(channel_ask(r->submission, MESSAGE_COMMIT, m, got_verdict, r), 0);
 	rig_until(r, &r->verdicts, before + 1);
 	return r->verdict;
 }
@@ -542,7 +542,7 @@ rig_admin(struct rig *r, const char *verb, const char *const *values)
 		message_values_add(&list, values[0], str_of(values[1]));
 	m.values = buf_str(&list);
 	r->row_count = 0;
-	cr_assert_neq(channel_ask(r->control, MESSAGE_ADMIN, &m, -1, got_row, r), 0);
+	cr_assert_neq(channel_ask(r->control, MESSAGE_ADMIN, &m, got_row, r), 0);
 	buf_clear(&list);
 	rig_until(r, &r->dones, before + 1);
 }

@@ -323,7 +323,7 @@ rig_ask_site(struct rig *r, const char *domain)
 	struct message_site_ask m = {.domain = str_of(domain)};
 
 	r->has_site = false;
-	cr_assert_neq(channel_ask(r->queue, MESSAGE_SITE_ASK, &m, -1, got_site, r), 0);
+	cr_assert_neq(channel_ask(r->queue, MESSAGE_SITE_ASK, &m, got_site, r), 0);
 	cr_assert(wait_until(r, has_answer, 0), "no site for %s", domain);
 }
 
@@ -356,7 +356,7 @@ rig_test_route(struct rig *r, const char *address)
 	r->is_done = false;
 	r->rows[0] = '\0';
 	r->row_count = 0;
-	cr_assert_neq(channel_ask(r->control, MESSAGE_ROUTE_TEST, &m, -1, got_row, r), 0);
+	cr_assert_neq(channel_ask(r->control, MESSAGE_ROUTE_TEST, &m, got_row, r), 0);
 	cr_assert(wait_until(r, is_done, 0), "no answer for %s", address);
 }
 
