@@ -367,7 +367,8 @@ exchange_start(
 }
 
 void
-exchange_step(struct broker *b, struct channel *from, uint32_t call, const struct message_auth_step *m)
+exchange_step(struct broker *b, struct channel *from, uint32_t call,
+    const struct message_auth_step *m)
 {
 	struct exchange *l = exchange_find(b, from, m->session);
 

@@ -1,4 +1,4 @@
-/* crc: CRC-32C (Castagnoli, RFC 3720 appendix B.4), by the processor's instruction where it has one. */
+/* crc: CRC-32C (Castagnoli, RFC 3720 B.4), by the processor's instruction where it has one. */
 #ifndef BASE_CRC_H
 #define BASE_CRC_H
 

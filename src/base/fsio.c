@@ -89,7 +89,8 @@ disk_trust(struct fsio *f, int fd)
 	(void)f;
 	if (fstat(fd, &st) != 0)
 		return -1;
-	if (S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022) && st.st_nlink == 1)
+	if (S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022) &&
+	    st.st_nlink == 1)
 		return 0;
 	errno = EPERM;
 	return -1;

@@ -26,7 +26,7 @@ struct fsio_ops {
 	ssize_t (*pread)(struct fsio *f, int fd, void *p, size_t n, off_t at);
 	ssize_t (*pwritev)(struct fsio *f, int fd, const struct iovec *v, int count, off_t at);
 	int (*size)(struct fsio *f, int fd, off_t *bytes_out);
-	/* 0 if it is a plain file, ours, with one name, that no one else may write; else -1, EPERM */
+	/* 0: a plain file, ours, with one name, that no one else may write; else -1, EPERM */
 	int (*trust)(struct fsio *f, int fd);
 	int (*sync_data)(struct fsio *f, int fd);
 	int (*sync_directory)(struct fsio *f);

@@ -96,7 +96,8 @@ static int
 allow(scmp_filter_ctx c, const int *calls)
 {
 	for (; *calls != END; calls++)
-		if (*calls != __NR_SCMP_ERROR && seccomp_rule_add(c, SCMP_ACT_ALLOW, *calls, 0) != 0)
+		if (*calls != __NR_SCMP_ERROR &&
+		    seccomp_rule_add(c, SCMP_ACT_ALLOW, *calls, 0) != 0)
 			return -1;
 	return 0;
 }
@@ -205,7 +206,8 @@ rights_for(int fd, bool may_write, uint64_t handled)
 	struct stat st;
 
 	if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
-		rights &= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE;
+		rights &= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+		    FS_TRUNCATE;
 	return rights & handled;
 }
 

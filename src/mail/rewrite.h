@@ -30,10 +30,10 @@ struct rewrite {
 enum { REWRITE_RECEIVED_MAX = 50 };
 
 /* The new header (without the empty line) into out, and the first From address as complete text
- * into *from_out (arena).  code 250, or the refusal: 550 5.7.1 (a From, Sender or Resent- address
- * that is not the user's; both addresses in the text, and *from_out is that address), 554 5.6.0 (From unreadable, or given twice;
- * a missing From is added), 554 5.4.6 (more than 50 Received), 554 5.6.7 (UTF-8 without SMTPUTF8),
- * 552 5.3.4 (out too large). */
+ * into *from_out (arena).  code 250, or the refusal: 550 5.7.1 (a From, Sender or Resent-
+ * address that is not the user's; both addresses in the text, and *from_out is that address),
+ * 554 5.6.0 (From unreadable, or given twice; a missing From is added), 554 5.4.6 (more than 50
+ * Received), 554 5.6.7 (UTF-8 without SMTPUTF8), 552 5.3.4 (out too large). */
 struct status rewrite_submission(const struct header *h, const struct rewrite *r,
     struct arena *arena, struct buf *out, struct str *from_out);
 

@@ -34,10 +34,12 @@ tell_needs_restart(const struct conf *before, const struct conf *now, struct buf
 {
 	if (!str_eq(before->queue.directory, now->queue.directory) || before->node != now->node ||
 	    !str_eq(before->state_directory, now->state_directory) ||
-	    !str_eq(before->run_directory, now->run_directory) || !str_eq(before->user, now->user) ||
+	    !str_eq(before->run_directory, now->run_directory) ||
+	    !str_eq(before->user, now->user) ||
 	    before->submission.processes != now->submission.processes ||
 	    before->auth.workers != now->auth.workers)
-		buf_addz(text, "needs a restart: node, user, directories and numbers of processes\n");
+		buf_addz(text,
+		    "needs a restart: node, user, directories and numbers of processes\n");
 }
 
 static void

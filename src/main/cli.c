@@ -1,6 +1,6 @@
 /*
- * cli: sallyport, the operator's tool.  The command table is the program: the help, the parser and what
- * is run all come from it.
+ * cli: sallyport, the operator's tool.  The command table is the program: the help, the parser and
+ * what is run all come from it.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -155,9 +155,9 @@ read_options(struct tool *t, int argc, char **argv)
 /* ---- commands ---- */
 
 static bool
-is_prefix(const char *given, const char *word)
+fits(const char *given, const char *word, bool exact)
 {
-	return strncmp(given, word, strlen(given)) == 0;
+	return strncmp(given, word, exact ? strlen(word) + 1 : strlen(given)) == 0;
 }
 
 /* Exact words first, then unambiguous beginnings.  *words_out: how many words named it. */
@@ -172,10 +172,9 @@ find(char **words_given, int count, bool exact, int *words_out)
 
 		if (count < need)
 			continue;
-		if (exact ? strcmp(words_given[0], c->noun) != 0 : !is_prefix(words_given[0], c->noun))
+		if (!fits(words_given[0], c->noun, exact))
 			continue;
-		if (c->verb &&
-		    (exact ? strcmp(words_given[1], c->verb) != 0 : !is_prefix(words_given[1], c->verb)))
+		if (c->verb && !fits(words_given[1], c->verb, exact))
 			continue;
 		if (found)
 			return NULL;
@@ -199,8 +198,8 @@ run(struct tool *t, int count, char **given)
 	if (!c)
 		c = find(given, count, false, &named);
 	if (!c) {
-		fprintf(stderr, "sallyport: no such command \"%s%s%s\"; see sallyport help\n", given[0],
-		    count > 1 ? " " : "", count > 1 ? given[1] : "");
+		fprintf(stderr, "sallyport: no such command \"%s%s%s\"; see sallyport help\n",
+		    given[0], count > 1 ? " " : "", count > 1 ? given[1] : "");
 		return EX_USE;
 	}
 	if (count - named > TOOL_ARGS_MAX) {

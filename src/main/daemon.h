@@ -1,6 +1,7 @@
 /*
- * daemon: what main knows.  Main reads the configuration, opens what the roles may hold, starts them,
- * watches them and hands round new ends when one is replaced.  It never sees a byte of the network.
+ * daemon: what main knows.  Main reads the configuration, opens what the roles may hold, starts
+ * them, watches them and hands round new ends when one is replaced.  It never sees a byte of the
+ * network.
  */
 #ifndef MAIN_DAEMON_H
 #define MAIN_DAEMON_H
@@ -57,7 +58,8 @@ struct daemon {
 	struct identity identities[ROLE_KINDS];
 	int exe_fd;
 	int spool_fd, state_fd, admin_fd, clients_fd;
-	int listeners[SUBMISSION_MAX][LISTEN_MAX]; /* kept here, so that a crash loses no waiting client */
+	/* kept here, so that a crash loses no waiting client */
+	int listeners[SUBMISSION_MAX][LISTEN_MAX];
 	unsigned submission_count;
 	unsigned char ticket_key[TLS_TICKET_KEY_BYTES];
 	uint64_t log_secret;

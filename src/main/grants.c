@@ -1,6 +1,6 @@
 /*
- * grants: see the header.  A file that cannot be opened is logged and not granted: the role goes on with
- * what it had, and a first start without a certificate says so there.
+ * grants: see the header.  A file that cannot be opened is logged and not granted: the role goes on
+ * with what it had, and a first start without a certificate says so there.
  */
 #include "main/grants.h"
 
@@ -39,7 +39,8 @@ open_admin(struct daemon *d)
 		log_error("run_directory is too long for a socket name");
 		return -1;
 	}
-	snprintf(at.sun_path, sizeof at.sun_path, "%.*s/control.sock", STR_ARG(d->conf->run_directory));
+	snprintf(at.sun_path, sizeof at.sun_path, "%.*s/control.sock",
+	    STR_ARG(d->conf->run_directory));
 	unlink(at.sun_path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
@@ -121,7 +122,8 @@ grants_listen(struct daemon *d, const struct conf *before)
 
 	for (unsigned s = 0; s < d->submission_count; s++)
 		for (size_t l = 0; l < LISTEN_MAX; l++) {
-			bool is_kept = l < d->conf->listen.count && is_same_place(before, d->conf, l);
+			bool is_kept = l < d->conf->listen.count &&
+			    is_same_place(before, d->conf, l);
 
 			all &= listen_one(d, s, l, is_kept);
 		}
@@ -153,7 +155,8 @@ grant_file(struct instance *i, enum role_grant kind, size_t index, struct str pa
 		return;
 	}
 	if (kind == GRANT_PRIVATE_KEY && fstat(fd, &st) == 0 && (st.st_mode & 077))
-		log_warn("%s can be read by others (mode %04o): chmod 600", name, st.st_mode & 07777);
+		log_warn("%s can be read by others (mode %04o): chmod 600", name,
+		    st.st_mode & 07777);
 	grant(i, kind, index, path, fd);
 	close(fd);
 }

@@ -11,8 +11,8 @@
 int grants_open(struct daemon *d) MUST_USE;
 void grants_close(struct daemon *d);
 
-/* Listening sockets as the configuration has them now: new ones are opened, others kept or closed.  False:
- * one cannot be had (logged); those that could stay open. */
+/* Listening sockets as the configuration has them now: new ones are opened, others kept or
+ * closed.  False: one cannot be had (logged); those that could stay open. */
 bool grants_listen(struct daemon *d, const struct conf *before) MUST_USE;
 
 /* What a new instance may hold, before START; after its configuration and its channels. */

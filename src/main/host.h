@@ -6,9 +6,9 @@
 
 #include "main/daemon.h"
 
-/* Whom each role becomes: as root conf->user (absent: sallyport, else nobody with a warning), with an account
- * of its own "<user>-keys", "-auth", "-queue" where the system has it; else the caller.  False: no such user
- * (logged). */
+/* Whom each role becomes: as root conf->user (absent: sallyport, else nobody with a warning),
+ * with an account of its own "<user>-keys", "-auth", "-queue" where the system has it; else the
+ * caller.  False: no such user (logged). */
 bool host_identities(const struct conf *c, struct identity identities[ROLE_KINDS]) MUST_USE;
 
 /* Opens a directory, made 0700 for its owner when missing; warns of looser modes.  -1: logged. */

@@ -82,6 +82,7 @@ listen_open(const struct conf_listen *l)
 		fd = open_at(&at, false);
 	if (fd < 0)
 		log_error("cannot listen on %.*s port %lld: %s",
-		    STR_ARG(l->address.n ? l->address : STR("*")), (long long)l->port, strerror(errno));
+		    STR_ARG(l->address.n ? l->address : STR("*")), (long long)l->port,
+		    strerror(errno));
 	return fd;
 }

@@ -63,7 +63,8 @@ password_read(bool from_stdin, bool is_new, char out[PASSWORD_TEXT_BYTES])
 	bool ok;
 
 	if (!from_stdin && !isatty(0)) {
-		fputs("sallyport: no terminal to ask on: use --password-stdin or --generate\n", stderr);
+		fputs("sallyport: no terminal to ask on: use --password-stdin or --generate\n",
+		    stderr);
 		return false;
 	}
 	if (from_stdin)

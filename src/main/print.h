@@ -1,4 +1,4 @@
-/* print: rows of answers as a table (on a terminal or not), as JSON, one object per line, or bare ids. */
+/* print: rows of answers as a table, as JSON (one object per line), or as bare ids. */
 #ifndef MAIN_PRINT_H
 #define MAIN_PRINT_H
 

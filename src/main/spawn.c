@@ -1,6 +1,6 @@
 /*
- * spawn: see the header.  Between fork and exec only system calls: the user is changed before the new
- * image starts, so no role's code ever runs as root.
+ * spawn: see the header.  Between fork and exec only system calls: the user is changed before the
+ * new image starts, so no role's code ever runs as root.
  */
 #include "main/spawn.h"
 

@@ -98,7 +98,7 @@ join_all(struct instance *i)
 
 /* ---- starting ---- */
 
-/* Submission waits for the queue's first word, so that ids begin above all that the spool has seen. */
+/* Submission waits for the queue's first word, so that ids begin above all that the spool saw. */
 static bool
 may_begin(const struct instance *i)
 {

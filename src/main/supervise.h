@@ -11,7 +11,8 @@
 void supervise_start(struct daemon *d);
 /* SIGCHLD: takes the dead, plans their return. */
 void supervise_reap(struct daemon *d);
-/* SIGTERM: submission first, then relay, queue, the rest; the loop ends with the last.  Again: at once. */
+/* SIGTERM: submission first, then relay, queue, the rest; the loop ends with the last.  Again:
+ * at once. */
 void supervise_stop(struct daemon *d);
 /* A new configuration for all. */
 void supervise_reload(struct daemon *d);

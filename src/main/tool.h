@@ -34,15 +34,17 @@ struct command {
 	const char *help;
 };
 
-/* Reads the configuration for a command; errors are printed.  NULL: the command ends with EX_CONF. */
+/* Reads the configuration for a command; NULL: errors are printed, the end is EX_CONF. */
 struct conf *tool_conf(const struct tool *t);
 
 /* One row of an answer: a keyed list; a key may come several times. */
 typedef void tool_row_fn(struct str values, void *arg);
 
-/* Asks the running daemon: rows as they come, then its last words on standard output (exit code 0) or
- * standard error.  Returns the exit code; EX_DOWN without a message when no daemon answers. */
-int tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn *row, void *arg);
+/* Asks the running daemon: rows as they come, then its last words on standard output (exit code
+ * 0) or standard error.  Returns the exit code; EX_DOWN without a message when no daemon
+ * answers. */
+int tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn *row,
+    void *arg);
 /* The last words of an answer, where its exit code sends them. */
 void tool_say(int exit_code, struct str text);
 int tool_say_down(const struct conf *c);

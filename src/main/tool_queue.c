@@ -88,8 +88,9 @@ confirm(struct tool *t, const struct command *command)
 		return EX_USE;
 	}
 	fprintf(stderr, "%s %u messages? [y/N] ", command->verb, count);
-	return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y') ? 0
-											     : EX_FOUND;
+	if (fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+		return 0;
+	return EX_FOUND;
 }
 
 int
@@ -101,7 +102,8 @@ tool_queue_act(struct tool *t, const struct command *command)
 
 	add_ids(t);
 	if (t->filter_count == 0 && !t->all) {
-		fprintf(stderr, "usage: sallyport %s\n(say which messages, or --all)\n", command->usage);
+		fprintf(stderr, "usage: sallyport %s\n(say which messages, or --all)\n",
+		    command->usage);
 		return EX_USE;
 	}
 	status = confirm(t, command);

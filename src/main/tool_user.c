@@ -1,6 +1,6 @@
 /*
- * tool_user: accounts, through the running daemon or, when it is off, in its store.  The password is
- * turned into a secret here; it leaves this process in no other form.
+ * tool_user: accounts, through the running daemon or, when it is off, in its store.  The password
+ * is turned into a secret here; it leaves this process in no other form.
  */
 #include <stdio.h>
 #include <string.h>
@@ -81,8 +81,8 @@ take_name(struct tool *t, const struct command *command)
 int
 tool_user_list(struct tool *t, const struct command *command)
 {
-	static const struct print_column columns[] = {{"name", "NAME", -32}, {"state", "STATE", -10},
-	    {"created", "CREATED", -25}, {"reason", "REASON", 0}, {0}};
+	static const struct print_column columns[] = {{"name", "NAME", -32},
+	    {"state", "STATE", -10}, {"created", "CREATED", -25}, {"reason", "REASON", 0}, {0}};
 	struct print table = {.tool = t, .columns = columns, .id_key = "name"};
 	bool is_one = strcmp(command->verb, "show") == 0;
 	int status = is_one ? take_name(t, command) : 0;

@@ -1,6 +1,6 @@
 /*
- * watch: a change is passed on when the files stood still for one look, so that a certificate and its
- * key, written one after the other, arrive together.
+ * watch: a change is passed on when the files stood still for one look, so that a certificate and
+ * its key, written one after the other, arrive together.
  */
 #include "main/watch.h"
 
@@ -29,8 +29,9 @@ add_print(struct buf *all, struct str path)
 
 	snprintf(name, sizeof name, "%.*s", STR_ARG(path));
 	(void)!stat(name, &st);
-	buf_addf(all, "%s %ju %ju %jd %jd.%09ld\n", name, (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
-	    (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	buf_addf(all, "%s %ju %ju %jd %jd.%09ld\n", name, (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino, (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec,
+	    st.st_mtim.tv_nsec);
 }
 
 static uint64_t

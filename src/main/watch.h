@@ -1,4 +1,4 @@
-/* watch: certificate and key files, looked at every two seconds; what changed is passed on again. */
+/* watch: certificate and key files, looked at every two seconds; what changed is passed on. */
 #ifndef MAIN_WATCH_H
 #define MAIN_WATCH_H
 

@@ -1,8 +1,8 @@
 /*
  * stock: the segments that hold nothing: one ready for use, some free, one in the making, and those
  * given back.  Works in the writer; zeroes new files in bounded pieces before they are needed, so
- * that a commit rarely waits for space.  Segments given back become unreadable oldest first: while an older
- * one can still be read, what a newer one says of its messages is still needed.
+ * that a commit rarely waits for space.  Segments given back become unreadable oldest first: while
+ * an older one can still be read, what a newer one says of its messages is still needed.
  */
 #ifndef QUEUE_STOCK_H
 #define QUEUE_STOCK_H
