@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/map.h"
+#include "base/hash.h"
 
 static _Atomic int target_fd = 2;
 static _Atomic int target_kind = LOG_TO_STDERR;
@@ -184,7 +184,7 @@ add_address(struct log_line *l, struct str value)
 		break;
 	case LOG_ADDRESSES_HASHED:
 		addf(l, "%016llx",
-		    (unsigned long long)(map_hash_with(atomic_load(&address_secret), value)));
+		    (unsigned long long)(hash_bytes((struct hash_key){atomic_load(&address_secret), 0}, value)));
 		break;
 	}
 	add_escaped(l, str_from(value, at));

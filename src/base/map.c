@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/random.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 struct entry {
@@ -24,61 +25,13 @@ struct map {
 
 enum { FIRST_BUCKETS = 16 };
 
-static uint64_t sip_key[2]; /* written once, before anyone reads it */
+static struct hash_key own_key; /* written once, before anyone reads it */
 
 static void
 draw_key(void)
 {
-	if (getrandom(sip_key, sizeof sip_key, 0) != (ssize_t)sizeof sip_key)
+	if (getrandom(&own_key, sizeof own_key, 0) != (ssize_t)sizeof own_key)
 		die("no random bytes");
-}
-
-static uint64_t
-rotate(uint64_t x, int by)
-{
-	return x << by | x >> (64 - by);
-}
-
-static void
-sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[3];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] += v[3];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] += v[1];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[2] = rotate(v[2], 32);
-}
-
-/* SipHash-1-3 (Aumasson and Bernstein 2012, with fewer rounds). */
-static uint64_t
-siphash(uint64_t k0, uint64_t k1, struct str key)
-{
-	uint64_t v[4] = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261,
-	    k1 ^ 0x7465646279746573};
-	uint64_t word, last = (uint64_t)key.n << 56;
-	size_t i;
-
-	for (i = 0; i + 8 <= key.n; i += 8) {
-		memcpy(&word, key.p + i, 8);
-		v[3] ^= word;
-		sip_round(v);
-		v[0] ^= word;
-	}
-	for (size_t j = i; j < key.n; j++)
-		last |= (uint64_t)(unsigned char)key.p[j] << (8 * (j - i));
-	v[3] ^= last;
-	sip_round(v);
-	v[0] ^= last;
-	v[2] ^= 0xff;
-	sip_round(v);
-	sip_round(v);
-	sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
 void
@@ -93,13 +46,7 @@ uint64_t
 map_hash(struct str key)
 {
 	map_prepare();
-	return siphash(sip_key[0], sip_key[1], key);
-}
-
-uint64_t
-map_hash_with(uint64_t secret, struct str key)
-{
-	return siphash(secret, ~secret, key);
+	return hash_bytes(own_key, key);
 }
 
 struct map *

@@ -27,7 +27,5 @@ void map_each(struct map *m, map_fn *fn, void *arg);
 void map_prepare(void);
 /* The hash itself, under the same key: for tables of one's own. */
 uint64_t map_hash(struct str key);
-/* The same under a key of the caller's, equal wherever the key is. */
-uint64_t map_hash_with(uint64_t secret, struct str key);
 
 #endif

@@ -10,7 +10,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "base/map.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 /* The shared bytes; zeroed by their maker. */
@@ -104,7 +104,7 @@ cell_of(const struct clients *c, size_t row, struct str network)
 	static const uint64_t rows[CLIENTS_ROWS] = {0, 0x9e3779b97f4a7c15u};
 	uint64_t secret = atomic_load_explicit(&c->table->secret, memory_order_relaxed) ^ rows[row];
 
-	return c->table->cells[row][map_hash_with(secret, network) % CLIENTS_COLUMNS];
+	return c->table->cells[row][hash_bytes((struct hash_key){secret, 0}, network) % CLIENTS_COLUMNS];
 }
 
 static unsigned

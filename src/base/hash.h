@@ -1,0 +1,15 @@
+/*
+ * hash: SipHash-1-3 under a key of 128 bits: who does not know the key cannot choose collisions.
+ */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include "base/str.h"
+
+struct hash_key {
+	uint64_t k0, k1;
+};
+
+uint64_t hash_bytes(struct hash_key key, struct str bytes);
+
+#endif
