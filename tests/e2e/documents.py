@@ -528,34 +528,6 @@ def unit_lets_the_daemon_work():
 
 
 @tap.case
-def unit_capabilities_suffice():
-    """as root, main works with the unit's capabilities and no others"""
-    if os.getuid() != 0:
-        return "only root has capabilities to give up"
-    if not shutil.which("setpriv"):
-        return "setpriv is missing (package util-linux)"
-    kept = re.search(r"^CapabilityBoundingSet=(.*)$", text_of("etc/sallyport.service"), re.M).group(1)
-    names = ",".join("+" + word.lower().removeprefix("cap_") for word in kept.split())
-    os.environ["SALLYPORTD_WRAPPER"] = f"setpriv --no-new-privs --bounding-set=-all,{names}"
-    try:
-        other.start()
-        other.send()
-        with open(f"/proc/{other.process.pid}/status", encoding="ascii") as f:
-            bits = int(re.search(r"^CapEff:\s*(\w+)", f.read(), re.M).group(1), 16)
-        assert bin(bits).count("1") == len(kept.split()), hex(bits)
-        victim = next(pid for pid, (role, _) in other.processes().items() if role == "relay")
-        os.kill(victim, signal.SIGKILL)
-        g.wait_for("relay comes back", 20, lambda: "relay" in {
-            role for pid, (role, _) in other.processes().items() if pid != victim})
-        other.tool("reload")
-    finally:
-        del os.environ["SALLYPORTD_WRAPPER"]  # setpriv has become the daemon
-        other.stop()
-    assert other.process.returncode == 0, other.tail()
-    return None
-
-
-@tap.case
 def users_and_directories():
     """sysusers and tmpfiles make the users that main looks for and the directories that the keys name"""
     if os.getuid() != 0 or not shutil.which("systemd-sysusers") or not shutil.which("systemd-tmpfiles"):
@@ -577,6 +549,59 @@ def users_and_directories():
                               check=True).stdout
         path = re.search(r'"(/[^"]+)"', told).group(1)
         assert os.stat(root + path).st_mode & 0o777 == 0o700, (path, run.stderr)
+    return None
+
+
+def as_the_unit():
+    """A wrapper that gives the daemon the unit's capabilities, and the users of sysusers in a namespace of its own."""
+    kept = re.search(r"^CapabilityBoundingSet=(.*)$", text_of("etc/sallyport.service"), re.M).group(1).split()
+    names = ",".join("+" + word.lower().removeprefix("cap_") for word in kept)
+    path = f"{HOME}/as-the-unit"
+    with open(path, "w", encoding="ascii") as f:
+        f.write(f"""#!/bin/sh
+exec unshare -m sh -c 'mount --bind {HOME}/root/etc/passwd /etc/passwd &&
+mount --bind {HOME}/root/etc/group /etc/group &&
+exec setpriv --no-new-privs --bounding-set=-all,{names} "$@"' sh "$@"
+""")
+    os.chmod(path, 0o755)
+    return path, len(kept)
+
+
+def uid_and_capabilities(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        status = f.read()
+    return (int(re.search(r"^Uid:\s*(\d+)", status, re.M).group(1)),
+            bin(int(re.search(r"^CapEff:\s*(\w+)", status, re.M).group(1), 16)).count("1"))
+
+
+@tap.case
+def unit_capabilities_suffice():
+    """as root with the unit's capabilities and users, each role is its own user, and all works"""
+    if os.getuid() != 0 or not os.path.exists(f"{HOME}/root/etc/passwd"):
+        return "root and systemd-sysusers are needed (package systemd)"
+    wrapper, count = as_the_unit()
+    if subprocess.run([wrapper, "true"], capture_output=True, check=False).returncode:
+        return "no mount namespace or no setpriv here (package util-linux)"
+    fenced = g.Gateway(f"{HOME}/fenced", routes=DEAD)
+    os.environ["SALLYPORTD_WRAPPER"] = wrapper
+    try:
+        fenced.start()
+        fenced.add_user()
+        fenced.send()
+        assert uid_and_capabilities(fenced.process.pid) == (0, count)
+        uids = {role: uid_and_capabilities(pid) for pid, (role, _) in fenced.processes().items()}
+        assert all(capabilities == 0 and uid for uid, capabilities in uids.values()), uids
+        assert len({uids[role][0] for role in ("keys", "auth", "queue", "relay")}) == 4, uids
+        victims = {pid: role for pid, (role, _) in fenced.processes().items() if role in ("relay", "queue", "auth")}
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        g.wait_for("they come back", 20, lambda: fenced.log().count("ready: ") > 1)
+        g.wait_for("the message is still there", 20, lambda: len(fenced.queue()) == 1)
+        fenced.tool("reload")
+    finally:
+        del os.environ["SALLYPORTD_WRAPPER"]  # it has become the daemon
+        fenced.stop()
+    assert fenced.process.returncode == 0 and "does not stop" not in fenced.log(), fenced.tail()
     return None
 
 
