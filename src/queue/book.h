@@ -87,7 +87,8 @@ void book_clear(struct book *b);
 /* Everything is copied; not yet in the book. */
 struct entry *entry_new(
     struct book *b, const struct envelope *e, int64_t lifetime_ms, struct str hostname);
-/* Counted from its arrival, whatever was said before; what waits already ends at its next attempt. */
+/* Counted from its arrival, whatever was said before; what waits already ends at its next
+ * attempt. */
 void entry_live(struct entry *e, int64_t lifetime_ms);
 void entry_free(struct book *b, struct entry **e);
 void book_add(struct book *b, struct entry *e);
