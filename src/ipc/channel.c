@@ -1,6 +1,5 @@
 /*
- * channel: see the header.  A packet is u32 call, u8 is-answer, then the message.  Sending tries
- * the kernel first and queues what it does not take.  A dead channel tells its owner from the loop
+ * channel: see the header.  Sending tries the kernel first and queues what it does not take.  A dead channel tells its owner from the loop
  * only.
  */
 #include "ipc/channel.h"
@@ -14,11 +13,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "ipc/wire.h"
 
 enum {
-	HEAD_BYTES = 5,
-	PACKET_BYTES_MAX = HEAD_BYTES + MESSAGE_BYTES_MAX,
-	PACKETS_PER_TURN = 32,
+	TURNS = 8, /* batches of packets in one turn of the loop */
 	SLOT_BITS = 20, /* of a call's number: slot; above: how often the slot was used */
 	CALLS_MAX = 1 << SLOT_BITS,
 };
@@ -58,31 +56,6 @@ struct channel {
 
 /* ---- sending ---- */
 
-static int
-send_now(int socket_fd, struct str packet, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec v = {(char *)packet.p, packet.n};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
-
-	if (fd >= 0) {
-		struct cmsghdr *c = (struct cmsghdr *)control;
-
-		m.msg_control = control;
-		m.msg_controllen = sizeof control;
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	}
-	for (;;) {
-		if (sendmsg(socket_fd, &m, MSG_NOSIGNAL) >= 0)
-			return 0;
-		if (errno != EINTR)
-			return -1;
-	}
-}
-
 static void
 drop_waiting(struct channel *c)
 {
@@ -104,7 +77,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	while ((w = STAILQ_FIRST(&c->queue))) {
-		if (send_now(c->fd, str_make(w->bytes, w->n), w->fd) != 0) {
+		if (wire_send(c->fd, str_make(w->bytes, w->n), w->fd) != 0) {
 			if (errno != EAGAIN && errno != ENOBUFS)
 				c->is_deaf = true;
 			else
@@ -136,23 +109,12 @@ wait_for_room(struct channel *c, struct str packet, int fd)
 	return 0;
 }
 
-static bool
-pack(struct buf *out, uint32_t call, bool is_answer, enum message_type type, const void *message)
-{
-	uint8_t answer = is_answer;
-
-	buf_reset(out);
-	buf_add(out, &call, 4);
-	buf_add(out, &answer, 1);
-	return message_encode(type, message, out);
-}
-
 static int
 send_packet(struct channel *c, struct str packet, int fd)
 {
 	if (!STAILQ_EMPTY(&c->queue))
 		return wait_for_room(c, packet, fd);
-	if (send_now(c->fd, packet, fd) == 0)
+	if (wire_send(c->fd, packet, fd) == 0)
 		return 0;
 	if (errno == EAGAIN || errno == ENOBUFS)
 		return wait_for_room(c, packet, fd);
@@ -163,7 +125,7 @@ send_packet(struct channel *c, struct str packet, int fd)
 static int
 say(struct channel *c, uint32_t call, bool is_answer, const struct packet *p, const void *message)
 {
-	if (c->is_dead || c->is_deaf || !pack(&c->out, call, is_answer, p->type, message))
+	if (c->is_dead || c->is_deaf || !wire_pack(&c->out, call, is_answer, p->type, message))
 		return -1;
 	return send_packet(c, buf_str(&c->out), p->fd);
 }
@@ -314,13 +276,10 @@ hear(struct channel *c, struct str bytes, int fd)
 {
 	union message message;
 	struct packet p = {.message = &message, .fd = fd};
-	uint8_t is_answer;
+	bool is_answer;
 
-	if (bytes.n < HEAD_BYTES)
-		return false;
-	memcpy(&p.call, bytes.p, 4);
-	is_answer = (uint8_t)bytes.p[4];
-	if (is_answer > 1 || !message_decode(str_from(bytes, HEAD_BYTES), &p.type, &message))
+	if (!wire_head(bytes, &p.call, &is_answer) ||
+	    !message_decode(str_from(bytes, WIRE_HEAD_BYTES), &p.type, &message))
 		return false;
 	if (is_answer)
 		hear_answer(c, &p);
@@ -329,46 +288,35 @@ hear(struct channel *c, struct str bytes, int fd)
 	return true;
 }
 
-/* Bytes received, 0 at the end, -1 with errno; *fd_out -1 or a descriptor. */
-static ssize_t
-receive(int socket_fd, char *bytes, size_t size, int flags, int *fd_out)
+/* What came after the channel died or was freed finds no one. */
+static void
+hear_all(struct channel *c, const struct wire_packet *got, int count, const bool *freed)
 {
-	char control[CMSG_SPACE(sizeof(int))];
-	struct iovec v = {bytes, size};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
-	struct cmsghdr *c;
-	ssize_t n;
-
-	m.msg_control = control;
-	m.msg_controllen = sizeof control;
-	*fd_out = -1;
-	do
-		n = recvmsg(socket_fd, &m, flags | MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -1;
-	c = CMSG_FIRSTHDR(&m);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(fd_out, CMSG_DATA(c), sizeof *fd_out);
-	return m.msg_flags & MSG_TRUNC ? 0 : n;
+	for (int i = 0; i < count; i++) {
+		if (!*freed && !c->is_dead) {
+			if (!hear(c, got[i].bytes, got[i].fd) && !*freed)
+				c->is_dead = true;
+		} else if (got[i].fd >= 0) {
+			close(got[i].fd);
+		}
+	}
 }
 
 static void
 on_readable(evutil_socket_t socket_fd, short what, void *arg)
 {
+	struct wire_packet got[WIRE_BATCH];
 	struct channel *c = arg;
 	bool freed = false;
+	int n = WIRE_BATCH;
 
 	(void)what;
 	c->freed = &freed;
-	for (int i = 0; i < PACKETS_PER_TURN && !c->is_dead; i++) {
-		int fd;
-		ssize_t n = receive(socket_fd, c->in, PACKET_BYTES_MAX, MSG_DONTWAIT, &fd);
-
-		if (n < 0 && errno == EAGAIN)
-			break;
-		if (n <= 0 || !hear(c, str_make(c->in, (size_t)n), fd))
+	for (int i = 0; i < TURNS && n == WIRE_BATCH && !c->is_dead; i++) {
+		n = wire_receive(socket_fd, c->in, WIRE_PACKET_MAX, got, WIRE_BATCH);
+		if (n < 0 && errno != EAGAIN)
 			c->is_dead = true;
+		hear_all(c, got, n, &freed);
 		if (freed)
 			return;
 	}
@@ -387,8 +335,8 @@ channel_new(struct event_base *base, int fd, channel_fn *fn, channel_lost_fn *lo
 	*c = (struct channel){.fd = fd, .fn = fn, .lost = lost, .arg = arg};
 	evutil_make_socket_nonblocking(fd);
 	STAILQ_INIT(&c->queue);
-	buf_init(&c->out, PACKET_BYTES_MAX);
-	c->in = mem_grow(NULL, PACKET_BYTES_MAX); /* not touched before it is needed */
+	buf_init(&c->out, WIRE_PACKET_MAX);
+	c->in = mem_grow(NULL, WIRE_BATCH * WIRE_PACKET_MAX); /* not touched before it is needed */
 	c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->writable = event_new(base, fd, EV_WRITE, on_writable, c);
 	if (!c->readable || !c->writable || event_add(c->readable, NULL) != 0)
@@ -450,11 +398,9 @@ static bool
 is_answer_to(struct str bytes, uint32_t call)
 {
 	uint32_t number;
+	bool is_answer;
 
-	if (bytes.n < HEAD_BYTES || bytes.p[4] != 1)
-		return false;
-	memcpy(&number, bytes.p, 4);
-	return number == call;
+	return wire_head(bytes, &number, &is_answer) && is_answer && number == call;
 }
 
 /* Waits for the answer; late answers to calls that were given up are passed over. */
@@ -464,20 +410,20 @@ wait_answer(int fd, uint32_t call, int64_t until_us, struct buf *room)
 	for (;;) {
 		int64_t left_ms = (until_us - clock_mono_us()) / 1000;
 		struct pollfd p = {.fd = fd, .events = POLLIN};
-		size_t size = room->max < PACKET_BYTES_MAX ? room->max : PACKET_BYTES_MAX;
+		size_t size = room->max < WIRE_PACKET_MAX ? room->max : WIRE_PACKET_MAX;
 		char *to = buf_room(room, size);
-		int passed;
-		ssize_t n;
+		struct wire_packet got;
 
 		if (!to || left_ms <= 0 || poll(&p, 1, (int)left_ms) <= 0)
 			return -1;
-		n = receive(fd, to, size, MSG_DONTWAIT, &passed);
-		if (passed >= 0)
-			close(passed);
-		if (n <= 0)
+		if (wire_receive(fd, to, size, &got, 1) != 1)
 			return -1;
-		if (is_answer_to(str_make(to, (size_t)n), call))
-			return n;
+		if (got.fd >= 0)
+			close(got.fd);
+		if (got.bytes.n == 0)
+			return -1;
+		if (is_answer_to(got.bytes, call))
+			return (ssize_t)got.bytes.n;
 	}
 }
 
@@ -489,12 +435,12 @@ channel_call_blocking(int fd, const struct channel_question *q, struct buf *room
 	uint32_t call = (uint32_t)now_us | 1;
 	ssize_t n;
 
-	if (!pack(room, call, false, q->type, q->message) || send_now(fd, buf_str(room), -1) != 0)
+	if (!wire_pack(room, call, false, q->type, q->message) || wire_send(fd, buf_str(room), -1) != 0)
 		return -1;
 	buf_reset(room);
 	n = wait_answer(fd, call, now_us + (int64_t)q->timeout_ms * 1000, room);
 	if (n < 0)
 		return -1;
 	room->n = (size_t)n;
-	return message_decode(str_from(buf_str(room), HEAD_BYTES), type_out, out) ? 0 : -1;
+	return message_decode(str_from(buf_str(room), WIRE_HEAD_BYTES), type_out, out) ? 0 : -1;
 }
