@@ -30,7 +30,8 @@ directory_of(struct fsio *f)
 static int
 disk_open(struct fsio *f, const char *name, int flags)
 {
-	return openat(directory_of(f), name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* a pipe under a name of ours must not stop the caller; for files O_NONBLOCK says nothing */
+	return openat(directory_of(f), name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 }
 
 static int

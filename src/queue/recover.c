@@ -71,6 +71,14 @@ set_aside(struct listing *l, size_t at, const char *why)
 	segment_free(&l->segments[at], s->io);
 }
 
+/* A link, a directory, a pipe without a reader, a file of someone else: not what we made. */
+static bool
+is_foreign(int error)
+{
+	return error == ELOOP || error == EISDIR || error == ENXIO || error == EACCES ||
+	    error == ENOENT;
+}
+
 /* -1: the whole spool must be left alone. */
 static int
 open_segment(struct listing *l, size_t at)
@@ -80,7 +88,7 @@ open_segment(struct listing *l, size_t at)
 	char name[SEGMENT_NAME_BYTES];
 
 	g->fd = io->ops->open(io, segment_name(g->slot, name), O_RDWR);
-	if (g->fd < 0 && errno != ELOOP && errno != EACCES && errno != ENOENT)
+	if (g->fd < 0 && !is_foreign(errno))
 		return -1;
 	if (g->fd < 0 || io->ops->trust(io, g->fd) != 0) {
 		set_aside(l, at, "not a file of ours");

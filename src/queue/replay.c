@@ -63,16 +63,21 @@ struct image {
 	struct str bytes;                /* of the file, up to its seal */
 	uint32_t end;
 	bool is_sealed;
+	bool is_out_of_order;            /* whole frames stand in the stretch that was passed */
 };
 
 /* The next acceptable frame at or after `at`; image.end if there is none. */
 static uint32_t
-find_frame(const struct replay *r, const struct image *m, uint32_t at, struct record_frame *out)
+find_frame(const struct replay *r, struct image *m, uint32_t at, struct record_frame *out)
 {
-	for (; at + RECORD_HEADER_BYTES <= m->end; at += RECORD_ALIGN)
-		if (record_frame_check(str_from(m->bytes, at), m->segment->tag, out) &&
-		    out->sequence > r->last_sequence)
+	m->is_out_of_order = false;
+	for (; at + RECORD_HEADER_BYTES <= m->end; at += RECORD_ALIGN) {
+		if (!record_frame_check(str_from(m->bytes, at), m->segment->tag, out))
+			continue;
+		if (out->sequence > r->last_sequence)
 			return at;
+		m->is_out_of_order = true;
+	}
 	return m->end;
 }
 
@@ -122,11 +127,12 @@ keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 	io->ops->close(io, fd);
 }
 
-/* Was anything in the stretch acknowledged?  What follows it knows. */
+/* Was anything in the stretch acknowledged?  What follows it knows; and a frame behind a later one is
+ * no torn write: the disk put something in a wrong place. */
 static bool
 is_loss(const struct replay *r, const struct image *m, uint32_t to, const struct record_frame *next)
 {
-	if (m->is_sealed)
+	if (m->is_sealed || m->is_out_of_order)
 		return true;
 	return to < m->end && next->durable > r->last_sequence;
 }
@@ -176,13 +182,18 @@ load(struct replay *r, struct segment *g, const struct replay_end *end, struct i
 	return 0;
 }
 
-/* The file may have lost its end. */
+/* The file may have lost its end: it was written whole before it got its name. */
 static void
 check_end(struct replay *r, const struct image *m, const struct replay_end *end)
 {
-	if (!m->is_sealed || m->end >= end->seal.end || r->last_sequence >= end->seal.last_sequence)
+	uint32_t whole = m->is_sealed ? end->seal.end : m->segment->bytes;
+
+	if (m->end >= whole)
 		return;
-	log_error("spool: segment %u ends at %u of %u", m->segment->slot, m->end, end->seal.end);
+	if (m->is_sealed && r->last_sequence >= end->seal.last_sequence)
+		return;
+	log_error("spool: segment %u is damaged: it ends at %u of %u", m->segment->slot, m->end,
+	    whole);
 	r->spool->stats.quarantined++;
 }
 

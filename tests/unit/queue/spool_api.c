@@ -1,5 +1,6 @@
 /* The spool from outside, on the real disk: bounds of appends, the lock, trust in files. */
 #include <criterion/criterion.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -51,7 +52,8 @@ set_up(void)
 static void
 remove_one(const char *name, void *arg)
 {
-	unlinkat(*(int *)arg, name, 0);
+	if (unlinkat(*(int *)arg, name, 0) != 0)
+		unlinkat(*(int *)arg, name, AT_REMOVEDIR);
 }
 
 static void
@@ -216,4 +218,95 @@ Test(spool, a_link_is_not_followed)
 	cr_assert_eq(symlink("/etc/passwd", path), 0);
 	open_it();
 	cr_expect_eq(access(path, F_OK), -1);
+}
+
+Test(spool, what_is_no_file_is_not_opened)
+{
+	struct spool_entry e = a_message(1, 1);
+	struct spool_message found;
+	char path[128];
+
+	cr_assert_eq(append(&e, 1), 0);
+	wait_for(1);
+	close_it();
+	snprintf(path, sizeof path, "%s/seg-00000050", directory);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	snprintf(path, sizeof path, "%s/seg-00000051", directory);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	open_it();
+	cr_expect(spool_find(spool, e.id, &found));
+}
+
+static void
+append_one(uint32_t number)
+{
+	struct spool_entry e = a_message(number, 1);
+	int before = answers;
+
+	cr_assert_eq(append(&e, 1), 0);
+	wait_for(before + 1);
+}
+
+/* From one frame on, in the only segment, up to and without the next. */
+static off_t
+frame_at(int fd, unsigned number)
+{
+	char header[56];
+	off_t at = 4096;
+
+	for (;; number--) {
+		uint32_t span;
+
+		cr_assert_eq(pread(fd, header, sizeof header, at), (ssize_t)sizeof header);
+		if (number == 0)
+			return at;
+		memcpy(&span, header + 40, sizeof span);
+		at += le32toh(span);
+	}
+}
+
+static uint64_t
+quarantined_after(void (*damage)(int fd))
+{
+	struct spool_stats stats;
+	char path[128];
+	int fd;
+
+	for (uint32_t n = 1; n <= 6; n++)
+		append_one(n);
+	close_it();
+	snprintf(path, sizeof path, "%s/seg-00000001", directory);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	cr_assert_geq(fd, 0);
+	damage(fd);
+	close(fd);
+	open_it();
+	spool_stats(spool, &stats);
+	return stats.quarantined;
+}
+
+static void
+misplace(int fd)
+{
+	off_t from = frame_at(fd, 5), to = frame_at(fd, 2);
+	char bytes[4096];
+
+	cr_assert_eq(pread(fd, bytes, sizeof bytes, from), (ssize_t)sizeof bytes);
+	cr_assert_eq(pwrite(fd, bytes, 512, to), 512);
+}
+
+static void
+cut(int fd)
+{
+	cr_assert_eq(ftruncate(fd, frame_at(fd, 5)), 0);
+}
+
+Test(spool, a_frame_in_a_wrong_place_is_told)
+{
+	cr_expect_eq(quarantined_after(misplace), 1);
+}
+
+Test(spool, a_lost_end_is_told)
+{
+	cr_expect_eq(quarantined_after(cut), 1);
 }
