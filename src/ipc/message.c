@@ -78,7 +78,7 @@ static const struct field deliver[] = {F(deliver, job), F(deliver, site), F(deli
     F(deliver, body), F(deliver, attempt)};
 static const struct field result[] = {F(result, job), F(result, id), F(result, recipient),
     F(result, status), F(result, reason), F(result, host), F(result, address), F(result, port),
-    F(result, source), F(result, tls), F(result, took_ms), F(result, is_last),
+    F(result, source), F(result, tls), F(result, route), F(result, took_ms), F(result, is_last),
     F(result, dsn_passed_on)};
 static const struct field result_stored[] = {
     F(result_stored, job), F(result_stored, recipient), F(result_stored, id)};

@@ -77,7 +77,7 @@ struct message_auth_start {
 	struct str client;       /* "203.0.113.7" */
 	struct str binding;      /* tls-exporter bytes, empty: none */
 	uint16_t port;
-	struct str tls;          /* "TLS1.3" */
+	struct str tls;          /* "TLSv1.3" */
 	struct str hostname;
 };
 struct message_auth_step { uint64_t session; struct str response; }; /* decoded */
@@ -163,6 +163,7 @@ struct message_result {      /* one recipient's; kept by relay until RESULT_STOR
 	uint16_t port;
 	struct str source;       /* our own address */
 	struct str tls;          /* "none", "opportunistic", "encrypt", "verify" */
+	uint16_t route;          /* of conf->routes, from 1; 0: the built-in one, or not known */
 	int64_t took_ms;
 	bool is_last;            /* of this job */
 	bool dsn_passed_on;      /* the next hop takes over the DSN duties */

@@ -16,7 +16,8 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-enum { EXIT_OK = 0, EXIT_BUG = 70, EXIT_TRY_LATER = 75, CONFIG_BYTES_MAX = 8 << 20 };
+enum { EXIT_OK = 0, EXIT_BUG = 70, EXIT_TRY_LATER = 75, CONFIG_BYTES_MAX = 8 << 20,
+	FILE_BYTES_MAX = 4 << 20 };
 
 struct life {
 	struct role role;
@@ -66,6 +67,12 @@ role_stopped(struct role *r)
 
 /* ---- what main says ---- */
 
+struct role_file {
+	SLIST_ENTRY(role_file) link;
+	struct str name;
+	struct buf text;
+};
+
 static bool
 read_all(int fd, struct buf *out)
 {
@@ -81,6 +88,45 @@ read_all(int fd, struct buf *out)
 			return n == 0;
 		out->n += (size_t)n;
 	}
+}
+
+static void
+drop_files(struct role *r)
+{
+	struct role_file *f;
+
+	while ((f = SLIST_FIRST(&r->files))) {
+		SLIST_REMOVE_HEAD(&r->files, link);
+		buf_clear(&f->text);
+		mem_free((char *)f->name.p);
+		mem_free(f);
+	}
+}
+
+static void
+take_file(struct role *r, struct str name, int fd)
+{
+	struct role_file *f = MEM_NEW(struct role_file);
+
+	f->name = str_make(mem_text(name.p, name.n), name.n);
+	buf_init(&f->text, FILE_BYTES_MAX);
+	/* an empty file has a text too */
+	if (!buf_room(&f->text, 1) || !read_all(fd, &f->text)) {
+		log_error("%.*s cannot be read, or is too long", STR_ARG(name));
+		buf_clear(&f->text);
+	}
+	SLIST_INSERT_HEAD(&r->files, f, link);
+}
+
+struct str
+role_file(const struct role *r, struct str name)
+{
+	const struct role_file *f;
+
+	SLIST_FOREACH(f, &r->files, link)
+		if (str_eq(f->name, name))
+			return buf_str(&f->text);
+	return STR_NULL;
 }
 
 static struct conf *
@@ -115,6 +161,8 @@ take_config(struct role *r, int fd)
 	r->conf = conf;
 	if (r->is_started && r->spec->reload)
 		r->spec->reload(r, before);
+	if (r->is_started)
+		drop_files(r);
 	conf_drop(&before);
 }
 
@@ -159,6 +207,7 @@ begin(struct role *r, const struct message_start *m)
 		return;
 	}
 	r->is_started = true;
+	drop_files(r);
 	if (r->spec->newest_ms)
 		ready.newest_ms = r->spec->newest_ms(r);
 	if (channel_send(r->main, MESSAGE_READY, &ready, -1) != 0)
@@ -199,7 +248,9 @@ from_main(struct channel *c, const struct packet *p, void *arg)
 		}
 		break;
 	case MESSAGE_GRANT:
-		if (r->spec->grant) {
+		if (p->message->grant.kind == GRANT_FILE) {
+			take_file(r, p->message->grant.name, fd);
+		} else if (r->spec->grant) {
 			r->spec->grant(r, &p->message->grant, fd);
 			fd = -1;
 		}
@@ -260,6 +311,7 @@ role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int 
 	if (spec->end)
 		spec->end(r);
 	channel_free(&r->main);
+	drop_files(r);
 	conf_drop(&r->conf);
 	event_base_free(r->base);
 	return life.exit_status;

@@ -7,6 +7,7 @@
 #define IPC_ROLE_H
 
 #include <event2/event.h>
+#include <sys/queue.h>
 
 #include "base/sandbox.h"
 #include "conf/conf.h"
@@ -26,6 +27,7 @@ enum role_grant {
 	GRANT_SPOOL,        /* fd: the spool directory */
 	GRANT_STATE,        /* fd: the state directory */
 	GRANT_ADMIN,        /* fd: listening unix socket of the tool */
+	GRANT_FILE,         /* name: as configured; fd: a small file, see role_file */
 };
 
 struct role {
@@ -40,6 +42,7 @@ struct role {
 	void *state;               /* the role's own */
 	bool is_started;
 	bool is_stopping;
+	SLIST_HEAD(, role_file) files;
 };
 
 struct role_spec {
@@ -70,6 +73,10 @@ int role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, 
     bool is_thread);
 /* The loop of this role ends now. */
 void role_stopped(struct role *r);
+
+/* The text of a file that the configuration names and main could open, wherever it lies; p NULL: it
+ * could not be read.  Valid in prepare and in reload: what is needed later is to be kept. */
+struct str role_file(const struct role *r, struct str name);
 
 const char *role_name(enum role_kind kind);
 /* Identifies this build: two ends that differ do not talk. */

@@ -19,7 +19,7 @@ struct rewrite {
 	struct str helo;        /* shown only with client */
 	struct str client;      /* client address, or empty: hidden */
 	struct str protocol;    /* "ESMTPSA", "UTF8SMTPSA" (RFC 3848, 6531) */
-	struct str tls;         /* "TLS1.3", for the comment; may be empty */
+	struct str tls;         /* "TLSv1.3", for the comment; may be empty */
 	struct str for_recipient; /* the only recipient, else empty: not disclosed */
 	int64_t now_ms;
 	bool smtputf8;

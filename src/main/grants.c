@@ -185,6 +185,28 @@ grants_give_certificates(struct daemon *d)
 				give_tls_files(&d->instances[n]);
 }
 
+static bool
+is_named_before(const struct conf *c, size_t route)
+{
+	for (size_t n = 0; n < route; n++)
+		if (str_eq(c->routes.item[n].ca_file, c->routes.item[route].ca_file))
+			return true;
+	return false;
+}
+
+void
+grants_give_files(struct instance *i)
+{
+	const struct conf *c = i->daemon->conf;
+
+	if (i->kind != ROLE_RELAY)
+		return;
+	grant_file(i, GRANT_FILE, 0, c->dns.trust_anchor);
+	for (size_t n = 0; n < c->routes.count; n++)
+		if (c->routes.item[n].ca_file.n && !is_named_before(c, n))
+			grant_file(i, GRANT_FILE, 0, c->routes.item[n].ca_file);
+}
+
 void
 grants_give_listeners(struct instance *i)
 {
@@ -278,6 +300,9 @@ grants_give(struct instance *i)
 		return;
 	case ROLE_QUEUE:
 		grant(i, GRANT_SPOOL, 0, d->conf->queue.directory, d->spool_fd);
+		return;
+	case ROLE_RELAY:
+		grants_give_files(i);
 		return;
 	case ROLE_CONTROL:
 		grant(i, GRANT_ADMIN, 0, STR(""), d->admin_fd);

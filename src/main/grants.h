@@ -19,6 +19,9 @@ bool grants_listen(struct daemon *d, const struct conf *before) MUST_USE;
 void grants_give(struct instance *i);
 /* The configuration alone. */
 void grants_give_config(struct instance *i);
+/* Files that its configuration names, for who may not open them: before START and before each new
+ * configuration. */
+void grants_give_files(struct instance *i);
 void grants_give_log(struct instance *i);
 /* Certificates and keys to those who hold them, keys first. */
 void grants_give_certificates(struct daemon *d);

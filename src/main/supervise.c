@@ -416,6 +416,7 @@ supervise_reload(struct daemon *d)
 	for (unsigned n = 0; n < d->instance_count; n++)
 		if (d->instances[n].channel) {
 			grants_give_log(&d->instances[n]);
+			grants_give_files(&d->instances[n]);
 			grants_give_config(&d->instances[n]);
 			if (d->instances[n].kind == ROLE_SUBMISSION)
 				grants_give_listeners(&d->instances[n]);

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <unbound-event.h>
 #include <unbound.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -20,11 +19,10 @@ enum {
 	PARTS_MAX = 2,
 	OTHER_FAMILY_MS = 2000, /* how long one family is waited for when the other is there */
 	NAME_BYTES = 256,
+	ANCHOR_BYTES_MAX = 64 << 10,
 	UB_BOGUS = 1,
 	UB_SECURE = 2,
 };
-
-static const char default_anchor[] = "/usr/share/dns/root.key";
 
 struct part {
 	struct resolver_query *query;
@@ -78,16 +76,61 @@ set_options(struct ub_ctx *ctx)
 	return ub_ctx_debugout(ctx, NULL);
 }
 
-static int
-add_anchor(struct ub_ctx *ctx, struct str anchor)
+/* One record of a zone file on one line, as unbound wants it: comments and line ends within ( ) go.
+ * False: the text is at its end. */
+static bool
+next_record(struct str *rest, struct buf *out)
 {
-	char *path = anchor.n ? mem_text(anchor.p, anchor.n)
-	                      : mem_text(default_anchor, strlen(default_anchor));
-	int r = access(path, R_OK) == 0 ? ub_ctx_add_ta_file(ctx, path) : UB_READFILE;
+	unsigned depth = 0;
+	bool is_comment = false;
 
+	buf_reset(out);
+	for (size_t i = 0; i < rest->n; i++) {
+		char c = rest->p[i];
+
+		is_comment = c != '\n' && (is_comment || c == ';');
+		depth += !is_comment && c == '(';
+		depth -= !is_comment && c == ')' && depth;
+		if (c == '\n' && depth == 0) {
+			*rest = str_from(*rest, i + 1);
+			return true;
+		}
+		if (!is_comment)
+			buf_addc(out, c == '(' || c == ')' || c == '\n' || c == '\r' ? ' ' : c);
+	}
+	*rest = STR_NULL;
+	/* a record that is not closed was cut short */
+	out->over |= depth > 0;
+	return out->n > 0;
+}
+
+static int
+add_record(struct ub_ctx *ctx, struct str record)
+{
+	char *text;
+	int r;
+
+	record = str_trim(record);
+	if (record.n == 0 || str_starts(record, STR("$TTL")))
+		return 0;
+	text = mem_text(record.p, record.n);
+	r = ub_ctx_add_ta(ctx, text);
+	mem_free(text);
+	return r;
+}
+
+static int
+add_anchor(struct ub_ctx *ctx, struct str name, struct str anchor)
+{
+	struct buf record;
+	int r = anchor.p ? 0 : UB_READFILE;
+
+	buf_init(&record, ANCHOR_BYTES_MAX);
+	while (r == 0 && next_record(&anchor, &record))
+		r = buf_ok(&record) ? add_record(ctx, buf_str(&record)) : UB_SYNTAX;
+	buf_clear(&record);
 	if (r)
-		log_error("dns: trust anchor %s cannot be read", path);
-	mem_free(path);
+		log_error("dns: trust anchor %.*s cannot be read", STR_ARG(name));
 	return r;
 }
 
@@ -127,7 +170,7 @@ settle(struct ub_ctx *ctx)
 }
 
 struct resolver *
-resolver_new(struct event_base *base, const struct conf *conf)
+resolver_new(struct event_base *base, const struct conf *conf, struct str anchor)
 {
 	struct resolver *r = MEM_NEW(struct resolver);
 	int bad;
@@ -138,7 +181,7 @@ resolver_new(struct event_base *base, const struct conf *conf)
 		die("dns: no context");
 	bad = set_options(r->ctx);
 	if (!bad)
-		bad = add_anchor(r->ctx, conf->dns.trust_anchor);
+		bad = add_anchor(r->ctx, conf->dns.trust_anchor, anchor);
 	if (!bad && conf->dns.resolver.n)
 		bad = add_forward(r->ctx, conf->dns.resolver);
 	if (!bad)

@@ -46,9 +46,10 @@ struct resolver_answer {
 typedef void resolver_fn(const struct resolver_answer *a, void *arg);
 
 /* dns.resolver "ADDR@PORT" forwards there (loopback too, validated all the same); empty: iterates
- * from the root.  trust_anchor empty: /usr/share/dns/root.key.  NULL with errno and a log line when
- * it cannot be. */
-struct resolver *resolver_new(struct event_base *base, const struct conf *conf);
+ * from the root.  anchor: the text of dns.trust_anchor, p NULL when it could not be had.  NULL with
+ * errno and a log line when it cannot be. */
+struct resolver *resolver_new(struct event_base *base, const struct conf *conf, struct str anchor)
+    MUST_USE;
 /* Open queries end without an answer. */
 void resolver_free(struct resolver **r);
 

@@ -91,7 +91,7 @@ void stream_start_tls_server(struct stream *s, struct tls_server *tls);
 void stream_start_tls_client(struct stream *s, struct tls_client *tls, const char *name);
 
 bool stream_is_tls(const struct stream *s);
-/* "TLS1.3"; "" without TLS. */
+/* "TLSv1.3"; "" without TLS. */
 const char *stream_tls_version(const struct stream *s);
 /* RFC 9266 tls-exporter, 32 bytes; false when there is none (TLS 1.2 without extended master
  * secret). */

@@ -231,10 +231,10 @@ tls_server_begin(struct tls_server *t)
 /* ---- client ---- */
 
 struct tls_client *
-tls_client_new(struct str ca_file, bool must_verify, char why[200])
+tls_client_new(struct str name, struct str pem, bool must_verify, char why[200])
 {
 	struct tls_client *t = MEM_NEW(struct tls_client);
-	char *path = mem_text(ca_file.p, ca_file.n);
+	gnutls_datum_t text = {(unsigned char *)pem.p, (unsigned)pem.n};
 	int r;
 
 	t->references = 1;
@@ -242,18 +242,21 @@ tls_client_new(struct str ca_file, bool must_verify, char why[200])
 	set_priority(&t->priority, priority_client);
 	if (gnutls_certificate_allocate_credentials(&t->credentials) != 0)
 		die("tls: no memory");
-	if (ca_file.n)
-		r = gnutls_certificate_set_x509_trust_file(
-		    t->credentials, path, GNUTLS_X509_FMT_PEM);
-	else
+	if (name.n == 0)
 		r = gnutls_certificate_set_x509_system_trust(t->credentials);
+	else if (pem.n)
+		r = gnutls_certificate_set_x509_trust_mem(
+		    t->credentials, &text, GNUTLS_X509_FMT_PEM);
+	else
+		r = 0;
 	/* a machine without trust can still encrypt to a peer that nobody verifies */
-	if (r < 0 || (r == 0 && (must_verify || ca_file.n))) {
-		snprintf(why, 200, "%.100s: %s", ca_file.n ? path : "the system's trust",
+	if (r < 0 || (r == 0 && (must_verify || name.n))) {
+		if (name.n == 0)
+			name = STR("the system's trust");
+		snprintf(why, 200, "%.*s: %s", STR_ARG(str_upto(name, 100)),
 		    r < 0 ? gnutls_strerror(r) : "no certificate in it");
 		tls_client_drop(&t);
 	}
-	mem_free(path);
 	return t;
 }
 

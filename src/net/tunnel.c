@@ -284,7 +284,14 @@ tunnel_bye(struct tunnel *t)
 const char *
 tunnel_version(const struct tunnel *t)
 {
-	return gnutls_protocol_get_name(gnutls_protocol_get_version(t->session));
+	switch (gnutls_protocol_get_version(t->session)) {
+	case GNUTLS_TLS1_3:
+		return "TLSv1.3";
+	case GNUTLS_TLS1_2:
+		return "TLSv1.2";
+	default:
+		return "";
+	}
 }
 
 bool

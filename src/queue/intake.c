@@ -30,6 +30,7 @@ struct pending {
 	uint32_t call;
 	struct entry *entry;
 	struct str header_from;
+	struct str message_id;
 };
 
 static struct str
@@ -187,6 +188,8 @@ log_accept(const struct pending *p)
 	log_addr(&l, "header_from", p->header_from);
 	log_num(&l, "rcpts", e->addressee_count);
 	log_num(&l, "bytes", e->bytes);
+	if (p->message_id.n)
+		log_addr(&l, "msgid", p->message_id);
 	log_end(&l);
 }
 
@@ -196,6 +199,7 @@ free_pending(struct pending *p)
 	LIST_REMOVE(p, link);
 	entry_free(&p->queue->book, &p->entry);
 	mem_free((char *)p->header_from.p);
+	mem_free((char *)p->message_id.p);
 	mem_free(p);
 }
 
@@ -270,6 +274,27 @@ append(struct peer *peer, struct pending *p, const struct message_commit *m, str
 	return 0;
 }
 
+static struct str
+copy(struct str s)
+{
+	return str_make(mem_text(s.p, s.n), s.n);
+}
+
+/* What stands between < and > in the first Message-ID field, when it is on one line. */
+static struct str
+message_id(struct str header)
+{
+	struct str line;
+
+	while (str_split(&header, '\n', &line)) {
+		if (!str_istarts(line, STR("message-id:")))
+			continue;
+		line = str_from(line, str_find(line, '<') + 1);
+		return str_upto(line, str_find(line, '>'));
+	}
+	return STR_NULL;
+}
+
 static struct status
 take_message(
     struct peer *peer, uint32_t call, const struct message_commit *m, const struct envelope *e)
@@ -288,7 +313,8 @@ take_message(
 	p->call = call;
 	p->entry =
 	    entry_new(&q->book, e, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
-	p->header_from = str_make(mem_text(e->header_from.p, e->header_from.n), e->header_from.n);
+	p->header_from = copy(e->header_from);
+	p->message_id = copy(message_id(m->header));
 	LIST_INSERT_HEAD(&q->pendings, p, link);
 	error = append(peer, p, m, r);
 	if (error == 0) {

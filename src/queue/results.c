@@ -48,6 +48,8 @@ log_other_side(struct log_line *l, const struct message_result *m)
 	log_str(l, "mx", str_of(mx));
 	log_str(l, "src", m->source);
 	log_str(l, "tls", m->tls);
+	if (m->route)
+		log_num(l, "route", m->route);
 }
 
 static void

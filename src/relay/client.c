@@ -20,6 +20,8 @@ got_greeting(struct client *c, const struct status *r, uint32_t about)
 	if (r->code != 220)
 		return status_is_ok(r) ? client_confused(c, "the greeting")
 		                       : client_fail(c, r, REASON_REFUSED);
+	if (client_meets_itself(c, r))
+		return CLIENT_OVER;
 	c->next = PHASE_EHLO;
 	return CLIENT_WAIT;
 }
@@ -80,6 +82,8 @@ got_ehlo(struct client *c, const struct status *r, uint32_t about)
 	if (r->code != 250)
 		return status_is_ok(r) ? client_confused(c, "EHLO")
 		                       : client_fail(c, r, REASON_REFUSED);
+	if (client_meets_itself(c, r))
+		return CLIENT_OVER;
 	if (!c->is_secure && c->o.tls != CLIENT_TLS_NEVER && (c->extensions.has & EXT_STARTTLS)) {
 		c->next = PHASE_STARTTLS;
 		return CLIENT_WAIT;

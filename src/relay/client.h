@@ -28,6 +28,7 @@ struct client_patience {
 struct client_options {
 	struct str hostname; /* for EHLO */
 	bool is_lmtp;
+	bool must_be_other; /* a host that calls itself by our name is ourselves */
 	bool without_chunking; /* the host is known to be bad at it */
 	enum client_tls tls;
 	struct str username; /* empty: no AUTH.  Never said without verified TLS */

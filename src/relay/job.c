@@ -95,6 +95,8 @@ tell(struct job *j, uint32_t number, const struct client_result *r, bool is_last
 	    .dsn_passed_on = r->dsn_passed_on,
 	};
 
+	if (j->found)
+		m.route = (uint16_t)j->found->site.route_number;
 	say_where(j, address, &m);
 	results_add(j->yard->results, j->yard->queue, &m);
 }

@@ -82,6 +82,9 @@ size_t client_expected(const struct client *c);
 enum client_step client_fail(struct client *c, const struct status *why, const char *reason);
 enum client_step client_confused(struct client *c, const char *what);
 
+/* The host calls itself by our name, and that must not be: the session is over. */
+bool client_meets_itself(struct client *c, const struct status *greeting);
+
 enum phase say_rset(struct client *c);
 enum client_step got_rset(struct client *c, const struct status *r, uint32_t about);
 enum phase say_mail(struct client *c);

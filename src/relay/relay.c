@@ -226,13 +226,20 @@ peer(struct role *role, enum role_kind kind, unsigned index, int fd)
 		close(fd);
 }
 
-/* Reading stays allowed for what a reload may name anew: root anchor and CA bundle of the system.
- */
+/* For the first route that verifies by the system's trust, when a reload brings it. */
 static const struct sandbox_path paths[] = {
     {.path = "/etc/ssl", .fd = -1},
     {.path = "/usr/share/ca-certificates", .fd = -1},
-    {.path = "/usr/share/dns", .fd = -1},
 };
+
+/* A copy, to see whether a reload brings another; p NULL: there is none. */
+static struct str
+anchor_of(const struct role *role)
+{
+	struct str text = role_file(role, role->conf->dns.trust_anchor);
+
+	return text.p ? str_make(mem_text(text.p, text.n), text.n) : STR_NULL;
+}
 
 static void
 prepare(struct role *role, struct sandbox *sandbox)
@@ -240,8 +247,9 @@ prepare(struct role *role, struct sandbox *sandbox)
 	struct relay *r = state_of(role);
 
 	(void)sandbox;
-	r->resolver = resolver_new(role->base, role->conf);
-	r->yard.trust = trust_new(role->conf, NULL);
+	r->anchor = anchor_of(role);
+	r->resolver = resolver_new(role->base, role->conf, r->anchor);
+	r->yard.trust = trust_new(role, NULL);
 }
 
 static int
@@ -265,13 +273,12 @@ start(struct role *role)
 static bool
 same_dns(const struct conf *a, const struct conf *b)
 {
-	return str_eq(a->dns.resolver, b->dns.resolver) &&
-	       str_eq(a->dns.trust_anchor, b->dns.trust_anchor);
+	return str_eq(a->dns.resolver, b->dns.resolver);
 }
 
 /* Running jobs go on with the resolver that they asked. */
 static void
-renew_resolver(struct relay *r)
+renew_resolver(struct relay *r, struct str anchor)
 {
 	struct resolver *fresh;
 
@@ -279,9 +286,11 @@ renew_resolver(struct relay *r)
 		log_warn("relay: dns settings changed too often; restart to use the new ones");
 		return;
 	}
-	fresh = resolver_new(r->role->base, r->role->conf);
+	fresh = resolver_new(r->role->base, r->role->conf, anchor);
 	if (!fresh)
 		return;
+	mem_free((char *)r->anchor.p);
+	r->anchor = anchor_of(r->role);
 	r->retired[r->retired_count++] = r->resolver;
 	r->resolver = fresh;
 }
@@ -291,10 +300,11 @@ reload(struct role *role, const struct conf *before)
 {
 	struct relay *r = role->state;
 	struct trust *old = r->yard.trust;
+	struct str anchor = role_file(role, role->conf->dns.trust_anchor);
 
-	if (!same_dns(before, role->conf))
-		renew_resolver(r);
-	r->yard.trust = trust_new(role->conf, old);
+	if (!same_dns(before, role->conf) || !str_eq(anchor, r->anchor))
+		renew_resolver(r, anchor);
+	r->yard.trust = trust_new(role, old);
 	trust_free(&old);
 	finder_renew(r->yard.finder, r->resolver, role->conf);
 	pool_flush(r->yard.pool);
@@ -348,6 +358,7 @@ end(struct role *role)
 	finder_free(&r->yard.finder);
 	results_free(&r->yard.results);
 	trust_free(&r->yard.trust);
+	mem_free((char *)r->anchor.p);
 	resolver_free(&r->resolver);
 	for (size_t i = 0; i < r->retired_count; i++)
 		resolver_free(&r->retired[i]);

@@ -19,6 +19,7 @@ struct relay {
 	struct role *role;
 	struct yard yard;
 	struct resolver *resolver;
+	struct str anchor; /* the text it was made with; allocated */
 	/* those of configurations before, which may still be asked by running jobs */
 	struct resolver *retired[RETIRED_MAX];
 	size_t retired_count;

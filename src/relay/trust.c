@@ -37,40 +37,53 @@ find(const struct trust *t, struct str ca_file, bool must)
 	return NULL;
 }
 
-static void
-add(struct trust *t, struct str ca_file, bool must, const struct trust *before)
+static struct tls_client *
+load(const struct role *role, struct str ca_file, bool must, const struct trust *before)
 {
-	struct anchor *old = before ? find(before, ca_file, must) : NULL, *a;
+	struct anchor *old = before ? find(before, ca_file, must) : NULL;
+	struct str pem = ca_file.n ? role_file(role, ca_file) : STR_NULL;
 	struct tls_client *client;
 	char why[200];
 
-	if (find(t, ca_file, must))
+	if (old && pem.n == 0)
+		return tls_client_keep(old->client);
+	client = tls_client_new(ca_file, pem, must, why);
+	if (!client)
+		log_error("relay: certificates of %s", why);
+	return client;
+}
+
+static void
+add(struct trust *t, const struct role *role, const struct conf_route *r, const struct trust *before)
+{
+	bool must = must_verify(r);
+	struct tls_client *client;
+	struct anchor *a;
+
+	if (find(t, r->ca_file, must))
 		return;
-	client = old ? tls_client_keep(old->client) : tls_client_new(ca_file, must, why);
-	if (!client) {
-		log_error("relay: certificates of %.*s: %s", ca_file.n ? (int)ca_file.n : 10,
-		    ca_file.n ? ca_file.p : "the system", why);
+	client = load(role, r->ca_file, must, before);
+	if (!client)
 		return;
-	}
 	a = MEM_NEW(struct anchor);
-	a->ca_file = mem_text(ca_file.p, ca_file.n);
+	a->ca_file = mem_text(r->ca_file.p, r->ca_file.n);
 	a->must_verify = must;
 	a->client = client;
 	STAILQ_INSERT_TAIL(&t->anchors, a, link);
 }
 
 struct trust *
-trust_new(const struct conf *conf, const struct trust *before)
+trust_new(const struct role *role, const struct trust *before)
 {
+	static const struct conf_route built_in = {.tls = ROUTE_TLS_OPPORTUNISTIC};
+	const struct conf *conf = role->conf;
 	struct trust *t = MEM_NEW(struct trust);
 
 	STAILQ_INIT(&t->anchors);
-	/* of the built-in route */
-	add(t, STR(""), false, before);
+	add(t, role, &built_in, before);
 	for (size_t i = 0; i < conf->routes.count; i++)
 		if (conf->routes.item[i].tls != ROUTE_TLS_NONE)
-			add(t, conf->routes.item[i].ca_file, must_verify(&conf->routes.item[i]),
-			    before);
+			add(t, role, &conf->routes.item[i], before);
 	return t;
 }
 

@@ -5,13 +5,14 @@
 #ifndef RELAY_TRUST_H
 #define RELAY_TRUST_H
 
-#include "conf/conf.h"
+#include "ipc/role.h"
 #include "net/tls.h"
 
 struct trust;
 
-/* For every route of the configuration; what is in `before` (may be NULL) already is taken over. */
-struct trust *trust_new(const struct conf *conf, const struct trust *before);
+/* For every route of the role's configuration.  What is in `before` (may be NULL) is taken over
+ * where main has no new text of it. */
+struct trust *trust_new(const struct role *role, const struct trust *before);
 void trust_free(struct trust **t);
 /* NULL: its CA file could not be loaded. */
 struct tls_client *trust_for(const struct trust *t, const struct conf_route *route);

@@ -199,6 +199,7 @@ options_of(const struct visit *s, bool without_chunking)
 	return (struct client_options){
 	    .hostname = c->hostname,
 	    .is_lmtp = route(s)->via == VIA_LMTP,
+	    .must_be_other = route(s)->via == VIA_MX,
 	    .without_chunking = without_chunking,
 	    .tls = s->level,
 	    .username = route(s)->username,

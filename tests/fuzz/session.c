@@ -265,7 +265,7 @@ answer(struct world *w)
 	if (w->wants_tls) {
 		w->wants_tls = false;
 		w->is_secure = true;
-		hear(w, session_secured(w->session, "TLS1.3", STR_NULL));
+		hear(w, session_secured(w->session, "TLSv1.3", STR_NULL));
 	} else if (owed == AUTH) {
 		answer_auth(w);
 	} else {

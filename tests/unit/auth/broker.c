@@ -295,7 +295,7 @@ Test(broker, guessing_is_slowed_then_stopped, .timeout = 120)
 	struct rig *r = rig_with_alice("failure_limit = \"3 / 1h\";", 1);
 	struct message_auth_start other = {.session = 50, .mechanism = STR("PLAIN"),
 	    .has_initial = true, .initial = GOOD, .client = STR("198.51.100.1"), .port = 465,
-	    .tls = STR("TLS1.3"), .hostname = STR("mx.test")};
+	    .tls = STR("TLSv1.3"), .hostname = STR("mx.test")};
 	struct rig_answer late, quick;
 	struct str wrong = WRONG;
 
@@ -521,7 +521,7 @@ start_from(struct rig *r, uint64_t session, const char *client, struct rig_answe
 	int n = snprintf(plain, sizeof plain, "%cu%u%cx", 0, (unsigned)session, 0);
 	struct message_auth_start m = {.session = session, .mechanism = STR("PLAIN"),
 	    .has_initial = true, .initial = str_make(plain, (size_t)n), .client = str_of(client),
-	    .port = 465, .tls = STR("TLS1.3"), .hostname = STR("mx.test")};
+	    .port = 465, .tls = STR("TLSv1.3"), .hostname = STR("mx.test")};
 
 	rig_start_as(r, &m, out);
 }

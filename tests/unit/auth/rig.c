@@ -291,7 +291,7 @@ rig_start(struct rig *r, uint64_t session, const char *mechanism, const struct s
 	struct message_auth_start m = {.session = session, .mechanism = str_of(mechanism),
 	    .has_initial = initial != NULL, .initial = initial ? *initial : STR(""),
 	    .client = STR("203.0.113.7"), .binding = STR("0123456789abcdef0123456789abcdef"),
-	    .port = 465, .tls = STR("TLS1.3"), .hostname = STR("mx.test")};
+	    .port = 465, .tls = STR("TLSv1.3"), .hostname = STR("mx.test")};
 
 	rig_start_as(r, &m, out);
 }

@@ -10,7 +10,7 @@
 #define ADDED \
 	"Date: Sat, 21 Nov 2026 16:57:52 +0000\r\nMessage-ID: <1R8K3M7Q4TB2-1@mail.example.com>\r\n"
 #define TOP \
-	"Received: by mail.example.com (sallyport) with ESMTPSA (TLS1.3)\r\n\t" \
+	"Received: by mail.example.com (sallyport) with ESMTPSA (TLSv1.3)\r\n\t" \
 	"id 1R8K3M7Q4TB2-1;\r\n\t"
 
 static struct arena arena;
@@ -54,7 +54,7 @@ usual(void)
 	return (struct rewrite){
 		.hostname = STR("mail.example.com"), .domain = STR("example.com"),
 		.user = STR("alice@example.com"), .sender = STR("alice@example.com"),
-		.id = STR("1R8K3M7Q4TB2-1"), .protocol = STR("ESMTPSA"), .tls = STR("TLS1.3"),
+		.id = STR("1R8K3M7Q4TB2-1"), .protocol = STR("ESMTPSA"), .tls = STR("TLSv1.3"),
 		.now_ms = NOW_MS, .may = may,
 	};
 }
@@ -155,18 +155,18 @@ Test(rewrite, received)
 		{{"203.0.113.7", 11}, {"pc.example", 10}, {"bob@example.net", 15},
 		    "Received: from pc.example ([203.0.113.7])\r\n\tby mail.example.com "
 		    "(sallyport) with ESMTPSA "
-		    "(TLS1.3)\r\n\tid 1R8K3M7Q4TB2-1 for <bob@example.net>;\r\n\t"},
+		    "(TLSv1.3)\r\n\tid 1R8K3M7Q4TB2-1 for <bob@example.net>;\r\n\t"},
 		{{"2001:db8::7", 11}, {"[127.0.0.1]", 11}, {"", 0},
 		    "Received: from [IPv6:2001:db8::7]\r\n\tby mail.example.com (sallyport) with "
 		    "ESMTPSA "
-		    "(TLS1.3)\r\n\tid 1R8K3M7Q4TB2-1;\r\n\t"},
+		    "(TLSv1.3)\r\n\tid 1R8K3M7Q4TB2-1;\r\n\t"},
 		{{"203.0.113.7", 11}, {"", 0}, {"", 0},
 		    "Received: from [203.0.113.7]\r\n\tby mail.example.com (sallyport) with ESMTPSA "
-		    "(TLS1.3)\r\n\tid 1R8K3M7Q4TB2-1;\r\n\t"},
+		    "(TLSv1.3)\r\n\tid 1R8K3M7Q4TB2-1;\r\n\t"},
 		{{"203.0.113.7", 11}, {"a\r\nBcc: x", 9}, {"", 0},
 		    "Received: from [203.0.113.7]\r\n\tby mail.example.com (sallyport) with "
 		    "ESMTPSA "
-		    "(TLS1.3)\r\n\tid 1R8K3M7Q4TB2-1;\r\n\t"},
+		    "(TLSv1.3)\r\n\tid 1R8K3M7Q4TB2-1;\r\n\t"},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -312,3 +312,17 @@ ring_server(struct ring *r, bool only_1_3)
 	cr_assert(t, "%s", why);
 	return t;
 }
+
+struct tls_client *
+authority_client(const struct authority *a, bool must_verify)
+{
+	char pem[8192], why[200];
+	FILE *f = fopen(a->path, "r");
+	size_t n = fread(pem, 1, sizeof pem, f);
+	struct tls_client *t =
+	    tls_client_new(str_of(a->path), str_make(pem, n), must_verify, why);
+
+	fclose(f);
+	cr_assert(t, "%s", why);
+	return t;
+}

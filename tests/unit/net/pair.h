@@ -53,6 +53,8 @@ struct authority {
 	char path[64]; /* PEM file for trust */
 };
 
+/* The client credentials of who trusts that authority. */
+struct tls_client *authority_client(const struct authority *a, bool must_verify);
 void authority_init(struct authority *a, const char *name);
 void authority_clear(struct authority *a);
 void identity_init(struct identity *i, struct authority *a, gnutls_pk_algorithm_t kind, const char *names, int days);

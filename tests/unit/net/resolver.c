@@ -177,21 +177,20 @@ dns_down(void)
 static struct resolver *
 open_resolver(struct event_base *base)
 {
-	static char at[64], anchor[200];
+	static char at[64], anchor[200], room[65536];
+	struct str text = {room, 0};
 	struct conf conf = {0};
 	struct resolver *r;
 	FILE *f;
 
 	snprintf(at, sizeof at, "127.0.0.1@%s", port);
 	snprintf(anchor, sizeof anchor, "%s/dns/anchor", dir);
-	if (access(anchor, R_OK) != 0) {
-		snprintf(anchor, sizeof anchor, "%s/anchor", dir);
-		f = fopen(anchor, "w");
-		fclose(f);
-	}
+	f = fopen(access(anchor, R_OK) == 0 ? anchor : "/dev/null", "r");
 	conf.dns.resolver = str_of(at);
 	conf.dns.trust_anchor = str_of(anchor);
-	r = resolver_new(base, &conf);
+	text.n = fread(room, 1, sizeof room, f);
+	fclose(f);
+	r = resolver_new(base, &conf, text);
 	cr_assert(r);
 	return r;
 }
@@ -362,20 +361,40 @@ Test(resolver_alone, configurations_that_cannot_work)
 {
 	struct event_base *base = event_base_new();
 	struct conf conf = {0};
-	char path[100];
-	FILE *f;
+	static const char *const bad[] = {"this is no trust anchor\n", "example. IN DS 1 8 2 (", ". DS"};
+	char long_line[70000];
 
 	conf.dns.trust_anchor = STR("/nonexistent/anchor");
-	cr_assert(!resolver_new(base, &conf));
-	snprintf(path, sizeof path, "%s/nonsense", dir);
-	f = fopen(path, "w");
-	fputs("this is no trust anchor\n", f);
-	fclose(f);
-	conf.dns.trust_anchor = str_of(path);
-	cr_assert(!resolver_new(base, &conf));
-	conf.dns.trust_anchor = STR("/dev/null");
+	cr_assert(!resolver_new(base, &conf, STR_NULL));
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		cr_assert(!resolver_new(base, &conf, str_of(bad[i])), "row %zu", i);
+	memset(long_line, 'x', sizeof long_line);
+	cr_assert(!resolver_new(base, &conf, str_make(long_line, sizeof long_line)));
 	conf.dns.resolver = STR("nonsense");
-	cr_assert(!resolver_new(base, &conf));
+	cr_assert(!resolver_new(base, &conf, STR("")));
+	event_base_free(base);
+}
+
+/* As people and tools write zone files. */
+Test(resolver_alone, anchors_that_are_well_formed)
+{
+	static const char *const good[] = {
+	    "", "; nothing but words\n\n", "$TTL 60\n",
+	    ". IN DS 20326 8 2 "
+	    "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D",
+	    ".\t86400\tIN DS 20326 8 2 ( ; a comment (with\r\n"
+	    " E06D44B80B8F1D39A95C0B0D7C65D084\n 58E880409BBC683457104237C7F8EC8D ) ; end\r\n"
+	    "example. DS 1 8 2 "
+	    "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D ;;state=2\n"};
+	struct event_base *base = event_base_new();
+	struct conf conf = {0};
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		struct resolver *r = resolver_new(base, &conf, str_of(good[i]));
+
+		cr_assert(r, "row %zu", i);
+		resolver_free(&r);
+	}
 	event_base_free(base);
 }
 

@@ -27,8 +27,6 @@ static struct world {
 static void
 begin(void)
 {
-	char why[200];
-
 	authority_init(&w.ca, "CN=test authority");
 	identity_init(&w.ec, &w.ca, GNUTLS_PK_ECDSA, "mail.example.com,smtp.example.com", 5);
 	identity_init(&w.rsa, &w.ca, GNUTLS_PK_RSA, "mail.example.com,smtp.example.com", 3);
@@ -36,9 +34,8 @@ begin(void)
 	w.ring = (struct ring){.identity = {&w.ec, &w.rsa, &w.other}, .count = 3};
 	w.server = ring_server(&w.ring, false);
 	w.ring.signatures = 0; /* GnuTLS tries each key once */
-	w.strict = tls_client_new(str_of(w.ca.path), true, why);
-	w.lax = tls_client_new(str_of(w.ca.path), false, why);
-	cr_assert(w.strict && w.lax, "%s", why);
+	w.strict = authority_client(&w.ca, true);
+	w.lax = authority_client(&w.ca, false);
 }
 
 static void
@@ -71,7 +68,7 @@ Test(tls, both_ways)
 
 	pair_init(&p);
 	secure(&p, w.server, w.strict, "smtp.example.com");
-	cr_assert(strcmp(stream_tls_version(p.a.stream), "TLS1.3") == 0);
+	cr_assert(strcmp(stream_tls_version(p.a.stream), "TLSv1.3") == 0);
 	cr_assert(stream_tls_is_verified(p.a.stream));
 	cr_assert(stream_tls_exporter(p.a.stream, one) && stream_tls_exporter(p.b.stream, two));
 	cr_assert(memcmp(one, two, 32) == 0);
@@ -205,22 +202,22 @@ Test(tls, what_clients_may_ask)
 		const struct identity *who;
 		const char *version;
 	} rows[] = {
-	    {"NORMAL", "mail.example.com", true, &w.ec, "TLS1.3"},
-	    {"NORMAL", "deep.example.net", true, &w.other, "TLS1.3"},
-	    {"NORMAL", "DEEP.example.NET", true, &w.other, "TLS1.3"},
-	    {"NORMAL", "Other.Example.Org", true, &w.other, "TLS1.3"},
-	    {"NORMAL:-VERS-TLS1.3", "deep.example.net", true, &w.other, "TLS1.2"},
-	    {"NORMAL", "too.deep.example.net", true, &w.ec, "TLS1.3"},
-	    {"NORMAL", "example.net", true, &w.ec, "TLS1.3"},
-	    {"NORMAL:-VERS-TLS1.3:-ECDHE-ECDSA", "deep.example.net", true, &w.rsa, "TLS1.2"},
-	    {"NORMAL", "unknown.example.org", true, &w.ec, "TLS1.3"},
-	    {"NORMAL", NULL, true, &w.ec, "TLS1.3"},
-	    {"NORMAL:-VERS-TLS1.3", "mail.example.com", true, &w.ec, "TLS1.2"},
-	    {"NORMAL:-VERS-TLS1.3:-ECDHE-ECDSA", "mail.example.com", true, &w.rsa, "TLS1.2"},
+	    {"NORMAL", "mail.example.com", true, &w.ec, "TLSv1.3"},
+	    {"NORMAL", "deep.example.net", true, &w.other, "TLSv1.3"},
+	    {"NORMAL", "DEEP.example.NET", true, &w.other, "TLSv1.3"},
+	    {"NORMAL", "Other.Example.Org", true, &w.other, "TLSv1.3"},
+	    {"NORMAL:-VERS-TLS1.3", "deep.example.net", true, &w.other, "TLSv1.2"},
+	    {"NORMAL", "too.deep.example.net", true, &w.ec, "TLSv1.3"},
+	    {"NORMAL", "example.net", true, &w.ec, "TLSv1.3"},
+	    {"NORMAL:-VERS-TLS1.3:-ECDHE-ECDSA", "deep.example.net", true, &w.rsa, "TLSv1.2"},
+	    {"NORMAL", "unknown.example.org", true, &w.ec, "TLSv1.3"},
+	    {"NORMAL", NULL, true, &w.ec, "TLSv1.3"},
+	    {"NORMAL:-VERS-TLS1.3", "mail.example.com", true, &w.ec, "TLSv1.2"},
+	    {"NORMAL:-VERS-TLS1.3:-ECDHE-ECDSA", "mail.example.com", true, &w.rsa, "TLSv1.2"},
 	    {"NORMAL:-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256", "mail.example.com", true,
-	        &w.rsa, "TLS1.3"},
+	        &w.rsa, "TLSv1.3"},
 	    {"NORMAL:-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256", NULL, true, &w.rsa,
-	        "TLS1.3"},
+	        "TLSv1.3"},
 	    {"NORMAL:-VERS-ALL:+VERS-TLS1.1", NULL, false, NULL, ""},
 	    {"NORMAL:-VERS-ALL:+VERS-TLS1.0", NULL, false, NULL, ""},
 	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA", NULL, false, NULL, ""},
@@ -628,8 +625,9 @@ Test(tls, names_and_trust)
 	identity_clear(&forged);
 	authority_clear(&stranger);
 	authority_clear(&forger);
-	cr_assert(!tls_client_new(STR("/nonexistent/ca.pem"), true, why));
-	cr_assert(strstr(why, "/nonexistent/ca.pem"));
+	cr_assert(!tls_client_new(STR("/etc/ca.pem"), STR_NULL, true, why));
+	cr_assert(strstr(why, "/etc/ca.pem"));
+	cr_assert(!tls_client_new(STR("/etc/ca.pem"), STR("no PEM"), false, why));
 }
 
 Test(tls, what_followed_the_220_is_forgotten)

@@ -94,7 +94,9 @@ option(struct player *p, struct str args)
 
 	if (!talk_word(&args, &word))
 		return wrong(p, "option?");
-	if (word_is(word, "lmtp"))
+	if (word_is(word, "mx"))
+		p->options.must_be_other = true;
+	else if (word_is(word, "lmtp"))
 		p->options.is_lmtp = true;
 	else if (word_is(word, "no-chunking"))
 		p->options.without_chunking = true;

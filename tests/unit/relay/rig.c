@@ -1,6 +1,7 @@
 #include "unit/relay/rig.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,12 +166,44 @@ tell(struct rig *r, enum message_type type, const void *message, int fd)
 		close(fd);
 }
 
+static void
+grant_file(struct rig *r, struct str name)
+{
+	struct message_grant m = {.kind = GRANT_FILE, .name = name};
+	char path[200];
+	int fd;
+
+	copy_text(path, sizeof path, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		tell(r, MESSAGE_GRANT, &m, fd);
+}
+
+/* As main does: the files that the configuration names come before it. */
+static void
+grant_files(struct rig *r, const char *text)
+{
+	struct conf_report report;
+	struct conf *conf;
+
+	conf_report_init(&report);
+	conf = conf_read_text(str_of(text), &report);
+	cr_assert(conf, "%.*s", STR_ARG(buf_str(&report.text)));
+	grant_file(r, conf->dns.trust_anchor);
+	for (size_t i = 0; i < conf->routes.count; i++)
+		if (conf->routes.item[i].ca_file.n)
+			grant_file(r, conf->routes.item[i].ca_file);
+	conf_drop(&conf);
+	conf_report_clear(&report);
+}
+
 void
 rig_configure(struct rig *r, const char *conf)
 {
 	struct message_config m = {.generation = 1};
 	int fd = memfd_create("conf", MFD_CLOEXEC);
 
+	grant_files(r, conf);
 	cr_assert_eq(write(fd, conf, strlen(conf)), (ssize_t)strlen(conf));
 	tell(r, MESSAGE_CONFIG, &m, fd);
 }
