@@ -46,8 +46,8 @@ void tls_server_drop(struct tls_server **t);
 /* Earliest end of validity among the certificates, seconds since 1970. */
 int64_t tls_server_expires_s(const struct tls_server *t);
 
-/* Trust is loaded once (144 certificates: 12 ms).  name empty: the system's, by path; else it is for
- * messages, and pem holds the certificates. */
+/* Trust is loaded once (144 certificates: 12 ms).  name empty: the system's, by path; else name is
+ * for messages, and pem holds the certificates. */
 struct tls_client *tls_client_new(
     struct str name, struct str pem, bool must_verify, char why[200]);
 struct tls_client *tls_client_keep(struct tls_client *t);
