@@ -54,8 +54,8 @@ load(const struct role *role, struct str ca_file, bool must, const struct trust 
 }
 
 static void
-add(
-    struct trust *t, const struct role *role, const struct conf_route *r, const struct trust *before)
+add(struct trust *t, const struct role *role, const struct conf_route *r,
+    const struct trust *before)
 {
 	bool must = must_verify(r);
 	struct tls_client *client;
