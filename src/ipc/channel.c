@@ -51,6 +51,7 @@ struct channel {
 	char *in;
 	bool is_dead;
 	bool is_deaf; /* the peer takes no more; what it said before is still read */
+	bool holds_secret; /* in `in` */
 	bool *freed; /* set by channel_free during a turn of the loop */
 };
 
@@ -65,6 +66,8 @@ drop_waiting(struct channel *c)
 	c->waiting_bytes -= w->n;
 	if (w->fd >= 0)
 		close(w->fd);
+	if (wire_is_secret(str_make(w->bytes, w->n)))
+		mem_wipe(w->bytes, w->n);
 	mem_free(w);
 }
 
@@ -125,9 +128,15 @@ send_packet(struct channel *c, struct str packet, int fd)
 static int
 say(struct channel *c, uint32_t call, bool is_answer, const struct packet *p, const void *message)
 {
-	if (c->is_dead || c->is_deaf || !wire_pack(&c->out, call, is_answer, p->type, message))
+	int r = -1;
+
+	if (c->is_dead || c->is_deaf)
 		return -1;
-	return send_packet(c, buf_str(&c->out), p->fd);
+	if (wire_pack(&c->out, call, is_answer, p->type, message))
+		r = send_packet(c, buf_str(&c->out), p->fd);
+	if (message_is_secret(p->type) && c->out.p)
+		mem_wipe(c->out.p, c->out.n);
+	return r;
 }
 
 int
@@ -303,6 +312,22 @@ hear_all(struct channel *c, const struct wire_packet *got, int count, const bool
 }
 
 static void
+note_secrets(struct channel *c, const struct wire_packet *got, int count)
+{
+	for (int i = 0; i < count; i++)
+		c->holds_secret |= wire_is_secret(got[i].bytes);
+}
+
+static void
+wipe_secrets(struct channel *c, const struct wire_packet *got, int count)
+{
+	for (int i = 0; i < count && c->holds_secret; i++)
+		if (wire_is_secret(got[i].bytes))
+			mem_wipe((char *)got[i].bytes.p, got[i].bytes.n);
+	c->holds_secret = false;
+}
+
+static void
 on_readable(evutil_socket_t socket_fd, short what, void *arg)
 {
 	struct wire_packet got[WIRE_BATCH];
@@ -316,9 +341,11 @@ on_readable(evutil_socket_t socket_fd, short what, void *arg)
 		n = wire_receive(socket_fd, c->in, WIRE_PACKET_MAX, got, WIRE_BATCH);
 		if (n < 0 && errno != EAGAIN)
 			c->is_dead = true;
+		note_secrets(c, got, n);
 		hear_all(c, got, n, &freed);
 		if (freed)
 			return;
+		wipe_secrets(c, got, n);
 	}
 	c->freed = NULL;
 	if (c->is_dead)
@@ -360,6 +387,8 @@ channel_free(struct channel **p)
 	event_free(c->writable);
 	close(c->fd);
 	buf_clear(&c->out);
+	if (c->holds_secret)
+		mem_wipe(c->in, WIRE_BATCH * WIRE_PACKET_MAX);
 	mem_free(c->in);
 	mem_free(c->calls);
 	mem_free(c);

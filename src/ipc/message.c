@@ -18,6 +18,7 @@ struct shape {
 	const char *name;
 	const struct field *fields;
 	size_t count;
+	bool is_secret; /* it may carry a password */
 };
 
 #define KIND_OF(x) \
@@ -91,7 +92,8 @@ static const struct field admin[] = {F(admin, verb), F(admin, values), F(admin, 
 static const struct field admin_row[] = {F(admin_row, values)};
 static const struct field admin_done[] = {F(admin_done, exit_code), F(admin_done, text)};
 
-#define SHAPE(name, fields) {name, fields, sizeof(fields) / sizeof *(fields)}
+#define SHAPE(name, fields) {name, fields, sizeof(fields) / sizeof *(fields), false}
+#define SECRET(name, fields) {name, fields, sizeof(fields) / sizeof *(fields), true}
 
 static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_HELLO] = SHAPE("hello", hello),
@@ -108,13 +110,13 @@ static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_SIGNED] = SHAPE("signed", signed_fields),
     [MESSAGE_KEY_ASK] = SHAPE("key ask", key_ask),
     [MESSAGE_KEY] = SHAPE("key", key_fields),
-    [MESSAGE_AUTH_START] = SHAPE("auth start", auth_start),
-    [MESSAGE_AUTH_STEP] = SHAPE("auth step", auth_step),
+    [MESSAGE_AUTH_START] = SECRET("auth start", auth_start),
+    [MESSAGE_AUTH_STEP] = SECRET("auth step", auth_step),
     [MESSAGE_AUTH_CANCEL] = SHAPE("auth cancel", auth_cancel),
     [MESSAGE_AUTH_ANSWER] = SHAPE("auth answer", auth_answer),
     [MESSAGE_AUTH_USER_GONE] = SHAPE("auth user gone", auth_user_gone),
-    [MESSAGE_CHECK_START] = SHAPE("check start", check_start),
-    [MESSAGE_CHECK_STEP] = SHAPE("check step", check_step),
+    [MESSAGE_CHECK_START] = SECRET("check start", check_start),
+    [MESSAGE_CHECK_STEP] = SECRET("check step", check_step),
     [MESSAGE_CHECK_CANCEL] = SHAPE("check cancel", check_cancel),
     [MESSAGE_CHECK_ANSWER] = SHAPE("check answer", check_answer),
     [MESSAGE_RESERVE] = SHAPE("reserve", reserve),
@@ -130,7 +132,7 @@ static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_RUNNING] = SHAPE("running", running),
     [MESSAGE_CAUGHT_UP] = SHAPE("caught up", caught_up),
     [MESSAGE_ROUTE_TEST] = SHAPE("route test", route_test),
-    [MESSAGE_ADMIN] = SHAPE("admin", admin),
+    [MESSAGE_ADMIN] = SECRET("admin", admin),
     [MESSAGE_ADMIN_ROW] = SHAPE("admin row", admin_row),
     [MESSAGE_ADMIN_DONE] = SHAPE("admin done", admin_done),
 };
@@ -139,6 +141,12 @@ const char *
 message_name(enum message_type type)
 {
 	return type < MESSAGE_TYPES && shapes[type].name ? shapes[type].name : "unknown";
+}
+
+bool
+message_is_secret(unsigned type)
+{
+	return type < MESSAGE_TYPES && shapes[type].is_secret;
 }
 
 static void

@@ -210,6 +210,8 @@ union message {
 /* Fills *out from bytes; strings point into them. */
 bool message_decode(struct str bytes, enum message_type *type_out, union message *out) MUST_USE;
 const char *message_name(enum message_type type);
+/* Buffers that held one are wiped. */
+bool message_is_secret(unsigned type);
 
 /* Keyed lists of admin messages. */
 void message_values_add(struct buf *values, const char *key, struct str value);

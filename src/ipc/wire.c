@@ -29,6 +29,17 @@ wire_head(struct str bytes, uint32_t *call_out, bool *is_answer_out)
 	return true;
 }
 
+bool
+wire_is_secret(struct str packet)
+{
+	uint16_t type;
+
+	if (packet.n < WIRE_HEAD_BYTES + sizeof type)
+		return false;
+	memcpy(&type, packet.p + WIRE_HEAD_BYTES, sizeof type);
+	return message_is_secret(type);
+}
+
 int
 wire_send(int socket_fd, struct str packet, int fd)
 {

@@ -24,6 +24,9 @@ bool wire_pack(struct buf *out, uint32_t call, bool is_answer, enum message_type
 /* What wire_pack wrote, without decoding the message: false for what is no packet. */
 bool wire_head(struct str bytes, uint32_t *call_out, bool *is_answer_out) MUST_USE;
 
+/* May what wire_pack wrote hold a password? */
+bool wire_is_secret(struct str packet);
+
 /* 0, or -1 with errno; fd (-1: none) stays the caller's. */
 int wire_send(int socket_fd, struct str packet, int fd) MUST_USE;
 /* As many packets as are there, up to `count` (at most WIRE_BATCH); packet i goes to room + i * size.  Never
