@@ -28,6 +28,17 @@
 #include "main/supervise.h"
 #include "main/watch.h"
 
+#ifdef __SANITIZE_ADDRESS__
+/* A role in its sandbox cannot be stopped and searched for leaks; -d with ASAN_OPTIONS can. */
+const char *__asan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
+
 static const char usage[] =
     "usage: sallyportd [-c FILE] [-dft]\n"
     "  -c FILE  configuration (default /etc/sallyport/sallyport.cfg)\n"

@@ -2,6 +2,7 @@
 """commands: the tool against a running daemon and without one: accounts, queue, reload, configuration."""
 import json
 import os
+import pty
 import ssl
 import subprocess
 import sys
@@ -52,6 +53,39 @@ def accounts_while_running():
     gate.connect(user="temp@example.com", password=password).quit()
     gate.tool("user", "remove", "temp@example.com")
     assert refused(lambda: gate.connect(user="temp@example.com", password=password)) == 535
+
+
+def type_password(*words, typed):
+    """The tool on a terminal of its own; what it asked, and its exit code."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(f"{g.BUILD}/sallyport", [f"{g.BUILD}/sallyport", "-c", gate.config, *words])
+    said = b""
+    try:
+        for line in typed:
+            while not said.rstrip().endswith(b":"):
+                said += os.read(fd, 1000)
+            said += b"|"
+            time.sleep(0.2)  # the prompt comes just before the echo is off
+            os.write(fd, line.encode() + b"\n")
+        while True:
+            said += os.read(fd, 1000)
+    except OSError:
+        pass
+    os.close(fd)
+    return said.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@tap.case
+def password_from_the_terminal():
+    """asked twice, not echoed; two that differ are refused; without a terminal it says what to do"""
+    said, code = type_password("user", "add", "dora@example.com", typed=("typed-4420", "typed-4420"))
+    assert code == 0 and "typed" not in said and said.count(":") >= 2, (said, code)
+    gate.connect(user="dora@example.com", password="typed-4420").quit()
+    said, code = type_password("user", "password", "dora@example.com", typed=("one", "two"))
+    assert code == 65 and "not the same" in said, (said, code)
+    refusal = gate.tool("user", "add", "emil@example.com", given="", check=False)
+    assert refusal.returncode == 65 and "--password-stdin" in refusal.stderr, refusal
 
 
 @tap.case
