@@ -100,42 +100,10 @@ hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool
-decode_hex(struct buf *out, struct str in)
-{
-	size_t start = out->n;
-
-	if (in.n % 2)
-		return false;
-	for (size_t i = 0; i < in.n; i += 2) {
-		int high = hex_value(in.p[i]), low = hex_value(in.p[i + 1]);
-
-		if ((high | low) < 0 || !buf_addc(out, (char)(high << 4 | low))) {
-			out->n = start;
-			return false;
-		}
-	}
-	return true;
-}
-
 static bool
 is_xchar(char c)
 {
 	return c >= 33 && c <= 126 && c != '+' && c != '=';
-}
-
-bool
-encode_xtext(struct buf *out, struct str in)
-{
-	for (size_t i = 0; i < in.n; i++) {
-		if (is_xchar(in.p[i])) {
-			buf_addc(out, in.p[i]);
-			continue;
-		}
-		buf_addc(out, '+');
-		encode_hex(out, str_make(in.p + i, 1));
-	}
-	return buf_ok(out);
 }
 
 /* One character of xtext at in: its length (1 or 3), 0 if malformed. */
@@ -172,19 +140,6 @@ decode_xtext(struct buf *out, struct str in)
 			out->n = start;
 			return false;
 		}
-	}
-	return true;
-}
-
-bool
-is_xtext(struct str in)
-{
-	for (size_t i = 0, step; i < in.n; i += step) {
-		char c = 0;
-
-		step = xtext_char(str_from(in, i), &c);
-		if (step == 0)
-			return false;
 	}
 	return true;
 }

@@ -12,12 +12,8 @@ bool encode_base64(struct buf *out, struct str in);
 bool decode_base64(struct buf *out, struct str in) MUST_USE;
 
 bool encode_hex(struct buf *out, struct str in);
-bool decode_hex(struct buf *out, struct str in) MUST_USE;
 
-/* xchar stays, everything else becomes +XX. */
-bool encode_xtext(struct buf *out, struct str in);
-/* Refuses lower-case or cut hexchars and bytes that xtext does not allow. */
+/* RFC 3461 section 4.  Refuses lower-case or cut hexchars and bytes that xtext does not allow. */
 bool decode_xtext(struct buf *out, struct str in) MUST_USE;
-bool is_xtext(struct str in);
 
 #endif

@@ -47,8 +47,8 @@ id_text(uint64_t id, char out[ID_TEXT_BYTES])
 	return out;
 }
 
-bool
-id_parse(struct str text, uint64_t *out)
+static bool
+parse(struct str text, uint64_t *out)
 {
 	uint64_t id = 0;
 
@@ -100,7 +100,7 @@ msgid_parse(struct str text, struct msgid *out, uint32_t *recipient_out)
 	uint32_t recipient = 0;
 	struct str rest;
 
-	if (!id_parse(str_upto(text, dash), &id.session))
+	if (!parse(str_upto(text, dash), &id.session))
 		return false;
 	rest = str_from(text, dash);
 	if (rest.n > 0) {

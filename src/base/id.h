@@ -24,7 +24,6 @@ uint64_t id_next(struct id_source *s);
 int64_t id_ms(uint64_t id);
 /* Twelve characters and a NUL; returns out. */
 char *id_text(uint64_t id, char out[ID_TEXT_BYTES]);
-bool id_parse(struct str text, uint64_t *out) MUST_USE;
 
 /* A message: the session's id and its number in it (from 1).  number 0: the session itself. */
 struct msgid {

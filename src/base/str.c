@@ -14,15 +14,6 @@ str_ieq(struct str a, struct str b)
 	return true;
 }
 
-int
-str_cmp(struct str a, struct str b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int r = n ? memcmp(a.p, b.p, n) : 0;
-
-	return r ? r : (a.n > b.n) - (a.n < b.n);
-}
-
 bool
 str_starts(struct str s, struct str prefix)
 {

@@ -42,7 +42,6 @@ str_eq(struct str a, struct str b)
 }
 
 bool str_ieq(struct str a, struct str b);
-int str_cmp(struct str a, struct str b);
 bool str_starts(struct str s, struct str prefix);
 bool str_istarts(struct str s, struct str prefix);
 bool str_iends(struct str s, struct str suffix);

@@ -86,7 +86,6 @@ static const struct field result_stored[] = {
 static const struct field running[] = {
     F(running, job), F(running, id), F(running, numbers), F(running, site)};
 static const struct field caught_up[] = {F(caught_up, unused)};
-static const struct field route_test[] = {F(route_test, address)};
 
 static const struct field admin[] = {F(admin, verb), F(admin, values), F(admin, by)};
 static const struct field admin_row[] = {F(admin_row, values)};
@@ -131,7 +130,6 @@ static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_RESULT_STORED] = SHAPE("result stored", result_stored),
     [MESSAGE_RUNNING] = SHAPE("running", running),
     [MESSAGE_CAUGHT_UP] = SHAPE("caught up", caught_up),
-    [MESSAGE_ROUTE_TEST] = SHAPE("route test", route_test),
     [MESSAGE_ADMIN] = SECRET("admin", admin),
     [MESSAGE_ADMIN_ROW] = SHAPE("admin row", admin_row),
     [MESSAGE_ADMIN_DONE] = SHAPE("admin done", admin_done),

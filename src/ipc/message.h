@@ -31,7 +31,7 @@ enum message_type {
 	MESSAGE_RESERVE, MESSAGE_RELEASE, MESSAGE_SPOOL_FILE, MESSAGE_COMMIT, MESSAGE_VERDICT,
 	/* queue <-> relay */
 	MESSAGE_SITE_ASK, MESSAGE_SITE, MESSAGE_DELIVER, MESSAGE_RESULT, MESSAGE_RESULT_STORED,
-	MESSAGE_RUNNING, MESSAGE_CAUGHT_UP, MESSAGE_ROUTE_TEST,
+	MESSAGE_RUNNING, MESSAGE_CAUGHT_UP,
 	/* control (the operator's commands) <-> owners */
 	MESSAGE_ADMIN, MESSAGE_ADMIN_ROW, MESSAGE_ADMIN_DONE,
 	MESSAGE_TYPES
@@ -173,7 +173,6 @@ struct message_result_stored { uint64_t job; uint32_t recipient; struct msgid id
 struct message_running { uint64_t job; struct msgid id; struct str numbers; struct str site; };
 /* all old results and running jobs are told */
 struct message_caught_up { uint8_t unused; };
-struct message_route_test { struct str address; };       /* answers: ADMIN_ROW … ADMIN_DONE */
 
 /* ---- operator ---- */
 
@@ -203,7 +202,7 @@ union message {
 	struct message_site_ask site_ask; struct message_site site;
 	struct message_deliver deliver; struct message_result result;
 	struct message_result_stored result_stored; struct message_running running;
-	struct message_caught_up caught_up; struct message_route_test route_test;
+	struct message_caught_up caught_up;
 	struct message_admin admin; struct message_admin_row admin_row;
 	struct message_admin_done admin_done;
 };

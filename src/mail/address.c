@@ -273,32 +273,3 @@ address_same(const struct address *a, const struct address *b)
 	} while (a_more);
 	return true;
 }
-
-struct str
-address_canonical(const struct address *a, struct arena *arena)
-{
-	/* quoting at most doubles the local part */
-	char *p = arena_new(arena, 2 * a->local.n + a->domain.n + 4);
-	char plain[ADDRESS_MAX], c;
-	bool is_quoted;
-	struct str rest = inner(str_upto(a->local, sizeof plain), &is_quoted);
-	size_t n = 0, plain_n = 0;
-
-	while (next_plain(&rest, is_quoted, &c))
-		plain[plain_n++] = char_lower(c);
-	is_quoted = !is_dot_string(str_make(plain, plain_n));
-	if (is_quoted)
-		p[n++] = '"';
-	for (size_t i = 0; i < plain_n; i++) {
-		if (is_quoted && (plain[i] == '"' || plain[i] == '\\'))
-			p[n++] = '\\';
-		p[n++] = plain[i];
-	}
-	if (is_quoted)
-		p[n++] = '"';
-	if (a->domain.n)
-		p[n++] = '@';
-	for (size_t i = 0; i < a->domain.n; i++)
-		p[n++] = char_lower(a->domain.p[i]);
-	return str_make(p, n);
-}

@@ -35,7 +35,5 @@ bool address_is_literal(struct str domain);
 /* The same mailbox for policy: domain without case, local part unquoted and, ASCII, without
  * case. */
 bool address_same(const struct address *a, const struct address *b);
-/* The form that address_same compares: lower case, quoted only where needed. */
-struct str address_canonical(const struct address *a, struct arena *arena);
 
 #endif

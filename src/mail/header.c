@@ -4,17 +4,6 @@
  */
 #include "mail/header.h"
 
-size_t
-header_end(struct str content)
-{
-	const char *empty;
-
-	if (str_starts(content, STR("\r\n")))
-		return 2;
-	empty = content.n ? memmem(content.p, content.n, "\r\n\r\n", 4) : NULL;
-	return empty ? (size_t)(empty - content.p) + 4 : content.n + 1;
-}
-
 static bool
 is_blank(char c)
 {

@@ -21,11 +21,6 @@ struct header {
 	size_t count;
 };
 
-/* How many bytes of `content` are header: up to and including the empty line's CRLF, which is not
- * part of the last field; content.n + 1 when the empty line has not come yet.  A block that begins
- * with CRLF has an empty header. */
-size_t header_end(struct str content);
-
 /* block: fields only, without the empty line.  code 250, or 552 5.3.4 (too many fields), 554 5.6.0
  * (a line that is no field, a line over 998 octets, control characters in a name).  A first line
  * that is no field means there is no header at all: 554 5.6.0 as well. */

@@ -43,8 +43,9 @@ dsn_returns_body(const struct envelope *e)
 	return e->ret != RETURN_HEADERS && e->header_bytes + e->body_bytes <= DSN_RETURN_MAX;
 }
 
-struct msgid
-dsn_id(struct msgid message, uint32_t first_recipient)
+/* The same for the same message and recipient, so that what is replayed makes no second report. */
+static struct msgid
+report_id(struct msgid message, uint32_t first_recipient)
 {
 	message.number += first_recipient * DSN_NUMBER;
 	return message;
@@ -455,7 +456,7 @@ fill_envelope(const struct dsn *d, const struct writer *w, struct dsn_report *re
 	report->recipient =
 	    (struct recipient){.address = d->envelope->sender, .notify = NOTIFY_NEVER};
 	report->envelope = (struct envelope){
-	    .id = dsn_id(d->envelope->id, d->failures[0].number),
+	    .id = report_id(d->envelope->id, d->failures[0].number),
 	    .kind = ENVELOPE_REPORT,
 	    .arrival_ms = d->now_ms,
 	    .header_from = str_of(report->from),
@@ -475,7 +476,7 @@ dsn_compose(const struct dsn *d, struct dsn_report *report)
 	char id[ID_NUMBER_TEXT_BYTES];
 
 	w.is_utf8 = !str_is_ascii(d->envelope->sender);
-	msgid_text(dsn_id(d->envelope->id, d->failures[0].number), 0, id);
+	msgid_text(report_id(d->envelope->id, d->failures[0].number), 0, id);
 	snprintf(report->from, sizeof report->from, "MAILER-DAEMON@%.*s", STR_ARG(d->hostname));
 	buf_init(&report->header, DSN_HEADER_MAX);
 	buf_init(&report->body, REPORT_MAX);

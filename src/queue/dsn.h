@@ -39,8 +39,6 @@ struct dsn {
 bool dsn_is_wanted(const struct envelope *e, const struct recipient *r);
 /* Should the body be at hand? */
 bool dsn_returns_body(const struct envelope *e);
-/* The same for the same message and recipient, so that what is replayed makes no second report. */
-struct msgid dsn_id(struct msgid message, uint32_t first_recipient);
 
 struct dsn_report {
 	struct envelope envelope; /* strings point into the dsn and into this */

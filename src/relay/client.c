@@ -491,9 +491,3 @@ client_end(const struct client *c)
 {
 	return &c->end;
 }
-
-const struct extensions *
-client_extensions(const struct client *c)
-{
-	return &c->extensions;
-}

@@ -79,6 +79,5 @@ const char *client_phase(const struct client *c);
 /* As many as message->count. */
 const struct client_result *client_results(const struct client *c);
 const struct client_end *client_end(const struct client *c);
-const struct extensions *client_extensions(const struct client *c);
 
 #endif

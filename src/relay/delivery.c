@@ -188,8 +188,8 @@ delivery_tls(const struct delivery *d)
 	}
 }
 
-bool
-delivery_may_fall_back(const struct delivery *d)
+static bool
+may_fall_back(const struct delivery *d)
 {
 	return d->site->route->tls == ROUTE_TLS_OPPORTUNISTIC && !d->in_clear &&
 	       d->site->route->username.n == 0;
@@ -199,7 +199,7 @@ void
 delivery_tls_failed(struct delivery *d, const struct status *s)
 {
 	d->tries++;
-	if (delivery_may_fall_back(d)) {
+	if (may_fall_back(d)) {
 		d->in_clear = true;
 		return;
 	}

@@ -41,7 +41,6 @@ void delivery_failed(struct delivery *d, const struct client_end *end);
 
 /* TLS for the client at this address. */
 enum client_tls delivery_tls(const struct delivery *d);
-bool delivery_may_fall_back(const struct delivery *d);
 /* The status of whoever is still undecided, and of the closed set why. */
 struct status delivery_verdict(const struct delivery *d, const char **reason_out);
 

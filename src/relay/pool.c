@@ -160,12 +160,6 @@ pool_flush(struct pool *p)
 	}
 }
 
-size_t
-pool_count(const struct pool *p)
-{
-	return p->count;
-}
-
 struct pool *
 pool_new(struct event_base *base)
 {

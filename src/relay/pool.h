@@ -28,6 +28,5 @@ void pool_give(struct pool *p, struct visit *s);
 void pool_drop(struct pool *p, struct visit **s);
 /* All idle ones say QUIT. */
 void pool_flush(struct pool *p);
-size_t pool_count(const struct pool *p);
 
 #endif

@@ -168,9 +168,7 @@ from_control(struct channel *c, const struct packet *p, void *arg)
 
 	if (p->fd >= 0)
 		close(p->fd);
-	if (p->type == MESSAGE_ROUTE_TEST)
-		routetest_begin(r, p->call, p->message->route_test.address);
-	else if (p->type == MESSAGE_ADMIN && str_eq(p->message->admin.verb, STR("route.test")))
+	if (p->type == MESSAGE_ADMIN && str_eq(p->message->admin.verb, STR("route.test")))
 		routetest_begin(
 		    r, p->call, message_values_get(p->message->admin.values, "address"));
 	else if (p->call)

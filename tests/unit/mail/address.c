@@ -120,30 +120,27 @@ Test(address, paths)
 	}
 }
 
-Test(address, same_and_canonical)
+Test(address, same)
 {
 	static const struct {
-		const char *a, *b, *canonical; /* of a */
+		const char *a, *b;
 		bool same;
 	} cases[] = {
-		{"Alice@Example.COM", "alice@example.com", "alice@example.com", true},
-		{"\"alice\"@example.com", "alice@example.com", "alice@example.com", true},
-		{"\"al\\ice\"@example.com", "alice@example.com", "alice@example.com", true},
-		{"\"A b\"@c", "\"a\\ b\"@C", "\"a b\"@c", true},
-		{"\"a\\\"b\"@c", "\"a\\\"b\"@c", "\"a\\\"b\"@c", true},
-		{"\"a\\\\\"@c", "\"a\\\\\"@c", "\"a\\\\\"@c", true},
-		{"\"\"@c", "\"\"@c", "\"\"@c", true},
-		{"\"a.\"@c", "a@c", "\"a.\"@c", false},
-		{"a@c", "aa@c", "a@c", false},
-		{"aa@c", "a@c", "aa@c", false},
-		{"a@c", "a@d", "a@c", false},
-		{"a+x@c", "a@c", "a+x@c", false},
-		{"j\xc3\xbcrgen@c", "j\xc3\x9crgen@c", "j\xc3\xbcrgen@c", false},
-		{"a@[IPv6:2001:DB8::1]", "a@[ipv6:2001:db8::1]", "a@[ipv6:2001:db8::1]", true},
+		{"Alice@Example.COM", "alice@example.com", true},
+		{"\"alice\"@example.com", "alice@example.com", true},
+		{"\"al\\ice\"@example.com", "alice@example.com", true},
+		{"\"A b\"@c", "\"a\\ b\"@C", true},
+		{"\"a\\\"b\"@c", "\"a\\\"b\"@c", true},
+		{"\"a\\\\\"@c", "\"a\\\\\"@c", true},
+		{"\"\"@c", "\"\"@c", true},
+		{"\"a.\"@c", "a@c", false},
+		{"a@c", "aa@c", false},
+		{"aa@c", "a@c", false},
+		{"a@c", "a@d", false},
+		{"a+x@c", "a@c", false},
+		{"j\xc3\xbcrgen@c", "j\xc3\x9crgen@c", false},
+		{"a@[IPv6:2001:DB8::1]", "a@[ipv6:2001:db8::1]", true},
 	};
-	struct arena arena;
-
-	arena_init(&arena, 1 << 16);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct address a, b;
 
@@ -151,24 +148,17 @@ Test(address, same_and_canonical)
 		cr_assert(address_parse(str_of(cases[i].b), &b, NULL));
 		cr_expect_eq(address_same(&a, &b), cases[i].same, "%s %s", cases[i].a, cases[i].b);
 		cr_expect_eq(address_same(&b, &a), cases[i].same);
-		cr_expect(str_eq(address_canonical(&a, &arena), str_of(cases[i].canonical)), "%s",
-		    cases[i].a);
 	}
-	arena_clear(&arena);
 }
 
 Test(address, postmaster_without_domain)
 {
 	struct str rest = STR("<Postmaster>");
-	struct arena arena;
 	struct address a;
 
-	arena_init(&arena, 1 << 16);
 	cr_assert(address_path(&rest, &a, NULL));
 	cr_expect_eq(a.domain.n, 0);
 	cr_expect(str_eq(a.local, STR("Postmaster")));
-	cr_expect(str_eq(address_canonical(&a, &arena), STR("postmaster")));
-	arena_clear(&arena);
 }
 
 Test(address, domains_and_literals)

@@ -21,17 +21,6 @@ tear_down(void)
 
 TestSuite(header, .init = set_up, .fini = tear_down);
 
-Test(header, end)
-{
-	cr_expect_eq(header_end(STR("A: b\r\n\r\nbody\r\n\r\n")), 8);
-	cr_expect_eq(header_end(STR("\r\nbody\r\n\r\n")), 2);
-	cr_expect_eq(header_end(STR("A: b\r\n")), 7);
-	cr_expect_eq(header_end(STR("A: b\r\n\r")), 8);
-	cr_expect_eq(header_end(STR("")), 1);
-	cr_expect_eq(header_end(STR("A: b\n\nbody")), 11);
-	cr_expect_eq(header_end(STR_NULL), 1);
-}
-
 Test(header, fields)
 {
 	struct str block = STR("From: a@b\r\nsubject :x\r\n  y\r\n\tz\r\nX:\r\n \r\nTo:c");

@@ -384,12 +384,17 @@ got_row(const struct packet *p, void *arg)
 void
 rig_test_route(struct rig *r, const char *address)
 {
-	struct message_route_test m = {.address = str_of(address)};
+	struct message_admin m = {.verb = STR("route.test"), .by = STR("root")};
+	struct buf values;
 
 	r->is_done = false;
 	r->rows[0] = '\0';
 	r->row_count = 0;
-	cr_assert_neq(channel_ask(r->control, MESSAGE_ROUTE_TEST, &m, got_row, r), 0);
+	buf_init(&values, 4096);
+	message_values_add(&values, "address", str_of(address));
+	m.values = buf_str(&values);
+	cr_assert_neq(channel_ask(r->control, MESSAGE_ADMIN, &m, got_row, r), 0);
+	buf_clear(&values);
 	cr_assert(wait_until(r, is_done, 0), "no answer for %s", address);
 }
 
