@@ -30,7 +30,7 @@ directory_of(struct fsio *f)
 static int
 disk_open(struct fsio *f, const char *name, int flags)
 {
-	/* a pipe under a name of ours must not stop the caller; for files O_NONBLOCK says nothing */
+	/* a pipe under a name of ours must not stop the caller; to files O_NONBLOCK is nothing */
 	return openat(directory_of(f), name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 }
 

@@ -184,7 +184,8 @@ add_address(struct log_line *l, struct str value)
 		break;
 	case LOG_ADDRESSES_HASHED:
 		addf(l, "%016llx",
-		    (unsigned long long)(hash_bytes((struct hash_key){atomic_load(&address_secret), 0}, value)));
+		    (unsigned long long)hash_bytes(
+			(struct hash_key){atomic_load(&address_secret), 0}, value));
 		break;
 	}
 	add_escaped(l, str_from(value, at));

@@ -1,6 +1,6 @@
 /*
- * channel: see the header.  Sending tries the kernel first and queues what it does not take.  A dead channel tells its owner from the loop
- * only.
+ * channel: see the header.  Sending tries the kernel first and queues what it does not take.  A
+ * dead channel tells its owner from the loop only.
  */
 #include "ipc/channel.h"
 
@@ -464,7 +464,8 @@ channel_call_blocking(int fd, const struct channel_question *q, struct buf *room
 	uint32_t call = (uint32_t)now_us | 1;
 	ssize_t n;
 
-	if (!wire_pack(room, call, false, q->type, q->message) || wire_send(fd, buf_str(room), -1) != 0)
+	if (!wire_pack(room, call, false, q->type, q->message) ||
+	    wire_send(fd, buf_str(room), -1) != 0)
 		return -1;
 	buf_reset(room);
 	n = wait_answer(fd, call, now_us + (int64_t)q->timeout_ms * 1000, room);

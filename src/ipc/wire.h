@@ -29,8 +29,8 @@ bool wire_is_secret(struct str packet);
 
 /* 0, or -1 with errno; fd (-1: none) stays the caller's. */
 int wire_send(int socket_fd, struct str packet, int fd) MUST_USE;
-/* As many packets as are there, up to `count` (at most WIRE_BATCH); packet i goes to room + i * size.  Never
- * waits: -1 with EAGAIN when there is none. */
+/* As many packets as are there, up to `count` (at most WIRE_BATCH); packet i goes to
+ * room + i * size.  Never waits: -1 with EAGAIN when there is none. */
 int wire_receive(int socket_fd, char *room, size_t size, struct wire_packet *out, int count)
     MUST_USE;
 

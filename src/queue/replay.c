@@ -127,8 +127,8 @@ keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 	io->ops->close(io, fd);
 }
 
-/* Was anything in the stretch acknowledged?  What follows it knows; and a frame behind a later one is
- * no torn write: the disk put something in a wrong place. */
+/* Was anything in the stretch acknowledged?  What follows it knows; and a frame behind a later one
+ * is no torn write: the disk put something in a wrong place. */
 static bool
 is_loss(const struct replay *r, const struct image *m, uint32_t to, const struct record_frame *next)
 {
