@@ -232,10 +232,24 @@ read_end(struct tunnel *t, ssize_t r)
 	}
 }
 
+static size_t
+waiting_bytes(const struct tunnel *t)
+{
+	return t->lent.n + t->kept.n - t->kept_at;
+}
+
+/* GnuTLS wants to be called again behind a record that is not for us (a ticket), although what
+ * follows it is here already and no wakeup will come for it. */
+static bool
+has_more(const struct tunnel *t, ssize_t r, size_t before)
+{
+	return r == GNUTLS_E_AGAIN && waiting_bytes(t) > 0 && waiting_bytes(t) < before;
+}
+
 enum tunnel_result
 tunnel_read(struct tunnel *t, struct buf *in, size_t max_bytes)
 {
-	size_t waiting = t->lent.n + t->kept.n - t->kept_at;
+	size_t waiting = waiting_bytes(t);
 	gnutls_packet_t packet;
 	gnutls_datum_t plain;
 	ssize_t r;
@@ -245,6 +259,7 @@ tunnel_read(struct tunnel *t, struct buf *in, size_t max_bytes)
 		die("tunnel: no room");
 	while (in->n < max_bytes) {
 		packet = NULL;
+		waiting = waiting_bytes(t);
 		r = gnutls_record_recv_packet(t->session, &packet);
 		if (r > 0) {
 			gnutls_packet_get(packet, &plain, NULL);
@@ -252,7 +267,7 @@ tunnel_read(struct tunnel *t, struct buf *in, size_t max_bytes)
 		}
 		if (packet)
 			gnutls_packet_deinit(packet);
-		if (r <= 0 && !is_harmless(t, (int)r))
+		if (r <= 0 && !has_more(t, r, waiting) && !is_harmless(t, (int)r))
 			return read_end(t, r);
 	}
 	return TUNNEL_FULL;
