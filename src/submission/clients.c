@@ -102,9 +102,10 @@ static _Atomic uint16_t *
 cell_of(const struct clients *c, size_t row, struct str network)
 {
 	static const uint64_t rows[CLIENTS_ROWS] = {0, 0x9e3779b97f4a7c15u};
-	uint64_t secret = atomic_load_explicit(&c->table->secret, memory_order_relaxed) ^ rows[row];
+	uint64_t secret = atomic_load_explicit(&c->table->secret, memory_order_relaxed);
+	struct hash_key key = {secret, rows[row]};
 
-	return c->table->cells[row][hash_bytes((struct hash_key){secret, 0}, network) % CLIENTS_COLUMNS];
+	return c->table->cells[row][hash_bytes(key, network) % CLIENTS_COLUMNS];
 }
 
 static unsigned
