@@ -48,6 +48,7 @@ struct gate {
 	int64_t crowded_ms; /* when a refused connection was logged last */
 	uint32_t crowded;   /* how many since */
 	struct event *stop_timer;
+	bool is_last_call; /* the patience of stopping is over */
 };
 
 #endif

@@ -374,9 +374,10 @@ enum session_step
 session_stop(struct session *s)
 {
 	struct status status = status_make(421, "4.3.2", "Service is shutting down");
+	bool may_finish = !s->is_stopping;
 
 	s->is_stopping = true;
-	if (BUSY & AT(s->state))
+	if (may_finish && (BUSY & AT(s->state)))
 		return s->heard ? SESSION_WAIT : SESSION_NEXT;
 	if (s->state == STATE_HANDSHAKE) {
 		s->reason = "shutdown";

@@ -13,6 +13,8 @@
 #include "submission/connection.h"
 #include "submission/listener.h"
 
+enum { LAST_WORDS_S = 2 };
+
 /* ---- timers ---- */
 
 static void
@@ -34,14 +36,22 @@ on_accept_timer(evutil_socket_t fd, short what, void *arg)
 		listener_start_all(g);
 }
 
+/* Whoever is still at it hears 421 too, and gets a moment to read that. */
 static void
 on_stop_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct gate *g = arg;
+	struct timeval tv = {LAST_WORDS_S, 0};
 
 	(void)fd;
 	(void)what;
-	role_stopped(g->role);
+	if (g->is_last_call) {
+		role_stopped(g->role);
+		return;
+	}
+	g->is_last_call = true;
+	event_add(g->stop_timer, &tv);
+	connection_stop_all(g);
 }
 
 static struct event *

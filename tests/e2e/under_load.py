@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""under_load: what an operator does while mail flows loses none of it: reload, new certificates, hold, release;
+many idle sessions, a second daemon on the same spool, and the end with messages half said."""
+import os
+import re
+import resource
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
+import gateway as g  # noqa: E402
+import load  # noqa: E402
+
+HOME = g.workplace("under_load")
+IDLE = 400
+tap = g.Tap()
+sink = g.Sink(HOME)
+gate = g.Gateway(f"{HOME}/gateway", limits='limits: { per_user = "1000000 recipients / 1h"; sessions_per_client = 3000; };',
+                 submission='submission: { drain_timeout = "3s"; };',
+                 routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );').start()
+gate.add_user()
+BEFORE = dict(gate.processes())
+
+
+def all_arrive(acknowledged):
+    g.wait_for(f"an empty queue {gate.tail()}", 30, lambda: not gate.queue(), every=0.2)
+    found = load.subjects(sink)
+    lost = acknowledged - set(found)
+    assert not lost, sorted(lost)[:5]
+    assert not [name for name in acknowledged if found[name] > 1], "twice"
+    assert gate.processes() == BEFORE, gate.tail()
+
+
+@tap.case
+def many_idle_sessions():
+    """400 logged-in sessions that say nothing: a good one does not wait"""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4 * IDLE, max(4 * IDLE, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+    idle = [load.Session(gate) for _ in range(IDLE)]
+    try:
+        began = time.monotonic()
+        session = load.Session(gate)
+        for n in range(100):
+            assert session.send(f"among-idle-{n}").startswith("250")
+        session.close()
+        print(f"# {(time.monotonic() - began) * 10:.1f} ms for each of 100 messages among {IDLE} idle sessions", flush=True)
+        for session in idle[:: IDLE // 10]:
+            session.say(b"NOOP\r\n", "250")
+    finally:
+        for session in idle:
+            session.close()
+
+
+@tap.case
+def reload_and_certificates():
+    """8 reloads and 4 new certificates under load: nothing refused, lost or twice"""
+    flow = load.Load(gate, 2, "reload")
+    try:
+        for n in range(8):
+            gate.parts["submission"] = f'submission: {{ drain_timeout = "3s"; idle_timeout = "{300 + n}s"; }};'
+            gate.write_config()
+            if n % 2:
+                g.certificate(gate.directory, kind="rsa" if n % 4 == 1 else "ecdsa")
+                gate.tool("reload")
+            else:
+                gate.process.send_signal(1)
+                time.sleep(0.1)
+    finally:
+        flow.stop()
+    assert len(flow.acknowledged) > 100 and not flow.refused, flow.refused[:3]
+    all_arrive(flow.acknowledged)
+
+
+@tap.case
+def hold_and_release():
+    """hold and release of all, again and again, while it is delivered"""
+    flow = load.Load(gate, 2, "hold")
+    try:
+        for _ in range(5):
+            gate.tool("queue", "hold", "--all", "--yes", check=False)
+            gate.tool("queue", "release", "--all", "--yes", check=False)
+    finally:
+        flow.stop()
+    gate.tool("queue", "release", "--all", "--yes", check=False)
+    all_arrive(flow.acknowledged)
+
+
+@tap.case
+def delete_during_delivery():
+    """delete of all while it is delivered: what does not arrive was deleted, by number"""
+    flow = load.Load(gate, 2, "delete")
+    try:
+        for _ in range(5):
+            gate.tool("queue", "delete", "--all", "--yes", check=False)
+    finally:
+        flow.stop()
+    g.wait_for("an empty queue", 30, lambda: not gate.queue(), every=0.2)
+    found = load.subjects(sink)
+    missing = [name for name in flow.acknowledged if name not in found]
+    deleted = sum(int(n) for n in re.findall(r"action=queue\.delete .*?count=(\d+)", gate.log()))
+    assert len(missing) <= deleted, (len(missing), deleted)
+
+
+@tap.case
+def second_daemon():
+    """a second daemon on the same spool says so, greets no one and spoils nothing"""
+    other = g.Gateway(f"{HOME}/second", queue=gate.parts["queue"])
+    other.start(wait=False)
+    try:
+        other.wait_log("spool: cannot be opened: another process", 15)
+        try:
+            with socket.create_connection(("127.0.0.1", other.submission), 2) as s:
+                s.settimeout(1)
+                assert not s.recv(100).startswith(b"220")
+        except OSError:
+            pass
+        session = load.Session(gate)
+        assert session.send("beside-a-second").startswith("250")
+        session.close()
+    finally:
+        other.stop()
+    all_arrive({"beside-a-second"})
+
+
+@tap.case
+def stopping():
+    """SIGTERM: 421 to the idle at once, a message in its time is taken, one that stalls hears 421; then all is over"""
+    sessions = [load.Session(gate) for _ in range(4)]
+    idle, quick, stalled, chunked = sessions
+    for session in (quick, stalled, chunked):
+        session.socket.sendall(f"MAIL FROM:<{gate.user}>\r\nRCPT TO:<bob@example.net>\r\n".encode())
+        session.expect("250")
+        session.expect("250")
+    for session in (quick, stalled):
+        session.say(b"DATA\r\n", "354")
+    chunked.socket.sendall(b"BDAT 1000 LAST\r\nhalf")
+    quick.socket.sendall(f"From: <{gate.user}>\r\nSubject: in-time\r\n\r\n".encode())
+    time.sleep(0.3)
+    began = time.monotonic()
+    os.kill(gate.main_pid(), 15)
+    idle.expect("421 4.3.2")
+    assert time.monotonic() - began < 2
+    time.sleep(1)
+    quick.say(b"hello\r\n.\r\n", "250 2.0.0 Queued")
+    quick.expect("421 4.3.2")
+    for session in (stalled, chunked):
+        session.expect("421 4.3.2")
+    for session in sessions:
+        session.close()
+    gate.process.wait(15)
+    assert gate.process.returncode == 0
+    gate.start()
+    g.wait_for("the message taken while stopping", 10, lambda: "in-time" in load.subjects(sink))
+
+
+try:
+    tap.run()
+finally:
+    gate.stop()
+    sink.stop()
