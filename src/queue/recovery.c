@@ -92,8 +92,9 @@ recovery_run(struct queue *q)
 	q->spool_directory = -1;
 	q->spool = spool_open(&o, &r);
 	if (!q->spool) {
-		log_error("spool: cannot be opened: %s", errno == EWOULDBLOCK ?
-		    "another process has it, is there a second daemon?" : strerror(errno));
+		log_error("spool: cannot be opened: %s",
+		    errno == EWOULDBLOCK ? "another process has it, is there a second daemon?"
+		                         : strerror(errno));
 		return -1;
 	}
 	log_recovered(q);

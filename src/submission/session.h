@@ -84,8 +84,8 @@ bool session_had_secret(const struct session *s);
 enum session_step session_auth_answer(struct session *s, const struct message_auth_answer *a);
 enum session_step session_verdict(struct session *s, const struct status *verdict);
 enum session_step session_expired(struct session *s);
-/* The server stops: says goodbye now, or after the message that is under way.  Called again: its time
- * is over as well. */
+/* The server stops: says goodbye now, or after the message that is under way.  Called again: the
+ * message's time is over as well. */
 enum session_step session_stop(struct session *s);
 /* The login was suspended or removed. */
 enum session_step session_user_gone(struct session *s);
