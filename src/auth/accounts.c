@@ -7,6 +7,7 @@
 #include "auth/accounts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <limits.h>
@@ -14,6 +15,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -355,6 +357,23 @@ register_vfs(void)
 	sqlite3_vfs_register(&plain, 0);
 }
 
+/* What root makes belongs to the directory's owner, who will read it next. */
+static int
+give_to_owner(const char *directory)
+{
+	int fd = geteuid() == 0 ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct stat st;
+	int r = SQLITE_OK;
+
+	if (fd < 0)
+		return geteuid() == 0 ? SQLITE_IOERR : SQLITE_OK;
+	if (fstat(fd, &st) != 0 ||
+	    fchownat(fd, "accounts.db", st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) != 0)
+		r = SQLITE_IOERR;
+	close(fd);
+	return r;
+}
+
 struct accounts *
 accounts_open(const char *directory, char error_out[ACCOUNTS_ERROR_BYTES])
 {
@@ -373,6 +392,8 @@ accounts_open(const char *directory, char error_out[ACCOUNTS_ERROR_BYTES])
 	if (r == SQLITE_OK)
 		r = set_up(a);
 	umask(mask);
+	if (r == SQLITE_OK)
+		r = give_to_owner(directory);
 	if (r == SQLITE_OK)
 		return a;
 	if (a->error[0] == 0)

@@ -27,17 +27,35 @@ directory_of(struct fsio *f)
 	return ((struct disk *)f)->directory;
 }
 
+/* What root makes belongs to the directory's owner, who will read it next (sallyportd -d). */
+static int
+given(struct fsio *f, int fd, int flags)
+{
+	struct stat st;
+
+	if (fd < 0 || geteuid() != 0 || !(flags & (O_CREAT | O_TMPFILE)))
+		return fd;
+	if (fstat(directory_of(f), &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 static int
 disk_open(struct fsio *f, const char *name, int flags)
 {
 	/* a pipe under a name of ours must not stop the caller; to files O_NONBLOCK is nothing */
-	return openat(directory_of(f), name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	int more = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+
+	return given(f, openat(directory_of(f), name, flags | more, 0600), flags);
 }
 
 static int
 disk_open_nameless(struct fsio *f)
 {
-	return openat(directory_of(f), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int flags = O_TMPFILE | O_RDWR | O_CLOEXEC;
+
+	return given(f, openat(directory_of(f), ".", flags, 0600), flags);
 }
 
 static int
@@ -85,12 +103,11 @@ disk_size(struct fsio *f, int fd, off_t *bytes_out)
 static int
 disk_trust(struct fsio *f, int fd)
 {
-	struct stat st;
+	struct stat st, directory;
 
-	(void)f;
-	if (fstat(fd, &st) != 0)
+	if (fstat(fd, &st) != 0 || fstat(directory_of(f), &directory) != 0)
 		return -1;
-	if (S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022) &&
+	if (S_ISREG(st.st_mode) && st.st_uid == directory.st_uid && !(st.st_mode & 022) &&
 	    st.st_nlink == 1)
 		return 0;
 	errno = EPERM;

@@ -69,8 +69,10 @@ tool_say(int exit_code, struct str text)
 {
 	FILE *to = exit_code ? stderr : stdout;
 
+	if (text.n == 0)
+		return;
 	fwrite(text.p, 1, text.n, to);
-	if (text.n && text.p[text.n - 1] != '\n')
+	if (text.p[text.n - 1] != '\n')
 		fputc('\n', to);
 }
 

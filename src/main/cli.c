@@ -88,14 +88,12 @@ static const struct option words[] = {
     {"json", no_argument, NULL, 'j'},
     {"quiet", no_argument, NULL, 'q'},
     {"yes", no_argument, NULL, 'y'},
-    {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {"dry-run", no_argument, NULL, 'n'},
     {"all", no_argument, NULL, 'a'},
     {"generate", no_argument, NULL, 'g'},
     {"password-stdin", no_argument, NULL, 'p'},
-    {"wait", no_argument, NULL, 'w'},
     {"reason", required_argument, NULL, 'R'},
     {"user", required_argument, NULL, 'F'},
     {"from", required_argument, NULL, 'F'},
@@ -113,7 +111,7 @@ take_flag(struct tool *t, int c)
 	const struct {
 		int letter;
 		bool *flag;
-	} flags[] = {{'j', &t->json}, {'q', &t->quiet}, {'y', &t->yes}, {'v', &t->verbose},
+	} flags[] = {{'j', &t->json}, {'q', &t->quiet}, {'y', &t->yes},
 	    {'n', &t->dry_run}, {'a', &t->all}, {'g', &t->generate}, {'p', &t->password_stdin}};
 
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
@@ -127,7 +125,7 @@ read_options(struct tool *t, int argc, char **argv)
 {
 	int c, which = 0;
 
-	while ((c = getopt_long(argc, argv, "c:jqyvhVn", words, &which)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:jqyhVn", words, &which)) != -1) {
 		switch (c) {
 		case 'c':
 			t->config_path = optarg;

@@ -25,6 +25,12 @@ enum { CONFIG_BYTES_MAX = 8 << 20 };
 
 /* ---- opening ---- */
 
+static bool
+give(const char *path, const struct identity *to)
+{
+	return getuid() != 0 || chown(path, to->uid, to->gid) == 0;
+}
+
 /* The tool's socket: only the owner of the run directory, root, and who may enter it reach it. */
 static int
 open_admin(struct daemon *d)
@@ -44,7 +50,8 @@ open_admin(struct daemon *d)
 	unlink(at.sun_path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
-	    chmod(at.sun_path, 0600) == 0 && listen(fd, 64) == 0)
+	    chmod(at.sun_path, 0600) == 0 && give(at.sun_path, &d->identities[ROLE_CONTROL]) &&
+	    listen(fd, 64) == 0)
 		return fd;
 	log_error("%s: %s", at.sun_path, strerror(errno));
 	if (fd >= 0)

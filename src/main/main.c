@@ -100,7 +100,8 @@ read_config(const struct options *o)
 
 	conf_report_init(&report);
 	c = conf_read_file(o->config, !o->checks_only, &report);
-	fwrite(report.text.p, 1, report.text.n, stderr);
+	if (report.text.n)
+		fwrite(report.text.p, 1, report.text.n, stderr);
 	if (o->checks_only || !c)
 		fprintf(stderr, "%s: %u errors, %u warnings\n", o->config, report.errors,
 		    report.warnings);

@@ -11,7 +11,7 @@
 enum {
 	TOOL_ARGS_MAX = 16,
 	TOOL_VALUES_MAX = 60000,
-	EX_FOUND = 1, EX_USE = 64, EX_DATA = 65, EX_NO_FILE = 66, EX_NO_ONE = 67, EX_DOWN = 69,
+	EX_FOUND = 1, EX_USE = 64, EX_DATA = 65, EX_NO_ONE = 67, EX_DOWN = 69,
 	EX_BROKEN = 70, EX_DISK = 74, EX_LATER = 75, EX_FORBIDDEN = 77, EX_CONF = 78,
 };
 
@@ -19,7 +19,7 @@ struct tool {
 	const char *config_path;
 	const char *args[TOOL_ARGS_MAX]; /* behind the command's words */
 	int arg_count;
-	bool json, quiet, yes, dry_run, verbose, all;
+	bool json, quiet, yes, dry_run, all;
 	bool generate, password_stdin;
 	struct buf values;               /* --user, --reason …: a keyed list for the daemon */
 	unsigned filter_count;           /* how many of them choose messages */

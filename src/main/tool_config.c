@@ -17,7 +17,7 @@ tool_conf(const struct tool *t)
 	conf_report_init(&report);
 	c = conf_read_file(t->config_path, false, &report);
 	if (!c)
-		fwrite(report.text.p, 1, report.text.n, stderr);
+		tool_say(EX_CONF, buf_str(&report.text));
 	conf_report_clear(&report);
 	return c;
 }
@@ -34,7 +34,7 @@ tool_config_check(struct tool *t, const struct command *command)
 	conf_report_init(&report);
 	c = conf_read_file(path, true, &report);
 	if (report.text.n)
-		fwrite(report.text.p, 1, report.text.n, stdout);
+		tool_say(0, buf_str(&report.text));
 	status = c ? 0 : EX_CONF;
 	if (!t->quiet)
 		printf("%s: %u error%s, %u warning%s.%s\n", path, report.errors,
@@ -56,7 +56,7 @@ tool_config_show(struct tool *t, const struct command *command)
 		return EX_CONF;
 	buf_init(&text, TEXT_MAX);
 	conf_write(c, CONF_ALL, t->all, false, &text);
-	fwrite(text.p, 1, text.n, stdout);
+	tool_say(0, buf_str(&text));
 	buf_clear(&text);
 	conf_drop(&c);
 	return 0;
@@ -80,9 +80,9 @@ tool_config_explain(struct tool *t, const struct command *command)
 	conf_report_clear(&report);
 	buf_init(&text, TEXT_MAX);
 	if (conf_explain(str_of(t->args[0]), c, &text)) {
-		fwrite(text.p, 1, text.n, stdout);
+		tool_say(0, buf_str(&text));
 	} else {
-		fwrite(text.p, 1, text.n, stderr);
+		tool_say(EX_DATA, buf_str(&text));
 		fprintf(stderr, "sallyport: there is no key \"%s\"\n", t->args[0]);
 		status = EX_DATA;
 	}

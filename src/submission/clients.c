@@ -16,6 +16,7 @@
 /* The shared bytes; zeroed by their maker. */
 struct table {
 	_Atomic uint64_t secret; /* drawn by whoever comes first; 0: not yet */
+	_Atomic uint32_t sessions[CLIENTS_REGIONS];
 	_Atomic uint16_t cells[CLIENTS_ROWS][CLIENTS_COLUMNS][CLIENTS_REGIONS];
 };
 
@@ -90,6 +91,7 @@ clients_wipe(int fd, unsigned region)
 
 	if (!t)
 		return;
+	atomic_store_explicit(&t->sessions[region], 0, memory_order_relaxed);
 	for (size_t row = 0; row < CLIENTS_ROWS; row++)
 		for (size_t column = 0; column < CLIENTS_COLUMNS; column++)
 			atomic_store_explicit(
@@ -121,6 +123,11 @@ sum(const _Atomic uint16_t *cell)
 static void
 add(struct clients *c, struct str network, int by)
 {
+	_Atomic uint32_t *sessions = &c->table->sessions[c->region];
+	int64_t all = (int64_t)atomic_load_explicit(sessions, memory_order_relaxed) + by;
+
+	if (all >= 0)
+		atomic_store_explicit(sessions, (uint32_t)all, memory_order_relaxed);
 	for (size_t row = 0; row < CLIENTS_ROWS; row++) {
 		_Atomic uint16_t *mine = &cell_of(c, row, network)[c->region];
 		int n = atomic_load_explicit(mine, memory_order_relaxed) + by;
@@ -149,6 +156,16 @@ clients_enter(struct clients *c, struct str network, unsigned limit)
 		return true;
 	add(c, network, -1);
 	return false;
+}
+
+uint64_t
+clients_sessions(const struct clients *c)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < CLIENTS_REGIONS; i++)
+		n += atomic_load_explicit(&c->table->sessions[i], memory_order_relaxed);
+	return n;
 }
 
 void

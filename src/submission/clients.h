@@ -23,6 +23,8 @@ void clients_wipe(int fd, unsigned region);
 /* Counts one more session of this network (IPv4 address or IPv6 /64, as 8 or 4 bytes); false, and
  * nothing is counted, when it has `limit` already. */
 bool clients_enter(struct clients *c, struct str network, unsigned limit) MUST_USE;
+/* Sessions of all clients in all processes. */
+uint64_t clients_sessions(const struct clients *c);
 void clients_leave(struct clients *c, struct str network);
 
 #endif

@@ -102,7 +102,9 @@ welcome(struct gate *g, const struct guest *guest, const struct conf_listen *lis
 	const struct conf *conf = g->role->conf;
 	unsigned per_client = (unsigned)conf->limits.sessions_per_client;
 
-	if ((int64_t)g->connection_count >= conf->limits.sessions) {
+	uint64_t sessions = g->clients ? clients_sessions(g->clients) : g->connection_count;
+
+	if (sessions >= (uint64_t)conf->limits.sessions) {
 		send_away(g, guest, listen, &crowded);
 		return;
 	}

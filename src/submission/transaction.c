@@ -131,18 +131,15 @@ refuse_recipient(
 }
 
 /* Kept aside until the queue agrees: refused recipients, however many, cost no memory.
- * <postmaster> has no domain (RFC 5321 section 4.5.1): it is that of our first domain. */
+ * <postmaster> has no domain (RFC 5321 section 4.5.1): it is the one of the configuration. */
 static void
 keep_asked(struct session *s, const struct command_rcpt *rcpt)
 {
 	struct transaction *t = &s->transaction;
-	struct str domain =
-	    s->conf->domains.count > 0 ? s->conf->domains.item[0].name : s->conf->hostname;
+	bool is_ours = rcpt->recipient.domain.n == 0;
 
 	buf_reset(&t->asked);
-	buf_adds(&t->asked, rcpt->recipient.text);
-	if (rcpt->recipient.domain.n == 0)
-		buf_addf(&t->asked, "@%.*s", STR_ARG(domain));
+	buf_adds(&t->asked, is_ours ? s->conf->postmaster : rcpt->recipient.text);
 	t->asked_address_bytes = t->asked.n;
 	buf_adds(&t->asked, rcpt->orcpt);
 	t->asked_notify = rcpt->notify;

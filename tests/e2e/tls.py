@@ -73,7 +73,7 @@ def starttls():
 
 @tap.case
 def threads():
-    """-d: all roles in one process, unsandboxed; mail is taken, delivered, and it stops cleanly"""
+    """-d: all roles in one process, unsandboxed; mail flows, it stops cleanly, and processes take over"""
     sink = g.Sink(f"{HOME}/threads-sink")
     other = g.Gateway(f"{HOME}/threads", debug=True,
                       routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );').start()
@@ -87,10 +87,16 @@ def threads():
         other.send(subject="large", text="x" * 300000 + "\r\n")
         sink.wait(21)
         g.wait_for("an empty queue", 10, lambda: not other.queue())
+        other.stop()
+        assert other.process.returncode == 0, other.tail()
+        other.debug = False
+        other.start()
+        other.wait_log("spool open .*quarantined=0")
+        other.send(subject="as processes again")
+        sink.wait(22)
     finally:
         other.stop()
         sink.stop()
-    assert other.process.returncode == 0, other.tail()
 
 
 try:
