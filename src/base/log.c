@@ -154,16 +154,38 @@ log_seconds(struct log_line *l, const char *key, int64_t ms)
 	addf(l, "%lld.%lld", (long long)(tenths / 10), (long long)(tenths % 10));
 }
 
-/* Everything that could end a value, a line or a terminal's patience is escaped. */
-static void
-add_escaped(struct log_line *l, struct str value)
+/* Length of a C1 control, a line or paragraph separator, or a mark without width or that turns the
+ * direction of text: what makes a line look like another one. */
+static size_t
+unseen(struct str s)
 {
+	const unsigned char *p = (const unsigned char *)s.p;
+
+	if (s.n >= 2 && p[0] == 0xc2 && p[1] < 0xa0)
+		return 2;
+	if (s.n < 3 || p[0] != 0xe2)
+		return 0;
+	if (p[1] == 0x80)
+		return (p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xa8 && p[2] <= 0xae) ? 3 : 0;
+	return p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9 ? 3 : 0;
+}
+
+/* Everything that could end a value (`ends`), a line or a terminal's patience is escaped. */
+static void
+add_escaped(struct log_line *l, struct str value, const char *ends)
+{
+	bool is_utf8 = str_is_utf8(value);
+	size_t shown = 0;
+
 	for (size_t i = 0; i < value.n; i++) {
 		unsigned char c = (unsigned char)value.p[i];
 
+		if (i >= shown)
+			shown = i + unseen(str_from(value, i));
 		if (c == '"' || c == '\\')
 			addf(l, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !str_is_utf8(value)))
+		else if (c < 0x20 || c == 0x7f || strchr(ends, c) ||
+		    (c >= 0x80 && (!is_utf8 || i < shown)))
 			addf(l, "\\x%02X", c);
 		else
 			add(l, value.p + i, 1);
@@ -177,7 +199,7 @@ add_address(struct log_line *l, struct str value)
 
 	switch ((enum log_addresses)atomic_load(&addresses)) {
 	case LOG_ADDRESSES_FULL:
-		add_escaped(l, value);
+		add_escaped(l, value, "<> ");
 		return;
 	case LOG_ADDRESSES_DOMAIN:
 		add(l, "*", 1);
@@ -188,7 +210,7 @@ add_address(struct log_line *l, struct str value)
 			(struct hash_key){atomic_load(&address_secret), 0}, value));
 		break;
 	}
-	add_escaped(l, str_from(value, at));
+	add_escaped(l, str_from(value, at), "<> ");
 }
 
 void
@@ -216,7 +238,7 @@ log_quoted(struct log_line *l, const char *key, struct str value)
 {
 	add_key(l, key);
 	add(l, "\"", 1);
-	add_escaped(l, value);
+	add_escaped(l, value, "");
 	add(l, "\"", 1);
 }
 

@@ -123,13 +123,18 @@ Test(log, strangers_cannot_forge_a_line)
 	log_str(&l, "a", STR("x\ny z"));
 	log_quoted(&l, "b", STR("q\"\\\r\n\x01\xff"));
 	log_addr(&l, "c", STR("u@d\n"));
+	log_addr(&l, "d", STR("\"x> status=sent\"@d"));
+	log_quoted(&l, "e", STR("\xc2\x9b\xe2\x80\xa8\xe2\x81\xa6 gr\xc3\xbcn"));
 	log_end(&l);
 	n = read(ends[0], text, sizeof text - 1);
 	cr_assert_gt(n, 0);
 	text[n] = 0;
 	cr_expect_eq(strchr(text, '\n'), text + n - 1);
-	cr_expect_not_null(strstr(text, " a=x?y?z b=\"q\\\"\\\\\\x0D\\x0A\\x01\\xFF\" c=<u@d\\x0A>\n"),
+	cr_expect_not_null(strstr(text, " a=x?y?z b=\"q\\\"\\\\\\x0D\\x0A\\x01\\xFF\" c=<u@d\\x0A> "),
 	    "%s", text);
+	cr_expect_not_null(strstr(text, " d=<\\\"x\\x3E\\x20status=sent\\\"@d> "), "%s", text);
+	cr_expect_not_null(strstr(text,
+	    " e=\"\\xC2\\x9B\\xE2\\x80\\xA8\\xE2\\x81\\xA6 gr\xc3\xbcn\"\n"), "%s", text);
 	log_open(2, LOG_TO_STDERR);
 	close(ends[0]);
 }
