@@ -185,7 +185,7 @@ add_escaped(struct log_line *l, struct str value, const char *ends)
 		if (c == '"' || c == '\\')
 			addf(l, "\\%c", c);
 		else if (c < 0x20 || c == 0x7f || strchr(ends, c) ||
-		    (c >= 0x80 && (!is_utf8 || i < shown)))
+		         (c >= 0x80 && (!is_utf8 || i < shown)))
 			addf(l, "\\x%02X", c);
 		else
 			add(l, value.p + i, 1);
@@ -207,7 +207,7 @@ add_address(struct log_line *l, struct str value)
 	case LOG_ADDRESSES_HASHED:
 		addf(l, "%016llx",
 		    (unsigned long long)hash_bytes(
-			(struct hash_key){atomic_load(&address_secret), 0}, value));
+		        (struct hash_key){atomic_load(&address_secret), 0}, value));
 		break;
 	}
 	add_escaped(l, str_from(value, at), "<> ");
