@@ -38,7 +38,11 @@ def fill():
     subprocess.run(["cp", "-a", "--sparse=always", SPOOL, PRISTINE], check=True)
 
 
-fill()
+try:
+    fill()
+except BaseException:
+    gate.kill_group()
+    raise
 SEGMENT = max((n for n in os.listdir(PRISTINE) if n.startswith("seg-")), key=lambda n: os.stat(f"{PRISTINE}/{n}").st_blocks)
 with open(f"{PRISTINE}/{SEGMENT}", "rb") as pristine:
     LOG = pristine.read()
