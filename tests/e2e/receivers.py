@@ -12,7 +12,13 @@ import servers  # noqa: E402
 HOME = g.workplace("receivers")
 tap = g.Tap()
 missing = servers.fetch()
+INSIDE = "/mnt"  # where a server sees its directory: its own users may be unable to reach the real place
 BODY = "A line.\r\n.A dot.\r\n..Two.\r\n" + "z" * 900 + "\r\n"
+
+
+def write(directory, name, text):
+    with open(f"{directory}/{name}", "w", encoding="ascii") as f:
+        f.write(text.replace(directory, INSIDE))
 
 
 def postfix(directory, port):
@@ -22,8 +28,7 @@ def postfix(directory, port):
     os.chmod(directory, 0o755)
     os.chown(f"{directory}/data", 5100, 5100)
     os.chown(f"{directory}/mail", 5104, 5104)
-    with open(f"{directory}/etc/main.cf", "w", encoding="ascii") as f:
-        f.write(f"""compatibility_level = 3.6
+    write(directory, "etc/main.cf", f"""compatibility_level = 3.6
 queue_directory = {directory}/spool
 data_directory = {directory}/data
 command_directory = /usr/sbin
@@ -48,8 +53,7 @@ smtpd_tls_security_level = may
 maillog_file = {directory}/data/log
 maillog_file_prefixes = {directory}
 """)
-    with open(f"{directory}/etc/master.cf", "w", encoding="ascii") as f:
-        f.write(f"127.0.0.1:{port} inet n - n - - smtpd\n" + "".join(
+    write(directory, "etc/master.cf", f"127.0.0.1:{port} inet n - n - - smtpd\n" + "".join(
             f"{name} unix {private} - n {wake} {limit} {command}\n" for name, private, wake, limit, command in (
                 ("pickup", "n", 60, 1, "pickup"), ("cleanup", "n", "-", 0, "cleanup"), ("qmgr", "n", 300, 1, "qmgr"),
                 ("tlsmgr", "-", "1000?", 1, "tlsmgr"), ("rewrite", "-", "-", "-", "trivial-rewrite"),
@@ -58,9 +62,8 @@ maillog_file_prefixes = {directory}
                 ("postlog", "n", "-", 1, "postlogd"))).replace("postlog unix n", "postlog unix-dgram n") +
                 "virtual unix - n n - - virtual\n")
     shutil.copy(f"{servers.ROOT}/root/etc/postfix/postfix-files", f"{directory}/etc/")
-    with open(f"{directory}/etc/dynamicmaps.cf", "w", encoding="ascii"):
-        pass
-    return f"exec /usr/sbin/postfix -c {directory}/etc start-fg", f"{directory}/mail/bob/new/*"
+    write(directory, "etc/dynamicmaps.cf", "")
+    return f"exec /usr/sbin/postfix -c {INSIDE}/etc start-fg", f"{directory}/mail/bob/new/*"
 
 
 def exim(directory, port):
@@ -69,8 +72,7 @@ def exim(directory, port):
         os.makedirs(f"{directory}/{name}")
         os.chown(f"{directory}/{name}", 5101, 5101)
     os.chmod(key, 0o644)
-    with open(f"{directory}/exim.conf", "w", encoding="ascii") as f:
-        f.write(f"""spool_directory = {directory}/spool
+    write(directory, "exim.conf", f"""spool_directory = {directory}/spool
 log_file_path = {directory}/log/%slog
 primary_hostname = localhost
 local_interfaces = <; [127.0.0.1]:{port}
@@ -99,15 +101,14 @@ keep:
   envelope_to_add = false
   return_path_add = false
 """)
-    return f"exec /usr/sbin/exim4 -C {directory}/exim.conf -bdf", f"{directory}/mail/new/*"
+    return f"exec /usr/sbin/exim4 -C {INSIDE}/exim.conf -bdf", f"{directory}/mail/new/*"
 
 
 def dovecot(directory, port):
     for name in ("mail", "run", "state"):
         os.makedirs(f"{directory}/{name}")
     os.chown(f"{directory}/mail", 5104, 5104)
-    with open(f"{directory}/dovecot.conf", "w", encoding="ascii") as f:
-        f.write(f"""base_dir = {directory}/run
+    write(directory, "dovecot.conf", f"""base_dir = {directory}/run
 state_dir = {directory}/state
 log_path = {directory}/log
 protocols = lmtp
@@ -131,7 +132,7 @@ service anvil {{
   chroot =
 }}
 """)
-    return f"exec /usr/sbin/dovecot -F -c {directory}/dovecot.conf", f"{directory}/mail/new/*"
+    return f"exec /usr/sbin/dovecot -F -c {INSIDE}/dovecot.conf", f"{directory}/mail/new/*"
 
 
 def add(name, make, route):
@@ -142,7 +143,7 @@ def add(name, make, route):
         os.makedirs(directory)
         port = g.free_port()
         script, mails = make(directory, port)
-        server = servers.popen(directory, script, f"{directory}/out")
+        server = servers.popen(directory, INSIDE, script, f"{directory}/out")
         gate = None
         try:
             g.wait_for(f"{name} listens (see {directory}/out)", 20, lambda: g.answers(port))

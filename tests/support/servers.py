@@ -43,9 +43,9 @@ def fetch():
     return None
 
 
-def popen(directory, script, log):
-    """Runs a shell script where the unpacked servers stand in /usr and their users exist; in a
-    process namespace too, so that all of it ends with the returned process."""
+def popen(directory, inside, script, log):
+    """Runs a shell script where the unpacked servers stand in /usr, their users exist, and `directory` is seen as
+    `inside`; in a process namespace too, so that all of it ends with the returned process."""
     users = {"postfix": 5100, "Debian-exim": 5101, "dovecot": 5102, "dovenull": 5103, "vmail": 5104}
     groups = {**users, "postdrop": 5110}
     for name, entries in (("passwd", [f"{u}:x:{n}:{n}::/nonexistent:/usr/sbin/nologin" for u, n in users.items()]),
@@ -54,11 +54,12 @@ def popen(directory, script, log):
             lines = [line.rstrip("\n") for line in f]
         with open(f"{directory}/{name}", "w", encoding="utf-8") as f:
             f.write("\n".join(lines + entries) + "\n")
-    inside = (f"set -e; mount -t overlay overlay -o lowerdir={ROOT}/root/usr:/usr /usr; "
-              f"mount --bind {directory}/passwd /etc/passwd; mount --bind {directory}/group /etc/group; {script}")
+    commands = (f"set -e; mount -t overlay overlay -o lowerdir={ROOT}/root/usr:/usr /usr; "
+              f"mount --bind {directory}/passwd /etc/passwd; mount --bind {directory}/group /etc/group; "
+              f"mount --bind {directory} {inside}; {script}")
     with open(log, "wb") as out:
-        return subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c", inside], stdout=out, stderr=out,
-                                stdin=subprocess.DEVNULL, start_new_session=True)
+        return subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c", commands],
+                                stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def stop(process):
