@@ -184,6 +184,7 @@ stream_loop_handshake(struct stream *s)
 		return;
 	case TUNNEL_DONE:
 		s->is_securing = false;
+		s->is_patient = tunnel_sent_ticket(s->tunnel);
 		s->is_stalled = tunnel_has_input(s->tunnel);
 		tell(s, NEWS_SECURED);
 		if (s->is_flushing)
@@ -292,6 +293,7 @@ output_taken(struct stream *s)
 void
 stream_loop_send(struct stream *s)
 {
+	s->is_patient = false;
 	while (s->output_at < s->output.n && !s->is_broken) {
 		ssize_t n = send(
 		    s->fd, s->output.p + s->output_at, s->output.n - s->output_at, MSG_NOSIGNAL);
@@ -322,7 +324,7 @@ static void
 leave(struct stream *s)
 {
 	announce(s);
-	if (!s->is_freed && s->output.n && !s->is_blocked && !s->is_told)
+	if (!s->is_freed && s->output.n && !s->is_blocked && !s->is_told && !s->is_patient)
 		stream_loop_send(s);
 	s->is_busy = false;
 	if (s->is_freed)

@@ -41,6 +41,7 @@ struct stream {
 	bool is_blocked;  /* write_event is added */
 	bool is_stalled;  /* the tunnel holds more than was shown */
 	bool is_flushing; /* a flush waits until the connection or TLS stands */
+	bool is_patient;  /* all that waits to be sent is a ticket: it goes with the next words */
 	bool is_busy, is_freed;
 };
 

@@ -26,6 +26,7 @@ struct tunnel {
 	const char *text;
 	unsigned char warnings;
 	bool is_ended;
+	bool sent_ticket;
 };
 
 static size_t
@@ -153,6 +154,12 @@ tunnel_end_input(struct tunnel *t)
 }
 
 bool
+tunnel_sent_ticket(const struct tunnel *t)
+{
+	return t->sent_ticket;
+}
+
+bool
 tunnel_has_input(const struct tunnel *t)
 {
 	return t->is_ended || t->lent.n || t->kept.n > t->kept_at ||
@@ -208,6 +215,7 @@ tunnel_handshake(struct tunnel *t)
 		r = gnutls_session_ticket_send(t->session, 1, 0);
 		if (r < 0)
 			return fail(t, r);
+		t->sent_ticket = true;
 	}
 	return TUNNEL_DONE;
 }

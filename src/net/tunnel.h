@@ -31,6 +31,8 @@ void tunnel_lend(struct tunnel *t, struct str bytes);
 void tunnel_unlend(struct tunnel *t);
 /* No more bytes will ever come. */
 void tunnel_end_input(struct tunnel *t);
+/* TLS 1.3: the server's last act in the handshake was a ticket, for which nobody waits. */
+bool tunnel_sent_ticket(const struct tunnel *t);
 /* Encrypted bytes that no record was made of. */
 bool tunnel_has_input(const struct tunnel *t);
 
