@@ -51,7 +51,8 @@ def popen(directory, inside, script, log):
     for name, entries in (("passwd", [f"{u}:x:{n}:{n}::/nonexistent:/usr/sbin/nologin" for u, n in users.items()]),
                           ("group", [f"{u}:x:{n}:" for u, n in groups.items()])):
         with open(f"/etc/{name}", encoding="utf-8") as f:
-            lines = [line.rstrip("\n") for line in f]
+            own = {entry.split(":")[0] for entry in entries}
+            lines = [line.rstrip("\n") for line in f if line.split(":")[0] not in own]
         with open(f"{directory}/{name}", "w", encoding="utf-8") as f:
             f.write("\n".join(lines + entries) + "\n")
     commands = (f"set -e; mount -t overlay overlay -o lowerdir={ROOT}/root/usr:/usr /usr; "
