@@ -3,12 +3,14 @@
  */
 #include "base/buf.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
-enum { FIRST_BYTES = 256 };
+enum { FIRST_BYTES = 256, PIECE_BYTES = 16384 };
 
 void
 buf_init(struct buf *b, size_t max_bytes)
@@ -102,6 +104,27 @@ buf_addf(struct buf *b, const char *format, ...)
 	va_end(again);
 	va_end(args);
 	return to != NULL;
+}
+
+int
+buf_read_file(struct buf *b, int fd)
+{
+	for (off_t at = 0;;) {
+		size_t left = b->max - b->n, size = left < PIECE_BYTES ? left : PIECE_BYTES;
+		char more, *to = size ? buf_room(b, size) : &more;
+		ssize_t n = pread(fd, to, size ? size : 1, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return (int)n;
+		if (size == 0) {
+			errno = EFBIG;
+			return -1;
+		}
+		b->n += (size_t)n;
+		at += n;
+	}
 }
 
 void

@@ -30,6 +30,9 @@ bool buf_addf(struct buf *b, const char *format, ...) __attribute__((format(prin
 
 /* Room for n more bytes behind p + n; NULL (and over) beyond the ceiling.  Then: b->n += used. */
 char *buf_room(struct buf *b, size_t n) MUST_USE;
+/* Adds the whole file behind fd, from its beginning, whoever shares its position.  -1 with errno;
+ * EFBIG: it is larger than the room below the ceiling. */
+int buf_read_file(struct buf *b, int fd) MUST_USE;
 /* Takes n bytes off the front. */
 void buf_drop(struct buf *b, size_t n);
 

@@ -73,23 +73,6 @@ struct role_file {
 	struct buf text;
 };
 
-static bool
-read_all(int fd, struct buf *out)
-{
-	ssize_t n = 0;
-
-	for (off_t at = 0;; at += n) {
-		char *to = buf_room(out, 65536);
-
-		if (!to)
-			return false;
-		n = pread(fd, to, 65536, at);
-		if (n <= 0)
-			return n == 0;
-		out->n += (size_t)n;
-	}
-}
-
 static void
 drop_files(struct role *r)
 {
@@ -111,7 +94,7 @@ take_file(struct role *r, struct str name, int fd)
 	f->name = str_make(mem_text(name.p, name.n), name.n);
 	buf_init(&f->text, FILE_BYTES_MAX);
 	/* an empty file has a text too */
-	if (!buf_room(&f->text, 1) || !read_all(fd, &f->text)) {
+	if (!buf_room(&f->text, 1) || buf_read_file(&f->text, fd) != 0) {
 		log_error("%.*s cannot be read, or is too long", STR_ARG(name));
 		buf_clear(&f->text);
 	}
@@ -138,7 +121,7 @@ read_config(int fd)
 
 	conf_report_init(&report);
 	buf_init(&text, CONFIG_BYTES_MAX);
-	if (read_all(fd, &text))
+	if (buf_read_file(&text, fd) == 0)
 		conf = conf_read_text(buf_str(&text), &report);
 	if (!conf)
 		log_error("configuration from main: %.*s", STR_ARG(buf_str(&report.text)));

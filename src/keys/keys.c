@@ -55,25 +55,6 @@ keys_of(struct role *r)
 
 /* ---- key files ---- */
 
-/* 0, or the errno of the refusal; EFBIG: no key is that large. */
-static int
-read_file(int fd, struct buf *out)
-{
-	for (;;) {
-		char *to = buf_room(out, 4096);
-		ssize_t n;
-
-		if (!to)
-			return EFBIG;
-		n = read(fd, to, 4096);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? errno : 0;
-		out->n += (size_t)n;
-	}
-}
-
 static void
 keys_grant(struct role *r, const struct message_grant *grant, int fd)
 {
@@ -86,7 +67,7 @@ keys_grant(struct role *r, const struct message_grant *grant, int fd)
 	buf_init(&pem, KEYRING_FILE_MAX);
 	/* at once in full: growth would leave pieces of the key behind in freed memory */
 	if (grant->kind == GRANT_PRIVATE_KEY && buf_room(&pem, KEYRING_FILE_MAX)) {
-		error = read_file(fd, &pem);
+		error = buf_read_file(&pem, fd) == 0 ? 0 : errno;
 		if (error)
 			why = strerrordesc_np(error);
 		if (error || !keyring_put(keys_of(r)->ring, grant->index, buf_str(&pem), &why))

@@ -3,38 +3,17 @@
  */
 #include "submission/certificates.h"
 
-#include <errno.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
 enum {
 	PEM_MAX = 1 << 20,
-	PIECE = 16384,
 	SOON_MS = 50,
 	AGAIN_MS = 1000,
 	TRIES_MAX = 30,
 	NAME_BYTES_MAX = 4096
 };
-
-static bool
-read_all(int fd, struct buf *out)
-{
-	ssize_t n;
-	char *to;
-
-	do {
-		to = buf_room(out, PIECE);
-		if (!to) {
-			errno = EFBIG;
-			return false;
-		}
-		n = pread(fd, to, PIECE, (off_t)out->n);
-		if (n > 0)
-			out->n += (size_t)n;
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	return n == 0;
-}
 
 void
 certificates_take(struct gate *g, unsigned index, struct str name, int fd)
@@ -45,7 +24,7 @@ certificates_take(struct gate *g, unsigned index, struct str name, int fd)
 	buf_init(&pem, PEM_MAX);
 	if (fd < 0 || index >= GATE_CERTIFICATES) {
 		log_error("certificate %u was granted without a file", index);
-	} else if (!read_all(fd, &pem)) {
+	} else if (buf_read_file(&pem, fd) != 0) {
 		log_error("%.*s: %m", STR_ARG(name));
 	} else {
 		c = &g->certificates[index];

@@ -19,6 +19,12 @@ BUILD = os.environ.get("TOP_BUILDDIR") or os.path.join(TOP, "build")
 PASSWORD = "jolly-otter-4417"
 
 
+def is_sanitized():
+    """The daemon was built with AddressSanitizer, which keeps freed memory for a while."""
+    with open(f"{BUILD}/sallyportd", "rb") as f:
+        return b"__asan_init" in f.read()
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -1,5 +1,6 @@
 /* arena, buf, map: bounds, growth, and what stays after a refusal. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/arena.h"
@@ -34,6 +35,27 @@ Test(buf, add_formatted_up_to_the_ceiling)
 	cr_expect_not(buf_addf(&b, "%s", "too long"));
 	cr_expect(str_eq(buf_str(&b), STR("12-abc")));
 	buf_clear(&b);
+}
+
+Test(buf, a_file_is_read_whole_or_not_at_all)
+{
+	char bytes[40000];
+	FILE *f = tmpfile();
+	struct buf b;
+
+	memset(bytes, 'x', sizeof bytes);
+	cr_assert_eq(fwrite(bytes, 1, sizeof bytes, f), sizeof bytes);
+	fflush(f);
+	buf_init(&b, sizeof bytes);
+	cr_assert_eq(buf_read_file(&b, fileno(f)), 0);
+	cr_assert_eq(b.n, sizeof bytes);
+	buf_clear(&b);
+	buf_init(&b, sizeof bytes - 1);
+	cr_assert_eq(buf_read_file(&b, fileno(f)), -1);
+	cr_assert_eq(errno, EFBIG);
+	buf_clear(&b);
+	cr_assert_eq(buf_read_file(&b, -1), -1);
+	fclose(f);
 }
 
 Test(buf, drop_takes_off_the_front)
