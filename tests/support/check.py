@@ -67,7 +67,8 @@ step("make check", ["make", "-k", "-j" + cores, "check"], options.build, f"{opti
 if options.all:
     variant("clang", "CC=clang --enable-werror")
     variant("sanitizers", "--enable-sanitizers --enable-werror",
-            {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1"})
+            {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
+             "LSAN_OPTIONS": f"suppressions={TOP}/tests/support/lsan.supp:print_suppressions=0"})
     step("long rounds", ["make", "check-long"], options.build, f"{options.build}/long.log")
 for name in skipped:
     print(f"skipped: {name}")
