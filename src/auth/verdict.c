@@ -111,44 +111,41 @@ verdict_ok(struct exchange *l, bool from_cache)
 	exchange_end(l);
 }
 
+/* Told at once, without the delay of a guess. */
+static void
+end_at_once(
+    struct exchange *l, enum auth_outcome outcome, const char *reason, struct status status)
+{
+	l->reason = reason;
+	log_failure(l, outcome == AUTH_TEMPFAIL ? "auth tempfail" : "auth fail", &status);
+	end_with(l, outcome, status);
+}
+
 void
 verdict_unknown(struct exchange *l, const char *reason)
 {
-	struct status status = status_make(454, "4.7.0", "Temporary authentication failure");
-
-	l->reason = reason;
-	log_failure(l, "auth tempfail", &status);
-	end_with(l, AUTH_TEMPFAIL, status);
+	end_at_once(l, AUTH_TEMPFAIL, reason,
+	    status_make(454, "4.7.0", "Temporary authentication failure"));
 }
 
 void
 verdict_malformed(struct exchange *l)
 {
-	struct status status = status_make(501, "5.5.2", "Malformed authentication message");
-
-	l->reason = "malformed";
-	log_failure(l, "auth fail", &status);
-	end_with(l, AUTH_MALFORMED, status);
+	end_at_once(l, AUTH_MALFORMED, "malformed",
+	    status_make(501, "5.5.2", "Malformed authentication message"));
 }
 
 void
 verdict_no_mechanism(struct exchange *l)
 {
-	struct status status = status_make(504, "5.5.4", "Authentication mechanism not available");
-
-	l->reason = "mechanism";
-	log_failure(l, "auth fail", &status);
-	end_with(l, AUTH_MALFORMED, status);
+	end_at_once(l, AUTH_MALFORMED, "mechanism",
+	    status_make(504, "5.5.4", "Authentication mechanism not available"));
 }
 
 void
 verdict_throttled(struct exchange *l)
 {
-	struct status status = status_make(421, "4.7.0", "Too many failed logins");
-
-	l->reason = "throttled";
-	log_failure(l, "auth fail", &status);
-	end_with(l, AUTH_FAIL, status);
+	end_at_once(l, AUTH_FAIL, "throttled", status_make(421, "4.7.0", "Too many failed logins"));
 }
 
 static void

@@ -124,9 +124,18 @@ tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn 
 }
 
 int
-tool_say_down(const struct conf *c)
+tool_ask_running(const struct tool *t, const char *verb, tool_row_fn *row, void *arg)
 {
-	fprintf(stderr, "sallyport: the daemon is not running (no answer on %.*s/control.sock)\n",
-	    STR_ARG(c->run_directory));
-	return EX_DOWN;
+	struct conf *c = tool_conf(t);
+	int status;
+
+	if (!c)
+		return EX_CONF;
+	status = tool_ask(c, verb, buf_str(&t->values), row, arg);
+	if (status == EX_DOWN)
+		fprintf(stderr,
+		    "sallyport: the daemon is not running (no answer on %.*s/control.sock)\n",
+		    STR_ARG(c->run_directory));
+	conf_drop(&c);
+	return status;
 }

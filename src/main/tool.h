@@ -47,7 +47,8 @@ int tool_ask(const struct conf *c, const char *verb, struct str values, tool_row
     void *arg);
 /* The last words of an answer, where its exit code sends them. */
 void tool_say(int exit_code, struct str text);
-int tool_say_down(const struct conf *c);
+/* tool_ask with the command line's configuration and values; says so when no daemon answers. */
+int tool_ask_running(const struct tool *t, const char *verb, tool_row_fn *row, void *arg);
 
 /* tool_config.c, tool_user.c, tool_queue.c, tool_test.c */
 int tool_config_check(struct tool *t, const struct command *c);

@@ -91,25 +91,10 @@ tool_config_explain(struct tool *t, const struct command *command)
 	return status;
 }
 
-static int
-ask(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
-{
-	struct conf *c = tool_conf(t);
-	int status;
-
-	if (!c)
-		return EX_CONF;
-	status = tool_ask(c, verb, buf_str(&t->values), row, arg);
-	if (status == EX_DOWN)
-		status = tool_say_down(c);
-	conf_drop(&c);
-	return status;
-}
-
 int
 tool_reload(struct tool *t, const struct command *command)
 {
-	return ask(t, command->asks, NULL, NULL);
+	return tool_ask_running(t, command->asks, NULL, NULL);
 }
 
 int
@@ -119,11 +104,11 @@ tool_status(struct tool *t, const struct command *command)
 	    {"state", "STATE", -9}, {"pid", "PID", 8}, {"restarts", "RESTARTS", 8}, {0}};
 	struct print table = {.tool = t, .columns = columns, .id_key = "role"};
 	struct print queue = {.tool = t};
-	int status = ask(t, command->asks, print_row, &table);
+	int status = tool_ask_running(t, command->asks, print_row, &table);
 
 	if (status)
 		return status;
 	if (!t->json)
 		putchar('\n');
-	return ask(t, "queue.status", print_record, &queue);
+	return tool_ask_running(t, "queue.status", print_record, &queue);
 }

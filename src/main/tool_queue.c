@@ -12,21 +12,6 @@
 #include "main/password.h"
 #include "main/tool.h"
 
-static int
-ask(struct tool *t, const char *verb, struct str values, tool_row_fn *row, void *arg)
-{
-	struct conf *c = tool_conf(t);
-	int status;
-
-	if (!c)
-		return EX_CONF;
-	status = tool_ask(c, verb, values, row, arg);
-	if (status == EX_DOWN)
-		status = tool_say_down(c);
-	conf_drop(&c);
-	return status;
-}
-
 static void
 add_ids(struct tool *t)
 {
@@ -46,7 +31,7 @@ tool_queue_list(struct tool *t, const struct command *command)
 	struct print table = {.tool = t, .columns = columns, .id_key = "id"};
 
 	add_ids(t);
-	return ask(t, command->asks, buf_str(&t->values), print_row, &table);
+	return tool_ask_running(t, command->asks, print_row, &table);
 }
 
 int
@@ -59,7 +44,7 @@ tool_queue_show(struct tool *t, const struct command *command)
 		return EX_USE;
 	}
 	add_ids(t);
-	return ask(t, command->asks, buf_str(&t->values), print_record, &record);
+	return tool_ask_running(t, command->asks, print_record, &record);
 }
 
 static void
@@ -79,7 +64,7 @@ confirm(struct tool *t, const struct command *command)
 
 	if (t->yes || t->dry_run)
 		return 0;
-	status = ask(t, "queue.list", buf_str(&t->values), count_row, &count);
+	status = tool_ask_running(t, "queue.list", count_row, &count);
 	if (status || count <= 1)
 		return status;
 	if (!isatty(0)) {
@@ -111,7 +96,7 @@ tool_queue_act(struct tool *t, const struct command *command)
 		return status;
 	if (t->dry_run)
 		message_values_add(&t->values, "dry_run", STR("1"));
-	return ask(t, command->asks, buf_str(&t->values), print_row, &table);
+	return tool_ask_running(t, command->asks, print_row, &table);
 }
 
 int
@@ -124,7 +109,7 @@ tool_test_route(struct tool *t, const struct command *command)
 		return EX_USE;
 	}
 	message_values_add(&t->values, "address", str_of(t->args[0]));
-	return ask(t, command->asks, buf_str(&t->values), print_record, &record);
+	return tool_ask_running(t, command->asks, print_record, &record);
 }
 
 int
@@ -142,7 +127,7 @@ tool_test_auth(struct tool *t, const struct command *command)
 		return EX_DATA;
 	message_values_add(&t->values, "user", str_of(t->args[0]));
 	message_values_add(&t->values, "password", str_of(password));
-	status = ask(t, command->asks, buf_str(&t->values), print_record, &record);
+	status = tool_ask_running(t, command->asks, print_record, &record);
 	mem_wipe(password, sizeof password);
 	return status;
 }
