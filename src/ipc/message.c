@@ -169,6 +169,7 @@ put_status(struct buf *out, const struct status *s)
 	put(out, s->class, 1);
 	put(out, s->subject, 2);
 	put(out, s->detail, 2);
+	put(out, s->is_remote, 1);
 	put_str(out, str_of(s->text));
 }
 
@@ -240,22 +241,6 @@ take_str(struct str *in, struct str *out)
 }
 
 static bool
-take_status(struct str *in, struct status *out)
-{
-	struct str text;
-
-	*out = (struct status){0};
-	if (!take(in, &out->code, 2) || !take(in, &out->class, 1) || !take(in, &out->subject, 2) ||
-	    !take(in, &out->detail, 2) || !take_str(in, &text))
-		return false;
-	if (text.n >= sizeof out->text || str_has(text, 0))
-		return false;
-	if (text.n)
-		memcpy(out->text, text.p, text.n);
-	return true;
-}
-
-static bool
 take_bool(struct str *in, bool *out)
 {
 	uint8_t v;
@@ -263,6 +248,22 @@ take_bool(struct str *in, bool *out)
 	if (!take(in, &v, 1) || v > 1)
 		return false;
 	*out = v;
+	return true;
+}
+
+static bool
+take_status(struct str *in, struct status *out)
+{
+	struct str text;
+
+	*out = (struct status){0};
+	if (!take(in, &out->code, 2) || !take(in, &out->class, 1) || !take(in, &out->subject, 2) ||
+	    !take(in, &out->detail, 2) || !take_bool(in, &out->is_remote) || !take_str(in, &text))
+		return false;
+	if (text.n >= sizeof out->text || str_has(text, 0))
+		return false;
+	if (text.n)
+		memcpy(out->text, text.p, text.n);
 	return true;
 }
 

@@ -108,7 +108,7 @@ status_make(unsigned code, const char *enhanced, const char *format, ...)
 struct status
 status_remote(unsigned code, struct str text)
 {
-	struct status s = {.code = 451};
+	struct status s = {.code = 451, .is_remote = true};
 
 	if (code >= 200 && code <= 599)
 		s.code = (uint16_t)code;

@@ -14,6 +14,7 @@ struct status {
 	uint8_t class; /* enhanced: 2, 4 or 5; 0: none given */
 	uint16_t subject;
 	uint16_t detail;
+	bool is_remote; /* another host said so; else it is our own diagnosis */
 	/* printable ASCII or valid UTF-8, one line, zero-terminated */
 	char text[STATUS_TEXT_BYTES];
 };
@@ -21,7 +22,8 @@ struct status {
 /* enhanced: "5.7.1", or NULL for none.  Words of strangers in the text are made printable. */
 struct status status_make(unsigned code, const char *enhanced, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* A reply of another host: takes a leading enhanced code off the text when its class fits. */
+/* A reply of another host, the only status that is_remote: takes a leading enhanced code off the
+ * text when its class fits. */
 struct status status_remote(unsigned code, struct str text);
 
 static inline bool

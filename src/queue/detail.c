@@ -1,10 +1,12 @@
 /*
- * detail: fixed head (code, class, subject, detail, time), then four texts with a length byte each.
+ * detail: fixed head (code, class, subject, detail, time), then four texts with a length byte each,
+ * then a byte of flags.  Version 0.1.0 wrote no flags: of its statuses nobody knows who said them.
  */
 #include "queue/detail.h"
 
 #include "queue/spool.h"
 
+enum { FLAG_REMOTE = 1 << 0 };
 enum { REASON_MAX = 24, ADDRESS_MAX_BYTES = 48, HOST_MAX = 160 };
 
 struct head {
@@ -32,6 +34,7 @@ detail_encode(const struct detail *d, struct buf *out)
 	add_text(out, d->address, ADDRESS_MAX_BYTES);
 	add_text(out, d->host, HOST_MAX);
 	add_text(out, str_of(s->text), STATUS_TEXT_BYTES - 1);
+	buf_addc(out, s->is_remote ? FLAG_REMOTE : 0);
 }
 
 static struct str
@@ -69,4 +72,5 @@ detail_decode(struct str bytes, struct detail *out)
 	out->status.class = (uint8_t)head.class;
 	out->status.subject = head.subject;
 	out->status.detail = head.detail;
+	out->status.is_remote = bytes.n && (bytes.p[0] & FLAG_REMOTE);
 }

@@ -8,9 +8,9 @@
 #include "mail/status.h"
 
 struct detail {
-	struct status status;
+	struct status status; /* is_remote is false too in what version 0.1.0 wrote: unknown */
 	struct str reason;
-	struct str host, address; /* of the other side; empty: our own words */
+	struct str host, address; /* of the other side; empty: none was asked */
 	int64_t at_ms;
 };
 

@@ -51,6 +51,12 @@ Test(message, values_survive_the_wire)
 	cr_assert_eq(out.result.status.code, 451);
 	cr_assert_eq(out.result.status.detail, 1);
 	cr_assert_str_eq(out.result.status.text, "Greylisted");
+	cr_assert_not(out.result.status.is_remote);
+	m.status = status_remote(550, STR("5.1.1 no such user"));
+	buf_reset(&wire);
+	cr_assert(message_encode(MESSAGE_RESULT, &m, &wire));
+	cr_assert(message_decode(buf_str(&wire), &type, &out));
+	cr_assert(out.result.status.is_remote, "the host's own words stay so on the way");
 	cr_assert(str_eq(out.result.host, STR("mx1.example.net")));
 	cr_assert_eq(out.result.took_ms, -1);
 	cr_assert(out.result.is_last);
@@ -69,7 +75,7 @@ Test(message, a_status_longer_than_its_room_is_refused)
 	wire.n -= 2;
 	for (int i = 0; i < STATUS_TEXT_BYTES; i++)
 		buf_addc(&wire, 'x');
-	wire.p[2 + 7] = (char)STATUS_TEXT_BYTES;
+	wire.p[2 + 8] = (char)STATUS_TEXT_BYTES;
 	cr_assert_not(message_decode(buf_str(&wire), &type, &out));
 	buf_clear(&wire);
 }

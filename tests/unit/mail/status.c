@@ -27,6 +27,16 @@ Test(status, remote_words_are_made_printable)
 	expect_text(STR(""), "");
 }
 
+Test(status, knows_who_said_it)
+{
+	struct status s = status_remote(550, STR("5.1.1 no such user"));
+
+	cr_expect(s.is_remote);
+	cr_expect(status_remote(999, STR("")).is_remote);
+	s = status_make(451, "4.4.1", "connection refused");
+	cr_expect_not(s.is_remote);
+}
+
 Test(status, remote_enhanced_code_must_fit)
 {
 	static const struct {
