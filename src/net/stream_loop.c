@@ -294,7 +294,7 @@ void
 stream_loop_send(struct stream *s)
 {
 	s->is_patient = false;
-	while (s->output_at < s->output.n && !s->is_broken) {
+	while (s->output_at < s->output.n) {
 		ssize_t n = send(
 		    s->fd, s->output.p + s->output_at, s->output.n - s->output_at, MSG_NOSIGNAL);
 
@@ -305,10 +305,12 @@ stream_loop_send(struct stream *s)
 			return;
 		}
 		if (n < 0) {
-			/* the peer's last words may still be there to read: see on_news */
-			s->is_broken = true;
+			/* the peer's last words may still be there to read, once: see on_news.
+			 * An alert that cannot be sent after a failure of TLS changes nothing. */
+			s->is_broken = !stream_loop_is_over(s);
 			stream_loop_end_errno(s, errno);
-			break;
+			output_taken(s);
+			return;
 		}
 		s->output_at += (size_t)n;
 		if (s->output_at > s->output.n / 2 && s->output_at < s->output.n) {

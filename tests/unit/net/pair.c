@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "calls.h"
 
 static void
 on_readable(struct stream *s, void *arg)
@@ -79,19 +81,54 @@ side_init(struct side *s)
 	buf_init(&s->got, 64 << 20);
 }
 
+/* One callback a turn, so that an event that always makes itself active again does not keep the
+ * loop from its timers. */
+static struct event_base *
+base_new(void)
+{
+	struct event_config *c = event_config_new();
+	struct event_base *base;
+
+	event_config_set_max_dispatch_interval(c, NULL, 1, 0);
+	base = event_base_new_with_config(c);
+	event_config_free(c);
+	return base;
+}
+
+static void
+pair_begin(struct pair *p, int a, int b)
+{
+	p->base = base_new();
+	side_init(&p->a);
+	side_init(&p->b);
+	fcntl(b, F_SETFL, O_NONBLOCK);
+	p->a.fd = a;
+	p->b.stream = stream_new(p->base, b, &side_events, &p->b);
+	stream_read(p->b.stream, true);
+}
+
 void
 pair_init_raw(struct pair *p)
 {
 	int fds[2];
 
-	p->base = event_base_new();
-	side_init(&p->a);
-	side_init(&p->b);
 	cr_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-	fcntl(fds[1], F_SETFL, O_NONBLOCK);
-	p->a.fd = fds[0];
-	p->b.stream = stream_new(p->base, fds[1], &side_events, &p->b);
-	stream_read(p->b.stream, true);
+	pair_begin(p, fds[0], fds[1]);
+}
+
+void
+pair_init_tcp(struct pair *p)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof at;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int a = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert(bind(listener, (struct sockaddr *)&at, n) == 0 && listen(listener, 1) == 0);
+	cr_assert(getsockname(listener, (struct sockaddr *)&at, &n) == 0);
+	cr_assert(connect(a, (struct sockaddr *)&at, n) == 0);
+	pair_begin(p, a, accept(listener, NULL, NULL));
+	close(listener);
 }
 
 void
@@ -102,6 +139,16 @@ pair_init(struct pair *p)
 	p->a.stream = stream_new(p->base, p->a.fd, &side_events, &p->a);
 	p->a.fd = -1;
 	stream_read(p->a.stream, true);
+}
+
+void
+side_reset(struct side *s)
+{
+	struct linger now = {1, 0};
+
+	setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	close(s->fd);
+	s->fd = -1;
 }
 
 void
@@ -155,8 +202,23 @@ pair_until_got(struct pair *p, const struct side *s, size_t n)
 void
 pair_settle(struct pair *p)
 {
-	for (int i = 0; i < 30; i++)
+	unsigned limit = calls.turns + 3000;
+
+	for (int i = 0; i < 30 && calls.turns < limit; i++)
 		event_base_loop(p->base, EVLOOP_NONBLOCK);
+}
+
+bool
+pair_is_quiet(struct pair *p)
+{
+	unsigned before;
+
+	for (int i = 0; i < 5; i++)
+		turn(p);
+	before = calls.turns;
+	for (int i = 0; i < 5; i++)
+		turn(p);
+	return calls.turns - before <= 10;
 }
 
 /* ---- certificates ---- */

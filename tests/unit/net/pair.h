@@ -31,13 +31,19 @@ struct pair {
 void pair_init(struct pair *p);
 /* a's end is a bare descriptor. */
 void pair_init_raw(struct pair *p);
+/* Two ends of a TCP connection; a's is a bare descriptor, which blocks. */
+void pair_init_tcp(struct pair *p);
 void pair_clear(struct pair *p);
+/* Closes a side's bare descriptor so that the other end gets a reset. */
+void side_reset(struct side *s);
 void side_say(struct side *s, const char *text);
 /* Turns the loop until *count reaches n; false after five seconds. */
 bool pair_until(struct pair *p, const unsigned *count, unsigned n);
 bool pair_until_got(struct pair *p, const struct side *s, size_t n);
 /* Turns the loop until nothing is left to do. */
 void pair_settle(struct pair *p);
+/* The loop has at most a few turns left to do: no event makes itself active again. */
+bool pair_is_quiet(struct pair *p);
 
 extern const struct stream_events side_events;
 
