@@ -1,7 +1,7 @@
 /*
  * reply: lines are collected in a fixed buffer and judged one by one; the limits hold however the
- * stream is cut.  Tolerated: LF alone at a line's end, second digits above 5, no text at all, and
- * the obsolete "AUTH=" of EHLO.
+ * stream is cut.  Tolerated: LF alone at a line's end, second digits above 5, no text at all, any
+ * byte in a text (reply_status cleans it), and the obsolete "AUTH=" of EHLO.
  */
 #include "mail/reply.h"
 
@@ -11,8 +11,10 @@ reply_init(struct reply *r, struct extensions *extensions)
 	r->code = 0;
 	r->is_done = false;
 	r->is_bad = false;
+	r->bytes = 0;
 	r->lines = 0;
 	r->line_bytes = 0;
+	r->is_line_cut = false;
 	r->extensions = extensions;
 	buf_init(&r->text, REPLY_TEXT_MAX);
 	if (extensions)
@@ -134,7 +136,7 @@ take_line(struct reply *r, struct str line)
 		return false;
 	if (line.n > 3 && line.p[3] != ' ' && line.p[3] != '-')
 		return false;
-	if (str_has(line, '\0') || r->lines == REPLY_LINES_MAX || (r->lines && code != r->code))
+	if (r->lines && code != r->code)
 		return false;
 	r->lines++;
 	r->code = (uint16_t)code;
@@ -145,24 +147,37 @@ take_line(struct reply *r, struct str line)
 	return true;
 }
 
+/* The line without its end; of a long one what there was room for. */
+static struct str
+whole_line(const struct reply *r)
+{
+	size_t n = r->line_bytes;
+
+	if (!r->is_line_cut)
+		n--;
+	if (!r->is_line_cut && n && r->line[n - 1] == '\r')
+		n--;
+	return str_make(r->line, n);
+}
+
 /* A piece of a line, with its LF if the line ends there. */
 static bool
 take_piece(struct reply *r, struct str piece, bool is_end)
 {
-	size_t n;
+	struct str kept = str_upto(piece, REPLY_LINE_MAX - r->line_bytes);
+	bool ok = true;
 
-	if (piece.n > REPLY_LINE_MAX - r->line_bytes)
-		return false;
-	if (piece.n)
-		memcpy(r->line + r->line_bytes, piece.p, piece.n);
-	r->line_bytes += piece.n;
-	if (!is_end)
-		return true;
-	n = r->line_bytes - 1;
-	if (n && r->line[n - 1] == '\r')
-		n--;
-	r->line_bytes = 0;
-	return take_line(r, str_make(r->line, n));
+	if (kept.n)
+		memcpy(r->line + r->line_bytes, kept.p, kept.n);
+	r->line_bytes += kept.n;
+	r->is_line_cut |= kept.n < piece.n;
+	r->bytes += piece.n;
+	if (is_end) {
+		ok = take_line(r, whole_line(r));
+		r->line_bytes = 0;
+		r->is_line_cut = false;
+	}
+	return ok && (r->is_done || r->bytes <= REPLY_BYTES_MAX);
 }
 
 enum reply_progress

@@ -7,7 +7,11 @@
 
 #include "mail/status.h"
 
-enum { REPLY_TEXT_MAX = 2048, REPLY_LINE_MAX = 2048, REPLY_LINES_MAX = 200 };
+enum {
+	REPLY_TEXT_MAX = 2048,
+	REPLY_LINE_MAX = 2048,     /* what is longer is cut */
+	REPLY_BYTES_MAX = 1 << 20, /* a reply without an end before that is none */
+};
 
 enum reply_progress { REPLY_MORE, REPLY_DONE, REPLY_BAD };
 
@@ -33,8 +37,10 @@ struct reply {
 	uint16_t code;
 	bool is_done;
 	bool is_bad; /* stays so, whatever comes */
+	size_t bytes; /* of all lines so far */
 	size_t lines;
 	size_t line_bytes;
+	bool is_line_cut;
 	char line[REPLY_LINE_MAX];
 	/* the lines' texts joined by a blank, cut at REPLY_TEXT_MAX */
 	struct buf text;
@@ -44,8 +50,9 @@ struct reply {
 /* extensions: where EHLO's keywords go, or NULL. */
 void reply_init(struct reply *r, struct extensions *extensions);
 void reply_clear(struct reply *r);
-/* Takes what belongs to this reply from `in`.  LF alone ends a line too; a reply whose lines differ
- * in code, that is no reply, has NUL, or is longer than the limits is BAD. */
+/* Takes what belongs to this reply from `in`.  The code decides: a long line is cut, LF alone ends
+ * a line too, and text may hold any byte.  A reply whose lines differ in code, that is no reply, or
+ * that does not end within REPLY_BYTES_MAX is BAD: its stream cannot be trusted any more. */
 enum reply_progress reply_take(struct reply *r, struct str in, size_t *used_out);
 struct status reply_status(const struct reply *r);
 

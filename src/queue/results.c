@@ -162,7 +162,7 @@ static bool
 is_away(const struct message_result *m)
 {
 	static const struct str reasons[] = {
-	    STR("connect"), STR("dns"), STR("tls"), STR("auth"), STR("unroutable")};
+	    STR("connect"), STR("busy"), STR("dns"), STR("tls"), STR("auth"), STR("unroutable")};
 
 	if (!status_is_temporary(&m->status))
 		return false;

@@ -4,7 +4,6 @@
  */
 #include "relay/client.h"
 
-#include "base/encode.h"
 #include "base/mem.h"
 #include "relay/phases.h"
 #include "relay/reason.h"
@@ -13,13 +12,19 @@ enum { OUTPUT_MAX = 2 << 20, FIRST_EXPECTED = 8, LINE_MAX_BYTES = 12288 };
 
 /* ---- greeting ---- */
 
+/* Before any mail was spoken of: a temporary refusal is about the host as a whole. */
+static enum client_step
+client_turned_away(struct client *c, const struct status *r)
+{
+	return client_fail(c, r, status_is_temporary(r) ? REASON_BUSY : REASON_REFUSED);
+}
+
 static enum client_step
 got_greeting(struct client *c, const struct status *r, uint32_t about)
 {
 	(void)about;
-	if (r->code != 220)
-		return status_is_ok(r) ? client_confused(c, "the greeting")
-		                       : client_fail(c, r, REASON_REFUSED);
+	if (!status_is_ok(r))
+		return client_turned_away(c, r);
 	if (client_meets_itself(c, r))
 		return CLIENT_OVER;
 	c->next = PHASE_EHLO;
@@ -37,8 +42,8 @@ say_ehlo(struct client *c)
 	return PHASE_NONE;
 }
 
-static enum client_step
-visit_stands(struct client *c)
+enum client_step
+client_stands(struct client *c)
 {
 	c->is_ready = true;
 	return CLIENT_READY;
@@ -53,35 +58,25 @@ tls_is_missing(struct client *c)
 	return client_fail(c, &s, REASON_TLS);
 }
 
-/* Credentials go only where the certificate was checked. */
-static enum client_step
-begin_auth(struct client *c)
+/* RFC 5321 sections 3.2 and 4.1.4: a host that knows HELO alone, as far as codes tell. */
+static bool
+is_without_ehlo(const struct status *r)
 {
-	struct status s;
-
-	if (!c->is_secure || !c->is_verified)
-		s = status_make(450, "4.7.5", "the host is not verified: no credentials are sent");
-	else if (!(c->extensions.has & EXT_AUTH) ||
-	         !proof_begin(&c->login, c->extensions.auth, c->o.username, c->o.password, NULL))
-		s = status_make(450, "4.7.0", "the host offers no way to log in that we know");
-	else {
-		c->next = PHASE_AUTH;
-		return CLIENT_WAIT;
-	}
-	return client_fail(c, &s, REASON_AUTH);
+	return (r->code >= 500 && r->code <= 502) || r->code == 504 || r->code == 550;
 }
 
 static enum client_step
 got_ehlo(struct client *c, const struct status *r, uint32_t about)
 {
 	(void)about;
-	if (status_is_permanent(r) && !c->o.is_lmtp && !c->is_secure) {
+	if (is_without_ehlo(r) && !c->o.is_lmtp && !c->is_secure) {
+		if (c->o.tls == CLIENT_TLS_MUST)
+			return tls_is_missing(c);
 		c->next = PHASE_HELO;
 		return CLIENT_WAIT;
 	}
-	if (r->code != 250)
-		return status_is_ok(r) ? client_confused(c, "EHLO")
-		                       : client_fail(c, r, REASON_REFUSED);
+	if (!status_is_ok(r))
+		return client_turned_away(c, r);
 	if (client_meets_itself(c, r))
 		return CLIENT_OVER;
 	if (!c->is_secure && c->o.tls != CLIENT_TLS_NEVER && (c->extensions.has & EXT_STARTTLS)) {
@@ -90,7 +85,7 @@ got_ehlo(struct client *c, const struct status *r, uint32_t about)
 	}
 	if (!c->is_secure && c->o.tls == CLIENT_TLS_MUST)
 		return tls_is_missing(c);
-	return c->o.username.n ? begin_auth(c) : visit_stands(c);
+	return c->o.username.n ? client_auth_begin(c) : client_stands(c);
 }
 
 static enum phase
@@ -106,12 +101,9 @@ static enum client_step
 got_helo(struct client *c, const struct status *r, uint32_t about)
 {
 	(void)about;
-	if (r->code != 250)
-		return status_is_ok(r) ? client_confused(c, "HELO")
-		                       : client_fail(c, r, REASON_REFUSED);
-	if (c->o.tls == CLIENT_TLS_MUST)
-		return tls_is_missing(c);
-	return c->o.username.n ? begin_auth(c) : visit_stands(c);
+	if (!status_is_ok(r))
+		return client_turned_away(c, r);
+	return c->o.username.n ? client_auth_begin(c) : client_stands(c);
 }
 
 /* ---- STARTTLS ---- */
@@ -132,13 +124,11 @@ got_starttls(struct client *c, const struct status *r, uint32_t about)
 	(void)about;
 	if (r->code == 220)
 		return CLIENT_SECURE;
-	if (status_is_ok(r))
-		return client_confused(c, "STARTTLS");
 	if (c->o.tls == CLIENT_TLS_MUST) {
 		s = status_make(450, "4.7.4", "the host refused STARTTLS: %u %s", r->code, r->text);
 		return client_fail(c, &s, REASON_TLS);
 	}
-	return c->o.username.n ? begin_auth(c) : visit_stands(c);
+	return c->o.username.n ? client_auth_begin(c) : client_stands(c);
 }
 
 /* RFC 3207 section 4.2: all that was learned before is forgotten. */
@@ -157,80 +147,6 @@ client_secured(struct client *c, bool is_verified)
 	return CLIENT_WAIT;
 }
 
-/* ---- AUTH ---- */
-
-static void
-add_token(struct client *c, struct buf *token)
-{
-	if (token->n)
-		encode_base64(&c->out, buf_str(token));
-	buf_addz(&c->out, "\r\n");
-	if (token->p)
-		mem_wipe(token->p, token->cap);
-	buf_clear(token);
-}
-
-static enum phase
-say_auth(struct client *c)
-{
-	struct buf token;
-	bool has_initial;
-
-	buf_init(&token, PROOF_TOKEN_MAX);
-	has_initial = proof_first(&c->login, &token);
-	buf_addf(&c->out, "AUTH %s%s", proof_name(&c->login), has_initial ? " " : "");
-	add_token(c, &token);
-	client_expect(c, PHASE_AUTH, ABOUT_NONE);
-	return PHASE_NONE;
-}
-
-static enum client_step
-auth_failed(struct client *c, const char *why)
-{
-	struct status s = status_make(450, "4.7.8", "login at the host failed: %s", why);
-
-	return client_fail(c, &s, REASON_AUTH);
-}
-
-static bool
-answer_challenge(struct client *c)
-{
-	struct buf challenge, token;
-	bool ok;
-
-	buf_init(&challenge, PROOF_TOKEN_MAX);
-	buf_init(&token, PROOF_TOKEN_MAX);
-	ok = decode_base64(&challenge, str_trim(buf_str(&c->reply.text))) &&
-	     proof_step(&c->login, buf_str(&challenge), &token);
-	if (ok)
-		add_token(c, &token);
-	buf_clear(&token);
-	buf_clear(&challenge);
-	return ok;
-}
-
-/* Our credentials are the operator's to mend: never a reason to return mail. */
-static enum client_step
-got_auth(struct client *c, const struct status *r, uint32_t about)
-{
-	(void)about;
-	/* what was said is sent long since, and may hold the password */
-	if (c->out.p && c->out.n == 0)
-		mem_wipe(c->out.p, c->out.cap);
-	if (r->code == 334) {
-		if (!answer_challenge(c))
-			return auth_failed(c, "its challenge is not what it should be");
-		client_expect(c, PHASE_AUTH, ABOUT_NONE);
-		return CLIENT_WAIT;
-	}
-	if (r->code != 235)
-		return auth_failed(c, r->text);
-	if (!proof_is_complete(&c->login))
-		return auth_failed(c, "it did not prove that it knows the password");
-	proof_clear(&c->login);
-	return visit_stands(c);
-}
-
 /* ---- QUIT ---- */
 
 void
@@ -247,21 +163,35 @@ client_quit(struct client *c)
 #define PATIENCE(x) offsetof(struct client_patience, x)
 
 static const struct phase_row phases[PHASES] = {
-    /* phase            name        patience                says          hears */
-    [PHASE_NONE] = {"idle", PATIENCE(mail_ms), NULL, NULL},
-    [PHASE_GREETING] = {"greeting", PATIENCE(greeting_ms), NULL, got_greeting},
-    [PHASE_EHLO] = {"EHLO", PATIENCE(ehlo_ms), say_ehlo, got_ehlo},
-    [PHASE_HELO] = {"HELO", PATIENCE(ehlo_ms), say_helo, got_helo},
-    [PHASE_STARTTLS] = {"STARTTLS", PATIENCE(ehlo_ms), say_starttls, got_starttls},
-    [PHASE_AUTH] = {"AUTH", PATIENCE(ehlo_ms), say_auth, got_auth},
-    [PHASE_RSET] = {"RSET", PATIENCE(mail_ms), say_rset, got_rset},
-    [PHASE_MAIL] = {"MAIL", PATIENCE(mail_ms), say_mail, got_mail},
-    [PHASE_RCPT] = {"RCPT", PATIENCE(rcpt_ms), say_rcpt, got_rcpt},
-    [PHASE_DATA] = {"DATA", PATIENCE(data_ms), say_data, got_data},
-    [PHASE_BDAT] = {"BDAT", PATIENCE(body_ms), say_bdat, NULL},
-    [PHASE_FINAL] = {"final", PATIENCE(final_ms), NULL, got_final},
-    [PHASE_QUIT] = {"QUIT", PATIENCE(mail_ms), NULL, NULL},
+    /* phase            name        patience                good  says          hears */
+    [PHASE_NONE] = {"idle", PATIENCE(mail_ms), 0, NULL, NULL},
+    [PHASE_GREETING] = {"greeting", PATIENCE(greeting_ms), 220, NULL, got_greeting},
+    [PHASE_EHLO] = {"EHLO", PATIENCE(ehlo_ms), 250, say_ehlo, got_ehlo},
+    [PHASE_HELO] = {"HELO", PATIENCE(ehlo_ms), 250, say_helo, got_helo},
+    [PHASE_STARTTLS] = {"STARTTLS", PATIENCE(ehlo_ms), 220, say_starttls, got_starttls},
+    [PHASE_AUTH] = {"AUTH", PATIENCE(ehlo_ms), 235, client_auth_say, client_auth_got},
+    [PHASE_RSET] = {"RSET", PATIENCE(mail_ms), 250, say_rset, got_rset},
+    [PHASE_MAIL] = {"MAIL", PATIENCE(mail_ms), GOOD_OF_MAIL, say_mail, got_mail},
+    [PHASE_RCPT] = {"RCPT", PATIENCE(rcpt_ms), GOOD_OF_MAIL, say_rcpt, got_rcpt},
+    [PHASE_DATA] = {"DATA", PATIENCE(data_ms), 354, say_data, got_data},
+    [PHASE_BDAT] = {"BDAT", PATIENCE(body_ms), 0, say_bdat, NULL},
+    [PHASE_FINAL] = {"final", PATIENCE(final_ms), GOOD_OF_MAIL, NULL, got_final},
+    [PHASE_QUIT] = {"QUIT", PATIENCE(mail_ms), 0, NULL, NULL},
 };
+
+/* A success that answers something else (RFC 5321 section 4.2.1: help, the channel, a login; or a
+ * step on the way where none is) shows that the host and we speak of different commands. */
+static bool
+is_out_of_place(enum phase phase, const struct status *r)
+{
+	unsigned good = phases[phase].good, about = r->code / 10 % 10;
+
+	if (!status_is_ok(r) || (phase == PHASE_AUTH && r->code == 334))
+		return false;
+	if (good != GOOD_OF_MAIL)
+		return r->code != good;
+	return r->code >= 300 || (about >= 1 && about <= 3);
+}
 
 /* ---- the machine ---- */
 
@@ -317,30 +247,52 @@ speak(struct client *c, enum client_step step)
 		c->next = phases[c->next].says(c);
 	if (step == CLIENT_WAIT && c->t.message && client_expected(c) == 0) {
 		c->t.message = NULL;
-		return visit_stands(c);
+		return client_stands(c);
 	}
 	return c->is_over ? CLIENT_OVER : step;
 }
 
+/* RFC 5321 section 3.8: 421, which a host may say at any time. */
 static enum client_step
-hear(struct client *c)
+client_closed(struct client *c, const struct status *r)
 {
-	struct expected e = c->queue[c->queue_at++];
+	return client_fail(c, r, c->t.message ? reason_of_reply(r) : REASON_BUSY);
+}
+
+/* Takes one whole reply; more of the host's bytes are at hand when has_more. */
+static enum client_step
+hear(struct client *c, bool has_more)
+{
+	struct expected e = c->queue[c->queue_at];
 	struct status r = reply_status(&c->reply);
 	enum client_step step;
 
+	if (r.code != 421 && is_out_of_place((enum phase)e.phase, &r))
+		return client_confused(c, phases[e.phase].name);
+	c->queue_at++;
 	c->turn++;
-	/* RFC 5321 section 3.8: at any time */
-	if (r.code == 421)
-		step = client_fail(c, &r, reason_of_reply(&r));
-	else if (r.code < 200 || r.code > 599)
-		step = client_confused(c, phases[e.phase].name);
-	else
-		step = phases[e.phase].hears(c, &r, e.about);
+	c->is_ahead = has_more && client_expected(c) == 0;
+	step = r.code == 421 ? client_closed(c, &r) : phases[e.phase].hears(c, &r, e.about);
 	/* a challenge may be a hash, a reply may be a secret's echo: kept no longer than needed */
 	reply_clear(&c->reply);
 	reply_init(&c->reply, NULL);
-	return speak(c, step);
+	return step;
+}
+
+/* Bytes that answer nothing that was said: what follows would be taken for the answers to other
+ * commands. */
+static enum client_step
+out_of_step(struct client *c, struct str in)
+{
+	struct status r;
+	size_t used;
+
+	reply_clear(&c->reply);
+	reply_init(&c->reply, NULL);
+	if (reply_take(&c->reply, in, &used) != REPLY_DONE || c->reply.code != 421)
+		return client_confused(c, "nothing that was said");
+	r = reply_status(&c->reply);
+	return client_closed(c, &r);
 }
 
 static void
@@ -368,15 +320,15 @@ client_take(struct client *c, struct str in, size_t *used_out)
 		in = str_from(in, used);
 		if (progress == REPLY_BAD)
 			return client_confused(c, phases[c->queue[c->queue_at].phase].name);
-		if (progress == REPLY_DONE)
-			step = hear(c);
-		else if (used == 0)
+		if (progress == REPLY_DONE) {
+			step = hear(c, in.n > 0);
+			if (step == CLIENT_WAIT && in.n && client_expected(c) == 0)
+				return out_of_step(c, in);
+			step = speak(c, step);
+		} else if (used == 0)
 			break;
 	}
-	/* a host that speaks without being asked, mostly to say that it closes */
-	if (step == CLIENT_READY && in.n)
-		return client_confused(c, "nothing that was said");
-	return step;
+	return step == CLIENT_READY && in.n ? out_of_step(c, in) : step;
 }
 
 enum client_step

@@ -14,7 +14,9 @@ struct client;
 enum client_step {
 	CLIENT_WAIT,   /* for bytes of the peer, or for room (client_has_more) */
 	CLIENT_SECURE, /* send the output, drop unread input, begin TLS, then client_secured */
-	CLIENT_READY,  /* no transaction is open; results of the last one are complete */
+	/* no transaction is open; results of the last one are complete, but for those that are
+	 * for later: send the message to them alone, at once */
+	CLIENT_READY,
 	CLIENT_OVER,   /* nothing more may be said; see client_end */
 };
 
@@ -40,6 +42,8 @@ struct client_result {
 	struct status status; /* code 0: undecided, another host may be asked */
 	const char *reason;   /* of the closed set, see reason.h */
 	bool dsn_passed_on;
+	/* undecided: the host takes no more recipients in one transaction, but may in the next */
+	bool is_for_later;
 };
 
 /* Why a session is over. */

@@ -230,11 +230,32 @@ step(struct job *j)
 
 /* ---- 3. the talk ---- */
 
+/* The host takes no more recipients in one transaction: those that are left get one of their own,
+ * at once, on the same connection if it can be had. */
+static void
+send_to_rest(struct job *j, size_t before)
+{
+	struct status s;
+
+	if (j->out.count == 0) {
+		job_free(j);
+		return;
+	}
+	if (j->out.count == before) {
+		s = status_make(451, "4.3.0", "a transaction ended without a result");
+		finish(j, &s, REASON_LOCAL);
+		return;
+	}
+	j->is_sending = j->is_fresh = false;
+	step(j);
+}
+
 static void
 go_on(struct job *j, enum client_step how)
 {
 	struct client_end end;
 	bool was_reused = j->session->messages > 1, tls_failed;
+	size_t before = j->out.count;
 
 	if (how == CLIENT_WAIT)
 		return;
@@ -243,7 +264,7 @@ go_on(struct job *j, enum client_step how)
 	if (how == CLIENT_READY) {
 		pool_give(j->yard->pool, j->session);
 		j->session = NULL;
-		job_free(j);
+		send_to_rest(j, before);
 		return;
 	}
 	if (j->out.count == 0) {

@@ -26,6 +26,9 @@ enum phase {
 	PHASES
 };
 
+/* Any success that is about mail (RFC 5321 section 4.2.1), instead of one code. */
+enum { GOOD_OF_MAIL = 2 };
+
 /* The answer is about all recipients, or about none. */
 enum { ABOUT_ALL = UINT32_MAX, ABOUT_NONE = UINT32_MAX - 1 };
 
@@ -45,6 +48,7 @@ struct transaction {
 	bool has_sender;
 	bool at_line_start;
 	bool is_body_sent;
+	bool is_ahead; /* the host had said more before it could have any of the content */
 	enum body_form form;
 	uint64_t at; /* bytes of content put */
 };
@@ -62,6 +66,7 @@ struct client {
 	bool is_secure, is_verified;
 	bool is_ready, is_over;
 	bool needs_reset;
+	bool is_ahead; /* the host has said more than was asked when the last reply was heard */
 	char *room; /* for blocks of a file */
 	struct transaction t;
 	struct client_end end;
@@ -70,9 +75,10 @@ struct client {
 struct phase_row {
 	const char *name;
 	size_t patience; /* offset in struct client_patience */
+	uint16_t good;   /* the code of success; another success is out of place */
 	/* says it, and tells what may be said after it without an answer; NULL: never said */
 	enum phase (*says)(struct client *c);
-	/* r is the whole answer; an answer with a code of no use was caught before */
+	/* r is the whole answer; one that is out of place, and 421, were caught before */
 	enum client_step (*hears)(struct client *c, const struct status *r, uint32_t about);
 };
 
@@ -81,6 +87,13 @@ size_t client_expected(const struct client *c);
 /* Ends the session; recipients without a result stay undecided. */
 enum client_step client_fail(struct client *c, const struct status *why, const char *reason);
 enum client_step client_confused(struct client *c, const char *what);
+/* Transactions may begin. */
+enum client_step client_stands(struct client *c);
+
+/* Chooses how to log in, if that may be: never without a verified host. */
+enum client_step client_auth_begin(struct client *c);
+enum phase client_auth_say(struct client *c);
+enum client_step client_auth_got(struct client *c, const struct status *r, uint32_t about);
 
 /* The host calls itself by our name, and that must not be: the session is over. */
 bool client_meets_itself(struct client *c, const struct status *greeting);

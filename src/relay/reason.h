@@ -12,6 +12,7 @@
 #define REASON_TIMEOUT "timeout"
 #define REASON_DNS "dns"
 #define REASON_TLS "tls"
+#define REASON_BUSY "busy" /* it takes nothing now, whatever the mail: 421, or 4xx before MAIL */
 #define REASON_REFUSED "refused"
 #define REASON_PROTOCOL "protocol"
 #define REASON_LOST "lost"

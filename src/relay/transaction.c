@@ -9,12 +9,21 @@
 #include "mail/dot.h"
 #include "relay/reason.h"
 
+/* In this transaction, and without a result yet. */
+static bool
+is_open(const struct client *c, size_t index)
+{
+	const struct client_result *r = &c->t.results[index];
+
+	return r->status.code == 0 && !r->is_for_later;
+}
+
 /* Settles every recipient that has no result yet. */
 static void
 settle_rest(struct client *c, const struct status *s, const char *reason)
 {
 	for (size_t i = 0; i < c->t.message->count; i++)
-		if (c->t.results[i].status.code == 0)
+		if (is_open(c, i))
 			c->t.results[i] = (struct client_result){.status = *s, .reason = reason};
 }
 
@@ -39,7 +48,7 @@ enum client_step
 got_rset(struct client *c, const struct status *r, uint32_t about)
 {
 	(void)about;
-	return r->code == 250 ? CLIENT_WAIT : client_confused(c, "RSET");
+	return status_is_ok(r) ? CLIENT_WAIT : client_confused(c, "RSET");
 }
 
 /* ---- MAIL ---- */
@@ -116,8 +125,6 @@ enum client_step
 got_mail(struct client *c, const struct status *r, uint32_t about)
 {
 	(void)about;
-	if (r->code >= 300 && r->code < 400)
-		return client_confused(c, "MAIL");
 	if (status_is_ok(r)) {
 		c->t.has_sender = true;
 		return CLIENT_WAIT;
@@ -184,20 +191,44 @@ say_rcpt(struct client *c)
 	return c->t.said < c->t.message->count ? PHASE_RCPT : content_phase(c);
 }
 
+/* RFC 5321 section 4.5.3.1.10: too many recipients for one transaction, which old hosts say with
+ * 552.  An enhanced code may tell that something else is meant. */
+static bool
+is_too_many(const struct status *r)
+{
+	return (r->code == 452 || r->code == 552) &&
+	       (r->class == 0 || (r->subject == 5 && r->detail == 3));
+}
+
+/* Those that were taken get the message, the others get theirs in the next transaction. */
+static void
+postpone(struct client *c, struct client_result *result, const struct status *r)
+{
+	if (c->t.accepted) {
+		result->is_for_later = true;
+		return;
+	}
+	*result = (struct client_result){.status = *r, .reason = REASON_REFUSED};
+	if (r->code == 552)
+		result->status = status_make(
+		    452, "4.5.3", "the host takes no recipient: %u %s", r->code, r->text);
+}
+
 enum client_step
 got_rcpt(struct client *c, const struct status *r, uint32_t about)
 {
 	struct client_result *result = &c->t.results[about];
 
-	if (r->code >= 300 && r->code < 400)
-		return client_confused(c, "RCPT");
 	if (result->status.code != 0)
 		return CLIENT_WAIT; /* MAIL was refused; this answer only repeats it */
 	if (status_is_ok(r)) {
 		c->t.accepted++;
 		return CLIENT_WAIT;
 	}
-	*result = (struct client_result){.status = *r, .reason = reason_of_reply(r)};
+	if (is_too_many(r))
+		postpone(c, result, r);
+	else
+		*result = (struct client_result){.status = *r, .reason = reason_of_reply(r)};
 	return CLIENT_WAIT;
 }
 
@@ -231,7 +262,7 @@ expect_final(struct client *c)
 		return;
 	}
 	for (size_t i = 0; i < c->t.message->count; i++)
-		if (c->t.results[i].status.code == 0)
+		if (is_open(c, i))
 			client_expect(c, PHASE_FINAL, (uint32_t)i);
 }
 
@@ -255,13 +286,12 @@ got_data(struct client *c, const struct status *r, uint32_t about)
 	if (r->code == 354) {
 		if (c->t.accepted == 0)
 			return nobody_wants_it(c);
+		c->t.is_ahead = c->is_ahead;
 		c->t.form = BODY_DOTTED;
 		c->t.at_line_start = true;
 		expect_final(c);
 		return client_fill(c);
 	}
-	if (status_is_ok(r))
-		return client_confused(c, "DATA");
 	c->needs_reset = c->t.has_sender;
 	settle_rest(c, r, reason_of_reply(r));
 	return CLIENT_WAIT;
@@ -348,7 +378,7 @@ settle(struct client *c, size_t index, const struct status *r)
 {
 	struct client_result *result = &c->t.results[index];
 
-	if (result->status.code == 0)
+	if (is_open(c, index))
 		*result = (struct client_result){.status = *r,
 		    .reason = reason_of_reply(r),
 		    .dsn_passed_on = status_is_ok(r) && has(c, EXT_DSN)};
@@ -357,21 +387,24 @@ settle(struct client *c, size_t index, const struct status *r)
 enum client_step
 got_final(struct client *c, const struct status *r, uint32_t about)
 {
-	if (r->code >= 300 && r->code < 400)
-		return client_confused(c, "the end of data");
 	if (is_no_bdat(c, r)) {
 		c->end.bad_chunking = true;
 		return client_confused(c, "BDAT");
 	}
-	if (!c->t.is_body_sent && status_is_ok(r))
+	if ((!c->t.is_body_sent || c->t.is_ahead) && status_is_ok(r))
 		return answered_early(c);
 	for (size_t i = 0; about == ABOUT_ALL && i < c->t.message->count; i++)
 		settle(c, i, r);
 	if (about < ABOUT_NONE)
 		settle(c, about, r);
 	/* refused in the middle of the content: the rest of it would be read as commands */
-	if (!c->t.is_body_sent)
+	if (!c->t.is_body_sent || c->t.is_ahead)
 		return answered_early(c);
+	if (about == ABOUT_NONE) {
+		/* a host that said 354 to nobody may count the lone dot as it likes */
+		client_quit(c);
+		return CLIENT_OVER;
+	}
 	if (about == ABOUT_ALL && !status_is_ok(r))
 		c->needs_reset = c->t.has_sender && c->t.form == BODY_CHUNK;
 	return CLIENT_WAIT;

@@ -81,16 +81,53 @@ Test(reply, honest_and_not_at_every_cut)
 	}
 }
 
-Test(reply, nul_is_bad)
+Test(reply, any_byte_in_a_text)
 {
 	struct reply r;
 	size_t used;
 
 	reply_init(&r, NULL);
-	cr_expect_eq(reply_take(&r, STR("250 a\0b\r\n"), &used), REPLY_BAD);
+	cr_expect_eq(reply_take(&r, STR("550 a\0b\x1b\xff\r\n"), &used), REPLY_DONE);
+	cr_expect_str_eq(reply_status(&r).text, "a?b??");
+	reply_clear(&r);
+	reply_init(&r, NULL);
+	cr_expect_eq(reply_take(&r, STR("2\0" "50 Ok\r\n"), &used), REPLY_BAD, "not in a code");
 	cr_expect_eq(reply_take(&r, STR("250 Ok\r\n"), &used), REPLY_BAD, "bad for good");
 	cr_expect_eq(used, 0);
 	reply_clear(&r);
+}
+
+/* Around the length that is kept, and far above it, at every kind of end and cut. */
+Test(reply, long_lines_are_cut_and_their_code_counts)
+{
+	static const size_t lengths[] = {REPLY_LINE_MAX - 7, REPLY_LINE_MAX - 6, REPLY_LINE_MAX - 5,
+	    REPLY_LINE_MAX - 4, REPLY_LINE_MAX, REPLY_LINE_MAX + 1, 20000, REPLY_BYTES_MAX / 2};
+	static const size_t steps[] = {1, 7, 4096, 1 << 20};
+	static const char *const ends[] = {"\n", "\r\n"};
+	struct buf in;
+
+	buf_init(&in, 2 << 20);
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths * 2; i++) {
+		buf_reset(&in);
+		buf_addz(&in, "550-5.1.1 first\r\n550 ");
+		for (size_t n = 0; n < lengths[i / 2]; n++)
+			buf_addc(&in, 'x');
+		buf_addz(&in, ends[i % 2]);
+		buf_addz(&in, "250 next\r\n");
+		for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
+			struct reply r;
+			size_t used;
+
+			reply_init(&r, NULL);
+			cr_expect_eq(take_all(&r, buf_str(&in), steps[k], &used), REPLY_DONE);
+			cr_expect_eq(r.code, 550);
+			cr_expect_eq(used, in.n - 10, "%zu", lengths[i / 2]);
+			cr_expect(str_starts(buf_str(&r.text), STR("5.1.1 first xxxx")));
+			cr_expect(!str_has(buf_str(&r.text), '\r'));
+			reply_clear(&r);
+		}
+	}
+	buf_clear(&in);
 }
 
 /* 64 MB without end, in lines or as one: refused after a bounded part. */
@@ -109,7 +146,7 @@ Test(reply, floods)
 			total += used;
 		}
 		cr_expect_eq(p, REPLY_BAD);
-		cr_expect_lt(total, REPLY_LINES_MAX * REPLY_LINE_MAX);
+		cr_expect_leq(total, REPLY_BYTES_MAX + 32);
 		cr_expect_leq(r.text.cap, REPLY_TEXT_MAX);
 		reply_clear(&r);
 	}
@@ -122,7 +159,7 @@ Test(reply, long_text_is_cut)
 	size_t used;
 
 	buf_init(&in, 1 << 20);
-	for (int i = 0; i < 199; i++)
+	for (int i = 0; i < 10000; i++)
 		buf_addz(&in, "550-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n");
 	buf_addz(&in, "550 end\r\n");
 	reply_init(&r, NULL);

@@ -37,7 +37,7 @@ static const struct trick tricks[] = {
         0},
     {"answers without a question", "EHLO", REPLY, STR("250 ok\r\n"), FLOOD_BYTES, 451, "protocol",
         0},
-    {"NUL in an answer", "RCPT", REPLY, STR("250 o\0k\r\n"), 0, 451, "protocol", 0},
+    {"NUL in an answer", "RCPT", REPLY, STR("550 n\0o\r\n"), 0, 550, "refused", 0},
     {"2x0", "RCPT", REPLY, STR("2x0 ok\r\n"), 0, 451, "protocol", 0},
     {"999", "RCPT", REPLY, STR("999 ok\r\n"), 0, 451, "protocol", 0},
     {"250 to DATA", "DATA", REPLY, STR("250 ok\r\n"), 0, 451, "protocol", 0},

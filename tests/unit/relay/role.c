@@ -150,11 +150,11 @@ Test(relay_role, fails_at_each_phase, .init = rig_set_up, .fini = rig_tear_down)
 		unsigned code;
 		const char *reason;
 	} cases[] = {
-	    {"greeting=421 4.3.2 busy", 421, "refused"},
+	    {"greeting=421 4.3.2 busy", 421, "busy"},
 	    {"greeting=554 5.7.1 go away", 554, "refused"},
 	    {"greeting=drop", 451, "lost"},
-	    {"ehlo=421 4.3.2 busy", 421, "refused"},
-	    {"ehlo=451 4.3.2 busy", 451, "refused"},
+	    {"ehlo=421 4.3.2 busy", 421, "busy"},
+	    {"ehlo=451 4.3.2 busy", 451, "busy"},
 	    {"ehlo=drop", 451, "lost"},
 	    {"mail=451 4.3.0 later", 451, "refused"},
 	    {"mail=550 5.7.1 no", 550, "refused"},
@@ -206,6 +206,30 @@ Test(relay_role, bad_chunking_is_asked_again, .init = rig_set_up, .fini = rig_te
 	rig_free(&r);
 	rig_end(host, said);
 	cr_expect_str_eq(said, "connections=2 messages=1 recipients=1\n");
+}
+
+/* c26: those that were taken get the message, the others theirs at once, on the same connection. */
+Test(relay_role, too_many_recipients_for_one_transaction, .init = rig_set_up, .fini = rig_tear_down)
+{
+	unsigned port;
+	pid_t host = rig_sink("--fail 'rcpt/eva*1=452 4.5.3 too many recipients' "
+	                      "--fail 'rcpt/dan*2=552 5.5.3 too many recipients'",
+	    &port);
+	struct rig *r = rig_new(conf_for(port, ""));
+	char said[200];
+
+	rig_deliver(r, &(struct rig_mail){.job = 1,
+	                   .domain = "host.test",
+	                   .to = {"bob@host.test", "eva@host.test", "dan@host.test"}});
+	cr_assert(rig_wait(r, 3));
+	for (uint32_t i = 0; i < 3; i++) {
+		rig_result_is(&r->results[i], 250, "none");
+		cr_expect_eq(r->results[i].recipient, i + 1);
+		cr_expect_eq(r->results[i].is_last, i == 2);
+	}
+	rig_free(&r);
+	rig_end(host, said);
+	cr_expect_str_eq(said, "connections=1 messages=3 recipients=3\n", "%s", said);
 }
 
 Test(relay_role, idle_connection_died, .init = rig_set_up, .fini = rig_tear_down)
