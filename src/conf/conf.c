@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "conf/check.h"
+#include "conf/order.h"
 #include "conf/read.h"
 #include "conf/secret.h"
 #include "conf/write.h"
@@ -94,6 +95,7 @@ complete(struct conf *c)
 {
 	if (!c->postmaster.n)
 		c->postmaster = conf_default_postmaster(c, &c->arena);
+	conf_order_make(c);
 }
 
 struct str

@@ -81,6 +81,16 @@ struct conf_route {
 	struct str ca_file;   /* trust for verify; empty: the system's */
 };
 
+/* A list sorted by key: see conf/order.h. */
+struct conf_order_entry {
+	struct str key;
+	uint32_t at; /* position in the list */
+};
+struct conf_order {
+	const struct conf_order_entry *entry;
+	size_t count;
+};
+
 struct conf {
 	struct str hostname;
 	struct str postmaster; /* default postmaster@ + first domain */
@@ -143,6 +153,9 @@ struct conf {
 		struct str file;
 		int64_t addresses; /* enum log_addresses */
 	} log;
+	/* made from the lists above */
+	struct conf_order limits_by_user, domains_by_name, routes_by_domain;
+	struct conf_order grants; /* of sender_policy.send_as, one for each address */
 	struct arena arena;
 	unsigned references;
 };

@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "conf/order.h"
 
 enum { SAVE_VERSION = 1, BUCKETS_MAX = 8, NAME_MAX_BYTES = 1024 };
 
@@ -326,8 +327,7 @@ limits_load(struct limits *l, struct str bytes)
 const struct conf_rates *
 limits_of(const struct conf *c, struct str user)
 {
-	for (size_t i = 0; i < c->limits.users.count; i++)
-		if (str_ieq(c->limits.users.item[i].user, user))
-			return &c->limits.users.item[i].per_user;
-	return &c->limits.per_user;
+	int64_t at = conf_order_find(&c->limits_by_user, user);
+
+	return at == CONF_ORDER_NONE ? &c->limits.per_user : &c->limits.users.item[at].per_user;
 }

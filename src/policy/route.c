@@ -1,38 +1,51 @@
 /*
- * route: a walk down the list; what matches first wins.
+ * route: of the entries that match, the first one of the list wins.
  */
 #include "policy/route.h"
+
+#include "conf/order.h"
 
 /* zero bytes: every domain, via MX, opportunistic TLS, no private addresses */
 static const struct conf_route built_in;
 
-/* "*.example.com" is for all below, not for example.com itself. */
-static bool
-is_match(struct str pattern, struct str domain)
+static int64_t
+route_earlier(int64_t a, int64_t b)
 {
-	if (pattern.n == 0)
-		return true;
-	if (str_starts(pattern, STR("*.")))
-		return domain.n > pattern.n - 1 && str_iends(domain, str_from(pattern, 1));
-	return str_ieq(pattern, domain);
+	if (a == CONF_ORDER_NONE || b == CONF_ORDER_NONE)
+		return a == CONF_ORDER_NONE ? b : a;
+	return a < b ? a : b;
+}
+
+/* "*.example.com" is for all below, not for example.com itself. */
+static int64_t
+route_find_below(const struct conf *c, struct str domain)
+{
+	int64_t first = CONF_ORDER_NONE;
+
+	for (size_t i = 1; i < domain.n; i++)
+		if (domain.p[i] == '.')
+			first = route_earlier(first,
+			    conf_order_find(&c->routes_by_domain, str_from(domain, i)));
+	return first;
 }
 
 const struct conf_route *
 route_find(const struct conf *c, struct str domain)
 {
-	for (size_t i = 0; i < c->routes.count; i++)
-		if (is_match(c->routes.item[i].to_domain, domain))
-			return &c->routes.item[i];
-	return &built_in;
+	int64_t for_all = conf_order_find(&c->routes_by_domain, STR_NULL);
+	bool is_name = domain.n > 0 && domain.p[0] != '.';
+	int64_t exact = is_name ? conf_order_find(&c->routes_by_domain, domain) : for_all;
+	int64_t first = route_earlier(exact, route_earlier(for_all, route_find_below(c, domain)));
+
+	return first == CONF_ORDER_NONE ? &built_in : &c->routes.item[first];
 }
 
 unsigned
 route_number(const struct conf *c, const struct conf_route *r)
 {
-	for (size_t i = 0; i < c->routes.count; i++)
-		if (r == &c->routes.item[i])
-			return (unsigned)i + 1;
-	return 0;
+	const struct conf_route *first = c->routes.item;
+
+	return r >= first && r < first + c->routes.count ? (unsigned)(r - first) + 1 : 0;
 }
 
 uint16_t

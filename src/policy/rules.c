@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "conf/order.h"
+
 static bool
 is_same_as(const struct address *address, struct str text)
 {
@@ -13,18 +15,19 @@ is_same_as(const struct address *address, struct str text)
 	return address_parse(text, &other, NULL) && address_same(address, &other);
 }
 
-/* user@domain, the login having no domain of its own. */
+/* user@domain, for a login that has no domain of its own. */
 static bool
-is_user_at(const struct address *address, struct str user, struct str domain)
+is_user_at(const struct address *address, struct str user)
 {
 	char text[ADDRESS_MAX + 1];
+	size_t n = user.n + 1 + address->domain.n;
 
-	if (!str_ieq(address->domain, domain) || user.n + 1 + domain.n > sizeof text)
+	if (n > sizeof text)
 		return false;
 	memcpy(text, user.p, user.n);
 	text[user.n] = '@';
-	memcpy(text + user.n + 1, domain.p, domain.n);
-	return is_same_as(address, str_make(text, user.n + 1 + domain.n));
+	memcpy(text + user.n + 1, address->domain.p, address->domain.n);
+	return is_same_as(address, str_make(text, n));
 }
 
 static bool
@@ -32,25 +35,18 @@ is_own(const struct conf *c, struct str user, const struct address *address)
 {
 	if (str_has(user, '@'))
 		return is_same_as(address, user);
-	for (size_t i = 0; i < c->domains.count; i++)
-		if (is_user_at(address, user, c->domains.item[i].name))
-			return true;
-	return false;
+	return conf_order_find(&c->domains_by_name, address->domain) != CONF_ORDER_NONE &&
+	       is_user_at(address, user);
 }
 
 static bool
-is_given(const struct conf_strs *addresses, const struct address *address)
+is_granted(const struct conf *c, struct str user, struct str local, struct str domain)
 {
-	for (size_t i = 0; i < addresses->count; i++) {
-		struct str pattern = addresses->str[i];
-		bool is_match = str_starts(pattern, STR("*@"))
-		                    ? str_ieq(address->domain, str_from(pattern, 2))
-		                    : is_same_as(address, pattern);
+	char room[CONF_ORDER_KEY_MAX];
+	struct str key;
 
-		if (is_match)
-			return true;
-	}
-	return false;
+	return conf_order_grant_key(user, local, domain, room, &key) &&
+	       conf_order_find(&c->grants, key) != CONF_ORDER_NONE;
 }
 
 bool
@@ -58,13 +54,6 @@ rules_may_send(const struct conf *c, struct str user, const struct address *addr
 {
 	if (user.n == 0 || address->local.n == 0 || address->domain.n == 0)
 		return false;
-	if (is_own(c, user, address))
-		return true;
-	for (size_t i = 0; i < c->sender_policy.send_as.count; i++) {
-		const struct conf_send_as *s = &c->sender_policy.send_as.item[i];
-
-		if (str_ieq(s->user, user) && is_given(&s->addresses, address))
-			return true;
-	}
-	return false;
+	return is_own(c, user, address) || is_granted(c, user, address->local, address->domain) ||
+	       is_granted(c, user, STR_NULL, address->domain);
 }
