@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "conf/order.h"
+
 struct checking {
 	const struct conf *conf;
 	const struct read_tree *tree;
@@ -159,14 +161,15 @@ check_policy(const struct checking *k)
 {
 	const struct conf *c = k->conf;
 
-	for (size_t i = 1; i < c->limits.users.count; i++)
-		for (size_t j = 0; j < i && j < 1000; j++)
-			if (str_ieq(c->limits.users.item[i].user, c->limits.users.item[j].user))
-				notes_add(k->notes, item_line(k, "limits.users", i, "user"),
-				    NOTE_WARNING,
-				    "limits.users: \"%.*s\" stands here a second time; the first "
-				    "one holds",
-				    STR_ARG(c->limits.users.item[i].user));
+	for (size_t i = 0; i < c->limits.users.count; i++) {
+		struct str user = c->limits.users.item[i].user;
+
+		if (conf_order_find(&c->limits_by_user, user) == (int64_t)i)
+			continue;
+		notes_add(k->notes, item_line(k, "limits.users", i, "user"), NOTE_WARNING,
+		    "limits.users: \"%.*s\" stands here a second time; the first one holds",
+		    STR_ARG(user));
+	}
 }
 
 void

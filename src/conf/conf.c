@@ -112,8 +112,6 @@ finish(struct conf *c, struct notes *notes, struct source *source, struct conf_r
 {
 	if (notes->errors)
 		conf_drop(&c);
-	else
-		complete(c);
 	notes_tell(notes, source, report);
 	source_clear(source);
 	notes_clear(notes);
@@ -133,6 +131,7 @@ conf_read_file(const char *path, bool read_secrets, struct conf_report *report)
 	if (source_read_file(&source, path, &notes))
 		tree = read_source(&source, true, c, &notes);
 	if (tree) {
+		complete(c);
 		check_conf(c, tree, &notes);
 		if (read_secrets)
 			secret_read_all(c, tree, &notes);
@@ -153,6 +152,8 @@ conf_read_text(struct str text, struct conf_report *report)
 	source_init(&source);
 	if (source_read_text(&source, text, &notes))
 		tree = read_source(&source, false, c, &notes);
+	if (tree)
+		complete(c);
 	read_free(&tree);
 	return finish(c, &notes, &source, report);
 }
