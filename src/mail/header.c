@@ -34,8 +34,6 @@ check_line(struct str line)
 			return "line ends without CR";
 		line.n -= 2;
 	}
-	if (line.n > HEADER_LINE_MAX)
-		return "line over 998 octets";
 	if (str_has(line, '\r') || str_has(line, '\0'))
 		return "CR or NUL in a line";
 	return NULL;

@@ -4,7 +4,6 @@
  * angle bracket, two angle brackets, an encoded word as local part) does not parse: a spoofed From
  * lives from such differences.  The list is read twice, first only to count, so memory is exact.
  */
-#include "base/encode.h"
 #include "mail/header.h"
 
 enum { NESTING_MAX = 64 };
@@ -147,67 +146,6 @@ take_word(struct reader *r, struct str *out)
 	}
 	*out = str_make(r->in.p + from, r->at - from);
 	return out->n > 0;
-}
-
-/* ---- encoded words (RFC 2047) in display names ---- */
-
-static bool
-has_line_end(struct str s)
-{
-	return str_has(s, '\0') || str_has(s, '\r') || str_has(s, '\n');
-}
-
-static bool
-q_hides(struct str text)
-{
-	for (size_t i = 0; i + 2 < text.n; i++)
-		if (text.p[i] == '=' &&
-		    (str_eq(str_upto(str_from(text, i + 1), 2), STR("00")) ||
-			str_ieq(str_upto(str_from(text, i + 1), 2), STR("0A")) ||
-			str_ieq(str_upto(str_from(text, i + 1), 2), STR("0D"))))
-			return true;
-	return false;
-}
-
-static bool
-b_hides(struct str text)
-{
-	struct buf plain;
-	bool hides;
-
-	buf_init(&plain, HEADER_BYTES_MAX);
-	hides = !decode_base64(&plain, text) || has_line_end(buf_str(&plain));
-	buf_clear(&plain);
-	return hides;
-}
-
-/* word: begins behind "=?". */
-static bool
-word_hides(struct str word)
-{
-	struct str charset, how, text;
-
-	if (!str_split(&word, '?', &charset) || !str_split(&word, '?', &how) ||
-	    !str_split(&word, '?', &text))
-		return false;
-	if (str_ieq(how, STR("B")))
-		return b_hides(text);
-	return str_ieq(how, STR("Q")) && q_hides(text);
-}
-
-/* NUL, CR or LF inside cuts a name, or ends a field, in programs that decode before they parse;
- * they may do so anywhere in the field.  ESC is left alone: ISO-2022-JP needs it. */
-static bool
-hides_line_end(struct str body)
-{
-	const char *at;
-
-	while (body.n && (at = memmem(body.p, body.n, "=?", 2))) {
-		body = str_from(body, (size_t)(at - body.p) + 2);
-		if (word_hides(body))
-			return true;
-	}
-	return false;
 }
 
 /* ---- addresses ---- */
@@ -448,7 +386,7 @@ header_addresses(struct str body, struct arena *arena, struct header_address **o
 
 	*out = NULL;
 	*count_out = 0;
-	if (!is_sound(body) || hides_line_end(body) || !take_list(&r))
+	if (!is_sound(body) || !take_list(&r))
 		return false;
 	*count_out = r.count;
 	r.out = *out = ARENA_ARRAY(arena, struct header_address, r.count);

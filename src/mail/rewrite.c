@@ -1,7 +1,8 @@
 /*
  * rewrite: one pass over the fields; a table says what each name means here.  Whoever reads the
  * result sees the client's bytes, except: Received on top; Bcc, Resent-Bcc and Return-Path gone;
- * "@domain" behind bare names; and at the end what was missing (From, Sender, Date, Message-ID).
+ * "@domain" behind bare names; what header_repair mends; and at the end what was missing (From,
+ * Sender, Date, Message-ID).
  *
  * A field that says who wrote or sent must be readable beyond doubt: the address may have no
  * comment or folding inside, and each one must pass `may`; older Resent- blocks are no exception.
@@ -10,6 +11,7 @@
 #include "mail/rewrite.h"
 
 #include "base/clock.h"
+#include "mail/header_repair.h"
 
 enum rule_flag {
 	REMOVE = 1,
@@ -21,8 +23,17 @@ enum rule_flag {
 };
 
 /* The fields that a message should have; bits of `seen`. */
-enum known { OTHER, FROM, SENDER, DATE, MESSAGE_ID, RECEIVED, RESENT_DATE, RESENT_MESSAGE_ID,
-	RESENT_FROM };
+enum known {
+	OTHER,
+	FROM,
+	SENDER,
+	DATE,
+	MESSAGE_ID,
+	RECEIVED,
+	RESENT_DATE,
+	RESENT_MESSAGE_ID,
+	RESENT_FROM
+};
 
 struct rule {
 	struct str name;
@@ -30,26 +41,29 @@ struct rule {
 	enum known known;
 };
 
-#define NAME(text) {text, sizeof(text) - 1}
+#define NAME(text)                                                                                 \
+	{                                                                                          \
+		text, sizeof(text) - 1                                                             \
+	}
 static const struct rule rules[] = {
-	{NAME("From"), COMPLETE | OURS | ONCE, FROM},
-	{NAME("Sender"), COMPLETE | OURS | ONCE | SINGLE, SENDER},
-	{NAME("Date"), 0, DATE},
-	{NAME("Message-ID"), 0, MESSAGE_ID},
-	{NAME("Received"), 0, RECEIVED},
-	{NAME("To"), COMPLETE, OTHER},
-	{NAME("Cc"), COMPLETE, OTHER},
-	{NAME("Reply-To"), COMPLETE, OTHER},
-	{NAME("Bcc"), REMOVE, OTHER},
-	{NAME("Return-Path"), REMOVE, OTHER},
-	{NAME("Resent-From"), COMPLETE | OURS | RESENT, RESENT_FROM},
-	{NAME("Resent-Sender"), COMPLETE | OURS | SINGLE | RESENT, OTHER},
-	{NAME("Resent-Date"), RESENT, RESENT_DATE},
-	{NAME("Resent-Message-ID"), RESENT, RESENT_MESSAGE_ID},
-	{NAME("Resent-To"), COMPLETE | RESENT, OTHER},
-	{NAME("Resent-Cc"), COMPLETE | RESENT, OTHER},
-	{NAME("Resent-Reply-To"), COMPLETE | RESENT, OTHER},
-	{NAME("Resent-Bcc"), REMOVE | RESENT, OTHER},
+    {NAME("From"), COMPLETE | OURS | ONCE, FROM},
+    {NAME("Sender"), COMPLETE | OURS | ONCE | SINGLE, SENDER},
+    {NAME("Date"), 0, DATE},
+    {NAME("Message-ID"), 0, MESSAGE_ID},
+    {NAME("Received"), 0, RECEIVED},
+    {NAME("To"), COMPLETE, OTHER},
+    {NAME("Cc"), COMPLETE, OTHER},
+    {NAME("Reply-To"), COMPLETE, OTHER},
+    {NAME("Bcc"), REMOVE, OTHER},
+    {NAME("Return-Path"), REMOVE, OTHER},
+    {NAME("Resent-From"), COMPLETE | OURS | RESENT, RESENT_FROM},
+    {NAME("Resent-Sender"), COMPLETE | OURS | SINGLE | RESENT, OTHER},
+    {NAME("Resent-Date"), RESENT, RESENT_DATE},
+    {NAME("Resent-Message-ID"), RESENT, RESENT_MESSAGE_ID},
+    {NAME("Resent-To"), COMPLETE | RESENT, OTHER},
+    {NAME("Resent-Cc"), COMPLETE | RESENT, OTHER},
+    {NAME("Resent-Reply-To"), COMPLETE | RESENT, OTHER},
+    {NAME("Resent-Bcc"), REMOVE | RESENT, OTHER},
 };
 enum { RULES = sizeof rules / sizeof *rules };
 static const struct rule no_rule = {{"", 0}, 0, OTHER};
@@ -57,11 +71,11 @@ static const struct rule no_rule = {{"", 0}, 0, OTHER};
 struct repair {
 	const struct rewrite *r;
 	const struct header *h;
-	struct arena *arena;   /* the caller's, for *from_out */
-	struct arena scratch;  /* one field's addresses */
+	struct arena *arena;  /* the caller's, for *from_out */
+	struct arena scratch; /* one field's addresses */
 	struct buf *out;
-	struct str from;       /* first From address, complete */
-	unsigned seen;         /* 1 << enum known */
+	struct str from; /* first From address, complete */
+	unsigned seen;   /* 1 << enum known */
 	size_t from_count;
 	size_t received;
 	bool resent_begun;
@@ -87,8 +101,7 @@ fine(void)
 static struct status
 unreadable(const struct rule *rule)
 {
-	return status_make(554, "5.6.0", "Cannot read the %.*s header field",
-	    STR_ARG(rule->name));
+	return status_make(554, "5.6.0", "Cannot read the %.*s header field", STR_ARG(rule->name));
 }
 
 /* ---- trace (RFC 5321 section 4.4) ---- */
@@ -110,8 +123,8 @@ add_client(struct buf *out, const struct rewrite *r)
 	const char *tag = str_has(r->client, ':') ? "IPv6:" : "";
 
 	if (is_plain_name(r->helo))
-		buf_addf(out, " from %.*s ([%s%.*s])\r\n\t", STR_ARG(r->helo), tag,
-		    STR_ARG(r->client));
+		buf_addf(
+		    out, " from %.*s ([%s%.*s])\r\n\t", STR_ARG(r->helo), tag, STR_ARG(r->client));
 	else
 		buf_addf(out, " from [%s%.*s]\r\n\t", tag, STR_ARG(r->client));
 }
@@ -162,17 +175,31 @@ check_one(struct repair *w, const struct rule *rule, const struct header_address
 		return unreadable(rule);
 	if (!w->r->may(&parsed, w->r->may_arg)) {
 		w->from = arena_str(w->arena, text);
-		return status_make(550, "5.7.1", "%.*s may not send as %.*s", STR_ARG(w->r->user),
-		    STR_ARG(text));
+		return status_make(
+		    550, "5.7.1", "%.*s may not send as %.*s", STR_ARG(w->r->user), STR_ARG(text));
 	}
 	if (rule->known == FROM && w->from.n == 0)
 		w->from = arena_str(w->arena, text);
 	return fine();
 }
 
+/* What the field shows beside its addresses. */
 static struct status
-check_ours(struct repair *w, const struct rule *rule, const struct header_address *list,
-    size_t count)
+check_names(struct repair *w, const struct rule *rule, struct str body,
+    const struct header_address *list, size_t count)
+{
+	struct display_name names = {rule->name, w->r->user, w->r->may, w->r->may_arg, w->arena};
+	struct str shown;
+	struct status s = display_name_check(&names, body, list, count, &shown);
+
+	if (s.code == 550)
+		w->from = shown;
+	return s;
+}
+
+static struct status
+check_ours(
+    struct repair *w, const struct rule *rule, const struct header_address *list, size_t count)
 {
 	struct status s = fine();
 
@@ -185,23 +212,12 @@ check_ours(struct repair *w, const struct rule *rule, const struct header_addres
 	return s;
 }
 
-static bool
-has_long_line(struct str s)
-{
-	struct str line;
-
-	while (str_split(&s, '\n', &line))
-		if (line.n > HEADER_LINE_MAX + 1)
-			return true;
-	return false;
-}
-
 /* The field, with the domain behind each address that has none. */
-static struct status
-add_completed(struct repair *w, const struct header_field *f, const struct header_address *list,
-    size_t count)
+static void
+add_completed(
+    struct repair *w, const struct header_field *f, const struct header_address *list, size_t count)
 {
-	size_t start = w->out->n, base = (size_t)(f->body.p - f->raw.p), from = 0;
+	size_t base = (size_t)(f->body.p - f->raw.p), from = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		size_t end = base + list[i].at + list[i].n;
@@ -214,9 +230,6 @@ add_completed(struct repair *w, const struct header_field *f, const struct heade
 		from = end;
 	}
 	buf_adds(w->out, str_from(f->raw, from));
-	if (from && buf_ok(w->out) && has_long_line(str_from(buf_str(w->out), start)))
-		return status_make(554, "5.6.0", "A header line is too long to complete addresses");
-	return fine();
 }
 
 static struct status
@@ -234,9 +247,10 @@ add_addresses(struct repair *w, const struct rule *rule, const struct header_fie
 	}
 	if (rule->flags & OURS)
 		s = check_ours(w, rule, list, count);
+	if (s.code == 250 && (rule->flags & OURS))
+		s = check_names(w, rule, f->body, list, count);
 	if (s.code == 250)
-		s = add_completed(w, f, list, count);
-	arena_clear(&w->scratch);
+		add_completed(w, f, list, count);
 	return s;
 }
 
@@ -333,8 +347,8 @@ check_field(struct repair *w, const struct rule *rule, const struct header_field
 	if (rule->known == RECEIVED && ++w->received > REWRITE_RECEIVED_MAX)
 		return status_make(554, "5.4.6", "Too many hops, probably a loop");
 	if ((rule->flags & ONCE) && (w->seen & bit))
-		return status_make(554, "5.6.0", "More than one %.*s header field",
-		    STR_ARG(rule->name));
+		return status_make(
+		    554, "5.6.0", "More than one %.*s header field", STR_ARG(rule->name));
 	w->seen |= bit;
 	return check_octets(w, f);
 }
@@ -345,6 +359,7 @@ add_field(struct repair *w, size_t at)
 	const struct header_field *f = &w->h->fields[at];
 	const struct rule *rule = find_rule(f);
 	struct status s = check_field(w, rule, f);
+	struct header_field mended;
 
 	if (s.code != 250)
 		return s;
@@ -352,13 +367,29 @@ add_field(struct repair *w, size_t at)
 		begin_resent(w, at);
 	if (rule->flags & REMOVE)
 		return s;
+	if (rule != &no_rule && header_has_control(f))
+		return status_make(
+		    554, "5.6.0", "%.*s header field: control character", STR_ARG(rule->name));
+	mended = header_repair(f, &w->scratch);
 	if (rule->flags & COMPLETE)
-		s = add_addresses(w, rule, f);
+		s = add_addresses(w, rule, &mended);
 	else
-		buf_adds(w->out, f->raw);
-	if (w->out->n && w->out->p[w->out->n - 1] != '\n')
-		buf_addz(w->out, "\r\n"); /* a chunk that ended within its header */
+		buf_adds(w->out, mended.raw);
+	arena_clear(&w->scratch);
 	return s;
+}
+
+static struct status
+check_result(const struct buf *out)
+{
+	struct header_fault fault;
+
+	if (!buf_ok(out))
+		return status_make(552, "5.3.4", "Header too large");
+	if (!header_is_sendable(buf_str(out), &fault))
+		return status_make(
+		    554, "5.6.0", "%.*s header field: %s", STR_ARG(fault.name), fault.why);
+	return status_make(250, "2.0.0", "Ok");
 }
 
 struct status
@@ -376,11 +407,9 @@ rewrite_submission(const struct header *h, const struct rewrite *r, struct arena
 	if (s.code == 250)
 		s = add_missing(&w);
 	arena_clear(&w.scratch);
+	if (s.code == 250)
+		s = check_result(out);
 	if (s.code == 250 || s.code == 550)
 		*from_out = w.from;
-	if (s.code != 250)
-		return s;
-	if (!buf_ok(out))
-		return status_make(552, "5.3.4", "Header too large");
-	return status_make(250, "2.0.0", "Ok");
+	return s;
 }

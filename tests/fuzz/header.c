@@ -1,7 +1,7 @@
 /*
  * header: blocks and address lists are total and lose nothing; and whatever a submission becomes,
- * it has exactly one From, a Date and a Message-ID, no Bcc, no bare CR, LF or NUL, and says only
- * what the user may say.
+ * it may leave, has exactly one From, a Date and a Message-ID, no Bcc, and says and shows only what the
+ * user may say.
  */
 #include <stdlib.h>
 
@@ -47,7 +47,11 @@ check_from(const struct header_field *f, struct arena *arena)
 	struct address a;
 	size_t count;
 
+	struct display_name d = {f->name, STR("alice"), may, NULL, arena};
+	struct str shown;
+
 	check(header_addresses(f->body, arena, &list, &count) && count > 0);
+	check(display_name_check(&d, f->body, list, count, &shown).code == 250);
 	for (size_t i = 0; i < count; i++)
 		check(address_parse(list[i].text, &a, NULL) && may(&a, NULL));
 }
@@ -55,12 +59,12 @@ check_from(const struct header_field *f, struct arena *arena)
 static void
 check_result(struct str block)
 {
+	struct header_fault fault;
 	struct arena arena;
 	struct header h;
 
 	arena_init(&arena, 16 << 20);
-	for (size_t i = 0; i < block.n; i++)
-		check(block.p[i] != '\0' && (block.p[i] == '\n') == (i && block.p[i - 1] == '\r'));
+	check(header_is_sendable(block, &fault));
 	check(header_parse(block, &arena, &h).code == 250);
 	check(header_count(&h, "From") == 1 && header_is(&h.fields[0], "Received"));
 	check(header_find(&h, "Date") && header_find(&h, "Message-ID"));

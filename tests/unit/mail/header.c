@@ -74,20 +74,19 @@ Test(header, refused)
 	}
 }
 
-Test(header, line_of_998_octets_is_the_longest)
+/* How long a line may leave is asked of the result: see header_repair and header_sendable. */
+Test(header, lines_of_any_length_are_fields)
 {
 	struct header h;
 	struct buf b;
 
 	buf_init(&b, 1 << 16);
 	buf_addz(&b, "X: a\r\n ");
-	while (b.n < 6 + HEADER_LINE_MAX)
+	while (b.n < 5000)
 		buf_addc(&b, 'x');
-	buf_addz(&b, "\r\n");
+	buf_addz(&b, "\r\nB: c\r\n");
 	cr_expect_eq(header_parse(buf_str(&b), &arena, &h).code, 250);
-	b.n -= 2;
-	buf_addz(&b, "x\r\n");
-	cr_expect_eq(header_parse(buf_str(&b), &arena, &h).code, 554);
+	cr_expect_eq(h.count, 2);
 	buf_clear(&b);
 }
 

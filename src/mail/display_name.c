@@ -1,0 +1,269 @@
+/*
+ * display_name: what stands between the addresses of a field is divided into names: the words in
+ * front of an angle bracket, and each comment.  A name is judged as it is shown: quotes undone,
+ * encoded words decoded, and those in a row joined.
+ */
+#include "mail/display_name.h"
+
+#include "mail/encoded_word.h"
+
+/* One name while it is read. */
+struct display_name_reader {
+	const struct display_name *check;
+	struct buf text;
+	bool has_encoded;
+	bool is_quoted;
+	unsigned depth;  /* of comments */
+	bool after_word; /* an encoded word was the last thing */
+	bool owes_blank; /* blanks since then; they count only when no encoded word follows */
+	struct status status;
+	struct str shown;
+};
+
+static bool
+display_name_is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static void
+display_name_refuse(struct display_name_reader *n, const char *why)
+{
+	n->status =
+	    status_make(554, "5.6.0", "%.*s header field: %s", STR_ARG(n->check->field), why);
+}
+
+/* ---- addresses in a name ---- */
+
+/* An octet that may be part of an address as people read it. */
+static bool
+display_name_is_word(char c)
+{
+	return !display_name_is_blank(c) && !strchr("<>()[],;:\"@", c);
+}
+
+/* The word that ends at `end`, without quotation marks in front. */
+static struct str
+display_name_word_before(struct str s, size_t end)
+{
+	size_t at = end;
+
+	while (at > 0 && display_name_is_word(s.p[at - 1]))
+		at--;
+	while (at < end && strchr("'`", s.p[at]))
+		at++;
+	return str_make(s.p + at, end - at);
+}
+
+/* The word that begins at `at`, without what ends a sentence or a quotation. */
+static struct str
+display_name_word_behind(struct str s, size_t at)
+{
+	size_t end = at;
+
+	while (end < s.n && display_name_is_word(s.p[end]))
+		end++;
+	while (end > at && strchr("'`.!?", s.p[end - 1]))
+		end--;
+	return str_make(s.p + at, end - at);
+}
+
+/* The words around the "@" at s.p[at]. */
+struct display_name_sign {
+	struct str local, domain;
+	bool is_apart; /* blanks between */
+};
+
+static struct display_name_sign
+display_name_sign_at(struct str s, size_t at)
+{
+	size_t left = at, right = at + 1;
+	struct display_name_sign a;
+
+	while (left > 0 && display_name_is_blank(s.p[left - 1]))
+		left--;
+	while (right < s.n && display_name_is_blank(s.p[right]))
+		right++;
+	a.local = display_name_word_before(s, left);
+	a.domain = display_name_word_behind(s, right);
+	/* "sales"@example.com: the quote closes directly in front of the sign */
+	if (left == at && left > 0 && s.p[left - 1] == '"')
+		a.local = str_make(s.p + left - 1, 1);
+	a.is_apart = left < at || right > at + 1;
+	return a;
+}
+
+static void
+display_name_check_address(struct display_name_reader *n, const struct display_name_sign *a)
+{
+	const struct display_name *c = n->check;
+	struct str text =
+	    arena_printf(c->arena, "%.*s@%.*s", STR_ARG(a->local), STR_ARG(a->domain));
+	struct address parsed;
+
+	if (address_parse(text, &parsed, NULL) && c->may(&parsed, c->may_arg))
+		return;
+	n->shown = text;
+	n->status = status_make(550, "5.7.1", "%.*s may not show %.*s as a name in %.*s",
+	    STR_ARG(c->user), STR_ARG(text), STR_ARG(c->field));
+}
+
+/* Programs that decode before they parse find an address wherever a sign stands between words. */
+static void
+display_name_check_encoded(struct display_name_reader *n, struct str s)
+{
+	if (str_has(s, '<') || str_has(s, '>'))
+		display_name_refuse(n, "an encoded word that shows an angle bracket");
+	for (size_t i = 0; i < s.n && n->status.code == 250; i++) {
+		struct display_name_sign a;
+
+		if (s.p[i] != '@')
+			continue;
+		a = display_name_sign_at(s, i);
+		if (a.local.n && a.domain.n && (!a.is_apart || str_has(a.domain, '.')))
+			display_name_check_address(n, &a);
+	}
+}
+
+/* The whole of s, but for blanks and quotation marks around it, is one address. */
+static void
+display_name_check_whole(struct display_name_reader *n, struct str s)
+{
+	size_t at = str_find(s, '@');
+	struct display_name_sign a;
+
+	while (s.n && strchr(" \t'`\"", s.p[s.n - 1]))
+		s.n--;
+	while (s.n && strchr(" \t'`\"", s.p[0])) {
+		s = str_from(s, 1);
+		at--;
+	}
+	if (at >= s.n)
+		return;
+	a = display_name_sign_at(s, at);
+	if (!a.is_apart && a.local.n == at && a.local.n + 1 + a.domain.n == s.n &&
+	    str_has(a.domain, '.'))
+		display_name_check_address(n, &a);
+}
+
+static void
+display_name_check_plain(struct display_name_reader *n, struct str s)
+{
+	display_name_check_whole(n, s);
+	while (s.n && n->status.code == 250) {
+		s = str_from(s, str_find(s, '<') + 1);
+		display_name_check_whole(n, str_upto(s, str_find(s, '>')));
+	}
+}
+
+/* ---- reading ---- */
+
+static void
+display_name_end(struct display_name_reader *n)
+{
+	struct str s = str_trim(buf_str(&n->text));
+
+	for (size_t i = 0; i < s.n && n->status.code == 250; i++)
+		if (header_control_bytes(str_from(s, i)))
+			display_name_refuse(n, "an encoded word that shows a control character");
+	if (n->status.code == 250 && !str_is_utf8(s))
+		display_name_refuse(n, "an encoded word that is not well-formed UTF-8");
+	if (n->status.code == 250 && n->has_encoded)
+		display_name_check_encoded(n, s);
+	else if (n->status.code == 250)
+		display_name_check_plain(n, s);
+	buf_reset(&n->text);
+	n->has_encoded = n->after_word = n->owes_blank = false;
+}
+
+static void
+display_name_add_octet(struct display_name_reader *n, char c)
+{
+	if (display_name_is_blank(c) && n->after_word) {
+		n->owes_blank = true;
+		return;
+	}
+	if (n->owes_blank)
+		buf_addc(&n->text, ' ');
+	n->owes_blank = n->after_word = false;
+	buf_addc(&n->text, display_name_is_blank(c) ? ' ' : c);
+}
+
+static void
+display_name_add_encoded(struct display_name_reader *n, struct str *rest)
+{
+	const char *why = encoded_word_take(rest, &n->text);
+
+	if (why)
+		display_name_refuse(n, why);
+	n->has_encoded = n->after_word = true;
+	n->owes_blank = false;
+}
+
+/* A sign that ends a name.  Inside quotes none does; inside a comment only its parentheses do. */
+static bool
+display_name_is_end(struct display_name_reader *n, char c)
+{
+	if (n->is_quoted || !strchr("<>(),;:", c))
+		return false;
+	if (c == '(')
+		n->depth++;
+	else if (c == ')' && n->depth)
+		n->depth--;
+	else if (n->depth)
+		return false;
+	return true;
+}
+
+/* One octet that is no encoded word: structure ends a name, quoting is undone. */
+static void
+display_name_take_octet(struct display_name_reader *n, struct str *rest)
+{
+	char c = rest->p[0];
+
+	*rest = str_from(*rest, 1);
+	if (c == '\\' && rest->n) {
+		display_name_add_octet(n, rest->p[0]);
+		*rest = str_from(*rest, 1);
+	} else if (c == '"' && n->depth == 0) {
+		n->is_quoted = !n->is_quoted;
+	} else if (display_name_is_end(n, c)) {
+		display_name_end(n);
+	} else {
+		display_name_add_octet(n, c);
+	}
+}
+
+static void
+display_name_take(struct display_name_reader *n, struct str rest)
+{
+	n->is_quoted = false;
+	n->depth = 0;
+	while (rest.n && n->status.code == 250) {
+		if (str_starts(rest, STR("=?")))
+			display_name_add_encoded(n, &rest);
+		else
+			display_name_take_octet(n, &rest);
+	}
+	if (n->status.code == 250)
+		display_name_end(n);
+}
+
+struct status
+display_name_check(const struct display_name *d, struct str body, const struct header_address *list,
+    size_t count, struct str *shown_out)
+{
+	struct display_name_reader n = {.check = d, .status = {.code = 250}};
+	size_t from = 0;
+
+	buf_init(&n.text, 4 * body.n + 1);
+	for (size_t i = 0; i < count && n.status.code == 250; i++) {
+		display_name_take(&n, str_make(body.p + from, list[i].at - from));
+		from = list[i].at + list[i].n;
+	}
+	if (n.status.code == 250)
+		display_name_take(&n, str_from(body, from));
+	buf_clear(&n.text);
+	*shown_out = n.shown;
+	return n.status;
+}

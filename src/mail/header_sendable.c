@@ -1,0 +1,91 @@
+/*
+ * header_sendable: the last look at a header block before it leaves or is stored.  It knows nothing
+ * of what fields mean; it allows only what every reader divides into the same lines and fields.
+ */
+#include "mail/header.h"
+
+/* The character at the front of s is one of U+0080 to U+009F, U+2028, U+2029. */
+static size_t
+header_wide_control_bytes(struct str s)
+{
+	unsigned char a = (unsigned char)s.p[0], b = s.n > 1 ? (unsigned char)s.p[1] : 0;
+
+	if (a == 0xc2 && b >= 0x80 && b < 0xa0)
+		return 2;
+	if (a == 0xe2 && b == 0x80 && s.n > 2 && (s.p[2] == '\xa8' || s.p[2] == '\xa9'))
+		return 3;
+	return 0;
+}
+
+size_t
+header_control_bytes(struct str s)
+{
+	unsigned char c;
+
+	if (s.n == 0)
+		return 0;
+	c = (unsigned char)s.p[0];
+	if (c < 0x80)
+		return (c < 0x20 && c != '\t') || c == 0x7f;
+	return header_wide_control_bytes(s);
+}
+
+static bool
+header_line_has_control(struct str line)
+{
+	for (size_t i = 0; i < line.n; i++)
+		if ((unsigned char)line.p[i] - 0x20u > 0x5eu &&
+		    header_control_bytes(str_from(line, i)))
+			return true;
+	return false;
+}
+
+/* "Name:" at the front of a line; *name_out is empty when none stands there. */
+static bool
+header_line_begins_field(struct str line, struct str *name_out)
+{
+	size_t n = 0;
+
+	while (n < line.n && line.p[n] > 32 && line.p[n] < 127 && line.p[n] != ':')
+		n++;
+	*name_out = n < line.n && line.p[n] == ':' ? str_upto(line, n) : STR_NULL;
+	return name_out->n > 0;
+}
+
+/* line: without its LF.  NULL, or why it may not leave. */
+static const char *
+header_line_fault(struct str line, struct str *name)
+{
+	if (line.n == 0 || line.p[line.n - 1] != '\r')
+		return "line ends without CRLF";
+	line.n--;
+	if (line.n == 0)
+		return "empty line";
+	if (line.n > HEADER_LINE_MAX)
+		return "line over 998 octets";
+	if (line.p[0] == ' ' || line.p[0] == '\t') {
+		if (name->n == 0)
+			return "begins with a blank";
+	} else if (!header_line_begins_field(line, name)) {
+		return "no field name";
+	}
+	if (header_line_has_control(line))
+		return "control character";
+	return str_is_utf8(line) ? NULL : "not well-formed UTF-8";
+}
+
+bool
+header_is_sendable(struct str block, struct header_fault *fault_out)
+{
+	*fault_out = (struct header_fault){.why = block.n ? NULL : "no header field"};
+	while (block.n && !fault_out->why) {
+		size_t lf = str_find(block, '\n');
+
+		if (lf == block.n)
+			fault_out->why = "line ends without CRLF";
+		else
+			fault_out->why = header_line_fault(str_upto(block, lf), &fault_out->name);
+		block = str_from(block, lf + 1);
+	}
+	return !fault_out->why;
+}

@@ -1,0 +1,40 @@
+/*
+ * rewrite_rig: headers through header_parse and rewrite_submission, as alice@example.com, for the
+ * tests of rewrite.
+ */
+#ifndef TESTS_REWRITE_RIG_H
+#define TESTS_REWRITE_RIG_H
+
+#include <criterion/criterion.h>
+
+#include "mail/rewrite.h"
+
+#define NOW_MS 1795280272104
+#define ADDED                                                                                      \
+	"Date: Sat, 21 Nov 2026 16:57:52 +0000\r\nMessage-ID: "                                    \
+	"<1R8K3M7Q4TB2-1@mail.example.com>\r\n"
+#define TOP                                                                                        \
+	"Received: by mail.example.com (sallyport) with ESMTPSA (TLSv1.3)\r\n\t"                   \
+	"id 1R8K3M7Q4TB2-1;\r\n\t"
+#define OK_FROM "From: alice@example.com\r\n"
+#define OK_REST "Date: x\r\nMessage-ID: <y@z>\r\n"
+
+/* What the last run wrote, and the address that it named. */
+extern struct buf rewrite_out;
+extern struct str rewrite_from;
+
+void rewrite_set_up(void);
+void rewrite_tear_down(void);
+
+/* alice, who may also be sales, "a b" and j\xc3\xbc at example.com. */
+struct rewrite rewrite_usual(void);
+struct status rewrite_run_with(struct str in, const struct rewrite *r);
+struct status rewrite_run(const char *in);
+/* The new header without the Received field on top. */
+struct str rewrite_below_trace(void);
+/* The run is accepted with this result. */
+void rewrite_expect(const char *in, const char *result);
+/* The run is refused with this status, and names the foreign address when the code is 550. */
+void rewrite_expect_refusal(struct str in, unsigned code, const char *enhanced);
+
+#endif
