@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "queue/admin.h"
 #include "queue/core.h"
+#include "queue/dsn.h"
 #include "queue/returns.h"
 #include "queue/intake.h"
 #include "queue/jobs.h"
@@ -69,6 +70,23 @@ queue_take(struct queue *q, struct entry *e)
 	queue_wake(q);
 }
 
+/* The last word about a report that reached neither the sender nor the postmaster. */
+static void
+log_unreported(const struct entry *e)
+{
+	struct log_line l;
+
+	if (!dsn_is_about_report(e->id) || e->failed + e->expired == 0)
+		return;
+	log_begin(&l, LOG_WARNING, "report");
+	log_id(&l, e->id, 0);
+	log_addr(&l, "to", entry_address(e, 1));
+	log_str(&l, "status", STR("dropped"));
+	log_quoted(&l, "reason", STR("the report about a report could not be delivered to the "
+	    "postmaster: nobody is told of it, see the lines of this id"));
+	log_end(&l);
+}
+
 static void
 log_done(const struct entry *e)
 {
@@ -92,8 +110,7 @@ queue_end(struct queue *q, struct entry *e)
 	if (e->open)
 		return;
 	log_done(e);
-	if (e->is_report && e->failed + e->expired)
-		log_warn("a report could not be delivered, and no one is told of it");
+	log_unreported(e);
 	for (size_t i = 0; i < e->shipment_count; i++) {
 		schedule_remove(q->schedule, &e->shipments[i].parcel);
 		job_orphan(&e->shipments[i]);

@@ -183,6 +183,14 @@ add_status(struct batch *b, struct msgid id, const struct failure *f)
 	buf_clear(&detail);
 }
 
+static bool
+is_wanted(const struct envelope *e, uint32_t number)
+{
+	struct dsn_wish w = {e->id, e->kind, e->sender.n > 0, e->recipients[number - 1].notify};
+
+	return dsn_is_wanted(&w, DSN_FAILED);
+}
+
 /* Those to be told of first: one batch takes the first `told`. */
 static size_t
 wanted_first(struct returns *list, const struct envelope *e)
@@ -193,7 +201,7 @@ wanted_first(struct returns *list, const struct envelope *e)
 		struct failure f = list->items[i];
 
 		if (f.number > e->recipient_count || (f.marks & MARK_DELETED) ||
-		    !dsn_is_wanted(e, &e->recipients[f.number - 1]))
+		    !is_wanted(e, f.number))
 			continue;
 		list->items[i] = list->items[wanted];
 		list->items[wanted++] = f;
@@ -202,12 +210,12 @@ wanted_first(struct returns *list, const struct envelope *e)
 }
 
 static void
-fill_dsn(struct dsn *d, struct dsn_failure *to, const struct returns *list, size_t wanted)
+fill_dsn(struct dsn *d, struct dsn_item *to, const struct returns *list, size_t wanted)
 {
 	for (size_t i = 0; i < wanted; i++) {
 		const struct failure *f = &list->items[i];
 
-		to[i] = (struct dsn_failure){
+		to[i] = (struct dsn_item){
 		    .number = f->number,
 		    .status = f->detail.status,
 		    .is_expired = f->marks & MARK_EXPIRED,
@@ -216,7 +224,7 @@ fill_dsn(struct dsn *d, struct dsn_failure *to, const struct returns *list, size
 		    .at_ms = f->detail.at_ms,
 		};
 	}
-	d->failures = to;
+	d->items = to;
 	d->count = wanted;
 }
 
@@ -268,12 +276,13 @@ store(struct returns *list, const struct envelope *e, const struct spool_content
 	list->told = list->count;
 	if (wanted) {
 		d.hostname = list->queue->role->conf->hostname;
+		d.postmaster = list->queue->role->conf->postmaster;
 		if (content) {
 			d.header = content->header;
 			d.has_body = content->fd < 0 && dsn_returns_body(e);
 			d.body = d.has_body ? content->body : STR_NULL;
 		}
-		fill_dsn(&d, ARENA_ARRAY(&b.arena, struct dsn_failure, wanted), list, wanted);
+		fill_dsn(&d, ARENA_ARRAY(&b.arena, struct dsn_item, wanted), list, wanted);
 		list->told = dsn_compose(&d, &report);
 		add_report(list, &b, &report);
 	}

@@ -227,8 +227,15 @@ Test(role, report_exactly_once, .timeout = 120)
 	cr_assert_eq(
 	    channel_send(r.relay, MESSAGE_CAUGHT_UP, &(struct message_caught_up){0}, -1), 0);
 	rig_until(&r, &r.stored, 5);
+	cr_assert_str_eq(rig_job(&r, 4)->to, "postmaster@example.com");
+	cr_assert_eq(r.jobs[4].kind, ENVELOPE_REPORT);
+	cr_assert(strstr(r.jobs[4].body, "Final-Recipient: rfc822;alice@example.com\r\n"));
+	cr_assert(strstr(r.jobs[4].body, "a@example.net"), "the original failure is inside");
+	rig_results(&r, &r.jobs[4], 554, "refused");
+	rig_until(&r, &r.stored, 6);
 	rig_wait(&r, 200);
-	cr_assert_eq(r.job_count, 4, "told again: no report; a report that fails: no report");
+	cr_assert_eq(r.job_count, 5,
+	    "told again: no report; a report that fails: to the postmaster; that one: to nobody");
 	rig_admin(&r, "queue.list", nothing);
 	cr_assert_eq(r.row_count, 0);
 	rig_end(&r);

@@ -1,0 +1,19 @@
+/*
+ * dsn_text: the part of a report that people read.
+ */
+#ifndef QUEUE_DSN_TEXT_H
+#define QUEUE_DSN_TEXT_H
+
+#include "queue/dsn_write.h"
+
+/* is_whole: the message is attached, else its header, or nothing; is_unfit: because its body cannot
+ * travel everywhere. */
+struct dsn_text {
+	bool is_whole, is_unfit;
+};
+
+void dsn_text(struct dsn_writer *w, const struct dsn_text *t);
+/* "Undelivered mail returned to sender" */
+const char *dsn_subject(const struct dsn_writer *w);
+
+#endif
