@@ -141,7 +141,7 @@ struct conf {
 		int64_t concurrency;             /* deliveries in all, default 500 */
 	} queue;
 	struct {
-		int64_t connect_ms, greeting_ms, ehlo_ms, mail_ms;
+		int64_t attempt_ms, connect_ms, greeting_ms, ehlo_ms, mail_ms;
 		int64_t rcpt_ms, data_ms, body_ms, final_ms;
 	} timeouts;                              /* relay, RFC 5321 section 4.5.3.2 */
 	struct {

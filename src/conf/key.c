@@ -270,6 +270,11 @@ const struct key key_table[] = {
 	    .min = 1, .max = 100000,
 	    .help = "Deliveries at once in all."},
 
+	{"timeouts.attempt", KEY_DURATION, AT(timeouts.attempt_ms), CONF_RELAY, "\"10m\"",
+	    .min = 100, .max = HOUR,
+	    .help = "For one attempt as a whole, over all hosts and addresses that are tried and "
+		"with the questions to DNS, until a host has taken the recipients and waits "
+		"for the content. Then: deferred. No new host is tried after this time."},
 	{"timeouts.connect", KEY_DURATION, AT(timeouts.connect_ms), CONF_RELAY, "\"30s\"",
 	    .min = 100, .max = HOUR,
 	    .help = "Patience with another host: to connect, per address."},
@@ -290,7 +295,8 @@ const struct key key_table[] = {
 	    .help = "For the reply to DATA."},
 	{"timeouts.body", KEY_DURATION, AT(timeouts.body_ms), CONF_RELAY, "\"3m\"", .min = 100,
 	    .max = HOUR,
-	    .help = "For the host to take one block of the content."},
+	    .help = "For the host to take one block (64 KiB) of the content. For the whole of it: "
+		"this time, and one second for every 4 KiB of it."},
 	{"timeouts.final", KEY_DURATION, AT(timeouts.final_ms), CONF_RELAY, "\"10m\"", .min = 100,
 	    .max = HOUR,
 	    .help = "For the reply to the end of the content."},

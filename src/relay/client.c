@@ -443,3 +443,16 @@ client_end(const struct client *c)
 {
 	return &c->end;
 }
+
+uint64_t
+client_content_bytes(const struct client *c)
+{
+	return c->t.message ? outgoing_bytes(c->t.message) : 0;
+}
+
+bool
+client_has_envelope(const struct client *c)
+{
+	return c->t.message && c->t.form != BODY_NOT_BEGUN &&
+	       (client_expected(c) == 0 || c->queue[c->queue_at].phase == PHASE_FINAL);
+}

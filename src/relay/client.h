@@ -80,6 +80,11 @@ int64_t client_patience_ms(const struct client *c);
 /* "MAIL", "final", for logs. */
 const char *client_phase(const struct client *c);
 
+/* Of the message that is being sent; 0: none is. */
+uint64_t client_content_bytes(const struct client *c);
+/* Every recipient was answered: the content is on its way, or its answer is awaited. */
+bool client_has_envelope(const struct client *c);
+
 /* As many as message->count. */
 const struct client_result *client_results(const struct client *c);
 const struct client_end *client_end(const struct client *c);

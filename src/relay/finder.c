@@ -152,6 +152,12 @@ finder_cancel(struct finder_ask **a)
 	*a = NULL;
 }
 
+const struct conf *
+finder_conf(const struct finder *f)
+{
+	return f->conf;
+}
+
 struct resolver *
 finder_resolver(const struct finder *f)
 {

@@ -36,5 +36,7 @@ struct found *finder_have(struct finder *f, struct str domain);
 struct finder_ask *finder_ask(struct finder *f, struct str domain, finder_fn *fn, void *arg);
 void finder_cancel(struct finder_ask **a);
 struct resolver *finder_resolver(const struct finder *f);
+/* That of today. */
+const struct conf *finder_conf(const struct finder *f);
 
 #endif

@@ -2,50 +2,28 @@
  * job: the steps stand in the order in which they happen.  A job asks one thing at a time, and
  * frees itself after its last result.
  */
-#include "relay/job.h"
+#include "relay/job_state.h"
 
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "relay/delivery.h"
 #include "relay/reason.h"
-
-enum { JOB_BYTES_MAX = 2 << 20 };
-
-struct job {
-	LIST_ENTRY(job) link;
-	struct yard *yard;
-	struct arena arena;
-	struct message_deliver m; /* strings in the arena */
-	struct envelope envelope;
-	struct outgoing out;
-	uint32_t *numbers; /* those that are undecided */
-	int body_fd;
-	int64_t began_ms;
-	bool was_looked_at;
-	bool is_fresh; /* idle connections are not tried again */
-	bool is_sending;
-	struct finder_ask *ask;
-	struct resolver_query *query;
-	struct found *found;
-	struct visit *session;
-	struct delivery delivery;
-};
 
 static void step(struct job *j);
 static void send_message(struct job *j);
 
 /* ---- the end, and what leads to it ---- */
 
-static void
-job_free(struct job *j)
+void
+job_drop(struct job *j)
 {
 	struct yard *y = j->yard;
 
 	LIST_REMOVE(j, link);
 	y->job_count--;
+	if (event_initialized(&j->deadline))
+		event_del(&j->deadline);
 	finder_cancel(&j->ask);
 	resolver_cancel(&j->query);
 	if (j->session)
@@ -80,8 +58,8 @@ say_where(const struct job *j, char address[INET6_ADDRSTRLEN_], struct message_r
 	}
 }
 
-static void
-tell(struct job *j, uint32_t number, const struct client_result *r, bool is_last)
+void
+job_tell(struct job *j, uint32_t number, const struct client_result *r, bool is_last)
 {
 	char address[INET6_ADDRSTRLEN_];
 	struct message_result m = {
@@ -114,7 +92,7 @@ collect(struct job *j)
 		if (r[i].status.code == 0)
 			j->numbers[kept++] = j->numbers[i];
 		else
-			tell(j, j->numbers[i], &r[i], left == 0 && ++told == j->out.count);
+			job_tell(j, j->numbers[i], &r[i], left == 0 && ++told == j->out.count);
 	}
 	j->out.count = left;
 }
@@ -126,8 +104,60 @@ finish(struct job *j, const struct status *s, const char *reason)
 	struct client_result r = {.status = *s, .reason = reason};
 
 	for (size_t i = 0; i < j->out.count; i++)
-		tell(j, j->numbers[i], &r, i + 1 == j->out.count);
-	job_free(j);
+		job_tell(j, j->numbers[i], &r, i + 1 == j->out.count);
+	job_drop(j);
+}
+
+/* ---- the deadline ---- */
+
+/* Where nobody has the message yet; who was refused stays so. */
+static void
+give_up(struct job *j)
+{
+	int64_t patience_ms = finder_conf(j->yard->finder)->timeouts.attempt_ms;
+	struct status s = status_make(451, "4.4.2", "no host took the message within %lld s",
+	    (long long)(patience_ms / 1000));
+	const char *reason = REASON_TIMEOUT;
+
+	finder_cancel(&j->ask);
+	resolver_cancel(&j->query);
+	if (j->session) {
+		client_lost(j->session->client, &s, reason);
+		if (j->is_sending)
+			collect(j);
+	} else if (j->delivery.status.code) {
+		s = delivery_verdict(&j->delivery, &reason);
+	}
+	if (j->out.count)
+		finish(j, &s, reason);
+	else
+		job_drop(j);
+}
+
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct job *j = arg;
+
+	(void)fd;
+	(void)what;
+	j->is_late = true;
+	if (!j->is_sending || !client_has_envelope(j->session->client))
+		give_up(j);
+}
+
+/* From now on, for one transaction at least. */
+void
+job_begin_attempt(struct job *j)
+{
+	int64_t ms = finder_conf(j->yard->finder)->timeouts.attempt_ms;
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	j->is_late = false;
+	if (!event_initialized(&j->deadline))
+		event_assign(&j->deadline, j->yard->base, -1, 0, on_deadline, j);
+	if (event_add(&j->deadline, &tv) != 0)
+		die("relay: no timer");
 }
 
 /* ---- 1. the site ---- */
@@ -147,8 +177,8 @@ got_site(struct found *found, void *arg)
 	step(j);
 }
 
-static void
-find_site(struct job *j)
+void
+job_find_site(struct job *j)
 {
 	struct found *found = finder_have(j->yard->finder, j->m.domain);
 
@@ -238,7 +268,7 @@ send_to_rest(struct job *j, size_t before)
 	struct status s;
 
 	if (j->out.count == 0) {
-		job_free(j);
+		job_drop(j);
 		return;
 	}
 	if (j->out.count == before) {
@@ -247,6 +277,7 @@ send_to_rest(struct job *j, size_t before)
 		return;
 	}
 	j->is_sending = j->is_fresh = false;
+	job_begin_attempt(j);
 	step(j);
 }
 
@@ -268,10 +299,14 @@ go_on(struct job *j, enum client_step how)
 		return;
 	}
 	if (j->out.count == 0) {
-		job_free(j);
+		job_drop(j);
 		return;
 	}
 	end = *client_end(j->session->client);
+	if (j->is_late) {
+		finish(j, &end.status, end.reason);
+		return;
+	}
 	tls_failed = j->session->tls_failed;
 	pool_drop(j->yard->pool, &j->session);
 	j->is_sending = false;
@@ -322,92 +357,7 @@ visit_over(struct visit *s, void *arg)
 	go_on(arg, CLIENT_OVER);
 }
 
-/* ---- the beginning ---- */
-
-static bool
-read_body(void *arg, uint64_t at, char *to, size_t n)
-{
-	struct job *j = arg;
-
-	while (n) {
-		ssize_t got = pread(j->body_fd, to, n, (off_t)at);
-
-		if (got <= 0)
-			return false;
-		to += got;
-		at += (uint64_t)got;
-		n -= (size_t)got;
-	}
-	return true;
-}
-
-static void
-copy_message(struct job *j, const struct message_deliver *m)
-{
-	j->m = *m;
-	j->m.site = arena_str(&j->arena, m->site);
-	j->m.domain = arena_str(&j->arena, m->domain);
-	j->m.envelope = arena_str(&j->arena, m->envelope);
-	j->m.numbers = arena_str(&j->arena, m->numbers);
-	j->m.header = arena_str(&j->arena, m->header);
-	j->m.body = arena_str(&j->arena, m->body);
-}
-
-/* The list of recipients, 4 bytes each, and only such as the envelope has. */
-static bool
-take_numbers(struct job *j)
-{
-	size_t count = j->m.numbers.n / 4;
-
-	j->numbers = ARENA_ARRAY(&j->arena, uint32_t, count + 1);
-	for (size_t i = 0; i < count; i++) {
-		const unsigned char *p = (const unsigned char *)j->m.numbers.p + 4 * i;
-		uint32_t n =
-		    p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-
-		if (n == 0 || n > j->envelope.recipient_count)
-			return false;
-		j->numbers[i] = n;
-	}
-	j->out.count = count;
-	return count > 0;
-}
-
-static bool
-understand(struct job *j)
-{
-	if (!envelope_decode(j->m.envelope, &j->arena, &j->envelope) || !take_numbers(j))
-		return false;
-	j->out.envelope = &j->envelope;
-	j->out.numbers = j->numbers;
-	j->out.header = j->m.header;
-	j->out.body = j->m.body;
-	j->out.body_bytes = j->m.body_in_file ? j->envelope.body_bytes : j->m.body.n;
-	j->out.read = j->m.body_in_file ? read_body : NULL;
-	j->out.arg = j;
-	return !j->m.body_in_file || j->body_fd >= 0;
-}
-
-void
-job_begin(struct yard *y, const struct message_deliver *m, int fd)
-{
-	struct job *j = MEM_NEW(struct job);
-
-	j->yard = y;
-	j->body_fd = fd;
-	j->began_ms = clock_mono_ms();
-	arena_init(&j->arena, JOB_BYTES_MAX);
-	LIST_INSERT_HEAD(&y->jobs, j, link);
-	y->job_count++;
-	copy_message(j, m);
-	if (!understand(j)) {
-		log_error(
-		    "relay: job %llu from the queue makes no sense", (unsigned long long)m->job);
-		job_free(j);
-		return;
-	}
-	find_site(j);
-}
+/* ---- all of them ---- */
 
 bool
 jobs_tell(struct yard *y, struct channel *queue)
@@ -436,6 +386,6 @@ jobs_abandon(struct yard *y, bool also_talking)
 	for (j = LIST_FIRST(&y->jobs); j; j = next) {
 		next = LIST_NEXT(j, link);
 		if (also_talking || !j->is_sending)
-			job_free(j);
+			job_drop(j);
 	}
 }

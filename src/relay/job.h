@@ -30,7 +30,9 @@ struct yard {
 	void *arg;
 };
 
-/* Copies what it needs; the body's descriptor is the job's from now on. */
+/* Copies what it needs; the body's descriptor is the job's from now on.  Every recipient that the
+ * message names gets one result, and one result is the last of the job: also when the message
+ * cannot be read, and then with recipient 0 when it names none. */
 void job_begin(struct yard *y, const struct message_deliver *m, int fd);
 /* RUNNING for every job, to a new queue; false: it did not take them. */
 bool jobs_tell(struct yard *y, struct channel *queue) MUST_USE;

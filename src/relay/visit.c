@@ -10,7 +10,8 @@
 #include "base/mem.h"
 #include "relay/reason.h"
 
-enum { QUIT_LINGER_MS = 2000 };
+/* A host that takes less than that per second would hold its slot for hours. */
+enum { QUIT_LINGER_MS = 2000, VISIT_CONTENT_RATE = 4096 };
 
 static const struct conf_route *
 route(const struct visit *s)
@@ -32,13 +33,31 @@ push(struct visit *s)
 	stream_flush(s->stream);
 }
 
+/* The content has an end of its own, however fast each of its blocks is taken. */
+static int64_t
+content_until_ms(struct visit *s, int64_t now_ms)
+{
+	uint64_t bytes = client_content_bytes(s->client);
+
+	if (!client_has_more(s->client))
+		s->content_until_ms = INT64_MAX;
+	else if (s->content_until_ms == INT64_MAX)
+		s->content_until_ms = now_ms + s->found->conf->timeouts.body_ms +
+		                      (int64_t)(bytes * 1000 / VISIT_CONTENT_RATE);
+	return s->content_until_ms;
+}
+
 static void
 arm(struct visit *s)
 {
+	int64_t now_ms = clock_mono_ms(), until_ms = content_until_ms(s, now_ms);
+
 	if (s->armed == client_turn(s->client))
 		return;
 	s->armed = client_turn(s->client);
-	stream_deadline(s->stream, clock_mono_ms() + client_patience_ms(s->client));
+	if (until_ms > now_ms + client_patience_ms(s->client))
+		until_ms = now_ms + client_patience_ms(s->client);
+	stream_deadline(s->stream, until_ms);
 }
 
 static void
@@ -218,6 +237,7 @@ visit_open(const struct visit_options *o)
 	struct client_options options;
 
 	s->base = o->base;
+	s->content_until_ms = INT64_MAX;
 	s->found = found_keep(o->found);
 	s->tls = tls_client_keep(o->tls);
 	s->level = o->level;

@@ -37,6 +37,7 @@ struct visit {
 	char source[INET6_ADDRSTRLEN_];
 	uint16_t port;
 	enum client_tls level;
+	int64_t content_until_ms; /* INT64_MAX: no content is on its way */
 	unsigned armed; /* the client's turn that the deadline stands for */
 	unsigned messages;
 	bool is_connected;

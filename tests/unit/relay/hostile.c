@@ -84,16 +84,31 @@ wait_for_end(int fd)
 		;
 }
 
+/* A flood comes in blocks of many whole repetitions. */
+static struct str
+repeated(const struct trick *t, char block[8192])
+{
+	size_t n = 0;
+
+	while (t->total && n + t->bytes.n <= 8192) {
+		memcpy(block + n, t->bytes.p, t->bytes.n);
+		n += t->bytes.n;
+	}
+	return n ? str_make(block, n) : t->bytes;
+}
+
 static bool
 do_trick(int fd, const struct trick *t)
 {
 	struct linger reset = {1, 0};
 	struct pollfd p = {.fd = fd, .events = 0};
 	size_t said = 0;
+	char block[8192];
+	struct str flood = repeated(t, block);
 
 	do {
 		struct str piece =
-		    t->action == TRICKLE ? str_make(t->bytes.p + said % t->bytes.n, 1) : t->bytes;
+		    t->action == TRICKLE ? str_make(t->bytes.p + said % t->bytes.n, 1) : flood;
 
 		if (piece.n && !say(fd, piece))
 			return false;

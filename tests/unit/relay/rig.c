@@ -329,6 +329,12 @@ rig_deliver(struct rig *r, const struct rig_mail *mail)
 }
 
 void
+rig_send(struct rig *r, const struct message_deliver *m)
+{
+	cr_assert_eq(channel_send(r->queue, MESSAGE_DELIVER, m, -1), 0);
+}
+
+void
 rig_stored(struct rig *r, size_t index)
 {
 	struct message_result_stored m = {.job = r->results[index].job,

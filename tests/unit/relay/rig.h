@@ -52,6 +52,8 @@ void rig_configure(struct rig *r, const char *conf);
 /* A new queue; the old one is gone. */
 void rig_new_queue(struct rig *r);
 void rig_deliver(struct rig *r, const struct rig_mail *m);
+/* As it is, whatever it holds. */
+void rig_send(struct rig *r, const struct message_deliver *m);
 /* Until so many results have come; false: they did not. */
 bool rig_wait(struct rig *r, size_t results);
 void rig_stored(struct rig *r, size_t index);

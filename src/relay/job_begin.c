@@ -1,0 +1,122 @@
+/*
+ * job_begin: a job as the queue gave it: copied, read, and begun, or refused when it cannot be
+ * read.
+ */
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "relay/job_state.h"
+#include "relay/reason.h"
+
+enum { JOB_BYTES_MAX = 2 << 20 };
+
+static bool
+read_body(void *arg, uint64_t at, char *to, size_t n)
+{
+	struct job *j = arg;
+
+	while (n) {
+		ssize_t got = pread(j->body_fd, to, n, (off_t)at);
+
+		if (got <= 0)
+			return false;
+		to += got;
+		at += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+static void
+copy_message(struct job *j, const struct message_deliver *m)
+{
+	j->m = *m;
+	j->m.site = arena_str(&j->arena, m->site);
+	j->m.domain = arena_str(&j->arena, m->domain);
+	j->m.envelope = arena_str(&j->arena, m->envelope);
+	j->m.numbers = arena_str(&j->arena, m->numbers);
+	j->m.header = arena_str(&j->arena, m->header);
+	j->m.body = arena_str(&j->arena, m->body);
+}
+
+static uint32_t
+number_at(const struct job *j, size_t index)
+{
+	const unsigned char *p = (const unsigned char *)j->m.numbers.p + 4 * index;
+
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* The list of recipients, 4 bytes each, and only such as the envelope has. */
+static bool
+take_numbers(struct job *j)
+{
+	size_t count = j->m.numbers.n / 4;
+
+	j->numbers = ARENA_ARRAY(&j->arena, uint32_t, count + 1);
+	for (size_t i = 0; i < count; i++) {
+		uint32_t n = number_at(j, i);
+
+		if (n == 0 || n > j->envelope.recipient_count)
+			return false;
+		j->numbers[i] = n;
+	}
+	j->out.count = count;
+	return count > 0;
+}
+
+static bool
+understand(struct job *j)
+{
+	if (!envelope_decode(j->m.envelope, &j->arena, &j->envelope) || !take_numbers(j))
+		return false;
+	j->out.envelope = &j->envelope;
+	j->out.numbers = j->numbers;
+	j->out.header = j->m.header;
+	j->out.body = j->m.body;
+	j->out.body_bytes = j->m.body_in_file ? j->envelope.body_bytes : j->m.body.n;
+	j->out.read = j->m.body_in_file ? read_body : NULL;
+	j->out.arg = j;
+	return !j->m.body_in_file || j->body_fd >= 0;
+}
+
+/* The queue hears of the job's end, and of every recipient that it named. */
+static void
+refuse(struct job *j)
+{
+	struct client_result r = {
+	    .status = status_make(451, "4.3.0", "relay could not read what the queue gave to it"),
+	    .reason = REASON_LOCAL};
+	size_t count = j->m.numbers.n / 4;
+
+	log_error("relay: job %llu from the queue cannot be read; the queue tries its recipients "
+		  "again later",
+	    (unsigned long long)j->m.job);
+	for (size_t i = 0; i < count; i++)
+		job_tell(j, number_at(j, i), &r, i + 1 == count);
+	if (count == 0)
+		job_tell(j, 0, &r, true);
+	job_drop(j);
+}
+
+void
+job_begin(struct yard *y, const struct message_deliver *m, int fd)
+{
+	struct job *j = MEM_NEW(struct job);
+
+	j->yard = y;
+	j->body_fd = fd;
+	j->began_ms = clock_mono_ms();
+	arena_init(&j->arena, JOB_BYTES_MAX);
+	LIST_INSERT_HEAD(&y->jobs, j, link);
+	y->job_count++;
+	copy_message(j, m);
+	if (!understand(j)) {
+		refuse(j);
+		return;
+	}
+	job_begin_attempt(j);
+	job_find_site(j);
+}

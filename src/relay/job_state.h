@@ -1,0 +1,43 @@
+/*
+ * job_state: one job as the few files that carry it out see it.
+ */
+#ifndef RELAY_JOB_STATE_H
+#define RELAY_JOB_STATE_H
+
+#include <event2/event_struct.h>
+
+#include "relay/delivery.h"
+#include "relay/job.h"
+
+struct job {
+	LIST_ENTRY(job) link;
+	struct yard *yard;
+	struct arena arena;
+	struct message_deliver m; /* strings in the arena */
+	struct envelope envelope;
+	struct outgoing out;
+	uint32_t *numbers; /* those that are undecided */
+	int body_fd;
+	int64_t began_ms;
+	bool was_looked_at;
+	bool is_fresh; /* idle connections are not tried again */
+	bool is_sending;
+	bool is_late; /* the time for an attempt is over: no other host is tried */
+	struct event deadline;
+	struct finder_ask *ask;
+	struct resolver_query *query;
+	struct found *found;
+	struct visit *session;
+	struct delivery delivery;
+};
+
+/* One recipient's result, kept until the queue has stored it. */
+void job_tell(struct job *j, uint32_t number, const struct client_result *r, bool is_last);
+/* Lets go of all that it asked for and holds. */
+void job_drop(struct job *j);
+/* timeouts.attempt begins anew. */
+void job_begin_attempt(struct job *j);
+/* The first step; the job may be gone afterwards. */
+void job_find_site(struct job *j);
+
+#endif

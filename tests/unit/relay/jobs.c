@@ -1,0 +1,223 @@
+/* Jobs that cannot be read, and jobs that run out of time: each ends with a result for everyone. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "mail/envelope.h"
+#include "unit/relay/rig.h"
+
+/* ---- jobs that cannot be read ---- */
+
+static const char fixed[] =
+    "hostname = \"gw.example.com\";\n"
+    "routes: ( { via = \"smtp\"; host = \"127.0.0.1\"; port = 1; } );\n";
+
+static void
+encode(struct buf *out, uint32_t recipients)
+{
+	struct recipient to[2] = {
+	    {.address = STR("bob@host.test")}, {.address = STR("eva@host.test")}};
+	struct envelope e = {.id = {77, 1},
+	    .sender = STR("alice@example.com"),
+	    .recipients = to,
+	    .recipient_count = recipients};
+
+	cr_assert(envelope_encode(&e, out));
+}
+
+Test(relay_jobs, one_that_cannot_be_read_ends_all_the_same)
+{
+	static const struct {
+		const char *why;
+		bool has_envelope, in_file;
+		struct str numbers;
+		size_t results;
+		uint32_t first;
+	} cases[] = {
+	    {"no envelope", false, false, STR("\1\0\0\0\2\0\0\0"), 2, 1},
+	    {"a number that the envelope does not have", true, false,
+	        STR("\1\0\0\0\3\0\0\0"), 2, 1},
+	    {"number 0", true, false, STR("\0\0\0\0\2\0\0\0"), 2, 0},
+	    {"no numbers", true, false, {"", 0}, 1, 0},
+	    {"half a number", true, false, STR("\1\0"), 1, 0},
+	    {"neither", false, false, {"", 0}, 1, 0},
+	    {"the body's descriptor is missing", true, true, STR("\2\0\0\0"), 1, 2},
+	};
+	struct rig *r = rig_new(fixed);
+	size_t told = 0;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct message_deliver m = {.job = i + 1,
+		    .domain = STR("host.test"),
+		    .numbers = cases[i].numbers,
+		    .envelope = STR("\377\377\377"),
+		    .body_in_file = cases[i].in_file};
+		struct buf envelope;
+
+		buf_init(&envelope, ENVELOPE_BYTES_MAX);
+		encode(&envelope, 2);
+		if (cases[i].has_envelope)
+			m.envelope = buf_str(&envelope);
+		rig_send(r, &m);
+		cr_assert(rig_wait(r, told + cases[i].results), "%s: silence", cases[i].why);
+		cr_expect_eq(r->results[told].recipient, cases[i].first, "%s", cases[i].why);
+		for (size_t k = 0; k < cases[i].results; k++, told++) {
+			rig_result_is(&r->results[told], 451, "local");
+			cr_expect_eq(r->results[told].job, i + 1);
+			cr_expect_eq(r->results[told].is_last, k + 1 == cases[i].results);
+			cr_expect_not(r->results[told].status.is_remote);
+		}
+		buf_clear(&envelope);
+	}
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 99, .domain = "host.test", .to = {"bob@host.test"}});
+	cr_assert(rig_wait(r, told + 1));
+	rig_result_is(&r->results[told], 451, "connect");
+	rig_free(&r);
+}
+
+/* ---- jobs that run out of time ---- */
+
+/* A host that greets, and then answers each line after a while, or never. */
+struct slow {
+	int fd;
+	unsigned port;
+	const char *silent_at; /* a verb */
+	unsigned pause_ms;     /* before each answer */
+	unsigned dot_ms;       /* before the answer to the dot */
+};
+
+static void
+answer_slowly(const struct slow *h, int fd)
+{
+	FILE *in = fdopen(fd, "r");
+	const char *text = "220 slow.test\r\n";
+	char line[2000] = "";
+	bool is_data = false;
+
+	do {
+		if (!is_data || strcmp(line, ".\r\n") == 0) {
+			is_data = strncmp(line, "DATA", 4) == 0;
+			if (*line)
+				text = is_data ? "354 go\r\n" : "250 slow.test\r\n";
+			usleep((*line == '.' ? h->dot_ms : h->pause_ms) * 1000);
+			if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+				break;
+		}
+		if (!fgets(line, sizeof line, in))
+			break;
+	} while (strncmp(line, h->silent_at, 4) != 0);
+	while (fgets(line, sizeof line, in))
+		;
+	fclose(in);
+}
+
+static void *
+serve(void *arg)
+{
+	struct slow *h = arg;
+	int fd;
+
+	while ((fd = accept(h->fd, NULL, NULL)) >= 0)
+		answer_slowly(h, fd);
+	return NULL;
+}
+
+static void
+slow_open(struct slow *h, const char *silent_at, unsigned pause_ms)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof in;
+	pthread_t thread;
+
+	h->silent_at = silent_at;
+	h->pause_ms = pause_ms;
+	h->fd = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(bind(h->fd, (struct sockaddr *)&in, len), 0);
+	cr_assert_eq(listen(h->fd, 100), 0);
+	getsockname(h->fd, (struct sockaddr *)&in, &len);
+	h->port = ntohs(in.sin_port);
+	pthread_create(&thread, NULL, serve, h);
+	pthread_detach(thread);
+}
+
+static struct rig *
+rig_against(const struct slow *h, const char *attempt)
+{
+	static char conf[800];
+
+	snprintf(conf, sizeof conf,
+	    "hostname = \"gw.example.com\";\ntimeouts: { attempt = \"%s\"; };\n"
+	    "routes: ( { via = \"smtp\"; host = \"127.0.0.1\"; port = %u; } );\n",
+	    attempt, h->port);
+	return rig_new(conf);
+}
+
+static void
+ends(struct slow *h, const char *attempt, unsigned code, const char *reason)
+{
+	struct rig *r = rig_against(h, attempt);
+
+	rig_deliver(r, &(struct rig_mail){.job = 1,
+	                   .domain = "host.test",
+	                   .to = {"bob@host.test", "eva@host.test"}});
+	cr_assert(rig_wait(r, 2), "no end at %s", h->silent_at);
+	for (size_t i = 0; i < 2; i++)
+		rig_result_is(&r->results[i], code, reason);
+	cr_expect(r->results[1].is_last);
+	rig_free(&r);
+}
+
+/* Each phase keeps within its own time; all together do not. */
+Test(relay_jobs, an_attempt_has_a_deadline, .timeout = 60)
+{
+	static struct slow hosts[4];
+
+	slow_open(&hosts[0], "EHLO", 0);
+	ends(&hosts[0], "1s", 451, "timeout");
+	slow_open(&hosts[1], "RCPT", 0);
+	ends(&hosts[1], "1s", 451, "timeout");
+	slow_open(&hosts[2], "DATA", 0);
+	ends(&hosts[2], "1s", 451, "timeout");
+	slow_open(&hosts[3], "none", 400);
+	ends(&hosts[3], "1s", 451, "timeout");
+}
+
+/* From the 354 on the phases' own times count. */
+Test(relay_jobs, content_that_is_on_its_way_is_let_end, .timeout = 60)
+{
+	static struct slow host = {.dot_ms = 6000};
+
+	slow_open(&host, "none", 0);
+	ends(&host, "5s", 250, "none");
+}
+
+/* A resolver that says nothing takes from the same time. */
+Test(relay_jobs, dns_counts, .timeout = 60)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	socklen_t len = sizeof in;
+	int64_t began_ms;
+	char conf[400];
+	struct rig *r;
+
+	cr_assert_eq(bind(fd, (struct sockaddr *)&in, len), 0);
+	getsockname(fd, (struct sockaddr *)&in, &len);
+	snprintf(conf, sizeof conf,
+	    "hostname = \"gw.example.com\";\ntimeouts: { attempt = \"1s\"; };\n"
+	    "dns: { resolver = \"127.0.0.1@%u\"; };\n",
+	    ntohs(in.sin_port));
+	r = rig_new(conf);
+	began_ms = clock_mono_ms();
+	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "a.test", .to = {"bob@a.test"}});
+	cr_assert(rig_wait(r, 1));
+	rig_result_is(&r->results[0], 451, "timeout");
+	cr_expect_geq(clock_mono_ms() - began_ms, 1000);
+	rig_free(&r);
+	close(fd);
+}
