@@ -54,22 +54,22 @@ broker_find(struct broker *b, struct str user, struct account *out)
 
 /* ---- the operator ---- */
 
-struct request {
+struct admin_call {
 	struct channel *from;
-	uint32_t call;
+	uint64_t call;
 };
 
 static void
 send_row(struct str values, void *arg)
 {
-	const struct request *r = arg;
+	const struct admin_call *r = arg;
 	struct message_admin_row m = {values};
 
 	(void)!channel_answer(r->from, r->call, MESSAGE_ADMIN_ROW, &m, -1);
 }
 
 static void
-send_done(const struct request *r, uint8_t code, struct str text)
+send_done(const struct admin_call *r, uint8_t code, struct str text)
 {
 	struct message_admin_done m = {.exit_code = code, .text = text};
 
@@ -122,7 +122,7 @@ follow_up(struct broker *b, const struct message_admin *m)
 }
 
 static void
-run_verb(struct broker *b, const struct request *r, const struct message_admin *m)
+run_verb(struct broker *b, const struct admin_call *r, const struct message_admin *m)
 {
 	struct accounts *a = broker_store(b);
 	struct users_out out = {.row = send_row, .arg = (void *)r};
@@ -147,7 +147,7 @@ run_verb(struct broker *b, const struct request *r, const struct message_admin *
 static void
 hear_control(struct channel *c, const struct packet *p, void *arg)
 {
-	struct request r = {.from = c, .call = p->call};
+	struct admin_call r = {.from = c, .call = p->call};
 	const struct message_admin *m = &p->message->admin;
 	struct broker *b = arg;
 
@@ -155,9 +155,10 @@ hear_control(struct channel *c, const struct packet *p, void *arg)
 		close(p->fd);
 	if (p->type == MESSAGE_HELLO)
 		return;
-	if (p->type != MESSAGE_ADMIN)
+	if (p->type != MESSAGE_ADMIN) {
 		log_error("auth: unexpected %s from control", message_name(p->type));
-	else if (str_eq(m->verb, STR("test.auth")))
+		channel_refuse(c, p->call);
+	} else if (str_eq(m->verb, STR("test.auth")))
 		exchange_test(b, c, p->call, m->values);
 	else if (users_is_verb(m->verb))
 		run_verb(b, &r, m);
@@ -197,6 +198,7 @@ hear_submission(struct channel *c, const struct packet *p, void *arg)
 		break;
 	default:
 		log_error("auth: unexpected %s from submission", message_name(p->type));
+		channel_refuse(c, p->call);
 	}
 }
 

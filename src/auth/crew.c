@@ -27,13 +27,11 @@ struct crew_worker {
 	struct crew *pool;
 	unsigned index;
 	struct channel *channel; /* NULL: there is none now */
-	bool is_busy;
-	bool is_deaf;                 /* took a message no more; its end will be heard */
+	struct request request;       /* the step that it is at */
 	struct crew_job *job;         /* NULL while busy: its owner has left */
 	struct crew_network *counted; /* of such a job */
 	struct job_list steps;        /* waiting for just this worker */
 	struct job_list pinned;       /* conversations that live in it */
-	struct event *deadline;
 };
 
 struct crew {
@@ -179,13 +177,18 @@ fail(struct crew *p, struct crew_job *job, const char *trouble)
 /* ---- workers ---- */
 
 static bool
+worker_is_there(const struct crew_worker *w)
+{
+	return w->channel && channel_is_open(w->channel);
+}
+
+static bool
 has_worker(const struct crew *p)
 {
-	bool has = false;
-
 	for (int i = 0; i < CREW_WORKERS_MAX; i++)
-		has |= p->workers[i].channel && !p->workers[i].is_deaf;
-	return has;
+		if (worker_is_there(&p->workers[i]))
+			return true;
+	return false;
 }
 
 /* The worker is no more: whatever lived in it has failed, and without any worker all that waits. */
@@ -195,9 +198,8 @@ give_up(struct crew_worker *w, const char *trouble)
 	struct crew *p = w->pool;
 	struct crew_job *job;
 
+	request_cancel(&w->request);
 	channel_free(&w->channel);
-	evtimer_del(w->deadline);
-	w->is_busy = w->is_deaf = false;
 	release(p, &w->counted);
 	while ((job = TAILQ_FIRST(&w->pinned))) {
 		if (w->job == job)
@@ -209,18 +211,14 @@ give_up(struct crew_worker *w, const char *trouble)
 	dispatch(p);
 }
 
+/* It holds a step for too long, or says what makes no sense: main starts another. */
 static void
-on_deadline(evutil_socket_t fd, short what, void *arg)
+worker_failed(struct crew_worker *w, bool is_late)
 {
-	struct crew_worker *w = arg;
-	struct crew *p = w->pool;
-	unsigned index = w->index;
-
-	(void)fd;
-	(void)what;
-	log_error("auth: worker %u holds a step for too long and is ended", index);
-	give_up(w, "worker_timeout");
-	p->stuck(index, p->arg);
+	log_error("auth: worker %u %s and is ended", w->index,
+	    is_late ? "holds a step for too long" : "could not answer a step");
+	give_up(w, is_late ? "worker_timeout" : "worker_broken");
+	w->pool->stuck(w->index, w->pool->arg);
 }
 
 static void
@@ -234,24 +232,25 @@ on_lost(struct channel *c, void *arg)
 static void
 on_packet(struct channel *c, const struct packet *p, void *arg)
 {
-	(void)c;
 	(void)arg;
 	if (p->fd >= 0)
 		close(p->fd);
+	channel_refuse(c, p->call);
 }
 
 static void
-on_answer(const struct packet *packet, void *arg)
+on_answer(enum request_end end, const struct packet *packet, void *arg)
 {
 	struct crew_worker *w = arg;
 	struct crew *p = w->pool;
 	struct crew_job *job = w->job;
 
-	/* a lost worker is dealt with in on_lost */
-	if (!packet || packet->type != MESSAGE_CHECK_ANSWER)
+	if (end == REQUEST_LOST)
+		return; /* on_lost follows */
+	if (end != REQUEST_ANSWERED) {
+		worker_failed(w, end == REQUEST_EXPIRED);
 		return;
-	evtimer_del(w->deadline);
-	w->is_busy = false;
+	}
 	w->job = NULL;
 	release(p, &w->counted);
 	if (job) {
@@ -278,6 +277,7 @@ crew_worker(struct crew *p, unsigned index, int fd)
 	if (w->channel)
 		give_up(w, "worker_lost");
 	w->channel = channel_new(p->base, fd, on_packet, on_lost, w);
+	channel_step_timeout(w->channel, p->limits.step_timeout_ms);
 	dispatch(p);
 }
 
@@ -289,13 +289,13 @@ hand_over(struct crew_worker *w, struct crew_job *job)
 {
 	struct message_check_step step = {
 	    .conversation = job->start.conversation, .response = job->response};
-	struct timeval patience = interval(w->pool->limits.step_timeout_ms);
-	uint32_t call = job->is_step ?
-	    channel_ask(w->channel, MESSAGE_CHECK_STEP, &step, on_answer, w) :
-	    channel_ask(w->channel, MESSAGE_CHECK_START, &job->start, on_answer, w);
 
-	if (call == 0) {
-		w->is_deaf = true;
+	if (job->is_step)
+		request_ask(&w->request, w->channel, MESSAGE_CHECK_STEP, &step);
+	else
+		request_ask(&w->request, w->channel, MESSAGE_CHECK_START, &job->start);
+	if (!channel_is_open(w->channel)) {
+		request_cancel(&w->request);
 		return false;
 	}
 	w->pool->waiting--;
@@ -306,8 +306,6 @@ hand_over(struct crew_worker *w, struct crew_job *job)
 	}
 	job->place = CREW_RUNNING;
 	w->job = job;
-	w->is_busy = true;
-	evtimer_add(w->deadline, &patience);
 	return true;
 }
 
@@ -332,7 +330,7 @@ dispatch(struct crew *p)
 		struct crew_worker *w = &p->workers[i];
 		struct crew_job *job;
 
-		if (!w->channel || w->is_busy || w->is_deaf)
+		if (!worker_is_there(w) || request_is_open(&w->request))
 			continue;
 		if ((job = next_job(w)))
 			hand_over(w, job);
@@ -458,12 +456,12 @@ crew_new(struct event_base *base, crew_stuck_fn *stuck, void *arg)
 		struct crew_worker *w = &p->workers[i];
 
 		*w = (struct crew_worker){.pool = p, .index = i};
-		w->deadline = evtimer_new(base, on_deadline, w);
+		request_init(&w->request, on_answer, w);
 		TAILQ_INIT(&w->steps);
 		TAILQ_INIT(&w->pinned);
-		if (!w->deadline || !p->tick)
-			die("no event for a worker");
 	}
+	if (!p->tick)
+		die("no event for the workers");
 	return p;
 }
 
@@ -482,10 +480,8 @@ crew_free(struct crew **pp)
 
 	if (!p)
 		return;
-	for (int i = 0; i < CREW_WORKERS_MAX; i++) {
+	for (int i = 0; i < CREW_WORKERS_MAX; i++)
 		channel_free(&p->workers[i].channel);
-		event_free(p->workers[i].deadline);
-	}
 	event_free(p->tick);
 	map_each(p->networks, free_network, NULL);
 	map_free(&p->networks);
@@ -497,4 +493,7 @@ void
 crew_limit(struct crew *p, struct crew_limits limits)
 {
 	p->limits = limits;
+	for (int i = 0; i < CREW_WORKERS_MAX; i++)
+		if (p->workers[i].channel)
+			channel_step_timeout(p->workers[i].channel, limits.step_timeout_ms);
 }

@@ -85,7 +85,7 @@ exchange_end(struct exchange *l)
 }
 
 static struct exchange *
-exchange_new(struct broker *b, struct channel *from, uint32_t call, uint64_t session)
+exchange_new(struct broker *b, struct channel *from, uint64_t call, uint64_t session)
 {
 	struct exchange *l = MEM_NEW(struct exchange);
 
@@ -339,7 +339,7 @@ describe(struct exchange *l, const struct message_auth_start *m)
 
 void
 exchange_start(
-    struct broker *b, struct channel *from, uint32_t call, const struct message_auth_start *m)
+    struct broker *b, struct channel *from, uint64_t call, const struct message_auth_start *m)
 {
 	struct exchange *l = map_get(b->logins, key_of(&m->session));
 
@@ -367,7 +367,7 @@ exchange_start(
 }
 
 void
-exchange_step(struct broker *b, struct channel *from, uint32_t call,
+exchange_step(struct broker *b, struct channel *from, uint64_t call,
     const struct message_auth_step *m)
 {
 	struct exchange *l = exchange_find(b, from, m->session);
@@ -392,7 +392,7 @@ exchange_cancel(struct broker *b, struct channel *from, const struct message_aut
 }
 
 void
-exchange_test(struct broker *b, struct channel *from, uint32_t call, struct str values)
+exchange_test(struct broker *b, struct channel *from, uint64_t call, struct str values)
 {
 	/* above all ids, which have 60 bits */
 	struct exchange *l = exchange_new(b, from, call, UINT64_MAX - b->tests++);

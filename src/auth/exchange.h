@@ -35,7 +35,7 @@ struct exchange_bytes { /* wiped when it goes */
 struct exchange {
 	struct broker *broker;
 	struct channel *from;
-	uint32_t call;
+	uint64_t call;
 	uint64_t session;
 	enum exchange_state state;
 	bool is_test;
@@ -57,14 +57,14 @@ struct exchange {
 
 /* Each is answered with AUTH_ANSWER on `from`, perhaps late. */
 void exchange_start(
-    struct broker *b, struct channel *from, uint32_t call, const struct message_auth_start *m);
+    struct broker *b, struct channel *from, uint64_t call, const struct message_auth_start *m);
 void exchange_step(
-    struct broker *b, struct channel *from, uint32_t call, const struct message_auth_step *m);
+    struct broker *b, struct channel *from, uint64_t call, const struct message_auth_step *m);
 void exchange_cancel(struct broker *b, struct channel *from, const struct message_auth_cancel *m);
 
 /* `test auth`: a real check of values user and password, not cached and not counted; answered
  * with rows. */
-void exchange_test(struct broker *b, struct channel *from, uint32_t call, struct str values);
+void exchange_test(struct broker *b, struct channel *from, uint64_t call, struct str values);
 
 /* Nobody there will hear: NULL is everybody. */
 void exchange_drop_all(struct broker *b, const struct channel *from);

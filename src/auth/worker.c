@@ -34,7 +34,7 @@ key_of(const uint64_t *conversation)
 }
 
 static void
-answer(struct worker *w, uint32_t call, enum sasl_result result, struct str challenge)
+answer(struct worker *w, uint64_t call, enum sasl_result result, struct str challenge)
 {
 	struct message_check_answer m = {.outcome = outcomes[result], .challenge = challenge};
 
@@ -51,7 +51,7 @@ forget(struct worker *w, uint64_t conversation)
 }
 
 static void
-begin_talk(struct worker *w, uint32_t call, const struct message_check_start *m,
+begin_talk(struct worker *w, uint64_t call, const struct message_check_start *m,
     const struct sasl_login *login)
 {
 	enum sasl_result result = SASL_TALK_BROKEN;
@@ -67,7 +67,7 @@ begin_talk(struct worker *w, uint32_t call, const struct message_check_start *m,
 }
 
 static void
-start(struct worker *w, uint32_t call, const struct message_check_start *m)
+start(struct worker *w, uint64_t call, const struct message_check_start *m)
 {
 	struct sasl_login login = {.mechanism = m->mechanism, .hostname = m->hostname,
 	    .binding = m->binding, .plus_offered = m->plus_offered, .user = m->user,
@@ -80,7 +80,7 @@ start(struct worker *w, uint32_t call, const struct message_check_start *m)
 }
 
 static void
-step(struct worker *w, uint32_t call, const struct message_check_step *m)
+step(struct worker *w, uint64_t call, const struct message_check_step *m)
 {
 	struct sasl_talk *t = map_get(w->talks, key_of(&m->conversation));
 	enum sasl_result result = SASL_TALK_BROKEN;
@@ -98,7 +98,6 @@ heard(struct channel *c, const struct packet *p, void *arg)
 {
 	struct worker *w = arg;
 
-	(void)c;
 	if (p->fd >= 0)
 		close(p->fd);
 	switch (p->type) {
@@ -115,6 +114,7 @@ heard(struct channel *c, const struct packet *p, void *arg)
 		break;
 	default:
 		log_error("worker: unexpected %s", message_name(p->type));
+		channel_refuse(c, p->call);
 	}
 }
 

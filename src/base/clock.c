@@ -1,5 +1,5 @@
 /*
- * clock: see the header.  The fake is the one mutable variable here.
+ * clock: see the header.  What tests set is all that can change here.
  */
 #include "base/clock.h"
 
@@ -8,6 +8,7 @@
 #include <time.h>
 
 static _Atomic int64_t fake_ms = -1;
+static _Atomic int hurry = 1;
 
 static int64_t
 now(clockid_t which)
@@ -87,4 +88,16 @@ void
 clock_fake(int64_t ms)
 {
 	atomic_store(&fake_ms, ms);
+}
+
+int64_t
+clock_patience(int64_t ms)
+{
+	return ms / atomic_load_explicit(&hurry, memory_order_relaxed);
+}
+
+void
+clock_hurry(int times)
+{
+	atomic_store_explicit(&hurry, times, memory_order_relaxed);
 }

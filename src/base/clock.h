@@ -25,4 +25,9 @@ void clock_prepare(void);
 /* Tests: both clocks stand at `ms` until moved again; a negative value lets them run. */
 void clock_fake(int64_t ms);
 
+/* How long to wait for another process that should need at most ms. */
+int64_t clock_patience(int64_t ms);
+/* Tests: every clock_patience from now on is that many times shorter, in children too. */
+void clock_hurry(int times);
+
 #endif

@@ -14,19 +14,20 @@
 
 enum {
 	CLIENTS_MAX = 64,
-	REQUESTS_MAX = 16, /* of one client at once */
+	COMMANDS_MAX = 16, /* of one client at once */
 	EXIT_USAGE = 64,
 	EXIT_UNAVAILABLE = 69,
 };
 
 struct client;
 
-struct request {
-	TAILQ_ENTRY(request) link;
+/* One command of a tool, at its owner. */
+struct command {
+	TAILQ_ENTRY(command) link;
 	struct client *client;
-	uint32_t call;          /* the tool's */
-	struct channel **owner; /* where it was sent; *owner NULL: gone since */
-	uint32_t owner_call;
+	uint64_t call; /* the tool's */
+	enum role_kind owner;
+	struct request request;
 };
 
 struct client {
@@ -34,8 +35,8 @@ struct client {
 	struct control *control;
 	struct channel *channel;
 	uid_t uid;
-	unsigned request_count;
-	TAILQ_HEAD(, request) requests;
+	unsigned command_count;
+	TAILQ_HEAD(, command) commands;
 };
 
 struct control {
@@ -77,23 +78,21 @@ control_of(struct role *r)
 /* ---- answers ---- */
 
 static void
-request_free(struct request *q)
+command_free(struct command *q)
 {
-	TAILQ_REMOVE(&q->client->requests, q, link);
-	q->client->request_count--;
+	request_cancel(&q->request);
+	TAILQ_REMOVE(&q->client->commands, q, link);
+	q->client->command_count--;
 	mem_free(q);
 }
 
 static void
 client_free(struct client *k)
 {
-	struct request *q;
+	struct command *q;
 
-	while ((q = TAILQ_FIRST(&k->requests))) {
-		if (*q->owner)
-			channel_cancel(*q->owner, q->owner_call);
-		request_free(q);
-	}
+	while ((q = TAILQ_FIRST(&k->commands)))
+		command_free(q);
 	TAILQ_REMOVE(&k->control->clients, k, link);
 	k->control->client_count--;
 	channel_free(&k->channel);
@@ -101,7 +100,7 @@ client_free(struct client *k)
 }
 
 static void
-refuse(struct client *k, uint32_t call, uint8_t exit_code, const char *text)
+refuse(struct client *k, uint64_t call, uint8_t exit_code, const char *text)
 {
 	struct message_admin_done m = {.exit_code = exit_code, .text = str_of(text)};
 
@@ -109,42 +108,35 @@ refuse(struct client *k, uint32_t call, uint8_t exit_code, const char *text)
 }
 
 static void
-answered(const struct packet *p, void *arg)
+command_answered(enum request_end end, const struct packet *p, void *arg)
 {
-	struct request *q = arg;
+	struct command *q = arg;
+	char text[REQUEST_TEXT_BYTES];
 
-	if (!p) {
-		refuse(q->client, q->call, EXIT_UNAVAILABLE,
-		    "that part of the daemon has just ended\n");
-		request_free(q);
-		return;
-	}
-	if (p->fd >= 0)
-		close(p->fd);
-	if (p->type == MESSAGE_ADMIN_ROW) {
+	if (end == REQUEST_ROW) {
 		(void)!channel_answer(
 		    q->client->channel, q->call, p->type, &p->message->admin_row, -1);
 		return;
 	}
-	if (p->type == MESSAGE_ADMIN_DONE)
+	if (end == REQUEST_ANSWERED)
 		(void)!channel_answer(
 		    q->client->channel, q->call, p->type, &p->message->admin_done, -1);
 	else
-		refuse(q->client, q->call, EXIT_UNAVAILABLE, "unexpected answer\n");
-	request_free(q);
+		refuse(q->client, q->call, EXIT_UNAVAILABLE,
+		    request_text(role_name(q->owner), MESSAGE_ADMIN, end, text));
+	command_free(q);
 }
 
 /* ---- questions ---- */
 
-static struct channel **
-owner_of(struct control *c, struct str verb)
+/* ROLE_KINDS: there is no such command. */
+static enum role_kind
+owner_of(struct str verb)
 {
-	for (size_t i = 0; i < sizeof owners / sizeof *owners; i++) {
-		if (!str_starts(verb, str_of(owners[i].prefix)))
-			continue;
-		return owners[i].kind == ROLE_MAIN ? &c->role->main : &c->owners[owners[i].kind];
-	}
-	return NULL;
+	for (size_t i = 0; i < sizeof owners / sizeof *owners; i++)
+		if (str_starts(verb, str_of(owners[i].prefix)))
+			return owners[i].kind;
+	return ROLE_KINDS;
 }
 
 /* Who asks, as the kernel knows it: the tool's word would not do. */
@@ -158,30 +150,33 @@ name_of(uid_t uid, struct buf *room)
 }
 
 static void
-pass_on(struct client *k, uint32_t call, const struct message_admin *m)
+pass_on(struct client *k, uint64_t call, const struct message_admin *m)
 {
-	struct channel **owner = owner_of(k->control, m->verb);
 	struct message_admin asked = *m;
-	struct request *q;
+	enum role_kind kind = owner_of(m->verb);
+	struct channel *owner;
+	struct command *q;
 	struct buf name;
 
-	if (!owner || k->request_count >= REQUESTS_MAX) {
-		refuse(k, call, EXIT_USAGE, "no such command\n");
+	if (kind == ROLE_KINDS || k->command_count >= COMMANDS_MAX) {
+		refuse(k, call, EXIT_USAGE,
+		    kind == ROLE_KINDS ? "no such command\n" : "too many commands at once\n");
+		return;
+	}
+	owner = kind == ROLE_MAIN ? k->control->role->main : k->control->owners[kind];
+	if (!owner) {
+		refuse(k, call, EXIT_UNAVAILABLE, "that part of the daemon is not running\n");
 		return;
 	}
 	buf_init(&name, 64);
 	asked.by = name_of(k->uid, &name);
-	q = MEM_NEW(struct request);
-	*q = (struct request){.client = k, .call = call, .owner = owner};
-	TAILQ_INSERT_TAIL(&k->requests, q, link);
-	k->request_count++;
-	if (*owner)
-		q->owner_call = channel_ask(*owner, MESSAGE_ADMIN, &asked, answered, q);
+	q = MEM_NEW(struct command);
+	*q = (struct command){.client = k, .call = call, .owner = kind};
+	TAILQ_INSERT_TAIL(&k->commands, q, link);
+	k->command_count++;
+	request_init(&q->request, command_answered, q);
+	request_ask(&q->request, owner, MESSAGE_ADMIN, &asked);
 	buf_clear(&name);
-	if (q->owner_call)
-		return;
-	refuse(k, call, EXIT_UNAVAILABLE, "that part of the daemon is not running\n");
-	request_free(q);
 }
 
 static void
@@ -192,8 +187,8 @@ from_client(struct channel *c, const struct packet *p, void *arg)
 	(void)c;
 	if (p->fd >= 0)
 		close(p->fd);
-	if (p->type == MESSAGE_ADMIN && p->call)
-		pass_on(k, p->call, &p->message->admin);
+	if (p->type == MESSAGE_COMMAND && p->call)
+		pass_on(k, p->call, &p->message->command);
 	else
 		client_free(k);
 }
@@ -236,7 +231,7 @@ take_client(struct control *c, int fd)
 	k = MEM_NEW(struct client);
 	k->control = c;
 	k->uid = uid;
-	TAILQ_INIT(&k->requests);
+	TAILQ_INIT(&k->commands);
 	TAILQ_INSERT_TAIL(&c->clients, k, link);
 	c->client_count++;
 	k->channel = channel_new(c->role->base, fd, from_client, client_lost, k);
@@ -257,10 +252,10 @@ on_connection(evutil_socket_t listener, short what, void *arg)
 static void
 from_owner(struct channel *c, const struct packet *p, void *arg)
 {
-	(void)c;
 	(void)arg;
 	if (p->fd >= 0)
 		close(p->fd);
+	channel_refuse(c, p->call);
 }
 
 static void

@@ -6,19 +6,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "ipc/wire.h"
 
 enum {
 	TURNS = 8, /* batches of packets in one turn of the loop */
-	SLOT_BITS = 20, /* of a call's number: slot; above: how often the slot was used */
-	CALLS_MAX = 1 << SLOT_BITS,
+	LAST_TURNS = 256, /* when nothing can be sent any more: above what a socket buffer holds */
+	STARVED_MS = 10,  /* the kernel has no memory: tried again after that */
 };
 
 struct waiting {
@@ -28,25 +26,18 @@ struct waiting {
 	char bytes[];
 };
 
-struct call {
-	answer_fn *fn; /* NULL: free */
-	void *arg;
-	uint32_t uses;
-	uint32_t next_free;
-};
-
 struct channel {
 	int fd;
 	struct event *readable;
 	struct event *writable;
+	struct event *timer; /* of the requests */
+	struct event *soon;  /* closes a deaf channel, or tries to send again */
 	channel_fn *fn;
 	channel_lost_fn *lost;
 	void *arg;
 	STAILQ_HEAD(, waiting) queue;
 	size_t waiting_bytes;
-	struct call *calls;
-	uint32_t call_count;
-	uint32_t first_free; /* index + 1; 0: none */
+	struct requests requests;
 	struct buf out;
 	char *in;
 	bool is_dead;
@@ -71,24 +62,61 @@ drop_waiting(struct channel *c)
 	mem_free(w);
 }
 
+/* No channel goes on that has lost a message: what the peer said is still heard, then it ends. */
+static void
+go_deaf(struct channel *c, const char *why)
+{
+	struct timeval now = {0};
+
+	if (c->is_deaf)
+		return;
+	c->is_deaf = true;
+	if (why)
+		log_error("a channel to another process is closed: %s", why);
+	while (!STAILQ_EMPTY(&c->queue))
+		drop_waiting(c);
+	event_del(c->writable);
+	evtimer_add(c->soon, &now);
+}
+
+/* 0, EAGAIN: when `writable` fires, or the errno of a channel that is closed now. */
+static int
+send_now(struct channel *c, char *bytes, size_t n, int fd)
+{
+	struct timeval starved = {0, STARVED_MS * 1000};
+	int error = wire_send(c->fd, str_make(bytes, n), fd) == 0 ? 0 : errno;
+
+	if (error == ETOOMANYREFS || error == EMFILE || error == ENFILE || error == EBADF) {
+		log_error("a descriptor cannot be passed to another process: %s", strerror(error));
+		wire_mark_fd_lost(bytes);
+		error = wire_send(c->fd, str_make(bytes, n), -1) == 0 ? 0 : errno;
+	}
+	if (error == 0)
+		return 0;
+	if (error == EAGAIN)
+		event_add(c->writable, NULL);
+	else if (error == ENOBUFS || error == ENOMEM) /* the socket may count as writable */
+		evtimer_add(c->soon, &starved);
+	else
+		go_deaf(c, error == EPIPE || error == ECONNRESET ? NULL : strerror(error));
+	return error == ENOBUFS || error == ENOMEM ? EAGAIN : error;
+}
+
+static void
+send_waiting(struct channel *c)
+{
+	struct waiting *w;
+
+	while ((w = STAILQ_FIRST(&c->queue)) && send_now(c, w->bytes, w->n, w->fd) == 0)
+		drop_waiting(c);
+}
+
 static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
-	struct channel *c = arg;
-	struct waiting *w;
-
 	(void)fd;
 	(void)what;
-	while ((w = STAILQ_FIRST(&c->queue))) {
-		if (wire_send(c->fd, str_make(w->bytes, w->n), w->fd) != 0) {
-			if (errno != EAGAIN && errno != ENOBUFS)
-				c->is_deaf = true;
-			else
-				event_add(c->writable, NULL);
-			return;
-		}
-		drop_waiting(c);
-	}
+	send_waiting(arg);
 }
 
 static int
@@ -96,44 +124,46 @@ wait_for_room(struct channel *c, struct str packet, int fd)
 {
 	struct waiting *w;
 
-	if (c->waiting_bytes + packet.n > CHANNEL_WAITING_MAX)
-		return -1;
-	w = mem_new(sizeof *w + packet.n);
-	w->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-	if (fd >= 0 && w->fd < 0) {
-		mem_free(w);
+	if (c->waiting_bytes + packet.n > CHANNEL_WAITING_MAX) {
+		go_deaf(c, "the other side takes nothing");
 		return -1;
 	}
+	w = mem_new(sizeof *w + packet.n);
+	w->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 	w->n = packet.n;
 	memcpy(w->bytes, packet.p, packet.n);
+	if (fd >= 0 && w->fd < 0) {
+		log_error("a descriptor cannot be passed to another process: %m");
+		wire_mark_fd_lost(w->bytes);
+	}
 	STAILQ_INSERT_TAIL(&c->queue, w, link);
 	c->waiting_bytes += packet.n;
-	event_add(c->writable, NULL);
 	return 0;
 }
 
 static int
-send_packet(struct channel *c, struct str packet, int fd)
+send_packet(struct channel *c, struct buf *packet, int fd)
 {
-	if (!STAILQ_EMPTY(&c->queue))
-		return wait_for_room(c, packet, fd);
-	if (wire_send(c->fd, packet, fd) == 0)
-		return 0;
-	if (errno == EAGAIN || errno == ENOBUFS)
-		return wait_for_room(c, packet, fd);
-	c->is_deaf = true;
-	return -1;
+	int error = EAGAIN;
+
+	if (STAILQ_EMPTY(&c->queue))
+		error = send_now(c, packet->p, packet->n, fd);
+	if (error == EAGAIN)
+		return wait_for_room(c, buf_str(packet), fd);
+	return error ? -1 : 0;
 }
 
 static int
-say(struct channel *c, uint32_t call, bool is_answer, const struct packet *p, const void *message)
+say(struct channel *c, const struct wire_head *head, const struct packet *p, const void *message)
 {
 	int r = -1;
 
 	if (c->is_dead || c->is_deaf)
 		return -1;
-	if (wire_pack(&c->out, call, is_answer, p->type, message))
-		r = send_packet(c, buf_str(&c->out), p->fd);
+	if (wire_pack(&c->out, head, p->type, message))
+		r = send_packet(c, &c->out, p->fd);
+	else
+		log_error("%s is too large for a channel", message_name(p->type));
 	if (message_is_secret(p->type) && c->out.p)
 		mem_wipe(c->out.p, c->out.n);
 	return r;
@@ -142,109 +172,43 @@ say(struct channel *c, uint32_t call, bool is_answer, const struct packet *p, co
 int
 channel_send(struct channel *c, enum message_type type, const void *message, int fd)
 {
-	return say(c, 0, false, &(struct packet){.type = type, .fd = fd}, message);
+	struct wire_head head = {0, WIRE_MESSAGE, false};
+
+	return say(c, &head, &(struct packet){.type = type, .fd = fd}, message);
+}
+
+int
+channel_ask(struct channel *c, uint64_t request, enum message_type type, const void *message)
+{
+	struct wire_head head = {request, WIRE_MESSAGE, false};
+
+	return say(c, &head, &(struct packet){.type = type, .fd = -1}, message);
 }
 
 int
 channel_answer(
-    struct channel *c, uint32_t call, enum message_type type, const void *message, int fd)
+    struct channel *c, uint64_t call, enum message_type type, const void *message, int fd)
 {
-	return say(c, call, true, &(struct packet){.type = type, .fd = fd}, message);
-}
+	struct wire_head head = {call, WIRE_ANSWER, false};
 
-/* ---- calls ---- */
-
-static uint32_t
-slot_of(uint32_t call)
-{
-	return call & (CALLS_MAX - 1);
-}
-
-/* The open call of that number, or NULL. */
-static struct call *
-call_find(struct channel *c, uint32_t call)
-{
-	struct call *k = slot_of(call) < c->call_count ? &c->calls[slot_of(call)] : NULL;
-
-	return k && k->fn && k->uses << SLOT_BITS == (call & ~(uint32_t)(CALLS_MAX - 1)) ? k : NULL;
-}
-
-static void
-more_slots(struct channel *c)
-{
-	uint32_t count = c->call_count ? c->call_count * 2 : 64;
-
-	if (count > CALLS_MAX)
-		die("more than %d open calls on a channel", CALLS_MAX);
-	c->calls = mem_grow(c->calls, count * sizeof *c->calls);
-	for (uint32_t i = count; i-- > c->call_count;) {
-		c->calls[i] = (struct call){.next_free = c->first_free};
-		c->first_free = i + 1;
-	}
-	c->call_count = count;
-}
-
-static uint32_t
-call_open(struct channel *c, answer_fn *fn, void *arg)
-{
-	struct call *k;
-	uint32_t slot;
-
-	if (c->first_free == 0)
-		more_slots(c);
-	slot = c->first_free - 1;
-	k = &c->calls[slot];
-	c->first_free = k->next_free;
-	k->fn = fn;
-	k->arg = arg;
-	/* 12 bits, never 0: no call has the number 0 */
-	k->uses = k->uses % 4095 + 1;
-	return k->uses << SLOT_BITS | slot;
-}
-
-static void
-call_close(struct channel *c, struct call *k)
-{
-	k->fn = NULL;
-	k->next_free = c->first_free;
-	c->first_free = (uint32_t)(k - c->calls) + 1;
-}
-
-uint32_t
-channel_ask(struct channel *c, enum message_type type, const void *message, answer_fn *fn,
-    void *arg)
-{
-	uint32_t call = call_open(c, fn, arg);
-
-	if (say(c, call, false, &(struct packet){.type = type, .fd = -1}, message) == 0)
-		return call;
-	call_close(c, call_find(c, call));
-	return 0;
+	if (call == 0)
+		return 0;
+	if (say(c, &head, &(struct packet){.type = type, .fd = fd}, message) == 0)
+		return 0;
+	channel_refuse(c, call);
+	return -1;
 }
 
 void
-channel_cancel(struct channel *c, uint32_t call)
+channel_refuse(struct channel *c, uint64_t call)
 {
-	struct call *k = call_find(c, call);
+	struct wire_head head = {call, WIRE_REFUSAL, false};
 
-	if (k)
-		call_close(c, k);
+	if (call)
+		(void)!say(c, &head, &(struct packet){.type = MESSAGE_NONE, .fd = -1}, NULL);
 }
 
 /* ---- receiving ---- */
-
-static void
-close_all_calls(struct channel *c, bool *freed)
-{
-	for (uint32_t i = 0; i < c->call_count && !*freed; i++) {
-		struct call k = c->calls[i];
-
-		if (!k.fn)
-			continue;
-		call_close(c, &c->calls[i]);
-		k.fn(NULL, k.arg);
-	}
-}
 
 static void
 tell_lost(struct channel *c)
@@ -254,8 +218,9 @@ tell_lost(struct channel *c)
 	c->is_dead = true;
 	event_del(c->readable);
 	event_del(c->writable);
+	event_del(c->soon);
 	c->freed = &freed;
-	close_all_calls(c, &freed);
+	requests_lose(&c->requests, &freed);
 	if (freed)
 		return;
 	c->freed = NULL;
@@ -263,38 +228,40 @@ tell_lost(struct channel *c)
 }
 
 static void
-hear_answer(struct channel *c, const struct packet *p)
+hear_answer(struct channel *c, struct packet *p, struct str bytes, enum wire_kind kind)
 {
-	struct call *k = call_find(c, p->call);
-	struct call copy;
-
-	if (!k) {
-		if (p->fd >= 0)
-			close(p->fd);
-		return;
-	}
-	copy = *k;
-	if (p->type != MESSAGE_ADMIN_ROW)
-		call_close(c, k);
-	copy.fn(p, copy.arg);
+	if (kind == WIRE_REFUSAL || !message_decode(bytes, &p->type, p->message))
+		p->type = MESSAGE_NONE;
+	requests_answered(&c->requests, p);
 }
 
 /* False: what came is no packet of ours. */
 static bool
-hear(struct channel *c, struct str bytes, int fd)
+hear(struct channel *c, const struct wire_packet *w)
 {
 	union message message;
-	struct packet p = {.message = &message, .fd = fd};
-	bool is_answer;
+	struct packet p = {.message = &message, .fd = w->fd};
+	struct str bytes = str_from(w->bytes, WIRE_HEAD_BYTES);
+	struct wire_head head;
+	bool is_fine = !w->is_foul && wire_head(w->bytes, &head);
 
-	if (!wire_head(bytes, &p.call, &is_answer) ||
-	    !message_decode(str_from(bytes, WIRE_HEAD_BYTES), &p.type, &message))
-		return false;
-	if (is_answer)
-		hear_answer(c, &p);
-	else
+	if (is_fine) {
+		p.call = head.request;
+		p.is_fd_lost = w->is_fd_lost || head.is_fd_lost;
+	}
+	if (is_fine && head.kind != WIRE_MESSAGE) {
+		hear_answer(c, &p, bytes, head.kind);
+		return true;
+	}
+	if (is_fine && message_decode(bytes, &p.type, &message)) {
 		c->fn(c, &p, c->arg);
-	return true;
+		return true;
+	}
+	if (p.fd >= 0)
+		close(p.fd);
+	if (w->bytes.n > 0)
+		log_error("a channel to another process is closed: what came is no message");
+	return false;
 }
 
 /* What came after the channel died or was freed finds no one. */
@@ -303,7 +270,7 @@ hear_all(struct channel *c, const struct wire_packet *got, int count, const bool
 {
 	for (int i = 0; i < count; i++) {
 		if (!*freed && !c->is_dead) {
-			if (!hear(c, got[i].bytes, got[i].fd) && !*freed)
+			if (!hear(c, &got[i]) && !*freed)
 				c->is_dead = true;
 		} else if (got[i].fd >= 0) {
 			close(got[i].fd);
@@ -328,28 +295,72 @@ wipe_secrets(struct channel *c, const struct wire_packet *got, int count)
 }
 
 static void
-on_readable(evutil_socket_t socket_fd, short what, void *arg)
+receive(struct channel *c, int turns, const bool *freed)
 {
 	struct wire_packet got[WIRE_BATCH];
-	struct channel *c = arg;
-	bool freed = false;
 	int n = WIRE_BATCH;
 
-	(void)what;
-	c->freed = &freed;
-	for (int i = 0; i < TURNS && n == WIRE_BATCH && !c->is_dead; i++) {
-		n = wire_receive(socket_fd, c->in, WIRE_PACKET_MAX, got, WIRE_BATCH);
+	for (int i = 0; i < turns && n == WIRE_BATCH && !c->is_dead; i++) {
+		n = wire_receive(c->fd, c->in, WIRE_PACKET_MAX, got, WIRE_BATCH);
 		if (n < 0 && errno != EAGAIN)
 			c->is_dead = true;
 		note_secrets(c, got, n);
-		hear_all(c, got, n, &freed);
-		if (freed)
+		hear_all(c, got, n, freed);
+		if (*freed)
 			return;
 		wipe_secrets(c, got, n);
 	}
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct channel *c = arg;
+	bool freed = false;
+
+	(void)fd;
+	(void)what;
+	c->freed = &freed;
+	receive(c, TURNS, &freed);
+	if (freed)
+		return;
 	c->freed = NULL;
 	if (c->is_dead)
 		tell_lost(c);
+}
+
+static void
+on_soon(evutil_socket_t fd, short what, void *arg)
+{
+	struct channel *c = arg;
+	bool freed = false;
+
+	(void)fd;
+	(void)what;
+	if (!c->is_deaf) {
+		send_waiting(c);
+		return;
+	}
+	c->freed = &freed;
+	receive(c, LAST_TURNS, &freed);
+	if (freed)
+		return;
+	c->freed = NULL;
+	tell_lost(c);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct channel *c = arg;
+	bool freed = false;
+
+	(void)fd;
+	(void)what;
+	c->freed = &freed;
+	requests_expire(&c->requests, &freed);
+	if (!freed)
+		c->freed = NULL;
 }
 
 /* ---- life ---- */
@@ -366,8 +377,12 @@ channel_new(struct event_base *base, int fd, channel_fn *fn, channel_lost_fn *lo
 	c->in = mem_grow(NULL, WIRE_BATCH * WIRE_PACKET_MAX); /* not touched before it is needed */
 	c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->writable = event_new(base, fd, EV_WRITE, on_writable, c);
-	if (!c->readable || !c->writable || event_add(c->readable, NULL) != 0)
+	c->timer = evtimer_new(base, on_timer, c);
+	c->soon = evtimer_new(base, on_soon, c);
+	if (!c->readable || !c->writable || !c->timer || !c->soon ||
+	    event_add(c->readable, NULL) != 0)
 		die("no event for a channel");
+	requests_init(&c->requests, c->timer);
 	return c;
 }
 
@@ -381,16 +396,18 @@ channel_free(struct channel **p)
 	*p = NULL;
 	if (c->freed)
 		*c->freed = true;
+	requests_clear(&c->requests);
 	while (!STAILQ_EMPTY(&c->queue))
 		drop_waiting(c);
 	event_free(c->readable);
 	event_free(c->writable);
+	event_free(c->timer);
+	event_free(c->soon);
 	close(c->fd);
 	buf_clear(&c->out);
 	if (c->holds_secret)
 		mem_wipe(c->in, WIRE_BATCH * WIRE_PACKET_MAX);
 	mem_free(c->in);
-	mem_free(c->calls);
 	mem_free(c);
 }
 
@@ -407,7 +424,7 @@ channel_end(struct channel **p)
 	outer = c->freed;
 	c->is_dead = true;
 	c->freed = &freed;
-	close_all_calls(c, &freed);
+	requests_lose(&c->requests, &freed);
 	if (outer)
 		*outer = true;
 	c->freed = NULL;
@@ -415,62 +432,42 @@ channel_end(struct channel **p)
 		channel_free(&c);
 }
 
+int
+channel_pair(int ends_out[2])
+{
+	int error;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends_out) != 0)
+		return -1;
+	if (wire_make_room(ends_out[0]) == 0 && wire_make_room(ends_out[1]) == 0)
+		return 0;
+	error = errno;
+	close(ends_out[0]);
+	close(ends_out[1]);
+	errno = error;
+	return -1;
+}
+
+bool
+channel_is_open(const struct channel *c)
+{
+	return !c->is_dead && !c->is_deaf;
+}
+
+void
+channel_step_timeout(struct channel *c, int64_t ms)
+{
+	c->requests.step_timeout_ms = ms;
+}
+
+struct requests *
+channel_requests(struct channel *c)
+{
+	return &c->requests;
+}
+
 size_t
 channel_waiting(const struct channel *c)
 {
 	return c->waiting_bytes;
-}
-
-/* ---- the one blocking call ---- */
-
-static bool
-is_answer_to(struct str bytes, uint32_t call)
-{
-	uint32_t number;
-	bool is_answer;
-
-	return wire_head(bytes, &number, &is_answer) && is_answer && number == call;
-}
-
-/* Waits for the answer; late answers to calls that were given up are passed over. */
-static ssize_t
-wait_answer(int fd, uint32_t call, int64_t until_us, struct buf *room)
-{
-	for (;;) {
-		int64_t left_ms = (until_us - clock_mono_us()) / 1000;
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		size_t size = room->max < WIRE_PACKET_MAX ? room->max : WIRE_PACKET_MAX;
-		char *to = buf_room(room, size);
-		struct wire_packet got;
-
-		if (!to || left_ms <= 0 || poll(&p, 1, (int)left_ms) <= 0)
-			return -1;
-		if (wire_receive(fd, to, size, &got, 1) != 1)
-			return -1;
-		if (got.fd >= 0)
-			close(got.fd);
-		if (got.bytes.n == 0)
-			return -1;
-		if (is_answer_to(got.bytes, call))
-			return (ssize_t)got.bytes.n;
-	}
-}
-
-int
-channel_call_blocking(int fd, const struct channel_question *q, struct buf *room,
-    enum message_type *type_out, union message *out)
-{
-	int64_t now_us = clock_mono_us();
-	uint32_t call = (uint32_t)now_us | 1;
-	ssize_t n;
-
-	if (!wire_pack(room, call, false, q->type, q->message) ||
-	    wire_send(fd, buf_str(room), -1) != 0)
-		return -1;
-	buf_reset(room);
-	n = wait_answer(fd, call, now_us + (int64_t)q->timeout_ms * 1000, room);
-	if (n < 0)
-		return -1;
-	room->n = (size_t)n;
-	return message_decode(str_from(buf_str(room), WIRE_HEAD_BYTES), type_out, out) ? 0 : -1;
 }

@@ -31,9 +31,9 @@ enum message_type {
 	MESSAGE_RESERVE, MESSAGE_RELEASE, MESSAGE_SPOOL_FILE, MESSAGE_COMMIT, MESSAGE_VERDICT,
 	/* queue <-> relay */
 	MESSAGE_SITE_ASK, MESSAGE_SITE, MESSAGE_DELIVER, MESSAGE_RESULT, MESSAGE_RESULT_STORED,
-	MESSAGE_RUNNING, MESSAGE_CAUGHT_UP,
-	/* control (the operator's commands) <-> owners */
-	MESSAGE_ADMIN, MESSAGE_ADMIN_ROW, MESSAGE_ADMIN_DONE,
+	MESSAGE_RUNNING_ASK, MESSAGE_RUNNING, MESSAGE_CAUGHT_UP,
+	/* the operator's commands: tool -> control, control -> owners */
+	MESSAGE_COMMAND, MESSAGE_ADMIN, MESSAGE_ADMIN_ROW, MESSAGE_ADMIN_DONE,
 	MESSAGE_TYPES
 };
 
@@ -133,7 +133,7 @@ struct message_verdict { struct status status; };
 
 /* ---- queue <-> relay ---- */
 
-/* a call, answer: SITE; lower case, A-label; or an address literal */
+/* answer: SITE; lower case, A-label; or an address literal */
 struct message_site_ask { struct str domain; };
 struct message_site {
 	struct str domain;
@@ -169,14 +169,16 @@ struct message_result {      /* one recipient's; kept by relay until RESULT_STOR
 	bool dsn_passed_on;      /* the next hop takes over the DSN duties */
 };
 struct message_result_stored { uint64_t job; uint32_t recipient; struct msgid id; };
-/* to a new queue */
+/* a new queue asks for old results and running jobs; answer, after them: CAUGHT_UP */
+struct message_running_ask { uint8_t unused; };
 struct message_running { uint64_t job; struct msgid id; struct str numbers; struct str site; };
 /* all old results and running jobs are told */
 struct message_caught_up { uint8_t unused; };
 
 /* ---- operator ---- */
 
-/* One request of the tool.  Values are keyed lists: "key\0value\0key\0value\0". */
+/* Answer: ADMIN_ROWs and ADMIN_DONE.  Values are keyed lists: "key\0value\0key\0value\0".  The
+ * tool says COMMAND to control, which finds out who asks, and says ADMIN to the owner. */
 struct message_admin { struct str verb; struct str values; struct str by; }; /* by: "root" */
 struct message_admin_row { struct str values; };
 struct message_admin_done { uint8_t exit_code; struct str text; };
@@ -202,15 +204,34 @@ union message {
 	struct message_site_ask site_ask; struct message_site site;
 	struct message_deliver deliver; struct message_result result;
 	struct message_result_stored result_stored; struct message_running running;
-	struct message_caught_up caught_up;
-	struct message_admin admin; struct message_admin_row admin_row;
-	struct message_admin_done admin_done;
+	struct message_running_ask running_ask; struct message_caught_up caught_up;
+	struct message_admin command; struct message_admin admin;
+	struct message_admin_row admin_row; struct message_admin_done admin_done;
 };
 /* Fills *out from bytes; strings point into them. */
 bool message_decode(struct str bytes, enum message_type *type_out, union message *out) MUST_USE;
 const char *message_name(enum message_type type);
 /* Buffers that held one are wiped. */
 bool message_is_secret(unsigned type);
+
+/* ---- questions ---- */
+
+/* How a type is asked that expects an answer (ipc/request.h). */
+struct message_ask {
+	enum message_type answer;
+	int deadline_ms;     /* what waits before it at the other side must fit in */
+	int steps;           /* and so many times auth.step_timeout */
+	bool has_rows;       /* ADMIN_ROWs come before the answer */
+	bool has_descriptor; /* comes with the answer */
+};
+
+enum {
+	MESSAGE_COMMIT_MS = 120000, /* COMMIT: until the message is durable */
+	MESSAGE_SIGN_MS = 2000,     /* SIGN and KEY_ASK */
+};
+
+/* NULL: no answer belongs to it. */
+const struct message_ask *message_ask(enum message_type type);
 
 /* Keyed lists of admin messages. */
 void message_values_add(struct buf *values, const char *key, struct str value);

@@ -6,27 +6,46 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	/* room for one more descriptor than is allowed: so that two are seen, and closed */
+	RIGHTS_BYTES = CMSG_SPACE(2 * sizeof(int)),
+	SEND_BUFFER_BYTES = 212992, /* asked for; the kernel doubles it, so two packets fit */
+	KIND_BITS = 0x0f, FD_LOST_BIT = 0x10,
+	KERNEL_OVERHEAD = 32, /* what unix_dgram_sendmsg wants free beside the packet */
+};
 
 bool
-wire_pack(
-    struct buf *out, uint32_t call, bool is_answer, enum message_type type, const void *message)
+wire_pack(struct buf *out, const struct wire_head *head, enum message_type type,
+    const void *message)
 {
-	uint8_t answer = is_answer;
+	uint8_t kind = (uint8_t)(head->kind | (head->is_fd_lost ? FD_LOST_BIT : 0));
 
 	buf_reset(out);
-	buf_add(out, &call, 4);
-	buf_add(out, &answer, 1);
-	return message_encode(type, message, out);
+	buf_add(out, &head->request, 8);
+	buf_add(out, &kind, 1);
+	return type == MESSAGE_NONE ? buf_ok(out) : message_encode(type, message, out);
 }
 
 bool
-wire_head(struct str bytes, uint32_t *call_out, bool *is_answer_out)
+wire_head(struct str bytes, struct wire_head *out)
 {
-	if (bytes.n < WIRE_HEAD_BYTES || (uint8_t)bytes.p[4] > 1)
+	uint8_t kind;
+
+	if (bytes.n < WIRE_HEAD_BYTES)
 		return false;
-	memcpy(call_out, bytes.p, 4);
-	*is_answer_out = bytes.p[4];
-	return true;
+	kind = (uint8_t)bytes.p[8];
+	memcpy(&out->request, bytes.p, 8);
+	out->kind = (enum wire_kind)(kind & KIND_BITS);
+	out->is_fd_lost = kind & FD_LOST_BIT;
+	return (kind & ~(KIND_BITS | FD_LOST_BIT)) == 0 && out->kind <= WIRE_REFUSAL;
+}
+
+void
+wire_mark_fd_lost(char *packet)
+{
+	packet[8] |= FD_LOST_BIT;
 }
 
 bool
@@ -58,10 +77,28 @@ wire_send(int socket_fd, struct str packet, int fd)
 		memcpy(CMSG_DATA(c), &fd, sizeof fd);
 	}
 	for (;;) {
-		if (sendmsg(socket_fd, &m, MSG_NOSIGNAL) >= 0)
+		if (sendmsg(socket_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
 			return 0;
 		if (errno != EINTR)
 			return -1;
+	}
+}
+
+/* The first descriptor is the packet's; one that follows has no place in our protocol. */
+static void
+take_descriptors(const struct cmsghdr *c, struct wire_packet *p)
+{
+	size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	int fd;
+
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+		if (p->fd < 0 && !p->is_foul) {
+			p->fd = fd;
+			continue;
+		}
+		close(fd);
+		p->is_foul = true;
 	}
 }
 
@@ -69,10 +106,17 @@ static struct wire_packet
 packet_of(struct mmsghdr *m)
 {
 	struct wire_packet p = {.bytes = {m->msg_hdr.msg_iov->iov_base, m->msg_len}, .fd = -1};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m->msg_hdr);
 
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(&p.fd, CMSG_DATA(c), sizeof p.fd);
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m->msg_hdr); c; c = CMSG_NXTHDR(&m->msg_hdr, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+			take_descriptors(c, &p);
+	/* of a single one nothing can be cut but all of it */
+	p.is_foul |= p.fd >= 0 && m->msg_hdr.msg_flags & MSG_CTRUNC;
+	p.is_fd_lost = !p.is_foul && m->msg_hdr.msg_flags & MSG_CTRUNC;
+	if (p.is_foul && p.fd >= 0) {
+		close(p.fd);
+		p.fd = -1;
+	}
 	if (m->msg_hdr.msg_flags & MSG_TRUNC)
 		p.bytes.n = 0;
 	return p;
@@ -81,7 +125,7 @@ packet_of(struct mmsghdr *m)
 int
 wire_receive(int socket_fd, char *room, size_t size, struct wire_packet *out, int count)
 {
-	_Alignas(struct cmsghdr) char control[WIRE_BATCH][CMSG_SPACE(sizeof(int))];
+	_Alignas(struct cmsghdr) char control[WIRE_BATCH][RIGHTS_BYTES];
 	struct mmsghdr m[WIRE_BATCH] = {0};
 	struct iovec v[WIRE_BATCH];
 	int n;
@@ -97,4 +141,28 @@ wire_receive(int socket_fd, char *room, size_t size, struct wire_packet *out, in
 	for (int i = 0; i < n; i++)
 		out[i] = packet_of(&m[i]);
 	return n;
+}
+
+size_t
+wire_room_needed(void)
+{
+	/* the kernel doubles what it is asked for, and what it allows */
+	return (WIRE_PACKET_MAX + KERNEL_OVERHEAD + 1) / 2;
+}
+
+int
+wire_make_room(int socket_fd)
+{
+	int size = SEND_BUFFER_BYTES, got = 0;
+	socklen_t n = sizeof got;
+
+	if (setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0 &&
+	    setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) != 0)
+		return -1;
+	if (getsockopt(socket_fd, SOL_SOCKET, SO_SNDBUF, &got, &n) != 0)
+		return -1;
+	if (got >= WIRE_PACKET_MAX + KERNEL_OVERHEAD)
+		return 0;
+	errno = ENOBUFS;
+	return -1;
 }

@@ -22,7 +22,7 @@ enum { SECOND_LOOK_MS = 20 };
  * channels. */
 struct question {
 	struct event timer;
-	uint32_t call;
+	uint64_t call;
 	char id[KEYRING_ID_BYTES];
 };
 
@@ -101,7 +101,7 @@ question_free(struct peer *peer)
 }
 
 static bool
-answer_key(struct peer *peer, uint32_t call, struct str id, bool is_last)
+answer_key(struct peer *peer, uint64_t call, struct str id, bool is_last)
 {
 	struct message_key answer = {0};
 
@@ -124,7 +124,7 @@ on_second_look(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-hear_key_ask(struct peer *peer, uint32_t call, struct str id)
+hear_key_ask(struct peer *peer, uint64_t call, struct str id)
 {
 	struct timeval wait = {0, SECOND_LOOK_MS * 1000};
 	bool may_wait = id.n == KEYRING_ID_BYTES && !peer->question;
@@ -149,8 +149,10 @@ on_request(struct channel *c, const struct packet *p, void *arg)
 		answer_sign(peer->keys, c, p);
 	else if (p->type == MESSAGE_KEY_ASK)
 		hear_key_ask(peer, p->call, p->message->key_ask.key_id);
-	else if (p->type != MESSAGE_HELLO)
+	else if (p->type != MESSAGE_HELLO) {
 		log_error("keys: unexpected %s", message_name(p->type));
+		channel_refuse(c, p->call);
+	}
 }
 
 static void

@@ -80,7 +80,7 @@ admin_reload(struct daemon *d, struct buf *text)
 }
 
 static void
-done(struct channel *control, uint32_t call, uint8_t exit_code, struct str text)
+done(struct channel *control, uint64_t call, uint8_t exit_code, struct str text)
 {
 	struct message_admin_done m = {.exit_code = exit_code, .text = text};
 
@@ -88,7 +88,7 @@ done(struct channel *control, uint32_t call, uint8_t exit_code, struct str text)
 }
 
 void
-admin_hear(struct daemon *d, struct channel *control, uint32_t call, const struct message_admin *m)
+admin_hear(struct daemon *d, struct channel *control, uint64_t call, const struct message_admin *m)
 {
 	struct buf text;
 

@@ -5,7 +5,7 @@
 #include "main/daemon.h"
 
 /* Answers with rows and done. */
-void admin_hear(struct daemon *d, struct channel *control, uint32_t call,
+void admin_hear(struct daemon *d, struct channel *control, uint64_t call,
     const struct message_admin *m);
 /* SIGHUP, or "reload": reads and checks the file; the old configuration stays when anything is
  * wrong.  What changed, or what is wrong, is appended to `text`.  False: nothing was applied. */

@@ -77,20 +77,23 @@ tool_say(int exit_code, struct str text)
 }
 
 static void
-answered(const struct packet *p, void *arg)
+answered(enum request_end how, const struct packet *p, void *arg)
 {
 	struct asking *a = arg;
 	const struct message_admin_done *done;
+	char text[REQUEST_TEXT_BYTES];
 
-	if (!p)
+	if (how == REQUEST_LOST)
 		return; /* lost() follows */
-	if (p->type == MESSAGE_ADMIN_ROW) {
+	if (how == REQUEST_ROW) {
 		if (a->row)
 			a->row(p->message->admin_row.values, a->arg);
 		return;
 	}
-	if (p->type != MESSAGE_ADMIN_DONE) {
-		end(a, EX_BROKEN);
+	if (how != REQUEST_ANSWERED) {
+		fprintf(stderr, "sallyport: %s\n",
+		    request_text("the daemon", MESSAGE_COMMAND, how, text));
+		end(a, how == REQUEST_EXPIRED ? EX_LATER : EX_BROKEN);
 		return;
 	}
 	done = &p->message->admin_done;
@@ -103,6 +106,7 @@ tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn 
 {
 	struct message_admin m = {.verb = str_of(verb), .values = values};
 	struct asking a = {.row = row, .arg = arg, .exit_code = EX_BROKEN};
+	struct request request;
 	int fd = connect_daemon(c);
 
 	if (fd < 0 && (errno == EACCES || errno == EPERM)) {
@@ -116,8 +120,9 @@ tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn 
 	if (!a.base)
 		die("no event loop");
 	a.channel = channel_new(a.base, fd, hear, lost, &a);
-	if (channel_ask(a.channel, MESSAGE_ADMIN, &m, answered, &a))
-		event_base_dispatch(a.base);
+	request_init(&request, answered, &a);
+	request_ask(&request, a.channel, MESSAGE_COMMAND, &m);
+	event_base_dispatch(a.base);
 	channel_free(&a.channel);
 	event_base_free(a.base);
 	return a.exit_code;

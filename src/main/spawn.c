@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "auth/auth.h"
@@ -101,7 +100,7 @@ spawn(struct instance *i)
 {
 	int fds[2];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) {
+	if (channel_pair(fds) != 0) {
 		log_error("channel: %s", strerror(errno));
 		return -1;
 	}

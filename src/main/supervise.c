@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,7 +74,7 @@ join(struct instance *a, struct instance *b)
 {
 	int fds[2];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) {
+	if (channel_pair(fds) != 0) {
 		log_error("channel: %s", strerror(errno));
 		return;
 	}
@@ -177,12 +176,15 @@ from_role(struct channel *c, const struct packet *p, void *arg)
 	case MESSAGE_ADMIN:
 		if (i->kind == ROLE_CONTROL)
 			admin_hear(i->daemon, c, p->call, &p->message->admin);
+		else
+			channel_refuse(c, p->call);
 		return;
 	case MESSAGE_STOPPED:
 		i->state = INSTANCE_STOPPING;
 		return;
 	default:
 		log_error("unexpected %s from %s", message_name(p->type), role_name(i->kind));
+		channel_refuse(c, p->call);
 	}
 }
 
@@ -433,7 +435,7 @@ state_name(enum instance_state state)
 }
 
 void
-supervise_status(struct daemon *d, struct channel *control, uint32_t call)
+supervise_status(struct daemon *d, struct channel *control, uint64_t call)
 {
 	for (unsigned n = 0; n < d->instance_count; n++) {
 		const struct instance *i = &d->instances[n];

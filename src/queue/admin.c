@@ -30,7 +30,7 @@ struct errand {
 	TAILQ_ENTRY(errand) link;
 	struct queue *queue;
 	struct peer *peer; /* NULL: gone */
-	uint32_t call;
+	uint64_t call;
 	const struct verb *verb;
 	struct arena arena;
 	struct filter filter;
@@ -67,7 +67,7 @@ say_row(struct errand *errand, struct buf *values)
 }
 
 static void
-say_done(struct peer *peer, uint32_t call, uint8_t exit_code, const char *text)
+say_done(struct peer *peer, uint64_t call, uint8_t exit_code, const char *text)
 {
 	struct message_admin_done m = {.exit_code = exit_code, .text = str_of(text)};
 
@@ -386,7 +386,7 @@ find_verb(struct str name)
 }
 
 static void
-status(struct peer *peer, uint32_t call)
+status(struct peer *peer, uint64_t call)
 {
 	struct buf values;
 	struct message_admin_row m;
@@ -411,7 +411,7 @@ count_errands(const struct queue *q)
 }
 
 static void
-begin(struct peer *peer, uint32_t call, const struct message_admin *m, const struct verb *verb)
+begin(struct peer *peer, uint64_t call, const struct message_admin *m, const struct verb *verb)
 {
 	struct errand *errand = MEM_NEW(struct errand);
 	struct queue *q = peer->queue;

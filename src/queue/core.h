@@ -15,7 +15,7 @@
 struct pending;
 struct record;
 struct errand;
-struct question;
+struct site_question;
 
 struct peer {
 	LIST_ENTRY(peer) link;
@@ -24,6 +24,8 @@ struct peer {
 	unsigned index;
 	struct channel *channel; /* NULL: the role has not started yet, see fd */
 	int fd;
+	unsigned file_count;   /* submission: bodies that are being written */
+	struct request running; /* relay: what the queue before us left with it */
 };
 
 struct queue {
@@ -45,9 +47,10 @@ struct queue {
 	struct peer *relay;
 	bool is_caught_up; /* relay told what the queue before us left with it */
 	struct map *jobs;
-	LIST_HEAD(, question) questions; /* to relay, not answered yet */
+	LIST_HEAD(, site_question) questions; /* to relay, not answered yet */
 	uint64_t last_job;
 	struct map *reservations;
+	unsigned peer_files_max;
 	LIST_HEAD(, pending) pendings;
 	TAILQ_HEAD(, record) late_records;
 	TAILQ_HEAD(, returns) failures;

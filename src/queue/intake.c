@@ -6,13 +6,21 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "queue/dsn.h"
 
-enum { KEY_BYTES = 12, ENVELOPE_ARENA_MAX = 1 << 20, RESERVATIONS_MAX = 100000, USER_MAX = 1024 };
+enum {
+	KEY_BYTES = 12,
+	ENVELOPE_ARENA_MAX = 1 << 20,
+	RESERVATIONS_MAX = 100000,
+	USER_MAX = 1024,
+	PEER_FILES_MAX = 4096,
+	PEER_FILES_SHARE = 32, /* and at most that part of the descriptors that we may have */
+};
 
 struct reservation {
 	struct peer *peer;
@@ -27,7 +35,7 @@ struct pending {
 	LIST_ENTRY(pending) link;
 	struct queue *queue;
 	struct peer *peer; /* NULL: lost */
-	uint32_t call;
+	uint64_t call;
 	struct entry *entry;
 	struct str header_from;
 	struct str message_id;
@@ -42,11 +50,11 @@ key_of(struct msgid id, char room[KEY_BYTES])
 }
 
 static void
-answer(struct peer *peer, uint32_t call, const struct status *s, int fd)
+answer(struct peer *peer, uint64_t call, const struct status *s, int fd)
 {
 	struct message_verdict m = {.status = *s};
 
-	if (peer && call)
+	if (peer)
 		(void)!channel_answer(peer->channel, call, MESSAGE_VERDICT, &m, fd);
 }
 
@@ -86,8 +94,10 @@ close_reservation(struct queue *q, struct reservation *r, bool is_spent)
 	if (!is_spent && r->recipients)
 		buckets_give_back(
 		    q->buckets, r->user, limits_of(q->role->conf, r->user), r->recipients);
-	if (r->fd >= 0)
+	if (r->fd >= 0) {
 		spool_file_drop(q->spool, r->fd);
+		r->peer->file_count--;
+	}
 	map_remove(q->reservations, key_of(r->id, room));
 	mem_free((char *)r->user.p);
 	mem_free(r);
@@ -144,8 +154,22 @@ reserve(struct peer *peer, const struct message_reserve *m)
 	return status_make(250, "2.1.5", "OK");
 }
 
+static int
+open_file(struct reservation *r)
+{
+	struct queue *q = r->peer->queue;
+
+	if (r->peer->file_count >= q->peer_files_max)
+		return EAGAIN;
+	r->fd = spool_file(q->spool);
+	if (r->fd < 0)
+		return errno;
+	r->peer->file_count++;
+	return 0;
+}
+
 static void
-give_file(struct peer *peer, uint32_t call, const struct message_spool_file *m)
+give_file(struct peer *peer, uint64_t call, const struct message_spool_file *m)
 {
 	struct queue *q = peer->queue;
 	struct status s = status_make(250, "2.0.0", "OK");
@@ -156,9 +180,7 @@ give_file(struct peer *peer, uint32_t call, const struct message_spool_file *m)
 	if (!error && !r)
 		error = EAGAIN;
 	if (!error && r->fd < 0)
-		r->fd = spool_file(q->spool);
-	if (!error && r->fd < 0)
-		error = errno;
+		error = open_file(r);
 	if (error)
 		s = no_room(error);
 	answer(peer, call, &s, error ? -1 : r->fd);
@@ -269,8 +291,10 @@ append(struct peer *peer, struct pending *p, const struct message_commit *m, str
 	entry.message.fd = m->in_file ? r->fd : -1;
 	if (spool_append(peer->queue->spool, &batch) != 0)
 		return errno;
-	if (m->in_file)
+	if (m->in_file) {
 		r->fd = -1; /* the spool's now */
+		peer->file_count--;
+	}
 	return 0;
 }
 
@@ -297,7 +321,7 @@ message_id(struct str header)
 
 static struct status
 take_message(
-    struct peer *peer, uint32_t call, const struct message_commit *m, const struct envelope *e)
+    struct peer *peer, uint64_t call, const struct message_commit *m, const struct envelope *e)
 {
 	struct queue *q = peer->queue;
 	struct reservation *r = find(q, e->id);
@@ -330,7 +354,7 @@ take_message(
 
 /* A status is for now; code 0: the answer comes when the message is durable. */
 static void
-commit(struct peer *peer, uint32_t call, const struct message_commit *m)
+commit(struct peer *peer, uint64_t call, const struct message_commit *m)
 {
 	struct status s = no_room(0);
 	struct envelope e;
@@ -372,6 +396,7 @@ intake_take(struct peer *peer, const struct packet *p)
 		break;
 	default:
 		log_error("submission %u: unexpected %s", peer->index, message_name(p->type));
+		channel_refuse(peer->channel, p->call);
 	}
 }
 
@@ -408,6 +433,12 @@ intake_peer_lost(struct peer *peer)
 void
 intake_init(struct queue *q)
 {
+	struct rlimit limit = {.rlim_cur = PEER_FILES_MAX * PEER_FILES_SHARE};
+
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	q->peer_files_max = PEER_FILES_MAX;
+	if (limit.rlim_cur / PEER_FILES_SHARE < PEER_FILES_MAX)
+		q->peer_files_max = (unsigned)(limit.rlim_cur / PEER_FILES_SHARE);
 	q->reservations = map_new();
 	LIST_INIT(&q->pendings);
 }

@@ -248,29 +248,49 @@ deliver(struct queue *q, struct shipment *s)
 
 /* ---- sites ---- */
 
-struct question {
-	LIST_ENTRY(question) link;
+struct site_question {
+	LIST_ENTRY(site_question) link;
+	struct request request;
 	struct queue *queue;
 	size_t n;
 	char domain[];
 };
 
+/* A domain that was asked for in vain is asked for again later, as after a failure of DNS. */
 static void
-got_site(const struct packet *p, void *arg)
+site_unanswered(struct queue *q, struct str domain, enum request_end end)
 {
-	struct question *ask = arg;
+	struct status status = status_make(451, "4.4.3", "The route could not be found in time");
+	struct schedule_answer answer = {STR_NULL, &status, 0};
+	char text[REQUEST_TEXT_BYTES];
+	struct log_line l;
+
+	log_begin(&l, LOG_WARNING, "site unknown");
+	log_str(&l, "domain", domain);
+	log_quoted(&l, "text",
+	    str_of(request_text("relay", MESSAGE_SITE_ASK, end, text)));
+	log_end(&l);
+	schedule_answered(q->schedule, domain, &answer, clock_ms());
+}
+
+/* A relay that is lost answers none: jobs_relay_lost has all of them asked again. */
+static void
+got_site(enum request_end end, const struct packet *p, void *arg)
+{
+	struct site_question *ask = arg;
 	struct queue *q = ask->queue;
+	struct str domain = str_make(ask->domain, ask->n);
 	const struct message_site *m;
 	struct schedule_answer answer;
 
-	if (p && p->fd >= 0)
-		close(p->fd);
-	if (p && p->type == MESSAGE_SITE) {
+	if (end == REQUEST_ANSWERED) {
 		m = &p->message->site;
 		answer = (struct schedule_answer){m->site, &m->status, m->ttl_s};
-		schedule_answered(q->schedule, str_make(ask->domain, ask->n), &answer, clock_ms());
-		queue_wake(q);
+		schedule_answered(q->schedule, domain, &answer, clock_ms());
+	} else if (end != REQUEST_LOST) {
+		site_unanswered(q, domain, end);
 	}
+	queue_wake(q);
 	LIST_REMOVE(ask, link);
 	mem_free(ask);
 }
@@ -279,14 +299,14 @@ static void
 ask_site(struct queue *q, struct str domain)
 {
 	struct message_site_ask m = {.domain = domain};
-	struct question *ask = mem_new(sizeof *ask + domain.n);
+	struct site_question *ask = mem_new(sizeof *ask + domain.n);
 
 	ask->queue = q;
 	ask->n = domain.n;
 	memcpy(ask->domain, domain.p, domain.n);
 	LIST_INSERT_HEAD(&q->questions, ask, link);
-	if (!channel_ask(q->relay->channel, MESSAGE_SITE_ASK, &m, got_site, ask))
-		got_site(NULL, ask);
+	request_init(&ask->request, got_site, ask);
+	request_ask(&ask->request, q->relay->channel, MESSAGE_SITE_ASK, &m);
 }
 
 static void
@@ -414,9 +434,10 @@ free_one(struct str key, void *value, void *arg)
 void
 jobs_clear(struct queue *q)
 {
-	struct question *ask;
+	struct site_question *ask;
 
 	while ((ask = LIST_FIRST(&q->questions))) {
+		request_cancel(&ask->request);
 		LIST_REMOVE(ask, link);
 		mem_free(ask);
 	}

@@ -24,11 +24,9 @@ from_relay(struct peer *peer, const struct packet *p)
 	case MESSAGE_RUNNING:
 		jobs_running(q, &p->message->running);
 		break;
-	case MESSAGE_CAUGHT_UP:
-		jobs_caught_up(q);
-		break;
 	default:
 		log_error("relay: unexpected %s", message_name(p->type));
+		channel_refuse(peer->channel, p->call);
 	}
 }
 
@@ -37,17 +35,20 @@ on_packet(struct channel *c, const struct packet *p, void *arg)
 {
 	struct peer *peer = arg;
 
-	(void)c;
 	if (p->fd >= 0)
 		close(p->fd);
 	if (p->type == MESSAGE_HELLO)
 		return;
-	if (peer->kind == ROLE_SUBMISSION)
+	if (p->is_fd_lost)
+		channel_refuse(c, p->call);
+	else if (peer->kind == ROLE_SUBMISSION)
 		intake_take(peer, p);
 	else if (peer->kind == ROLE_RELAY)
 		from_relay(peer, p);
 	else if (p->type == MESSAGE_ADMIN)
 		admin_take(peer, p);
+	else
+		channel_refuse(c, p->call);
 }
 
 static void
@@ -79,6 +80,27 @@ on_lost(struct channel *c, void *arg)
 	queue_check_stopped(q);
 }
 
+/* Until relay has told what it holds, nothing may be scheduled; one that does not tell is given
+ * up, as if it were lost. */
+static void
+got_running(enum request_end end, const struct packet *p, void *arg)
+{
+	struct peer *peer = arg;
+	char text[REQUEST_TEXT_BYTES];
+
+	(void)p;
+	if (end == REQUEST_ANSWERED) {
+		jobs_caught_up(peer->queue);
+		return;
+	}
+	if (end == REQUEST_LOST)
+		return; /* on_lost follows */
+	log_error("running deliveries are not known: %s; the channel to it is given up",
+	    request_text("relay", MESSAGE_RUNNING_ASK, end, text));
+	channel_end(&peer->channel);
+	on_lost(NULL, peer);
+}
+
 static bool
 is_welcome(enum role_kind kind)
 {
@@ -97,8 +119,12 @@ attach(struct peer *peer)
 	}
 	peer->channel = channel_new(q->role->base, peer->fd, on_packet, on_lost, peer);
 	peer->fd = -1;
-	if (peer->kind == ROLE_RELAY)
-		q->relay = peer;
+	if (peer->kind != ROLE_RELAY)
+		return;
+	q->relay = peer;
+	request_init(&peer->running, got_running, peer);
+	request_ask(&peer->running, peer->channel, MESSAGE_RUNNING_ASK,
+	    &(struct message_running_ask){0});
 }
 
 void

@@ -27,7 +27,7 @@ typedef void finder_fn(struct found *found, void *arg);
 
 struct finder *finder_new(struct resolver *resolver, struct conf *conf);
 void finder_free(struct finder **f);
-/* A new configuration, a new resolver: all is forgotten; open questions end without an answer. */
+/* A new configuration, a new resolver: all is forgotten; open questions go on with the former. */
 void finder_renew(struct finder *f, struct resolver *resolver, struct conf *conf);
 
 /* What is known, or can be told without DNS; NULL: ask.  The reference is the caller's. */

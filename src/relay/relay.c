@@ -10,10 +10,10 @@
 #include "base/mem.h"
 #include "relay/state.h"
 
-struct question {
-	LIST_ENTRY(question) link;
+struct site_question {
+	LIST_ENTRY(site_question) link;
 	struct relay *relay;
-	uint32_t call;
+	uint64_t call;
 	char *domain;
 	struct finder_ask *ask;
 };
@@ -43,7 +43,7 @@ state_of(struct role *role)
 /* ---- sites ---- */
 
 static void
-answer_site(struct relay *r, uint32_t call, struct str domain, const struct found *found)
+answer_site(struct relay *r, uint64_t call, struct str domain, const struct found *found)
 {
 	struct message_site m = {
 	    .domain = domain,
@@ -57,7 +57,7 @@ answer_site(struct relay *r, uint32_t call, struct str domain, const struct foun
 }
 
 static void
-question_free(struct question *q)
+question_free(struct site_question *q)
 {
 	finder_cancel(&q->ask);
 	LIST_REMOVE(q, link);
@@ -68,7 +68,7 @@ question_free(struct question *q)
 static void
 question_answered(struct found *found, void *arg)
 {
-	struct question *q = arg;
+	struct site_question *q = arg;
 
 	q->ask = NULL;
 	answer_site(q->relay, q->call, str_of(q->domain), found);
@@ -77,17 +77,17 @@ question_answered(struct found *found, void *arg)
 }
 
 static void
-site_asked(struct relay *r, uint32_t call, struct str domain)
+site_asked(struct relay *r, uint64_t call, struct str domain)
 {
 	struct found *found = finder_have(r->yard.finder, domain);
-	struct question *q;
+	struct site_question *q;
 
 	if (found) {
 		answer_site(r, call, domain, found);
 		found_drop(&found);
 		return;
 	}
-	q = MEM_NEW(struct question);
+	q = MEM_NEW(struct site_question);
 	q->relay = r;
 	q->call = call;
 	q->domain = mem_text(domain.p, domain.n);
@@ -97,18 +97,34 @@ site_asked(struct relay *r, uint32_t call, struct str domain)
 
 /* ---- the queue ---- */
 
+/* What a queue before this one left with us, and then CAUGHT_UP.  A channel that does not take all
+ * of it closes, and the next one begins anew. */
+static void
+tell_queue(struct relay *r, uint64_t call)
+{
+	struct message_caught_up done = {0};
+
+	if (!results_repeat(r->yard.results, r->yard.queue) ||
+	    !jobs_tell(&r->yard, r->yard.queue) ||
+	    channel_answer(r->yard.queue, call, MESSAGE_CAUGHT_UP, &done, -1) != 0)
+		log_warn("relay: the new queue did not take what the old one missed");
+}
+
 static void
 from_queue(struct channel *c, const struct packet *p, void *arg)
 {
 	struct relay *r = arg;
 	int fd = p->fd;
 
-	(void)c;
 	switch (p->type) {
+	case MESSAGE_RUNNING_ASK:
+		tell_queue(r, p->call);
+		break;
 	case MESSAGE_SITE_ASK:
 		site_asked(r, p->call, p->message->site_ask.domain);
 		break;
 	case MESSAGE_DELIVER:
+		/* while stopping: it ends with this process, soon, and is tried again */
 		if (!r->role->is_stopping) {
 			job_begin(&r->yard, &p->message->deliver, fd);
 			fd = -1;
@@ -122,6 +138,7 @@ from_queue(struct channel *c, const struct packet *p, void *arg)
 		break;
 	default:
 		log_error("relay: unexpected %s from the queue", message_name(p->type));
+		channel_refuse(c, p->call);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -130,7 +147,7 @@ from_queue(struct channel *c, const struct packet *p, void *arg)
 static void
 forget_queue(struct relay *r)
 {
-	struct question *q;
+	struct site_question *q;
 
 	while ((q = LIST_FIRST(&r->questions)))
 		question_free(q);
@@ -147,14 +164,8 @@ queue_lost(struct channel *c, void *arg)
 static void
 meet_queue(struct relay *r, int fd)
 {
-	struct message_caught_up done = {0};
-
 	forget_queue(r);
 	r->yard.queue = channel_new(r->role->base, fd, from_queue, queue_lost, r);
-	if (!results_repeat(r->yard.results, r->yard.queue) ||
-	    !jobs_tell(&r->yard, r->yard.queue) ||
-	    channel_send(r->yard.queue, MESSAGE_CAUGHT_UP, &done, -1) != 0)
-		log_warn("relay: the new queue did not take what the old one missed");
 }
 
 /* ---- control ---- */
@@ -171,8 +182,10 @@ from_control(struct channel *c, const struct packet *p, void *arg)
 	if (p->type == MESSAGE_ADMIN && str_eq(p->message->admin.verb, STR("route.test")))
 		routetest_begin(
 		    r, p->call, message_values_get(p->message->admin.values, "address"));
-	else if (p->call)
+	else if (p->type == MESSAGE_ADMIN)
 		(void)!channel_answer(c, p->call, MESSAGE_ADMIN_DONE, &unknown, -1);
+	else
+		channel_refuse(c, p->call);
 }
 
 static void

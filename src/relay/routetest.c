@@ -14,7 +14,7 @@ enum { ROW_BYTES_MAX = 8192 };
 struct routetest {
 	LIST_ENTRY(routetest) link;
 	struct relay *relay;
-	uint32_t call;
+	uint64_t call;
 	char *address;
 	char *domain;
 	struct finder_ask *ask;
@@ -174,7 +174,7 @@ got_site(struct found *found, void *arg)
 }
 
 void
-routetest_begin(struct relay *r, uint32_t call, struct str text)
+routetest_begin(struct relay *r, uint64_t call, struct str text)
 {
 	struct routetest *t = MEM_NEW(struct routetest);
 	struct address address;

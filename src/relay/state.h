@@ -7,10 +7,10 @@
 #include "ipc/role.h"
 #include "relay/job.h"
 
-struct question; /* an open SITE_ASK */
+struct site_question; /* an open SITE_ASK */
 struct routetest;
 
-LIST_HEAD(question_list, question);
+LIST_HEAD(site_question_list, site_question);
 LIST_HEAD(routetest_list, routetest);
 
 enum { RETIRED_MAX = 16 };
@@ -25,14 +25,14 @@ struct relay {
 	size_t retired_count;
 	struct channel *control;
 	int queue_fd, control_fd; /* given before the start; -1: none */
-	struct question_list questions;
+	struct site_question_list questions;
 	struct routetest_list tests;
 	struct event *drain;
 };
 
 /* One call of the operator's tool: which way would mail for this address go?  The answers follow.
  */
-void routetest_begin(struct relay *r, uint32_t call, struct str address);
+void routetest_begin(struct relay *r, uint64_t call, struct str address);
 /* The tool, or the channel to it, is gone. */
 void routetests_cancel(struct relay *r);
 

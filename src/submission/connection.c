@@ -22,14 +22,6 @@ enum {
 /* ---- the end ---- */
 
 void
-connection_forget_call(struct connection *c)
-{
-	if (c->asked)
-		channel_cancel(c->asked, c->call);
-	c->asked = NULL;
-}
-
-void
 connection_close_file(struct connection *c)
 {
 	if (c->file_fd >= 0)
@@ -61,7 +53,7 @@ end_session(struct connection *c, const char *reason)
 	if (!c->session)
 		return;
 	log_close(c, reason);
-	connection_forget_call(c);
+	request_cancel(&c->request);
 	session_free(&c->session);
 	connection_close_file(c);
 }
@@ -125,7 +117,7 @@ connection_run(struct connection *c, enum session_step step)
 {
 	step = take_input(c, step);
 	/* what is asked of others ends in a reply, with which the former ones can leave */
-	if (step != SESSION_WAIT || !c->asked)
+	if (step != SESSION_WAIT || !request_is_open(&c->request))
 		send_replies(c);
 	if (step == SESSION_CLOSE) {
 		stream_finish(c->stream, LINGER_MS);

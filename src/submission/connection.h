@@ -1,6 +1,6 @@
 /*
- * connection: one client: its stream, its session, the one call that is open for it, and the file
- * of the message that is too large for a packet.
+ * connection: one client: its stream, its session, the one request that is open for it, and the
+ * file of the message that is too large for a packet.
  */
 #ifndef SUBMISSION_CONNECTION_H
 #define SUBMISSION_CONNECTION_H
@@ -16,8 +16,7 @@ struct connection {
 	struct gate *gate;
 	struct stream *stream;
 	struct session *session; /* NULL: only the last words are being sent */
-	struct channel *asked;   /* where the open call is, NULL: none */
-	uint32_t call;
+	struct request request;  /* to auth or the queue: at most one */
 	int file_fd; /* of the spool; -1: none */
 	bool wants_tls;
 	bool is_waiting; /* for an answer: nothing is taken meanwhile */
@@ -29,9 +28,8 @@ struct connection {
 	uint64_t bytes_in;
 };
 
-/* For services.c: goes on after an answer; cancels the open call; closes the spool's file. */
+/* For services.c: goes on after an answer; closes the spool's file. */
 void connection_run(struct connection *c, enum session_step step);
-void connection_forget_call(struct connection *c);
 void connection_close_file(struct connection *c);
 
 /* Takes over the socket.  The client was counted under `network` and is given back at the end. */

@@ -14,39 +14,30 @@
 /* ---- answers ---- */
 
 static void
-on_auth(const struct packet *p, void *arg)
+on_auth(enum request_end end, const struct packet *p, void *arg)
 {
 	struct connection *c = arg;
-	bool is_answer = p && p->type == MESSAGE_AUTH_ANSWER;
 
-	c->asked = NULL;
-	if (p && p->fd >= 0)
-		close(p->fd);
-	connection_run(
-	    c, session_auth_answer(c->session, is_answer ? &p->message->auth_answer : NULL));
+	(void)end;
+	connection_run(c, session_auth_answer(c->session, p ? &p->message->auth_answer : NULL));
 }
 
 static void
-on_verdict(const struct packet *p, void *arg)
+on_verdict(enum request_end end, const struct packet *p, void *arg)
 {
 	struct connection *c = arg;
-	bool is_verdict = p && p->type == MESSAGE_VERDICT;
 
-	c->asked = NULL;
-	if (p && p->fd >= 0)
-		close(p->fd);
-	connection_run(
-	    c, session_verdict(c->session, is_verdict ? &p->message->verdict.status : NULL));
+	(void)end;
+	connection_run(c, session_verdict(c->session, p ? &p->message->verdict.status : NULL));
 }
 
 static void
-on_file(const struct packet *p, void *arg)
+on_file(enum request_end end, const struct packet *p, void *arg)
 {
 	struct connection *c = arg;
-	bool is_verdict = p && p->type == MESSAGE_VERDICT;
-	const struct status *verdict = is_verdict ? &p->message->verdict.status : NULL;
+	const struct status *verdict = p ? &p->message->verdict.status : NULL;
 
-	c->asked = NULL;
+	(void)end;
 	connection_close_file(c);
 	if (p)
 		c->file_fd = p->fd;
@@ -56,12 +47,15 @@ on_file(const struct packet *p, void *arg)
 	connection_run(c, session_verdict(c->session, verdict));
 }
 
+/* False: there is nobody to ask now. */
 static bool
-ask(struct connection *c, struct channel *to, enum message_type type, const void *m, answer_fn *fn)
+ask(struct connection *c, struct channel *to, enum message_type type, const void *m, request_fn *fn)
 {
-	c->call = to ? channel_ask(to, type, m, fn, c) : 0;
-	c->asked = c->call ? to : NULL;
-	return c->call != 0;
+	if (!to)
+		return false;
+	request_init(&c->request, fn, c);
+	request_ask(&c->request, to, type, m);
+	return true;
 }
 
 /* ---- services ---- */
@@ -126,7 +120,7 @@ cancel_auth(void *arg, const struct message_auth_cancel *m)
 {
 	struct connection *c = arg;
 
-	connection_forget_call(c);
+	request_cancel(&c->request);
 	if (c->gate->auth)
 		(void)!channel_send(c->gate->auth, MESSAGE_AUTH_CANCEL, m, -1);
 }
@@ -162,7 +156,7 @@ release(void *arg, const struct message_release *m)
 {
 	struct connection *c = arg;
 
-	connection_forget_call(c);
+	request_cancel(&c->request);
 	connection_close_file(c);
 	if (c->gate->queue)
 		(void)!channel_send(c->gate->queue, MESSAGE_RELEASE, m, -1);

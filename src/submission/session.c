@@ -15,7 +15,7 @@
 
 enum {
 	BAD_COMMANDS_MAX = 20,
-	STORING_MS = 120000,
+	STORING_GRACE_MS = 5000, /* the request ends before the session does */
 	OUT_MAX = 1 << 20,
 	NAME_MAX_BYTES = 2048,
 };
@@ -126,7 +126,7 @@ deadline_of(const struct session *s, int64_t now)
 	case BETWEEN_CHUNKS:
 		return sooner(idle, s->message_deadline_ms);
 	case PER_STORE:
-		return now + STORING_MS;
+		return now + MESSAGE_COMMIT_MS + STORING_GRACE_MS;
 	case UNTIL_LOGIN:
 		break;
 	}

@@ -1,37 +1,102 @@
 /*
- * signer: two questions.  A keys process that does not answer costs each handshake one time-out at
- * most until it is replaced: after a failure the descriptor is given up.
+ * signer: two questions.  A keys process that does not answer costs one handshake its time-out;
+ * those that follow fail at once, until an answer shows that it is back.  It is asked for such a
+ * sign at growing intervals, without waiting.
  */
 #include "submission/signer.h"
 
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "ipc/channel.h"
+#include "ipc/blocking.h"
 
-enum { ANSWER_MS = 2000, ROOM_BYTES = 16384 };
+enum { ROOM_BYTES = 16384, PROBE_FIRST_MS = 1000, PROBE_MAX_MS = 30000 };
 
 struct signer {
 	int fd; /* -1: no keys process */
+	uint64_t last_number;
+	signer_lost_fn *lost;
+	void *arg;
+	bool is_away; /* it owes an answer: nobody waits for it */
+	int64_t probe_at_ms;
+	int64_t probe_pause_ms;
 	struct tls_signer hooks;
 };
 
-/* The answer of that type in *out, its strings in *room; else nobody is there any more. */
+/* ---- a keys process that does not answer ---- */
+
+static void
+give_up(struct signer *s)
+{
+	log_error("keys: the channel is broken; TLS handshakes fail until there is a new one");
+	close(s->fd);
+	s->fd = -1;
+	s->lost(s->arg);
+}
+
+static void
+note_away(struct signer *s)
+{
+	log_error("keys does not answer; TLS handshakes fail at once until it does");
+	s->is_away = true;
+	s->probe_pause_ms = PROBE_FIRST_MS;
+	s->probe_at_ms = clock_mono_ms() + clock_patience(s->probe_pause_ms);
+}
+
+/* The answer that is due may be lost for good: then this one shows whether keys is back. */
+static enum request_end
+probe(struct signer *s, struct buf *room)
+{
+	char nothing[TLS_KEY_ID_BYTES] = {0};
+	struct message_key_ask m = {str_make(nothing, sizeof nothing)};
+	struct blocking_question q = {++s->last_number, MESSAGE_KEY_ASK, &m};
+
+	s->probe_pause_ms *= 2;
+	if (s->probe_pause_ms > PROBE_MAX_MS)
+		s->probe_pause_ms = PROBE_MAX_MS;
+	s->probe_at_ms = clock_mono_ms() + clock_patience(s->probe_pause_ms);
+	return blocking_send(s->fd, &q, room);
+}
+
+static bool
+has_come_back(struct signer *s, struct buf *room)
+{
+	enum request_end end = blocking_look(s->fd, room);
+
+	if (end == REQUEST_EXPIRED && clock_mono_ms() >= s->probe_at_ms &&
+	    probe(s, room) == REQUEST_LOST)
+		end = REQUEST_LOST;
+	if (end == REQUEST_LOST)
+		give_up(s);
+	if (end != REQUEST_ANSWERED)
+		return false;
+	log_info("keys answers again");
+	s->is_away = false;
+	return true;
+}
+
+/* The answer in *out, its strings in *room. */
 static bool
 ask(struct signer *s, enum message_type type, const void *question, struct buf *room,
     union message *out)
 {
-	struct channel_question q = {type, question, ANSWER_MS};
-	enum message_type wanted = type == MESSAGE_SIGN ? MESSAGE_SIGNED : MESSAGE_KEY, got;
+	struct blocking_question q = {0, type, question};
+	enum request_end end;
 
-	if (s->fd < 0)
+	if (s->fd < 0 || (s->is_away && !has_come_back(s, room)))
 		return false;
-	if (channel_call_blocking(s->fd, &q, room, &got, out) == 0 && got == wanted)
-		return true;
-	close(s->fd);
-	s->fd = -1;
-	return false;
+	q.number = ++s->last_number;
+	end = blocking_ask(s->fd, &q, room, out);
+	if (end == REQUEST_EXPIRED)
+		note_away(s);
+	if (end == REQUEST_LOST)
+		give_up(s);
+	return end == REQUEST_ANSWERED;
 }
+
+/* ---- what TLS asks ---- */
 
 static bool
 sign(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t algorithm, bool is_hash,
@@ -78,11 +143,13 @@ find(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t *algorith
 }
 
 struct signer *
-signer_new(void)
+signer_new(signer_lost_fn *lost, void *arg)
 {
 	struct signer *s = MEM_NEW(struct signer);
 
 	s->fd = -1;
+	s->lost = lost;
+	s->arg = arg;
 	s->hooks = (struct tls_signer){sign, find, s};
 	return s;
 }
@@ -104,6 +171,7 @@ signer_connect(struct signer *s, int fd)
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = fd;
+	s->is_away = false;
 }
 
 const struct tls_signer *

@@ -9,7 +9,10 @@
 
 struct signer;
 
-struct signer *signer_new(void);
+/* The channel to keys is broken: a new one is needed.  May be called from inside a hook. */
+typedef void signer_lost_fn(void *arg);
+
+struct signer *signer_new(signer_lost_fn *lost, void *arg);
 void signer_free(struct signer **s);
 /* From now on this keys process is asked; owns fd. */
 void signer_connect(struct signer *s, int fd);

@@ -66,6 +66,13 @@ timer_new(struct gate *g, event_callback_fn fn)
 
 /* ---- what main gives ---- */
 
+/* A keys process that has ended is replaced by main, which sends us a new end then. */
+static void
+keys_lost(void *arg)
+{
+	(void)arg;
+}
+
 static struct gate *
 gate_of(struct role *r)
 {
@@ -76,7 +83,7 @@ gate_of(struct role *r)
 	r->state = g = MEM_NEW(struct gate);
 	g->role = r;
 	g->base = r->base;
-	g->signer = signer_new();
+	g->signer = signer_new(keys_lost, g);
 	g->spare_fd = -1;
 	g->clients_fd = -1;
 	for (size_t i = 0; i < GATE_LISTENERS; i++)
@@ -144,6 +151,8 @@ from_service(struct channel *c, const struct packet *p, void *arg)
 		close(p->fd);
 	if (c == g->auth && p->type == MESSAGE_AUTH_USER_GONE)
 		connection_user_gone(g, p->message->auth_user_gone.user);
+	else
+		channel_refuse(c, p->call);
 }
 
 static void
@@ -181,6 +190,8 @@ peer(struct role *r, enum role_kind kind, unsigned index, int fd)
 		return;
 	case ROLE_AUTH:
 		take_service(g, &g->auth, fd);
+		if (r->conf)
+			channel_step_timeout(g->auth, r->conf->auth.step_timeout_ms);
 		return;
 	case ROLE_QUEUE:
 		take_service(g, &g->queue, fd);
@@ -210,6 +221,8 @@ reload(struct role *r, const struct conf *before)
 	struct gate *g = gate_of(r);
 
 	(void)before;
+	if (g->auth)
+		channel_step_timeout(g->auth, r->conf->auth.step_timeout_ms);
 	listener_start_all(g);
 	certificates_changed(g);
 }

@@ -19,7 +19,7 @@ struct rig_child {
 };
 
 struct rig_seen { /* by a worker that the test plays */
-	uint32_t call;
+	uint64_t call;
 	char user[64], mechanism[32], secret[SECRET_TEXT_BYTES];
 };
 
@@ -39,6 +39,7 @@ struct rig {
 struct rig_answer {
 	struct rig *rig;
 	bool is_done, is_lost;
+	enum request_end end;
 	unsigned order; /* 1: the first that this rig heard */
 	uint8_t outcome;
 	struct status status;

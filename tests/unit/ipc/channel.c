@@ -3,18 +3,22 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "ipc/wire.h"
+#include "support/ask.h"
 
 struct end {
 	struct channel *channel;
 	struct event_base *base;
 	unsigned heard, answered, unanswered, lost;
-	uint32_t last_call;
-	int last_fd;
+	uint64_t last_call;
+	int last_fd, fd;
+	bool is_fd_lost;
 	bool answers;      /* answer each ask */
 	bool frees;        /* free the channel in the handler */
 	const char *words; /* of AUTH_STEP, in the channel's buffer */
@@ -30,6 +34,7 @@ on_packet(struct channel *c, const struct packet *p, void *arg)
 	e->heard++;
 	e->last_call = p->call;
 	e->last_fd = p->fd;
+	e->is_fd_lost = p->is_fd_lost;
 	if (p->type == MESSAGE_AUTH_STEP) {
 		e->words = p->message->auth_step.response.p;
 		cr_assert(*e->words);
@@ -54,10 +59,11 @@ on_lost(struct channel *c, void *arg)
 }
 
 static void
-on_answer(const struct packet *p, void *arg)
+on_answer(enum request_end end, const struct packet *p, void *arg)
 {
 	struct end *e = arg;
 
+	cr_assert_eq(p != NULL, end == REQUEST_ANSWERED);
 	if (p)
 		e->answered++;
 	else
@@ -74,6 +80,8 @@ pair(struct end *a, struct end *b)
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
 	a->base = b->base = base;
+	a->fd = fds[0];
+	b->fd = fds[1];
 	a->channel = channel_new(base, fds[0], on_packet, on_lost, a);
 	b->channel = channel_new(base, fds[1], on_packet, on_lost, b);
 	return base;
@@ -87,12 +95,12 @@ finish(struct event_base *base, struct end *a, struct end *b)
 	event_base_free(base);
 }
 
-static uint32_t
-ask(struct end *e)
+static struct request *
+reserve(struct end *e)
 {
 	struct message_reserve m = {.session = 1, .number = 1, .user = STR("alice"), .recipients = 1};
 
-	return channel_ask(e->channel, MESSAGE_RESERVE, &m, on_answer, e);
+	return ask(e->channel, MESSAGE_RESERVE, &m, on_answer, e);
 }
 
 Test(channel, a_call_is_answered_through_the_loop)
@@ -100,7 +108,7 @@ Test(channel, a_call_is_answered_through_the_loop)
 	struct end a = {.stop_at = 1}, b = {.answers = true};
 	struct event_base *base = pair(&a, &b);
 
-	cr_assert_neq(ask(&a), 0);
+	(void)reserve(&a);
 	cr_assert_eq(a.answered, 0);
 	event_base_dispatch(base);
 	cr_assert_eq(a.answered, 1);
@@ -112,10 +120,11 @@ Test(channel, a_cancelled_call_finds_no_one)
 {
 	struct end a = {.stop_at = 1}, b = {.answers = true};
 	struct event_base *base = pair(&a, &b);
-	uint32_t first = ask(&a);
+	struct request *first = reserve(&a);
 
-	channel_cancel(a.channel, first);
-	cr_assert_neq(ask(&a), first);
+	request_cancel(first);
+	request_cancel(first);
+	cr_assert_neq(reserve(&a)->number, 1, "a number is never used again");
 	event_base_dispatch(base);
 	cr_assert_eq(b.heard, 2);
 	cr_assert_eq(a.answered, 1);
@@ -128,7 +137,7 @@ Test(channel, a_lost_peer_answers_every_open_call)
 	struct event_base *base = pair(&a, &b);
 
 	for (int i = 0; i < 100; i++)
-		cr_assert_neq(ask(&a), 0);
+		(void)reserve(&a);
 	channel_free(&b.channel);
 	event_base_dispatch(base);
 	cr_assert_eq(a.unanswered, 100);
@@ -286,38 +295,131 @@ Test(channel, nonsense_ends_the_channel)
 	event_base_free(base);
 }
 
-static void *
-answering_thread(void *arg)
-{
-	struct end e = {.base = event_base_new(), .answers = true, .stop_at = 2};
+/* ---- descriptors ---- */
 
-	e.channel = channel_new(e.base, *(int *)arg, on_packet, on_lost, &e);
-	event_base_dispatch(e.base);
-	channel_free(&e.channel);
-	event_base_free(e.base);
-	return NULL;
+static unsigned
+open_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
 }
 
-Test(channel, the_blocking_call)
+/* One packet with `count` descriptors, as a peer that breaks the rules sends it. */
+static void
+send_with_descriptors(int to, const void *bytes, size_t n, unsigned count)
 {
-	struct message_sign m = {.data = STR("digest")};
-	struct channel_question hasty = {MESSAGE_SIGN, &m, 20}, patient = {MESSAGE_SIGN, &m, 5000};
-	enum message_type type;
-	union message out;
-	struct buf room;
-	pthread_t thread;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(3 * sizeof(int))] = {0};
+	struct iovec v = {(void *)bytes, n};
+	struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control,
+	    .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+	struct cmsghdr *c = (struct cmsghdr *)control;
+	int fds[3] = {0, 1, 2};
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+	cr_assert_eq(sendmsg(to, &h, MSG_NOSIGNAL), (ssize_t)n);
+}
+
+static void
+log_packet(struct buf *out)
+{
+	struct message_log m = {0};
+
+	buf_init(out, 1000);
+	cr_assert(wire_pack(out, &(struct wire_head){0}, MESSAGE_LOG, &m));
+}
+
+Test(channel, two_descriptors_in_one_packet_end_the_channel_and_are_closed)
+{
+	for (unsigned count = 2; count <= 3; count++) {
+		struct event_base *base = event_base_new();
+		struct end a = {.base = base};
+		unsigned before;
+		struct buf bytes;
+		int fds[2];
+
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+		a.channel = channel_new(base, fds[0], on_packet, on_lost, &a);
+		before = open_descriptors();
+		log_packet(&bytes);
+		send_with_descriptors(fds[1], bytes.p, bytes.n, count);
+		event_base_dispatch(base);
+		cr_assert_eq(a.lost, 1, "%u descriptors", count);
+		cr_assert_eq(a.heard, 0);
+		cr_assert_eq(open_descriptors(), before - 1, "only the channel's own was closed");
+		close(fds[1]);
+		buf_clear(&bytes);
+		event_base_free(base);
+	}
+}
+
+Test(channel, a_packet_that_does_not_decode_closes_its_descriptor)
+{
+	struct event_base *base = event_base_new();
+	struct end a = {.base = base};
+	unsigned before;
 	int fds[2];
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-	buf_init(&room, 1 << 20);
-	cr_assert_eq(channel_call_blocking(fds[0], &hasty, &room, &type, &out), -1);
-	cr_assert_eq(pthread_create(&thread, NULL, answering_thread, &fds[1]), 0);
-	/* the answer to the call that was given up comes first and is passed over */
-	cr_assert_eq(channel_call_blocking(fds[0], &patient, &room, &type, &out), 0);
-	cr_assert_eq(type, MESSAGE_VERDICT);
-	cr_assert_eq(out.verdict.status.code, 250);
-	pthread_join(thread, NULL);
-	cr_assert_eq(channel_call_blocking(fds[0], &patient, &room, &type, &out), -1);
-	close(fds[0]);
-	buf_clear(&room);
+	a.channel = channel_new(base, fds[0], on_packet, on_lost, &a);
+	before = open_descriptors();
+	send_with_descriptors(fds[1], "nonsense", 8, 1);
+	event_base_dispatch(base);
+	cr_assert_eq(a.lost, 1);
+	cr_assert_eq(open_descriptors(), before - 1);
+	close(fds[1]);
+	event_base_free(base);
+}
+
+/* The limit on descriptors lets the packet come, and its descriptor not. */
+Test(channel, a_lost_descriptor_is_an_error_of_its_packet_alone)
+{
+	struct end a = {.stop_at = 1}, b = {0};
+	struct event_base *base = pair(&a, &b);
+	struct message_log m = {0};
+	struct rlimit limit;
+	int highest = dup(0);
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	cr_assert_eq(channel_send(b.channel, MESSAGE_LOG, &m, 0), 0);
+	limit.rlim_cur = (rlim_t)highest;
+	close(highest);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	event_base_dispatch(base);
+	cr_assert_eq(a.heard, 1);
+	cr_assert(a.is_fd_lost);
+	cr_assert_eq(a.last_fd, -1);
+	cr_assert_eq(channel_send(b.channel, MESSAGE_LOG, &m, -1), 0);
+	a.stop_at = 2;
+	event_base_dispatch(base);
+	cr_assert_eq(a.heard, 2, "the channel goes on");
+	cr_assert_not(a.is_fd_lost);
+	finish(base, &a, &b);
+}
+
+/* ---- sending fails ---- */
+
+/* A socket whose buffer is too small for our packets refuses them with EMSGSIZE. */
+Test(channel, a_send_that_fails_ends_the_channel_from_the_loop)
+{
+	static char body[100000];
+	struct end a = {0}, b = {0};
+	struct event_base *base = pair(&a, &b);
+	struct message_commit m = {.body = {body, sizeof body}};
+	struct message_release small = {.session = 1, .number = 2};
+	int size = 1;
+
+	cr_assert_eq(setsockopt(a.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
+	cr_assert_eq(channel_send(b.channel, MESSAGE_RELEASE, &small, -1), 0);
+	cr_assert_eq(channel_send(a.channel, MESSAGE_COMMIT, &m, -1), -1);
+	cr_assert_eq(a.lost, 0, "not from inside the sending call");
+	event_base_dispatch(base);
+	cr_assert_eq(a.heard, 1, "what the peer said before is still heard");
+	cr_assert_eq(a.lost, 1);
+	finish(base, &a, &b);
 }

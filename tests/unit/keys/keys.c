@@ -1,6 +1,7 @@
 /*
  * keys: the role on its channels, as a thread and as a process in its sandbox.
  */
+#include "ipc/blocking.h"
 #include "keys/keys.h"
 
 #include <criterion/criterion.h>
@@ -120,14 +121,12 @@ static bool
 ask(struct setting *s, struct str id, struct message_key *out)
 {
 	struct message_key_ask m = {id};
-	struct channel_question q = {MESSAGE_KEY_ASK, &m, 5000};
-	enum message_type type;
+	struct blocking_question q = {1, MESSAGE_KEY_ASK, &m};
 	union message answer;
 	struct buf room;
 
 	buf_init(&room, 1 << 20);
-	cr_assert(channel_call_blocking(s->peer_fd, &q, &room, &type, &answer) == 0);
-	cr_assert(type == MESSAGE_KEY);
+	cr_assert(blocking_ask(s->peer_fd, &q, &room, &answer) == REQUEST_ANSWERED);
 	*out = answer.key;
 	buf_clear(&room);
 	return out->known;
@@ -137,16 +136,14 @@ static bool
 sign(struct setting *s, const struct pem *p, uint32_t algorithm)
 {
 	struct message_sign m = {pem_id(p), algorithm, false, STR("to be signed")};
-	struct channel_question q = {MESSAGE_SIGN, &m, 5000};
+	struct blocking_question q = {1, MESSAGE_SIGN, &m};
 	gnutls_datum_t in = {(unsigned char *)m.data.p, (unsigned)m.data.n}, out;
-	enum message_type type;
 	union message answer;
 	struct buf room;
 	bool ok;
 
 	buf_init(&room, 1 << 20);
-	cr_assert(channel_call_blocking(s->peer_fd, &q, &room, &type, &answer) == 0);
-	cr_assert(type == MESSAGE_SIGNED);
+	cr_assert(blocking_ask(s->peer_fd, &q, &room, &answer) == REQUEST_ANSWERED);
 	ok = answer.signature.ok;
 	out.data = (unsigned char *)answer.signature.signature.p;
 	out.size = (unsigned)answer.signature.signature.n;
@@ -202,18 +199,16 @@ Test(keys, in_its_sandbox, .timeout = 60)
 Test(keys, a_peer_that_leaves_with_a_question_open, .timeout = 60)
 {
 	struct message_key_ask m = {STR("0123456789abcdef0123456789abcdef")};
-	struct channel_question hasty = {MESSAGE_KEY_ASK, &m, 1};
+	struct blocking_question q = {1, MESSAGE_KEY_ASK, &m};
 	struct setting s;
 	struct pem p;
-	enum message_type type;
-	union message answer;
 	struct buf room;
 
 	pem_init(&p, GNUTLS_PK_ECDSA, true, NULL);
 	open_setting(&s, false, pem_str(&p));
 	buf_init(&room, 1 << 20);
-	/* gives up before the second look */
-	cr_assert(channel_call_blocking(s.peer_fd, &hasty, &room, &type, &answer) == -1);
+	/* it leaves before the second look */
+	cr_assert(blocking_send(s.peer_fd, &q, &room) == REQUEST_ANSWERED);
 	buf_clear(&room);
 	cr_assert(close_setting(&s) == 0);
 	pem_clear(&p);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "queue/queue.h"
+#include "support/ask.h"
 
 enum { PATIENCE_S = 30 };
 
@@ -320,13 +321,28 @@ take_job(struct rig *r, const struct packet *p)
 	r->job_count++;
 }
 
+void
+rig_caught_up(struct rig *r)
+{
+	struct message_caught_up m = {0};
+
+	cr_assert_eq(channel_answer(r->relay, r->running_call, MESSAGE_CAUGHT_UP, &m, -1), 0);
+}
+
 static void
 from_relay_peer(struct channel *c, const struct packet *p, void *arg)
 {
 	struct rig *r = arg;
 
 	(void)c;
-	if (p->type == MESSAGE_SITE_ASK)
+	if (p->type == MESSAGE_RUNNING_ASK) {
+		r->running_call = p->call;
+		r->running_asked++;
+		if (r->is_caught_up)
+			rig_caught_up(r);
+	} else if (p->type == MESSAGE_SITE_ASK && r->is_silent)
+		r->asked++;
+	else if (p->type == MESSAGE_SITE_ASK)
 		answer_site(r, p);
 	else if (p->type == MESSAGE_DELIVER)
 		take_job(r, p);
@@ -337,11 +353,11 @@ from_relay_peer(struct channel *c, const struct packet *p, void *arg)
 void
 rig_relay(struct rig *r, bool caught_up)
 {
-	struct message_caught_up m = {0};
+	unsigned before = r->running_asked;
 
+	r->is_caught_up = caught_up;
 	r->relay = give_peer(r, ROLE_RELAY, from_relay_peer);
-	if (caught_up)
-		cr_assert_eq(channel_send(r->relay, MESSAGE_CAUGHT_UP, &m, -1), 0);
+	rig_until(r, &r->running_asked, before + 1);
 }
 
 void
@@ -399,10 +415,11 @@ rig_submission(struct rig *r)
 }
 
 static void
-got_verdict(const struct packet *p, void *arg)
+got_verdict(enum request_end end, const struct packet *p, void *arg)
 {
 	struct rig *r = arg;
 
+	r->end = end;
 	r->verdict = p ? p->message->verdict.status : (struct status){0};
 	if (p && p->fd >= 0)
 		r->fd = p->fd;
@@ -447,7 +464,7 @@ rig_commit_soon(struct rig *r, struct msgid id, const char *sender, const char *
 	buf_init(&envelope, ENVELOPE_BYTES_MAX);
 	cr_assert(envelope_encode(&e, &envelope));
 	m.envelope = buf_str(&envelope);
-	cr_assert_neq(channel_ask(r->submission, MESSAGE_COMMIT, &m, got_verdict, r), 0);
+	(void)ask(r->submission, MESSAGE_COMMIT, &m, got_verdict, r);
 	buf_clear(&envelope);
 }
 
@@ -467,7 +484,7 @@ rig_reserve(struct rig *r, struct msgid id, const char *user, uint32_t n)
 	struct message_reserve m = {id.session, id.number, str_of(user), n};
 	unsigned before = r->verdicts;
 
-	cr_assert_neq(channel_ask(r->submission, MESSAGE_RESERVE, &m, got_verdict, r), 0);
+	(void)ask(r->submission, MESSAGE_RESERVE, &m, got_verdict, r);
 	rig_until(r, &r->verdicts, before + 1);
 	return r->verdict;
 }
@@ -477,7 +494,7 @@ rig_ask_file(struct rig *r, const struct message_spool_file *m)
 {
 	unsigned before = r->verdicts;
 
-	cr_assert_neq(channel_ask(r->submission, MESSAGE_SPOOL_FILE, m, got_verdict, r), 0);
+	(void)ask(r->submission, MESSAGE_SPOOL_FILE, m, got_verdict, r);
 	rig_until(r, &r->verdicts, before + 1);
 }
 
@@ -486,7 +503,7 @@ rig_ask_commit(struct rig *r, const struct message_commit *m)
 {
 	unsigned before = r->verdicts;
 
-	cr_assert_neq(channel_ask(r->submission, MESSAGE_COMMIT, m, got_verdict, r), 0);
+	(void)ask(r->submission, MESSAGE_COMMIT, m, got_verdict, r);
 	rig_until(r, &r->verdicts, before + 1);
 	return r->verdict;
 }
@@ -510,13 +527,13 @@ from_control(struct channel *c, const struct packet *p, void *arg)
 }
 
 static void
-got_row(const struct packet *p, void *arg)
+got_row(enum request_end end, const struct packet *p, void *arg)
 {
 	struct rig *r = arg;
 	struct str values;
 
 	cr_assert(p, "the queue died of it");
-	if (p->type == MESSAGE_ADMIN_DONE) {
+	if (end == REQUEST_ANSWERED) {
 		r->done = p->message->admin_done;
 		copy_text(r->done_text, sizeof r->done_text, r->done.text);
 		r->dones++;
@@ -542,7 +559,7 @@ rig_admin(struct rig *r, const char *verb, const char *const *values)
 		message_values_add(&list, values[0], str_of(values[1]));
 	m.values = buf_str(&list);
 	r->row_count = 0;
-	cr_assert_neq(channel_ask(r->control, MESSAGE_ADMIN, &m, got_row, r), 0);
+	(void)ask(r->control, MESSAGE_ADMIN, &m, got_row, r);
 	buf_clear(&list);
 	rig_until(r, &r->dones, before + 1);
 }

@@ -37,11 +37,16 @@ struct rig {
 	/* relay */
 	struct rig_job jobs[RIG_JOBS_MAX];
 	unsigned job_count;
+	uint64_t running_call;
+	unsigned running_asked;
+	bool is_caught_up; /* says so when it is asked */
+	bool is_silent;    /* SITE_ASK is counted, and not answered */
 	unsigned asked;
 	unsigned stored;
 	struct message_result_stored stored_list[RIG_STORED_MAX];
 	/* submission: the last verdict */
 	struct status verdict;
+	enum request_end end;
 	unsigned verdicts, verdicts_ok;
 	struct msgid acked[RIG_JOBS_MAX]; /* told that they are queued */
 	unsigned acked_count;
@@ -66,6 +71,8 @@ void rig_stop(struct rig *r);
 void rig_end(struct rig *r);
 
 void rig_relay(struct rig *r, bool caught_up);
+/* The answer to the queue's RUNNING_ASK. */
+void rig_caught_up(struct rig *r);
 void rig_relay_gone(struct rig *r);
 void rig_submission(struct rig *r);
 void rig_until(struct rig *r, const unsigned *count, unsigned enough);

@@ -105,7 +105,6 @@ Test(role, killed_and_started, .timeout = 120)
 Test(role, results_and_running_jobs_towards_a_new_queue, .timeout = 60)
 {
 	static struct rig r;
-	struct message_caught_up caught_up = {0};
 	struct message_running running;
 	uint32_t one = 1;
 
@@ -127,7 +126,7 @@ Test(role, results_and_running_jobs_towards_a_new_queue, .timeout = 60)
 	    .numbers = str_make((const char *)&one, 4),
 	    .site = STR("example.net")};
 	cr_assert_eq(channel_send(r.relay, MESSAGE_RUNNING, &running, -1), 0);
-	cr_assert_eq(channel_send(r.relay, MESSAGE_CAUGHT_UP, &caught_up, -1), 0);
+	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 1);
 	rig_job(&r, 3);
 	cr_assert(msgid_eq(r.jobs[3].id, r.jobs[2].id), "only the one that relay did not know");
@@ -208,8 +207,7 @@ Test(role, report_exactly_once, .timeout = 120)
 	rig_relay(&r, false);
 	rig_result(&r, &r.jobs[0], 0, 550, "mailbox");
 	rig_result(&r, &r.jobs[0], 1, 250, "none");
-	cr_assert_eq(
-	    channel_send(r.relay, MESSAGE_CAUGHT_UP, &(struct message_caught_up){0}, -1), 0);
+	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 2);
 	rig_until(&r, &r.job_count, 4);
 	rig_wait(&r, 100);
@@ -224,8 +222,7 @@ Test(role, report_exactly_once, .timeout = 120)
 	rig_result(&r, &r.jobs[0], 0, 550, "mailbox");
 	rig_results(&r, &r.jobs[2], 250, "none");
 	rig_results(&r, &r.jobs[3], 554, "refused");
-	cr_assert_eq(
-	    channel_send(r.relay, MESSAGE_CAUGHT_UP, &(struct message_caught_up){0}, -1), 0);
+	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 5);
 	cr_assert_str_eq(rig_job(&r, 4)->to, "postmaster@example.com");
 	cr_assert_eq(r.jobs[4].kind, ENVELOPE_REPORT);
@@ -551,9 +548,7 @@ Test(role, killed_under_load, .timeout = 180)
 		rig_relay(&r, false);
 		before = 0;
 		answer_all(&r, &before);
-		cr_assert_eq(
-		    channel_send(r.relay, MESSAGE_CAUGHT_UP, &(struct message_caught_up){0}, -1),
-		    0);
+		rig_caught_up(&r);
 	}
 	before = r.stored;
 	do {

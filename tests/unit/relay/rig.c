@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "mail/envelope.h"
 #include "relay/relay.h"
+#include "support/ask.h"
 
 char rig_dir[64];
 
@@ -61,8 +62,23 @@ from_role(struct channel *c, const struct packet *p, void *arg)
 		keep_result(r, &p->message->result);
 	if (p->type == MESSAGE_RUNNING)
 		r->running_count++;
-	if (p->type == MESSAGE_CAUGHT_UP)
-		r->caught_up++;
+}
+
+static void
+got_running(enum request_end end, const struct packet *p, void *arg)
+{
+	struct rig *r = arg;
+
+	(void)p;
+	r->caught_up += end == REQUEST_ANSWERED;
+}
+
+static void
+ask_running(struct rig *r)
+{
+	struct message_running_ask m = {0};
+
+	(void)ask(r->queue, MESSAGE_RUNNING_ASK, &m, got_running, r);
 }
 
 static void
@@ -235,6 +251,7 @@ rig_new(const char *conf)
 	tell(r, MESSAGE_HELLO, &hello, -1);
 	rig_configure(r, conf);
 	r->queue = introduce(r, ROLE_QUEUE);
+	ask_running(r);
 	r->control = introduce(r, ROLE_CONTROL);
 	tell(r, MESSAGE_START, &start, -1);
 	cr_assert(wait_until(r, is_ready, 0), "relay did not start");
@@ -250,6 +267,7 @@ rig_new_queue(struct rig *r)
 	channel_free(&r->queue);
 	r->result_count = r->running_count = 0;
 	r->queue = introduce(r, ROLE_QUEUE);
+	ask_running(r);
 	cr_assert(wait_until(r, has_caught_up, before + 1));
 }
 
@@ -345,10 +363,11 @@ rig_stored(struct rig *r, size_t index)
 }
 
 static void
-got_site(const struct packet *p, void *arg)
+got_site(enum request_end end, const struct packet *p, void *arg)
 {
 	struct rig *r = arg;
 
+	(void)end;
 	r->has_site = true;
 	if (!p)
 		return;
@@ -362,18 +381,18 @@ rig_ask_site(struct rig *r, const char *domain)
 	struct message_site_ask m = {.domain = str_of(domain)};
 
 	r->has_site = false;
-	cr_assert_neq(channel_ask(r->queue, MESSAGE_SITE_ASK, &m, got_site, r), 0);
+	(void)ask(r->queue, MESSAGE_SITE_ASK, &m, got_site, r);
 	cr_assert(wait_until(r, has_answer, 0), "no site for %s", domain);
 }
 
 static void
-got_row(const struct packet *p, void *arg)
+got_row(enum request_end end, const struct packet *p, void *arg)
 {
 	struct rig *r = arg;
 	struct str rest, key, value;
 	size_t n = strlen(r->rows);
 
-	if (!p || p->type == MESSAGE_ADMIN_DONE) {
+	if (end != REQUEST_ROW) {
 		r->is_done = true;
 		r->exit_code = p ? p->message->admin_done.exit_code : -1;
 		if (p)
@@ -399,7 +418,7 @@ rig_test_route(struct rig *r, const char *address)
 	buf_init(&values, 4096);
 	message_values_add(&values, "address", str_of(address));
 	m.values = buf_str(&values);
-	cr_assert_neq(channel_ask(r->control, MESSAGE_ADMIN, &m, got_row, r), 0);
+	(void)ask(r->control, MESSAGE_ADMIN, &m, got_row, r);
 	buf_clear(&values);
 	cr_assert(wait_until(r, is_done, 0), "no answer for %s", address);
 }

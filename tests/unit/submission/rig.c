@@ -19,12 +19,12 @@
 #include "submission/clients.h"
 #include "submission/submission.h"
 
-enum { PACKET_MAX = MESSAGE_BYTES_MAX + 8, HEAD = 5, PATIENCE_MS = 30000 };
+enum { PACKET_MAX = MESSAGE_BYTES_MAX + 16, HEAD = 9, PATIENCE_MS = 30000 };
 
 /* ---- packets by hand ---- */
 
 static void
-packet(int to, uint32_t call, enum message_type type, const void *m, int fd)
+packet(int to, uint64_t call, enum message_type type, const void *m, int fd)
 {
 	char control[CMSG_SPACE(sizeof fd)] = {0};
 	uint8_t is_answer = call > 0;
@@ -33,7 +33,7 @@ packet(int to, uint32_t call, enum message_type type, const void *m, int fd)
 	struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1};
 
 	buf_init(&out, PACKET_MAX);
-	buf_add(&out, &call, 4);
+	buf_add(&out, &call, 8);
 	buf_add(&out, &is_answer, 1);
 	cr_assert(message_encode(type, m, &out));
 	v = (struct iovec){out.p, out.n};
@@ -77,7 +77,7 @@ keep_commit(struct rig *r, const struct message_commit *m, int file)
 }
 
 static void
-answer(struct service *s, uint32_t call, enum message_type type, union message *m, int *file)
+answer(struct service *s, uint64_t call, enum message_type type, union message *m, int *file)
 {
 	struct message_auth_answer yes = {.outcome = AUTH_OK, .user = STR("alice@example.com")};
 	struct message_verdict fine = {status_make(250, "2.0.0", "Ok")};
@@ -116,9 +116,9 @@ serve(void *arg)
 	while ((n = recv(s->fd, in, PACKET_MAX, 0)) >= HEAD) {
 		enum message_type type;
 		union message m;
-		uint32_t call;
+		uint64_t call;
 
-		memcpy(&call, in, 4);
+		memcpy(&call, in, 8);
 		cr_assert(message_decode(str_make(in + HEAD, (size_t)n - HEAD), &type, &m));
 		answer(s, call, type, &m, &file);
 	}

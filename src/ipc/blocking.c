@@ -1,0 +1,112 @@
+/*
+ * blocking: see the header.
+ */
+#include "ipc/blocking.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ipc/wire.h"
+
+enum { LOOKS_MAX = 256 };
+
+/* The next packet in *room; REQUEST_EXPIRED: there is none. */
+static enum request_end
+take_packet(int fd, struct buf *room, struct wire_head *out)
+{
+	size_t size = room->max < WIRE_PACKET_MAX ? room->max : WIRE_PACKET_MAX;
+	struct wire_packet got;
+	char *to;
+
+	buf_reset(room);
+	to = buf_room(room, size);
+	if (!to)
+		return REQUEST_ERROR;
+	if (wire_receive(fd, to, size, &got, 1) != 1)
+		return errno == EAGAIN ? REQUEST_EXPIRED : REQUEST_LOST;
+	if (got.fd >= 0)
+		close(got.fd);
+	if (got.is_foul || !wire_head(got.bytes, out))
+		return REQUEST_LOST;
+	room->n = got.bytes.n;
+	return REQUEST_ANSWERED;
+}
+
+static bool
+wait_readable(int fd, int64_t until_us)
+{
+	int64_t left_ms;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int n;
+
+	do {
+		left_ms = (until_us - clock_mono_us() + 999) / 1000;
+		n = left_ms > 0 ? poll(&p, 1, (int)left_ms) : 0;
+	} while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
+static enum request_end
+understand(enum message_type asked, const struct wire_head *head, const struct buf *room,
+    union message *out)
+{
+	enum message_type got;
+
+	if (head->kind == WIRE_ANSWER &&
+	    message_decode(str_from(buf_str(room), WIRE_HEAD_BYTES), &got, out) &&
+	    got == message_ask(asked)->answer)
+		return REQUEST_ANSWERED;
+	return REQUEST_ERROR;
+}
+
+enum request_end
+blocking_ask(int fd, const struct blocking_question *q, struct buf *room, union message *out)
+{
+	int64_t patience_ms = clock_patience(message_ask(q->type)->deadline_ms);
+	int64_t until_us = clock_mono_us() + patience_ms * 1000;
+	enum request_end end = blocking_send(fd, q, room);
+	struct wire_head head;
+
+	while (end == REQUEST_ANSWERED) {
+		if (!wait_readable(fd, until_us))
+			return REQUEST_EXPIRED;
+		end = take_packet(fd, room, &head);
+		if (end == REQUEST_ANSWERED && head.kind != WIRE_MESSAGE &&
+		    head.request == q->number)
+			return understand(q->type, &head, room, out);
+	}
+	return end;
+}
+
+enum request_end
+blocking_send(int fd, const struct blocking_question *q, struct buf *room)
+{
+	struct wire_head head = {q->number, WIRE_MESSAGE, false};
+
+	if (!wire_pack(room, &head, q->type, q->message))
+		return REQUEST_ERROR;
+	if (wire_send(fd, buf_str(room), -1) == 0)
+		return REQUEST_ANSWERED;
+	return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? REQUEST_EXPIRED
+	                                                             : REQUEST_LOST;
+}
+
+enum request_end
+blocking_look(int fd, struct buf *room)
+{
+	bool has_answer = false;
+	struct wire_head head;
+
+	for (int i = 0; i < LOOKS_MAX; i++) {
+		enum request_end end = take_packet(fd, room, &head);
+
+		if (end == REQUEST_EXPIRED)
+			break;
+		if (end != REQUEST_ANSWERED)
+			return end;
+		has_answer |= head.kind != WIRE_MESSAGE;
+	}
+	return has_answer ? REQUEST_ANSWERED : REQUEST_EXPIRED;
+}

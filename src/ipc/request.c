@@ -1,0 +1,297 @@
+/*
+ * request: see the header.  A request is found by its number in a table, and stands in the list of
+ * its type, whose deadlines are all the same: the first of a list is the next to expire.  One timer
+ * serves the channel; an answer does not touch it.
+ */
+#include "ipc/request.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "ipc/channel.h"
+
+enum { PLACES_FIRST = 16, STEP_TIMEOUT_MS = 20000 };
+
+/* ---- the table ---- */
+
+static struct request **
+request_place(const struct requests *all, uint64_t number)
+{
+	return &all->places[number & (all->place_count - 1)];
+}
+
+/* Numbers rise, so those that are open spread evenly over the places. */
+static void
+requests_grow(struct requests *all)
+{
+	struct request **before = all->places, *r;
+	size_t count = all->place_count;
+
+	all->place_count = count ? count * 2 : PLACES_FIRST;
+	all->places = mem_new(all->place_count * sizeof *all->places);
+	for (size_t i = 0; i < count; i++)
+		while ((r = before[i])) {
+			struct request **place = request_place(all, r->number);
+
+			before[i] = r->next;
+			r->next = *place;
+			*place = r;
+		}
+	mem_free(before);
+}
+
+static struct request *
+requests_find(const struct requests *all, uint64_t number)
+{
+	struct request *r = all->place_count ? *request_place(all, number) : NULL;
+
+	while (r && r->number != number)
+		r = r->next;
+	return r;
+}
+
+static void
+requests_remove(struct requests *all, struct request *r)
+{
+	struct request **at = request_place(all, r->number);
+
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	all->count--;
+}
+
+/* ---- deadlines ---- */
+
+static void
+requests_arm(struct requests *all, int64_t at_ms)
+{
+	int64_t wait_ms = at_ms - clock_mono_ms();
+	struct timeval tv;
+
+	if (at_ms >= all->timer_ms)
+		return;
+	all->timer_ms = at_ms;
+	if (wait_ms < 0)
+		wait_ms = 0;
+	tv = (struct timeval){.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+	evtimer_add(all->timer, &tv);
+}
+
+/* At the end of its list.  After a configuration with a shorter step its deadline may lie before
+ * that of the one in front: then it ends with that one. */
+static void
+request_due(struct requests *all, struct request *r)
+{
+	const struct message_ask *ask = message_ask((enum message_type)r->type);
+
+	r->deadline_ms = clock_mono_ms() +
+	    clock_patience(ask->deadline_ms + ask->steps * all->step_timeout_ms);
+	TAILQ_INSERT_TAIL(&all->due[r->type], r, due);
+	requests_arm(all, r->deadline_ms);
+}
+
+/* ---- the end ---- */
+
+static void
+request_close(struct request *r)
+{
+	struct requests *all = r->asked;
+
+	if (r->is_unsent) {
+		TAILQ_REMOVE(&all->unsent, r, due);
+	} else {
+		TAILQ_REMOVE(&all->due[r->type], r, due);
+		requests_remove(all, r);
+	}
+	r->asked = NULL;
+}
+
+/* The owner may free or ask its request again. */
+static void
+request_finish(struct request *r, enum request_end end, const struct packet *p)
+{
+	request_fn *fn = r->fn;
+	void *arg = r->arg;
+
+	request_close(r);
+	fn(end, p, arg);
+}
+
+void
+request_cancel(struct request *r)
+{
+	if (r->asked)
+		request_close(r);
+}
+
+bool
+request_is_open(const struct request *r)
+{
+	return r->asked != NULL;
+}
+
+/* ---- asking ---- */
+
+/* Not sent: its owner hears that from the loop. */
+static void
+request_fail_soon(struct request *r, enum request_end end)
+{
+	struct requests *all = r->asked;
+
+	TAILQ_REMOVE(&all->due[r->type], r, due);
+	requests_remove(all, r);
+	r->is_unsent = true;
+	r->end = (uint8_t)end;
+	TAILQ_INSERT_TAIL(&all->unsent, r, due);
+	requests_arm(all, clock_mono_ms());
+}
+
+void
+request_init(struct request *r, request_fn *fn, void *arg)
+{
+	*r = (struct request){.fn = fn, .arg = arg};
+}
+
+void
+request_ask(struct request *r, struct channel *c, enum message_type type, const void *message)
+{
+	struct requests *all = channel_requests(c);
+	struct request **place;
+
+	if (!message_ask(type) || r->asked)
+		die("%s cannot be asked%s", message_name(type), r->asked ? " twice" : "");
+	if (all->count == all->place_count)
+		requests_grow(all);
+	r->asked = all;
+	r->type = (uint16_t)type;
+	r->is_unsent = false;
+	r->number = ++all->last_number;
+	place = request_place(all, r->number);
+	r->next = *place;
+	*place = r;
+	all->count++;
+	request_due(all, r);
+	if (channel_ask(c, r->number, type, message) != 0)
+		request_fail_soon(r, channel_is_open(c) ? REQUEST_ERROR : REQUEST_LOST);
+}
+
+/* ---- what the channel hears ---- */
+
+void
+requests_answered(struct requests *all, struct packet *p)
+{
+	struct request *r = requests_find(all, p->call);
+	const struct message_ask *ask = r ? message_ask((enum message_type)r->type) : NULL;
+	bool is_row = ask && ask->has_rows && p->type == MESSAGE_ADMIN_ROW;
+	bool is_end = ask && p->type == ask->answer && !p->is_fd_lost;
+
+	if (p->fd >= 0 && !(is_end && ask->has_descriptor)) {
+		close(p->fd);
+		p->fd = -1;
+	}
+	if (!r)
+		return;
+	if (is_row) {
+		TAILQ_REMOVE(&all->due[r->type], r, due);
+		request_due(all, r);
+		r->fn(REQUEST_ROW, p, r->arg);
+		return;
+	}
+	request_finish(r, is_end ? REQUEST_ANSWERED : REQUEST_ERROR, is_end ? p : NULL);
+}
+
+/* Those that fail meanwhile wait for the next turn of the loop. */
+static void
+requests_end_unsent(struct requests *all, const bool *freed)
+{
+	struct request *r;
+	size_t count = 0;
+
+	TAILQ_FOREACH(r, &all->unsent, due)
+		count++;
+	while (count-- > 0 && !*freed && (r = TAILQ_FIRST(&all->unsent)))
+		request_finish(r, (enum request_end)r->end, NULL);
+}
+
+void
+requests_expire(struct requests *all, const bool *freed)
+{
+	int64_t now_ms = clock_mono_ms(), next_ms = INT64_MAX;
+	struct request *r;
+
+	all->timer_ms = INT64_MAX;
+	requests_end_unsent(all, freed);
+	for (int type = 0; type < MESSAGE_TYPES && !*freed; type++) {
+		while ((r = TAILQ_FIRST(&all->due[type])) && r->deadline_ms <= now_ms) {
+			request_finish(r, REQUEST_EXPIRED, NULL);
+			if (*freed)
+				return;
+		}
+		if (r && r->deadline_ms < next_ms)
+			next_ms = r->deadline_ms;
+	}
+	if (*freed)
+		return;
+	if (!TAILQ_EMPTY(&all->unsent))
+		next_ms = now_ms;
+	if (next_ms != INT64_MAX)
+		requests_arm(all, next_ms);
+}
+
+void
+requests_lose(struct requests *all, const bool *freed)
+{
+	struct request *r;
+
+	requests_end_unsent(all, freed);
+	for (int type = 0; type < MESSAGE_TYPES && !*freed; type++)
+		while (!*freed && (r = TAILQ_FIRST(&all->due[type])))
+			request_finish(r, REQUEST_LOST, NULL);
+}
+
+/* ---- life ---- */
+
+void
+requests_init(struct requests *all, struct event *timer)
+{
+	*all = (struct requests){
+	    .timer = timer, .timer_ms = INT64_MAX, .step_timeout_ms = STEP_TIMEOUT_MS};
+	TAILQ_INIT(&all->unsent);
+	for (int type = 0; type < MESSAGE_TYPES; type++)
+		TAILQ_INIT(&all->due[type]);
+}
+
+void
+requests_clear(struct requests *all)
+{
+	struct request *r;
+
+	while ((r = TAILQ_FIRST(&all->unsent)))
+		request_close(r);
+	for (int type = 0; type < MESSAGE_TYPES; type++)
+		while ((r = TAILQ_FIRST(&all->due[type])))
+			request_close(r);
+	mem_free(all->places);
+}
+
+/* ---- words ---- */
+
+const char *
+request_text(const char *who, enum message_type type, enum request_end end,
+    char out[REQUEST_TEXT_BYTES])
+{
+	int deadline_ms = message_ask(type)->deadline_ms;
+
+	if (end == REQUEST_EXPIRED)
+		snprintf(out, REQUEST_TEXT_BYTES, "%s did not answer within %d s", who,
+		    deadline_ms / 1000);
+	else if (end == REQUEST_LOST)
+		snprintf(out, REQUEST_TEXT_BYTES, "%s has just ended", who);
+	else
+		snprintf(out, REQUEST_TEXT_BYTES, "%s could not take the question or answer it",
+		    who);
+	return out;
+}

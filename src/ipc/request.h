@@ -1,0 +1,85 @@
+/*
+ * request: one question to another role.  It is a member of its owner's struct, is asked on a
+ * channel, and ends exactly once: by its answer, an error, its deadline, or the loss of the peer.
+ * Its owner may cancel it first, and then hears nothing.  What a type's answer is and how long it
+ * may take stands in one table (message_ask); no role writes a deadline or looks at the type of an
+ * answer.  The end is always heard from the loop, never from inside request_ask.
+ */
+#ifndef IPC_REQUEST_H
+#define IPC_REQUEST_H
+
+#include <event2/event.h>
+#include <sys/queue.h>
+
+#include "ipc/message.h"
+
+struct channel;
+struct packet;
+
+enum request_end {
+	REQUEST_ROW, /* not the end: a part of the answer (ADMIN_ROW); it renews the deadline */
+	REQUEST_ANSWERED,
+	REQUEST_ERROR,   /* refused, an answer of another type, its descriptor lost, not sent */
+	REQUEST_EXPIRED, /* the deadline passed; a late answer finds no one */
+	REQUEST_LOST,    /* the peer is gone */
+};
+
+/* packet: with REQUEST_ROW and REQUEST_ANSWERED, of the type that was expected, valid only during
+ * the call; else NULL.  A descriptor belongs to the owner; only types that have one bring one. */
+typedef void request_fn(enum request_end end, const struct packet *packet, void *arg);
+
+/* All zeros: not asked.  Its members are request.c's. */
+struct request {
+	request_fn *fn;
+	void *arg;
+	struct requests *asked; /* NULL: not asked */
+	uint64_t number;
+	int64_t deadline_ms;
+	struct request *next;      /* of those with the same place in the table */
+	TAILQ_ENTRY(request) due;  /* of those of its type, the oldest first */
+	uint16_t type;
+	bool is_unsent;
+	uint8_t end; /* of one that could not be sent: how it ends */
+};
+
+/* Who hears its end; not while it is open. */
+void request_init(struct request *r, request_fn *fn, void *arg);
+/* The message is sent at once or waits in the channel.  r must not be open, and may be asked again
+ * after its end. */
+void request_ask(
+    struct request *r, struct channel *c, enum message_type type, const void *message);
+/* From any state, any number of times. */
+void request_cancel(struct request *r);
+bool request_is_open(const struct request *r);
+
+/* "queue did not answer within 60 s": who was asked what, and why there is no answer. */
+enum { REQUEST_TEXT_BYTES = 100 };
+const char *request_text(const char *who, enum message_type type, enum request_end end,
+    char out[REQUEST_TEXT_BYTES]);
+
+/* ---- for channel.c: the open requests of one channel ---- */
+
+TAILQ_HEAD(request_list, request);
+
+struct requests {
+	struct request **places; /* by number; their count is a power of two */
+	size_t place_count, count;
+	uint64_t last_number;
+	struct request_list due[MESSAGE_TYPES]; /* by type: in the order of their deadlines */
+	struct request_list unsent;
+	struct event *timer; /* the channel's */
+	int64_t timer_ms;    /* when it fires, monotonic; INT64_MAX: not */
+	int64_t step_timeout_ms;
+};
+
+void requests_init(struct requests *all, struct event *timer);
+/* Those that are open are cancelled. */
+void requests_clear(struct requests *all);
+/* An answer came; type MESSAGE_NONE: a refusal, or nothing that can be read.  Takes the
+ * descriptor. */
+void requests_answered(struct requests *all, struct packet *p);
+/* The timer fired.  *freed turns true when an owner freed the channel: nothing is touched then. */
+void requests_expire(struct requests *all, const bool *freed);
+void requests_lose(struct requests *all, const bool *freed);
+
+#endif

@@ -1,0 +1,13 @@
+/*
+ * ask: a request whose memory is nobody's business: for tests that ask many at once.
+ */
+#ifndef TESTS_SUPPORT_ASK_H
+#define TESTS_SUPPORT_ASK_H
+
+#include "ipc/channel.h"
+
+/* As request_ask; the request, which may be cancelled. */
+struct request *ask(
+    struct channel *c, enum message_type type, const void *message, request_fn *fn, void *arg);
+
+#endif
