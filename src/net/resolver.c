@@ -17,7 +17,6 @@
 
 enum {
 	PARTS_MAX = 2,
-	OTHER_FAMILY_MS = 2000, /* how long one family is waited for when the other is there */
 	NAME_BYTES = 256,
 	ANCHOR_BYTES_MAX = 64 << 10,
 	UB_BOGUS = 1,
@@ -240,11 +239,12 @@ mix(const struct resolver_query *q, struct resolver_address *out)
 	return n;
 }
 
-/* What two answers mean together: the one that comes first here. */
+/* What two answers mean together: the one that comes first here.  Somebody forges the answers for a
+ * name of which one is BOGUS: the other counts no more. */
 static enum resolver_outcome
 sum_up(const struct resolver_query *q)
 {
-	static const enum resolver_outcome ranks[] = {RESOLVER_FOUND, RESOLVER_BOGUS,
+	static const enum resolver_outcome ranks[] = {RESOLVER_BOGUS, RESOLVER_FOUND,
 	    RESOLVER_FAILED, RESOLVER_TIMEOUT, RESOLVER_NO_DATA, RESOLVER_NO_NAME};
 
 	for (size_t k = 0; k < sizeof ranks / sizeof *ranks; k++)
@@ -315,10 +315,9 @@ part_is_done(struct part *p)
 	p->is_open = false;
 	for (size_t i = 0; i < q->part_count; i++)
 		is_open |= q->parts[i].is_open;
+	/* one that is late may be BOGUS: what is found so far is not told before */
 	if (!is_open)
 		event_active(&q->done, EV_TIMEOUT, 0);
-	else if (p->answer.outcome == RESOLVER_FOUND)
-		set_timer(q, OTHER_FAMILY_MS);
 }
 
 static void

@@ -58,8 +58,9 @@ enum { RESOLVER_DEADLINE_MS = 20000 };
 /* Each ends with one call of fn, at the latest after RESOLVER_DEADLINE_MS. */
 struct resolver_query *resolver_ask_mx(
     struct resolver *r, struct str domain, resolver_fn *fn, void *arg);
-/* AAAA and A together; NO_NAME only when both say so; FOUND when either has one and the other did
- * not fail in a way that could hide a better answer is not required: one family is enough. */
+/* AAAA and A together, told when both are answered or the deadline has come.  BOGUS when either is:
+ * nothing that is said of such a host counts.  Else FOUND when either has one: hosts whose servers
+ * fail at one of the two are many.  NO_NAME only when both say so. */
 struct resolver_query *resolver_ask_addresses(
     struct resolver *r, struct str host, resolver_fn *fn, void *arg);
 /* No answer will come. */

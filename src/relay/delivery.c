@@ -1,5 +1,6 @@
 /*
- * delivery: hosts by preference, their IPv6 and IPv4 addresses by turns, a bounded number of tries.
+ * delivery: hosts by preference as far as ourselves, their IPv6 and IPv4 addresses by turns, a
+ * bounded number of tries.
  */
 #include "relay/delivery.h"
 
@@ -100,6 +101,32 @@ add_next(struct delivery *d, const struct resolver_answer *a, sa_family_t family
 	return true;
 }
 
+/* This host is ourselves under another name. */
+static bool
+leads_back(const struct delivery *d, const struct resolver_answer *a)
+{
+	if (!d->is_own || d->site->allow_private)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		const struct sockaddr *sa = (const struct sockaddr *)&a->addresses[i].sa;
+
+		if (range_is_public(sa) && d->is_own(sa))
+			return true;
+	}
+	return false;
+}
+
+/* RFC 5321 section 5.1: mail has come as far as us; hosts that are no better must not get it. */
+static void
+end_at_ourselves(struct delivery *d)
+{
+	struct status s = status_make(554, "5.4.6",
+	    "mail loops back to us: %s has an address of this host", delivery_host(d));
+
+	note(d, &s, REASON_LOOP);
+	d->host = d->site->count;
+}
+
 static void
 nothing_usable(struct delivery *d, const struct resolver_answer *a)
 {
@@ -133,6 +160,10 @@ delivery_got_addresses(struct delivery *d, const struct resolver_answer *a)
 	}
 	if (a->outcome != RESOLVER_FOUND)
 		none.count = 0;
+	if (leads_back(d, &none)) {
+		end_at_ourselves(d);
+		return;
+	}
 	while (more) {
 		more = add_next(d, &none, AF_INET6, &at6);
 		more |= add_next(d, &none, AF_INET, &at4);

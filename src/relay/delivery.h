@@ -18,6 +18,7 @@ enum delivery_step {
 
 struct delivery {
 	const struct site *site;
+	bool (*is_own)(const struct sockaddr *sa); /* an address of this machine; NULL: none is */
 	size_t host;
 	size_t address_at, address_count;
 	struct resolver_address addresses[DELIVERY_ADDRESSES_MAX];

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "relay/own.h"
 #include "relay/reason.h"
 
 static void step(struct job *j);
@@ -174,6 +175,7 @@ got_site(struct found *found, void *arg)
 		return;
 	}
 	delivery_init(&j->delivery, &found->site);
+	j->delivery.is_own = own_has;
 	step(j);
 }
 

@@ -1,93 +1,129 @@
 /*
- * range: tables of prefixes.  2001:db8::/32 and the like (documentation) are let through: nothing
- * answers there.
+ * range: one row per block of IANA's special-purpose registries (IPv4, IPv6), with multicast and
+ * what once was special; "globally reachable" there is public here.  The first row that holds an
+ * address decides: a part stands before the whole.
  */
 #include "relay/range.h"
 
 #include <netinet/in.h>
 
-struct prefix4 {
-	uint32_t bits;
+enum range_kind {
+	RANGE_INSIDE, /* not of the public Internet */
+	RANGE_PUBLIC,
+	RANGE_WRAPS_12, /* holds an IPv4 address, from octet 12 on: that one decides */
+	RANGE_WRAPS_2,  /* from octet 2 on */
+};
+
+struct range {
+	uint8_t bits[16];
 	unsigned length;
+	enum range_kind kind;
 };
 
-struct prefix6 {
-	uint8_t bits[4];
-	unsigned length; /* at most 32 */
+static const struct range ranges4[] = {
+    {{0}, 8, RANGE_INSIDE},                     /* "this network", RFC 791 */
+    {{10}, 8, RANGE_INSIDE},                    /* private use, RFC 1918 */
+    {{100, 64}, 10, RANGE_INSIDE},              /* shared by carriers, RFC 6598 */
+    {{127}, 8, RANGE_INSIDE},                   /* loopback, RFC 1122 */
+    {{169, 254}, 16, RANGE_INSIDE},             /* link-local, RFC 3927; metadata of clouds */
+    {{172, 16}, 12, RANGE_INSIDE},              /* private use, RFC 1918 */
+    {{192, 0, 0, 9}, 32, RANGE_PUBLIC},         /* port control anycast, RFC 7723 */
+    {{192, 0, 0, 10}, 32, RANGE_PUBLIC},        /* TURN anycast, RFC 8155 */
+    {{192, 0, 0}, 24, RANGE_INSIDE},            /* protocol assignments, RFC 6890 */
+    {{192, 0, 2}, 24, RANGE_INSIDE},            /* documentation, RFC 5737 */
+    {{192, 31, 196}, 24, RANGE_PUBLIC},         /* AS112, RFC 7535 */
+    {{192, 52, 193}, 24, RANGE_PUBLIC},         /* AMT, RFC 7450 */
+    {{192, 88, 99}, 24, RANGE_INSIDE},          /* relays of 6to4, ended by RFC 7526 */
+    {{192, 168}, 16, RANGE_INSIDE},             /* private use, RFC 1918 */
+    {{192, 175, 48}, 24, RANGE_PUBLIC},         /* AS112, RFC 7534 */
+    {{198, 18}, 15, RANGE_INSIDE},              /* benchmarking, RFC 2544 */
+    {{198, 51, 100}, 24, RANGE_INSIDE},         /* documentation, RFC 5737 */
+    {{203, 0, 113}, 24, RANGE_INSIDE},          /* documentation, RFC 5737 */
+    {{224}, 4, RANGE_INSIDE},                   /* multicast, RFC 5771 */
+    {{240}, 4, RANGE_INSIDE},                   /* reserved, RFC 1112; broadcast, RFC 919 */
 };
 
-static const struct prefix4 inner4[] = {
-    {0x00000000, 8},  /* "this network"; 0.0.0.0 reaches ourselves on Linux */
-    {0x0a000000, 8},  /* 10/8 */
-    {0x64400000, 10}, /* 100.64/10, shared by carriers */
-    {0x7f000000, 8},  /* loopback */
-    {0xa9fe0000, 16}, /* link-local, with the metadata services of clouds */
-    {0xac100000, 12}, /* 172.16/12 */
-    {0xc0000000, 24}, /* protocol assignments */
-    {0xc0a80000, 16}, /* 192.168/16 */
-    {0xc6120000, 15}, /* benchmarking */
-    {0xe0000000, 4},  /* multicast */
-    {0xf0000000, 4},  /* reserved, and broadcast */
-};
-
-static const struct prefix6 inner6[] = {
-    {{0xfc, 0}, 7},           /* unique local */
-    {{0xfe, 0x80}, 10},       /* link-local */
-    {{0xfe, 0xc0}, 10},       /* site-local, as it once was */
-    {{0xff, 0}, 8},           /* multicast */
-    {{0x01, 0x00, 0, 0}, 32}, /* discard-only */
-    {{0x20, 0x01, 0, 0}, 32}, /* Teredo: an IPv4 address in disguise */
+static const struct range ranges6[] = {
+    /* ::ffff:0:0/96, mapped, RFC 4291 section 2.5.5.2 */
+    {{[10] = 0xff, [11] = 0xff}, 96, RANGE_WRAPS_12},
+    /* ::ffff:0:0:0/96, translated, RFC 2765 */
+    {{[8] = 0xff, [9] = 0xff}, 96, RANGE_INSIDE},
+    /* ::/96: unspecified, loopback, IPv4-compatible, RFC 4291 section 2.5 */
+    {{0}, 96, RANGE_INSIDE},
+    {{0, 0x64, 0xff, 0x9b}, 96, RANGE_WRAPS_12},         /* translated, RFC 6052 */
+    {{0, 0x64, 0xff, 0x9b, 0, 1}, 48, RANGE_INSIDE},     /* translated locally, RFC 8215 */
+    {{0x01}, 64, RANGE_INSIDE},                          /* discard-only, RFC 6666 */
+    {{0x01, 0, [7] = 1}, 64, RANGE_INSIDE},              /* dummy prefix, RFC 9780 */
+    {{0x20, 0x01, 0, 0}, 32, RANGE_INSIDE},              /* Teredo, RFC 4380 */
+    {{0x20, 0x01, 0, 1, [15] = 1}, 128, RANGE_PUBLIC},   /* port control anycast, RFC 7723 */
+    {{0x20, 0x01, 0, 1, [15] = 2}, 128, RANGE_PUBLIC},   /* TURN anycast, RFC 8155 */
+    {{0x20, 0x01, 0, 1, [15] = 3}, 128, RANGE_PUBLIC},   /* DNS-SD anycast, RFC 9665 */
+    {{0x20, 0x01, 0, 3}, 32, RANGE_PUBLIC},              /* AMT, RFC 7450 */
+    {{0x20, 0x01, 0, 4, 1, 0x12}, 48, RANGE_PUBLIC},     /* AS112, RFC 7535 */
+    {{0x20, 0x01, 0, 0x20}, 28, RANGE_PUBLIC},           /* ORCHIDv2, RFC 7343 */
+    {{0x20, 0x01, 0, 0x30}, 28, RANGE_PUBLIC},           /* drone ids, RFC 9374 */
+    {{0x20, 0x01}, 23, RANGE_INSIDE},                    /* protocol assignments, RFC 2928 */
+    {{0x20, 0x01, 0x0d, 0xb8}, 32, RANGE_INSIDE},        /* documentation, RFC 3849 */
+    {{0x20, 0x02}, 16, RANGE_WRAPS_2},                   /* 6to4, RFC 3056 */
+    {{0x26, 0x20, 0, 0x4f, 0x80}, 48, RANGE_PUBLIC},     /* AS112, RFC 7534 */
+    {{0x3f, 0xff}, 20, RANGE_INSIDE},                    /* documentation, RFC 9637 */
+    {{0x5f}, 16, RANGE_INSIDE},                          /* segment routing, RFC 9602 */
+    {{0xfc}, 7, RANGE_INSIDE},                           /* unique local, RFC 4193 */
+    {{0xfe, 0x80}, 10, RANGE_INSIDE},                    /* link-local, RFC 4291 */
+    {{0xfe, 0xc0}, 10, RANGE_INSIDE},                    /* site-local, ended by RFC 3879 */
+    {{0xff}, 8, RANGE_INSIDE},                           /* multicast, RFC 4291 */
 };
 
 static bool
-is_public4(uint32_t host_order)
+range_holds(const struct range *r, const uint8_t *address)
 {
-	for (size_t i = 0; i < sizeof inner4 / sizeof *inner4; i++)
-		if ((host_order ^ inner4[i].bits) >> (32 - inner4[i].length) == 0)
-			return false;
-	return true;
+	size_t whole = r->length / 8;
+	unsigned rest = r->length % 8;
+
+	return memcmp(r->bits, address, whole) == 0 &&
+	       (rest == 0 || (r->bits[whole] ^ address[whole]) >> (8 - rest) == 0);
 }
 
-static uint32_t
-word_at(const uint8_t *p)
+static enum range_kind
+range_find(const struct range *ranges, size_t count, const uint8_t *address)
 {
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+	for (size_t i = 0; i < count; i++)
+		if (range_holds(&ranges[i], address))
+			return ranges[i].kind;
+	return RANGE_PUBLIC;
 }
 
-/* ::/96 (:: and ::1 among it), ::ffff/96, 64:ff9b::/96 and 2002::/16 hold an IPv4 address. */
 static bool
-holds_ipv4(const uint8_t p[16], uint32_t *out)
+range_is_public4(const uint8_t *address)
 {
-	static const uint8_t zero[12], mapped[12] = {[10] = 0xff, [11] = 0xff},
-	                               nat64[12] = {0, 0x64, 0xff, 0x9b};
+	return range_find(ranges4, sizeof ranges4 / sizeof *ranges4, address) == RANGE_PUBLIC;
+}
 
-	if (memcmp(p, zero, 12) == 0 || memcmp(p, mapped, 12) == 0 || memcmp(p, nat64, 12) == 0) {
-		*out = word_at(p + 12);
+static bool
+range_is_public6(const uint8_t *address)
+{
+	switch (range_find(ranges6, sizeof ranges6 / sizeof *ranges6, address)) {
+	case RANGE_WRAPS_12:
+		return range_is_public4(address + 12);
+	case RANGE_WRAPS_2:
+		return range_is_public4(address + 2);
+	case RANGE_PUBLIC:
 		return true;
+	case RANGE_INSIDE:
+		return false;
 	}
-	*out = word_at(p + 2);
-	return p[0] == 0x20 && p[1] == 0x02;
-}
-
-static bool
-is_public6(const uint8_t p[16])
-{
-	uint32_t v4;
-
-	if (holds_ipv4(p, &v4))
-		return is_public4(v4);
-	for (size_t i = 0; i < sizeof inner6 / sizeof *inner6; i++)
-		if ((word_at(p) ^ word_at(inner6[i].bits)) >> (32 - inner6[i].length) == 0)
-			return false;
-	return true;
+	return false;
 }
 
 bool
 range_is_public(const struct sockaddr *sa)
 {
-	if (sa->sa_family == AF_INET)
-		return is_public4(ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr));
+	if (sa->sa_family == AF_INET) {
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)sa;
+
+		return range_is_public4((const uint8_t *)&v4->sin_addr);
+	}
 	if (sa->sa_family == AF_INET6)
-		return is_public6(((const struct sockaddr_in6 *)sa)->sin6_addr.s6_addr);
+		return range_is_public6(((const struct sockaddr_in6 *)sa)->sin6_addr.s6_addr);
 	return false;
 }

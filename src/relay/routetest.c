@@ -6,6 +6,7 @@
 #include "mail/address.h"
 #include "net/endpoint.h"
 #include "relay/delivery.h"
+#include "relay/own.h"
 #include "relay/range.h"
 #include "relay/state.h"
 
@@ -73,16 +74,27 @@ add_number(struct buf *values, const char *key, unsigned n)
 	buf_clear(&text);
 }
 
+/* "": mail may go there. */
+static const char *
+why_not(const struct site *site, const struct resolver_address *a)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)&a->sa;
+
+	if (site->allow_private)
+		return "";
+	if (!range_is_public(sa))
+		return "(private)";
+	return own_has(sa) ? "(this host)" : "";
+}
+
 static void
 add_text_of(struct buf *out, const struct site *site, const struct resolver_address *a)
 {
-	const struct sockaddr *sa = (const struct sockaddr *)&a->sa;
 	char text[INET6_ADDRSTRLEN_];
 	uint16_t port;
 
 	endpoint_text(&a->sa, text, &port);
-	buf_addf(out, "%s%s%s", out->n ? " " : "", text,
-	    site->allow_private || range_is_public(sa) ? "" : "(private)");
+	buf_addf(out, "%s%s%s", out->n ? " " : "", text, why_not(site, a));
 }
 
 static void next_host(struct routetest *t);
@@ -102,8 +114,7 @@ host_row(struct routetest *t, const struct resolver_answer *a)
 	buf_init(&addresses, ROW_BYTES_MAX);
 	for (size_t i = 0; a->outcome == RESOLVER_FOUND && i < a->count; i++) {
 		add_text_of(&addresses, site, &a->addresses[i]);
-		t->has_way |= site->allow_private ||
-		              range_is_public((const struct sockaddr *)&a->addresses[i].sa);
+		t->has_way |= *why_not(site, &a->addresses[i]) == '\0';
 	}
 	message_values_add(&values, "row", STR("host"));
 	add_number(&values, "preference", site->hosts[t->host].preference);

@@ -82,9 +82,9 @@ verdict(struct delivery *d, const char *reason)
 
 Test(relay_delivery, families_take_turns_then_the_next_host)
 {
-	static const char *const order[] = {"2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2"};
-	struct resolver_address a[] = {address("192.0.2.1"), address("192.0.2.2"),
-	    address("2001:db8::1"), address("2001:db8::2")};
+	static const char *const order[] = {"2600::1", "198.41.0.1", "2600::2", "198.41.0.2"};
+	struct resolver_address a[] = {address("198.41.0.1"), address("198.41.0.2"),
+	    address("2600::1"), address("2600::2")};
 	struct conf *c = conf_of("");
 	struct delivery d;
 	struct site s;
@@ -111,7 +111,7 @@ Test(relay_delivery, families_take_turns_then_the_next_host)
 
 Test(relay_delivery, permanent_only_when_all_say_so)
 {
-	struct resolver_address a = address("192.0.2.1");
+	struct resolver_address a = address("198.41.0.1");
 	struct conf *c = conf_of("");
 	struct delivery d;
 	struct site s;
@@ -156,7 +156,7 @@ Test(relay_delivery, what_dns_says_of_hosts)
 Test(relay_delivery, never_into_our_own_network)
 {
 	struct resolver_address a[] = {address("127.0.0.1"), address("::1"), address("10.0.0.1"),
-	    address("0.0.0.0"), address("::ffff:127.0.0.1"), address("192.0.2.1")};
+	    address("0.0.0.0"), address("::ffff:127.0.0.1"), address("198.41.0.1")};
 	struct conf *c = conf_of(""),
 	            *inside = conf_of("routes: ( { via = \"mx\"; allow_private = true; } );");
 	struct delivery d;
@@ -171,7 +171,7 @@ Test(relay_delivery, never_into_our_own_network)
 	delivery_init(&d, &s);
 	answer(&d, a, 6);
 	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
-	cr_expect_str_eq(shown(delivery_address(&d)), "192.0.2.1", "the one that is public");
+	cr_expect_str_eq(shown(delivery_address(&d)), "198.41.0.1", "the one that is public");
 	site_of(&s, inside, 1);
 	delivery_init(&d, &s);
 	answer(&d, a, 1);
@@ -180,10 +180,64 @@ Test(relay_delivery, never_into_our_own_network)
 	conf_drop(&inside);
 }
 
+static bool
+is_own(const struct sockaddr *sa)
+{
+	struct resolver_address own = address("198.41.0.9");
+	const struct sockaddr_in *a = (const struct sockaddr_in *)sa;
+
+	return sa->sa_family == AF_INET &&
+	       a->sin_addr.s_addr == ((struct sockaddr_in *)&own.sa)->sin_addr.s_addr;
+}
+
+/* A20: no name tells that the second host is ourselves; its address does. */
+Test(relay_delivery, ends_at_ourselves)
+{
+	struct resolver_address other = address("198.41.0.1");
+	struct resolver_address own[] = {address("198.41.0.2"), address("198.41.0.9")};
+	struct resolver_address inside = address("127.0.0.1");
+	struct conf *c = conf_of(""),
+	            *named = conf_of("routes: ( { via = \"mx\"; allow_private = true; } );");
+	struct delivery d;
+	struct site s;
+
+	site_of(&s, c, 3);
+	delivery_init(&d, &s);
+	d.is_own = is_own;
+	answer(&d, &other, 1);
+	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT, "a better host is tried");
+	fail(&d, 450, "4.2.0");
+	cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+	answer(&d, own, 2);
+	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED, "neither we nor a worse one");
+	cr_expect_eq(verdict(&d, "refused"), 450, "the better host may take it later");
+
+	delivery_init(&d, &s);
+	d.is_own = is_own;
+	answer(&d, own, 2);
+	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_expect_eq(verdict(&d, "loop"), 554);
+
+	delivery_init(&d, &s);
+	d.is_own = is_own;
+	answer(&d, &inside, 1);
+	cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES, "skipped, the next host counts");
+	answer(&d, &other, 1);
+	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+
+	site_of(&s, named, 1);
+	delivery_init(&d, &s);
+	d.is_own = is_own;
+	answer(&d, own + 1, 1);
+	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT, "the operator allows it");
+	conf_drop(&c);
+	conf_drop(&named);
+}
+
 Test(relay_delivery, an_mx_that_is_an_address)
 {
 	struct conf *c = conf_of("");
-	struct resolver_mx mx = {10, "192.0.2.1"};
+	struct resolver_mx mx = {10, "198.41.0.1"};
 	struct resolver_answer a = {RESOLVER_FOUND, .mx = &mx, .count = 1};
 	struct delivery d;
 	struct site s;
@@ -211,7 +265,7 @@ Test(relay_delivery, tls_falls_back_only_where_it_may)
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct conf *c = conf_of(cases[i].routes);
-		struct resolver_address a = address("192.0.2.1");
+		struct resolver_address a = address("198.41.0.1");
 		struct delivery d;
 		struct site s;
 
@@ -241,7 +295,7 @@ Test(relay_delivery, tries_are_bounded)
 	unsigned tries = 0;
 
 	for (size_t i = 0; i < sizeof a / sizeof *a; i++)
-		a[i] = address("192.0.2.1");
+		a[i] = address("198.41.0.1");
 	site_of(&s, c, 4);
 	delivery_init(&d, &s);
 	for (enum delivery_step next; (next = delivery_step(&d)) != DELIVERY_EXHAUSTED;) {

@@ -1,11 +1,13 @@
 /* Sites and deliveries by a real DNS server with signed, unsigned and falsified zones. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "unit/relay/rig.h"
 
 static const char zone[] = "$TTL 300\n"
@@ -25,7 +27,12 @@ static const char zone[] = "$TTL 300\n"
                            "second MX 10 mx1\nsecond MX 20 gw.example.com.\n"
                            "broken MX 10 deaf\n"
                            "broken MX 20 mx1\n"
-                           "deaf A 127.0.0.9\n";
+                           "deaf A 127.0.0.9\n"
+                           "forged MX 10 both\nboth A 127.0.0.7\nboth AAAA ::7\n"
+                           "half6 MX 10 only6\nonly6 A 127.0.0.1\nonly6 AAAA ::7\n"
+                           "half4 MX 10 only4\nonly4 A 127.0.0.7\nonly4 AAAA ::1\n"
+                           "next MX 10 only6\nnext MX 20 mx1\n"
+                           "away MX 10 mx1.false.test.\n";
 
 static unsigned dns_port;
 static bool has_dns;
@@ -96,7 +103,7 @@ tear_down(void)
 }
 
 static struct rig *
-rig_with(unsigned port, const char *more)
+rig_asking(unsigned resolver, unsigned port, const char *more)
 {
 	static char conf[1500];
 
@@ -105,8 +112,14 @@ rig_with(unsigned port, const char *more)
 	    "dns: { resolver = \"127.0.0.1@%u\"; trust_anchor = \"%s/dns/anchor\"; };\n"
 	    "timeouts: { connect = \"2s\"; };\n"
 	    "routes: ( %s { via = \"mx\"; port = %u; allow_private = true; } );\n",
-	    dns_port, rig_dir, more, port);
+	    resolver, rig_dir, more, port);
 	return rig_new(conf);
+}
+
+static struct rig *
+rig_with(unsigned port, const char *more)
+{
+	return rig_asking(dns_port, port, more);
 }
 
 Test(relay_dns, sites, .init = set_up, .fini = tear_down, .timeout = 120)
@@ -196,4 +209,146 @@ Test(relay_dns, route_test, .init = set_up, .fini = tear_down, .timeout = 120)
 	cr_expect_eq(r->exit_code, 1);
 	cr_expect_not_null(strstr(r->done_text, "5.1.10"), "%s", r->done_text);
 	rig_free(&r);
+}
+
+/* ---- a forger between relay and the DNS server ---- */
+
+enum { PACKET_BYTES = 4096 };
+
+struct forger {
+	int fd;
+	unsigned port;
+};
+
+struct forgery {
+	int fd;
+	struct sockaddr_in from;
+	socklen_t from_len;
+	ssize_t n;
+	char packet[PACKET_BYTES];
+};
+
+/* Makes 127.0.0.7 and ::7 addresses that somebody listens at. */
+static void
+forge(struct forgery *f)
+{
+	static const char v4[] = {127, 0, 0, 7}, v6[16] = {[15] = 7};
+	char *at4 = memmem(f->packet, (size_t)f->n, v4, sizeof v4);
+	char *at6 = memmem(f->packet, (size_t)f->n, v6, sizeof v6);
+
+	if (at4)
+		at4[3] = 1;
+	if (at6)
+		at6[15] = 1;
+}
+
+static void *
+pass_on(void *arg)
+{
+	struct forgery *f = arg;
+	struct sockaddr_in dns = {.sin_family = AF_INET,
+	    .sin_addr = {htonl(INADDR_LOOPBACK)},
+	    .sin_port = htons((uint16_t)dns_port)};
+	struct timeval patience = {2, 0};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	sendto(fd, f->packet, (size_t)f->n, 0, (struct sockaddr *)&dns, sizeof dns);
+	f->n = recv(fd, f->packet, sizeof f->packet, 0);
+	close(fd);
+	if (f->n > 0) {
+		forge(f);
+		sendto(f->fd, f->packet, (size_t)f->n, 0, (struct sockaddr *)&f->from, f->from_len);
+	}
+	mem_free(f);
+	return NULL;
+}
+
+static void *
+forge_all(void *arg)
+{
+	struct forger *forger = arg;
+	pthread_t thread;
+
+	for (;;) {
+		struct forgery *f = MEM_NEW(struct forgery);
+
+		f->fd = forger->fd;
+		f->from_len = sizeof f->from;
+		f->n = recvfrom(f->fd, f->packet, sizeof f->packet, 0, (struct sockaddr *)&f->from,
+		    &f->from_len);
+		pthread_create(&thread, NULL, pass_on, f);
+		pthread_detach(thread);
+	}
+	return NULL;
+}
+
+static void
+forger_open(struct forger *f)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof in;
+	pthread_t thread;
+
+	f->fd = socket(AF_INET, SOCK_DGRAM, 0);
+	cr_assert_eq(bind(f->fd, (struct sockaddr *)&in, len), 0);
+	getsockname(f->fd, (struct sockaddr *)&in, &len);
+	f->port = ntohs(in.sin_port);
+	pthread_create(&thread, NULL, forge_all, f);
+	pthread_detach(thread);
+}
+
+/* What the validator says no to is not contacted, in no run: neither the forged address, nor
+ * another address of that host. */
+Test(relay_dns, forged_addresses_are_never_contacted, .init = set_up, .fini = tear_down,
+    .timeout = 300)
+{
+	static const char *const domains[] = {"forged.signed.test", "half6.signed.test",
+	    "half4.signed.test", "away.signed.test"};
+	static struct forger forger;
+	unsigned port;
+	char said[200];
+	pid_t host;
+
+	if (!has_dns)
+		cr_skip_test("knotd is missing (Debian package knot)");
+	forger_open(&forger);
+	host = rig_sink("", &port);
+	for (int round = 0; round < 50; round++) {
+		struct rig *r = rig_asking(forger.port, port, "");
+		size_t count = 0;
+
+		for (; count < sizeof domains / sizeof *domains; count++)
+			rig_deliver(r, &(struct rig_mail){.job = count + 1,
+			                   .domain = domains[count],
+			                   .to = {"bob@signed.test"}});
+		cr_assert(rig_wait(r, count), "round %d", round);
+		for (size_t i = 0; i < count; i++)
+			rig_result_is(&r->results[i], 451, "dns");
+		rig_free(&r);
+	}
+	rig_end(host, said);
+	cr_expect_str_eq(said, "connections=0 messages=0 recipients=0\n", "%s", said);
+}
+
+Test(relay_dns, the_host_after_a_forged_one_is_tried, .init = set_up, .fini = tear_down,
+    .timeout = 120)
+{
+	static struct forger forger;
+	unsigned port;
+	pid_t host;
+	struct rig *r;
+
+	if (!has_dns)
+		cr_skip_test("knotd is missing (Debian package knot)");
+	forger_open(&forger);
+	host = rig_sink("", &port);
+	r = rig_asking(forger.port, port, "");
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 1, .domain = "next.signed.test", .to = {"a@signed.test"}});
+	cr_assert(rig_wait(r, 1));
+	rig_result_is(&r->results[0], 250, "none");
+	cr_expect_str_eq(r->results[0].host, "mx1.signed.test");
+	rig_free(&r);
+	rig_end(host, NULL);
 }
