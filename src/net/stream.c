@@ -1,5 +1,6 @@
 /*
- * stream: the owner's calls.  None of them calls back; see stream_loop for what the loop does.
+ * stream: the owner's calls, but for writing (stream_output).  None of them calls back; see
+ * stream_loop for what each event does.
  */
 #include "net/stream.h"
 
@@ -11,15 +12,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/endpoint.h"
-#include "net/stream_loop.h"
+#include "net/stream_state.h"
 
-enum {
-	INPUT_CAP = STREAM_INPUT_MAX + (96 << 10),  /* the last read may pass the mark */
-	OUTPUT_CAP = STREAM_OUTPUT_MAX + (2 << 20), /* with what TLS adds */
-};
+/* ---- life ---- */
 
 static struct stream *
-make(struct event_base *base, int fd, const struct stream_events *events, void *arg)
+stream_make(struct event_base *base, int fd, const struct stream_events *events, void *arg)
 {
 	struct stream *s = MEM_NEW(struct stream);
 	int on = 1;
@@ -28,9 +26,9 @@ make(struct event_base *base, int fd, const struct stream_events *events, void *
 	s->arg = arg;
 	s->fd = fd;
 	s->text = "";
-	buf_init(&s->input, INPUT_CAP);
+	buf_init(&s->input, STREAM_INPUT_CAP);
 	buf_init(&s->written, STREAM_OUTPUT_MAX);
-	buf_init(&s->output, OUTPUT_CAP);
+	buf_init(&s->output, STREAM_OUTPUT_CAP);
 	stream_loop_init(s, base);
 	if (fd >= 0)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -40,7 +38,10 @@ make(struct event_base *base, int fd, const struct stream_events *events, void *
 struct stream *
 stream_new(struct event_base *base, int fd, const struct stream_events *events, void *arg)
 {
-	return make(base, fd, events, arg);
+	struct stream *s = stream_make(base, fd, events, arg);
+
+	stream_enter(s, STREAM_OPEN);
+	return s;
 }
 
 struct stream *
@@ -49,17 +50,17 @@ stream_connect(struct event_base *base, const struct stream_ends *ends,
 {
 	int fd = socket(ends->to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int error = fd < 0 ? errno : 0;
-	struct stream *s = make(base, fd, events, arg);
+	struct stream *s = stream_make(base, fd, events, arg);
 
-	s->is_connecting = true;
+	stream_enter(s, STREAM_CONNECTING);
 	if (!error && ends->source && bind(fd, ends->source, ends->source_len) != 0)
 		error = errno;
 	if (!error && connect(fd, ends->to, ends->to_len) != 0 && errno != EINPROGRESS)
 		error = errno;
 	if (error)
-		stream_loop_end_errno(s, error);
+		stream_end_errno(s, error);
 	else
-		stream_loop_block(s);
+		stream_block(s);
 	return s;
 }
 
@@ -67,20 +68,24 @@ void
 stream_free(struct stream **s)
 {
 	struct stream *dead = *s;
+	bool is_busy;
 
 	*s = NULL;
-	if (!dead || dead->is_freed)
+	if (!dead || dead->life == LIFE_FREED)
 		return;
-	dead->is_freed = true;
+	is_busy = dead->life == LIFE_BUSY;
+	dead->life = LIFE_FREED;
 	event_del(&dead->read_event);
 	event_del(&dead->write_event);
 	event_del(&dead->timer_event);
-	event_del(&dead->news_event);
+	event_del(&dead->wake_event);
 	if (dead->fd >= 0)
 		close(dead->fd);
-	if (!dead->is_busy)
-		stream_loop_destroy(dead);
+	if (!is_busy)
+		stream_destroy(dead);
 }
+
+/* ---- input ---- */
 
 struct str
 stream_input(const struct stream *s)
@@ -88,28 +93,29 @@ stream_input(const struct stream *s)
 	return str_make(s->input.p ? s->input.p + s->input_at : "", stream_unread(s));
 }
 
+static void
+stream_forget_input(struct stream *s)
+{
+	buf_clear(&s->input);
+	s->input_at = 0;
+}
+
 void
 stream_drop(struct stream *s, size_t n)
 {
 	s->input_at += n < stream_unread(s) ? n : stream_unread(s);
-	if (s->input_at == s->input.n) {
-		buf_clear(&s->input);
-		s->input_at = 0;
-	}
-	if (stream_loop_may_decrypt(s))
-		stream_loop_wake(s);
-	stream_loop_arm(s);
+	if (s->input_at == s->input.n)
+		stream_forget_input(s);
+	stream_wake(s);
+	stream_arm(s);
 }
 
 void
 stream_read(struct stream *s, bool on)
 {
-	s->is_reading = on;
-	if (!on)
-		return;
-	if (stream_loop_may_decrypt(s) || (s->news & NEWS_INPUT) || stream_loop_may_tell_end(s))
-		stream_loop_wake(s);
-	stream_loop_arm(s);
+	s->wants_input = on;
+	stream_wake(s);
+	stream_arm(s);
 }
 
 bool
@@ -117,123 +123,72 @@ stream_has_unseen(struct stream *s)
 {
 	char c;
 
-	if ((s->news & NEWS_INPUT) || (s->tunnel && tunnel_has_input(s->tunnel)))
+	if ((s->facts & FACT_INPUT) || (s->tunnel && tunnel_has_input(s->tunnel)))
 		return true;
 	return recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-void
-stream_write(struct stream *s, struct str bytes)
-{
-	if (s->is_finishing || stream_loop_is_over(s))
-		return;
-	if (stream_waiting(s) + bytes.n > STREAM_OUTPUT_MAX || !buf_adds(&s->written, bytes))
-		stream_loop_end_errno(s, ENOBUFS);
-}
-
-void
-stream_flush(struct stream *s)
-{
-	if (stream_loop_is_over(s) || s->written.n == 0)
-		return;
-	s->is_flushing = s->is_connecting || s->is_securing;
-	if (s->is_flushing)
-		return;
-	if (s->tunnel) {
-		if (!tunnel_write(s->tunnel, buf_str(&s->written)))
-			stream_loop_tunnel_failed(s);
-		buf_clear(&s->written);
-	} else if (s->output.n == 0) {
-		struct buf empty = s->output;
-
-		s->output = s->written;
-		s->output.max = OUTPUT_CAP;
-		s->written = empty;
-		s->written.max = STREAM_OUTPUT_MAX;
-	} else {
-		buf_adds(&s->output, buf_str(&s->written));
-		buf_clear(&s->written);
-	}
-	if (!s->is_blocked)
-		stream_loop_send(s);
-}
-
-size_t
-stream_waiting(const struct stream *s)
-{
-	return s->written.n + s->output.n - s->output_at;
-}
+/* ---- the end ---- */
 
 void
 stream_finish(struct stream *s, int64_t linger_ms)
 {
-	if (s->is_finishing || stream_loop_is_over(s))
+	if (!stream_row(s)->finish)
 		return;
 	stream_flush(s);
-	if (s->tunnel && !s->is_securing && !stream_loop_is_over(s))
-		tunnel_bye(s->tunnel);
-	s->is_finishing = true;
-	buf_clear(&s->input);
-	s->input_at = 0;
+	if (!stream_row(s)->finish)
+		return;
 	stream_deadline(s, clock_mono_ms() + linger_ms);
-	if (s->is_connecting)
-		stream_loop_end(s, STREAM_EOF, "");
-	else if (!s->is_blocked)
-		stream_loop_send(s);
-	stream_loop_arm(s);
-}
-
-void
-stream_deadline(struct stream *s, int64_t mono_ms)
-{
-	s->deadline_ms = mono_ms;
-	if (mono_ms && (!s->timer_ms || mono_ms < s->timer_ms) && !s->is_told)
-		stream_loop_set_timer(s, clock_mono_ms());
+	stream_row(s)->finish(s);
 }
 
 /* ---- TLS ---- */
 
 /* What was read in the clear is forgotten: nothing said before TLS counts behind it (RFC 3207
- * section 4.2). */
-static void
-begin_tls(struct stream *s, struct tunnel *tunnel)
+ * section 4.2).  False: the connection has ended meanwhile, or nothing more can come. */
+static bool
+stream_may_start_tls(struct stream *s)
 {
-	s->tunnel = tunnel;
-	s->is_securing = true;
-	s->is_stalled = false;
-	s->news &= (unsigned char)~NEWS_INPUT;
-	buf_clear(&s->input);
-	s->input_at = 0;
-	stream_loop_arm(s);
+	if (s->tunnel || s->state == STREAM_CONNECTING)
+		die("stream: TLS cannot be started in this state");
+	stream_flush(s);
+	stream_forget_input(s);
+	s->facts &= (unsigned char)~FACT_INPUT;
+	stream_wake(s);
+	if (s->state == STREAM_HALF_CLOSED)
+		stream_end_now(s, STREAM_TLS_FAILED, "closed before the TLS handshake");
+	return s->state == STREAM_OPEN;
 }
 
 void
 stream_start_tls_server(struct stream *s, struct tls_server *tls)
 {
-	if (s->tunnel)
-		die("stream: TLS twice");
-	stream_flush(s);
-	begin_tls(s, tunnel_new_server(tls, &s->output));
+	if (!stream_may_start_tls(s))
+		return;
+	s->tunnel = tunnel_new_server(tls, &s->output);
+	stream_enter(s, STREAM_SECURING);
+	stream_arm(s);
 }
 
 void
 stream_start_tls_client(struct stream *s, struct tls_client *tls, const char *name)
 {
-	if (s->tunnel)
-		die("stream: TLS twice");
-	stream_flush(s);
-	begin_tls(s, tunnel_new_client(tls, name, &s->output));
-	if (stream_loop_is_over(s))
+	if (!stream_may_start_tls(s))
 		return;
-	stream_loop_handshake(s);
-	if (!s->is_blocked)
-		stream_loop_send(s);
+	s->tunnel = tunnel_new_client(tls, name, &s->output);
+	stream_enter(s, STREAM_SECURING);
+	stream_arm(s);
+	stream_handshake(s);
+	if (s->state == STREAM_SECURING && s->sending != SENDING_BLOCKED)
+		stream_send(s);
 }
+
+/* ---- questions ---- */
 
 bool
 stream_is_tls(const struct stream *s)
 {
-	return s->tunnel && !s->is_securing;
+	return s->tunnel && tunnel_is_up(s->tunnel);
 }
 
 const char *

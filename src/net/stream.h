@@ -2,7 +2,9 @@
  * stream: bytes to and from one socket, plain or TLS, on a libevent loop.  Input is seen as one
  * contiguous view; output is queued and sent at once where the kernel takes it (no wait for a
  * write event).  One absolute deadline at a time.  Memory is held only while there is something
- * to hold: an idle stream costs the struct, its event and the TLS session.
+ * to hold: an idle stream costs the struct, its event and the TLS session.  Connecting, the TLS
+ * handshake and what follows stream_finish end by themselves after a minute when there is no
+ * deadline.
  */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
@@ -85,9 +87,11 @@ void stream_finish(struct stream *s, int64_t linger_ms);
 void stream_deadline(struct stream *s, int64_t mono_ms);
 
 /* Begin TLS on what is now plain: flushes what was written, and forgets what was read.  The socket
- * is read until TLS stands, whatever stream_read said; then its word counts again. */
+ * is read until TLS stands, whatever stream_read said; then its word counts again.  When
+ * the stream has ended meanwhile nothing happens but `ended`. */
 void stream_start_tls_server(struct stream *s, struct tls_server *tls);
-/* name: for SNI and verification (see tls_client); kept by the stream. */
+/* name: for SNI and verification (see tls_client), with or without a final dot; kept by the
+ * stream. */
 void stream_start_tls_client(struct stream *s, struct tls_client *tls, const char *name);
 
 bool stream_is_tls(const struct stream *s);
@@ -96,7 +100,8 @@ const char *stream_tls_version(const struct stream *s);
 /* RFC 9266 tls-exporter, 32 bytes; false when there is none (TLS 1.2 without extended master
  * secret). */
 bool stream_tls_exporter(const struct stream *s, unsigned char out[32]) MUST_USE;
-/* Client: the certificate was valid for the name (always asked, only `verify` insists). */
+/* Client: the certificate was valid for the name (RFC 9525; always asked, only `verify`
+ * insists). */
 bool stream_tls_is_verified(const struct stream *s);
 /* A ticket of an earlier session was taken. */
 bool stream_tls_is_resumed(const struct stream *s);

@@ -200,12 +200,40 @@ on_client_hello(gnutls_session_t s)
 
 	if (gnutls_server_name_get(s, name, &n, &kind, 0) != 0 || kind != GNUTLS_NAME_DNS)
 		return 0;
+	if (n > 1 && name[n - 1] == '.')
+		n--;
 	first = find_choice(t, str_make(name, n));
 	for (unsigned i = 1; i < t->choice_count; i++)
 		if (t->choices[i].first == first)
 			return gnutls_credentials_set(
 			    s, GNUTLS_CRD_CERTIFICATE, t->choices[i].credentials);
 	return 0;
+}
+
+/* RFC 9325 section 3.8: a client that offers only other protocols was lured here (the ALPACA
+ * attack).  The list costs memory: only sessions whose client offers some have it. */
+static int
+tls_on_extension(void *arg, unsigned id, const unsigned char *data, unsigned n)
+{
+	enum { EXTENSION_ALPN = 16 };
+	gnutls_datum_t protocol = {(unsigned char *)"smtp", 4};
+
+	(void)data;
+	(void)n;
+	if (id != EXTENSION_ALPN)
+		return 0;
+	return gnutls_alpn_set_protocols(arg, &protocol, 1, GNUTLS_ALPN_MANDATORY);
+}
+
+static int
+tls_on_raw_client_hello(gnutls_session_t s, unsigned type, unsigned when, unsigned is_incoming,
+    const gnutls_datum_t *message)
+{
+	(void)type;
+	(void)when;
+	(void)is_incoming;
+	return gnutls_ext_raw_parse(
+	    s, tls_on_extension, message, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO);
 }
 
 struct gnutls_session_int *
@@ -221,6 +249,8 @@ tls_server_begin(struct tls_server *t)
 	    gnutls_session_ticket_enable_server(s, &ticket_key) != 0)
 		die("tls: no session");
 	gnutls_handshake_set_timeout(s, GNUTLS_INDEFINITE_TIMEOUT);
+	gnutls_handshake_set_hook_function(
+	    s, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE, tls_on_raw_client_hello);
 	if (t->choice_count > 1) {
 		gnutls_session_set_ptr(s, t);
 		gnutls_handshake_set_post_client_hello_function(s, on_client_hello);
@@ -298,33 +328,15 @@ tls_client_begin(struct tls_client *t, const char *name)
 	    gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, t->credentials) != 0)
 		die("tls: no session");
 	gnutls_handshake_set_timeout(s, GNUTLS_INDEFINITE_TIMEOUT);
-	/* RFC 6066 section 3: no literal addresses.  A name that IDNA refuses is simply not sent.
-	 */
+	/* RFC 6066 section 3: no literal addresses.  A name that IDNA refuses is simply not sent,
+	 * and no ALPN: some hosts refuse any. */
 	if (*name && !is_address(name))
 		(void)gnutls_server_name_set(s, GNUTLS_NAME_DNS, name, strlen(name));
-	if (t->must_verify)
-		gnutls_session_set_verify_cert(s, name, 0);
 	return s;
 }
 
-const char *
-tls_verify_text(unsigned status)
+bool
+tls_client_must_verify(const struct tls_client *t)
 {
-	static const struct {
-		unsigned bit;
-		const char *text;
-	} texts[] = {
-	    {GNUTLS_CERT_EXPIRED, "the peer's certificate has expired"},
-	    {GNUTLS_CERT_NOT_ACTIVATED, "the peer's certificate is not valid yet"},
-	    {GNUTLS_CERT_REVOKED, "the peer's certificate was revoked"},
-	    {GNUTLS_CERT_SIGNER_NOT_FOUND, "the peer's certificate is signed by nobody we trust"},
-	    {GNUTLS_CERT_SIGNATURE_FAILURE, "the peer's certificate has a wrong signature"},
-	    {GNUTLS_CERT_INSECURE_ALGORITHM, "the peer's certificate uses a weak algorithm"},
-	    {GNUTLS_CERT_UNEXPECTED_OWNER, "the peer's certificate is for another name"},
-	};
-
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-		if (status & texts[i].bit)
-			return texts[i].text;
-	return "the peer's certificate is not trusted";
+	return t->must_verify;
 }

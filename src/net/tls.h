@@ -37,9 +37,9 @@ struct tls_options {
 };
 
 /* Priorities: TLS 1.2 up (or 1.3), X25519 first, no 3DES, RC4, anonymous or export suites, no
- * renegotiation, no early data.  The first certificate answers unknown names.  NULL and *why_out
- * (static or owned by the call's buffer `why`, 200 bytes) when a certificate does not parse, is
- * expired, or has no key. */
+ * renegotiation, no early data.  The first certificate answers unknown names.  Of ALPN only "smtp"
+ * is accepted: a client that offers other protocols and not this one means another server.  NULL
+ * and a sentence in `why` when a certificate does not parse, is expired, or has no key. */
 struct tls_server *tls_server_new(const struct tls_options *o, char why[200]);
 struct tls_server *tls_server_keep(struct tls_server *t);
 void tls_server_drop(struct tls_server **t);
@@ -58,8 +58,8 @@ void tls_client_drop(struct tls_client **t);
 struct gnutls_session_int;
 struct gnutls_session_int *tls_server_begin(struct tls_server *t);
 struct gnutls_session_int *tls_client_begin(struct tls_client *t, const char *name);
-/* Why a certificate was not accepted (gnutls_certificate_status_t); static. */
-const char *tls_verify_text(unsigned status);
+/* The handshake fails when the peer's certificate is not valid for the name. */
+bool tls_client_must_verify(const struct tls_client *t);
 
 /* SHA-256 of the SubjectPublicKeyInfo of the first certificate in the PEM text. */
 bool tls_key_id_of_certificate(struct str pem, unsigned char out[TLS_KEY_ID_BYTES]) MUST_USE;

@@ -8,10 +8,12 @@
 #include <gnutls/gnutls.h>
 
 #include "base/mem.h"
+#include "net/peer_certificate.h"
 
 enum {
 	KEPT_MAX = 1 << 20,
 	WARNINGS_MAX = 8, /* alerts that mean nothing are not listened to for ever */
+	SILENT_MAX = 64,  /* nor are tickets, key updates and empty records without data between */
 };
 
 struct tunnel {
@@ -25,8 +27,13 @@ struct tunnel {
 	size_t kept_at;
 	const char *text;
 	unsigned char warnings;
+	unsigned char silent; /* records in a row that held no data */
 	bool is_ended;
 	bool sent_ticket;
+	bool is_up;
+	bool is_failed;
+	bool has_alert;
+	bool is_verified;
 };
 
 static size_t
@@ -104,14 +111,29 @@ tunnel_new_server(struct tls_server *tls, struct buf *out)
 	return t;
 }
 
+/* In the handshake, or after it when nobody insists. */
+static int
+tunnel_verify(gnutls_session_t session)
+{
+	struct tunnel *t = gnutls_session_get_ptr(session);
+
+	t->is_verified = peer_certificate_is_valid(session, t->name, &t->text);
+	return t->is_verified ? 0 : GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
+}
+
+/* A name with its final dot is the same name without it (RFC 6066 section 3). */
 struct tunnel *
 tunnel_new_client(struct tls_client *tls, const char *name, struct buf *out)
 {
-	char *own = mem_text(name, strlen(name));
+	size_t n = strlen(name);
+	char *own = mem_text(name, n > 1 && name[n - 1] == '.' ? n - 1 : n);
 	struct tunnel *t = tunnel_new(tls_client_begin(tls, own), out);
 
 	t->client = tls_client_keep(tls);
 	t->name = own;
+	gnutls_session_set_ptr(t->session, t);
+	if (tls_client_must_verify(tls))
+		gnutls_session_set_verify_function(t->session, tunnel_verify);
 	return t;
 }
 
@@ -148,6 +170,14 @@ tunnel_unlend(struct tunnel *t)
 }
 
 void
+tunnel_forget(struct tunnel *t)
+{
+	buf_clear(&t->kept);
+	t->kept_at = 0;
+	t->lent = STR_NULL;
+}
+
+void
 tunnel_end_input(struct tunnel *t)
 {
 	t->is_ended = true;
@@ -166,21 +196,43 @@ tunnel_has_input(const struct tunnel *t)
 	       gnutls_record_check_pending(t->session);
 }
 
+bool
+tunnel_is_up(const struct tunnel *t)
+{
+	return t->is_up;
+}
+
+bool
+tunnel_has_alert(const struct tunnel *t)
+{
+	return t->has_alert;
+}
+
+static enum tunnel_result
+tunnel_fail_as(struct tunnel *t, const char *text)
+{
+	t->text = text;
+	t->is_failed = true;
+	tunnel_forget(t);
+	return TUNNEL_FAILED;
+}
+
 /* An alert tells more than "a fatal alert was received". */
 static enum tunnel_result
-fail(struct tunnel *t, int error)
+tunnel_fail(struct tunnel *t, int error)
 {
-	if (error == GNUTLS_E_FATAL_ALERT_RECEIVED)
-		t->text = gnutls_alert_get_name(gnutls_alert_get(t->session));
+	const char *text;
+
+	t->has_alert = error == GNUTLS_E_FATAL_ALERT_RECEIVED;
+	if (t->has_alert)
+		text = gnutls_alert_get_name(gnutls_alert_get(t->session));
 	else if (error == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR && t->client)
-		t->text = tls_verify_text(gnutls_session_get_verify_cert_status(t->session));
+		text = t->text;
 	else
-		t->text = gnutls_strerror(error);
-	if (!t->text)
-		t->text = "unknown alert";
-	if (error != GNUTLS_E_FATAL_ALERT_RECEIVED && error != GNUTLS_E_PUSH_ERROR)
+		text = gnutls_strerror(error);
+	if (!t->has_alert && error != GNUTLS_E_PUSH_ERROR)
 		gnutls_alert_send_appropriate(t->session, error);
-	return TUNNEL_FAILED;
+	return tunnel_fail_as(t, text ? text : "unknown alert");
 }
 
 /* True: the call is to be repeated. */
@@ -199,24 +251,27 @@ tunnel_handshake(struct tunnel *t)
 {
 	int r;
 
+	if (t->is_failed)
+		return TUNNEL_FAILED;
 	do
 		r = gnutls_handshake(t->session);
 	while (is_harmless(t, r));
 	if (r == GNUTLS_E_AGAIN)
 		return TUNNEL_WAIT;
-	if (r == GNUTLS_E_PREMATURE_TERMINATION) {
-		t->text = "closed during the TLS handshake";
-		return TUNNEL_FAILED;
-	}
+	if (r == GNUTLS_E_PREMATURE_TERMINATION)
+		return tunnel_fail_as(t, "closed during the TLS handshake");
 	if (r < 0)
-		return fail(t, r);
+		return tunnel_fail(t, r);
 	/* one ticket instead of GnuTLS' two; TLS 1.2 sends its own within the handshake */
 	if (t->server && gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3) {
 		r = gnutls_session_ticket_send(t->session, 1, 0);
 		if (r < 0)
-			return fail(t, r);
+			return tunnel_fail(t, r);
 		t->sent_ticket = true;
 	}
+	if (t->client && !tls_client_must_verify(t->client))
+		(void)tunnel_verify(t->session);
+	t->is_up = true;
 	return TUNNEL_DONE;
 }
 
@@ -225,18 +280,19 @@ read_end(struct tunnel *t, ssize_t r)
 {
 	switch (r) {
 	case 0:
+		tunnel_forget(t);
 		return TUNNEL_CLOSED;
 	case GNUTLS_E_AGAIN:
 		return TUNNEL_WAIT;
 	case GNUTLS_E_PREMATURE_TERMINATION:
 		t->text = "closed without the end of TLS";
+		tunnel_forget(t);
 		return TUNNEL_CUT;
 	case GNUTLS_E_REHANDSHAKE:
 		gnutls_alert_send(t->session, GNUTLS_AL_FATAL, GNUTLS_A_NO_RENEGOTIATION);
-		t->text = "renegotiation refused";
-		return TUNNEL_FAILED;
+		return tunnel_fail_as(t, "renegotiation refused");
 	default:
-		return fail(t, (int)r);
+		return tunnel_fail(t, (int)r);
 	}
 }
 
@@ -262,6 +318,8 @@ tunnel_read(struct tunnel *t, struct buf *in, size_t max_bytes)
 	gnutls_datum_t plain;
 	ssize_t r;
 
+	if (t->is_failed)
+		return TUNNEL_FAILED;
 	/* one growth for all records that are here */
 	if (waiting < in->max - in->n && !buf_room(in, waiting))
 		die("tunnel: no room");
@@ -272,11 +330,16 @@ tunnel_read(struct tunnel *t, struct buf *in, size_t max_bytes)
 		if (r > 0) {
 			gnutls_packet_get(packet, &plain, NULL);
 			buf_add(in, plain.data, plain.size);
+			t->silent = 0;
 		}
 		if (packet)
 			gnutls_packet_deinit(packet);
-		if (r <= 0 && !has_more(t, r, waiting) && !is_harmless(t, (int)r))
+		if (r > 0)
+			continue;
+		if (!has_more(t, r, waiting) && !is_harmless(t, (int)r))
 			return read_end(t, r);
+		if (++t->silent > SILENT_MAX)
+			return tunnel_fail(t, GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS);
 	}
 	return TUNNEL_FULL;
 }
@@ -284,18 +347,17 @@ tunnel_read(struct tunnel *t, struct buf *in, size_t max_bytes)
 bool
 tunnel_write(struct tunnel *t, struct str plain)
 {
-	while (plain.n) {
+	while (plain.n && !t->is_failed) {
 		ssize_t r = gnutls_record_send(t->session, plain.p, plain.n);
 
 		if (r == GNUTLS_E_INTERRUPTED)
 			continue;
-		if (r <= 0) {
-			t->text = gnutls_strerror((int)r);
-			return false;
-		}
-		plain = str_from(plain, (size_t)r);
+		if (r > 0)
+			plain = str_from(plain, (size_t)r);
+		else
+			tunnel_fail_as(t, gnutls_strerror((int)r));
 	}
-	return true;
+	return !t->is_failed;
 }
 
 void
@@ -339,13 +401,7 @@ tunnel_exporter(const struct tunnel *t, unsigned char out[32])
 bool
 tunnel_is_verified(const struct tunnel *t)
 {
-	unsigned status = 0;
-
-	if (!t->client || !*t->name)
-		return false;
-	if (gnutls_certificate_verify_peers3(t->session, t->name, &status) != 0)
-		return false;
-	return status == 0;
+	return t->is_verified;
 }
 
 bool

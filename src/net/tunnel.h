@@ -29,6 +29,8 @@ void tunnel_free(struct tunnel **t);
 /* Lends bytes until tunnel_unlend, which copies what was not used. */
 void tunnel_lend(struct tunnel *t, struct str bytes);
 void tunnel_unlend(struct tunnel *t);
+/* Drops what was lent and what was kept. */
+void tunnel_forget(struct tunnel *t);
 /* No more bytes will ever come. */
 void tunnel_end_input(struct tunnel *t);
 /* TLS 1.3: the server's last act in the handshake was a ticket, for which nobody waits. */
@@ -36,6 +38,12 @@ bool tunnel_sent_ticket(const struct tunnel *t);
 /* Encrypted bytes that no record was made of. */
 bool tunnel_has_input(const struct tunnel *t);
 
+/* The handshake is complete, also after a later end or failure. */
+bool tunnel_is_up(const struct tunnel *t);
+/* The failure is a fatal alert of the peer. */
+bool tunnel_has_alert(const struct tunnel *t);
+
+/* After FAILED every call fails at once: nothing is tried twice. */
 /* WAIT, DONE or FAILED. */
 enum tunnel_result tunnel_handshake(struct tunnel *t) MUST_USE;
 /* Appends plain bytes until `in` holds max_bytes or more: all results but DONE. */

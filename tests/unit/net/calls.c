@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct calls calls;
+__thread struct calls calls;
 
 ssize_t
 recv(int fd, void *to, size_t n, int flags)
@@ -29,4 +29,11 @@ epoll_wait(int fd, struct epoll_event *events, int max, int timeout_ms)
 {
 	calls.turns++;
 	return (int)syscall(SYS_epoll_pwait, fd, events, max, timeout_ms, NULL, 8);
+}
+
+int
+epoll_ctl(int fd, int what, int about, struct epoll_event *event)
+{
+	calls.control++;
+	return (int)syscall(SYS_epoll_ctl, fd, what, about, event);
 }

@@ -31,6 +31,10 @@ struct pair {
 void pair_init(struct pair *p);
 /* a's end is a bare descriptor. */
 void pair_init_raw(struct pair *p);
+/* A loop that calls one callback a turn. */
+struct event_base *pair_base_new(void);
+/* A TCP connection: fds[1] does not block. */
+void tcp_pair(int fds[2]);
 /* Two ends of a TCP connection; a's is a bare descriptor, which blocks. */
 void pair_init_tcp(struct pair *p);
 void pair_clear(struct pair *p);
@@ -47,7 +51,8 @@ bool pair_is_quiet(struct pair *p);
 
 extern const struct stream_events side_events;
 
-/* A certificate for `names` (comma separated), signed by the authority; days may be negative. */
+/* A certificate for `names` (comma separated; "IP:…" is an address; or one "CN=…" and no alternative
+ * name at all), signed by the authority; days may be negative. */
 struct identity {
 	gnutls_privkey_t key;
 	struct buf pem;

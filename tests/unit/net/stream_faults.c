@@ -5,10 +5,16 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <dirent.h>
+#include <stdio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "calls.h"
-#include "pair.h"
+#include "hand.h"
+#include "support/fault_peer.h"
+
+TestSuite(stream_faults, .init = world_begin, .fini = world_finish, .timeout = 300);
 
 static struct str
 bytes_of_junk(int kind)
@@ -19,18 +25,14 @@ bytes_of_junk(int kind)
 }
 
 /* H1: the answer to the ClientHello is junk, and the connection is reset before it was read. */
-Test(stream_faults, junk_and_a_reset_for_a_client_hello, .timeout = 60)
+Test(stream_faults, junk_and_a_reset_for_a_client_hello)
 {
 	for (int kind = 0; kind < 2; kind++) {
-		struct authority ca;
-		struct tls_client *tls;
 		struct str junk = bytes_of_junk(kind);
 		struct pair p;
 
-		authority_init(&ca, "CN=test authority");
-		tls = authority_client(&ca, false);
 		pair_init_tcp(&p);
-		stream_start_tls_client(p.b.stream, tls, "mail.example.com");
+		stream_start_tls_client(p.b.stream, w.lax, "mail.example.com");
 		cr_assert(write(p.a.fd, junk.p, junk.n) == (ssize_t)junk.n);
 		side_reset(&p.a);
 		cr_assert(pair_until(&p, &p.b.ended, 1), "kind %d: the end is not told", kind);
@@ -39,7 +41,248 @@ Test(stream_faults, junk_and_a_reset_for_a_client_hello, .timeout = 60)
 		cr_assert(p.b.why == STREAM_TLS_FAILED || p.b.why == STREAM_ERROR);
 		cr_assert(*p.b.text, "kind %d", kind);
 		pair_clear(&p);
-		tls_client_drop(&tls);
-		authority_clear(&ca);
 	}
+}
+
+/* ---- every point of the talk and every act ---- */
+
+enum {
+	PATIENCE_MS = 30,         /* where nothing else ends the connection */
+	LONG_PATIENCE_MS = 20000, /* where something else must */
+	STEP_TLS = 2,
+	STEP_DATA = 3,
+};
+
+/* Talks as relay (client) or submission (server) do: one deadline for each step, not moved by bytes
+ * that come; a server says a last word when it passes. */
+struct owner {
+	struct stream *stream;
+	bool is_server;
+	int step;
+	int patience_ms;
+	size_t got; /* bytes of data */
+	unsigned ended;
+	enum stream_end why;
+	char text[200];
+};
+
+static void
+owner_say(struct owner *o, const char *text)
+{
+	o->step++;
+	stream_deadline(o->stream, clock_mono_ms() + o->patience_ms);
+	stream_write(o->stream, str_of(text));
+	stream_flush(o->stream);
+}
+
+static void
+owner_finish(struct owner *o, const char *text)
+{
+	stream_write(o->stream, str_of(text));
+	stream_finish(o->stream, PATIENCE_MS);
+}
+
+static void
+client_hears(struct owner *o)
+{
+	static const char *const says[] = {"EHLO\r\n", "STARTTLS\r\n", ""};
+
+	if (o->step == STEP_DATA) {
+		owner_finish(o, "QUIT\r\n");
+		return;
+	}
+	owner_say(o, says[o->step]);
+	if (o->step == STEP_TLS + 1)
+		stream_start_tls_client(o->stream, w.lax, "mail.example.com");
+}
+
+static void
+server_hears(struct owner *o)
+{
+	static const char *const says[] = {"250 ok\r\n", "220 go\r\n"};
+
+	if (o->step == STEP_DATA) {
+		owner_finish(o, "221 bye\r\n");
+		return;
+	}
+	owner_say(o, says[o->step]);
+	if (o->step == STEP_TLS)
+		stream_start_tls_server(o->stream, w.server);
+}
+
+static void
+owner_readable(struct stream *s, void *arg)
+{
+	struct owner *o = arg;
+	struct str in = stream_input(s);
+	size_t n;
+
+	if (o->is_server && o->step == STEP_TLS) {
+		o->got += in.n;
+		stream_drop(s, in.n);
+		if (o->got >= FAULT_DATA_BYTES + 3)
+			owner_say(o, "250 taken\r\n");
+		return;
+	}
+	while ((n = str_find(in, '\n')) < in.n) {
+		bool is_last = n < 4 || in.p[3] != '-';
+
+		stream_drop(s, n + 1);
+		if (is_last && o->is_server)
+			server_hears(o);
+		else if (is_last)
+			client_hears(o);
+		in = stream_input(s);
+	}
+}
+
+static void
+owner_secured(struct stream *s, void *arg)
+{
+	static char data[FAULT_DATA_BYTES + 4];
+	struct owner *o = arg;
+
+	if (o->is_server)
+		return;
+	memset(data, 'x', FAULT_DATA_BYTES);
+	memcpy(data + FAULT_DATA_BYTES, ".\r\n", 4);
+	stream_deadline(s, clock_mono_ms() + o->patience_ms);
+	stream_write(s, str_of(data));
+	stream_flush(s);
+}
+
+static void
+owner_expired(struct stream *s, void *arg)
+{
+	(void)s;
+	owner_finish(arg, "421 too slow\r\n");
+}
+
+static void
+owner_ended(struct stream *s, enum stream_end why, void *arg)
+{
+	struct owner *o = arg;
+
+	o->ended++;
+	o->why = why;
+	snprintf(o->text, sizeof o->text, "%s", stream_error_text(s));
+}
+
+static const struct stream_events client_events = {
+    .readable = owner_readable, .secured = owner_secured, .ended = owner_ended};
+static const struct stream_events server_events = {.readable = owner_readable,
+    .secured = owner_secured,
+    .expired = owner_expired,
+    .ended = owner_ended};
+
+static bool
+waits_for_patience(enum fault_act act)
+{
+	return act == FAULT_HALF_RECORD || act == FAULT_JUNK || act == FAULT_SILENCE ||
+	       act == FAULT_DRIBBLE || act == FAULT_FLOOD;
+}
+
+/* The reasons that make sense, one bit each. */
+static unsigned
+sensible_ends(const struct fault_peer *peer)
+{
+	enum { EOF_ = 1 << STREAM_EOF, CUT = 1 << STREAM_CUT, ERROR = 1 << STREAM_ERROR };
+	enum { TLS = 1 << STREAM_TLS_FAILED, EXPIRED = 1 << STREAM_EXPIRED };
+	bool is_plain = peer->at < FAULT_AT_STARTTLS ||
+	                (peer->at == FAULT_AT_STARTTLS && peer->is_server);
+	bool is_quitting = peer->at == FAULT_AT_QUIT || peer->at == FAULT_AFTER_DOT;
+	unsigned tls = is_plain ? 0 : TLS;
+
+	switch (peer->act) {
+	case FAULT_CLOSE:
+		return ERROR | tls | (is_plain || is_quitting ? EOF_ : 0) | (is_plain ? 0 : CUT);
+	case FAULT_RESET:
+		return ERROR | tls;
+	case FAULT_JUNK_RESET:
+		return ERROR | tls;
+	case FAULT_ALERT:
+		return ERROR | tls | (is_plain || is_quitting ? EOF_ : 0) | (is_plain ? 0 : CUT);
+	case FAULT_HALF_CLOSE:
+		return EOF_ | tls | (is_plain ? 0 : CUT) | (is_quitting ? EXPIRED : 0);
+	case FAULT_SILENCE:
+		return EXPIRED;
+	default:
+		return EXPIRED | tls;
+	}
+}
+
+static unsigned
+open_descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void
+play(struct pair *p, struct fault_peer *peer, struct owner *o)
+{
+	struct calls before = calls;
+	char what[100];
+
+	snprintf(what, sizeof what, "%s %s", fault_act_names[peer->act],
+	    fault_point_names[peer->at]);
+	fault_peer_begin(peer);
+	if (o->is_server)
+		owner_say(o, "220 hi\r\n");
+	o->step = 0;
+	stream_deadline(o->stream, clock_mono_ms() + o->patience_ms);
+	stream_read(o->stream, true);
+	cr_assert(pair_until(p, &o->ended, 1), "%s: no end", what);
+	cr_assert(sensible_ends(peer) >> o->why & 1, "%s: end %d %s", what, o->why, o->text);
+	cr_assert(pair_is_quiet(p), "%s: the loop goes on turning", what);
+	cr_assert(o->ended == 1, "%s", what);
+	cr_assert(calls.turns - before.turns <
+	              500 + 4 * (calls.recv - before.recv + calls.send - before.send),
+	    "%s: %u turns", what, calls.turns - before.turns);
+	cr_assert(calls.recv - before.recv < 20000, "%s", what);
+	fault_peer_end(peer);
+}
+
+static void
+play_all(bool owner_is_server)
+{
+	unsigned descriptors;
+	struct fault_peer peer = {.is_server = !owner_is_server, .credentials = world_credentials()};
+
+	for (int i = 0; i < FAULT_POINTS * FAULT_ACTS; i++) {
+		struct owner o = {.is_server = owner_is_server};
+		struct pair p = {0};
+		int fds[2];
+
+		descriptors = open_descriptors();
+		peer.at = (enum fault_point)(i / FAULT_ACTS);
+		peer.act = (enum fault_act)(i % FAULT_ACTS);
+		o.patience_ms = waits_for_patience(peer.act) ? PATIENCE_MS : LONG_PATIENCE_MS;
+		tcp_pair(fds);
+		peer.fd = fds[0];
+		p.a.fd = -1;
+		p.base = pair_base_new();
+		o.stream = stream_new(p.base, fds[1],
+		    owner_is_server ? &server_events : &client_events, &o);
+		play(&p, &peer, &o);
+		stream_free(&o.stream);
+		pair_clear(&p);
+		cr_assert(open_descriptors() == descriptors, "a descriptor is left open");
+	}
+	gnutls_certificate_free_credentials(peer.credentials);
+}
+
+Test(stream_faults, a_hostile_server_at_each_point)
+{
+	play_all(false);
+}
+
+Test(stream_faults, a_hostile_client_at_each_point)
+{
+	play_all(true);
 }

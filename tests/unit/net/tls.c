@@ -13,53 +13,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/stream.h"
+#include "hand.h"
 #include "pair.h"
 
-/* One authority, three identities, a server, a client that insists and one that does not. */
-static struct world {
-	struct authority ca;
-	struct identity ec, rsa, other;
-	struct ring ring;
-	struct tls_server *server;
-	struct tls_client *strict, *lax;
-} w;
-
-static void
-begin(void)
-{
-	authority_init(&w.ca, "CN=test authority");
-	identity_init(&w.ec, &w.ca, GNUTLS_PK_ECDSA, "mail.example.com,smtp.example.com", 5);
-	identity_init(&w.rsa, &w.ca, GNUTLS_PK_RSA, "mail.example.com,smtp.example.com", 3);
-	identity_init(&w.other, &w.ca, GNUTLS_PK_ECDSA, "*.example.net,other.example.org", 4);
-	w.ring = (struct ring){.identity = {&w.ec, &w.rsa, &w.other}, .count = 3};
-	w.server = ring_server(&w.ring, false);
-	w.ring.signatures = 0; /* GnuTLS tries each key once */
-	w.strict = authority_client(&w.ca, true);
-	w.lax = authority_client(&w.ca, false);
-}
-
-static void
-finish(void)
-{
-	tls_server_drop(&w.server);
-	tls_client_drop(&w.strict);
-	tls_client_drop(&w.lax);
-	identity_clear(&w.ec);
-	identity_clear(&w.rsa);
-	identity_clear(&w.other);
-	authority_clear(&w.ca);
-}
-
-TestSuite(tls, .init = begin, .fini = finish);
-
-static void
-secure(struct pair *p, struct tls_server *server, struct tls_client *client, const char *name)
-{
-	stream_start_tls_server(p->b.stream, server);
-	stream_start_tls_client(p->a.stream, client, name);
-	cr_assert(pair_until(p, &p->a.secured, 1), "client: %s server: %s", p->a.text, p->b.text);
-	cr_assert(pair_until(p, &p->b.secured, 1));
-}
+TestSuite(tls, .init = world_begin, .fini = world_finish);
 
 Test(tls, both_ways)
 {
@@ -67,7 +24,7 @@ Test(tls, both_ways)
 	struct pair p;
 
 	pair_init(&p);
-	secure(&p, w.server, w.strict, "smtp.example.com");
+	pair_secure(&p, w.server, w.strict, "smtp.example.com");
 	cr_assert(strcmp(stream_tls_version(p.a.stream), "TLSv1.3") == 0);
 	cr_assert(stream_tls_is_verified(p.a.stream));
 	cr_assert(stream_tls_exporter(p.a.stream, one) && stream_tls_exporter(p.b.stream, two));
@@ -85,114 +42,7 @@ Test(tls, both_ways)
 	pair_clear(&p);
 }
 
-/* ---- a client by hand: GnuTLS on the bare descriptor, so that old versions can be tried ---- */
-
-struct hand {
-	gnutls_session_t session;
-	gnutls_certificate_credentials_t trust;
-	gnutls_datum_t ticket;
-	struct pair *pair;
-	bool one_by_one; /* a byte per wakeup of the server */
-};
-
-static ssize_t
-hand_pull(gnutls_transport_ptr_t arg, void *to, size_t n)
-{
-	struct hand *h = arg;
-	ssize_t got = recv(h->pair->a.fd, to, n, MSG_DONTWAIT);
-
-	if (got < 0)
-		gnutls_transport_set_errno(h->session, EAGAIN);
-	return got;
-}
-
-static ssize_t
-hand_push(gnutls_transport_ptr_t arg, const void *from, size_t n)
-{
-	struct hand *h = arg;
-
-	if (!h->one_by_one)
-		return write(h->pair->a.fd, from, n);
-	for (size_t i = 0; i < n; i++) {
-		if (write(h->pair->a.fd, (const char *)from + i, 1) != 1)
-			return -1;
-		pair_settle(h->pair);
-	}
-	return (ssize_t)n;
-}
-
-static void
-hand_init(struct hand *h, struct pair *p, const char *priority, const char *name)
-{
-	*h = (struct hand){.pair = p, .ticket = h->ticket};
-	gnutls_init(&h->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK);
-	cr_assert(gnutls_priority_set_direct(h->session, priority, NULL) == 0, "%s", priority);
-	gnutls_certificate_allocate_credentials(&h->trust);
-	gnutls_credentials_set(h->session, GNUTLS_CRD_CERTIFICATE, h->trust);
-	if (name)
-		gnutls_server_name_set(h->session, GNUTLS_NAME_DNS, name, strlen(name));
-	if (h->ticket.size)
-		gnutls_session_set_data(h->session, h->ticket.data, h->ticket.size);
-	gnutls_transport_set_ptr(h->session, h);
-	gnutls_transport_set_pull_function(h->session, hand_pull);
-	gnutls_transport_set_push_function(h->session, hand_push);
-	gnutls_handshake_set_timeout(h->session, GNUTLS_INDEFINITE_TIMEOUT);
-}
-
-static void
-hand_clear(struct hand *h)
-{
-	gnutls_deinit(h->session);
-	gnutls_certificate_free_credentials(h->trust);
-}
-
-static int
-hand_shake(struct hand *h)
-{
-	int64_t until = clock_mono_ms() + 5000;
-	int r;
-
-	do {
-		r = gnutls_handshake(h->session);
-		pair_settle(h->pair);
-	} while (r == GNUTLS_E_AGAIN && clock_mono_ms() < until);
-	return r;
-}
-
-static ssize_t
-hand_read(struct hand *h, char *to, size_t n)
-{
-	int64_t until = clock_mono_ms() + 5000;
-	ssize_t r;
-
-	do {
-		pair_settle(h->pair);
-		r = gnutls_record_recv(h->session, to, n);
-	} while (r == GNUTLS_E_AGAIN && clock_mono_ms() < until);
-	return r;
-}
-
-static gnutls_pk_algorithm_t
-hand_peer_kind(struct hand *h, const struct identity **who_out)
-{
-	const struct identity *all[] = {&w.ec, &w.rsa, &w.other};
-	const gnutls_datum_t *der = gnutls_certificate_get_peers(h->session, &(unsigned){0});
-	gnutls_x509_crt_t crt;
-	unsigned char id[32];
-	size_t n = sizeof id;
-	int kind;
-
-	gnutls_x509_crt_init(&crt);
-	gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER);
-	gnutls_x509_crt_get_key_id(crt, GNUTLS_KEYID_USE_SHA256, id, &n);
-	kind = gnutls_x509_crt_get_pk_algorithm(crt, NULL);
-	gnutls_x509_crt_deinit(crt);
-	*who_out = NULL;
-	for (size_t i = 0; i < 3; i++)
-		if (memcmp(all[i]->id, id, 32) == 0)
-			*who_out = all[i];
-	return (gnutls_pk_algorithm_t)kind;
-}
+/* ---- a client by hand ---- */
 
 Test(tls, what_clients_may_ask)
 {
@@ -536,7 +386,7 @@ Test(tls, bulk_both_ways_with_back_pressure)
 	for (size_t i = 0; i < BULK; i++)
 		buf_addc(&big, (char)(i * 2654435761u >> 13));
 	pair_init(&p);
-	secure(&p, w.server, w.lax, "mail.example.com");
+	pair_secure(&p, w.server, w.lax, "mail.example.com");
 	stream_read(p.b.stream, false);
 	stream_write(p.a.stream, buf_str(&big));
 	stream_flush(p.a.stream);
@@ -559,7 +409,7 @@ Test(tls, the_ceiling_holds_for_plain_bytes)
 	struct pair p;
 
 	pair_init(&p);
-	secure(&p, w.server, w.lax, "mail.example.com");
+	pair_secure(&p, w.server, w.lax, "mail.example.com");
 	p.b.keeps_input = true;
 	stream_write(p.a.stream, str_make(block, sizeof block));
 	stream_flush(p.a.stream);
@@ -638,7 +488,7 @@ Test(tls, what_followed_the_220_is_forgotten)
 	p.a.keeps_input = true;
 	side_say(&p.b, "220 go\r\n250-evil\r\n");
 	cr_assert(pair_until(&p, &p.a.readable, 1));
-	secure(&p, w.server, w.strict, "mail.example.com");
+	pair_secure(&p, w.server, w.strict, "mail.example.com");
 	cr_assert(stream_input(p.a.stream).n == 0);
 	pair_clear(&p);
 }

@@ -1,0 +1,205 @@
+/*
+ * stream_input: what comes from the socket: plain bytes, TLS records, the handshake.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "net/stream_state.h"
+
+enum { STREAM_RECV_BYTES = 64 << 10 }; /* of one recv; on the stack */
+
+/* ---- listening ---- */
+
+bool
+stream_wants_input(const struct stream *s)
+{
+	if (stream_row(s)->input != INPUT_WHEN_WANTED)
+		return stream_row(s)->input == INPUT_ALWAYS;
+	return s->wants_input && !(s->facts & FACT_STALLED) && stream_unread(s) < STREAM_INPUT_MAX;
+}
+
+void
+stream_arm(struct stream *s)
+{
+	if (!stream_wants_input(s) || event_pending(&s->read_event, EV_READ, NULL))
+		return;
+	if (event_add(&s->read_event, NULL) != 0)
+		stream_end_errno(s, errno);
+}
+
+void
+stream_disarm(struct stream *s)
+{
+	event_del(&s->read_event);
+	s->has_progress = true;
+}
+
+/* ---- plain ---- */
+
+static void
+stream_compact_input(struct stream *s)
+{
+	if (s->input_at)
+		buf_drop(&s->input, s->input_at);
+	s->input_at = 0;
+}
+
+void
+stream_received_plain(struct stream *s, struct str bytes)
+{
+	stream_compact_input(s);
+	buf_adds(&s->input, bytes);
+	stream_add_fact(s, FACT_INPUT);
+}
+
+/* ---- TLS ---- */
+
+static void
+stream_secured(struct stream *s)
+{
+	stream_enter(s, STREAM_SECURED);
+	if (tunnel_sent_ticket(s->tunnel) && s->sending == SENDING_FREE)
+		s->sending = SENDING_TICKET;
+	if (tunnel_has_input(s->tunnel))
+		s->facts |= FACT_STALLED;
+	stream_add_fact(s, FACT_SECURED);
+	if (s->is_flush_held)
+		stream_flush(s);
+}
+
+void
+stream_handshake(struct stream *s)
+{
+	enum tunnel_result r = tunnel_handshake(s->tunnel);
+
+	if (r == TUNNEL_DONE)
+		stream_secured(s);
+	else if (r != TUNNEL_WAIT)
+		stream_tunnel_failed(s);
+}
+
+/* Takes FACT_STALLED away, or adds input. */
+void
+stream_decrypt(struct stream *s)
+{
+	enum tunnel_result r;
+	size_t before;
+
+	stream_compact_input(s);
+	before = s->input.n;
+	r = tunnel_read(s->tunnel, &s->input, STREAM_INPUT_MAX);
+	s->facts &= (unsigned char)~FACT_STALLED;
+	if (r == TUNNEL_FULL)
+		s->facts |= FACT_STALLED;
+	s->has_progress |= r != TUNNEL_FULL || s->input.n > before;
+	if (s->input.n > before)
+		stream_add_fact(s, FACT_INPUT);
+	else if (s->input.n == 0)
+		buf_clear(&s->input);
+	if (r == TUNNEL_FAILED)
+		stream_tunnel_failed(s);
+	else if (r == TUNNEL_CLOSED || r == TUNNEL_CUT)
+		stream_end_of_input(s, r == TUNNEL_CUT ? STREAM_CUT : STREAM_EOF,
+		    r == TUNNEL_CUT ? tunnel_text(s->tunnel) : "");
+}
+
+void
+stream_received_records(struct stream *s, struct str bytes)
+{
+	tunnel_lend(s->tunnel, bytes);
+	s->facts |= FACT_STALLED;
+	if (stream_due(s) & FACT_STALLED)
+		stream_decrypt(s);
+	tunnel_unlend(s->tunnel);
+}
+
+/* What follows the handshake at once is shown behind `secured`. */
+void
+stream_received_handshake(struct stream *s, struct str bytes)
+{
+	tunnel_lend(s->tunnel, bytes);
+	stream_handshake(s);
+	if (s->state == STREAM_SECURED && stream_due(s) & FACT_STALLED)
+		stream_decrypt(s);
+	tunnel_unlend(s->tunnel);
+}
+
+void
+stream_ended_records(struct stream *s)
+{
+	tunnel_end_input(s->tunnel);
+	stream_received_records(s, STR_NULL);
+}
+
+void
+stream_ended_handshake(struct stream *s)
+{
+	tunnel_end_input(s->tunnel);
+	stream_received_handshake(s, STR_NULL);
+}
+
+/* ---- the socket ---- */
+
+void
+stream_receive(struct stream *s)
+{
+	char scratch[STREAM_RECV_BYTES];
+	ssize_t n = recv(s->fd, scratch, sizeof scratch, 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	s->has_progress = true;
+	if (n > 0) {
+		stream_row(s)->received(s, str_make(scratch, (size_t)n));
+		return;
+	}
+	if (n < 0) {
+		stream_end_errno(s, errno);
+		return;
+	}
+	stream_disarm(s);
+	stream_row(s)->peer_ended(s);
+}
+
+/* The end is decided already: what is read here is shown, and an alert of the peer says better than
+ * the error of the send what went wrong. */
+static void
+stream_take_last_words(struct stream *s, struct str bytes)
+{
+	enum tunnel_result r;
+
+	if (!s->tunnel) {
+		stream_received_plain(s, bytes);
+		return;
+	}
+	tunnel_lend(s->tunnel, bytes);
+	if (tunnel_is_up(s->tunnel)) {
+		stream_compact_input(s);
+		r = tunnel_read(s->tunnel, &s->input, STREAM_INPUT_MAX);
+		if (stream_unread(s))
+			s->facts |= FACT_INPUT;
+	} else {
+		r = tunnel_handshake(s->tunnel);
+	}
+	tunnel_forget(s->tunnel);
+	if (r != TUNNEL_FAILED || !tunnel_has_alert(s->tunnel))
+		return;
+	s->end = STREAM_TLS_FAILED;
+	s->text = tunnel_text(s->tunnel);
+}
+
+void
+stream_read_last_words(struct stream *s)
+{
+	char scratch[STREAM_RECV_BYTES];
+	bool is_securing = s->tunnel && !tunnel_is_up(s->tunnel);
+	ssize_t n = 0;
+
+	s->facts &= (unsigned char)~FACT_LAST_WORDS;
+	if (is_securing || (s->wants_input && stream_unread(s) < STREAM_INPUT_MAX))
+		n = recv(s->fd, scratch, sizeof scratch, 0);
+	if (n > 0 || (s->facts & FACT_STALLED))
+		stream_take_last_words(s, str_make(scratch, n > 0 ? (size_t)n : 0));
+	stream_enter(s, STREAM_ENDING);
+	stream_add_fact(s, FACT_END);
+}
