@@ -15,6 +15,13 @@ struct fsio;
 
 typedef void fsio_name_fn(const char *name, void *arg);
 
+struct fsio_file {
+	bool is_plain;                   /* no directory, link, pipe or device */
+	bool is_ours;                    /* belongs to the owner of the directory */
+	bool is_private;                 /* nobody else may write to it */
+	off_t bytes;
+};
+
 struct fsio_ops {
 	/* flags as open(2); mode 0600 */
 	int (*open)(struct fsio *f, const char *name, int flags);
@@ -26,8 +33,8 @@ struct fsio_ops {
 	ssize_t (*pread)(struct fsio *f, int fd, void *p, size_t n, off_t at);
 	ssize_t (*pwritev)(struct fsio *f, int fd, const struct iovec *v, int count, off_t at);
 	int (*size)(struct fsio *f, int fd, off_t *bytes_out);
-	/* 0: a plain file, ours, with one name, that no one else may write; else -1, EPERM */
-	int (*trust)(struct fsio *f, int fd);
+	/* what stands under a name, without opening it or following a link; ENOENT: nothing */
+	int (*inspect)(struct fsio *f, const char *name, struct fsio_file *out);
 	int (*sync_data)(struct fsio *f, int fd);
 	int (*sync_directory)(struct fsio *f);
 	int (*rename)(struct fsio *f, const char *from, const char *to);

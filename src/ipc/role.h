@@ -18,13 +18,16 @@ enum role_kind {
 	ROLE_CONTROL, ROLE_KINDS
 };
 
+/* The administrator accepts, for this start, that parts of the spool cannot be read. */
+enum { GRANT_SPOOL_DAMAGED = 1 };
+
 enum role_grant {
 	GRANT_LISTENER,     /* index: of conf->listen; fd: listening socket */
 	GRANT_CERTIFICATE,  /* index: of conf->tls; fd: the certificate file */
 	GRANT_PRIVATE_KEY,  /* index: of conf->tls; fd: the key file */
 	GRANT_TICKET_KEY,   /* name: 64 bytes, equal in all submission processes */
 	GRANT_CLIENTS,      /* fd: memfd of all submission processes, see submission/clients.h */
-	GRANT_SPOOL,        /* fd: the spool directory */
+	GRANT_SPOOL,        /* index: 0 or GRANT_SPOOL_DAMAGED; fd: the spool directory */
 	GRANT_STATE,        /* fd: the state directory */
 	GRANT_ADMIN,        /* fd: listening unix socket of the tool */
 	GRANT_FILE,         /* name: as configured; fd: a small file, see role_file */

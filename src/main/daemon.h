@@ -52,6 +52,7 @@ struct daemon {
 	struct conf *conf;
 	uint32_t generation;
 	bool in_threads;
+	bool accepts_damage;     /* of the spool, until the queue is ready for the first time */
 	struct event_base *base;
 	struct instance instances[INSTANCES_MAX];
 	unsigned instance_count;

@@ -306,7 +306,8 @@ grants_give(struct instance *i)
 		grants_give_listeners(i);
 		return;
 	case ROLE_QUEUE:
-		grant(i, GRANT_SPOOL, 0, d->conf->queue.directory, d->spool_fd);
+		grant(i, GRANT_SPOOL, d->accepts_damage ? GRANT_SPOOL_DAMAGED : 0,
+		    d->conf->queue.directory, d->spool_fd);
 		return;
 	case ROLE_RELAY:
 		grants_give_files(i);

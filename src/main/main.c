@@ -40,10 +40,12 @@ __asan_default_options(void)
 #endif
 
 static const char usage[] =
-    "usage: sallyportd [-c FILE] [-dft]\n"
+    "usage: sallyportd [-c FILE] [-dft] [--accept-damage]\n"
     "  -c FILE  configuration (default /etc/sallyport/sallyport.cfg)\n"
     "  -t       check the configuration and exit: 0, or 78\n"
     "  -f       stay in the foreground (always; for habit's sake)\n"
+    "  --accept-damage\n"
+    "           set aside, this once, what cannot be read of the spool, and deliver the rest\n"
     "  -d       debug: all roles as threads of one process, without sandbox\n"
     "  -V       version (--version)\n"
     "  -h       this text (--help)\n";
@@ -52,6 +54,7 @@ struct options {
 	const char *config;
 	bool checks_only;
 	bool in_threads;
+	bool accepts_damage;
 };
 
 /* -1: go on; else the exit status. */
@@ -59,7 +62,8 @@ static int
 read_options(int argc, char **argv, struct options *o)
 {
 	static const struct option words[] = {
-	    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+	    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'},
+	    {"accept-damage", no_argument, NULL, 'A'}, {0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "c:dftVh", words, NULL)) != -1) {
@@ -69,6 +73,9 @@ read_options(int argc, char **argv, struct options *o)
 			break;
 		case 'd':
 			o->in_threads = true;
+			break;
+		case 'A':
+			o->accepts_damage = true;
 			break;
 		case 'f':
 			break;
@@ -207,6 +214,7 @@ main(int argc, char **argv)
 	umask(077);
 	d.config_path = o.config;
 	d.in_threads = o.in_threads;
+	d.accepts_damage = o.accepts_damage;
 	d.conf = read_config(&o);
 	if (!d.conf)
 		return EXIT_CONFIG;

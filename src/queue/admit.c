@@ -102,6 +102,8 @@ check_entry(const struct spool *s, const struct spool_batch *b, const struct spo
 		return check_status(s, b, e);
 	case SPOOL_NOTE:
 		return check_note(s, e);
+	case SPOOL_UNKNOWN:
+		break;
 	}
 	return EINVAL;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 static void
@@ -22,6 +23,13 @@ settle_entry(struct spool *s, const struct record *r, const struct index_place *
 			index_apply(&s->index, r, at);
 		return;
 	}
+	if (!record_is_known((uint32_t)r->type)) {
+		if (at)
+			index_apply(&s->index, r, at);
+		else
+			unknown_not_moved(&s->index.unknown, r);
+		return;
+	}
 	item = index_find(&s->index, r->entry.id);
 	if (!item)
 		return;
@@ -36,8 +44,9 @@ settle_entry(struct spool *s, const struct record *r, const struct index_place *
 static void
 settle_commit(struct spool *s, const struct batch *b, const struct commit *c)
 {
-	struct index_place at = {c->segment, c->offset, RECORD_HEADER_BYTES + c->payload_bytes};
 	struct str rest = batch_payload(b, c);
+	struct index_place at = {
+	    c->segment, c->offset, RECORD_HEADER_BYTES + c->payload_bytes, rest};
 	struct record r;
 	bool bad;
 
@@ -66,35 +75,63 @@ answer_batch(struct spool *s, struct batch *b)
 	s->answering = NULL;
 }
 
-/* The body's descriptor, -1 with errno. */
+/* The body's descriptor, -1 with errno; EBADMSG: what was stored is not there any more. */
 static int
-open_body(struct spool *s, const struct item *i)
+open_body(struct spool *s, const struct item *i, const char *name)
 {
-	char name[WRITER_FILE_NAME_BYTES];
-	int fd = s->io->ops->open(s->io, writer_file_name(i->id, name), O_RDONLY);
+	int fd = s->io->ops->open(s->io, name, O_RDONLY), error;
 	off_t bytes;
 
-	if (fd < 0)
+	if (fd < 0) {
+		errno = errno == ENOENT ? EBADMSG : errno;
 		return -1;
-	if (s->io->ops->size(s->io, fd, &bytes) == 0 && (uint64_t)bytes == i->body_bytes)
+	}
+	if (s->io->ops->size(s->io, fd, &bytes) != 0)
+		error = errno;
+	else if ((uint64_t)bytes != i->body_bytes)
+		error = EBADMSG;
+	else
 		return fd;
 	s->io->ops->close(s->io, fd);
-	errno = EBADMSG;
+	errno = error;
 	return -1;
+}
+
+static void
+answer_unreadable(const struct reading *r, const char *file, uint32_t offset, int error)
+{
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	if (error == EBADMSG)
+		log_error("spool: message %s is damaged: %s, offset %u: what stands there is not "
+			  "what was stored", msgid_text(r->id, 0, id), file, offset);
+	else
+		log_error("spool: message %s cannot be read now: %s, offset %u: %s",
+		    msgid_text(r->id, 0, id), file, offset, strerror(error));
+	r->fn(NULL, error, r->arg);
 }
 
 static void
 answer_reading(struct spool *s, const struct reading *r)
 {
-	const struct item *i = index_find(&s->index, r->id);
+	struct item *i = index_find(&s->index, r->id);
 	struct spool_content content = {.fd = -1};
+	char name[WRITER_FILE_NAME_BYTES];
 	struct record record;
 	int error = i ? item_read(i, s->io, &s->room, &record) : ENOENT;
 
-	if (!error && i->in_file && (content.fd = open_body(s, i)) < 0)
-		error = errno;
-	if (error) {
+	if (error == ENOENT) {
 		r->fn(NULL, error, r->arg);
+		return;
+	}
+	if (error) {
+		answer_unreadable(r, segment_name(i->segment->slot, name), i->offset, error);
+		return;
+	}
+	if (i->in_file)
+		content.fd = open_body(s, i, writer_file_name(i->id, name));
+	if (i->in_file && content.fd < 0) {
+		answer_unreadable(r, name, 0, errno);
 		return;
 	}
 	content.envelope = record.entry.message.envelope;

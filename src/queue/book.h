@@ -41,6 +41,7 @@ struct shipment {
 	uint32_t domain_at;
 	uint16_t domain_n;
 	uint16_t open; /* recipients neither settled nor failing */
+	uint8_t unreadable; /* times in a row that the content could not be read */
 	bool is_suspect; /* relay ended during the last attempt */
 };
 

@@ -33,6 +33,7 @@ struct queue {
 	struct spool *spool;
 	struct fsio *io;
 	int spool_directory;
+	bool accept_damage; /* of the spool, at this start */
 	struct sandbox_path paths[1];
 	struct event *spool_event;
 	struct event *pump_event;  /* steps of the schedule */

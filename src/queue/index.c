@@ -58,6 +58,7 @@ index_clear(struct index *x, struct fsio *io)
 		segment_free(&s, io);
 	}
 	x->notes = NULL;
+	unknown_clear(&x->unknown);
 }
 
 struct item *
@@ -84,6 +85,7 @@ index_remove(struct index *x, struct item *i)
 	struct key k;
 
 	map_remove(x->items, key_of(i->id, &k));
+	unknown_forget(&x->unknown, i->id);
 	if (i->segment) {
 		x->live_bytes -= i->frame_bytes;
 		x->file_bytes -= i->in_file ? i->body_bytes : 0;
@@ -177,6 +179,15 @@ apply_note(struct index *x, const struct spool_entry *e, struct segment *s)
 	n->segment = s;
 }
 
+static void
+apply_unknown(struct index *x, const struct record *r, const struct index_place *at)
+{
+	struct msgid owner = unknown_owner(at->payload);
+
+	if (!owner.session || index_find(x, owner))
+		unknown_keep(&x->unknown, r, owner, at->segment);
+}
+
 void
 index_apply(struct index *x, const struct record *r, const struct index_place *at)
 {
@@ -198,7 +209,9 @@ index_apply(struct index *x, const struct record *r, const struct index_place *a
 		apply_note(x, &r->entry, at->segment);
 		break;
 	case RECORD_SEAL:
-	case RECORD_CRITICAL:
+		break;
+	default:
+		apply_unknown(x, r, at);
 		break;
 	}
 }
@@ -213,6 +226,7 @@ index_add_segment(struct index *x, struct segment *s)
 		x->oldest = s;
 	x->newest = s;
 	x->segment_count++;
+	x->kept_count += s->is_kept;
 }
 
 struct segment *
@@ -224,6 +238,7 @@ index_take_oldest(struct index *x)
 	if (!x->oldest)
 		x->newest = NULL;
 	x->segment_count--;
+	x->kept_count -= s->is_kept;
 	s->next = NULL;
 	return s;
 }

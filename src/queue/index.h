@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "queue/item.h"
+#include "queue/unknown.h"
 
 enum { INDEX_NOTES_MAX = 256 };
 
@@ -24,9 +25,11 @@ struct index {
 	struct map *items;
 	struct note *notes;
 	unsigned note_count;
+	struct unknown_list unknown;
 	struct segment *oldest;
 	struct segment *newest;
 	uint64_t segment_count;
+	unsigned kept_count;             /* of them, those that must be emptied and set aside */
 	uint64_t live_bytes;             /* of frames */
 	uint64_t file_bytes;
 	int64_t newest_ms;
@@ -39,6 +42,7 @@ struct index_place {
 	struct segment *segment;
 	uint32_t offset;
 	uint32_t bytes;
+	struct str payload;
 };
 
 void index_init(struct index *x);

@@ -7,6 +7,8 @@
 
 #include "base/mem.h"
 
+enum { MISMATCHES_PROVE = 2 };
+
 struct item *
 item_new(struct msgid id, uint32_t recipient_count)
 {
@@ -134,19 +136,28 @@ item_describe(const struct item *i, struct spool_message *out)
 	};
 }
 
-static int
+static bool
 find_message(const struct item *i, struct str payload, struct record *out)
 {
 	bool bad;
 
 	while (record_next(&payload, out, &bad))
 		if (out->type == RECORD_MESSAGE && msgid_eq(out->entry.id, i->id))
-			return 0;
-	return EBADMSG;
+			return true;
+	return false;
+}
+
+/* What was read is not what was written: memory or a bus may be why, so another read decides. */
+static int
+item_mismatch(struct item *i)
+{
+	if (i->mismatches < MISMATCHES_PROVE)
+		i->mismatches++;
+	return i->mismatches < MISMATCHES_PROVE ? EIO : EBADMSG;
 }
 
 int
-item_read(const struct item *i, struct fsio *io, struct buf *room, struct record *out)
+item_read(struct item *i, struct fsio *io, struct buf *room, struct record *out)
 {
 	struct record_frame f;
 	struct iovec v = {.iov_len = i->frame_bytes};
@@ -158,9 +169,13 @@ item_read(const struct item *i, struct fsio *io, struct buf *room, struct record
 	v.iov_base = buf_room(room, i->frame_bytes);
 	if (!v.iov_base)
 		return EMSGSIZE;
-	room->n = segment_read(io, i->segment->fd, v, i->offset);
+	if (segment_read(io, i->segment->fd, v, i->offset, &room->n) != 0)
+		return errno;
 	if (!record_frame_check(buf_str(room), i->segment->tag, &f))
-		return EBADMSG;
+		return item_mismatch(i);
 	payload = str_upto(str_from(buf_str(room), RECORD_HEADER_BYTES), f.payload_bytes);
-	return find_message(i, payload, out);
+	if (!find_message(i, payload, out))
+		return item_mismatch(i);
+	i->mismatches = 0;
+	return 0;
 }

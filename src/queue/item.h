@@ -21,6 +21,8 @@ struct item {
 	uint32_t open;                   /* appends that speak of it and are under way */
 	bool in_file;
 	bool is_held;
+	bool is_unreadable;              /* compaction could not read it the last time */
+	uint8_t mismatches;              /* reads in a row that did not fit the checksum */
 	struct str held_why;             /* owned */
 	struct spool_recipient *recipients; /* NULL: all as at first */
 };
@@ -37,7 +39,10 @@ void item_set_hold(struct item *i, bool is_held, struct str why);
 bool item_is_settled(const struct item *i);
 void item_describe(const struct item *i, struct spool_message *out);
 
-/* Reads the frame and checks it again; strings of *out point into room.  0, or an errno. */
-int item_read(const struct item *i, struct fsio *io, struct buf *room, struct record *out) MUST_USE;
+/*
+ * Reads the frame and checks it again; strings of *out point into room.  0, or an errno: EBADMSG
+ * only when what was read does not fit its checksum for the second time in a row, EIO at the first.
+ */
+int item_read(struct item *i, struct fsio *io, struct buf *room, struct record *out) MUST_USE;
 
 #endif

@@ -197,6 +197,13 @@ send_job(struct job *job, const struct spool_content *content)
 }
 
 static void
+job_is_sent(struct job *job)
+{
+	job->is_sent = true;
+	job->shipment->unreadable = 0;
+}
+
+static void
 got_content(const struct spool_content *content, int error, void *arg)
 {
 	struct job *job = arg;
@@ -208,7 +215,7 @@ got_content(const struct spool_content *content, int error, void *arg)
 	else if (job->shipment->open == 0 || job->shipment->entry->is_held)
 		job_end(job);
 	else if (send_job(job, content))
-		job->is_sent = true;
+		job_is_sent(job);
 	else
 		job_lost(job, "relay_away");
 	if (content && content->fd >= 0)

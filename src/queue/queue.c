@@ -306,6 +306,7 @@ grant(struct role *r, const struct message_grant *m, int fd)
 		return;
 	}
 	q->spool_directory = fd;
+	q->accept_damage = m->index == GRANT_SPOOL_DAMAGED;
 }
 
 static void

@@ -85,6 +85,8 @@ entry_length(const struct spool_entry *e)
 		return HOLD_FIXED + e->hold.why.n;
 	case SPOOL_NOTE:
 		return NOTE_FIXED + e->note.name.n + e->note.value.n;
+	case SPOOL_UNKNOWN:
+		return e->unknown.bytes.n;
 	}
 	return 0;
 }
@@ -129,7 +131,7 @@ put_status(struct buf *out, const struct spool_entry *e)
 void
 record_put(struct buf *out, const struct spool_entry *e, uint64_t body_bytes)
 {
-	put32(out, (uint32_t)e->kind + RECORD_MESSAGE);
+	put32(out, e->kind == SPOOL_UNKNOWN ? e->unknown.type : (uint32_t)e->kind + RECORD_MESSAGE);
 	put32(out, (uint32_t)entry_length(e));
 	switch (e->kind) {
 	case SPOOL_MESSAGE:
@@ -147,6 +149,9 @@ record_put(struct buf *out, const struct spool_entry *e, uint64_t body_bytes)
 		put32(out, (uint32_t)e->note.name.n);
 		buf_adds(out, e->note.name);
 		buf_adds(out, e->note.value);
+		break;
+	case SPOOL_UNKNOWN:
+		buf_adds(out, e->unknown.bytes);
 		break;
 	}
 }
@@ -271,7 +276,8 @@ take_entry(uint64_t type, struct str s, struct record *out)
 	case RECORD_SEAL:
 		return take_seal(s, out);
 	default:
-		return type != 0 && !(type & RECORD_CRITICAL);
+		out->unknown = s;
+		return type != 0 && !record_is_critical((uint32_t)type);
 	}
 }
 
@@ -308,7 +314,8 @@ record_frame_write(const struct record_frame *f, char *at)
 	put32(&out, f->payload_bytes);
 	put32(&out, f->payload_crc);
 	put32(&out, f->entries);
-	put64(&out, 0);
+	put32(&out, f->version);
+	put32(&out, 0);
 	crc = htole32(crc32c(0, bytes + 8, sizeof bytes - 8));
 	memcpy(bytes + 4, &crc, sizeof crc);
 	memcpy(at, bytes, sizeof bytes);
@@ -333,6 +340,7 @@ record_frame_read(struct str bytes, uint64_t tag, struct record_frame *out)
 	out->payload_bytes = (uint32_t)take(&s, 4);
 	out->payload_crc = (uint32_t)take(&s, 4);
 	out->entries = (uint32_t)take(&s, 4);
+	out->version = (uint32_t)take(&s, 4);
 	return out->payload_bytes <= RECORD_PAYLOAD_MAX && out->span % RECORD_ALIGN == 0 &&
 	    out->span >= record_span(out->payload_bytes);
 }

@@ -22,7 +22,7 @@ enum record_type {
 	RECORD_HOLD = 3,
 	RECORD_NOTE = 4,
 	RECORD_SEAL = 5,
-	RECORD_CRITICAL = 1 << 15,      /* a reader that does not know such a type must not go on */
+	RECORD_CRITICAL = 1 << 15,      /* from here up: a reader that does not know it must stop */
 };
 
 struct record_frame {
@@ -34,6 +34,7 @@ struct record_frame {
 	uint32_t payload_bytes;
 	uint32_t payload_crc;
 	uint32_t entries;
+	uint32_t version;               /* of the format that a reader must know; 0 stands for 1 */
 };
 
 /* The log before `end` of segment `generation` stands; all after it, up to this one, never was. */
@@ -48,6 +49,7 @@ struct record {
 	struct spool_entry entry;       /* not of seals */
 	uint64_t body_bytes;            /* of messages, also of those with their body in a file */
 	struct record_seal seal;
+	struct str unknown;             /* contents of a type that this version does not know */
 };
 
 /* Fixed parts, for reckoning sizes. */
@@ -56,7 +58,21 @@ size_t record_bytes(const struct spool_entry *e);
 void record_put(struct buf *out, const struct spool_entry *e, uint64_t body_bytes);
 void record_put_seal(struct buf *out, const struct record_seal *seal);
 
-/* Takes the next entry off *rest.  False at the end, and with *bad_out at malformed bytes. */
+/* Is it of a newer version, and must not be passed over? */
+static inline bool
+record_is_critical(uint32_t type)
+{
+	return type >= RECORD_CRITICAL;
+}
+
+static inline bool
+record_is_known(uint32_t type)
+{
+	return type >= RECORD_MESSAGE && type <= RECORD_SEAL;
+}
+
+/* Takes the next entry off *rest.  False at the end, and with *bad_out at malformed bytes and at a
+ * type that must be understood and is not: then out->type says which. */
 bool record_next(struct str *rest, struct record *out, bool *bad_out) MUST_USE;
 
 /* at: 64 bytes. */

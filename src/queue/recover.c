@@ -10,16 +10,27 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "queue/recover_bodies.h"
 #include "queue/replay.h"
+
+/* A name of ours under which stands what is not ours; renamed once all else is read. */
+struct recover_foreign {
+	struct recover_foreign *next;
+	uint32_t slot;
+	const char *why;                 /* NULL: it is no plain file and stays where it is */
+};
 
 struct listing {
 	struct spool *spool;
 	struct segment **segments;
 	size_t count;
 	size_t cap;
-	uint32_t slot_max;
+	uint32_t slot_max;               /* of segments that are ours */
 	struct map *files;               /* body files seen; value: their own name, owned */
 	struct buf stale;                /* names to remove, each with its NUL */
+	struct recover_foreign *foreign;
+	unsigned stray_count;            /* names that are none of the spool's */
+	char stray[64];                  /* the first of them */
 };
 
 enum { STALE_BYTES_MAX = 64 << 20 };
@@ -34,7 +45,21 @@ saw_segment(struct listing *l, uint32_t slot)
 		l->segments = mem_grow(l->segments, l->cap * sizeof(struct segment *));
 	}
 	l->segments[l->count++] = segment_new(slot, -1, 0);
-	l->slot_max = slot > l->slot_max ? slot : l->slot_max;
+}
+
+/* What the spool itself leaves beside segments and bodies. */
+static bool
+recover_is_known(struct str name)
+{
+	return str_eq(name, STR("lock")) || str_starts(name, STR("damaged-")) ||
+	    str_iends(name, STR(".body.lost")) || str_iends(name, STR(".body.aside"));
+}
+
+static void
+recover_saw_stray(struct listing *l, const char *name)
+{
+	if (l->stray_count++ == 0)
+		snprintf(l->stray, sizeof l->stray, "%s", name);
 }
 
 static void
@@ -44,39 +69,95 @@ saw(const char *name, void *arg)
 	struct str s = str_of(name);
 	uint32_t slot;
 
-	if (segment_parse_name(name, "seg-", &slot)) {
+	if (segment_parse_name(name, "seg-", &slot))
 		saw_segment(l, slot);
-	} else if (segment_parse_name(name, "new-", &slot)) {
+	else if (segment_parse_name(name, "new-", &slot))
 		buf_add(&l->stale, name, s.n + 1);
-		l->slot_max = slot > l->slot_max ? slot : l->slot_max;
-	} else if (str_iends(s, STR(".body"))) {
+	else if (str_iends(s, STR(".body")))
 		mem_free(map_put(l->files, s, mem_text(name, s.n)));
-	}
+	else if (str_iends(s, STR(".aside")) && !str_iends(s, STR(".body.aside")))
+		l->spool->stats.set_aside++;
+	else if (!recover_is_known(s))
+		recover_saw_stray(l, name);
+}
+
+static void
+recover_is_foreign(struct listing *l, size_t at, const char *why)
+{
+	struct recover_foreign *f = MEM_NEW(struct recover_foreign);
+
+	*f = (struct recover_foreign){l->foreign, l->segments[at]->slot, why};
+	l->foreign = f;
+	segment_free(&l->segments[at], l->spool->io);
 }
 
 /* What cannot be used is renamed, for a person to look at. */
 static void
-set_aside(struct listing *l, size_t at, const char *why)
+recover_set_aside(struct listing *l)
 {
 	struct spool *s = l->spool;
 	char from[SEGMENT_NAME_BYTES], to[64];
 
-	segment_name(l->segments[at]->slot, from);
-	snprintf(to, sizeof to, "damaged-%s-%016llx", from,
-	    (unsigned long long)segment_draw_tag());
-	log_error("spool: %s: %s, kept as %s", from, why, to);
-	if (s->io->ops->rename(s->io, from, to) != 0)
-		log_error("spool: cannot rename %s: %m", from);
-	s->stats.quarantined++;
-	segment_free(&l->segments[at], s->io);
+	for (struct recover_foreign *f = l->foreign; f; f = f->next) {
+		segment_name(f->slot, from);
+		if (!f->why) {
+			log_warn("spool: %s is not a plain file and is left alone", from);
+			continue;
+		}
+		snprintf(to, sizeof to, "damaged-%s-%016llx", from,
+		    (unsigned long long)segment_draw_tag());
+		if (s->io->ops->rename(s->io, from, to) == 0)
+			log_error("spool: %s: %s, kept as %s", from, f->why, to);
+		else
+			log_error("spool: %s: %s, left alone: it cannot be renamed: %m", from,
+			    f->why);
+	}
+	if (l->stray_count)
+		log_warn("spool: %u names in the directory are not the spool's and are left alone; "
+			 "the first is \"%s\"", l->stray_count, l->stray);
 }
 
-/* A link, a directory, a pipe without a reader, a file of someone else: not what we made. */
-static bool
-is_foreign(int error)
+/* A segment by its content, that someone else may have written: it may hold mail, so it is neither
+ * believed nor put out of the queue. */
+static int
+recover_check_owner(struct listing *l, size_t at, const struct fsio_file *file)
 {
-	return error == ELOOP || error == EISDIR || error == ENXIO || error == EACCES ||
-	    error == ENOENT;
+	char name[SEGMENT_NAME_BYTES];
+
+	if (file->is_ours && file->is_private)
+		return 0;
+	if (l->spool->options.accept_damage) {
+		recover_is_foreign(l, at, "a segment that others may have written");
+		return 0;
+	}
+	log_error("spool: %s is a segment, but %s; the spool is not opened: set its owner to that "
+		  "of the directory and its mode to 0600, or move it away if it is not ours",
+	    segment_name(l->segments[at]->slot, name),
+	    file->is_ours ? "others may write to it" : "belongs to another user");
+	errno = EPERM;
+	return -1;
+}
+
+static int
+recover_judge_header(struct listing *l, size_t at, const struct fsio_file *file)
+{
+	struct segment *g = l->segments[at];
+	enum segment_verdict verdict;
+	char name[SEGMENT_NAME_BYTES];
+
+	segment_name(g->slot, name);
+	if (segment_read_header(g, l->spool->io, &verdict) != 0) {
+		if (!l->spool->options.accept_damage || !replay_may_accept(errno))
+			return replay_refuse(name, 0);
+		recover_is_foreign(l, at, "its header cannot be read");
+		return 0;
+	}
+	if (verdict == SEGMENT_FOREIGN)
+		return replay_refuse_version(name, 0, g->version);
+	if (verdict == SEGMENT_GOOD)
+		return recover_check_owner(l, at, file);
+	recover_is_foreign(l, at, file->is_ours ? "damaged header" : "not a file of ours");
+	return 0;
 }
 
 /* -1: the whole spool must be left alone. */
@@ -85,26 +166,27 @@ open_segment(struct listing *l, size_t at)
 {
 	struct segment *g = l->segments[at];
 	struct fsio *io = l->spool->io;
+	struct fsio_file file;
 	char name[SEGMENT_NAME_BYTES];
 
-	g->fd = io->ops->open(io, segment_name(g->slot, name), O_RDWR);
-	if (g->fd < 0 && !is_foreign(errno))
-		return -1;
-	if (g->fd < 0 || io->ops->trust(io, g->fd) != 0) {
-		set_aside(l, at, "not a file of ours");
+	segment_name(g->slot, name);
+	if (io->ops->inspect(io, name, &file) != 0)
+		return replay_refuse(name, 0);
+	if (!file.is_plain) {
+		recover_is_foreign(l, at, NULL);
 		return 0;
 	}
-	switch (segment_read_header(g, io)) {
-	case SEGMENT_FOREIGN:
-		log_error("spool: %s is of another version", name);
-		errno = EPROTO;
-		return -1;
-	case SEGMENT_BAD:
-		set_aside(l, at, "damaged header");
+	g->fd = io->ops->open(io, name, O_RDWR);
+	if (g->fd >= 0)
+		return recover_judge_header(l, at, &file);
+	/* too small for a segment: no mail can be in it */
+	if (errno == EACCES && !file.is_ours && file.bytes < SPOOL_SEGMENT_MIN) {
+		recover_is_foreign(l, at, "not a file of ours");
 		return 0;
-	case SEGMENT_GOOD:
-		break;
 	}
+	if (!l->spool->options.accept_damage || !replay_may_accept(errno))
+		return replay_refuse(name, 0);
+	recover_is_foreign(l, at, "it cannot be opened");
 	return 0;
 }
 
@@ -132,6 +214,7 @@ open_segments(struct listing *l)
 		if (!g)
 			continue;
 		l->segments[i] = NULL;
+		l->slot_max = g->slot > l->slot_max ? g->slot : l->slot_max;
 		if (g->generation == 0)
 			stock_give_back(p, g);
 		else
@@ -153,7 +236,10 @@ replay_segments(struct listing *l)
 	struct spool *s = l->spool;
 	struct replay r = {.spool = s};
 
-	replay_find_ends(&r, l->segments, l->count);
+	if (replay_find_ends(&r, l->segments, l->count) != 0) {
+		replay_clear(&r);
+		return -1;
+	}
 	for (size_t i = 0; i < l->count; i++) {
 		struct segment *g = l->segments[i];
 
@@ -171,82 +257,15 @@ replay_segments(struct listing *l)
 	return 0;
 }
 
-/* ---- body files ---- */
-
-struct missing {
-	struct listing *listing;
-	struct item *items[256];
-	size_t count;
-};
-
-static void
-check_body(struct missing *m, struct item *i)
-{
-	struct fsio *io = m->listing->spool->io;
-	char name[WRITER_FILE_NAME_BYTES];
-	char *seen;
-	off_t bytes = -1;
-	int fd;
-
-	writer_file_name(i->id, name);
-	seen = map_remove(m->listing->files, str_of(name));
-	fd = seen ? io->ops->open(io, name, O_RDONLY) : -1;
-	if (fd >= 0 && (io->ops->trust(io, fd) != 0 || io->ops->size(io, fd, &bytes) != 0))
-		bytes = -1;
-	if (fd >= 0)
-		io->ops->close(io, fd);
-	mem_free(seen);
-	if (bytes >= 0 && (uint64_t)bytes == i->body_bytes)
-		return;
-	log_error("spool: %s is missing or not whole: its message is lost", name);
-	m->listing->spool->stats.quarantined++;
-	if (m->count < 256)
-		m->items[m->count++] = i;
-}
-
-static void
-check_bodies(struct listing *l)
-{
-	struct missing m = {.listing = l};
-	struct index *x = &l->spool->index;
-
-	for (struct segment *g = x->oldest; g; g = g->next)
-		for (struct item *i = g->items; i; i = i->next)
-			if (i->in_file)
-				check_body(&m, i);
-	for (size_t i = 0; i < m.count; i++)
-		index_remove(x, m.items[i]);
-}
-
-/* A body without a record was never acknowledged, unless records were lost: then it is kept. */
-static void
-tidy_body(struct str key, void *value, void *arg)
-{
-	struct spool *s = arg;
-	char *name = value, lost[300];
-
-	(void)key;
-	if (s->stats.quarantined == 0) {
-		if (s->io->ops->unlink(s->io, name) != 0)
-			log_warn("spool: cannot remove %s: %m", name);
-	} else {
-		snprintf(lost, sizeof lost, "%s.lost", name);
-		log_error("spool: %s belongs to no message, kept as %s", name, lost);
-		if (s->io->ops->rename(s->io, name, lost) != 0)
-			log_warn("spool: cannot rename %s: %m", name);
-	}
-	mem_free(name);
-}
+/* ---- the rest ---- */
 
 static void
 tidy(struct listing *l)
 {
 	struct fsio *io = l->spool->io;
 
-	check_bodies(l);
-	map_each(l->files, tidy_body, l->spool);
-	map_free(&l->files);
-	l->files = map_new();
+	recover_set_aside(l);
+	recover_bodies_tidy(l->spool, l->files);
 	for (size_t at = 0; at < l->stale.n; at += strlen(l->stale.p + at) + 1)
 		io->ops->unlink(io, l->stale.p + at);
 }
@@ -268,23 +287,41 @@ clear(struct listing *l)
 	map_each(l->files, free_name, NULL);
 	map_free(&l->files);
 	buf_clear(&l->stale);
+	for (struct recover_foreign *f = l->foreign, *next; f; f = next) {
+		next = f->next;
+		mem_free(f);
+	}
+}
+
+/* Everything is read and understood before anything is changed. */
+static int
+recover_read(struct listing *l)
+{
+	struct spool *s = l->spool;
+
+	/* what a killed process left in memory only is made durable before it is relied on */
+	if (s->io->ops->sync_directory(s->io) != 0 || s->io->ops->list(s->io, saw, l) != 0)
+		return replay_refuse("the directory", 0);
+	if (open_segments(l) != 0)
+		return -1;
+	for (struct recover_foreign *f = l->foreign; f; f = f->next)
+		s->stats.quarantined += f->why != NULL;
+	s->writer.pool.slot = l->slot_max + 1;
+	if (replay_segments(l) != 0)
+		return -1;
+	return recover_bodies_check(s, l->files);
 }
 
 int
 recover(struct spool *s)
 {
 	struct listing l = {.spool = s, .files = map_new()};
-	int result = -1, error;
+	int result, error;
 
 	buf_init(&l.stale, STALE_BYTES_MAX);
-	/* what a killed process left in memory only is made durable before it is relied on */
-	if (s->io->ops->sync_directory(s->io) == 0 && s->io->ops->list(s->io, saw, &l) == 0) {
-		s->writer.pool.slot = l.slot_max + 1;
-		if (open_segments(&l) == 0 && replay_segments(&l) == 0) {
-			tidy(&l);
-			result = 0;
-		}
-	}
+	result = recover_read(&l);
+	if (result == 0)
+		tidy(&l);
 	error = errno;
 	clear(&l);
 	errno = error;

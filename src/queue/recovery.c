@@ -29,7 +29,7 @@ take_state(struct queue *q, struct entry *e, const struct spool_recipient *r)
 		p->due_ms = r->next_ms;
 }
 
-static void
+static bool
 on_message(const struct spool_message *m, void *arg)
 {
 	struct queue *q = arg;
@@ -40,9 +40,8 @@ on_message(const struct spool_message *m, void *arg)
 	arena_init(&arena, ENVELOPE_ARENA_MAX);
 	if (!envelope_decode(m->envelope, &arena, &envelope) || !msgid_eq(envelope.id, m->id) ||
 	    envelope.recipient_count != m->recipient_count) {
-		log_error("spool: a message whose envelope cannot be read is left alone");
 		arena_clear(&arena);
-		return;
+		return false;
 	}
 	e = entry_new(
 	    &q->book, &envelope, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
@@ -55,6 +54,7 @@ on_message(const struct spool_message *m, void *arg)
 		entry_free(&q->book, &e);
 	else
 		queue_take(q, e);
+	return true;
 }
 
 static void
@@ -79,6 +79,7 @@ log_recovered(const struct queue *q)
 	log_num(&l, "bytes", q->book.bytes);
 	log_num(&l, "segments", stats.segments);
 	log_num(&l, "quarantined", stats.quarantined);
+	log_num(&l, "set_aside", stats.set_aside);
 	log_end(&l);
 }
 
@@ -88,6 +89,7 @@ recovery_run(struct queue *q)
 	struct spool_recovery r = {.message = on_message, .note = on_note, .arg = q};
 	struct spool_options o = {.io = q->io = fsio_new(q->spool_directory)};
 
+	o.accept_damage = q->accept_damage;
 	o.minimum_free_percent = (uint32_t)q->role->conf->queue.minimum_free;
 	q->spool_directory = -1;
 	q->spool = spool_open(&o, &r);

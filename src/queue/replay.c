@@ -12,9 +12,50 @@
 
 enum { KEPT_MAX = 64 };
 
+/* ---- what stops a start ---- */
+
+int
+replay_refuse(const char *name, uint64_t offset)
+{
+	int error = errno;
+
+	log_error("spool: %s cannot be read at offset %llu: %m; the spool is not opened and "
+		  "nothing is changed; remove the cause and start again, or start once with "
+		  "--accept-damage, which sets aside what cannot be read and delivers the rest",
+	    name, (unsigned long long)offset);
+	errno = error;
+	return -1;
+}
+
+int
+replay_refuse_version(const char *name, uint64_t offset, uint32_t version)
+{
+	log_error("spool: %s, offset %llu: this was written by a newer Sallyport (spool format %u; "
+		  "this is Sallyport %s with format %u); the spool is not opened and nothing is "
+		  "changed; start that version or a later one",
+	    name, (unsigned long long)offset, version, PACKAGE_VERSION, SEGMENT_VERSION);
+	errno = EPROTO;
+	return -1;
+}
+
+bool
+replay_may_accept(int error)
+{
+	return segment_is_medium_error(error) || error == EACCES || error == EPERM;
+}
+
+static int
+refuse_segment(const struct segment *g, uint64_t offset)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	return replay_refuse(segment_name(g->slot, name), offset);
+}
+
 /* ---- seals ---- */
 
-static bool
+/* 1: there is one; 0: none; -1 with errno: it cannot be read. */
+static int
 read_seal(struct fsio *io, const struct segment *g, struct record_seal *out)
 {
 	char bytes[4 * RECORD_ALIGN];
@@ -24,36 +65,52 @@ read_seal(struct fsio *io, const struct segment *g, struct record_seal *out)
 	struct str rest;
 	bool bad;
 
-	rest.n = segment_read(io, g->fd, v, SEGMENT_DATA);
 	rest.p = bytes;
+	if (segment_read(io, g->fd, v, SEGMENT_DATA, &rest.n) != 0)
+		return -1;
 	if (!record_frame_check(rest, g->tag, &f))
-		return false;
+		return 0;
 	rest = str_upto(str_from(rest, RECORD_HEADER_BYTES), f.payload_bytes);
 	if (!record_next(&rest, &r, &bad) || r.type != RECORD_SEAL)
-		return false;
+		return 0;
 	*out = r.seal;
 	return r.seal.generation < g->generation;
 }
 
+/* What cannot be read seals nothing; only when damage is accepted does the start go on. */
+static int
+find_seal(struct replay *r, struct segment *g, struct record_seal *out)
+{
+	int found = read_seal(r->spool->io, g, out);
+
+	if (found >= 0)
+		return found;
+	if (!r->spool->options.accept_damage || !segment_is_medium_error(errno))
+		return refuse_segment(g, SEGMENT_DATA);
+	return 0;
+}
+
 /* Newest first: a segment that another one voids seals nothing. */
-void
+int
 replay_find_ends(struct replay *r, struct segment *const *segments, size_t count)
 {
 	r->ends = mem_new((count + 1) * sizeof *r->ends);
-	for (size_t i = count; i-- > 0;) {
+	for (size_t i = count, j; i-- > 0;) {
 		struct record_seal seal;
+		int found = 0;
 
-		if (r->ends[i].kind == REPLAY_NEVER_WAS)
-			continue;
-		if (!read_seal(r->spool->io, segments[i], &seal))
-			continue;
-		for (size_t j = i; j-- > 0 && segments[j]->generation >= seal.generation;) {
+		if (r->ends[i].kind != REPLAY_NEVER_WAS)
+			found = find_seal(r, segments[i], &seal);
+		if (found < 0)
+			return -1;
+		for (j = i; found && j-- > 0 && segments[j]->generation >= seal.generation;) {
 			bool is_it = segments[j]->generation == seal.generation;
 
 			r->ends[j].kind = is_it ? REPLAY_SEALED : REPLAY_NEVER_WAS;
 			r->ends[j].seal = seal;
 		}
 	}
+	return 0;
 }
 
 /* ---- frames ---- */
@@ -61,6 +118,7 @@ replay_find_ends(struct replay *r, struct segment *const *segments, size_t count
 struct image {
 	struct segment *segment;
 	struct str bytes;                /* of the file, up to its seal */
+	struct segment_holes holes;      /* what could not be read is zero in bytes */
 	uint32_t end;
 	bool is_sealed;
 	bool is_out_of_order;            /* whole frames stand in the stretch that was passed */
@@ -81,27 +139,7 @@ find_frame(const struct replay *r, struct image *m, uint32_t at, struct record_f
 	return m->end;
 }
 
-static void
-apply_frame(struct replay *r, const struct image *m, uint32_t at, const struct record_frame *f)
-{
-	struct index_place place = {m->segment, at, RECORD_HEADER_BYTES + f->payload_bytes};
-	struct str rest = str_from(m->bytes, at + RECORD_HEADER_BYTES);
-	struct index *x = &r->spool->index;
-	struct record record;
-	bool bad;
-
-	rest = str_upto(rest, f->payload_bytes);
-	while (record_next(&rest, &record, &bad))
-		index_apply(x, &record, &place);
-	if (bad)
-		log_error("spool: segment %u: a frame at %u is whole but not understood",
-		    m->segment->slot, at);
-	if (f->newest_ms > x->newest_ms)
-		x->newest_ms = f->newest_ms;
-	r->last_sequence = f->sequence;
-}
-
-/* A copy of the damaged stretch, once. */
+/* A copy of bytes that were read, once. */
 static void
 keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 {
@@ -114,7 +152,6 @@ keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 	    from);
 	log_error("spool: segment %u is damaged from %u to %u, kept as %s", m->segment->slot, from,
 	    to, name);
-	r->spool->stats.quarantined++;
 	if (r->kept++ >= KEPT_MAX)
 		return;
 	fd = io->ops->open(io, name, O_RDWR | O_CREAT | O_EXCL);
@@ -127,17 +164,89 @@ keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 	io->ops->close(io, fd);
 }
 
+/* The readable parts of a damaged stretch; zeros that stand for holes are nobody's content. */
+static void
+keep_readable(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
+{
+	const struct segment_holes *h = &m->holes;
+
+	r->spool->stats.quarantined++;
+	for (size_t i = 0; i < h->count && from < to; i++) {
+		if (h->item[i].to <= from || h->item[i].from >= to)
+			continue;
+		log_error("spool: segment %u cannot be read from %u to %u: %s", m->segment->slot,
+		    h->item[i].from, h->item[i].to, strerror(h->error));
+		if (h->item[i].from > from)
+			keep_aside(r, m, from, h->item[i].from);
+		from = h->item[i].to;
+	}
+	if (from < to)
+		keep_aside(r, m, from, to);
+}
+
+/* -1 with errno: of a newer version. */
+static int
+check_frame(const struct image *m, uint32_t at, const struct record_frame *f,
+    const struct record *record, bool is_bad)
+{
+	char name[SEGMENT_NAME_BYTES];
+	uint32_t version = f->version > SEGMENT_VERSION ? f->version : SEGMENT_VERSION + 1;
+
+	segment_name(m->segment->slot, name);
+	if (f->version > SEGMENT_VERSION)
+		return replay_refuse_version(name, at, version);
+	if (!is_bad || !record_is_critical((uint32_t)record->type))
+		return 0;
+	log_error("spool: %s, offset %u: an entry of type %u, which must be understood", name, at,
+	    (unsigned)record->type);
+	return replay_refuse_version(name, at, version);
+}
+
+static int
+apply_frame(struct replay *r, const struct image *m, uint32_t at, const struct record_frame *f)
+{
+	struct str rest = str_upto(str_from(m->bytes, at + RECORD_HEADER_BYTES), f->payload_bytes);
+	struct index_place place = {
+	    m->segment, at, RECORD_HEADER_BYTES + f->payload_bytes, rest};
+	struct index *x = &r->spool->index;
+	struct record record = {0};
+	bool bad;
+
+	if (check_frame(m, at, f, &record, false) != 0)
+		return -1;
+	while (record_next(&rest, &record, &bad))
+		index_apply(x, &record, &place);
+	if (bad && check_frame(m, at, f, &record, true) != 0)
+		return -1;
+	if (bad) {
+		log_error("spool: segment %u: a frame at %u is whole, but an entry of type %u in "
+			  "it is not well-formed", m->segment->slot, at, (unsigned)record.type);
+		keep_readable(r, m, at, at + place.bytes);
+	}
+	if (x->unknown.is_full) {
+		log_error("spool: segment %u, offset %u: more entries of a newer Sallyport than "
+			  "this version can keep", m->segment->slot, at);
+		errno = EPROTO;
+		return -1;
+	}
+	if (f->newest_ms > x->newest_ms)
+		x->newest_ms = f->newest_ms;
+	r->last_sequence = f->sequence;
+	return 0;
+}
+
 /* Was anything in the stretch acknowledged?  What follows it knows; and a frame behind a later one
  * is no torn write: the disk put something in a wrong place. */
 static bool
-is_loss(const struct replay *r, const struct image *m, uint32_t to, const struct record_frame *next)
+is_loss(const struct replay *r, const struct image *m, uint32_t from, uint32_t to,
+    const struct record_frame *next)
 {
-	if (m->is_sealed || m->is_out_of_order)
+	if (m->is_sealed || m->is_out_of_order || segment_is_holed(&m->holes, from, to))
 		return true;
 	return to < m->end && next->durable > r->last_sequence;
 }
 
-static void
+static int
 walk(struct replay *r, struct image *m)
 {
 	struct record_frame f;
@@ -145,18 +254,39 @@ walk(struct replay *r, struct image *m)
 
 	while (at < m->end) {
 		found = find_frame(r, m, at, &f);
-		if (found > at && is_loss(r, m, found, &f))
-			keep_aside(r, m, at, found);
+		if (found > at && is_loss(r, m, at, found, &f))
+			keep_readable(r, m, at, found);
 		if (found >= m->end)
 			break;
-		apply_frame(r, m, found, &f);
+		if (apply_frame(r, m, found, &f) != 0)
+			return -1;
 		/* a hostile span ends at the segment */
 		at = f.span > m->end - found ? m->end : found + f.span;
 		r->last = (struct record_seal){m->segment->generation, r->last_sequence, at};
 	}
+	return 0;
 }
 
 /* ---- segments ---- */
+
+/* Every byte, or the start is refused; unless damage is accepted. */
+static int
+read_image(struct replay *r, struct segment *g, struct iovec room, struct image *out)
+{
+	size_t got;
+
+	out->bytes.p = room.iov_base;
+	if (!r->spool->options.accept_damage) {
+		if (segment_read(r->spool->io, g->fd, room, 0, &got) != 0)
+			return refuse_segment(g, got);
+	} else if (segment_salvage(r->spool->io, g->fd, room, &out->holes, &got) != 0) {
+		return refuse_segment(g, 0);
+	}
+	g->is_kept = out->holes.count > 0;
+	out->bytes.n = got;
+	out->end = (uint32_t)got;
+	return 0;
+}
 
 static int
 load(struct replay *r, struct segment *g, const struct replay_end *end, struct image *out)
@@ -167,19 +297,28 @@ load(struct replay *r, struct segment *g, const struct replay_end *end, struct i
 
 	*out = (struct image){.segment = g, .is_sealed = end->kind == REPLAY_SEALED};
 	if (io->ops->size(io, g->fd, &bytes) != 0)
-		return -1;
+		return refuse_segment(g, 0);
 	/* what a killed process wrote and did not sync must not be relied on before it is */
-	if (!out->is_sealed && io->ops->sync_data(io, g->fd) != 0)
-		return -1;
+	if (!out->is_sealed && io->ops->sync_data(io, g->fd) != 0 &&
+	    !(r->spool->options.accept_damage && segment_is_medium_error(errno)))
+		return refuse_segment(g, 0);
 	if (bytes > g->bytes)
 		bytes = g->bytes;
 	if (out->is_sealed && (off_t)end->seal.end < bytes)
 		bytes = end->seal.end;
 	v.iov_len = (size_t)bytes;
 	v.iov_base = mem_new(v.iov_len);
-	out->bytes = str_make(v.iov_base, segment_read(io, g->fd, v, 0));
-	out->end = (uint32_t)out->bytes.n;
-	return 0;
+	return read_image(r, g, v, out);
+}
+
+static void
+image_clear(struct image *m)
+{
+	int error = errno;
+
+	mem_free((char *)(uintptr_t)m->bytes.p);
+	segment_holes_clear(&m->holes);
+	errno = error;
 }
 
 /* The file may have lost its end: it was written whole before it got its name. */
@@ -209,15 +348,15 @@ replay_segment(struct replay *r, struct segment *g, size_t number)
 		stock_give_back(&r->spool->writer.pool, g);
 		return 0;
 	}
-	if (load(r, g, end, &m) != 0) {
+	if (load(r, g, end, &m) != 0 || walk(r, &m) != 0) {
 		error = errno;
-		segment_free(&g, r->spool->io);
+		image_clear(&m);
+		index_add_segment(&r->spool->index, g);
 		errno = error;
 		return -1;
 	}
-	walk(r, &m);
 	check_end(r, &m, end);
-	mem_free((char *)(uintptr_t)m.bytes.p);
+	image_clear(&m);
 	/* prepared and never used, or nothing in it can be read */
 	if (r->last_sequence == before)
 		stock_give_back(&r->spool->writer.pool, g);

@@ -24,9 +24,20 @@ struct replay {
 	unsigned kept;                   /* damaged stretches written aside */
 };
 
-void replay_find_ends(struct replay *r, struct segment *const *segments, size_t count);
-/* Takes g: into the index, or to the pool.  -1 with errno: it could not be read or synced. */
+/* -1 with errno, told: a seal could not be read. */
+int replay_find_ends(
+    struct replay *r, struct segment *const *segments, size_t count) MUST_USE;
+/* Takes g: into the index, or to the pool.  -1 with errno, told: it could not be read or synced, or
+ * a newer version wrote it. */
 int replay_segment(struct replay *r, struct segment *g, size_t number) MUST_USE;
 void replay_clear(struct replay *r);
+
+/* May a start that accepts damage go on behind it?  What the machine lacks now (EMFILE, ENOMEM) is
+ * no damage. */
+bool replay_may_accept(int error);
+/* Tells with errno why the start is refused, and what to do; always -1, with that errno. */
+int replay_refuse(const char *name, uint64_t offset) MUST_USE;
+/* The same for what only a newer version understands: EPROTO. */
+int replay_refuse_version(const char *name, uint64_t offset, uint32_t version) MUST_USE;
 
 #endif

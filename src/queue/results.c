@@ -11,7 +11,7 @@
 #include "queue/returns.h"
 #include "queue/records.h"
 
-enum { MX_BYTES = 360 };
+enum { MX_BYTES = 360, UNREADABLE_FIRST_MS = 1000, UNREADABLE_MAX_MS = 300000 };
 
 struct judgement {
 	struct queue *queue;
@@ -281,20 +281,66 @@ results_unsent(struct queue *q, struct shipment *s, const struct schedule_step *
 	decide_all(q, s, &m, step->act == SCHEDULE_EXPIRE ? MARK_EXPIRED : 0);
 }
 
+/* ---- what cannot be read ---- */
+
+/* A moment's trouble of the disk or of the process: not an attempt, and nobody is told. */
+static void
+results_wait_for_content(struct queue *q, struct shipment *s, int error)
+{
+	int64_t wait_ms = UNREADABLE_FIRST_MS;
+	char stamp[CLOCK_TEXT_BYTES];
+	struct log_line l;
+
+	for (unsigned n = 0; n < s->unreadable && wait_ms < UNREADABLE_MAX_MS; n++)
+		wait_ms *= 2;
+	wait_ms = wait_ms < UNREADABLE_MAX_MS ? wait_ms : UNREADABLE_MAX_MS;
+	if (s->unreadable < UINT8_MAX)
+		s->unreadable++;
+	log_begin(&l, LOG_ERR, "deliver");
+	log_id(&l, s->entry->id, 0);
+	log_str(&l, "status", STR("deferred"));
+	log_str(&l, "reason", STR("unreadable"));
+	log_str(&l, "domain", shipment_domain(s));
+	log_str(&l, "next", str_of(clock_iso(clock_ms() + wait_ms, stamp)));
+	log_quoted(&l, "error", str_of(strerror(error)));
+	log_end(&l);
+	queue_schedule(q, s, clock_ms() + wait_ms);
+}
+
+/* Proven: no later read can bring it back.  It stays, held, until the operator decides. */
+static void
+results_hold_damaged(struct queue *q, struct entry *e)
+{
+	struct spool_entry entry = {.kind = SPOOL_HOLD, .id = e->id};
+	struct spool_batch batch = {.entries = &entry, .count = 1, .urgency = SPOOL_LAZY};
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	entry.hold.is_held = true;
+	entry.hold.why = STR("damaged");
+	msgid_text(e->id, 0, id);
+	if (spool_append(q->spool, &batch) != 0)
+		log_warn("spool: the hold of message %s cannot be stored: %m; the next start holds "
+			 "it again", id);
+	e->is_held = true;
+	for (size_t i = 0; i < e->shipment_count; i++)
+		if (!e->shipments[i].job)
+			schedule_remove(q->schedule, &e->shipments[i].parcel);
+	log_error("message %s is held: what was stored of it is damaged; its sender is told "
+		  "nothing; `sallyport queue release %s` tries once more, "
+		  "`sallyport queue delete %s` gives it up", id, id, id);
+}
+
 void
 results_unreadable(struct job *job, int error)
 {
 	struct queue *q = job->queue;
 	struct shipment *s = job->shipment;
-	struct message_result m = {.reason = STR("local")};
 
-	log_error("spool: message cannot be read: %s", strerror(error));
-	if (error == EBADMSG || error == ENOENT)
-		m.status = status_make(554, "5.3.0", "The stored message is damaged");
-	else
-		m.status = status_make(451, "4.3.0", "The stored message cannot be read now");
 	job_orphan(s);
 	schedule_finished(q->schedule, &s->parcel, SCHEDULE_LOST, NULL, clock_ms());
 	job_end(job);
-	decide_all(q, s, &m, 0);
+	if (error == EBADMSG || error == ENOENT)
+		results_hold_damaged(q, s->entry);
+	else
+		results_wait_for_content(q, s, error);
 }

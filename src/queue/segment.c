@@ -12,6 +12,8 @@
 #include "base/crc.h"
 #include "base/mem.h"
 
+enum { PIECE_BYTES = 65536, INTERRUPTED_MAX = 100 };
+
 static const char magic[8] = "SALLYSEG";
 
 /* Little endian; the checksum is over all before it. */
@@ -103,22 +105,27 @@ segment_write_header(const struct segment *s, struct fsio *io)
 	return io->ops->sync_data(io, s->fd);
 }
 
-enum segment_verdict
-segment_read_header(struct segment *s, struct fsio *io)
+int
+segment_read_header(struct segment *s, struct fsio *io, enum segment_verdict *verdict_out)
 {
 	struct header h;
+	size_t got;
 
-	if (segment_read(io, s->fd, (struct iovec){&h, sizeof h}, 0) != sizeof h)
-		return SEGMENT_BAD;
-	if (memcmp(h.magic, magic, sizeof magic) != 0 ||
+	*verdict_out = SEGMENT_BAD;
+	if (segment_read(io, s->fd, (struct iovec){&h, sizeof h}, 0, &got) != 0)
+		return -1;
+	if (got != sizeof h || memcmp(h.magic, magic, sizeof magic) != 0 ||
 	    le32toh(h.crc) != crc32c(0, &h, offsetof(struct header, crc)))
-		return SEGMENT_BAD;
-	if (le32toh(h.version) != SEGMENT_VERSION)
-		return SEGMENT_FOREIGN;
+		return 0;
+	s->version = le32toh(h.version);
 	s->bytes = le32toh(h.bytes);
 	s->generation = le64toh(h.generation);
 	s->tag = le64toh(h.tag);
-	return s->bytes >= SPOOL_SEGMENT_MIN && s->bytes <= 1u << 30 ? SEGMENT_GOOD : SEGMENT_BAD;
+	if (s->version != SEGMENT_VERSION)
+		*verdict_out = SEGMENT_FOREIGN;
+	else if (s->bytes >= SPOOL_SEGMENT_MIN && s->bytes <= 1u << 30)
+		*verdict_out = SEGMENT_GOOD;
+	return 0;
 }
 
 /* Takes n written bytes off the front. */
@@ -158,27 +165,107 @@ segment_write(struct fsio *io, int fd, struct iovec *v, int count, off_t at)
 	return 0;
 }
 
-size_t
-segment_read(struct fsio *io, int fd, struct iovec room, off_t at)
+int
+segment_read(struct fsio *io, int fd, struct iovec room, off_t at, size_t *got_out)
 {
-	enum { PIECE = 65536 };
 	char *p = room.iov_base;
 	size_t got = 0;
+	int interrupted = 0;
 
 	while (got < room.iov_len) {
-		size_t want = room.iov_len - got < PIECE ? room.iov_len - got : PIECE;
+		size_t want = room.iov_len - got < PIECE_BYTES ? room.iov_len - got : PIECE_BYTES;
 		ssize_t n = io->ops->pread(io, fd, p + got, want, at + (off_t)got);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && errno == EINTR && interrupted++ < INTERRUPTED_MAX)
 			continue;
-		if (n == 0)
-			break;
-		/* a sector that cannot be read costs its piece, not the segment */
-		if (n < 0) {
-			memset(p + got, 0, want);
-			n = (ssize_t)want;
+		if (n <= 0) {
+			*got_out = got;
+			return n < 0 ? -1 : 0;
 		}
 		got += (size_t)n;
 	}
-	return got;
+	*got_out = got;
+	return 0;
+}
+
+/* ---- what is left of a file on a failing disk ---- */
+
+bool
+segment_is_medium_error(int error)
+{
+	return error == EIO || error == EUCLEAN || error == EBADMSG || error == ENODATA ||
+	    error == EREMOTEIO || error == EILSEQ;
+}
+
+static void
+segment_add_hole(struct segment_holes *h, uint32_t from, uint32_t to)
+{
+	if (h->count && h->item[h->count - 1].to == from) {
+		h->item[h->count - 1].to = to;
+		return;
+	}
+	if (h->count == h->cap) {
+		h->cap = h->cap ? 2 * h->cap : 16;
+		h->item = mem_grow(h->item, h->cap * sizeof *h->item);
+	}
+	h->item[h->count++] = (struct segment_hole){from, to};
+}
+
+/* A larger read that failed says nothing about each of its pages. */
+static int
+segment_salvage_page(
+    struct fsio *io, int fd, struct iovec page, uint32_t at, struct segment_holes *holes)
+{
+	size_t got;
+
+	if (segment_read(io, fd, page, at, &got) == 0)
+		return 0;
+	if (!segment_is_medium_error(errno))
+		return -1;
+	holes->error = errno;
+	memset(page.iov_base, 0, page.iov_len);
+	segment_add_hole(holes, at, at + (uint32_t)page.iov_len);
+	return 0;
+}
+
+int
+segment_salvage(struct fsio *io, int fd, struct iovec room, struct segment_holes *holes,
+    size_t *got_out)
+{
+	size_t at = 0, got;
+
+	while (at < room.iov_len) {
+		struct iovec rest = {(char *)room.iov_base + at, room.iov_len - at};
+		int result = segment_read(io, fd, rest, (off_t)at, &got);
+
+		at += got;
+		if (result == 0)
+			break;
+		rest.iov_base = (char *)room.iov_base + at;
+		rest.iov_len = SEGMENT_SALVAGE_BYTES - at % SEGMENT_SALVAGE_BYTES;
+		if (rest.iov_len > room.iov_len - at)
+			rest.iov_len = room.iov_len - at;
+		if (!segment_is_medium_error(errno) ||
+		    segment_salvage_page(io, fd, rest, (uint32_t)at, holes) != 0)
+			return -1;
+		at += rest.iov_len;
+	}
+	*got_out = at;
+	return 0;
+}
+
+bool
+segment_is_holed(const struct segment_holes *holes, uint32_t from, uint32_t to)
+{
+	for (size_t i = 0; i < holes->count; i++)
+		if (holes->item[i].from < to && from < holes->item[i].to)
+			return true;
+	return false;
+}
+
+void
+segment_holes_clear(struct segment_holes *holes)
+{
+	mem_free(holes->item);
+	*holes = (struct segment_holes){0};
 }

@@ -13,6 +13,7 @@ enum {
 	SEGMENT_VERSION = 1,
 	SEGMENT_NAME_BYTES = 24,
 	SEGMENT_SLOTS_MAX = 1 << 20,
+	SEGMENT_SALVAGE_BYTES = 4096,    /* what one unreadable place costs */
 };
 
 struct item;
@@ -23,13 +24,16 @@ struct segment {
 	int fd;
 	uint64_t generation;             /* 0: free */
 	uint64_t tag;
+	uint32_t version;                /* of the format, as its header says */
 	uint32_t bytes;                  /* of the file when full */
 	/* the loop's side */
 	struct item *items;              /* live messages whose record stands here, in log order */
 	struct item *last_item;
 	uint64_t live_count;
 	uint64_t live_bytes;
-	bool is_damaged;                 /* survivors could not be read: stays as it is */
+	int64_t retry_ms;                /* monotonic: some could not be read, not again before */
+	unsigned failures;               /* rounds in which some could not be read */
+	bool is_kept;                    /* parts cannot be read: it is set aside, not used again */
 };
 
 /* "seg-00000007"; returns out. */
@@ -45,15 +49,39 @@ void segment_free(struct segment **s, struct fsio *io);
 /* Writes generation, tag and size, and syncs; -1 with errno: what stands there now is unknown. */
 int segment_write_header(const struct segment *s, struct fsio *io) MUST_USE;
 enum segment_verdict { SEGMENT_GOOD, SEGMENT_BAD, SEGMENT_FOREIGN };
-/* FOREIGN: of a version that this program must not touch. */
-enum segment_verdict segment_read_header(struct segment *s, struct fsio *io) MUST_USE;
+/* 0 and the verdict, FOREIGN: of a version (s->version) that this program must not touch.  -1 with
+ * errno: it could not be read, so nothing is known. */
+int segment_read_header(
+    struct segment *s, struct fsio *io, enum segment_verdict *verdict_out) MUST_USE;
 
 /* A new random tag. */
 uint64_t segment_draw_tag(void);
 
 /* All of v, whatever the system makes of it; -1 with errno.  v is used up. */
 int segment_write(struct fsio *io, int fd, struct iovec *v, int count, off_t at) MUST_USE;
-/* Fills the room as far as the file goes; what cannot be read is zero.  Returns how much. */
-size_t segment_read(struct fsio *io, int fd, struct iovec room, off_t at) MUST_USE;
+/*
+ * Fills the room as far as the file goes: 0, and *got_out says how much.  -1 with errno: a part
+ * could not be read, at at + *got_out; what is in the room means nothing.
+ */
+int segment_read(
+    struct fsio *io, int fd, struct iovec room, off_t at, size_t *got_out) MUST_USE;
+
+/* Stretches of a file that cannot be read, in order. */
+struct segment_holes {
+	struct segment_hole { uint32_t from, to; } *item;
+	size_t count;
+	size_t cap;
+	int error;                       /* of the last one */
+};
+
+/* Goes on behind places that the disk cannot read: they become zeros and are listed.  -1 with
+ * errno: an error that says nothing about the disk's content, as ENOMEM. */
+int segment_salvage(struct fsio *io, int fd, struct iovec room, struct segment_holes *holes,
+    size_t *got_out) MUST_USE;
+/* Is any byte of the stretch in a hole? */
+bool segment_is_holed(const struct segment_holes *holes, uint32_t from, uint32_t to);
+void segment_holes_clear(struct segment_holes *holes);
+/* Does the error say that the disk has lost what stood there? */
+bool segment_is_medium_error(int error);
 
 #endif

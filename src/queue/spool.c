@@ -10,8 +10,10 @@
 #include "base/mem.h"
 #include "queue/admit.h"
 #include "queue/answer.h"
+#include "queue/aside.h"
 #include "queue/clean.h"
 #include "queue/recover.h"
+#include "queue/replay.h"
 
 /* ---- opening and closing ---- */
 
@@ -31,26 +33,49 @@ are_sane(const struct spool_options *o)
 	return bytes == 0 || (bytes >= SPOOL_SEGMENT_MIN && bytes <= 1u << 30 && bytes % 4096 == 0);
 }
 
-static void
-tell_recovered(struct spool *s, const struct spool_recovery *r)
+/* A moment ago replay could read it: what fails now is the system, not the message. */
+static int
+refuse_message(struct item *i, int error)
 {
-	struct spool_message m;
-	struct record record;
+	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES];
 
-	for (struct segment *g = s->index.oldest; g; g = g->next)
-		for (struct item *i = g->items; i; i = i->next) {
-			item_describe(i, &m);
-			if (item_read(i, s->io, &s->room, &record) != 0)
-				continue;
-			m.envelope = record.entry.message.envelope;
-			r->message(&m, r->arg);
-		}
-	for (struct note *n = s->index.notes; n; n = n->next)
-		r->note(n->name, n->value, r->arg);
+	log_error("spool: message %s was read once and cannot be read again",
+	    msgid_text(i->id, 0, id));
+	errno = error;
+	return replay_refuse(segment_name(i->segment->slot, name), i->offset);
 }
 
 static int
-open_parts(struct spool *s)
+tell_message(struct spool *s, const struct spool_recovery *r, struct item *i)
+{
+	struct spool_message m;
+	struct record record;
+	int error = item_read(i, s->io, &s->room, &record);
+
+	if (error)
+		return refuse_message(i, error);
+	item_describe(i, &m);
+	m.envelope = record.entry.message.envelope;
+	if (!r->message(&m, r->arg))
+		aside_put(s, i, &record);
+	return 0;
+}
+
+static int
+tell_recovered(struct spool *s, const struct spool_recovery *r)
+{
+	for (struct segment *g = s->index.oldest; g; g = g->next)
+		for (struct item *i = g->items; i; i = i->next)
+			if (tell_message(s, r, i) != 0)
+				return -1;
+	for (struct note *n = s->index.notes; n; n = n->next)
+		r->note(n->name, n->value, r->arg);
+	return 0;
+}
+
+/* Reads and tells everything first: a start that is refused has written nothing. */
+static int
+open_parts(struct spool *s, const struct spool_recovery *r)
 {
 	struct segment *opened;
 
@@ -58,6 +83,8 @@ open_parts(struct spool *s)
 		return -1;
 	s->index.gone = remove_file;
 	s->index.arg = s;
+	if (r && tell_recovered(s, r) != 0)
+		return -1;
 	/* without room for a new segment what is there can still be read and sent */
 	if (writer_begin(&s->writer, &opened) != 0)
 		log_error("spool: nothing can be stored now: %m");
@@ -99,11 +126,8 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 	writer_init(&s->writer, s->io, !o->threadless);
 	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : SPOOL_SEGMENT_BYTES;
 	errno = EINVAL;
-	if (are_sane(o) && open_parts(s) == 0) {
-		if (r)
-			tell_recovered(s, r);
+	if (are_sane(o) && open_parts(s, r) == 0)
 		return s;
-	}
 	error = errno;
 	/* without a word to the directory: it may be another's */
 	free_parts(&s);
@@ -152,6 +176,8 @@ count_open(struct spool *s, const struct spool_entry *e)
 	struct item *item;
 	struct note *note;
 
+	if (e->kind == SPOOL_UNKNOWN)
+		return;
 	if (e->kind == SPOOL_NOTE) {
 		note = index_find_note(&s->index, e->note.name);
 		if (note)

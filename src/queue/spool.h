@@ -33,6 +33,7 @@ struct spool_options {
 	uint32_t segment_bytes;          /* 0: the usual */
 	uint32_t minimum_free_percent;   /* of the disk; below it no messages are taken */
 	bool threadless;                 /* no writer thread: spool_step() does its work */
+	bool accept_damage;              /* what cannot be read is set aside, not refused */
 };
 
 enum spool_outcome { SPOOL_WAITING, SPOOL_DONE, SPOOL_DEFERRED, SPOOL_FAILED };
@@ -59,14 +60,18 @@ struct spool_message {
 	const struct spool_recipient *recipients; /* [recipient_count], or NULL: all WAITING */
 };
 
-/* Called by spool_open for each live message in log order, then for each note. */
+/* Called by spool_open for each live message in log order, then for each note.  message: false: the
+ * envelope means nothing to the caller; the message is set aside (doc/SPOOL.md) and is gone. */
 struct spool_recovery {
-	void (*message)(const struct spool_message *m, void *arg);
+	bool (*message)(const struct spool_message *m, void *arg);
 	void (*note)(struct str name, struct str value, void *arg);
 	void *arg;
 };
 
-/* Takes the lock, replays, seals; NULL with errno (EWOULDBLOCK: another process owns it). */
+/*
+ * Takes the lock, replays, seals.  NULL with errno, and nothing was changed: EWOULDBLOCK another
+ * process owns it; else something could not be read or is of a newer version; the log names it.
+ */
 struct spool *spool_open(const struct spool_options *o, const struct spool_recovery *r) MUST_USE;
 /* Writes what waits, stops the thread, answers no one. */
 void spool_close(struct spool **s);
@@ -78,7 +83,8 @@ void spool_dispatch(struct spool *s);
 /* Threadless: writes and syncs all that waits, and one piece of background work. */
 void spool_step(struct spool *s);
 
-enum spool_kind { SPOOL_MESSAGE, SPOOL_STATUS, SPOOL_HOLD, SPOOL_NOTE };
+/* UNKNOWN: of a newer version, kept as it is; the spool's own, never appended by others. */
+enum spool_kind { SPOOL_MESSAGE, SPOOL_STATUS, SPOOL_HOLD, SPOOL_NOTE, SPOOL_UNKNOWN };
 
 struct spool_entry {
 	enum spool_kind kind;
@@ -101,6 +107,10 @@ struct spool_entry {
 			struct str name;
 			struct str value;        /* replaces the former one; empty: forgotten */
 		} note;
+		struct {
+			uint32_t type;
+			struct str bytes;
+		} unknown;
 	};
 };
 
@@ -144,7 +154,12 @@ struct spool_content {
 	int fd;                          /* read-only, the callee's to close; -1: inline */
 };
 
-/* content NULL: gone, or unreadable (error says: ENOENT, EIO, EBADMSG).  Valid during the call. */
+/*
+ * content NULL, error says why.  ENOENT: the spool has no such message.  EBADMSG: what was stored
+ * is proven to be gone (a checksum was wrong twice, the body's file is missing or has another
+ * size).  Anything else (EIO, EMFILE, ENOMEM ...): it could not be read this time.  Valid during
+ * the call.
+ */
 typedef void spool_content_fn(const struct spool_content *content, int error, void *arg);
 /* What was read is checked again.  The answer comes from spool_dispatch. */
 void spool_read(struct spool *s, struct msgid id, spool_content_fn *fn, void *arg);
@@ -165,6 +180,7 @@ struct spool_stats {
 	uint64_t commits;
 	uint64_t failed;                 /* appends answered with an error */
 	uint64_t quarantined;            /* damaged stretches found by recovery */
+	uint64_t set_aside;              /* files of messages that were set aside (ID-N.aside) */
 	int64_t sync_ms;                 /* all time spent in syncs */
 };
 

@@ -5,12 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { PIECE_BYTES = 1 << 20, ZEROS_BYTES = 1 << 16, FREE_MAX = 2, RETRY_MS = 1000 };
+enum { PIECE_BYTES = 1 << 20, ZEROS_BYTES = 1 << 16, FREE_MAX = 2, RETRY_MS = 1000,
+	SLOT_TRIES = 64 };
 
 static void
 free_list(struct segment *list, struct fsio *io)
@@ -84,22 +86,42 @@ unmake(struct stock *p, const char *name)
 	errno = error;
 }
 
+/* A file under the next number, in the making; -1 with errno, EEXIST: the number is taken, perhaps
+ * by a file that is not ours. */
+static int
+stock_make_slot(struct stock *p)
+{
+	char name[SEGMENT_NAME_BYTES];
+	struct fsio_file file;
+	uint32_t slot = p->slot < SEGMENT_SLOTS_MAX ? p->slot : 1;
+	int fd;
+
+	p->slot = slot + 1;
+	if (p->io->ops->inspect(p->io, segment_name(slot, name), &file) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	if (errno != ENOENT)
+		return -1;
+	fd = p->io->ops->open(p->io, segment_new_name(slot, name), O_RDWR | O_CREAT | O_EXCL);
+	if (fd < 0)
+		return -1;
+	p->making = segment_new(slot, fd, p->bytes);
+	p->made_bytes = 0;
+	return 0;
+}
+
 static int
 make_begin(struct stock *p)
 {
-	char name[SEGMENT_NAME_BYTES];
-	int fd;
-
-	if (p->slot >= SEGMENT_SLOTS_MAX) {
-		errno = ENOSPC;
-		return -1;
+	for (int tries = 0; tries < SLOT_TRIES; tries++) {
+		if (stock_make_slot(p) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return failed(p, "cannot make a segment");
 	}
-	fd = p->io->ops->open(p->io, segment_new_name(p->slot, name), O_RDWR | O_CREAT | O_EXCL);
-	if (fd < 0)
-		return failed(p, "cannot make a segment");
-	p->making = segment_new(p->slot++, fd, p->bytes);
-	p->made_bytes = 0;
-	return 0;
+	errno = ENOSPC;
+	return failed(p, "no number is free for a segment");
 }
 
 /* Zeros once written and synced, so that later syncs of frames do not have to allocate. */
@@ -153,6 +175,23 @@ make_end(struct stock *p)
 	return s;
 }
 
+/* One that cannot be read everywhere: its file stays, under a name that is never read again. */
+static int
+stock_set_aside(struct stock *p)
+{
+	char from[SEGMENT_NAME_BYTES], to[64];
+	struct segment *s = p->returned;
+
+	segment_name(s->slot, from);
+	snprintf(to, sizeof to, "damaged-%s-%016llx", from, (unsigned long long)s->tag);
+	if (p->io->ops->rename(p->io, from, to) != 0 || p->io->ops->sync_directory(p->io) != 0)
+		return failed(p, "cannot set a segment aside");
+	log_warn("spool: %s holds nothing that is needed any more, kept as %s", from, to);
+	p->returned = s->next;
+	segment_free(&s, p->io);
+	return 0;
+}
+
 static struct segment *
 take_from(struct stock *p, struct segment **list)
 {
@@ -168,7 +207,12 @@ take_from(struct stock *p, struct segment **list)
 static struct segment *
 take_used(struct stock *p)
 {
-	struct segment *s = take_from(p, &p->returned);
+	struct segment *s;
+
+	while (p->returned && p->returned->is_kept)
+		if (stock_set_aside(p) != 0)
+			return NULL;
+	s = take_from(p, &p->returned);
 
 	if (!s && (s = take_from(p, &p->free)))
 		p->free_count--;
@@ -246,6 +290,10 @@ make_unreadable(struct stock *p)
 {
 	struct segment *s = p->returned;
 
+	if (s->is_kept) {
+		(void)!stock_set_aside(p);
+		return;
+	}
 	s->generation = 0;
 	s->tag = 0;
 	if (segment_write_header(s, p->io) != 0) {

@@ -31,6 +31,11 @@ static const struct fault_row rows[] = {
     {"EIO on giving a name", {SIMDISK_NAME, 0, 1, EIO}, true, 5},
     {"ENOSPC on a write", {SIMDISK_WRITE, 0, 1, ENOSPC}, true, 0},
     {"ENOSPC on a sync", {SIMDISK_SYNC, 0, 1, ENOSPC}, true, 0},
+    {"EIO on a read", {SIMDISK_READ, 0, 1, EIO}, false, 0},
+    {"EIO on fifty reads", {SIMDISK_READ, 0, 50, EIO}, false, 0},
+    {"ENOMEM on ten reads", {SIMDISK_READ, 0, 10, ENOMEM}, false, 0},
+    {"EINTR on ten reads", {SIMDISK_READ, 0, 10, EINTR}, false, 0},
+    {"EACCES on an open", {SIMDISK_OPEN, 0, 1, EACCES}, false, 8},
     {"EMFILE on an open", {SIMDISK_OPEN, 0, 1, EMFILE}, false, 8},
     {"ENFILE on ten opens", {SIMDISK_OPEN, 0, 10, ENFILE}, false, 0},
     {"EIO on everything, ten times", {SIMDISK_DURABLE, 0, 10, EIO}, true, 0},
@@ -94,7 +99,9 @@ run_place(const struct fault_row *row, uint64_t place, struct tally *t)
 	reopen(m, &o);
 	fault.at = 1 + place % (row->spread ? row->spread : PLACES);
 	simdisk_fail(m->disk, fault);
+	m->reads_fail = row->fault.acts & (SIMDISK_OPEN | SIMDISK_READ);
 	work(m, ACTS_BEFORE);
+	m->reads_fail = false;
 	t->struck += simdisk_struck(m->disk);
 	t->refused += m->bad;
 	expect_work(m);

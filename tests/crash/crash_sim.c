@@ -7,6 +7,7 @@
  *	crash_sim --no-sync  with syncs that do nothing: fails
  *	crash_sim --rounds N
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +22,28 @@ enum { SEEDS = 2200, CUTS = 5, ACTS = 400 };
 struct total {
 	uint64_t cuts;
 	uint64_t recovery_cuts;
+	uint64_t refused_starts;
 	uint64_t acked;
 	uint64_t broken_seeds;
 };
+
+/* A start that meets an unreadable place is refused, and has lost nothing for the next one. */
+static bool
+is_refused(struct model *m, const struct spool_options *o, struct total *t)
+{
+	bool is_open;
+
+	simdisk_fail(m->disk,
+	    (struct simdisk_fault){SIMDISK_READ, 1 + simdisk_draw(m->disk, 12), 1, EIO});
+	is_open = model_open(m, o);
+	if (is_open && simdisk_struck(m->disk))
+		model_broken(m, "opened over an unreadable place");
+	t->refused_starts += !is_open;
+	simdisk_fail(m->disk, (struct simdisk_fault){0});
+	model_close(m);
+	simdisk_restart(m->disk);
+	return m->faults == 0;
+}
 
 static bool
 open_after_cut(struct model *m, const struct spool_options *o, struct total *t)
@@ -31,6 +51,8 @@ open_after_cut(struct model *m, const struct spool_options *o, struct total *t)
 	for (int tries = 0; tries < 20; tries++) {
 		bool is_open;
 
+		if (simdisk_draw(m->disk, 4) == 0 && !is_refused(m, o, t))
+			return false;
 		if (simdisk_draw(m->disk, 4) == 0)
 			simdisk_cut(m->disk, 1 + simdisk_draw(m->disk, 12));
 		is_open = model_open(m, o);
@@ -54,9 +76,13 @@ static void
 work_until_cut(struct model *m)
 {
 	simdisk_cut(m->disk, 1 + simdisk_draw(m->disk, 120));
+	m->reads_fail = simdisk_draw(m->disk, 2);
+	simdisk_read_fail_at_random(m->disk, m->reads_fail ? 10 : 0);
 	for (int n = 0; n < ACTS && !simdisk_is_cut(m->disk); n++)
 		if (!model_act(m))
 			model_turn(m);
+	m->reads_fail = false;
+	simdisk_read_fail_at_random(m->disk, 0);
 }
 
 static void
@@ -74,6 +100,8 @@ run_seed(uint64_t seed, bool no_sync, bool is_quiet, struct total *t)
 		simdisk_ignore_syncs(m->disk);
 	if (simdisk_draw(m->disk, 3) == 0)
 		simdisk_write_short(m->disk);
+	if (simdisk_draw(m->disk, 3) == 0)
+		simdisk_read_short(m->disk);
 	for (int cut = 0; cut < CUTS && !m->faults && open_after_cut(m, &o, t); cut++) {
 		model_check(m);
 		work_until_cut(m);
@@ -93,10 +121,11 @@ run_seed(uint64_t seed, bool no_sync, bool is_quiet, struct total *t)
 static void
 say(const char *what, const struct total *t)
 {
-	printf("# %s: %llu power cuts, %llu more during recovery, %llu messages acknowledged, "
-	       "%llu seeds with a broken promise\n",
+	printf("# %s: %llu power cuts, %llu more during recovery, %llu starts refused for a read "
+	       "error, %llu messages acknowledged, %llu seeds with a broken promise\n",
 	    what, (unsigned long long)t->cuts, (unsigned long long)t->recovery_cuts,
-	    (unsigned long long)t->acked, (unsigned long long)t->broken_seeds);
+	    (unsigned long long)t->refused_starts, (unsigned long long)t->acked,
+	    (unsigned long long)t->broken_seeds);
 }
 
 int

@@ -66,7 +66,7 @@ golden_end_line(struct golden_list *l)
 	buf_reset(&l->line);
 }
 
-static void
+static bool
 golden_saw_message(const struct spool_message *m, void *arg)
 {
 	struct golden_list *l = arg;
@@ -74,6 +74,7 @@ golden_saw_message(const struct spool_message *m, void *arg)
 	if (l->id_count == LINES_MAX)
 		die("too many messages");
 	l->ids[l->id_count++] = m->id;
+	return true;
 }
 
 static void

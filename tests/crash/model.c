@@ -299,7 +299,9 @@ model_act(struct model *m)
 	unsigned live, choice = (unsigned)simdisk_draw(m->disk, 100);
 	struct model_message *g = some_message(m, &live);
 
-	if (choice < 30)
+	if (choice < 5)
+		model_read(m);
+	else if (choice < 30)
 		model_turn(m);
 	else if (choice < 33)
 		return act_note(m);
@@ -323,13 +325,14 @@ model_turn(struct model *m)
 
 /* ---- opening ---- */
 
-static void
+static bool
 recovered_message(const struct spool_message *found, void *arg)
 {
 	struct model *m = arg;
 
 	if (found->envelope.n != 64)
 		model_broken(m, "recovery gives %zu bytes of envelope", found->envelope.n);
+	return true;
 }
 
 static void

@@ -58,6 +58,9 @@ struct model {
 	bool is_quiet;
 	bool may_lose;                   /* the disk was damaged: losses are only counted */
 	unsigned lost;
+	bool reads_fail;                 /* the disk refuses reads: an error is no broken promise */
+	uint64_t read;                   /* messages that were read */
+	uint64_t unread;                 /* and those that could not be */
 };
 
 /* Opens what is on the disk; NULL spool with errno. */
@@ -69,6 +72,8 @@ void model_turn(struct model *m);
 /* Compares; then what was found is what is to be kept from now on. */
 void model_check(struct model *m);
 void model_close(struct model *m);
+/* Reads one message that is there and compares it. */
+void model_read(struct model *m);
 
 /* One message with this many body bytes; false: refused at once. */
 bool model_submit(struct model *m, size_t body_bytes, bool in_file);

@@ -269,6 +269,28 @@ simdisk_write_short(struct simdisk *d)
 	d->writes_short = true;
 }
 
+void
+simdisk_read_short(struct simdisk *d)
+{
+	d->reads_short = true;
+}
+
+void
+simdisk_read_fail_at_random(struct simdisk *d, unsigned in)
+{
+	d->read_fails_in = in;
+}
+
+void
+simdisk_bad_place(struct simdisk *d, const char *name, size_t from, size_t to)
+{
+	struct entry *e = simdisk_find(d->cache, name);
+
+	d->bad_inode = e ? e->inode : -1;
+	d->bad_from = from;
+	d->bad_to = e ? to : 0;
+}
+
 struct str
 simdisk_bytes(struct simdisk *d, const char *name)
 {

@@ -18,6 +18,7 @@ enum simdisk_act {
 	SIMDISK_NAME = 32,
 	SIMDISK_OPEN = 64,
 	SIMDISK_READ = 128,
+	SIMDISK_INSPECT = 256,
 	SIMDISK_DURABLE = 63,            /* all that change the disk */
 };
 
@@ -51,6 +52,12 @@ void simdisk_limit(struct simdisk *d, uint64_t bytes);
 void simdisk_ignore_syncs(struct simdisk *d);
 /* Writes are cut short now and then. */
 void simdisk_write_short(struct simdisk *d);
+/* Reads give fewer bytes than were asked for now and then. */
+void simdisk_read_short(struct simdisk *d);
+/* One read in `in` fails with EIO; 0: none. */
+void simdisk_read_fail_at_random(struct simdisk *d, unsigned in);
+/* Reads that touch these bytes of the file fail with EIO, whatever its name becomes; to 0: none. */
+void simdisk_bad_place(struct simdisk *d, const char *name, size_t from, size_t to);
 
 /* For damage: the file's bytes; NULL if there is no such name. */
 struct str simdisk_bytes(struct simdisk *d, const char *name);

@@ -110,16 +110,32 @@ sim_close(struct fsio *f, int fd)
 	return 0;
 }
 
+static bool
+sim_is_bad(struct simdisk *d, int fd, size_t at, size_t n)
+{
+	if (d->read_fails_in && simdisk_draw(d, d->read_fails_in) == 0) {
+		d->struck++;
+		return true;
+	}
+	return d->bad_to && descriptor(d, fd)->inode == d->bad_inode && at < d->bad_to &&
+	    d->bad_from < at + n;
+}
+
 static ssize_t
 sim_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 {
-	struct inode *i = inode(of(f), fd);
+	struct simdisk *d = of(f);
+	struct inode *i = inode(d, fd);
 
-	if (!simdisk_may(of(f), SIMDISK_READ))
+	if (!simdisk_may(d, SIMDISK_READ))
 		return -1;
 	if ((size_t)at >= i->cache.n)
 		return 0;
 	n = n < i->cache.n - (size_t)at ? n : i->cache.n - (size_t)at;
+	if (sim_is_bad(d, fd, (size_t)at, n))
+		return refuse(EIO);
+	if (d->reads_short && n > 1 && simdisk_draw(d, 3) == 0)
+		n = 1 + simdisk_draw(d, n - 1);
 	memcpy(p, i->cache.p + at, n);
 	return (ssize_t)n;
 }
@@ -191,10 +207,16 @@ sim_size(struct fsio *f, int fd, off_t *bytes_out)
 }
 
 static int
-sim_trust(struct fsio *f, int fd)
+sim_inspect(struct fsio *f, const char *name, struct fsio_file *out)
 {
-	(void)f;
-	(void)fd;
+	struct simdisk *d = of(f);
+	struct entry *e = simdisk_find(d->cache, name);
+
+	if (!simdisk_may(d, SIMDISK_INSPECT))
+		return -1;
+	if (!e)
+		return refuse(ENOENT);
+	*out = (struct fsio_file){true, true, true, (off_t)d->inodes[e->inode].cache.n};
 	return 0;
 }
 
@@ -291,7 +313,7 @@ const struct fsio_ops simdisk_ops = {
     .pread = sim_pread,
     .pwritev = sim_pwritev,
     .size = sim_size,
-    .trust = sim_trust,
+    .inspect = sim_inspect,
     .sync_data = sim_sync_data,
     .sync_directory = sim_sync_directory,
     .rename = sim_rename,

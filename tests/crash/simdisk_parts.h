@@ -66,6 +66,11 @@ struct simdisk {
 	uint64_t limit;
 	bool ignores_syncs;
 	bool writes_short;
+	bool reads_short;
+	unsigned read_fails_in;
+	int bad_inode;
+	size_t bad_from;
+	size_t bad_to;                   /* 0: no bad place */
 };
 
 extern const struct fsio_ops simdisk_ops;

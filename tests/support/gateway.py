@@ -162,8 +162,8 @@ class Gateway:
 
     # ---- life ----
 
-    def start(self, wait=True):
-        options = ["-d"] if self.debug else []
+    def start(self, wait=True, arguments=()):
+        options = [*(["-d"] if self.debug else []), *arguments]
         wrapper = os.environ.get("SALLYPORTD_WRAPPER", "").split()
         self.stderr = open(f"{self.directory}/stderr", "ab")
         self.process = subprocess.Popen([*wrapper, f"{BUILD}/sallyportd", *options, "-c", self.config],

@@ -62,7 +62,6 @@ Test(fsio, a_nameless_file_gets_a_name)
 	cr_expect_eq(io->ops->name(io, fd, "named"), -1);
 	cr_expect_eq(errno, EEXIST);
 	cr_expect_eq(io->ops->sync_directory(io), 0);
-	cr_expect_eq(io->ops->trust(io, fd), 0);
 	io->ops->close(io, fd);
 	fd = io->ops->open(io, "named", O_RDONLY);
 	cr_expect_eq(io->ops->pread(io, fd, back, sizeof back, 1), 4);
@@ -71,18 +70,30 @@ Test(fsio, a_nameless_file_gets_a_name)
 	fsio_free(&io);
 }
 
-Test(fsio, what_others_may_change_is_not_trusted)
+Test(fsio, a_name_is_inspected_without_opening_it)
 {
 	struct fsio *io = new_io();
 	int fd = io->ops->open(io, "f", O_RDWR | O_CREAT | O_EXCL);
+	struct fsio_file file;
+	char path[100];
 
-	cr_expect_eq(io->ops->trust(io, fd), 0);
+	cr_expect_eq(io->ops->inspect(io, "f", &file), 0);
+	cr_expect(file.is_plain && file.is_ours && file.is_private);
 	cr_assert_eq(fchmod(fd, 0620), 0);
-	cr_expect_eq(io->ops->trust(io, fd), -1);
+	cr_expect_eq(io->ops->inspect(io, "f", &file), 0);
+	cr_expect_not(file.is_private);
 	cr_assert_eq(fchmod(fd, 0600), 0);
+	/* as a backup made of hard links does */
 	cr_expect_eq(io->ops->name(io, fd, "second"), 0);
-	cr_expect_eq(io->ops->trust(io, fd), -1);
+	cr_expect_eq(io->ops->inspect(io, "f", &file), 0);
+	cr_expect(file.is_plain && file.is_ours && file.is_private);
 	io->ops->close(io, fd);
+	snprintf(path, sizeof path, "%s/pipe", directory);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	cr_expect_eq(io->ops->inspect(io, "pipe", &file), 0);
+	cr_expect_not(file.is_plain);
+	cr_expect_eq(io->ops->inspect(io, "nothing", &file), -1);
+	cr_expect_eq(errno, ENOENT);
 	fsio_free(&io);
 }
 

@@ -191,11 +191,25 @@ Test(spool, one_process_only)
 	fsio_free(&o.io);
 }
 
-Test(spool, a_segment_that_others_may_write_is_not_read)
+/* NULL, and why. */
+static int
+refused(bool accept_damage)
+{
+	struct spool_options o = {
+	    .segment_bytes = SPOOL_SEGMENT_MIN, .io = new_io(), .accept_damage = accept_damage};
+	struct spool *other = spool_open(&o, NULL);
+	int error = other ? 0 : errno;
+
+	spool_close(&other);
+	fsio_free(&o.io);
+	return error;
+}
+
+/* It may hold mail: the start is refused, and only by order is it put out of the queue. */
+Test(spool, a_segment_that_others_may_write_is_not_believed_and_not_lost)
 {
 	struct spool_entry e = a_message(1, 1);
 	struct spool_message found;
-	struct spool_stats stats;
 	char path[128];
 
 	cr_assert_eq(append(&e, 1), 0);
@@ -203,10 +217,44 @@ Test(spool, a_segment_that_others_may_write_is_not_read)
 	close_it();
 	snprintf(path, sizeof path, "%s/seg-00000001", directory);
 	cr_assert_eq(chmod(path, 0666), 0);
+	cr_expect_eq(refused(false), EPERM);
+	cr_expect_eq(access(path, F_OK), 0);
+	cr_assert_eq(chmod(path, 0600), 0);
+	open_it();
+	cr_expect(spool_find(spool, e.id, &found));
+	close_it();
+	cr_assert_eq(chmod(path, 0666), 0);
+	cr_expect_eq(refused(true), 0);
+	cr_expect_eq(access(path, F_OK), -1);
 	open_it();
 	cr_expect_not(spool_find(spool, e.id, &found));
-	spool_stats(spool, &stats);
-	cr_expect_eq(stats.quarantined, 1);
+}
+
+/* As a backup with cp -al makes them. */
+Test(spool, files_with_a_second_name_are_read)
+{
+	struct spool_entry e = a_message(1, 1);
+	struct spool_message found;
+	char from[128], to[128];
+
+	cr_assert_eq(append(&e, 1), 0);
+	wait_for(1);
+	close_it();
+	snprintf(from, sizeof from, "%s/seg-00000001", directory);
+	snprintf(to, sizeof to, "%s/backup", directory);
+	cr_assert_eq(link(from, to), 0);
+	open_it();
+	cr_expect(spool_find(spool, e.id, &found));
+}
+
+static void
+append_one(uint32_t number)
+{
+	struct spool_entry e = a_message(number, 1);
+	int before = answers;
+
+	cr_assert_eq(append(&e, 1), 0);
+	wait_for(before + 1);
 }
 
 Test(spool, a_link_is_not_followed)
@@ -217,7 +265,8 @@ Test(spool, a_link_is_not_followed)
 	snprintf(path, sizeof path, "%s/seg-00000099", directory);
 	cr_assert_eq(symlink("/etc/passwd", path), 0);
 	open_it();
-	cr_expect_eq(access(path, F_OK), -1);
+	append_one(1);
+	cr_expect_eq(access(path, R_OK), 0);
 }
 
 Test(spool, what_is_no_file_is_not_opened)
@@ -237,14 +286,61 @@ Test(spool, what_is_no_file_is_not_opened)
 	cr_expect(spool_find(spool, e.id, &found));
 }
 
+/* More than one segment holds, in messages that are finished at once. */
 static void
-append_one(uint32_t number)
+roll_segments(uint32_t from)
 {
-	struct spool_entry e = a_message(number, 1);
-	int before = answers;
+	static char body[8000];
 
-	cr_assert_eq(append(&e, 1), 0);
-	wait_for(before + 1);
+	for (uint32_t n = 0; n < 30; n++) {
+		struct spool_entry e = a_message(from + n, 1);
+		int before = answers;
+
+		e.message.body = str_make(body, sizeof body);
+		cr_assert_eq(append(&e, 1), 0);
+		wait_for(before + 1);
+		cr_assert_eq(last_error, 0);
+	}
+}
+
+/* The highest number there is, ours: the next ones are looked for from the beginning. */
+Test(spool, numbers_of_segments_begin_again)
+{
+	struct spool_message found;
+	char from[128], to[128];
+
+	append_one(1000);
+	close_it();
+	snprintf(from, sizeof from, "%s/seg-00000001", directory);
+	snprintf(to, sizeof to, "%s/seg-01048575", directory);
+	cr_assert_eq(rename(from, to), 0);
+	open_it();
+	roll_segments(1);
+	close_it();
+	open_it();
+	cr_expect(spool_find(spool, a_message(1000, 1).id, &found));
+	cr_expect(spool_find(spool, a_message(30, 1).id, &found));
+}
+
+/* Seventy in a row are taken by what is not ours: passed over, a bounded number at a time. */
+Test(spool, numbers_that_are_taken_are_passed_over)
+{
+	struct spool_message found;
+	char path[128];
+
+	append_one(1000);
+	close_it();
+	for (int n = 2; n < 72; n++) {
+		snprintf(path, sizeof path, "%s/seg-%08d", directory, n);
+		if (access(path, F_OK) != 0)
+			cr_assert_eq(mkdir(path, 0700), 0);
+	}
+	open_it();
+	usleep(1500000);
+	roll_segments(1);
+	close_it();
+	open_it();
+	cr_expect(spool_find(spool, a_message(30, 1).id, &found));
 }
 
 /* From one frame on, in the only segment, up to and without the next. */

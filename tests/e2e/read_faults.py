@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+"""read_faults: the disk refuses reads, descriptors run out, a message's bytes are wrong, the directory holds what is
+not the spool's: while running mail waits, at a start the daemon says why and stops, and nothing is bounced or lost."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
+import gateway as g  # noqa: E402
+import load  # noqa: E402
+
+HOME = g.workplace("read_faults")
+tap = g.Tap()
+port = g.free_port()
+gate = g.Gateway(f"{HOME}/gateway", extra='limits: { per_user = "1000000 recipients / 1h"; };',
+                 routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {port}; tls = "none"; }} );').start()
+gate.add_user()
+SPOOL = f"{gate.directory}/spool"
+
+
+def queue_pid():
+    return next(pid for pid, (role, _) in gate.processes().items() if role == "queue")
+
+
+def send(label, count, size=1000):
+    names, session = [], load.Session(gate)
+    for n in range(count):
+        names.append(f"{label}-{n}")
+        assert session.send(names[-1], size=size).startswith("250")
+    session.close()
+    return names
+
+
+def waiting(label, count, size=1000):
+    """Acknowledged, and tried once: the receiving host is not there yet."""
+    names = send(label, count, size)
+    g.wait_for("a first attempt", 20, lambda: len(gate.queue()) == count and any(int(r["tries"]) for r in gate.queue()), every=0.2)
+    return names
+
+
+def arrive(names, before):
+    """All of them, once each, nothing else, and none was given up."""
+    sink = g.Sink(HOME, port=port)
+    try:
+        gate.tool("queue", "retry", "--all", "--yes")
+        g.wait_for(f"{len(names)} messages {gate.tail()}", 40, lambda: sink.count() >= len(names), every=0.1)
+        g.wait_for(f"an empty queue {gate.tail()}", 20, lambda: not gate.queue(), every=0.2)
+        assert load.subjects(sink) == {name: 1 for name in names}
+    finally:
+        sink.stop()
+    assert "status=failed" not in gate.log()[before:]
+
+
+def traced(*options):
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", f"{HOME}/trace", "-p", str(queue_pid()), *options])
+    time.sleep(0.4)
+    return tracer
+
+
+def untraced(tracer):
+    tracer.send_signal(signal.SIGINT)
+    tracer.wait(10)
+
+
+def refused_start(pattern, *wrapper):
+    """The log says why; the daemon ends with 75, and has changed nothing."""
+    before = len(gate.log())
+    os.environ["SALLYPORTD_WRAPPER"] = " ".join(wrapper)
+    try:
+        gate.start(wait=False)
+        found = g.wait_for(f"a refusal {gate.tail()}", 30, lambda: re.search(pattern, gate.log()[before:]))
+        assert g.wait_for("the end", 10, lambda: gate.process.poll() is not None) and gate.process.returncode == 75, \
+            gate.process.returncode
+        return found
+    finally:
+        del os.environ["SALLYPORTD_WRAPPER"]
+        if gate.process.poll() is None:
+            gate.kill_group()
+
+
+def segment():
+    """The file that holds the mail."""
+    names = [n for n in os.listdir(SPOOL) if re.fullmatch(r"seg-\d{8}", n)]
+    return max(names, key=lambda n: os.stat(f"{SPOOL}/{n}").st_blocks and os.stat(f"{SPOOL}/{n}").st_mtime)
+
+
+def fresh():
+    """Nothing of the case before is left."""
+    if gate.process.poll() is not None:
+        gate.start()
+    if gate.queue():
+        gate.tool("queue", "delete", "--all", "--yes")
+
+
+def case(function):
+    def checked():
+        if os.getuid():
+            return "needs root to trace the queue"
+        fresh()
+        return function()
+    checked.__doc__ = function.__doc__
+    tap.case(checked)
+    return function
+
+
+@case
+def eio_while_running():
+    """EIO on each read for 1.5 s during the delivery of 100 messages: all are delivered once, none is bounced"""
+    before, names = len(gate.log()), waiting("eio", 100)
+    tracer = traced("-e", "trace=pread64", "-e", "inject=pread64:error=EIO")
+    try:
+        gate.tool("queue", "retry", "--all", "--yes")
+        time.sleep(1.5)
+    finally:
+        untraced(tracer)
+    assert len(re.findall("reason=unreadable", gate.log()[before:])) >= 100, gate.tail()
+    arrive(names, before)
+
+
+@case
+def no_descriptors_while_running():
+    """no free descriptor in the queue: messages with a body file wait, and are delivered when there are some"""
+    before, names = len(gate.log()), waiting("emfile", 5, size=200_000)
+    tracer = traced("-e", "trace=openat", "-e", "inject=openat:error=EMFILE")
+    try:
+        gate.tool("queue", "retry", "--all", "--yes")
+        g.wait_for("an error", 10, lambda: "Too many open files" in gate.log()[before:])
+        assert len(gate.queue()) == 5
+    finally:
+        untraced(tracer)
+    arrive(names, before)
+
+
+@case
+def eio_at_start():
+    """EIO at a start: refused with the file, the offset and what to do; a second start has everything"""
+    before, names = len(gate.log()), waiting("start", 20)
+    gate.stop()
+    name = segment()
+    found = refused_start(rf"spool: {name} cannot be read at offset \d+: Input/output error.*--accept-damage", "strace", "-f", "-qq",
+                          "-o", f"{HOME}/start.trace", "-P", f"{SPOOL}/{name}", "-e", "trace=pread64", "-e",
+                          "inject=pread64:error=EIO")
+    assert found
+    gate.start()
+    arrive(names, before)
+
+
+def started_with(descriptors):
+    """What the queue says when the daemon may open so many files: its refusal, or that the spool is open."""
+    before = len(gate.log())
+    os.environ["SALLYPORTD_WRAPPER"] = f"prlimit --nofile={descriptors}:{descriptors}"
+    try:
+        gate.start(wait=False)
+        g.wait_for("a word of the queue", 20, lambda: re.search("spool open|cannot be opened", gate.log()[before:]))
+    finally:
+        del os.environ["SALLYPORTD_WRAPPER"]
+        gate.kill_group()
+    return gate.log()[before:]
+
+
+@case
+def no_descriptors_at_start():
+    """too few descriptors at a start, however many: refused, and the next start has everything"""
+    before, names = len(gate.log()), waiting("start-emfile", 5, size=200_000)
+    gate.stop()
+    refused = 0
+    for descriptors in range(24, 10, -1):
+        log = started_with(descriptors)
+        refused += "Too many open files; the spool is not opened" in log
+        if "spool open" in log:
+            assert "messages=5" in log and "quarantined=0" in log, log
+    assert refused > 2, refused
+    assert len([n for n in os.listdir(SPOOL) if n.endswith(".body")]) == 5
+    gate.start()
+    arrive(names, before)
+
+
+@case
+def hard_links():
+    """a backup with cp -al and a restart: nothing leaves the queue"""
+    before, names = len(gate.log()), waiting("linked", 20) + send("linked-large", 2, size=200_000)
+    gate.stop()
+    subprocess.run(["cp", "-al", SPOOL, f"{HOME}/backup"], check=True)
+    gate.start()
+    assert len(gate.queue()) == 22
+    arrive(names, before)
+    shutil.rmtree(f"{HOME}/backup")
+
+
+@case
+def wrong_bytes():
+    """bytes of a message that are wrong on the disk while the daemon runs: held as damaged, never bounced; deleted by the operator"""
+    before, names = len(gate.log()), waiting("wrong", 3)
+    with open(f"{SPOOL}/{segment()}", "r+b") as f:
+        at = f.read().rfind(b"Subject: wrong-1")
+        assert at > 0
+        f.seek(at + 9)
+        f.write(b"Wrong")
+    sink = g.Sink(HOME, port=port)
+    try:
+        gate.tool("queue", "retry", "--all", "--yes")
+        g.wait_for(f"a hold {gate.tail()}", 20, lambda: [r["state"] for r in gate.queue()] == ["held"], every=0.2)
+        assert load.subjects(sink) == {names[0]: 1, names[2]: 1}
+        log = gate.log()[before:]
+        message = gate.queue()[0]["id"]
+        assert re.search(rf"message {message} is damaged: seg-\d+, offset \d+", log) and f"message {message} is held" in log, log
+        gate.stop()
+        gate.start()
+        # its frame is damage that is found at the start: kept beside the log
+        assert not gate.queue() and any(n.startswith("damaged-") for n in os.listdir(SPOOL))
+    finally:
+        sink.stop()
+
+
+@case
+def accepted_damage():
+    """a page that cannot be read: refused; --accept-damage delivers all but what stood there; then no option is needed"""
+    before, names = len(gate.log()), waiting("bad", 150)
+    gate.stop()
+    name = segment()
+    with open(f"{SPOOL}/{name}", "rb") as f:
+        data = f.read()
+    first, last = data.find(b"Subject: bad-0\r"), data.find(b"Subject: bad-149\r")
+    page = (first // 65536 + 1) * 65536
+    assert 0 < first < page < last
+    # reads of that file: header, seal, then pieces of 64 KB; where one fails, its first page alone
+    number = 3 + page // 65536
+    wrapper = ("strace", "-f", "-qq", "-o", f"{HOME}/start.trace", "-P", f"{SPOOL}/{name}", "-e", "trace=pread64", "-e",
+               f"inject=pread64:error=EIO:when={number}..{number + 1}")
+    refused_start(rf"spool: {name} cannot be read at offset {page}: Input/output error", *wrapper)
+    os.environ["SALLYPORTD_WRAPPER"] = " ".join(wrapper)
+    sink = g.Sink(HOME, port=port)
+    try:
+        gate.start(arguments=("--accept-damage",))
+        del os.environ["SALLYPORTD_WRAPPER"]
+        gate.wait_log(rf"segment \d+ cannot be read from {page} to {page + 4096}: Input/output error")
+        gate.tool("queue", "retry", "--all", "--yes")
+        g.wait_for(f"an empty queue {gate.tail()}", 40, lambda: not gate.queue(), every=0.2)
+        found = load.subjects(sink)
+        assert set(found.values()) == {1} and 140 <= len(found) < 150 and set(found) < set(names), len(found)
+        load.Session(gate).send("bad-after")
+        g.wait_for("the file set aside", 20, lambda: any(n.startswith(f"damaged-{name}-") for n in os.listdir(SPOOL)))
+        gate.kill_group()
+        gate.start()
+    finally:
+        os.environ.pop("SALLYPORTD_WRAPPER", None)
+        sink.stop()
+    assert "status=failed" not in gate.log()[before:]
+
+
+@case
+def foreign_files():
+    """what is not the spool's (empty files, directories, pipes, links, backups of editors, the largest numbers): told, healthy mail
+    goes on"""
+    before, names = len(gate.log()), waiting("foreign", 3)
+    gate.stop()
+    os.mkdir(f"{SPOOL}/seg-00000060")
+    os.mkfifo(f"{SPOOL}/seg-00000061")
+    os.symlink("/etc/passwd", f"{SPOOL}/seg-00000062")
+    os.mknod(f"{SPOOL}/seg-00000063", 0o600 | 0o020000, os.makedev(1, 3))
+    for name, data in (("seg-00000064", b""), ("seg-01048575", b"x" * 5000), ("seg-99999999", b"x"), ("seg-00000001~", b"x"),
+                       (".seg-00000001.swp", b"x"), ("note.txt", b"x")):
+        with open(f"{SPOOL}/{name}", "wb") as f:
+            f.write(data)
+    gate.start()
+    names += send("foreign-after", 3)
+    arrive(names, before)
+    log = gate.log()[before:]
+    assert log.count("not a plain file") == 4 and log.count("names in the directory are not the spool's") == 1, log
+    gate.stop()
+    gate.start()
+    assert gate.log()[before + len(log):].count("kept as") == 0
+
+
+try:
+    tap.run()
+finally:
+    if gate.process.poll() is None:
+        gate.stop()
