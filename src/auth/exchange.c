@@ -76,6 +76,8 @@ exchange_end(struct exchange *l)
 	if (map_get(l->broker->logins, key_of(&l->session)) == l)
 		map_remove(l->broker->logins, key_of(&l->session));
 	crew_leave(l->broker->pool, &l->job);
+	/* still unanswered: a session that begins anew, or one whose peer is gone */
+	channel_refuse(l->from, l->call);
 	if (l->delay)
 		event_free(l->delay);
 	wipe(&l->message);
@@ -378,6 +380,8 @@ exchange_step(struct broker *b, struct channel *from, uint64_t call,
 		verdict_unknown(l, "conversation_lost");
 		return;
 	}
+	/* the session did not wait for its answer: the former question ends */
+	channel_refuse(l->from, l->call);
 	l->call = call;
 	take(l, m->response);
 }

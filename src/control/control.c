@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/wire.h"
 
 enum {
 	CLIENTS_MAX = 64,
@@ -234,6 +235,8 @@ take_client(struct control *c, int fd)
 	TAILQ_INIT(&k->commands);
 	TAILQ_INSERT_TAIL(&c->clients, k, link);
 	c->client_count++;
+	/* large rows that do not fit in are answered with a refusal */
+	(void)!wire_make_room(fd);
 	k->channel = channel_new(c->role->base, fd, from_client, client_lost, k);
 }
 

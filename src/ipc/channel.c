@@ -448,6 +448,12 @@ channel_pair(int ends_out[2])
 	return -1;
 }
 
+size_t
+channel_buffer_needed(void)
+{
+	return wire_room_needed();
+}
+
 bool
 channel_is_open(const struct channel *c)
 {

@@ -32,8 +32,10 @@ void channel_free(struct channel **c);
  * inside an ask. */
 void channel_end(struct channel **c);
 
-/* Two ends for a channel, with buffers that take the largest packet; -1: errno. */
+/* Two ends for a channel, with buffers that take the largest packet.  -1: errno, ENOBUFS when
+ * net.core.wmem_max is below channel_buffer_needed and this process may not pass over it. */
 int channel_pair(int ends_out[2]) MUST_USE;
+size_t channel_buffer_needed(void);
 
 enum { CHANNEL_WAITING_MAX = 64 << 20 };
 

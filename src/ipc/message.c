@@ -138,32 +138,6 @@ static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_ADMIN_DONE] = SHAPE("admin done", admin_done),
 };
 
-/* The tool waits longer than control, and control longer than the owner should need: so the tool
- * still hears from control which process did not answer. */
-static const struct message_ask asks[MESSAGE_TYPES] = {
-    [MESSAGE_SIGN] = {MESSAGE_SIGNED, MESSAGE_SIGN_MS},
-    [MESSAGE_KEY_ASK] = {MESSAGE_KEY, MESSAGE_SIGN_MS},
-    /* a step may wait for a worker, and then its refusal for the growing delay (10 s at most) */
-    [MESSAGE_AUTH_START] = {MESSAGE_AUTH_ANSWER, 15000, .steps = 2},
-    [MESSAGE_AUTH_STEP] = {MESSAGE_AUTH_ANSWER, 15000, .steps = 2},
-    [MESSAGE_CHECK_START] = {MESSAGE_CHECK_ANSWER, 0, .steps = 1},
-    [MESSAGE_CHECK_STEP] = {MESSAGE_CHECK_ANSWER, 0, .steps = 1},
-    [MESSAGE_RESERVE] = {MESSAGE_VERDICT, 15000},
-    [MESSAGE_SPOOL_FILE] = {MESSAGE_VERDICT, 15000, .has_descriptor = true},
-    [MESSAGE_COMMIT] = {MESSAGE_VERDICT, MESSAGE_COMMIT_MS},
-    /* two questions to DNS, one after the other */
-    [MESSAGE_SITE_ASK] = {MESSAGE_SITE, 45000},
-    [MESSAGE_RUNNING_ASK] = {MESSAGE_CAUGHT_UP, 30000},
-    [MESSAGE_COMMAND] = {MESSAGE_ADMIN_DONE, 75000, .has_rows = true},
-    [MESSAGE_ADMIN] = {MESSAGE_ADMIN_DONE, 60000, .has_rows = true},
-};
-
-const struct message_ask *
-message_ask(enum message_type type)
-{
-	return type < MESSAGE_TYPES && asks[type].answer ? &asks[type] : NULL;
-}
-
 const char *
 message_name(enum message_type type)
 {

@@ -214,25 +214,6 @@ const char *message_name(enum message_type type);
 /* Buffers that held one are wiped. */
 bool message_is_secret(unsigned type);
 
-/* ---- questions ---- */
-
-/* How a type is asked that expects an answer (ipc/request.h). */
-struct message_ask {
-	enum message_type answer;
-	int deadline_ms;     /* what waits before it at the other side must fit in */
-	int steps;           /* and so many times auth.step_timeout */
-	bool has_rows;       /* ADMIN_ROWs come before the answer */
-	bool has_descriptor; /* comes with the answer */
-};
-
-enum {
-	MESSAGE_COMMIT_MS = 120000, /* COMMIT: until the message is durable */
-	MESSAGE_SIGN_MS = 2000,     /* SIGN and KEY_ASK */
-};
-
-/* NULL: no answer belongs to it. */
-const struct message_ask *message_ask(enum message_type type);
-
 /* Keyed lists of admin messages. */
 void message_values_add(struct buf *values, const char *key, struct str value);
 bool message_values_next(struct str *rest, struct str *key_out, struct str *value_out) MUST_USE;

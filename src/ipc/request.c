@@ -66,16 +66,14 @@ requests_remove(struct requests *all, struct request *r)
 /* ---- deadlines ---- */
 
 static void
-requests_arm(struct requests *all, int64_t at_ms)
+requests_arm(struct requests *all, int64_t at_ms, int64_t now_ms)
 {
-	int64_t wait_ms = at_ms - clock_mono_ms();
+	int64_t wait_ms = at_ms > now_ms ? at_ms - now_ms : 0;
 	struct timeval tv;
 
 	if (at_ms >= all->timer_ms)
 		return;
 	all->timer_ms = at_ms;
-	if (wait_ms < 0)
-		wait_ms = 0;
 	tv = (struct timeval){.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
 	evtimer_add(all->timer, &tv);
 }
@@ -86,11 +84,12 @@ static void
 request_due(struct requests *all, struct request *r)
 {
 	const struct message_ask *ask = message_ask((enum message_type)r->type);
+	int64_t now_ms = clock_mono_ms();
 
-	r->deadline_ms = clock_mono_ms() +
-	    clock_patience(ask->deadline_ms + ask->steps * all->step_timeout_ms);
+	r->deadline_ms =
+	    now_ms + clock_patience(ask->deadline_ms + ask->steps * all->step_timeout_ms);
 	TAILQ_INSERT_TAIL(&all->due[r->type], r, due);
-	requests_arm(all, r->deadline_ms);
+	requests_arm(all, r->deadline_ms, now_ms);
 }
 
 /* ---- the end ---- */
@@ -146,7 +145,7 @@ request_fail_soon(struct request *r, enum request_end end)
 	r->is_unsent = true;
 	r->end = (uint8_t)end;
 	TAILQ_INSERT_TAIL(&all->unsent, r, due);
-	requests_arm(all, clock_mono_ms());
+	requests_arm(all, 0, 0);
 }
 
 void
@@ -238,7 +237,7 @@ requests_expire(struct requests *all, const bool *freed)
 	if (!TAILQ_EMPTY(&all->unsent))
 		next_ms = now_ms;
 	if (next_ms != INT64_MAX)
-		requests_arm(all, next_ms);
+		requests_arm(all, next_ms, now_ms);
 }
 
 void

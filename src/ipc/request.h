@@ -11,7 +11,7 @@
 #include <event2/event.h>
 #include <sys/queue.h>
 
-#include "ipc/message.h"
+#include "ipc/questions.h"
 
 struct channel;
 struct packet;

@@ -20,11 +20,12 @@ bool
 wire_pack(struct buf *out, const struct wire_head *head, enum message_type type,
     const void *message)
 {
-	uint8_t kind = (uint8_t)(head->kind | (head->is_fd_lost ? FD_LOST_BIT : 0));
+	char bytes[WIRE_HEAD_BYTES];
 
+	memcpy(bytes, &head->request, 8);
+	bytes[8] = (char)(head->kind | (head->is_fd_lost ? FD_LOST_BIT : 0));
 	buf_reset(out);
-	buf_add(out, &head->request, 8);
-	buf_add(out, &kind, 1);
+	buf_add(out, bytes, sizeof bytes);
 	return type == MESSAGE_NONE ? buf_ok(out) : message_encode(type, message, out);
 }
 
@@ -153,16 +154,23 @@ wire_room_needed(void)
 int
 wire_make_room(int socket_fd)
 {
-	int size = SEND_BUFFER_BYTES, got = 0;
-	socklen_t n = sizeof got;
+	int size = SEND_BUFFER_BYTES;
 
 	if (setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0 &&
 	    setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) != 0)
 		return -1;
-	if (getsockopt(socket_fd, SOL_SOCKET, SO_SNDBUF, &got, &n) != 0)
-		return -1;
-	if (got >= WIRE_PACKET_MAX + KERNEL_OVERHEAD)
+	if (wire_has_room(socket_fd))
 		return 0;
 	errno = ENOBUFS;
 	return -1;
+}
+
+bool
+wire_has_room(int socket_fd)
+{
+	int size = 0;
+	socklen_t n = sizeof size;
+
+	return getsockopt(socket_fd, SOL_SOCKET, SO_SNDBUF, &size, &n) == 0 &&
+	    size >= WIRE_PACKET_MAX + KERNEL_OVERHEAD;
 }

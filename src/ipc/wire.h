@@ -55,6 +55,7 @@ int wire_receive(int socket_fd, char *room, size_t size, struct wire_packet *out
 /* The socket's send buffer is made large enough for the largest packet.  -1: the system allows no
  * such buffer (errno ENOBUFS), or it is no socket. */
 int wire_make_room(int socket_fd) MUST_USE;
+bool wire_has_room(int socket_fd);
 /* What net.core.wmem_max must be at least for that, where CAP_NET_ADMIN is missing. */
 size_t wire_room_needed(void);
 

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "ipc/channel.h"
+#include "ipc/wire.h"
 #include "main/tool.h"
 
 struct asking {
@@ -29,8 +30,11 @@ connect_daemon(const struct conf *c)
 	if (fd < 0)
 		return -1;
 	snprintf(to.sun_path, sizeof to.sun_path, "%.*s/control.sock", STR_ARG(c->run_directory));
-	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
+		/* commands that do not fit in all the same end with an error */
+		(void)!wire_make_room(fd);
 		return fd;
+	}
 	failed = errno;
 	close(fd);
 	errno = failed;

@@ -183,6 +183,26 @@ host_raise_limits(void)
 		log_warn("limit of descriptors: %s", strerror(errno));
 }
 
+bool
+host_can_talk(void)
+{
+	int ends[2];
+
+	if (channel_pair(ends) == 0) {
+		close(ends[0]);
+		close(ends[1]);
+		return true;
+	}
+	if (errno == ENOBUFS)
+		log_error("socket buffers are too small for the daemon's processes to talk to one "
+			  "another: net.core.wmem_max must be at least %zu (sysctl -w "
+			  "net.core.wmem_max=212992)",
+		    channel_buffer_needed());
+	else
+		log_error("no sockets for the daemon's processes: %s", strerror(errno));
+	return false;
+}
+
 void
 host_notify(const char *state)
 {

@@ -20,6 +20,9 @@ void host_log(const struct conf *c, uint64_t secret);
 /* As many descriptors as the system allows. */
 void host_raise_limits(void);
 
+/* Do sockets between processes take our largest packets?  False: what to change is in the log. */
+bool host_can_talk(void) MUST_USE;
+
 /* Tells the service manager ("READY=1"); nothing happens without one. */
 void host_notify(const char *state);
 

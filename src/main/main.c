@@ -172,6 +172,8 @@ prepare(struct daemon *d)
 		die("/proc/self/exe: %s", strerror(errno));
 	host_log(d->conf, d->log_secret);
 	host_raise_limits();
+	if (!host_can_talk())
+		return EXIT_OS;
 	if (!host_identities(d->conf, d->identities))
 		return EXIT_CONFIG;
 	/* a random first slot, and ids above the spool's newest: a quick restart repeats none */

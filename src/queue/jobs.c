@@ -270,13 +270,9 @@ site_unanswered(struct queue *q, struct str domain, enum request_end end)
 	struct status status = status_make(451, "4.4.3", "The route could not be found in time");
 	struct schedule_answer answer = {STR_NULL, &status, 0};
 	char text[REQUEST_TEXT_BYTES];
-	struct log_line l;
 
-	log_begin(&l, LOG_WARNING, "site unknown");
-	log_str(&l, "domain", domain);
-	log_quoted(&l, "text",
-	    str_of(request_text("relay", MESSAGE_SITE_ASK, end, text)));
-	log_end(&l);
+	log_warn("no route to %.*s is known, it is asked for again later: %s", STR_ARG(domain),
+	    request_text("relay", MESSAGE_SITE_ASK, end, text));
 	schedule_answered(q->schedule, domain, &answer, clock_ms());
 }
 

@@ -76,6 +76,7 @@ certificates_use(struct gate *g)
 	struct tls_certificate all[GATE_CERTIFICATES];
 	size_t count = collect(g, all);
 	struct tls_server *tls = NULL;
+	const char *trouble;
 	char why[200] = "no certificate was granted";
 
 	if (count > 0)
@@ -90,8 +91,9 @@ certificates_use(struct gate *g)
 		g->tls_failures = 0;
 		return;
 	}
+	trouble = signer_trouble(g->signer);
 	if (g->tls_failures++ == 0)
-		log_error("certificates cannot be used: %.200s%s", why,
+		log_error("certificates cannot be used: %.200s%s", trouble ? trouble : why,
 		    g->tls ? "; the former ones stay in use" : "");
 	if (g->tls_failures < TRIES_MAX || !g->tls)
 		try_after(g, AGAIN_MS);

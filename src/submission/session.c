@@ -5,6 +5,7 @@
 #include "submission/session.h"
 
 #include "base/mem.h"
+#include "ipc/questions.h"
 #include "mail/command.h"
 #include "submission/chunk.h"
 #include "submission/content.h"

@@ -174,6 +174,14 @@ signer_connect(struct signer *s, int fd)
 	s->is_away = false;
 }
 
+const char *
+signer_trouble(const struct signer *s)
+{
+	if (s->fd < 0)
+		return "there is no channel to keys";
+	return s->is_away ? "keys does not answer" : NULL;
+}
+
 const struct tls_signer *
 signer_hooks(const struct signer *s)
 {

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "unit/auth/client.h"
 #include "unit/auth/rig.h"
 
@@ -591,5 +592,77 @@ Test(broker, a_session_that_goes_takes_its_talk_along, .timeout = 60)
 	rig_until_count(r, &r->seen_count, 2);
 	channel_free(&r->submission);
 	rig_until_count(r, &r->cancels, 2);
+	rig_free(&r);
+}
+
+/* ---- workers that do not answer as they should ---- */
+
+/* A worker is stopped: its client hears 454 at the step's deadline, main is told to end it, and the
+ * next worker serves. */
+Test(broker_requests, a_stopped_worker_is_given_up, .timeout = 60)
+{
+	struct rig *r = rig_new();
+	struct rig_answer a;
+
+	clock_hurry(50); /* 400 ms */
+	rig_store(r, "alice@example.com", "secret", NULL);
+	rig_run(r, "", 0);
+	rig_play(r, 0);
+	rig_start(r, 1, "PLAIN", &STR("\0alice@example.com\0secret"), &a);
+	rig_until(r, &a.is_done);
+	cr_assert_eq(a.status.code, 454);
+	rig_until_count(r, &r->restarts, 1);
+	cr_assert_eq(r->last_restart, 0);
+	rig_worker(r, 0);
+	cr_assert_eq(rig_login(r, 2, "PLAIN", STR("\0alice@example.com\0secret")), 235);
+	rig_free(&r);
+}
+
+/* An answer of another type, or a refusal: an error, and no worker to keep. */
+Test(broker_requests, a_worker_that_makes_no_sense_is_given_up, .timeout = 60)
+{
+	for (int way = 0; way < 2; way++) {
+		struct message_verdict wrong = {.status = status_make(250, NULL, "ok")};
+		struct rig *r = rig_new();
+		struct rig_answer a;
+
+		rig_store(r, "alice@example.com", "secret", NULL);
+		rig_run(r, "", 0);
+		rig_play(r, 0);
+		rig_start(r, 1, "PLAIN", &STR("\0alice@example.com\0secret"), &a);
+		rig_until_count(r, &r->seen_count, 1);
+		if (way == 0)
+			cr_assert_eq(channel_answer(
+					 r->played, r->seen[0].call, MESSAGE_VERDICT, &wrong, -1), 0);
+		else
+			channel_refuse(r->played, r->seen[0].call);
+		rig_until(r, &a.is_done);
+		cr_assert_eq(a.status.code, 454);
+		rig_until_count(r, &r->restarts, 1);
+		rig_worker(r, 0);
+		cr_assert_eq(rig_login(r, 2, "PLAIN", STR("\0alice@example.com\0secret")), 235);
+		rig_free(&r);
+	}
+}
+
+/* A session that begins anew, or asks again before the answer: the former question ends. */
+Test(broker_requests, a_question_that_is_overtaken_is_refused, .timeout = 60)
+{
+	struct rig *r = rig_new();
+	struct rig_answer first, second, third;
+
+	rig_store(r, "alice@example.com", "secret", NULL);
+	rig_run(r, "", 0);
+	rig_play(r, 0);
+	rig_start(r, 1, "PLAIN", &STR("\0alice@example.com\0secret"), &first);
+	rig_until_count(r, &r->seen_count, 1);
+	rig_start(r, 1, "PLAIN", &STR("\0alice@example.com\0secret"), &second);
+	rig_until(r, &first.is_done);
+	cr_assert_eq(first.end, REQUEST_ERROR);
+	rig_step(r, 1, STR("more"), &third);
+	rig_until(r, &second.is_done);
+	cr_assert_eq(second.end, REQUEST_ERROR);
+	rig_until(r, &third.is_done);
+	cr_assert_eq(third.status.code, 501);
 	rig_free(&r);
 }

@@ -402,6 +402,42 @@ Test(channel, a_lost_descriptor_is_an_error_of_its_packet_alone)
 	finish(base, &a, &b);
 }
 
+/* ---- buffers ---- */
+
+/* Whatever the system's default is, the largest packet passes. */
+Test(channel, a_pair_has_room_for_the_largest_packet)
+{
+	static char body[MESSAGE_BYTES_MAX - 100];
+	struct message_commit m = {.body = {body, sizeof body}};
+	int fds[2], small = 1;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	cr_assert_eq(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+	cr_assert_not(wire_has_room(fds[0]));
+	cr_assert_eq(wire_make_room(fds[0]), 0);
+	cr_assert(wire_has_room(fds[0]));
+	close(fds[0]);
+	close(fds[1]);
+	cr_assert_eq(channel_pair(fds), 0);
+	for (int i = 0; i < 2; i++) {
+		struct event_base *base = event_base_new();
+		struct end a = {.stop_at = 1, .base = base}, b = {.base = base};
+
+		if (i == 1)
+			cr_assert_eq(channel_pair(fds), 0);
+		a.channel = channel_new(base, fds[i], on_packet, on_lost, &a);
+		b.channel = channel_new(base, fds[!i], on_packet, on_lost, &b);
+		cr_assert_eq(channel_send(b.channel, MESSAGE_COMMIT, &m, -1), 0);
+		cr_assert_eq(channel_waiting(b.channel), 0);
+		event_base_dispatch(base);
+		cr_assert_eq(a.heard, 1);
+		finish(base, &a, &b);
+	}
+	cr_assert_eq(wire_make_room(0), -1, "no socket");
+	cr_assert_leq(channel_buffer_needed(), 212992 / 2 + 64,
+	    "the default of net.core.wmem_max is more than enough");
+}
+
 /* ---- sending fails ---- */
 
 /* A socket whose buffer is too small for our packets refuses them with EMSGSIZE. */

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "queue/queue.h"
 #include "support/ask.h"
+#include "support/fault_channel.h"
 
 enum { PATIENCE_S = 30 };
 
@@ -105,15 +106,22 @@ lost(struct channel *c, void *arg)
 }
 
 static struct channel *
-give_peer(struct rig *r, enum role_kind kind, channel_fn *fn)
+give_end(struct rig *r, enum role_kind kind, channel_fn *fn, int ends[2])
 {
 	struct message_peer m = {.role = (uint8_t)kind};
-	int ends[2];
 
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	cr_assert_eq(channel_send(r->main, MESSAGE_PEER, &m, ends[1]), 0);
 	close(ends[1]);
 	return channel_new(r->base, ends[0], fn, lost, r);
+}
+
+static struct channel *
+give_peer(struct rig *r, enum role_kind kind, channel_fn *fn)
+{
+	int ends[2];
+
+	cr_assert_eq(channel_pair(ends), 0);
+	return give_end(r, kind, fn, ends);
 }
 
 static void
@@ -211,6 +219,7 @@ forget_process(struct rig *r)
 	channel_free(&r->submission);
 	channel_free(&r->relay);
 	channel_free(&r->control);
+	fault_channel_free(&r->between);
 	waitpid(r->pid, &status, 0);
 	r->pid = 0;
 	return status;
@@ -277,6 +286,15 @@ answer_site(struct rig *r, const struct packet *p)
 	struct message_site m = {.domain = domain, .site = domain, .ttl_s = 300};
 
 	r->asked++;
+	if (r->refuses_sites) {
+		channel_refuse(r->relay, p->call);
+		return;
+	}
+	if (r->mistypes_sites) {
+		cr_assert_eq(channel_answer(r->relay, p->call, MESSAGE_VERDICT,
+				 &(struct message_verdict){0}, -1), 0);
+		return;
+	}
 	if (str_starts(domain, STR("nx."))) {
 		m.site = STR_NULL;
 		m.status = status_make(550, "5.1.2", "No such domain");
@@ -412,6 +430,33 @@ void
 rig_submission(struct rig *r)
 {
 	r->submission = give_peer(r, ROLE_SUBMISSION, from_submission);
+}
+
+void
+rig_submission_through(struct rig *r)
+{
+	int ends[2];
+
+	fault_channel_free(&r->between);
+	r->between = fault_channel_new(ends);
+	r->submission = give_end(r, ROLE_SUBMISSION, from_submission, ends);
+}
+
+unsigned
+rig_descriptors(struct rig *r)
+{
+	char name[64];
+	unsigned n = 0;
+	DIR *d;
+
+	rig_wait(r, 50);
+	snprintf(name, sizeof name, "/proc/%d/fd", (int)r->pid);
+	d = opendir(name);
+	cr_assert(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
 }
 
 static void

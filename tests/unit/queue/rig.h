@@ -32,6 +32,7 @@ struct rig {
 	const char *queue_conf; /* inside queue: { } */
 	pid_t pid;
 	struct channel *main, *submission, *relay, *control;
+	struct fault_channel *between; /* the queue and submission; NULL: nothing */
 	bool is_ready, is_stopped, is_dead;
 	int64_t newest_ms;
 	/* relay */
@@ -41,6 +42,7 @@ struct rig {
 	unsigned running_asked;
 	bool is_caught_up; /* says so when it is asked */
 	bool is_silent;    /* SITE_ASK is counted, and not answered */
+	bool refuses_sites, mistypes_sites;
 	unsigned asked;
 	unsigned stored;
 	struct message_result_stored stored_list[RIG_STORED_MAX];
@@ -75,6 +77,10 @@ void rig_relay(struct rig *r, bool caught_up);
 void rig_caught_up(struct rig *r);
 void rig_relay_gone(struct rig *r);
 void rig_submission(struct rig *r);
+/* The same, with r->between on the way. */
+void rig_submission_through(struct rig *r);
+/* How many descriptors the queue has open. */
+unsigned rig_descriptors(struct rig *r);
 void rig_until(struct rig *r, const unsigned *count, unsigned enough);
 /* Lets the loop run that long. */
 void rig_wait(struct rig *r, int ms);

@@ -16,6 +16,7 @@
 #include "mail/envelope.h"
 #include "relay/relay.h"
 #include "support/ask.h"
+#include "support/fault_channel.h"
 
 char rig_dir[64];
 
@@ -272,6 +273,22 @@ rig_new_queue(struct rig *r)
 }
 
 void
+rig_queue_through(struct rig *r)
+{
+	struct message_peer m = {.role = ROLE_QUEUE};
+	unsigned before = r->caught_up;
+	int ends[2];
+
+	channel_free(&r->queue);
+	fault_channel_free(&r->between);
+	r->between = fault_channel_new(ends);
+	r->queue = channel_new(r->base, ends[0], from_role, lost, r);
+	tell(r, MESSAGE_PEER, &m, ends[1]);
+	ask_running(r);
+	cr_assert(wait_until(r, has_caught_up, before + 1));
+}
+
+void
 rig_free(struct rig **p)
 {
 	struct message_stop stop = {.drain_ms = 200};
@@ -283,6 +300,7 @@ rig_free(struct rig **p)
 	channel_free(&r->queue);
 	channel_free(&r->control);
 	channel_free(&r->main);
+	fault_channel_free(&r->between);
 	event_base_free(r->base);
 	mem_free(r);
 	*p = NULL;
@@ -367,7 +385,7 @@ got_site(enum request_end end, const struct packet *p, void *arg)
 {
 	struct rig *r = arg;
 
-	(void)end;
+	r->site_end = end;
 	r->has_site = true;
 	if (!p)
 		return;

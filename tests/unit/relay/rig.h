@@ -24,6 +24,7 @@ struct rig_result {
 struct rig {
 	struct event_base *base;
 	struct channel *main, *queue, *control;
+	struct fault_channel *between; /* relay and the queue; NULL: nothing */
 	pthread_t thread;
 	size_t result_count, running_count, row_count;
 	unsigned caught_up;
@@ -33,6 +34,7 @@ struct rig {
 	bool has_site, is_done;
 	char site[400], rows[4000], done_text[400];
 	struct status site_status;
+	enum request_end site_end;
 	int exit_code;
 };
 
@@ -51,6 +53,8 @@ void rig_free(struct rig **r);
 void rig_configure(struct rig *r, const char *conf);
 /* A new queue; the old one is gone. */
 void rig_new_queue(struct rig *r);
+/* The same with r->between on the way. */
+void rig_queue_through(struct rig *r);
 void rig_deliver(struct rig *r, const struct rig_mail *m);
 /* As it is, whatever it holds. */
 void rig_send(struct rig *r, const struct message_deliver *m);

@@ -18,6 +18,7 @@
 #include "mail/envelope.h"
 #include "submission/clients.h"
 #include "submission/submission.h"
+#include "support/fault_channel.h"
 
 enum { PACKET_MAX = MESSAGE_BYTES_MAX + 16, HEAD = 9, PATIENCE_MS = 30000 };
 
@@ -127,21 +128,38 @@ serve(void *arg)
 	return NULL;
 }
 
-void
-rig_replace(struct rig *r, enum role_kind kind)
+static void
+replace(struct rig *r, enum role_kind kind, const int ends[2])
 {
 	struct message_peer m = {.role = (uint8_t)kind};
 	struct service *s = &r->services[r->service_count++];
-	int ends[2];
 
 	cr_assert_leq(r->service_count, RIG_SERVICES);
-	pair(ends);
 	*s = (struct service){.rig = r, .fd = ends[1]};
 	if (kind == ROLE_AUTH)
 		r->auth_fd = ends[1];
 	cr_assert_eq(pthread_create(&s->thread, NULL, serve, s), 0);
 	packet(r->main_fd, 0, MESSAGE_PEER, &m, ends[0]);
 	close(ends[0]);
+}
+
+void
+rig_replace(struct rig *r, enum role_kind kind)
+{
+	int ends[2];
+
+	pair(ends);
+	replace(r, kind, ends);
+}
+
+void
+rig_replace_through(struct rig *r, enum role_kind kind)
+{
+	int ends[2];
+
+	fault_channel_free(&r->between);
+	r->between = fault_channel_new(ends);
+	replace(r, kind, ends);
 }
 
 void
@@ -266,16 +284,33 @@ rig_renew_certificate(struct rig *r)
 }
 
 static void
-introduce(struct rig *r)
+join_keys(struct rig *r, const int ends[2])
 {
 	struct message_peer to_keys = {.role = ROLE_KEYS}, to_submission = {.role = ROLE_SUBMISSION};
-	int ends[2];
 
-	pair(ends);
 	packet(r->keys_fd, 0, MESSAGE_PEER, &to_submission, ends[0]);
 	packet(r->main_fd, 0, MESSAGE_PEER, &to_keys, ends[1]);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+void
+rig_keys_through(struct rig *r)
+{
+	int ends[2];
+
+	fault_channel_free(&r->between);
+	r->between = fault_channel_new(ends);
+	join_keys(r, ends);
+}
+
+static void
+introduce(struct rig *r)
+{
+	int ends[2];
+
+	pair(ends);
+	join_keys(r, ends);
 	rig_replace(r, ROLE_AUTH);
 	rig_replace(r, ROLE_QUEUE);
 }
@@ -353,6 +388,7 @@ rig_end(struct rig *r)
 	shutdown(r->keys_fd, SHUT_RDWR);
 	pthread_join(r->submission, NULL);
 	pthread_join(r->keys, NULL);
+	fault_channel_free(&r->between);
 	for (unsigned i = 0; i < r->service_count; i++)
 		pthread_join(r->services[i].thread, NULL);
 	close(r->main_fd);

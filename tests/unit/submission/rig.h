@@ -31,6 +31,7 @@ struct rig {
 	struct service services[RIG_SERVICES];
 	unsigned service_count;
 	int auth_fd; /* of the newest broker */
+	struct fault_channel *between; /* submission and one of the others; NULL: nothing */
 	_Atomic bool is_silent; /* questions are counted, and not answered */
 	_Atomic unsigned asked, reserved, released, committed, cancelled;
 	/* of the last commit; looked at after its reply */
@@ -49,6 +50,9 @@ void rig_reload(struct rig *r, const char *extra, unsigned count);
 /* Another socket in place of that listener; the former one is closed. */
 void rig_listen(struct rig *r, unsigned index);
 void rig_replace(struct rig *r, enum role_kind kind);
+/* The same with r->between on the way; for keys, which stay as they are, a new channel. */
+void rig_replace_through(struct rig *r, enum role_kind kind);
+void rig_keys_through(struct rig *r);
 /* Another certificate and key, granted to both roles. */
 void rig_renew_certificate(struct rig *r);
 void rig_user_gone(struct rig *r, const char *user);
@@ -69,6 +73,8 @@ struct client {
 /* An unconnected socket in c->fd may be given: then it is used. */
 bool client_connect(struct client *c, const struct rig *r, unsigned listener);
 void client_secure(struct client *c);
+/* False: the handshake failed. */
+bool client_try_secure(struct client *c);
 /* Connected by implicit TLS, EHLO, logged in. */
 void client_login(struct client *c, const struct rig *r);
 void client_say(struct client *c, const char *text);

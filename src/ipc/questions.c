@@ -1,0 +1,27 @@
+/*
+ * questions: see the header.
+ */
+#include "ipc/questions.h"
+
+static const struct message_ask asks[MESSAGE_TYPES] = {
+    [MESSAGE_SIGN] = {MESSAGE_SIGNED, MESSAGE_SIGN_MS},
+    [MESSAGE_KEY_ASK] = {MESSAGE_KEY, MESSAGE_SIGN_MS},
+    /* a step may wait for a worker, and then for its end */
+    [MESSAGE_AUTH_START] = {MESSAGE_AUTH_ANSWER, MESSAGE_AUTH_MS, .steps = 2},
+    [MESSAGE_AUTH_STEP] = {MESSAGE_AUTH_ANSWER, MESSAGE_AUTH_MS, .steps = 2},
+    [MESSAGE_CHECK_START] = {MESSAGE_CHECK_ANSWER, 0, .steps = 1},
+    [MESSAGE_CHECK_STEP] = {MESSAGE_CHECK_ANSWER, 0, .steps = 1},
+    [MESSAGE_RESERVE] = {MESSAGE_VERDICT, MESSAGE_RESERVE_MS},
+    [MESSAGE_SPOOL_FILE] = {MESSAGE_VERDICT, MESSAGE_RESERVE_MS, .has_descriptor = true},
+    [MESSAGE_COMMIT] = {MESSAGE_VERDICT, MESSAGE_COMMIT_MS},
+    [MESSAGE_SITE_ASK] = {MESSAGE_SITE, MESSAGE_SITE_MS},
+    [MESSAGE_RUNNING_ASK] = {MESSAGE_CAUGHT_UP, MESSAGE_RUNNING_MS},
+    [MESSAGE_COMMAND] = {MESSAGE_ADMIN_DONE, MESSAGE_COMMAND_MS, .has_rows = true},
+    [MESSAGE_ADMIN] = {MESSAGE_ADMIN_DONE, MESSAGE_ADMIN_MS, .has_rows = true},
+};
+
+const struct message_ask *
+message_ask(enum message_type type)
+{
+	return type < MESSAGE_TYPES && asks[type].answer ? &asks[type] : NULL;
+}

@@ -1,0 +1,33 @@
+/*
+ * questions: which messages expect an answer, which one, and how long it may take.  The one place
+ * for such deadlines (see ipc/request.h).
+ */
+#ifndef IPC_QUESTIONS_H
+#define IPC_QUESTIONS_H
+
+#include "ipc/message.h"
+
+struct message_ask {
+	enum message_type answer;
+	int deadline_ms;     /* what waits before it at the other side must fit in */
+	int steps;           /* and so many times auth.step_timeout */
+	bool has_rows;       /* ADMIN_ROWs come before the answer */
+	bool has_descriptor; /* comes with the answer */
+};
+
+enum {
+	MESSAGE_SIGN_MS = 2000,     /* SIGN and KEY_ASK */
+	MESSAGE_AUTH_MS = 15000,    /* beside the steps: the delay of a refusal (10 s at most) */
+	MESSAGE_RESERVE_MS = 15000, /* RESERVE and SPOOL_FILE */
+	MESSAGE_COMMIT_MS = 120000, /* until the message is durable */
+	MESSAGE_SITE_MS = 45000,    /* two questions to DNS, one after the other */
+	MESSAGE_RUNNING_MS = 30000,
+	/* The tool waits longer than control, so that it hears from it who did not answer. */
+	MESSAGE_ADMIN_MS = 60000,
+	MESSAGE_COMMAND_MS = 75000,
+};
+
+/* NULL: no answer belongs to it. */
+const struct message_ask *message_ask(enum message_type type);
+
+#endif

@@ -1,0 +1,301 @@
+/* The role control, with the test as its main, as the queue and as the tool: every command ends, and
+ * says which process did not answer. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "control/control.h"
+#include "support/ask.h"
+
+struct setting {
+	struct event_base *base;
+	struct channel *main, *queue, *tool;
+	pthread_t thread;
+	int main_end;
+	struct sockaddr_un address;
+	char directory[64];
+	unsigned ready, asked, rows, ended, queue_lost;
+	uint64_t call; /* of the last question to the queue */
+	bool is_silent;
+	enum request_end end;
+	uint8_t exit_code;
+	char text[200];
+};
+
+static void *
+run_control(void *arg)
+{
+	struct setting *s = arg;
+
+	role_run(&control_role, ROLE_CONTROL, 0, s->main_end, true);
+	return NULL;
+}
+
+static void
+until(struct setting *s, const unsigned *count, unsigned enough)
+{
+	int64_t end = clock_mono_ms() + 20000;
+
+	while (*count < enough && clock_mono_ms() < end) {
+		struct timeval tick = {0, 5000};
+
+		event_base_loopexit(s->base, &tick);
+		event_base_dispatch(s->base);
+	}
+	cr_assert_geq(*count, enough, "waited for ever");
+}
+
+/* ---- as the queue ---- */
+
+static void
+answer(struct setting *s, uint64_t call)
+{
+	struct message_admin_row row = {.values = STR("id\0001\0")};
+	struct message_admin_done done = {.exit_code = 0, .text = STR("done")};
+
+	cr_assert_eq(channel_answer(s->queue, call, MESSAGE_ADMIN_ROW, &row, -1), 0);
+	cr_assert_eq(channel_answer(s->queue, call, MESSAGE_ADMIN_DONE, &done, -1), 0);
+}
+
+static void
+hear(struct channel *c, const struct packet *p, void *arg)
+{
+	struct setting *s = arg;
+
+	(void)c;
+	s->ready += p->type == MESSAGE_READY;
+	if (p->type != MESSAGE_ADMIN)
+		return;
+	s->asked++;
+	s->call = p->call;
+	if (!s->is_silent)
+		answer(s, p->call);
+}
+
+static void
+lost(struct channel *c, void *arg)
+{
+	struct setting *s = arg;
+
+	s->queue_lost += c == s->queue;
+	if (c == s->queue)
+		channel_free(&s->queue);
+	else if (c == s->tool)
+		channel_free(&s->tool);
+}
+
+/* ---- as main ---- */
+
+static void
+give_queue(struct setting *s)
+{
+	struct message_peer m = {.role = ROLE_QUEUE};
+	int ends[2];
+
+	channel_free(&s->queue);
+	cr_assert_eq(channel_pair(ends), 0);
+	s->queue = channel_new(s->base, ends[0], hear, lost, s);
+	cr_assert_eq(channel_send(s->main, MESSAGE_PEER, &m, ends[1]), 0);
+	close(ends[1]);
+}
+
+static void
+give_config(struct setting *s)
+{
+	struct message_config m = {.generation = 1};
+	int fd = memfd_create("config", MFD_CLOEXEC);
+
+	dprintf(fd, "hostname = \"gw.test\"; domains = ( { name = \"example.com\"; } );\n");
+	cr_assert_eq(channel_send(s->main, MESSAGE_CONFIG, &m, fd), 0);
+	close(fd);
+}
+
+static void
+give_listener(struct setting *s)
+{
+	struct message_grant m = {.kind = GRANT_ADMIN};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(s->directory, sizeof s->directory, "/tmp/test-control.XXXXXX");
+	cr_assert(mkdtemp(s->directory));
+	s->address.sun_family = AF_UNIX;
+	snprintf(s->address.sun_path, sizeof s->address.sun_path, "%s/socket", s->directory);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&s->address, sizeof s->address), 0);
+	cr_assert_eq(listen(fd, 16), 0);
+	cr_assert_eq(channel_send(s->main, MESSAGE_GRANT, &m, fd), 0);
+	close(fd);
+}
+
+static void
+connect_tool(struct setting *s)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	cr_assert_eq(connect(fd, (struct sockaddr *)&s->address, sizeof s->address), 0);
+	channel_free(&s->tool);
+	s->tool = channel_new(s->base, fd, hear, lost, s);
+}
+
+static void
+set_up(struct setting *s)
+{
+	struct message_start m = {.slot = 1};
+	int ends[2];
+
+	memset(s, 0, sizeof *s);
+	s->base = event_base_new();
+	cr_assert_eq(channel_pair(ends), 0);
+	s->main_end = ends[1];
+	s->main = channel_new(s->base, ends[0], hear, lost, s);
+	cr_assert_eq(pthread_create(&s->thread, NULL, run_control, s), 0);
+	give_config(s);
+	give_listener(s);
+	give_queue(s);
+	cr_assert_eq(channel_send(s->main, MESSAGE_START, &m, -1), 0);
+	until(s, &s->ready, 1);
+	connect_tool(s);
+}
+
+static void
+tear_down(struct setting *s)
+{
+	channel_free(&s->main);
+	pthread_join(s->thread, NULL);
+	channel_free(&s->queue);
+	channel_free(&s->tool);
+	unlink(s->address.sun_path);
+	rmdir(s->directory);
+	event_base_free(s->base);
+}
+
+/* ---- as the tool ---- */
+
+static void
+heard(enum request_end end, const struct packet *p, void *arg)
+{
+	struct setting *s = arg;
+
+	if (end == REQUEST_ROW) {
+		s->rows++;
+		return;
+	}
+	s->end = end;
+	s->ended++;
+	if (!p)
+		return;
+	s->exit_code = p->message->admin_done.exit_code;
+	snprintf(s->text, sizeof s->text, "%.*s", STR_ARG(p->message->admin_done.text));
+}
+
+static void
+say(struct setting *s, const char *verb)
+{
+	struct message_admin m = {.verb = str_of(verb)};
+
+	s->rows = 0;
+	(void)ask(s->tool, MESSAGE_COMMAND, &m, heard, s);
+}
+
+static void
+command(struct setting *s, const char *verb)
+{
+	unsigned before = s->ended;
+
+	say(s, verb);
+	until(s, &s->ended, before + 1);
+	cr_assert_eq(s->end, REQUEST_ANSWERED, "%s: end %d", verb, s->end);
+}
+
+static void
+works_as_ever(struct setting *s)
+{
+	clock_hurry(1);
+	s->is_silent = false;
+	command(s, "queue.list");
+	cr_assert_eq(s->rows, 1);
+	cr_assert_eq(s->exit_code, 0);
+	cr_assert_str_eq(s->text, "done");
+}
+
+/* ---- cases ---- */
+
+Test(control_requests, a_command_of_a_stopped_queue_says_who_did_not_answer, .timeout = 60)
+{
+	static struct setting s;
+	uint64_t late;
+
+	set_up(&s);
+	works_as_ever(&s);
+	clock_hurry(200);
+	s.is_silent = true;
+	command(&s, "queue.list");
+	cr_assert_eq(s.exit_code, 69);
+	cr_assert_str_eq(s.text, "queue did not answer within 60 s");
+	late = s.call;
+	works_as_ever(&s);
+	answer(&s, late);
+	works_as_ever(&s);
+	tear_down(&s);
+}
+
+Test(control_requests, a_refusal_and_a_loss_end_a_command, .timeout = 60)
+{
+	static struct setting s;
+
+	set_up(&s);
+	s.is_silent = true;
+	say(&s, "queue.list");
+	until(&s, &s.asked, 1);
+	channel_refuse(s.queue, s.call);
+	until(&s, &s.ended, 1);
+	cr_assert_eq(s.exit_code, 69);
+	cr_assert_str_eq(s.text, "queue could not take the question or answer it");
+	say(&s, "queue.list");
+	until(&s, &s.asked, 2);
+	channel_free(&s.queue);
+	until(&s, &s.ended, 2);
+	cr_assert_str_eq(s.text, "queue has just ended");
+	give_queue(&s);
+	works_as_ever(&s);
+	tear_down(&s);
+}
+
+/* A tool that leaves cancels its commands: the answers find no one, and others are served. */
+Test(control_requests, a_tool_that_leaves, .timeout = 60)
+{
+	static struct setting s;
+
+	set_up(&s);
+	s.is_silent = true;
+	for (unsigned i = 0; i < 16; i++)
+		say(&s, "queue.list");
+	until(&s, &s.asked, 16);
+	connect_tool(&s);
+	works_as_ever(&s);
+	answer(&s, s.call - 1);
+	works_as_ever(&s);
+	tear_down(&s);
+}
+
+/* What a tool may not say costs it its connection; ADMIN is for control alone to say. */
+Test(control_requests, what_no_tool_says, .timeout = 60)
+{
+	static struct setting s;
+	struct message_admin m = {.verb = STR("queue.list"), .by = STR("root")};
+
+	set_up(&s);
+	(void)ask(s.tool, MESSAGE_ADMIN, &m, heard, &s);
+	until(&s, &s.ended, 1);
+	cr_assert_eq(s.end, REQUEST_LOST);
+	cr_assert_eq(s.asked, 0);
+	connect_tool(&s);
+	works_as_ever(&s);
+	tear_down(&s);
+}

@@ -1,0 +1,212 @@
+/* What the queue does when those whom it asks or who ask it are stopped, lose descriptors or break
+ * the rules. */
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "rig.h"
+#include "support/ask.h"
+#include "support/fault_channel.h"
+
+#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const char *const nothing[] = {NULL};
+static const char quick[] = "retry = [ \"1s\" ];";
+static const char alice[] = "alice@example.com";
+
+/* A hundredth of every patience, in the queue too, which is forked later. */
+static void
+begin_hurried(struct rig *r)
+{
+	clock_hurry(100);
+	rig_begin(r, quick);
+}
+
+Test(queue_requests, a_relay_that_does_not_tell_what_it_holds_is_given_up, .timeout = 60)
+{
+	static struct rig r;
+
+	begin_hurried(&r);
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("bob@example.net")).code, 250);
+	rig_relay(&r, false);
+	for (int i = 0; i < 3000 && r.relay; i++)
+		rig_wait(&r, 10);
+	cr_assert_null(r.relay, "the channel was closed");
+	cr_assert_eq(r.job_count, 0, "nothing was scheduled meanwhile");
+	rig_relay(&r, true);
+	rig_results(&r, rig_job(&r, 0), 250, "none");
+	rig_until(&r, &r.stored, 1);
+	rig_end(&r);
+}
+
+Test(queue_requests, an_answer_that_is_none_gives_relay_up_too, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, quick);
+	rig_relay(&r, false);
+	channel_refuse(r.relay, r.running_call);
+	for (int i = 0; i < 3000 && r.relay; i++)
+		rig_wait(&r, 10);
+	cr_assert_null(r.relay);
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("bob@example.net")).code, 250);
+	rig_job(&r, 0);
+	rig_end(&r);
+}
+
+/* Relay is stopped: the domain is deferred and asked for again; relay goes on: it is delivered. */
+Test(queue_requests, a_domain_is_not_asked_for_for_ever, .timeout = 60)
+{
+	static struct rig r;
+
+	begin_hurried(&r);
+	rig_relay(&r, true);
+	r.is_silent = true;
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("bob@example.net")).code, 250);
+	rig_until(&r, &r.asked, 2);
+	rig_admin(&r, "queue.list", nothing);
+	cr_assert_eq(r.row_count, 1);
+	cr_assert(str_eq(rig_row(&r, 0, "reason"), STR("dns")));
+	cr_assert(str_starts(rig_row(&r, 0, "reply"), STR("451 4.4.3")));
+	r.is_silent = false;
+	rig_results(&r, rig_job(&r, 0), 250, "none");
+	rig_until(&r, &r.stored, 1);
+	rig_end(&r);
+}
+
+/* The answer is of another type, or a refusal: an error, and no silence. */
+Test(queue_requests, a_site_that_is_no_site_is_asked_for_again, .timeout = 60)
+{
+	static struct rig r;
+
+	for (int way = 0; way < 2; way++) {
+		clock_hurry(1);
+		rig_begin(&r, quick);
+		rig_relay(&r, true);
+		r.refuses_sites = way == 0;
+		r.mistypes_sites = way == 1;
+		cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("bob@example.net")).code, 250);
+		rig_until(&r, &r.asked, 2);
+		r.refuses_sites = r.mistypes_sites = false;
+		rig_results(&r, rig_job(&r, 0), 250, "none");
+		rig_until(&r, &r.stored, 1);
+		rig_end(&r);
+	}
+}
+
+/* A descriptor that was lost on the way is an error of that question; the next one is answered. */
+Test(queue_requests, a_question_whose_descriptor_was_lost_is_refused, .timeout = 60)
+{
+	static const struct fault lose = {MESSAGE_COMMIT, FAULT_LOSE_FD, 0, 1};
+	static struct rig r;
+
+	rig_begin(&r, quick);
+	channel_free(&r.submission);
+	rig_submission_through(&r);
+	fault_channel_set(r.between, &lose, 1);
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("bob@example.net")).code, 0);
+	cr_assert_eq(r.end, REQUEST_ERROR);
+	cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("bob@example.net")).code, 250);
+	rig_end(&r);
+}
+
+/* Whoever sends two descriptors loses the channel; the queue serves the others. */
+Test(queue_requests, two_descriptors_cost_the_sender_its_channel, .timeout = 60)
+{
+	static const struct fault two = {MESSAGE_RESERVE, FAULT_SECOND_FD, 0, 0};
+	static struct rig r;
+	unsigned before;
+
+	rig_begin(&r, quick);
+	channel_free(&r.submission);
+	before = rig_descriptors(&r);
+	for (int i = 0; i < 100; i++) {
+		rig_submission_through(&r);
+		fault_channel_set(r.between, &two, 1);
+		rig_reserve(&r, rig_id(1), alice, 1);
+		cr_assert_eq(r.end, REQUEST_LOST);
+	}
+	rig_submission(&r);
+	cr_assert_eq(rig_reserve(&r, rig_id(2), alice, 1).code, 250);
+	cr_assert_leq(rig_descriptors(&r), before + 4, "%u, then %u", before, rig_descriptors(&r));
+	rig_end(&r);
+}
+
+/* One process that accepts mail may hold so many files of the spool, and not all that there are. */
+Test(queue_requests, the_files_of_one_peer_are_bounded, .timeout = 60)
+{
+	static struct rig r;
+	struct rlimit limit;
+	struct message_spool_file m = {.size_hint = 200000};
+	unsigned given = 0;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = 1024;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	rig_begin(&r, quick);
+	for (unsigned i = 0; i < 100; i++) {
+		m.session = rig_id(i).session;
+		m.number = 1;
+		rig_ask_file(&r, &m);
+		if (r.verdict.code == 451)
+			break;
+		cr_assert_eq(r.verdict.code, 250);
+		close(r.fd);
+		r.fd = -1;
+		given++;
+	}
+	cr_assert_eq(given, 1024 / 32);
+	rig_release(&r, rig_id(0));
+	rig_ask_file(&r, &m);
+	cr_assert_eq(r.verdict.code, 250, "one was given back");
+	close(r.fd);
+	r.fd = -1;
+	rig_submission(&r);
+	m.session = rig_id(200).session;
+	rig_ask_file(&r, &m);
+	cr_assert_eq(r.verdict.code, 250, "another process has its own share");
+	close(r.fd);
+	r.fd = -1;
+	rig_end(&r);
+}
+
+/* Control is stopped while rows stream to it: the queue serves the others, and goes on later. */
+Test(queue_requests, a_stopped_reader_holds_nobody_up, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, quick);
+	channel_free(&r.submission);
+	rig_submission_through(&r);
+	fault_channel_stall(r.between, true);
+	rig_commit_soon(&r, rig_id(1), alice, TO("bob@example.net"));
+	rig_wait(&r, 50);
+	cr_assert_eq(r.verdicts, 0);
+	rig_admin(&r, "queue.list", nothing);
+	fault_channel_stall(r.between, false);
+	rig_until(&r, &r.verdicts_ok, 1);
+	rig_end(&r);
+}
+
+/* The queue is stopped: who asks hears the deadline; the queue goes on: who asks again is served. */
+Test(queue_requests, a_stopped_queue_costs_no_more_than_the_deadline, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, quick);
+	clock_hurry(100);
+	channel_free(&r.submission);
+	rig_submission_through(&r);
+	fault_channel_stall(r.between, true);
+	rig_reserve(&r, rig_id(1), alice, 1);
+	cr_assert_eq(r.end, REQUEST_EXPIRED);
+	rig_commit(&r, rig_id(1), alice, TO("bob@example.net"));
+	cr_assert_eq(r.end, REQUEST_EXPIRED);
+	fault_channel_stall(r.between, false);
+	clock_hurry(1);
+	cr_assert_eq(rig_reserve(&r, rig_id(2), alice, 1).code, 250);
+	cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("bob@example.net")).code, 250);
+	rig_end(&r);
+}

@@ -1,0 +1,110 @@
+/* The channel between the queue and relay, with faults on the way. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "support/fault_channel.h"
+#include "unit/relay/rig.h"
+
+/* Nobody listens on port 1: a result comes soon, and without a network. */
+static const char nowhere[] =
+    "hostname = \"gw.example.com\";\n"
+    "routes: ( { via = \"smtp\"; host = \"127.0.0.1\"; port = 1; } );\n";
+
+static void
+deliver(struct rig *r, uint64_t job, size_t file_bytes)
+{
+	rig_deliver(r, &(struct rig_mail){.job = job,
+	                   .domain = "host.test",
+	                   .to = {"bob@host.test", "eva@host.test"},
+	                   .file_bytes = file_bytes});
+}
+
+Test(relay_requests, a_body_whose_descriptor_was_lost_is_tried_again_later, .timeout = 60)
+{
+	static const struct fault lose = {MESSAGE_DELIVER, FAULT_LOSE_FD, 0, 1};
+	struct rig *r = rig_new(nowhere);
+
+	rig_queue_through(r);
+	fault_channel_set(r->between, &lose, 1);
+	deliver(r, 1, 300000);
+	cr_assert(rig_wait(r, 2));
+	rig_result_is(&r->results[0], 451, "local");
+	rig_result_is(&r->results[1], 451, "local");
+	cr_assert(r->results[1].is_last);
+	deliver(r, 2, 300000);
+	cr_assert(rig_wait(r, 4));
+	rig_result_is(&r->results[3], 451, "connect");
+	rig_free(&r);
+}
+
+/* The queue is stopped: what relay says waits, and comes when the queue goes on. */
+Test(relay_requests, the_queue_is_stopped, .timeout = 60)
+{
+	struct rig *r = rig_new(nowhere);
+
+	rig_queue_through(r);
+	for (uint64_t i = 1; i <= 20; i++)
+		deliver(r, i, 0);
+	fault_channel_stall(r->between, true);
+	rig_idle(r, 200);
+	rig_test_route(r, "bob@host.test");
+	cr_assert_eq(r->exit_code, 0, "others are served meanwhile");
+	fault_channel_stall(r->between, false);
+	cr_assert(rig_wait(r, 40));
+	deliver(r, 21, 0);
+	cr_assert(rig_wait(r, 42));
+	rig_free(&r);
+}
+
+/* A result that was lost on the way is told to the next queue, and so is what still runs. */
+Test(relay_requests, a_dropped_result_is_told_to_the_next_queue, .timeout = 60)
+{
+	static const struct fault drop = {MESSAGE_RESULT, FAULT_DROP, 0, 0};
+	struct rig *r = rig_new(nowhere);
+
+	rig_queue_through(r);
+	fault_channel_set(r->between, &drop, 1);
+	deliver(r, 1, 0);
+	for (int i = 0; i < 2000 && fault_channel_seen(r->between, MESSAGE_RESULT) < 2; i++)
+		rig_idle(r, 5);
+	cr_assert_eq(r->result_count, 0);
+	rig_new_queue(r);
+	cr_assert(rig_wait(r, 2));
+	rig_free(&r);
+}
+
+Test(relay_requests, what_makes_no_sense_ends_the_channel_and_not_relay, .timeout = 60)
+{
+	static const struct fault faults[] = {
+	    {MESSAGE_DELIVER, FAULT_TRUNCATE, 0, 0}, {MESSAGE_DELIVER, FAULT_SECOND_FD, 0, 0}};
+
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+		struct rig *r = rig_new(nowhere);
+
+		rig_queue_through(r);
+		fault_channel_set(r->between, &faults[i], 1);
+		deliver(r, 1, 300000);
+		rig_idle(r, 100);
+		rig_new_queue(r);
+		deliver(r, 2, 300000);
+		cr_assert(rig_wait(r, 2));
+		cr_assert_eq(r->results[0].job, 2);
+		rig_free(&r);
+	}
+}
+
+/* Every question ends: one that relay does not know is refused. */
+Test(relay_requests, an_unknown_question_is_refused, .timeout = 60)
+{
+	static const struct fault other = {MESSAGE_SITE_ASK, FAULT_RETYPE, MESSAGE_RESERVE, 1};
+	struct rig *r = rig_new(nowhere);
+
+	rig_queue_through(r);
+	fault_channel_set(r->between, &other, 1);
+	rig_ask_site(r, "host.test");
+	cr_assert_eq(r->site_end, REQUEST_ERROR);
+	rig_ask_site(r, "host.test");
+	cr_assert_eq(r->site_end, REQUEST_ANSWERED);
+	rig_free(&r);
+}

@@ -1,0 +1,236 @@
+/* Auth, the queue or keys is stopped, answers late or loses descriptors: the client hears a temporary
+ * refusal in time, and the next one is served as ever. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "support/fault_channel.h"
+#include "unit/submission/rig.h"
+
+#define TRANSACTION "MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n"
+#define MESSAGE "From: alice@example.com\r\nSubject: x\r\n\r\nHello\r\n.\r\n"
+
+enum { HURRY = 100, HANDSHAKES = 20 };
+
+static struct rig rig;
+static struct client client;
+
+static void
+begin_message(struct client *c)
+{
+	client_say(c, TRANSACTION);
+	client_expect(c, "250");
+	client_expect(c, "250");
+	client_expect(c, "354");
+}
+
+static void
+send_message(struct client *c)
+{
+	begin_message(c);
+	client_say(c, MESSAGE);
+	client_expect(c, "250 2.0.0 Queued as ");
+}
+
+/* ---- auth and the queue ---- */
+
+Test(submission_requests, auth_is_stopped, .timeout = 60)
+{
+	rig_begin(&rig, "");
+	clock_hurry(HURRY);
+	client.fd = 0;
+	cr_assert(client_connect(&client, &rig, 0));
+	client_secure(&client);
+	client_expect(&client, "220");
+	client_say(&client, "EHLO x\r\n");
+	client_expect(&client, "250");
+	rig.is_silent = true;
+	client_say(&client, "AUTH PLAIN AGEAYg==\r\n");
+	client_expect(&client, "454");
+	client_say(&client, "AUTH LOGIN\r\n");
+	client_expect(&client, "454");
+	rig.is_silent = false;
+	client_say(&client, "AUTH PLAIN AGEAYg==\r\n");
+	client_expect(&client, "235");
+	client_close(&client);
+	rig_end(&rig);
+}
+
+Test(submission_requests, the_queue_is_stopped_at_each_of_its_questions, .timeout = 60)
+{
+	enum { LINES = 4000 };
+	char *text = malloc(LINES * 80 + 1);
+
+	for (int i = 0; i < LINES; i++)
+		snprintf(text + (size_t)i * 80, 81, "%078d\r\n", i);
+	rig_begin(&rig, "");
+	client_login(&client, &rig);
+	clock_hurry(HURRY);
+	rig.is_silent = true;
+	client_say(&client, "MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\n");
+	client_expect(&client, "250");
+	client_expect(&client, "451");
+	rig.is_silent = false;
+	client_say(&client, "RCPT TO:<bob@example.net>\r\nDATA\r\n");
+	client_expect(&client, "250");
+	client_expect(&client, "354");
+	rig.is_silent = true;
+	client_say(&client, MESSAGE);
+	client_expect(&client, "451");
+	rig.is_silent = false;
+	client_say(&client, "RSET\r\n");
+	client_expect(&client, "250");
+	begin_message(&client);
+	rig.is_silent = true;
+	client_say(&client, "From: alice@example.com\r\n\r\n");
+	client_say(&client, text);
+	client_say(&client, ".\r\n");
+	client_expect(&client, "451");
+	rig.is_silent = false;
+	client_say(&client, "RSET\r\n");
+	client_expect(&client, "250");
+	send_message(&client);
+	client_close(&client);
+	rig_end(&rig);
+	free(text);
+}
+
+/* "yes" without the file, because its descriptor was lost, is no answer. */
+Test(submission_requests, the_descriptor_of_a_file_is_lost, .timeout = 60)
+{
+	static const struct fault lose = {MESSAGE_VERDICT, FAULT_LOSE_FD, 0, 0};
+	enum { LINES = 4000 };
+	char *text = malloc(LINES * 80 + 1);
+
+	for (int i = 0; i < LINES; i++)
+		snprintf(text + (size_t)i * 80, 81, "%078d\r\n", i);
+	rig_begin(&rig, "");
+	rig_replace_through(&rig, ROLE_QUEUE);
+	client_login(&client, &rig);
+	begin_message(&client);
+	fault_channel_set(rig.between, &lose, 1);
+	client_say(&client, "From: alice@example.com\r\n\r\n");
+	client_say(&client, text);
+	client_say(&client, ".\r\n");
+	client_expect(&client, "451");
+	fault_channel_set(rig.between, NULL, 0);
+	client_say(&client, "RSET\r\n");
+	client_expect(&client, "250");
+	send_message(&client);
+	client_close(&client);
+	rig_end(&rig);
+	free(text);
+}
+
+/* ---- keys ---- */
+
+static bool
+shakes_hands(void)
+{
+	bool is_done;
+
+	client.fd = 0;
+	cr_assert(client_connect(&client, &rig, 0));
+	is_done = client_try_secure(&client);
+	client_close(&client);
+	return is_done;
+}
+
+static void
+until_hands_are_shaken(void)
+{
+	bool is_done = false;
+
+	for (int i = 0; i < 3000 && !is_done; i++) {
+		is_done = shakes_hands();
+		if (!is_done)
+			usleep(10000);
+	}
+	cr_assert(is_done, "no handshake any more");
+}
+
+/* One handshake waits for its signature; those after it fail without a question, until keys answers
+ * what it owes. */
+Test(submission_requests, keys_is_stopped, .timeout = 120)
+{
+	unsigned before;
+
+	rig_begin(&rig, "");
+	rig_keys_through(&rig);
+	until_hands_are_shaken();
+	before = fault_channel_seen(rig.between, MESSAGE_SIGN);
+	clock_hurry(10);
+	fault_channel_stall(rig.between, true);
+	for (int i = 0; i < HANDSHAKES; i++)
+		cr_assert_not(shakes_hands());
+	fault_channel_stall(rig.between, false);
+	until_hands_are_shaken();
+	cr_assert_leq(fault_channel_seen(rig.between, MESSAGE_SIGN) - before, 3,
+	    "%u signatures were asked for", fault_channel_seen(rig.between, MESSAGE_SIGN) - before);
+	client_login(&client, &rig);
+	send_message(&client);
+	client_close(&client);
+	rig_end(&rig);
+}
+
+/* An answer that comes too late once ended all handshakes until a restart. */
+Test(submission_requests, keys_answers_late, .timeout = 120)
+{
+	static const struct fault late = {MESSAGE_SIGNED, FAULT_DELAY, 500, 1};
+
+	rig_begin(&rig, "");
+	rig_keys_through(&rig);
+	until_hands_are_shaken();
+	clock_hurry(10); /* 200 ms */
+	fault_channel_set(rig.between, &late, 1);
+	cr_assert_not(shakes_hands());
+	until_hands_are_shaken();
+	rig_end(&rig);
+}
+
+/* The answer is lost for good: the question at the next interval shows that keys is there. */
+Test(submission_requests, an_answer_of_keys_is_lost, .timeout = 120)
+{
+	static const struct fault drop = {MESSAGE_SIGNED, FAULT_DROP, 0, 1};
+
+	rig_begin(&rig, "");
+	rig_keys_through(&rig);
+	until_hands_are_shaken();
+	clock_hurry(20);
+	fault_channel_set(rig.between, &drop, 1);
+	cr_assert_not(shakes_hands());
+	until_hands_are_shaken();
+	cr_assert_geq(fault_channel_seen(rig.between, MESSAGE_KEY_ASK), 1);
+	rig_end(&rig);
+}
+
+/* What keys says makes no sense: that handshake fails, and no other. */
+Test(submission_requests, keys_says_something_else, .timeout = 120)
+{
+	static const struct fault faults[] = {
+	    {MESSAGE_SIGNED, FAULT_RETYPE, MESSAGE_VERDICT, 1}};
+
+	rig_begin(&rig, "");
+	rig_keys_through(&rig);
+	until_hands_are_shaken();
+	fault_channel_set(rig.between, faults, 1);
+	cr_assert_not(shakes_hands());
+	cr_assert(shakes_hands());
+	rig_end(&rig);
+}
+
+/* The channel to keys is gone: handshakes fail at once, and work again over a new one. */
+Test(submission_requests, the_channel_to_keys_is_lost, .timeout = 120)
+{
+	rig_begin(&rig, "");
+	rig_keys_through(&rig);
+	until_hands_are_shaken();
+	fault_channel_free(&rig.between);
+	cr_assert_not(shakes_hands());
+	cr_assert_not(shakes_hands());
+	rig_keys_through(&rig);
+	until_hands_are_shaken();
+	rig_end(&rig);
+}
