@@ -43,6 +43,7 @@ static const struct field envelope_fields[] = {
 	F_NUMBER(18, struct envelope, deliver_by_ms, UINT64_MAX),
 	F_NUMBER(19, struct envelope, header_bytes, UINT32_MAX),
 	F_NUMBER(20, struct envelope, body_bytes, UINT64_MAX),
+	F_NUMBER(21, struct envelope, facts, UINT32_MAX),
 	{0},
 };
 

@@ -43,6 +43,7 @@ struct envelope {
 	int64_t deliver_by_ms;    /* 0: none */
 	uint32_t header_bytes;    /* of the stored header */
 	uint64_t body_bytes;
+	uint32_t facts;           /* enum facts_bit, of the body; 0: nobody has looked */
 	struct recipient *recipients; /* number n (from 1) is recipients[n - 1] */
 	uint32_t recipient_count;
 	struct str unknown;       /* fields with tags of another version, kept as they came */

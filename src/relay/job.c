@@ -25,6 +25,8 @@ job_drop(struct job *j)
 	y->job_count--;
 	if (event_initialized(&j->deadline))
 		event_del(&j->deadline);
+	if (event_initialized(&j->next_look))
+		event_del(&j->next_look);
 	finder_cancel(&j->ask);
 	resolver_cancel(&j->query);
 	if (j->session)
@@ -99,8 +101,8 @@ collect(struct job *j)
 }
 
 /* All that are left share one fate. */
-static void
-finish(struct job *j, const struct status *s, const char *reason)
+void
+job_finish(struct job *j, const struct status *s, const char *reason)
 {
 	struct client_result r = {.status = *s, .reason = reason};
 
@@ -130,7 +132,7 @@ give_up(struct job *j)
 		s = delivery_verdict(&j->delivery, &reason);
 	}
 	if (j->out.count)
-		finish(j, &s, reason);
+		job_finish(j, &s, reason);
 	else
 		job_drop(j);
 }
@@ -171,7 +173,7 @@ got_site(struct found *found, void *arg)
 	j->ask = NULL;
 	j->found = found;
 	if (found->site.status.code) {
-		finish(j, &found->site.status, found->site.reason);
+		job_finish(j, &found->site.status, found->site.reason);
 		return;
 	}
 	delivery_init(&j->delivery, &found->site);
@@ -226,7 +228,7 @@ connect_host(struct job *j)
 	if (!o.tls && o.level != CLIENT_TLS_NEVER) {
 		s = status_make(
 		    451, "4.3.5", "the certificates of this route's ca_file are not loaded");
-		finish(j, &s, REASON_TLS);
+		job_finish(j, &s, REASON_TLS);
 		return;
 	}
 	j->session = pool_open(j->yard->pool, &o);
@@ -255,7 +257,7 @@ step(struct job *j)
 		break;
 	case DELIVERY_EXHAUSTED:
 		s = delivery_verdict(&j->delivery, &reason);
-		finish(j, &s, reason);
+		job_finish(j, &s, reason);
 		break;
 	}
 }
@@ -275,7 +277,7 @@ send_to_rest(struct job *j, size_t before)
 	}
 	if (j->out.count == before) {
 		s = status_make(451, "4.3.0", "a transaction ended without a result");
-		finish(j, &s, REASON_LOCAL);
+		job_finish(j, &s, REASON_LOCAL);
 		return;
 	}
 	j->is_sending = j->is_fresh = false;
@@ -306,7 +308,7 @@ go_on(struct job *j, enum client_step how)
 	}
 	end = *client_end(j->session->client);
 	if (j->is_late) {
-		finish(j, &end.status, end.reason);
+		job_finish(j, &end.status, end.reason);
 		return;
 	}
 	tls_failed = j->session->tls_failed;
@@ -326,16 +328,6 @@ go_on(struct job *j, enum client_step how)
 static void
 send_message(struct job *j)
 {
-	struct status s;
-
-	if (!j->was_looked_at && !outgoing_look(&j->out)) {
-		s = status_make(451, "4.3.0", "the stored message could not be read");
-		pool_give(j->yard->pool, j->session);
-		j->session = NULL;
-		finish(j, &s, REASON_LOCAL);
-		return;
-	}
-	j->was_looked_at = true;
 	j->is_sending = true;
 	go_on(j, visit_send(j->session, &j->out));
 }

@@ -101,6 +101,31 @@ refuse(struct job *j)
 	job_drop(j);
 }
 
+/* What the content needs of a host is known before one is asked for. */
+static void
+look(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval next_turn = {0, 0};
+	struct job *j = arg;
+	struct status s;
+
+	(void)fd;
+	(void)what;
+	switch (outgoing_look(&j->out)) {
+	case OUTGOING_SEEN:
+		job_find_site(j);
+		break;
+	case OUTGOING_MORE:
+		if (event_add(&j->next_look, &next_turn) != 0)
+			die("relay: no timer");
+		break;
+	case OUTGOING_UNREADABLE:
+		s = status_make(451, "4.3.0", "the stored message could not be read");
+		job_finish(j, &s, REASON_LOCAL);
+		break;
+	}
+}
+
 void
 job_begin(struct yard *y, const struct message_deliver *m, int fd)
 {
@@ -118,5 +143,6 @@ job_begin(struct yard *y, const struct message_deliver *m, int fd)
 		return;
 	}
 	job_begin_attempt(j);
-	job_find_site(j);
+	event_assign(&j->next_look, y->base, -1, 0, look, j);
+	look(-1, 0, j);
 }

@@ -19,11 +19,11 @@ struct job {
 	uint32_t *numbers; /* those that are undecided */
 	int body_fd;
 	int64_t began_ms;
-	bool was_looked_at;
 	bool is_fresh; /* idle connections are not tried again */
 	bool is_sending;
 	bool is_late; /* the time for an attempt is over: no other host is tried */
 	struct event deadline;
+	struct event next_look; /* at the content, a block in each turn of the loop */
 	struct finder_ask *ask;
 	struct resolver_query *query;
 	struct found *found;
@@ -33,6 +33,8 @@ struct job {
 
 /* One recipient's result, kept until the queue has stored it. */
 void job_tell(struct job *j, uint32_t number, const struct client_result *r, bool is_last);
+/* All that are left share one fate; the job is gone. */
+void job_finish(struct job *j, const struct status *s, const char *reason);
 /* Lets go of all that it asked for and holds. */
 void job_drop(struct job *j);
 /* timeouts.attempt begins anew. */

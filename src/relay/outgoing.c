@@ -27,34 +27,39 @@ outgoing_piece(const struct outgoing *o, uint64_t at, char *room, struct str *pi
 	return piece_out->n == 0 || o->read(o->arg, at - body_at, room, piece_out->n);
 }
 
-static bool
-body_is_ascii(const struct outgoing *o, bool *is_ascii_out)
+static enum outgoing_sight
+outgoing_judge(struct outgoing *o, unsigned facts)
 {
-	char *room = o->read ? mem_new(OUTGOING_BLOCK_BYTES) : NULL;
-	uint64_t at = o->header.n + 2;
+	bool header_is_ascii = str_is_ascii(o->header);
+
+	o->is_8bit = !header_is_ascii || (facts & FACTS_8BIT);
+	o->needs_utf8 =
+	    o->envelope->smtputf8 && (!header_is_ascii || !str_is_ascii(o->envelope->sender));
+	return OUTGOING_SEEN;
+}
+
+enum outgoing_sight
+outgoing_look(struct outgoing *o)
+{
+	char *room = NULL;
 	struct str piece;
 	bool ok;
 
-	*is_ascii_out = true;
-	while ((ok = outgoing_piece(o, at, room, &piece)) && piece.n && *is_ascii_out) {
-		*is_ascii_out = str_is_ascii(piece);
-		at += piece.n;
-	}
+	if (o->envelope->facts & FACTS_KNOWN)
+		return outgoing_judge(o, o->envelope->facts);
+	if (o->looked_at < o->header.n + 2)
+		o->looked_at = o->header.n + 2;
+	room = o->read ? mem_new(OUTGOING_BLOCK_BYTES) : NULL;
+	ok = outgoing_piece(o, o->looked_at, room, &piece);
+	if (ok)
+		facts_take(&o->facts, piece);
+	o->looked_at += piece.n;
 	mem_free(room);
-	return ok;
-}
-
-bool
-outgoing_look(struct outgoing *o)
-{
-	bool header_is_ascii = str_is_ascii(o->header), body_ascii;
-
-	if (!body_is_ascii(o, &body_ascii))
-		return false;
-	o->is_8bit = !header_is_ascii || !body_ascii || o->envelope->body == BODY_8BITMIME;
-	o->needs_utf8 =
-	    o->envelope->smtputf8 && (!header_is_ascii || !str_is_ascii(o->envelope->sender));
-	return true;
+	if (!ok)
+		return OUTGOING_UNREADABLE;
+	if (piece.n && !o->facts.is_8bit)
+		return OUTGOING_MORE;
+	return outgoing_judge(o, facts_bits(&o->facts));
 }
 
 const struct recipient *

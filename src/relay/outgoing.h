@@ -6,6 +6,7 @@
 #define RELAY_OUTGOING_H
 
 #include "mail/envelope.h"
+#include "mail/facts.h"
 
 enum { OUTGOING_BLOCK_BYTES = 65536 };
 
@@ -23,10 +24,15 @@ struct outgoing {
 	void *arg;
 	bool is_8bit; /* see outgoing_look */
 	bool needs_utf8;
+	uint64_t looked_at; /* so much of the content was looked at */
+	struct facts facts;
 };
 
-/* Finds out what the content needs of a host: reads all of it.  False: it cannot be read. */
-bool outgoing_look(struct outgoing *o) MUST_USE;
+enum outgoing_sight { OUTGOING_SEEN, OUTGOING_MORE, OUTGOING_UNREADABLE };
+
+/* Finds out what the content needs of a host.  Mostly the envelope tells; else, for a message of
+ * version 0.1.0 or a report, each call looks at one more piece, until SEEN. */
+enum outgoing_sight outgoing_look(struct outgoing *o) MUST_USE;
 const struct recipient *outgoing_recipient(const struct outgoing *o, size_t index);
 uint64_t outgoing_bytes(const struct outgoing *o);
 /* The piece that begins at `at`: at most OUTGOING_BLOCK_BYTES from a file (put into room, of that

@@ -140,6 +140,7 @@ envelope_of(const struct draft *d)
 	    .envid = t->envid,
 	    .header_bytes = (uint32_t)d->out.n,
 	    .body_bytes = s->content.file_bytes + (s->content.in_file ? 0 : d->body.n),
+	    .facts = facts_bits(&s->content.facts),
 	    .recipients = (struct recipient *)(void *)t->recipients.p,
 	    .recipient_count = (uint32_t)(t->recipients.n / sizeof(struct recipient)),
 	};

@@ -134,6 +134,18 @@ check_octets(struct session *s)
 	content_fail(s, "nul", &nul);
 }
 
+/* Of what is new, the part that is body. */
+static void
+note_facts(struct session *s, size_t before)
+{
+	struct content *c = &s->content;
+
+	if (!c->in_file && before < c->body_at)
+		before = c->body_at;
+	if (c->in_file || c->body_at > 0)
+		facts_take(&c->facts, str_from(buf_str(&c->bytes), before));
+}
+
 static void
 check(struct session *s, size_t before)
 {
@@ -153,6 +165,7 @@ check(struct session *s, size_t before)
 	if (!c->has_8bit_body)
 		c->has_8bit_body = !str_is_ascii(str_from(buf_str(&c->bytes), before));
 	find_body(s);
+	note_facts(s, before);
 }
 
 /* ---- the file ---- */

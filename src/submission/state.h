@@ -8,6 +8,7 @@
 #include "mail/address.h"
 #include "mail/dot.h"
 #include "mail/envelope.h"
+#include "mail/facts.h"
 #include "submission/session.h"
 
 enum session_state {
@@ -62,6 +63,7 @@ struct content {
 	bool is_piece_done;
 	bool in_file;
 	bool has_8bit_body;
+	struct facts facts; /* of the body */
 	const char *fault_reason;
 	struct status *fault; /* in the arena; nothing is kept any more */
 };

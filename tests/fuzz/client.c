@@ -80,8 +80,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct client_options o = {.hostname = STR("gw.example.com")};
 	struct client *c;
 
-	if (size < 2 || !outgoing_look(&message))
+	if (size < 2)
 		return 0;
+	while (outgoing_look(&message) == OUTGOING_MORE)
+		;
 	o.is_lmtp = data[0] & 1;
 	o.without_chunking = data[0] & 2;
 	o.tls = (enum client_tls)(data[0] >> 2 & 3);

@@ -175,7 +175,7 @@ static bool
 eight_bit(struct player *p, struct str args)
 {
 	(void)args;
-	p->envelope.body = BODY_8BITMIME;
+	p->envelope.facts = FACTS_KNOWN | FACTS_8BIT;
 	return true;
 }
 
@@ -222,12 +222,17 @@ file(struct player *p, struct str args)
 static bool
 begin(struct player *p, struct str args)
 {
+	enum outgoing_sight sight;
+
 	(void)args;
 	p->message.envelope = &p->envelope;
 	p->message.numbers = p->numbers;
 	p->envelope.recipients = p->recipients;
-	if (p->message.body_bytes != 4096 && !outgoing_look(&p->message))
-		return wrong(p, "the message cannot be read");
+	p->message.looked_at = 0;
+	p->message.facts = (struct facts){.line_bytes = 0};
+	while (p->message.body_bytes != 4096 && (sight = outgoing_look(&p->message)))
+		if (sight == OUTGOING_UNREADABLE)
+			return wrong(p, "the message cannot be read");
 	if (p->step != CLIENT_READY)
 		return wrong(p, "not ready, but at step %d", p->step);
 	stepped(p, client_send(client(p), &p->message));

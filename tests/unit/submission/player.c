@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "base/encode.h"
+#include "base/mem.h"
 #include "mail/envelope.h"
+#include "mail/facts.h"
 #include "unit/submission/player_state.h"
 
 enum { TEXT_MAX = 32 << 20 };
@@ -120,6 +122,17 @@ describe(struct player *p, const struct envelope *e)
 		buf_addf(&p->envelope, "%s%.*s", i ? "," : "", STR_ARG(e->recipients[i].orcpt));
 }
 
+/* In every talk: what was found out while the body streamed in is so of the whole. */
+static void
+check_facts(const struct envelope *e, struct str body)
+{
+	struct facts f = {.line_bytes = 0};
+
+	facts_take(&f, body);
+	if (e->facts != facts_bits(&f))
+		die("the envelope's facts are %u, the body's %u", e->facts, facts_bits(&f));
+}
+
 static bool
 commit(void *arg, const struct message_commit *m)
 {
@@ -139,6 +152,7 @@ commit(void *arg, const struct message_commit *m)
 		buf_adds(&p->body, m->in_file ? buf_str(&p->file) : m->body);
 		if (e.body_bytes != p->body.n || e.header_bytes != m->header.n)
 			buf_addz(&p->envelope, " WRONG SIZES");
+		check_facts(&e, buf_str(&p->body));
 	}
 	arena_clear(&arena);
 	buf_reset(&p->file);

@@ -1,0 +1,82 @@
+/* The content is read once, for sending; what it needs of a host is told by the envelope, or found
+ * out a block at a time. */
+#include "relay/outgoing.h"
+
+#include <criterion/criterion.h>
+
+enum { BODY_BYTES = 1 << 20 };
+
+struct reader {
+	uint64_t bytes, most;
+	uint64_t high_at; /* one octet above 127 */
+	bool is_broken;
+};
+
+static bool
+read_counted(void *arg, uint64_t at, char *to, size_t n)
+{
+	struct reader *r = arg;
+
+	memset(to, 'x', n);
+	if (r->high_at >= at && r->high_at < at + n)
+		to[r->high_at - at] = (char)0xfc;
+	r->bytes += n;
+	if (n > r->most)
+		r->most = n;
+	return !r->is_broken;
+}
+
+static enum outgoing_sight
+look(struct reader *r, struct envelope *e, struct outgoing *o, unsigned *turns)
+{
+	enum outgoing_sight sight;
+
+	*o = (struct outgoing){.envelope = e,
+	    .header = STR("Subject: x\r\n"),
+	    .body_bytes = BODY_BYTES,
+	    .read = read_counted,
+	    .arg = r};
+	for (*turns = 1; (sight = outgoing_look(o)) == OUTGOING_MORE; ++*turns)
+		;
+	return sight;
+}
+
+Test(relay_outgoing, known_facts_need_no_reading)
+{
+	struct envelope e = {.facts = FACTS_KNOWN, .body = BODY_8BITMIME};
+	struct reader r = {.high_at = BODY_BYTES};
+	struct outgoing o;
+	unsigned turns;
+
+	cr_expect_eq(look(&r, &e, &o, &turns), OUTGOING_SEEN);
+	cr_expect_eq(turns, 1);
+	cr_expect_eq(r.bytes, 0);
+	cr_expect_not(o.is_8bit, "what it holds counts, not what was announced");
+	e.facts |= FACTS_8BIT;
+	cr_expect_eq(look(&r, &e, &o, &turns), OUTGOING_SEEN);
+	cr_expect_eq(r.bytes, 0);
+	cr_expect(o.is_8bit);
+}
+
+Test(relay_outgoing, unknown_ones_a_block_in_each_turn)
+{
+	struct envelope e = {.facts = 0};
+	struct reader r = {.high_at = BODY_BYTES};
+	struct outgoing o;
+	unsigned turns;
+
+	cr_expect_eq(look(&r, &e, &o, &turns), OUTGOING_SEEN);
+	cr_expect_eq(r.bytes, BODY_BYTES);
+	cr_expect_leq(r.most, OUTGOING_BLOCK_BYTES);
+	cr_expect_eq(turns, BODY_BYTES / OUTGOING_BLOCK_BYTES + 1);
+	cr_expect_not(o.is_8bit);
+	r = (struct reader){.high_at = BODY_BYTES - 1};
+	cr_expect_eq(look(&r, &e, &o, &turns), OUTGOING_SEEN);
+	cr_expect(o.is_8bit);
+	r = (struct reader){.high_at = 0};
+	cr_expect_eq(look(&r, &e, &o, &turns), OUTGOING_SEEN);
+	cr_expect(o.is_8bit);
+	cr_expect_leq(r.bytes, OUTGOING_BLOCK_BYTES);
+	r = (struct reader){.is_broken = true};
+	cr_expect_eq(look(&r, &e, &o, &turns), OUTGOING_UNREADABLE);
+}
