@@ -266,10 +266,14 @@ const struct key key_table[] = {
 		"452."},
 	{"queue.site_concurrency", KEY_NUMBER, AT(queue.site_concurrency), CONF_QUEUE | CONF_RELAY,
 	    "10", .min = 1, .max = 10000,
-	    .help = "Connections at once to one site: hosts that share an MX set."},
+	    .help = "Connections at once to one site: hosts that share an MX set. A site has one "
+		"until it has answered, and one more for each answer up to this number. A "
+		"site that is silent, away or says 421 has one again."},
 	{"queue.concurrency", KEY_NUMBER, AT(queue.concurrency), CONF_QUEUE | CONF_RELAY, "500",
 	    .min = 1, .max = 100000,
-	    .help = "Deliveries at once in all."},
+	    .help = "Deliveries at once in all. Sites that have not answered, or did not the "
+		"last time, have half of them together. One user alone can use four fifths, "
+		"and a sixth for sites that have not answered; several share."},
 
 	{"timeouts.attempt", KEY_DURATION, AT(timeouts.attempt_ms), CONF_RELAY, "\"10m\"",
 	    .min = 100, .max = HOUR,

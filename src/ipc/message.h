@@ -167,6 +167,7 @@ struct message_result {      /* one recipient's; kept by relay until RESULT_STOR
 	int64_t took_ms;
 	bool is_last;            /* of this job */
 	bool dsn_passed_on;      /* the next hop takes over the DSN duties */
+	bool was_ready;          /* a host came so far that MAIL could be said */
 };
 struct message_result_stored { uint64_t job; uint32_t recipient; struct msgid id; };
 /* a new queue asks for old results and running jobs; answer, after them: CAUGHT_UP */

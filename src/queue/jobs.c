@@ -105,9 +105,21 @@ give_back(struct job *job, enum schedule_outcome outcome)
 	s->job = NULL;
 	job->shipment = NULL;
 	schedule_finished(
-	    q->schedule, &s->parcel, outcome, job->is_away ? &job->status : NULL, now);
-	s->parcel.tries++;
+	    q->schedule, &s->parcel, outcome, job->status.code ? &job->status : NULL, now);
+	s->parcel.tries = (uint16_t)(s->parcel.tries + job->is_tried);
 	queue_schedule(q, s, next_due(q, &s->parcel, job, now));
+}
+
+static enum schedule_outcome
+job_outcome(const struct job *job)
+{
+	if (job->is_busy)
+		return SCHEDULE_BUSY;
+	if (job->is_reached)
+		return SCHEDULE_REACHED;
+	if (job->is_away)
+		return SCHEDULE_AWAY;
+	return job->is_silent ? SCHEDULE_SILENT : SCHEDULE_LOST;
 }
 
 void
@@ -115,14 +127,9 @@ job_end(struct job *job)
 {
 	struct queue *q = job->queue;
 	struct entry *e = job->shipment ? job->shipment->entry : NULL;
-	enum schedule_outcome outcome = SCHEDULE_LOST;
 
-	if (job->is_reached)
-		outcome = SCHEDULE_REACHED;
-	else if (job->is_away)
-		outcome = SCHEDULE_AWAY;
 	if (e)
-		give_back(job, outcome);
+		give_back(job, job_outcome(job));
 	job_free(job);
 	if (e) {
 		returns_send(q, e);
@@ -410,6 +417,7 @@ lose(struct str key, void *value, void *arg)
 		job_free(job);
 	else if (job->is_sent) {
 		job->shipment->is_suspect = true;
+		job->is_tried = true;
 		job_lost(job, "relay_lost");
 	}
 }

@@ -13,8 +13,11 @@ struct job {
 	struct shipment *shipment; /* NULL: the message is gone */
 	uint32_t expected;         /* results that are due */
 	bool is_sent;
-	bool is_reached;      /* the site said something */
-	bool is_away;         /* it could not be reached */
+	bool is_reached;      /* the site answered */
+	bool is_away;         /* no session came as far as MAIL */
+	bool is_busy;         /* it answered 421 */
+	bool is_silent;       /* it fell silent */
+	bool is_tried;        /* that counts as an attempt */
 	bool is_deferred;     /* someone must be tried again */
 	struct status status; /* why it is away */
 };

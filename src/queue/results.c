@@ -33,6 +33,19 @@ shipment_of(struct entry *e, uint32_t number)
 	return &e->shipments[e->addressees[number - 1].shipment];
 }
 
+/* RFC 5321 section 3.8: the host wants no more for now. */
+static bool
+result_is_busy(const struct message_result *m)
+{
+	return m->status.code == 421;
+}
+
+static bool
+result_is_local(const struct message_result *m)
+{
+	return str_eq(m->reason, STR("local"));
+}
+
 /* ---- the log ---- */
 
 static void
@@ -70,7 +83,7 @@ log_judgement(const struct judgement *j)
 	log_num(&l, "code", m->status.code);
 	log_str(&l, "dsn", str_of(status_enhanced(&m->status, code)));
 	log_addr(&l, "to", entry_address(j->entry, j->number));
-	log_num(&l, "try", j->tries);
+	log_num(&l, "try", j->tries ? j->tries : 1);
 	log_other_side(&l, m);
 	log_seconds(&l, "delay", j->now_ms - j->entry->arrival_ms);
 	if (is_deferred)
@@ -151,33 +164,33 @@ decide(struct judgement *j)
 {
 	j->now_ms = clock_ms();
 	if (j->from_relay)
-		j->tries = shipment_of(j->entry, j->number)->parcel.tries + 1u;
+		j->tries = shipment_of(j->entry, j->number)->parcel.tries +
+		           (result_is_busy(j->result) ? 0u : 1u);
 	judge(j);
 	apply(j);
 }
 
 /* ---- from relay ---- */
 
-static bool
-is_away(const struct message_result *m)
+/* What the attempt tells about the site.  A session that breaks after MAIL says nothing about it,
+ * for the message may be the reason; so with silence, but that costs the site its slots. */
+static void
+note_site(struct job *job, const struct message_result *m)
 {
-	static const struct str reasons[] = {
-	    STR("connect"), STR("busy"), STR("dns"), STR("tls"), STR("auth"), STR("unroutable")};
+	bool is_silent = str_eq(m->reason, STR("timeout"));
 
-	if (!status_is_temporary(&m->status))
-		return false;
-	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
-		if (str_eq(m->reason, reasons[i]))
-			return true;
-	return false;
-}
-
-/* A session that stalls or breaks says nothing about the site: the message may be why. */
-static bool
-is_reached(const struct message_result *m)
-{
-	return !is_away(m) && !str_eq(m->reason, STR("timeout")) &&
-	       !str_eq(m->reason, STR("lost")) && !str_eq(m->reason, STR("local"));
+	if (result_is_local(m))
+		return;
+	if (!m->was_ready) {
+		job->is_away |= status_is_temporary(&m->status);
+	} else if (result_is_busy(m)) {
+		job->is_busy = true;
+	} else {
+		job->is_silent |= is_silent;
+		job->is_reached |= !is_silent && !str_eq(m->reason, STR("lost"));
+	}
+	if (job->is_away || job->is_busy)
+		job->status = m->status;
 }
 
 static void
@@ -188,11 +201,8 @@ note_in_job(struct job *job, struct addressee *a, const struct message_result *m
 	a->is_expected = false;
 	job->expected--;
 	job->is_deferred |= status_is_temporary(&m->status);
-	job->is_reached |= is_reached(m);
-	if (is_away(m)) {
-		job->is_away = true;
-		job->status = m->status;
-	}
+	job->is_tried |= !result_is_busy(m) && !result_is_local(m);
+	note_site(job, m);
 }
 
 /* A result of the queue before us: its job is not known here. */
@@ -204,7 +214,7 @@ reschedule(struct queue *q, struct entry *e, const struct judgement *j)
 	if (s->job)
 		return;
 	if (j->outcome == SPOOL_DEFERRED && s->parcel.due_ms <= j->now_ms)
-		s->parcel.tries++;
+		s->parcel.tries = (uint16_t)j->tries;
 	schedule_remove(q->schedule, &s->parcel);
 	queue_schedule(q, s, j->outcome == SPOOL_DEFERRED ? j->next_ms : s->parcel.due_ms);
 	if (q->is_caught_up)
@@ -246,10 +256,14 @@ results_take(struct queue *q, const struct message_result *m)
 
 /* ---- without an attempt ---- */
 
+/* A site that could not be found counts as an attempt; a message that could not be read does not,
+ * nor does one whose time is over. */
 static void
 decide_all(struct queue *q, struct shipment *s, const struct message_result *m, uint8_t marks)
 {
 	struct entry *e = s->entry;
+	bool is_tried = !(marks & MARK_EXPIRED) && !result_is_local(m);
+	uint32_t tries = s->parcel.tries + is_tried;
 
 	for (uint32_t i = 1; i <= e->addressee_count; i++) {
 		struct judgement j = {
@@ -257,11 +271,11 @@ decide_all(struct queue *q, struct shipment *s, const struct message_result *m, 
 
 		if (shipment_of(e, i) != s || !is_undecided(&e->addressees[i - 1]))
 			continue;
-		j.tries = s->parcel.tries + (marks & MARK_EXPIRED ? 0u : 1u);
+		j.tries = tries;
 		decide(&j);
 	}
 	if (s->open) {
-		s->parcel.tries++;
+		s->parcel.tries = (uint16_t)tries;
 		queue_schedule(
 		    q, s, clock_ms() + schedule_backoff_ms(q->schedule, s->parcel.tries));
 	}

@@ -49,7 +49,7 @@ void
 schedule_configure(struct schedule *s, const struct schedule_limits *limits)
 {
 	s->limits = *limits;
-	sites_configure(&s->sites, limits->site_concurrency);
+	sites_configure(&s->sites, limits->concurrency, limits->site_concurrency);
 }
 
 int64_t
@@ -234,16 +234,38 @@ schedule_answered(
 	send_on(s, d);
 }
 
+static void
+site_is_away(struct schedule *s, struct site *site, const struct status *status, int64_t now_ms)
+{
+	if (!sites_is_paused(site))
+		sites_pause(&s->sites, site, status, now_ms + pause_ms(s, site->failures + 1));
+}
+
 void
 schedule_finished(struct schedule *s, struct parcel *p, enum schedule_outcome outcome,
     const struct status *status, int64_t now_ms)
 {
 	struct site *site = p->site;
 
-	if (outcome == SCHEDULE_REACHED)
+	switch (outcome) {
+	case SCHEDULE_REACHED:
 		sites_answers(&s->sites, site);
-	else if (outcome == SCHEDULE_AWAY && !sites_is_paused(site))
-		sites_pause(&s->sites, site, status, now_ms + pause_ms(s, site->failures + 1));
+		break;
+	case SCHEDULE_AWAY:
+		site_is_away(s, site, status, now_ms);
+		break;
+	case SCHEDULE_BUSY:
+		if (site->failures)
+			site_is_away(s, site, status, now_ms);
+		else
+			sites_doubt(&s->sites, site);
+		break;
+	case SCHEDULE_SILENT:
+		sites_doubt(&s->sites, site);
+		break;
+	case SCHEDULE_LOST:
+		break;
+	}
 	schedule_remove(s, p);
 }
 
@@ -393,7 +415,8 @@ schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 	while (s->destinations.todo)
 		if (destination_step(s, s->destinations.todo, out))
 			return;
-	if (s->sites.running >= s->limits.concurrency || !(p = sites_take(&s->sites)))
+	p = sites_take(&s->sites);
+	if (!p)
 		return;
 	timers_remove(&s->timers, &p->timer);
 	p->state = PARCEL_RUNNING;
@@ -406,7 +429,7 @@ schedule_wake_ms(const struct schedule *s)
 {
 	const struct timer *first = timers_first(&s->timers);
 
-	if (s->destinations.todo || (s->sites.ring && s->sites.running < s->limits.concurrency))
+	if (s->destinations.todo || sites_may_take(&s->sites))
 		return 0;
 	return first ? first->at_ms : INT64_MAX;
 }
@@ -445,6 +468,7 @@ schedule_count(const struct schedule *s, struct schedule_totals *out)
 	*out = (struct schedule_totals){.waiting = s->waiting, .asking = s->destinations.asking};
 	out->ready = s->sites.ready;
 	out->running = s->sites.running;
+	out->running_unproven = s->sites.running_unproven;
 	out->sites = map_count(s->sites.by_name);
 	out->destinations = map_count(s->destinations.by_name);
 }

@@ -2,8 +2,10 @@
  * schedule: what is tried next (pure: the clock is passed in, nothing is read, sent or stored).  A
  * parcel is one message's recipients in one domain.  Relay answers by which site a domain is
  * served; sites take turns, within a site its users take turns, and a site that cannot be reached
- * is probed with one parcel at growing intervals before it is opened up again.  Every act costs at
- * most the logarithm of what is queued.
+ * is probed with one parcel at growing intervals before it is opened up again.  Who may have how
+ * many of the slots stands in sites.h: sites that have not answered get one each and half of all
+ * together, and no user gets all.  Every act costs, on average over many, at most the logarithm of
+ * what is queued.
  */
 #ifndef QUEUE_SCHEDULE_H
 #define QUEUE_SCHEDULE_H
@@ -15,6 +17,7 @@
 struct schedule;
 struct destination;
 struct lane;
+struct share;
 struct site;
 
 enum parcel_state {
@@ -31,6 +34,7 @@ struct parcel {
 	struct parcel *next, *previous;
 	struct destination *destination;
 	struct lane *lane;
+	struct share *share; /* RUNNING */
 	struct site *site;
 	const void *user; /* equal for equal users: who takes turns */
 	int64_t due_ms;
@@ -94,7 +98,9 @@ void schedule_answered(
 
 enum schedule_outcome {
 	SCHEDULE_REACHED, /* the site answered, whatever it said */
-	SCHEDULE_AWAY,    /* it could not be reached */
+	SCHEDULE_AWAY,    /* it could not be reached, or no session came as far as MAIL */
+	SCHEDULE_BUSY,    /* it answered 421 later: it has one slot; the second time it is away */
+	SCHEDULE_SILENT,  /* it fell silent after MAIL: it has one slot */
 	SCHEDULE_LOST,    /* nothing is known (relay died) */
 };
 /* RUNNING -> IDLE.  status: what to tell of a site that is away; may be NULL. */
@@ -118,6 +124,7 @@ void schedule_explain(const struct schedule *s, const struct parcel *p, struct s
 
 struct schedule_totals {
 	size_t waiting, asking, ready, running, sites, destinations;
+	size_t running_unproven; /* of running: at sites that are not proven */
 };
 void schedule_count(const struct schedule *s, struct schedule_totals *out);
 

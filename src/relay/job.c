@@ -74,6 +74,7 @@ job_tell(struct job *j, uint32_t number, const struct client_result *r, bool is_
 	    .took_ms = clock_mono_ms() - j->began_ms,
 	    .is_last = is_last,
 	    .dsn_passed_on = r->dsn_passed_on,
+	    .was_ready = j->was_ready,
 	};
 
 	if (j->found)
@@ -316,7 +317,7 @@ go_on(struct job *j, enum client_step how)
 	j->is_sending = false;
 	/* an idle connection that had died tells nothing about the host */
 	if (was_reused && !j->is_fresh)
-		;
+		j->was_ready = false;
 	else if (tls_failed)
 		delivery_tls_failed(&j->delivery, &end.status);
 	else
@@ -328,7 +329,7 @@ go_on(struct job *j, enum client_step how)
 static void
 send_message(struct job *j)
 {
-	j->is_sending = true;
+	j->is_sending = j->was_ready = true;
 	go_on(j, visit_send(j->session, &j->out));
 }
 

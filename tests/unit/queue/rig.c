@@ -406,6 +406,7 @@ rig_result(struct rig *r, const struct rig_job *job, size_t n, unsigned code, co
 
 	m.status = status_make(code, NULL, "remote text %u", code);
 	m.is_last = n + 1 == job->count;
+	m.was_ready = strcmp(reason, "connect") != 0;
 	cr_assert_eq(channel_send(r->relay, MESSAGE_RESULT, &m, -1), 0);
 }
 

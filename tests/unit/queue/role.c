@@ -105,15 +105,14 @@ Test(role, killed_and_started, .timeout = 120)
 Test(role, results_and_running_jobs_towards_a_new_queue, .timeout = 60)
 {
 	static struct rig r;
+	static const char *const to[] = {"bob@example.net", "bob@example.org", "bob@example.edu"};
 	struct message_running running;
 	uint32_t one = 1;
 
 	rig_begin(&r, slow);
 	rig_relay(&r, true);
 	for (unsigned i = 0; i < 3; i++)
-		cr_assert_eq(
-		    rig_commit(&r, rig_id(i), "alice@example.com", TO("bob@example.net")).code,
-		    250);
+		cr_assert_eq(rig_commit(&r, rig_id(i), "alice@example.com", TO(to[i])).code, 250);
 	rig_job(&r, 2);
 	rig_kill(&r);
 	rig_start(&r);
@@ -124,7 +123,7 @@ Test(role, results_and_running_jobs_towards_a_new_queue, .timeout = 60)
 	running = (struct message_running){.job = r.jobs[1].number,
 	    .id = r.jobs[1].id,
 	    .numbers = str_make((const char *)&one, 4),
-	    .site = STR("example.net")};
+	    .site = STR("example.org")};
 	cr_assert_eq(channel_send(r.relay, MESSAGE_RUNNING, &running, -1), 0);
 	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 1);
@@ -209,6 +208,10 @@ Test(role, report_exactly_once, .timeout = 120)
 	rig_result(&r, &r.jobs[0], 1, 250, "none");
 	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 2);
+	rig_until(&r, &r.job_count, 3);
+	rig_wait(&r, 100);
+	cr_assert_eq(r.job_count, 3, "a site that has not answered has one slot");
+	rig_results(&r, &r.jobs[2], 250, "none");
 	rig_until(&r, &r.job_count, 4);
 	rig_wait(&r, 100);
 	cr_assert_eq(r.job_count, 4, "the report that was not sent yet, and the new one");
@@ -223,13 +226,13 @@ Test(role, report_exactly_once, .timeout = 120)
 	rig_results(&r, &r.jobs[2], 250, "none");
 	rig_results(&r, &r.jobs[3], 554, "refused");
 	rig_caught_up(&r);
-	rig_until(&r, &r.stored, 5);
+	rig_until(&r, &r.stored, 6);
 	cr_assert_str_eq(rig_job(&r, 4)->to, "postmaster@example.com");
 	cr_assert_eq(r.jobs[4].kind, ENVELOPE_REPORT);
 	cr_assert(strstr(r.jobs[4].body, "Final-Recipient: rfc822;alice@example.com\r\n"));
 	cr_assert(strstr(r.jobs[4].body, "a@example.net"), "the original failure is inside");
 	rig_results(&r, &r.jobs[4], 554, "refused");
-	rig_until(&r, &r.stored, 6);
+	rig_until(&r, &r.stored, 7);
 	rig_wait(&r, 200);
 	cr_assert_eq(r.job_count, 5,
 	    "told again: no report; a report that fails: to the postmaster; that one: to nobody");
@@ -321,9 +324,10 @@ Test(role, hold_release_delete, .timeout = 60)
 
 	rig_begin(&r, slow);
 	for (unsigned i = 0; i < 5; i++)
-		cr_assert_eq(rig_commit(&r, rig_id(i), "alice@example.com",
-		                 TO(i < 3 ? "a@example.net" : "b@example.org"))
-		                 .code,
+		cr_assert_eq(
+		    rig_commit(&r, rig_id(i), "alice@example.com",
+		        TO(i < 3 ? "a@example.net" : i == 3 ? "b@example.org" : "b@example.edu"))
+		        .code,
 		    250);
 	rig_admin(&r, "queue.hold", WITH("domain", "example.net", "dry_run", "1"));
 	cr_assert_eq(r.row_count, 3);
