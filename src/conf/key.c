@@ -275,7 +275,8 @@ const struct key key_table[] = {
 		"last time, have half of them together. One user alone can use four fifths, "
 		"and a sixth for sites that have not answered; several share."},
 
-	{"timeouts.attempt", KEY_DURATION, AT(timeouts.attempt_ms), CONF_RELAY, "\"10m\"",
+	{"timeouts.attempt", KEY_DURATION, AT(timeouts.attempt_ms), CONF_QUEUE | CONF_RELAY,
+	    "\"10m\"",
 	    .min = 100, .max = HOUR,
 	    .help = "For one attempt as a whole, over all hosts and addresses that are tried and "
 		"with the questions to DNS, until a host has taken the recipients and waits "
@@ -298,11 +299,13 @@ const struct key key_table[] = {
 	{"timeouts.data", KEY_DURATION, AT(timeouts.data_ms), CONF_RELAY, "\"2m\"", .min = 100,
 	    .max = HOUR,
 	    .help = "For the reply to DATA."},
-	{"timeouts.body", KEY_DURATION, AT(timeouts.body_ms), CONF_RELAY, "\"3m\"", .min = 100,
+	{"timeouts.body", KEY_DURATION, AT(timeouts.body_ms), CONF_QUEUE | CONF_RELAY, "\"3m\"",
+	    .min = 100,
 	    .max = HOUR,
 	    .help = "For the host to take one block (64 KiB) of the content. For the whole of it: "
 		"this time, and one second for every 4 KiB of it."},
-	{"timeouts.final", KEY_DURATION, AT(timeouts.final_ms), CONF_RELAY, "\"10m\"", .min = 100,
+	{"timeouts.final", KEY_DURATION, AT(timeouts.final_ms), CONF_QUEUE | CONF_RELAY, "\"10m\"",
+	    .min = 100,
 	    .max = HOUR,
 	    .help = "For the reply to the end of the content."},
 

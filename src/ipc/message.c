@@ -76,8 +76,10 @@ static const struct field site[] = {
     F(site, domain), F(site, site), F(site, ttl_s), F(site, status)};
 static const struct field deliver[] = {F(deliver, job), F(deliver, site), F(deliver, domain),
     F(deliver, envelope), F(deliver, numbers), F(deliver, header), F(deliver, body_in_file),
-    F(deliver, body), F(deliver, attempt)};
-static const struct field result[] = {F(result, job), F(result, id), F(result, recipient),
+    F(deliver, body), F(deliver, attempt), F(deliver, ticket)};
+static const struct field cancel[] = {F(cancel, job)};
+static const struct field result[] = {F(result, job), F(result, ticket), F(result, id),
+    F(result, recipient),
     F(result, status), F(result, reason), F(result, host), F(result, address), F(result, port),
     F(result, source), F(result, tls), F(result, route), F(result, took_ms), F(result, is_last),
     F(result, dsn_passed_on), F(result, was_ready)};
@@ -85,7 +87,7 @@ static const struct field result_stored[] = {
     F(result_stored, job), F(result_stored, recipient), F(result_stored, id)};
 static const struct field running_ask[] = {F(running_ask, unused)};
 static const struct field running[] = {
-    F(running, job), F(running, id), F(running, numbers), F(running, site)};
+    F(running, job), F(running, ticket), F(running, id), F(running, numbers), F(running, site)};
 static const struct field caught_up[] = {F(caught_up, unused)};
 
 static const struct field admin[] = {F(admin, verb), F(admin, values), F(admin, by)};
@@ -127,6 +129,7 @@ static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_SITE_ASK] = SHAPE("site ask", site_ask),
     [MESSAGE_SITE] = SHAPE("site", site),
     [MESSAGE_DELIVER] = SHAPE("deliver", deliver),
+    [MESSAGE_CANCEL] = SHAPE("cancel", cancel),
     [MESSAGE_RESULT] = SHAPE("result", result),
     [MESSAGE_RESULT_STORED] = SHAPE("result stored", result_stored),
     [MESSAGE_RUNNING_ASK] = SHAPE("running ask", running_ask),

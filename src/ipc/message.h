@@ -30,7 +30,8 @@ enum message_type {
 	/* submission <-> queue */
 	MESSAGE_RESERVE, MESSAGE_RELEASE, MESSAGE_SPOOL_FILE, MESSAGE_COMMIT, MESSAGE_VERDICT,
 	/* queue <-> relay */
-	MESSAGE_SITE_ASK, MESSAGE_SITE, MESSAGE_DELIVER, MESSAGE_RESULT, MESSAGE_RESULT_STORED,
+	MESSAGE_SITE_ASK, MESSAGE_SITE, MESSAGE_DELIVER, MESSAGE_CANCEL,
+	MESSAGE_RESULT, MESSAGE_RESULT_STORED,
 	MESSAGE_RUNNING_ASK, MESSAGE_RUNNING, MESSAGE_CAUGHT_UP,
 	/* the operator's commands: tool -> control, control -> owners */
 	MESSAGE_COMMAND, MESSAGE_ADMIN, MESSAGE_ADMIN_ROW, MESSAGE_ADMIN_DONE,
@@ -151,9 +152,12 @@ struct message_deliver {     /* fd: the body file when body_in_file */
 	bool body_in_file;
 	struct str body;
 	uint32_t attempt;    /* 1 first */
+	uint64_t ticket;     /* to be shown with what is said of the job */
 };
+/* its time is over: relay ends it, with results for all that have none */
+struct message_cancel { uint64_t job; };
 struct message_result {      /* one recipient's; kept by relay until RESULT_STORED */
-	uint64_t job;
+	uint64_t job, ticket;
 	struct msgid id;
 	uint32_t recipient;
 	struct status status;    /* 2xx sent, 4xx deferred, 5xx failed */
@@ -172,7 +176,9 @@ struct message_result {      /* one recipient's; kept by relay until RESULT_STOR
 struct message_result_stored { uint64_t job; uint32_t recipient; struct msgid id; };
 /* a new queue asks for old results and running jobs; answer, after them: CAUGHT_UP */
 struct message_running_ask { uint8_t unused; };
-struct message_running { uint64_t job; struct msgid id; struct str numbers; struct str site; };
+struct message_running {
+	uint64_t job, ticket; struct msgid id; struct str numbers, site;
+};
 /* all old results and running jobs are told */
 struct message_caught_up { uint8_t unused; };
 
@@ -203,7 +209,8 @@ union message {
 	struct message_release release; struct message_spool_file spool_file;
 	struct message_commit commit; struct message_verdict verdict;
 	struct message_site_ask site_ask; struct message_site site;
-	struct message_deliver deliver; struct message_result result;
+	struct message_deliver deliver;
+	struct message_cancel cancel; struct message_result result;
 	struct message_result_stored result_stored; struct message_running running;
 	struct message_running_ask running_ask; struct message_caught_up caught_up;
 	struct message_admin command; struct message_admin admin;

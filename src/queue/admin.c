@@ -176,7 +176,7 @@ store_hold(struct errand *errand, struct entry *e, bool is_held)
 	entry.hold.why = errand->reason;
 	if (!append(errand, &entry, 1))
 		return false;
-	e->is_held = is_held;
+	entry_hold(&errand->queue->book, e, is_held);
 	say_id(errand, e);
 	return true;
 }

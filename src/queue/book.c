@@ -21,6 +21,7 @@ book_init(struct book *b)
 {
 	*b = (struct book){.by_id = map_new(), .users = map_new()};
 	TAILQ_INIT(&b->entries);
+	timers_init(&b->by_age);
 }
 
 void
@@ -32,6 +33,7 @@ book_clear(struct book *b)
 		book_remove(b, &e);
 	map_free(&b->by_id);
 	map_free(&b->users);
+	timers_clear(&b->by_age);
 }
 
 /* ---- users ---- */
@@ -217,7 +219,9 @@ book_add(struct book *b, struct entry *e)
 
 	map_put(b->by_id, id_key(e->id, room), e);
 	TAILQ_INSERT_TAIL(&b->entries, e, link);
+	timers_set(&b->by_age, &e->arrival, e->arrival_ms);
 	e->is_booked = true;
+	b->held += e->is_held;
 	b->bytes += e->bytes;
 	b->recipients += e->open;
 }
@@ -229,6 +233,8 @@ book_remove(struct book *b, struct entry **e)
 
 	map_remove(b->by_id, id_key((*e)->id, room));
 	TAILQ_REMOVE(&b->entries, *e, link);
+	timers_remove(&b->by_age, &(*e)->arrival);
+	b->held -= (*e)->is_held;
 	b->bytes -= (*e)->bytes;
 	b->recipients -= (*e)->open;
 	entry_free(b, e);
@@ -240,6 +246,24 @@ book_find(const struct book *b, struct msgid id)
 	char room[ID_KEY_BYTES];
 
 	return map_get(b->by_id, id_key(id, room));
+}
+
+void
+entry_hold(struct book *b, struct entry *e, bool is_held)
+{
+	if (e->is_booked) {
+		b->held -= e->is_held;
+		b->held += is_held;
+	}
+	e->is_held = is_held;
+}
+
+int64_t
+book_oldest_ms(const struct book *b)
+{
+	const struct timer *first = timers_first(&b->by_age);
+
+	return first ? first->at_ms : INT64_MAX;
 }
 
 static void

@@ -38,6 +38,7 @@ struct shipment {
 	struct parcel parcel; /* first: a parcel is a shipment */
 	struct entry *entry;
 	struct job *job; /* running */
+	uint64_t late_job; /* given up, with results still open; 0: none */
 	uint32_t domain_at;
 	uint16_t domain_n;
 	uint16_t open; /* recipients neither settled nor failing */
@@ -47,6 +48,7 @@ struct shipment {
 
 struct entry {
 	TAILQ_ENTRY(entry) link;
+	struct timer arrival; /* in book.by_age */
 	struct msgid id;
 	int64_t arrival_ms;
 	int64_t deliver_by_ms; /* the sender's own limit; 0: none */
@@ -78,8 +80,10 @@ struct book {
 	struct map *by_id;
 	struct map *users;
 	struct entries entries; /* as they came; after a start, as the spool has them */
+	struct timers by_age; /* the oldest first */
 	uint64_t bytes;
 	size_t recipients; /* not settled */
+	size_t held;
 };
 
 void book_init(struct book *b);
@@ -96,6 +100,11 @@ void book_add(struct book *b, struct entry *e);
 /* Out of the book, and freed. */
 void book_remove(struct book *b, struct entry **e);
 struct entry *book_find(const struct book *b, struct msgid id);
+
+/* The operator holds it, or releases it. */
+void entry_hold(struct book *b, struct entry *e, bool is_held);
+/* When the oldest one came; INT64_MAX: there is none. */
+int64_t book_oldest_ms(const struct book *b);
 
 /* A recipient's end or a step on the way; keeps all counts. */
 void entry_settle(

@@ -11,6 +11,7 @@
 #include "queue/buckets.h"
 #include "queue/schedule.h"
 #include "queue/spool.h"
+#include "queue/tickets.h"
 
 struct pending;
 struct record;
@@ -41,6 +42,7 @@ struct queue {
 	struct event *save_event;  /* limit snapshot */
 	struct event *stop_event;
 	struct event *errand_event;
+	struct event *deadline_event;
 	struct book book;
 	struct schedule *schedule;
 	struct buckets *buckets;
@@ -48,6 +50,8 @@ struct queue {
 	struct peer *relay;
 	bool is_caught_up; /* relay told what the queue before us left with it */
 	struct map *jobs;
+	struct timers deadlines; /* of jobs */
+	struct tickets tickets;
 	LIST_HEAD(, site_question) questions; /* to relay, not answered yet */
 	uint64_t last_job;
 	struct map *reservations;

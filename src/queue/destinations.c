@@ -79,8 +79,18 @@ destinations_free_if_unused(struct destinations *all, struct destination *d)
 }
 
 void
+destinations_delay(struct destinations *all, struct destination *d)
+{
+	d->state = DESTINATION_DELAYED;
+	d->has_news = true;
+	all->delayed += d->asking;
+}
+
+void
 destinations_forget_answer(struct destinations *all, struct destination *d)
 {
+	if (d->state == DESTINATION_DELAYED)
+		all->delayed -= d->asking;
 	timers_remove(all->timers, &d->timer);
 	sites_drop(all->sites, &d->site);
 	d->state = DESTINATION_UNKNOWN;
@@ -99,7 +109,9 @@ destinations_push(struct destinations *all, struct parcel *p)
 	else
 		d->first = p;
 	d->last = p;
+	d->asking++;
 	all->asking++;
+	all->delayed += d->state == DESTINATION_DELAYED;
 }
 
 void
@@ -116,5 +128,7 @@ destinations_pull(struct destinations *all, struct parcel *p)
 	else
 		d->last = p->previous;
 	p->next = p->previous = NULL;
+	d->asking--;
 	all->asking--;
+	all->delayed -= d->state == DESTINATION_DELAYED;
 }

@@ -25,6 +25,7 @@ struct destination {
 	struct parcel *first, *last; /* ASKING */
 	struct destination *next;    /* in todo */
 	uint32_t references;         /* parcels that are not IDLE */
+	uint32_t asking;             /* parcels from first to last */
 	uint32_t failures;           /* in a row */
 	uint8_t state;
 	bool is_listed;
@@ -38,6 +39,7 @@ struct destinations {
 	struct sites *sites;
 	uint8_t timer_kind;
 	size_t asking;
+	size_t delayed; /* of asking: their domain is DELAYED */
 };
 
 void destinations_init(
@@ -51,6 +53,8 @@ void destinations_list(struct destinations *all, struct destination *d);
 void destinations_unlist_first(struct destinations *all);
 /* What is known of it is kept until its timer ends, used or not. */
 void destinations_free_if_unused(struct destinations *all, struct destination *d);
+/* A temporary failure: DELAYED, and one parcel is to be told. */
+void destinations_delay(struct destinations *all, struct destination *d);
 void destinations_forget_answer(struct destinations *all, struct destination *d);
 
 /* A parcel waits to know its site. */

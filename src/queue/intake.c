@@ -1,6 +1,7 @@
 /*
  * intake: see the header.  A reservation belongs to a session's message: RESERVE opens it and adds
- * to it, COMMIT spends it, RELEASE or the loss of the peer gives it back.
+ * to it, COMMIT spends it when the message is durable, RELEASE or the loss of the peer gives it
+ * back.
  */
 #include "queue/intake.h"
 
@@ -39,6 +40,7 @@ struct pending {
 	struct entry *entry;
 	struct str header_from;
 	struct str message_id;
+	uint64_t tokens; /* of the user's limits; spent when it is durable */
 };
 
 static struct str
@@ -225,6 +227,38 @@ free_pending(struct pending *p)
 	mem_free(p);
 }
 
+/* The reservation ends, and what of it the message needs is held for it until it is durable.  What
+ * was not reserved (a queue before us may have known the reservation) is taken as far as it goes.
+ */
+static void
+hold_tokens(struct pending *p, const struct envelope *e, struct reservation *r)
+{
+	struct queue *q = p->queue;
+	uint64_t have = r ? r->recipients : 0;
+	const struct conf_rates *rates = limits_of(q->role->conf, e->user);
+
+	p->tokens = have;
+	if (have < e->recipient_count &&
+	    buckets_take(q->buckets, e->user, rates, e->recipient_count - have) == 0)
+		p->tokens = e->recipient_count;
+	if (have > e->recipient_count) {
+		buckets_give_back(q->buckets, e->user, rates, have - e->recipient_count);
+		p->tokens = e->recipient_count;
+	}
+	if (r)
+		close_reservation(q, r, true);
+}
+
+static void
+give_back_tokens(const struct pending *p)
+{
+	struct str user = p->entry->user->name;
+
+	if (p->tokens)
+		buckets_give_back(
+		    p->queue->buckets, user, limits_of(p->queue->role->conf, user), p->tokens);
+}
+
 static void
 stored(int error, void *arg)
 {
@@ -235,6 +269,7 @@ stored(int error, void *arg)
 
 	if (error) {
 		log_error("spool: message not stored: %s", strerror(error));
+		give_back_tokens(p);
 		s = no_room(error);
 	} else {
 		s = status_make(250, "2.0.0", "Queued as %s", msgid_text(p->entry->id, 0, id));
@@ -246,22 +281,6 @@ stored(int error, void *arg)
 		p->entry = NULL;
 	}
 	free_pending(p);
-}
-
-/* What was not reserved (a queue before us may have known the reservation) is taken as far as it
- * goes. */
-static void
-spend(struct queue *q, const struct envelope *e, struct reservation *r)
-{
-	uint64_t have = r ? r->recipients : 0;
-	const struct conf_rates *rates = limits_of(q->role->conf, e->user);
-
-	if (have < e->recipient_count)
-		(void)!buckets_take(q->buckets, e->user, rates, e->recipient_count - have);
-	else if (have > e->recipient_count)
-		buckets_give_back(q->buckets, e->user, rates, have - e->recipient_count);
-	if (r)
-		close_reservation(q, r, true);
 }
 
 static struct status
@@ -342,7 +361,7 @@ take_message(
 	LIST_INSERT_HEAD(&q->pendings, p, link);
 	error = append(peer, p, m, r);
 	if (error == 0) {
-		spend(q, e, r);
+		hold_tokens(p, e, r);
 		return (struct status){0};
 	}
 	log_error("spool: message not taken: %s", strerror(error));

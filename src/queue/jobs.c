@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "queue/deadlines.h"
+#include "queue/ticket_key.h"
 #include "queue/returns.h"
 #include "queue/results.h"
 
@@ -49,12 +51,14 @@ job_new(struct queue *q, uint64_t number, struct shipment *s)
 	job->shipment = s;
 	s->job = job;
 	map_put(q->jobs, job_key(&job->number), job);
+	deadline_begin(job);
 	return job;
 }
 
 static void
 job_free(struct job *job)
 {
+	deadline_end(job);
 	map_remove(job->queue->jobs, job_key(&job->number));
 	spool_forget(job->queue->spool, job);
 	if (job->shipment)
@@ -139,6 +143,20 @@ job_end(struct job *job)
 	queue_wake(q);
 }
 
+void
+job_give_up(struct job *job)
+{
+	if (!job->shipment) {
+		job_free(job);
+		return;
+	}
+	if (job->is_sent)
+		job->shipment->late_job = job->number;
+	job->is_tried |= job->is_sent;
+	job->is_deferred = true;
+	job_end(job);
+}
+
 static void
 job_lost(struct job *job, const char *why)
 {
@@ -189,7 +207,8 @@ send_job(struct job *job, const struct spool_content *content)
 	    .header = content->header,
 	    .body_in_file = content->fd >= 0,
 	    .body = content->body,
-	    .attempt = s->parcel.tries + 1u};
+	    .attempt = s->parcel.tries + 1u,
+	    .ticket = ticket_of(q, job->number, s)};
 	struct buf numbers;
 	bool ok;
 
@@ -343,7 +362,8 @@ act(struct queue *q, const struct schedule_step *step)
 static bool
 may_schedule(const struct queue *q)
 {
-	return q->relay && q->is_caught_up && !q->is_stopping && TAILQ_EMPTY(&q->late_records) &&
+	return q->relay && q->is_caught_up && q->tickets.is_durable && !q->is_stopping &&
+	       TAILQ_EMPTY(&q->late_records) &&
 	       channel_waiting(q->relay->channel) <= RELAY_WAITING_MAX;
 }
 
@@ -383,7 +403,11 @@ jobs_running(struct queue *q, const struct message_running *m)
 	struct shipment *s = a ? &e->shipments[a->shipment] : NULL;
 	struct job *job;
 
-	if (!s || s->job || s->open == 0 || q->is_caught_up || job_find(q, m->job))
+	if (!s || !ticket_is_right(q, m->job, s, m->ticket)) {
+		log_warn("relay: it tells of a delivery that it was not given; not believed");
+		return;
+	}
+	if (s->job || s->open == 0 || q->is_caught_up || job_find(q, m->job))
 		return;
 	job = job_new(q, m->job, s);
 	job->is_sent = true;

@@ -12,7 +12,11 @@ struct job {
 	struct msgid id;
 	struct shipment *shipment; /* NULL: the message is gone */
 	uint32_t expected;         /* results that are due */
+	struct timer deadline;
+	int64_t began_ms; /* monotonic */
+	int64_t grace_ms; /* from CANCEL to giving it up */
 	bool is_sent;
+	bool is_cancelled;    /* relay was told to end it */
 	bool is_reached;      /* the site answered */
 	bool is_away;         /* no session came as far as MAIL */
 	bool is_busy;         /* it answered 421 */
@@ -30,6 +34,8 @@ bool jobs_pump(struct queue *q);
 struct job *job_find(const struct queue *q, uint64_t number);
 /* All results are in, or no more will come. */
 void job_end(struct job *job);
+/* No result will be waited for: back into the schedule with what is open. */
+void job_give_up(struct job *job);
 /* The message is gone; what relay still says of it finds no one. */
 void job_orphan(struct shipment *s);
 

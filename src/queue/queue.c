@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "queue/admin.h"
 #include "queue/core.h"
+#include "queue/deadlines.h"
 #include "queue/dsn.h"
 #include "queue/returns.h"
 #include "queue/intake.h"
@@ -20,6 +21,7 @@
 #include "queue/peers.h"
 #include "queue/records.h"
 #include "queue/recovery.h"
+#include "queue/ticket_key.h"
 
 enum { SAVE_MS = 10000, RETRY_MS = 2000, WAKE_MAX_MS = 60000, BUSY_MS = 20, ERRAND_MS = 1 };
 
@@ -158,6 +160,7 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	ticket_key_store(q);
 	records_retry(q);
 	returns_retry(q);
 	queue_wake(q);
@@ -278,6 +281,7 @@ state_of(struct role *r)
 	TAILQ_INIT(&q->errands);
 	book_init(&q->book);
 	jobs_init(q);
+	deadlines_init(q);
 	intake_init(q);
 	q->buckets = buckets_new();
 	q->pump_event = evtimer_new(r->base, on_pump, q);
@@ -337,6 +341,7 @@ start(struct role *r)
 	q->spool_event = event_new(r->base, spool_fd(q->spool), EV_READ | EV_PERSIST, on_spool, q);
 	event_add(q->spool_event, NULL);
 	arm(q->save_event, SAVE_MS);
+	ticket_key_store(q);
 	peers_attach(q);
 	return 0;
 }
@@ -389,6 +394,7 @@ end(struct role *r)
 	spool_close(&q->spool);
 	fsio_free(&q->io);
 	jobs_clear(q);
+	deadlines_clear(q);
 	returns_clear(q);
 	records_clear(q);
 	book_clear(&q->book);

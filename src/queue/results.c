@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "queue/returns.h"
 #include "queue/records.h"
+#include "queue/ticket_key.h"
 
 enum { MX_BYTES = 360, UNREADABLE_FIRST_MS = 1000, UNREADABLE_MAX_MS = 300000 };
 
@@ -205,7 +206,7 @@ note_in_job(struct job *job, struct addressee *a, const struct message_result *m
 	note_site(job, m);
 }
 
-/* A result of the queue before us: its job is not known here. */
+/* A result of a job that is not known here any more. */
 static void
 reschedule(struct queue *q, struct entry *e, const struct judgement *j)
 {
@@ -227,31 +228,115 @@ is_undecided(const struct addressee *a)
 	return a && addressee_is_open(a) && !a->is_failing;
 }
 
+/* Of a job that a queue before us handed out, or that came too late; not of one that said already
+ * what became of this recipient. */
+static bool
+is_of_lost_job(const struct queue *q, struct entry *e, const struct message_result *m)
+{
+	const struct shipment *s = shipment_of(e, m->recipient);
+
+	return (!q->is_caught_up || s->late_job == m->job) &&
+	       !e->addressees[m->recipient - 1].is_expected &&
+	       ticket_is_right(q, m->job, s, m->ticket);
+}
+
+/* Not believed; relay is to forget it. */
+static void
+refuse_result(struct queue *q, const struct message_result *m)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_WARNING, "result refused");
+	log_id(&l, m->id, m->recipient);
+	log_quoted(&l, "text",
+	    STR("it tells a result of a delivery that it was not given; not believed"));
+	log_num(&l, "code", m->status.code);
+	log_end(&l);
+	records_tell(q, m->job, m->id, m->recipient);
+}
+
+static void
+take_from_job(struct queue *q, struct job *job, const struct message_result *m)
+{
+	struct entry *e = job->shipment->entry;
+	struct addressee *a = entry_addressee(e, m->recipient);
+	struct judgement j = {
+	    .queue = q, .entry = e, .number = m->recipient, .result = m, .from_relay = true};
+
+	note_in_job(job, a, m);
+	job->shipment->is_suspect = false;
+	if (is_undecided(a))
+		decide(&j);
+	else if (!a->is_failing)
+		records_tell(q, m->job, m->id, m->recipient);
+	if (m->is_last || job->expected == 0)
+		job_end(job);
+}
+
+static void
+take_without_job(struct queue *q, struct entry *e, const struct message_result *m)
+{
+	struct addressee *a = entry_addressee(e, m->recipient);
+	struct judgement j = {
+	    .queue = q, .entry = e, .number = m->recipient, .result = m, .from_relay = true};
+
+	if (!is_undecided(a)) {
+		/* told again: what is being stored is acknowledged then */
+		if (!a->is_failing)
+			records_tell(q, m->job, m->id, m->recipient);
+		return;
+	}
+	if (!is_of_lost_job(q, e, m)) {
+		refuse_result(q, m);
+		return;
+	}
+	decide(&j);
+	reschedule(q, e, &j);
+	queue_end(q, e);
+}
+
+/* Relay could not make out whom the job is for. */
+static void
+job_not_understood(struct job *job, const struct message_result *m)
+{
+	log_error("relay: a job could not be read there: %s", m->status.text);
+	if (job->shipment)
+		job->is_deferred = true;
+	records_tell(job->queue, m->job, m->id, m->recipient);
+	job_end(job);
+}
+
+/* The message was deleted, or all of it was settled otherwise. */
+static void
+take_of_gone(struct queue *q, struct job *job, const struct message_result *m)
+{
+	records_tell(q, m->job, m->id, m->recipient);
+	if (m->is_last)
+		job_end(job);
+}
+
+/* Believed is only what the job was sent for and did not tell yet.  The message may be gone. */
 void
 results_take(struct queue *q, const struct message_result *m)
 {
 	struct entry *e = book_find(&q->book, m->id);
 	struct addressee *a = e ? entry_addressee(e, m->recipient) : NULL;
 	struct job *job = job_find(q, m->job);
-	struct judgement j = {
-	    .queue = q, .entry = e, .number = m->recipient, .result = m, .from_relay = true};
-	bool is_ours = job && job->shipment && a && shipment_of(e, m->recipient) == job->shipment;
 
-	if (is_ours)
-		note_in_job(job, a, m);
-	if (is_ours)
-		job->shipment->is_suspect = false;
-	if (is_undecided(a)) {
-		decide(&j);
-		if (!is_ours)
-			reschedule(q, e, &j);
-	} else if (!a || !a->is_failing) {
-		records_tell(q, m->job, m->id, m->recipient);
-	}
-	if (job && (m->is_last || (is_ours && job->expected == 0)))
-		job_end(job);
-	else if (e && !job)
-		queue_end(q, e);
+	if (job && !job->is_sent)
+		job = NULL;
+	if (job && m->recipient == 0 && m->is_last)
+		job_not_understood(job, m);
+	else if (job && a && shipment_of(e, m->recipient) == job->shipment && a->is_expected)
+		take_from_job(q, job, m);
+	else if (a)
+		take_without_job(q, e, m);
+	else if (job && !job->shipment && msgid_eq(m->id, job->id))
+		take_of_gone(q, job, m);
+	else if (!e && !q->is_caught_up)
+		records_tell(q, m->job, m->id, m->recipient); /* settled before, told again */
+	else
+		refuse_result(q, m);
 }
 
 /* ---- without an attempt ---- */

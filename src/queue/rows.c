@@ -189,38 +189,22 @@ rows_recipient(struct queue *q, const struct entry *e, uint32_t number, struct b
 	add_progress(q, e, number, out);
 }
 
-static void
-count_states(struct queue *q, struct buf *out)
-{
-	size_t active = 0, deferred = 0, held = 0;
-	int64_t now = clock_ms(), oldest = now;
-	struct entry *e;
-
-	TAILQ_FOREACH(e, &q->book.entries, link) {
-		const char *state = entry_state(q->schedule, e, now);
-
-		oldest = e->arrival_ms < oldest ? e->arrival_ms : oldest;
-		active += *state == 'a';
-		deferred += *state == 'd';
-		held += *state == 'h';
-	}
-	add_number(out, "active", active);
-	add_number(out, "deferred", deferred);
-	add_number(out, "held", held);
-	add_seconds(out, "oldest_s", now - oldest);
-}
-
 void
 rows_status(struct queue *q, struct buf *out)
 {
 	struct schedule_totals totals;
 	struct spool_stats stats;
+	int64_t now = clock_ms(), oldest = book_oldest_ms(&q->book);
 
 	schedule_count(q->schedule, &totals);
 	spool_stats(q->spool, &stats);
 	add_number(out, "messages", map_count(q->book.by_id));
 	add_number(out, "recipients", q->book.recipients);
-	count_states(q, out);
+	add_number(
+	    out, "active", totals.asking + totals.ready + totals.running - totals.delayed);
+	add_number(out, "deferred", totals.waiting + totals.delayed);
+	add_number(out, "held", q->book.held);
+	add_seconds(out, "oldest_s", oldest < now ? now - oldest : 0);
 	add_number(out, "running", totals.running);
 	add_number(out, "sites", totals.sites);
 	add_number(out, "bytes", q->book.bytes);

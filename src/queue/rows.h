@@ -14,7 +14,8 @@ void rows_message(struct queue *q, const struct entry *e, struct buf *out);
 void rows_envelope(const struct spool_content *content, struct buf *out);
 /* One recipient. */
 void rows_recipient(struct queue *q, const struct entry *e, uint32_t number, struct buf *out);
-/* The whole queue. */
+/* The whole queue, by counters: active and deferred count deliveries (a message has one for each
+ * domain of its recipients), held counts messages. */
 void rows_status(struct queue *q, struct buf *out);
 
 #endif

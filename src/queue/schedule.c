@@ -203,8 +203,7 @@ answered_failure(struct schedule *s, struct destination *d, const struct status 
 	if (status_is_permanent(status)) {
 		d->state = DESTINATION_REFUSED;
 	} else {
-		d->state = DESTINATION_DELAYED;
-		d->has_news = true;
+		destinations_delay(&s->destinations, d);
 		ttl = pause_ms(s, d->failures);
 	}
 	timers_set(&s->timers, &d->timer, now_ms + ttl);
@@ -468,6 +467,7 @@ schedule_count(const struct schedule *s, struct schedule_totals *out)
 	*out = (struct schedule_totals){.waiting = s->waiting, .asking = s->destinations.asking};
 	out->ready = s->sites.ready;
 	out->running = s->sites.running;
+	out->delayed = s->destinations.delayed + s->sites.ready_paused;
 	out->running_unproven = s->sites.running_unproven;
 	out->sites = map_count(s->sites.by_name);
 	out->destinations = map_count(s->destinations.by_name);

@@ -125,6 +125,7 @@ void schedule_explain(const struct schedule *s, const struct parcel *p, struct s
 struct schedule_totals {
 	size_t waiting, asking, ready, running, sites, destinations;
 	size_t running_unproven; /* of running: at sites that are not proven */
+	size_t delayed;          /* of asking and ready: their domain or site is away */
 };
 void schedule_count(const struct schedule *s, struct schedule_totals *out);
 

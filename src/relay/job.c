@@ -67,6 +67,7 @@ job_tell(struct job *j, uint32_t number, const struct client_result *r, bool is_
 	char address[INET6_ADDRSTRLEN_];
 	struct message_result m = {
 	    .job = j->m.job,
+	    .ticket = j->m.ticket,
 	    .id = j->envelope.id,
 	    .recipient = number,
 	    .status = r->status,
@@ -116,11 +117,8 @@ job_finish(struct job *j, const struct status *s, const char *reason)
 
 /* Where nobody has the message yet; who was refused stays so. */
 static void
-give_up(struct job *j)
+give_up(struct job *j, struct status s)
 {
-	int64_t patience_ms = finder_conf(j->yard->finder)->timeouts.attempt_ms;
-	struct status s = status_make(451, "4.4.2", "no host took the message within %lld s",
-	    (long long)(patience_ms / 1000));
 	const char *reason = REASON_TIMEOUT;
 
 	finder_cancel(&j->ask);
@@ -142,12 +140,15 @@ static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct job *j = arg;
+	int64_t patience_ms = finder_conf(j->yard->finder)->timeouts.attempt_ms;
 
 	(void)fd;
 	(void)what;
 	j->is_late = true;
 	if (!j->is_sending || !client_has_envelope(j->session->client))
-		give_up(j);
+		give_up(j,
+		    status_make(451, "4.4.2", "no host took the message within %lld s",
+		        (long long)(patience_ms / 1000)));
 }
 
 /* From now on, for one transaction at least. */
@@ -362,6 +363,7 @@ jobs_tell(struct yard *y, struct channel *queue)
 	LIST_FOREACH(j, &y->jobs, link)
 	{
 		struct message_running m = {.job = j->m.job,
+		    .ticket = j->m.ticket,
 		    .id = j->envelope.id,
 		    .numbers =
 		        str_make((const char *)j->numbers, j->out.count * sizeof *j->numbers),
@@ -371,6 +373,20 @@ jobs_tell(struct yard *y, struct channel *queue)
 			return false;
 	}
 	return true;
+}
+
+void
+jobs_cancel(struct yard *y, uint64_t number)
+{
+	struct job *j;
+
+	LIST_FOREACH(j, &y->jobs, link)
+	{
+		if (j->m.job != number)
+			continue;
+		give_up(j, status_make(451, "4.4.2", "the delivery took too long"));
+		return;
+	}
 }
 
 void

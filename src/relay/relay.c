@@ -130,6 +130,9 @@ from_queue(struct channel *c, const struct packet *p, void *arg)
 			fd = -1;
 		}
 		break;
+	case MESSAGE_CANCEL:
+		jobs_cancel(&r->yard, p->message->cancel.job);
+		break;
 	case MESSAGE_RESULT_STORED:
 		results_stored(r->yard.results, &p->message->result_stored);
 		emptied(&r->yard);

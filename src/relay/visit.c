@@ -8,10 +8,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "policy/patience.h"
 #include "relay/reason.h"
 
-/* A host that takes less than that per second would hold its slot for hours. */
-enum { QUIT_LINGER_MS = 2000, VISIT_CONTENT_RATE = 4096 };
+enum { QUIT_LINGER_MS = 2000 };
 
 static const struct conf_route *
 route(const struct visit *s)
@@ -42,8 +42,7 @@ content_until_ms(struct visit *s, int64_t now_ms)
 	if (!client_has_more(s->client))
 		s->content_until_ms = INT64_MAX;
 	else if (s->content_until_ms == INT64_MAX)
-		s->content_until_ms = now_ms + s->found->conf->timeouts.body_ms +
-		                      (int64_t)(bytes * 1000 / VISIT_CONTENT_RATE);
+		s->content_until_ms = now_ms + patience_content_ms(s->found->conf, bytes);
 	return s->content_until_ms;
 }
 

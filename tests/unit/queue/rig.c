@@ -320,7 +320,7 @@ take_job(struct rig *r, const struct packet *p)
 	arena_init(&arena, 1 << 20);
 	cr_assert(envelope_decode(m->envelope, &arena, &e));
 	*job =
-	    (struct rig_job){.number = m->job, .id = e.id, .attempt = m->attempt, .kind = e.kind};
+	    (struct rig_job){.number = m->job, .ticket = m->ticket, .id = e.id, .attempt = m->attempt, .kind = e.kind};
 	job->count = m->numbers.n / 4;
 	cr_assert_leq(job->count, 16);
 	memcpy(job->numbers, m->numbers.p, m->numbers.n);
@@ -364,6 +364,8 @@ from_relay_peer(struct channel *c, const struct packet *p, void *arg)
 		answer_site(r, p);
 	else if (p->type == MESSAGE_DELIVER)
 		take_job(r, p);
+	else if (p->type == MESSAGE_CANCEL)
+		r->cancels++, r->cancelled = p->message->cancel.job;
 	else if (p->type == MESSAGE_RESULT_STORED && r->stored < RIG_STORED_MAX)
 		r->stored_list[r->stored++] = p->message->result_stored;
 }
@@ -395,6 +397,7 @@ void
 rig_result(struct rig *r, const struct rig_job *job, size_t n, unsigned code, const char *reason)
 {
 	struct message_result m = {.job = job->number,
+	    .ticket = job->ticket,
 	    .id = job->id,
 	    .recipient = job->numbers[n],
 	    .reason = str_of(reason),

@@ -14,6 +14,7 @@ enum { RIG_JOBS_MAX = 4096, RIG_STORED_MAX = 8192, RIG_ROWS_MAX = 64, RIG_FD_BOD
 
 struct rig_job {
 	uint64_t number;
+	uint64_t ticket;
 	struct msgid id;
 	uint32_t numbers[16];
 	size_t count;
@@ -44,6 +45,8 @@ struct rig {
 	bool is_silent;    /* SITE_ASK is counted, and not answered */
 	bool refuses_sites, mistypes_sites;
 	unsigned asked;
+	unsigned cancels;
+	uint64_t cancelled; /* the last one */
 	unsigned stored;
 	struct message_result_stored stored_list[RIG_STORED_MAX];
 	/* submission: the last verdict */

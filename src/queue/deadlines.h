@@ -1,0 +1,16 @@
+/*
+ * deadlines: every job ends, whatever relay does.  When the time for it is over relay is told to
+ * end it; when it does not, the job is given up and its recipients are tried again.
+ */
+#ifndef QUEUE_DEADLINES_H
+#define QUEUE_DEADLINES_H
+
+#include "queue/jobs.h"
+
+void deadlines_init(struct queue *q);
+void deadlines_clear(struct queue *q);
+/* The job begins now. */
+void deadline_begin(struct job *job);
+void deadline_end(struct job *job);
+
+#endif

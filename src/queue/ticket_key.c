@@ -1,0 +1,53 @@
+/*
+ * ticket_key: see the header.
+ */
+#include "queue/ticket_key.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+
+uint64_t
+ticket_of(const struct queue *q, uint64_t number, const struct shipment *s)
+{
+	uint32_t place = (uint32_t)(s - s->entry->shipments);
+
+	return ticket_make(&q->tickets, number, s->entry->id, place);
+}
+
+bool
+ticket_is_right(
+    const struct queue *q, uint64_t number, const struct shipment *s, uint64_t ticket)
+{
+	return ticket_of(q, number, s) == ticket;
+}
+
+static void
+ticket_key_stored(int error, void *arg)
+{
+	struct queue *q = arg;
+
+	if (error) {
+		log_error("spool: the key of the tickets was not stored: %s", strerror(error));
+		queue_retry_later(q);
+		return;
+	}
+	q->tickets.is_durable = true;
+	queue_wake(q);
+}
+
+/* Without it nothing is handed out: a queue after this one would not believe relay. */
+void
+ticket_key_store(struct queue *q)
+{
+	struct spool_entry entry = {.kind = SPOOL_NOTE, .note.name = STR(TICKETS_NOTE)};
+	struct spool_batch batch = {
+	    .entries = &entry, .count = 1, .urgency = SPOOL_NOW, .fn = ticket_key_stored, .arg = q};
+
+	if (q->tickets.is_durable)
+		return;
+	tickets_ensure(&q->tickets);
+	entry.note.value = str_make((const char *)q->tickets.key, sizeof q->tickets.key);
+	if (spool_append(q->spool, &batch) != 0)
+		ticket_key_stored(errno, q);
+}

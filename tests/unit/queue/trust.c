@@ -1,0 +1,278 @@
+/* What the queue believes of relay, and how long it waits for it: relay is silent, late, says things
+ * twice, or tells of messages that it was not given. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "queue/writer.h"
+#include "rig.h"
+
+#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define WITH(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const char *const nothing[] = {NULL};
+static const char slow[] = "retry = [ \"1h\" ];";
+static const char quick[] = "retry = [ \"1s\" ];";
+/* an attempt may take half a second, and relay is given 55 ms more to end it */
+#define HASTY(retry) \
+	"retry = [ \"" retry "\" ]; }; " \
+	"timeouts: { attempt = \"300ms\"; body = \"100ms\"; final = \"100ms\";"
+static const char hasty[] = HASTY("1s"), hasty_once[] = HASTY("1h");
+
+static void
+open_with(struct rig *r, const char *conf, const char *const *to)
+{
+	rig_begin(r, conf);
+	rig_relay(r, true);
+	cr_assert_eq(rig_commit(r, rig_id(1), "alice@example.com", to).code, 250);
+	rig_job(r, 0);
+}
+
+/* How many messages the queue has. */
+static unsigned
+left(struct rig *r)
+{
+	rig_admin(r, "queue.list", nothing);
+	return r->row_count;
+}
+
+Test(trust, relay_never_answers, .timeout = 60)
+{
+	static struct rig r;
+
+	open_with(&r, hasty, TO("a@example.net", "b@example.net"));
+	rig_until(&r, &r.cancels, 1);
+	cr_assert_eq(r.cancelled, r.jobs[0].number);
+	rig_job(&r, 1);
+	cr_assert_eq(r.jobs[1].count, 2, "both are tried again");
+	cr_assert_eq(r.jobs[1].attempt, 2);
+	cr_assert_neq(r.jobs[1].number, r.jobs[0].number);
+	rig_results(&r, &r.jobs[1], 250, "none");
+	rig_until(&r, &r.stored, 2);
+	cr_assert_eq(left(&r), 0);
+	rig_end(&r);
+}
+
+/* As it should be: results follow, and that is an attempt like any other. */
+Test(trust, relay_ends_what_is_cancelled, .timeout = 60)
+{
+	static struct rig r;
+
+	open_with(&r, hasty_once, TO("a@example.net", "b@example.net"));
+	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	rig_until(&r, &r.cancels, 1);
+	rig_result(&r, &r.jobs[0], 1, 451, "timeout");
+	rig_until(&r, &r.stored, 2);
+	rig_wait(&r, 200);
+	cr_assert_eq(r.cancels, 1);
+	cr_assert_eq(left(&r), 1);
+	cr_assert(str_eq(rig_row(&r, 0, "tries"), STR("1")));
+	cr_assert(str_eq(rig_row(&r, 0, "reason"), STR("timeout")));
+	rig_end(&r);
+}
+
+/* What comes after the job was given up is no reason to deliver again. */
+Test(trust, relay_answers_late, .timeout = 60)
+{
+	static struct rig r;
+
+	open_with(&r, hasty_once, TO("a@example.net", "b@example.net"));
+	rig_until(&r, &r.cancels, 1);
+	rig_wait(&r, 400);
+	cr_assert_eq(left(&r), 1);
+	cr_assert(str_eq(rig_row(&r, 0, "tries"), STR("1")));
+	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	rig_until(&r, &r.stored, 1);
+	cr_assert_eq(left(&r), 1);
+	rig_result(&r, &r.jobs[0], 1, 250, "none");
+	rig_until(&r, &r.stored, 2);
+	cr_assert_eq(left(&r), 0);
+	cr_assert_eq(r.job_count, 1);
+	rig_end(&r);
+}
+
+/* The next attempt runs already: it is heard as well, and counts once. */
+Test(trust, relay_answers_late_and_the_next_attempt_too, .timeout = 60)
+{
+	static struct rig r;
+
+	open_with(&r, hasty, TO("a@example.net"));
+	rig_job(&r, 1);
+	rig_result(&r, &r.jobs[1], 0, 250, "none");
+	rig_until(&r, &r.stored, 1);
+	rig_result(&r, &r.jobs[0], 0, 550, "mailbox");
+	rig_until(&r, &r.stored, 2);
+	rig_wait(&r, 100);
+	cr_assert_eq(left(&r), 0);
+	cr_assert_eq(r.job_count, 2, "no report");
+	rig_end(&r);
+}
+
+Test(trust, relay_answers_twice, .timeout = 60)
+{
+	static struct rig r;
+
+	open_with(&r, slow, TO("a@example.net", "b@example.net"));
+	rig_result(&r, &r.jobs[0], 0, 451, "greylisted");
+	rig_until(&r, &r.stored, 1);
+	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	rig_until(&r, &r.stored, 2);
+	rig_result(&r, &r.jobs[0], 1, 250, "none");
+	rig_until(&r, &r.stored, 3);
+	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	rig_until(&r, &r.stored, 4);
+	cr_assert_eq(left(&r), 1, "what was told first holds");
+	cr_assert(str_eq(rig_row(&r, 0, "recipients"), STR("1")));
+	cr_assert(str_eq(rig_row(&r, 0, "to"), STR("a@example.net")));
+	rig_end(&r);
+}
+
+/* Held messages, other recipients and other jobs: refused, and relay is told to forget them. */
+Test(trust, results_of_what_relay_was_not_given, .timeout = 60)
+{
+	static struct rig r;
+	struct rig_job forged;
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_admin(&r, "queue.hold", WITH("domain", "example.net"));
+	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com",
+	                 TO("a@example.org", "b@example.edu"))
+	                 .code,
+	    250);
+	rig_relay(&r, true);
+	rig_job(&r, 1);
+	forged = (struct rig_job){.number = 77, .id = rig_id(1), .numbers = {1}, .count = 1};
+	rig_result(&r, &forged, 0, 250, "none");
+	forged.number = r.jobs[0].number;
+	forged.ticket = r.jobs[0].ticket;
+	rig_result(&r, &forged, 0, 550, "mailbox");
+	rig_until(&r, &r.stored, 2);
+	forged = r.jobs[0];
+	forged.numbers[0] = r.jobs[1].numbers[0];
+	rig_result(&r, &forged, 0, 250, "none");
+	forged.id = rig_id(3);
+	rig_result(&r, &forged, 0, 250, "none");
+	rig_until(&r, &r.stored, 4);
+	cr_assert_eq(left(&r), 2, "nothing of it is believed");
+	rig_results(&r, &r.jobs[0], 250, "none");
+	rig_results(&r, &r.jobs[1], 250, "none");
+	rig_until(&r, &r.stored, 6);
+	cr_assert_eq(left(&r), 1, "the held one");
+	cr_assert(str_eq(rig_row(&r, 0, "state"), STR("held")));
+	rig_end(&r);
+}
+
+/* A new queue believes what was given to relay by the one before it, and only that. */
+Test(trust, results_and_running_after_a_restart, .timeout = 60)
+{
+	static struct rig r;
+	struct rig_job forged;
+	uint32_t one = 1;
+	struct message_running running = {.site = STR("example.org"),
+	    .numbers = str_make((const char *)&one, sizeof one)};
+
+	open_with(&r, slow, TO("a@example.net"));
+	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com", TO("a@example.org")).code, 250);
+	rig_job(&r, 1);
+	cr_assert_eq(rig_commit(&r, rig_id(3), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, false);
+	forged = r.jobs[0];
+	forged.id = rig_id(3);
+	rig_result(&r, &forged, 0, 250, "none");
+	forged = r.jobs[1];
+	forged.ticket++;
+	rig_result(&r, &forged, 0, 250, "none");
+	running.job = r.jobs[0].number;
+	running.ticket = r.jobs[0].ticket;
+	running.id = rig_id(2);
+	cr_assert_eq(channel_send(r.relay, MESSAGE_RUNNING, &running, -1), 0);
+	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	rig_caught_up(&r);
+	rig_until(&r, &r.stored, 3);
+	rig_job(&r, 3);
+	cr_assert_not(msgid_eq(r.jobs[2].id, r.jobs[3].id));
+	for (unsigned i = 2; i < 4; i++)
+		cr_assert_not(msgid_eq(r.jobs[i].id, rig_id(1)), "what was true is believed");
+	rig_end(&r);
+}
+
+/* RFC 5321 section 3.8: a host that wants no more for now did not try the message. */
+Test(trust, busy_is_no_attempt, .timeout = 60)
+{
+	static struct rig r;
+
+	open_with(&r, quick, TO("a@example.net"));
+	rig_results(&r, &r.jobs[0], 421, "refused");
+	cr_assert_eq(rig_job(&r, 1)->attempt, 1);
+	rig_results(&r, &r.jobs[1], 451, "greylisted");
+	cr_assert_eq(rig_job(&r, 2)->attempt, 2);
+	rig_end(&r);
+}
+
+/* A commit that fails after it was taken gives back what was reserved for it. */
+Test(trust, a_failed_commit_costs_no_limit, .timeout = 60)
+{
+	static struct rig r;
+	static char block[RIG_FD_BODY];
+	struct msgid id = rig_id(1);
+	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY};
+	char name[WRITER_FILE_NAME_BYTES], path[128];
+	int fd;
+
+	rig_begin(&r, slow);
+	snprintf(path, sizeof path, "%s/%s", r.directory, writer_file_name(id, name));
+	fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
+	cr_assert_geq(fd, 0, "the name of the body is taken");
+	close(fd);
+	cr_assert_eq(rig_reserve(&r, id, "alice@example.com", 100).code, 250);
+	rig_ask_file(&r, &m);
+	cr_assert_eq(write(r.fd, block, sizeof block), sizeof block);
+	cr_assert_eq(rig_commit(&r, id, "alice@example.com", TO("a@example.net")).code, 451);
+	close(r.fd);
+	r.fd = -1;
+	cr_assert_eq(rig_reserve(&r, rig_id(2), "alice@example.com", 100).code, 250);
+	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com", TO("a@example.net")).code, 250);
+	cr_assert_eq(rig_reserve(&r, rig_id(3), "alice@example.com", 99).code, 250);
+	cr_assert_eq(rig_reserve(&r, rig_id(3), "alice@example.com", 1).code, 450, "one is spent");
+	rig_end(&r);
+}
+
+/* The counters of `status` agree with what the rows say, in each state. */
+Test(trust, status_counts, .timeout = 60)
+{
+	static struct rig r;
+	static const char *const keys[] = {"messages", "active", "deferred", "held", "running"};
+	static const char *const expected[] = {"4", "2", "1", "1", "1"};
+
+	open_with(&r, slow, TO("a@example.net"));
+	rig_results(&r, &r.jobs[0], 451, "greylisted");
+	rig_until(&r, &r.stored, 1);
+	for (unsigned i = 2; i < 5; i++)
+		cr_assert_eq(
+		    rig_commit(&r, rig_id(i), "alice@example.com",
+		        TO(i < 4 ? "a@example.org" : "b@example.edu"))
+		        .code,
+		    250);
+	rig_job(&r, 2);
+	rig_admin(&r, "queue.hold", WITH("domain", "example.edu"));
+	rig_results(&r, &r.jobs[2], 451, "greylisted");
+	rig_results(&r, &r.jobs[1], 451, "connect");
+	rig_until(&r, &r.stored, 3);
+	rig_admin(&r, "queue.status", nothing);
+	cr_assert(str_eq(rig_row(&r, 0, "held"), STR("1")));
+	cr_assert(str_eq(rig_row(&r, 0, "deferred"), STR("3")), "one waits for its site");
+	cr_assert(str_eq(rig_row(&r, 0, "active"), STR("0")));
+	rig_admin(&r, "queue.retry", WITH("domain", "example.org"));
+	rig_job(&r, 3);
+	rig_admin(&r, "queue.status", nothing);
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		cr_assert(str_eq(rig_row(&r, 0, keys[i]), str_of(expected[i])), "%s", keys[i]);
+	rig_admin(&r, "queue.release", WITH("domain", "example.edu"));
+	rig_admin(&r, "queue.delete", WITH("domain", "example.net"));
+	rig_admin(&r, "queue.status", nothing);
+	cr_assert(str_eq(rig_row(&r, 0, "held"), STR("0")));
+	cr_assert(str_eq(rig_row(&r, 0, "messages"), STR("3")));
+	rig_end(&r);
+}
