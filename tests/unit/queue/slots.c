@@ -4,7 +4,7 @@
 #include "queue/schedule.h"
 #include "support.h"
 
-enum { CONCURRENCY = 500, WINDOW = 10, SECOND_MS = 1000, USERS_MAX = 64 };
+enum { CONCURRENCY = 500, WINDOW = 10, SECOND_MS = 1000, STEP_MS = 10, USERS_MAX = 1000 };
 
 static const int64_t start_ms = INT64_C(1795000000000);
 static const int64_t retry_ms[] = {300 * SECOND_MS, 900 * SECOND_MS};
@@ -117,7 +117,7 @@ world_end_due(struct world *w)
 static void
 world_pass(struct world *w, int64_t ms)
 {
-	for (int64_t end = w->now_ms + ms; w->now_ms < end; w->now_ms += 50) {
+	for (int64_t end = w->now_ms + ms; w->now_ms < end; w->now_ms += STEP_MS) {
 		world_end_due(w);
 		world_begin(w);
 	}
@@ -298,6 +298,45 @@ Test(slots, busy_hosts_are_left_alone)
 	cr_assert_eq(m[5].ends_ms, INT64_MAX);
 	cr_assert_eq(m[7].began_ms, 0, "few attempts in a quarter of an hour");
 	world_close(&w);
+}
+
+/* 20,000 messages of 1,000 users to 500 hosts within 10 s: how long the healthy ones wait at most. */
+static int64_t
+crowd_ms(bool has_bad_hosts)
+{
+	enum { HOSTS = 500, BAD = 50, MESSAGES = 20000, IN_A_STEP = 20 };
+	struct world w;
+	int64_t worst = 0;
+
+	world_open(&w, MESSAGES);
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		unsigned host = i % HOSTS, kind = has_bad_hosts ? host / BAD : HOSTS;
+		struct mail *m = world_mail(&w, i / 20, "host", host);
+
+		m->takes_ms = kind == 0 ? 300 * SECOND_MS : kind == 1 ? 6 * SECOND_MS : 20;
+		m->outcome = kind == 0 ? SCHEDULE_AWAY : SCHEDULE_REACHED;
+		if (i % IN_A_STEP == IN_A_STEP - 1)
+			world_pass(&w, STEP_MS);
+	}
+	world_pass(&w, 60 * SECOND_MS);
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		const struct mail *m = &w.mails[i];
+		int64_t waited = m->began_ms ? m->began_ms - m->parcel.due_ms : INT64_MAX;
+
+		if (i % HOSTS >= 3 * BAD && waited > worst)
+			worst = waited;
+	}
+	world_close(&w);
+	return worst;
+}
+
+Test(slots, a_crowd_with_bad_hosts)
+{
+	int64_t without = crowd_ms(false), with = crowd_ms(true);
+
+	cr_log_info("healthy mail waited %lld ms without bad hosts, %lld ms beside them",
+	    (long long)without, (long long)with);
+	cr_assert_leq(with, without + 100);
 }
 
 /* Small numbers: one slot in all still serves everybody in turn. */
