@@ -116,6 +116,23 @@ str_u64(struct str s, uint64_t *out)
 	return true;
 }
 
+size_t
+str_find_control(struct str s, size_t from)
+{
+	uint64_t word;
+	size_t i = from;
+
+	for (; i + sizeof word <= s.n; i += sizeof word) {
+		memcpy(&word, s.p + i, sizeof word);
+		/* the top bit of an octet is set when 0x20 cannot be taken from it, and it has none */
+		if ((word - UINT64_C(0x2020202020202020)) & ~word & UINT64_C(0x8080808080808080))
+			break;
+	}
+	while (i < s.n && (unsigned char)s.p[i] >= 0x20)
+		i++;
+	return i < s.n ? i : s.n;
+}
+
 bool
 str_is_ascii(struct str s)
 {

@@ -65,6 +65,8 @@ bool str_split(struct str *rest, char sep, struct str *part_out);
 bool str_u64(struct str s, uint64_t *out) MUST_USE;
 
 bool str_is_ascii(struct str s);
+/* Index of the first octet below 0x20 from `from` on, or s.n.  Eight octets at a time. */
+size_t str_find_control(struct str s, size_t from);
 /* Well-formed UTF-8 (RFC 3629: no overlong forms, surrogates, or above U+10FFFF). */
 bool str_is_utf8(struct str s);
 /* Printable ASCII 0x20..0x7e only. */

@@ -89,7 +89,7 @@ static bool
 is_atext(char c)
 {
 	return char_is_alpha(c) || char_is_digit(c) || is_utf8_octet(c) ||
-	    (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c));
+	       (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
 static bool
@@ -161,8 +161,8 @@ check_parts(const struct address *a, const char **why_out)
 	if (!is_dot_string(a->local) && (a->local.n == 0 || quoted_bytes(a->local) != a->local.n))
 		return refuse(why_out, "malformed local part");
 	if (a->is_literal ? !address_is_literal(a->domain) : !address_is_domain(a->domain))
-		return refuse(why_out,
-		    a->is_literal ? "malformed address literal" : "malformed domain");
+		return refuse(
+		    why_out, a->is_literal ? "malformed address literal" : "malformed domain");
 	return true;
 }
 
@@ -183,6 +183,23 @@ address_parse(struct str text, struct address *out, const char **why_out)
 	out->is_literal = out->domain.n && out->domain.p[0] == '[';
 	out->is_utf8 = !str_is_ascii(text);
 	return check_parts(out, why_out);
+}
+
+bool
+address_is_storable(struct str text)
+{
+	struct address a;
+	size_t at;
+
+	if (address_parse(text, &a, NULL))
+		return true;
+	at = str_rfind(text, '@');
+	if (at == 0 || at > ADDRESS_LOCAL_MAX || !address_is_domain(str_from(text, at + 1)))
+		return false;
+	for (size_t i = 0; i < at; i++)
+		if (!is_atext(text.p[i]) && text.p[i] != '.')
+			return false;
+	return is_clean_utf8(text);
 }
 
 /* ---- paths ---- */

@@ -22,6 +22,10 @@ struct address {
  * a sentence for the reply. */
 bool address_parse(struct str text, struct address *out, const char **why_out) MUST_USE;
 
+/* What an envelope may hold as an address: a Mailbox, or the postmaster of a configuration, whose local part may
+ * also have dots at its ends or in a row.  Nothing in it can end a path or a command. */
+bool address_is_storable(struct str text);
+
 /* Takes a path in angle brackets off the front of *rest: <>, <a@b>, <@x,@y:a@b> (the source route
  * is dropped, RFC 5321 appendix C), and <postmaster>, which has no domain. */
 bool address_path(struct str *rest, struct address *out, const char **why_out) MUST_USE;

@@ -7,6 +7,7 @@
 #include "mail/command.h"
 
 #include "base/encode.h"
+#include "mail/header.h"
 
 enum { ENVID_MAX = 100, ORCPT_MAX = 500, MECHANISM_MAX = 20, HELO_MAX = 255 };
 
@@ -24,16 +25,12 @@ malformed(const char *what)
 
 /* ---- line ---- */
 
-static bool
-has_control(struct str s)
+bool
+command_has_control(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '\t' || header_control_bytes(str_from(s, i)))
 			return true;
-		/* U+0080..U+009F */
-		if (i && (unsigned char)s.p[i - 1] == 0xc2 && (unsigned char)s.p[i] < 0xa0)
-			return true;
-	}
 	return false;
 }
 
@@ -49,13 +46,13 @@ command_split(struct str line, struct str *verb_out, struct str *args_out)
 	for (size_t i = 0; i < verb_out->n; i++)
 		if (!char_is_alpha(verb_out->p[i]))
 			return false;
-	return verb_out->n > 0 && !has_control(*args_out);
+	return verb_out->n > 0 && !command_has_control(*args_out);
 }
 
 bool
 command_is_helo(struct str args)
 {
-	if (args.n == 0 || args.n > HELO_MAX || has_control(args) || !str_is_utf8(args))
+	if (args.n == 0 || args.n > HELO_MAX || command_has_control(args) || !str_is_utf8(args))
 		return false;
 	if (args.p[0] == '[' && args.p[args.n - 1] == ']' && args.n > 2)
 		args = str_make(args.p + 1, args.n - 2);
@@ -99,6 +96,25 @@ is_printable_xtext(struct str value)
 	ok = value.n > 0 && decode_xtext(&plain, value) && str_is_printable(buf_str(&plain));
 	buf_clear(&plain);
 	return ok;
+}
+
+bool
+command_is_envid(struct str value)
+{
+	return value.n <= ENVID_MAX && is_printable_xtext(value);
+}
+
+bool
+command_is_orcpt(struct str value)
+{
+	size_t at = str_find(value, ';');
+
+	if (value.n > ORCPT_MAX || at == 0 || !is_printable_xtext(str_from(value, at + 1)))
+		return false;
+	for (size_t i = 0; i < at; i++)
+		if (!char_is_alpha(value.p[i]) && !char_is_digit(value.p[i]) && value.p[i] != '-')
+			return false;
+	return true;
 }
 
 static struct status
@@ -158,7 +174,7 @@ param_envid(struct str value, void *out)
 {
 	struct command_mail *m = out;
 
-	if (value.n > ENVID_MAX || !is_printable_xtext(value))
+	if (!command_is_envid(value))
 		return malformed("ENVID");
 	m->envid = value;
 	return fine();
@@ -184,7 +200,7 @@ notify_word(struct str word)
 		const char *name;
 		unsigned bit;
 	} words[] = {{"NEVER", NOTIFY_NEVER}, {"SUCCESS", NOTIFY_SUCCESS},
-		{"FAILURE", NOTIFY_FAILURE}, {"DELAY", NOTIFY_DELAY}};
+	    {"FAILURE", NOTIFY_FAILURE}, {"DELAY", NOTIFY_DELAY}};
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (str_ieq(word, str_of(words[i].name)))
@@ -214,31 +230,27 @@ static struct status
 param_orcpt(struct str value, void *out)
 {
 	struct command_rcpt *r = out;
-	size_t at = str_find(value, ';');
 
-	if (value.n > ORCPT_MAX || at == 0 || !is_printable_xtext(str_from(value, at + 1)))
+	if (!command_is_orcpt(value))
 		return malformed("ORCPT");
-	for (size_t i = 0; i < at; i++)
-		if (!char_is_alpha(value.p[i]) && !char_is_digit(value.p[i]) && value.p[i] != '-')
-			return malformed("ORCPT");
 	r->orcpt = value;
 	return fine();
 }
 
 static const struct param mail_params[] = {
-	{"SIZE", true, param_size},
-	{"BODY", true, param_body},
-	{"SMTPUTF8", false, param_smtputf8},
-	{"RET", true, param_ret},
-	{"ENVID", true, param_envid},
-	{"AUTH", true, param_auth},
-	{NULL, false, NULL},
+    {"SIZE", true, param_size},
+    {"BODY", true, param_body},
+    {"SMTPUTF8", false, param_smtputf8},
+    {"RET", true, param_ret},
+    {"ENVID", true, param_envid},
+    {"AUTH", true, param_auth},
+    {NULL, false, NULL},
 };
 
 static const struct param rcpt_params[] = {
-	{"NOTIFY", true, param_notify},
-	{"ORCPT", true, param_orcpt},
-	{NULL, false, NULL},
+    {"NOTIFY", true, param_notify},
+    {"ORCPT", true, param_orcpt},
+    {NULL, false, NULL},
 };
 
 static bool

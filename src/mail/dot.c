@@ -108,24 +108,37 @@ dot_take(struct dot *d, struct str in, struct buf *out, size_t *used_out)
 	return d->is_done;
 }
 
+/* The control character at in.p[i], in.p[i - 1] being no CR; returns where to go on. */
+static size_t
+check_control(struct dot_check *c, struct str in, size_t i)
+{
+	if (in.p[i] == '\r' && i + 1 == in.n)
+		c->after_cr = true;
+	else if (in.p[i] == '\r' && in.p[i + 1] == '\n')
+		return i + 2;
+	else if (in.p[i] == '\r')
+		c->faults |= DOT_BARE_CR;
+	else if (in.p[i] == '\n')
+		c->faults |= DOT_BARE_LF;
+	else if (in.p[i] == '\0')
+		c->faults |= DOT_NUL;
+	return i + 1;
+}
+
 void
 dot_check(struct dot_check *c, struct str in)
 {
-	enum state state = c->after_cr ? TEXT_CR : TEXT;
 	size_t i = 0;
 
 	if (in.n == 0)
 		return;
-	if (str_has(in, '\0'))
-		c->faults |= DOT_NUL;
-	if (state == TEXT_CR && in.p[0] == '\n')
+	if (c->after_cr && in.p[0] == '\n')
 		i = 1;
-	else if (state == TEXT_CR)
+	else if (c->after_cr)
 		c->faults |= DOT_BARE_CR;
-	state = TEXT;
-	while (i < in.n)
-		i = scan_line(in, i, &c->faults, &state);
-	c->after_cr = state == TEXT_CR;
+	c->after_cr = false;
+	while ((i = str_find_control(in, i)) < in.n)
+		i = check_control(c, in, i);
 }
 
 unsigned

@@ -6,6 +6,9 @@
  */
 #include "mail/envelope.h"
 
+#include "mail/address.h"
+#include "mail/command.h"
+
 enum { HEAD_BYTES = 4, NUMBER_BYTES = 8, ID_BYTES = 12 };
 enum { TAG_ID = 1, TAG_RECIPIENT = 2 };
 
@@ -16,42 +19,60 @@ struct field {
 	uint8_t kind;
 	uint8_t size; /* of the member, for numbers */
 	uint16_t offset;
-	uint64_t max;
+	uint64_t max;                 /* of a number */
+	bool (*may_be)(struct str s); /* of a text that is not empty */
 };
 
 #define MEMBER(type, member) sizeof(((type *)NULL)->member), offsetof(type, member)
-#define F_TEXT(tag, type, member) {tag, TEXT, MEMBER(type, member), ENVELOPE_BYTES_MAX}
-#define F_NUMBER(tag, type, member, max) {tag, NUMBER, MEMBER(type, member), max}
+#define F_TEXT(tag, type, member, may_be)                                                          \
+	{                                                                                          \
+		tag, TEXT, MEMBER(type, member), 0, may_be                                         \
+	}
+#define F_NUMBER(tag, type, member, max)                                                           \
+	{                                                                                          \
+		tag, NUMBER, MEMBER(type, member), max, NULL                                       \
+	}
+
+/* A login, also one with U+0080 to U+009F in it, which 0.1.0 let pass; and what this program wrote.
+ */
+static bool
+envelope_is_text(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return false;
+	return s.n <= ENVELOPE_TEXT_MAX && str_is_utf8(s);
+}
 
 static const struct field envelope_fields[] = {
-	{TAG_ID, ID, MEMBER(struct envelope, id), 0},
-	F_NUMBER(3, struct envelope, kind, ENVELOPE_REPORT),
-	F_NUMBER(4, struct envelope, arrival_ms, UINT64_MAX),
-	F_TEXT(5, struct envelope, user),
-	F_TEXT(6, struct envelope, sender),
-	F_TEXT(7, struct envelope, header_from),
-	F_TEXT(8, struct envelope, client),
-	F_TEXT(9, struct envelope, credential),
-	F_TEXT(10, struct envelope, pool),
-	F_NUMBER(11, struct envelope, body, BODY_8BITMIME),
-	F_NUMBER(12, struct envelope, smtputf8, 1),
-	F_NUMBER(13, struct envelope, requiretls, 1),
-	F_NUMBER(14, struct envelope, ret, RETURN_HEADERS),
-	F_TEXT(15, struct envelope, envid),
-	F_NUMBER(16, struct envelope, priority, UINT32_MAX),
-	F_NUMBER(17, struct envelope, hold_until_ms, UINT64_MAX),
-	F_NUMBER(18, struct envelope, deliver_by_ms, UINT64_MAX),
-	F_NUMBER(19, struct envelope, header_bytes, UINT32_MAX),
-	F_NUMBER(20, struct envelope, body_bytes, UINT64_MAX),
-	F_NUMBER(21, struct envelope, facts, UINT32_MAX),
-	{0},
+    {TAG_ID, ID, MEMBER(struct envelope, id), 0, NULL},
+    F_NUMBER(3, struct envelope, kind, ENVELOPE_REPORT),
+    F_NUMBER(4, struct envelope, arrival_ms, UINT64_MAX),
+    F_TEXT(5, struct envelope, user, envelope_is_text),
+    F_TEXT(6, struct envelope, sender, address_is_storable),
+    F_TEXT(7, struct envelope, header_from, envelope_is_text),
+    F_TEXT(8, struct envelope, client, envelope_is_text),
+    F_TEXT(9, struct envelope, credential, envelope_is_text),
+    F_TEXT(10, struct envelope, pool, envelope_is_text),
+    F_NUMBER(11, struct envelope, body, BODY_8BITMIME),
+    F_NUMBER(12, struct envelope, smtputf8, 1),
+    F_NUMBER(13, struct envelope, requiretls, 1),
+    F_NUMBER(14, struct envelope, ret, RETURN_HEADERS),
+    F_TEXT(15, struct envelope, envid, command_is_envid),
+    F_NUMBER(16, struct envelope, priority, UINT32_MAX),
+    F_NUMBER(17, struct envelope, hold_until_ms, UINT64_MAX),
+    F_NUMBER(18, struct envelope, deliver_by_ms, UINT64_MAX),
+    F_NUMBER(19, struct envelope, header_bytes, UINT32_MAX),
+    F_NUMBER(20, struct envelope, body_bytes, UINT64_MAX),
+    F_NUMBER(21, struct envelope, facts, UINT32_MAX),
+    {0},
 };
 
 static const struct field recipient_fields[] = {
-	F_TEXT(1, struct recipient, address),
-	F_TEXT(2, struct recipient, orcpt),
-	F_NUMBER(3, struct recipient, notify, 15),
-	{0},
+    F_TEXT(1, struct recipient, address, address_is_storable),
+    F_TEXT(2, struct recipient, orcpt, command_is_orcpt),
+    F_NUMBER(3, struct recipient, notify, 15),
+    {0},
 };
 
 /* ---- numbers ---- */
@@ -161,7 +182,7 @@ envelope_encode(const struct envelope *e, struct buf *out)
 		put_recipient(out, &e->recipients[i]);
 	buf_adds(out, e->unknown);
 	return buf_ok(out) && out->n - start <= ENVELOPE_BYTES_MAX &&
-	    e->recipient_count <= ENVELOPE_RECIPIENTS_MAX;
+	       e->recipient_count <= ENVELOPE_RECIPIENTS_MAX;
 }
 
 /* ---- decode ---- */
@@ -217,7 +238,7 @@ set_field(const struct field *f, void *to, struct str value)
 	if (f->kind == ID)
 		return set_id(member, value);
 	*(struct str *)member = value;
-	return true;
+	return value.n == 0 || f->may_be(value);
 }
 
 static const struct field *
@@ -277,7 +298,7 @@ decode_recipient(struct str bytes, struct arena *arena, struct recipient *out)
 		keep_unknown(&d, str_make(at, (size_t)(rest.p - at)));
 	}
 	out->unknown = str_make(d.kept, d.kept_bytes);
-	return true;
+	return out->address.n > 0;
 }
 
 static bool

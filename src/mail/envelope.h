@@ -14,7 +14,8 @@ enum envelope_return { RETURN_UNSET, RETURN_FULL, RETURN_HEADERS };
 enum envelope_notify { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
 enum envelope_kind { ENVELOPE_MESSAGE, ENVELOPE_REPORT }; /* REPORT: composed by us; null sender */
 
-enum { ENVELOPE_BYTES_MAX = 65536, ENVELOPE_RECIPIENTS_MAX = 1000 };
+enum { ENVELOPE_BYTES_MAX = 65536, ENVELOPE_RECIPIENTS_MAX = 1000,
+	ENVELOPE_TEXT_MAX = 1024 };
 
 struct recipient {
 	struct str address; /* as given in RCPT, no brackets */
@@ -51,7 +52,10 @@ struct envelope {
 
 /* False when the result would be larger than ENVELOPE_BYTES_MAX. */
 bool envelope_encode(const struct envelope *e, struct buf *out) MUST_USE;
-/* Total.  Strings point into `bytes`, the recipient array into the arena. */
+/* Total.  Strings point into `bytes`, the recipient array into the arena.  False also when a text is not what
+ * submission may have accepted: an address that is not address_is_storable, an ENVID or ORCPT that MAIL and RCPT
+ * would refuse, a login, client address, credential or pool with control characters, malformed UTF-8 or more than
+ * ENVELOPE_TEXT_MAX octets, a recipient without an address.  Fields of other versions are not judged. */
 bool envelope_decode(struct str bytes, struct arena *arena, struct envelope *out) MUST_USE;
 
 #endif

@@ -30,12 +30,23 @@ header_control_bytes(struct str s)
 	return header_wide_control_bytes(s);
 }
 
+/* Nothing above 0x7e: then only octets below 0x20 need a look. */
 static bool
-header_line_has_control(struct str line)
+header_is_plain(struct str block)
 {
-	for (size_t i = 0; i < line.n; i++)
-		if ((unsigned char)line.p[i] - 0x20u > 0x5eu &&
-		    header_control_bytes(str_from(line, i)))
+	return str_is_ascii(block) && !str_has(block, '\x7f');
+}
+
+static bool
+header_line_has_control(struct str line, bool is_plain)
+{
+	size_t i = 0;
+
+	while (is_plain && (i = str_find_control(line, i)) < line.n)
+		if (line.p[i++] != '\t')
+			return true;
+	for (i = 0; !is_plain && i < line.n; i++)
+		if (header_control_bytes(str_from(line, i)))
 			return true;
 	return false;
 }
@@ -54,29 +65,31 @@ header_line_begins_field(struct str line, struct str *name_out)
 
 /* line: without its LF.  NULL, or why it may not leave. */
 static const char *
-header_line_fault(struct str line, struct str *name)
+header_line_fault(struct str line, bool is_plain, struct str *name)
 {
 	if (line.n == 0 || line.p[line.n - 1] != '\r')
 		return "line ends without CRLF";
 	line.n--;
 	if (line.n == 0)
 		return "empty line";
-	if (line.n > HEADER_LINE_MAX)
-		return "line over 998 octets";
 	if (line.p[0] == ' ' || line.p[0] == '\t') {
 		if (name->n == 0)
 			return "begins with a blank";
 	} else if (!header_line_begins_field(line, name)) {
 		return "no field name";
 	}
-	if (header_line_has_control(line))
+	if (line.n > HEADER_LINE_MAX)
+		return "line over 998 octets";
+	if (header_line_has_control(line, is_plain))
 		return "control character";
-	return str_is_utf8(line) ? NULL : "not well-formed UTF-8";
+	return is_plain || str_is_utf8(line) ? NULL : "not well-formed UTF-8";
 }
 
 bool
 header_is_sendable(struct str block, struct header_fault *fault_out)
 {
+	bool is_plain = header_is_plain(block);
+
 	*fault_out = (struct header_fault){.why = block.n ? NULL : "no header field"};
 	while (block.n && !fault_out->why) {
 		size_t lf = str_find(block, '\n');
@@ -84,7 +97,8 @@ header_is_sendable(struct str block, struct header_fault *fault_out)
 		if (lf == block.n)
 			fault_out->why = "line ends without CRLF";
 		else
-			fault_out->why = header_line_fault(str_upto(block, lf), &fault_out->name);
+			fault_out->why =
+			    header_line_fault(str_upto(block, lf), is_plain, &fault_out->name);
 		block = str_from(block, lf + 1);
 	}
 	return !fault_out->why;

@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "mail/dot.h"
+#include "mail/header.h"
 #include "queue/dsn.h"
 
 enum {
@@ -295,6 +297,31 @@ check(const struct message_commit *m, const struct envelope *e, const struct res
 	return status_make(250, "2.0.0", "OK");
 }
 
+/* Submission has checked the same; a submission process that was taken over has not.  A body in a
+ * file is not seen here. */
+static struct status
+check_content(const struct peer *peer, const struct message_commit *m, struct msgid msgid)
+{
+	struct dot_check body = {.faults = 0};
+	struct header_fault fault;
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	if (!header_is_sendable(m->header, &fault)) {
+		log_error("submission %u: message %s is refused: its header may not leave: %s, "
+		          "field \"%.*s\"",
+		    peer->index, msgid_text(msgid, 0, id), fault.why, STR_ARG(fault.name));
+		return status_make(554, "5.6.0", "The header may not leave: %s", fault.why);
+	}
+	dot_check(&body, m->body);
+	if (dot_check_end(&body)) {
+		log_error(
+		    "submission %u: message %s is refused: its body has a bare CR or LF, or NUL",
+		    peer->index, msgid_text(msgid, 0, id));
+		return status_make(554, "5.6.0", "The body may not leave: bare CR or LF, or NUL");
+	}
+	return status_make(250, "2.0.0", "OK");
+}
+
 static int
 append(struct peer *peer, struct pending *p, const struct message_commit *m, struct reservation *r)
 {
@@ -348,6 +375,8 @@ take_message(
 	struct pending *p;
 	int error;
 
+	if (status_is_ok(&s))
+		s = check_content(peer, m, e->id);
 	if (!status_is_ok(&s))
 		return s;
 	p = MEM_NEW(struct pending);
@@ -385,7 +414,9 @@ commit(struct peer *peer, uint64_t call, const struct message_commit *m)
 		s = no_room(error);
 	} else if (!envelope_decode(m->envelope, &arena, &e)) {
 		s = status_make(554, "5.3.0", "The envelope cannot be read");
-		log_error("submission %u: an envelope that cannot be read", peer->index);
+		log_error("submission %u: a message is refused: its envelope cannot be read or "
+		          "breaks the grammar",
+		    peer->index);
 	} else {
 		s = take_message(peer, call, m, &e);
 	}

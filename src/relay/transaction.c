@@ -6,6 +6,7 @@
 #include "relay/phases.h"
 
 #include "base/mem.h"
+#include "mail/command.h"
 #include "mail/dot.h"
 #include "relay/reason.h"
 
@@ -59,6 +60,10 @@ unfit(const struct client *c, const char **reason_out)
 {
 	const struct outgoing *m = c->t.message;
 
+	if (command_has_control(m->envelope->sender) || command_has_control(m->envelope->envid)) {
+		*reason_out = REASON_LOCAL;
+		return status_make(554, "5.6.0", "the stored sender cannot be said in a command");
+	}
 	if (c->extensions.size && outgoing_bytes(m) > c->extensions.size) {
 		*reason_out = REASON_SIZE;
 		return status_make(552, "5.3.4", "the message has %llu octets, the host takes %llu",
@@ -174,17 +179,31 @@ content_phase(const struct client *c)
 	                                                                       : PHASE_DATA;
 }
 
+/* Code 0: RCPT can be said for it. */
+static struct status
+unfit_recipient(const struct client *c, const struct recipient *r, const char **reason_out)
+{
+	if (command_has_control(r->address) || command_has_control(r->orcpt)) {
+		*reason_out = REASON_LOCAL;
+		return status_make(554, "5.1.3", "the stored address cannot be said in a command");
+	}
+	if (!str_is_ascii(r->address) && !has(c, EXT_SMTPUTF8)) {
+		*reason_out = REASON_UTF8;
+		return status_make(
+		    553, "5.6.7", "the address needs SMTPUTF8, which the host does not offer");
+	}
+	return (struct status){.code = 0};
+}
+
 enum phase
 say_rcpt(struct client *c)
 {
 	size_t index = c->t.said++;
 	const struct recipient *r = outgoing_recipient(c->t.message, index);
+	struct client_result *result = &c->t.results[index];
 
-	if (!str_is_ascii(r->address) && !has(c, EXT_SMTPUTF8)) {
-		c->t.results[index].status = status_make(
-		    553, "5.6.7", "the address needs SMTPUTF8, which the host does not offer");
-		c->t.results[index].reason = REASON_UTF8;
-	} else {
+	result->status = unfit_recipient(c, r, &result->reason);
+	if (result->status.code == 0) {
 		add_rcpt(c, r);
 		client_expect(c, PHASE_RCPT, (uint32_t)index);
 	}

@@ -1,6 +1,8 @@
-/* Envelopes: decoding is total, and what decodes is kept by the next writer. */
+/* Envelopes: decoding is total, what decodes is kept by the next writer, and no text in it can end
+ * a command or a path. */
 #include <stdlib.h>
 
+#include "mail/address.h"
 #include "mail/envelope.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,6 +28,57 @@ check_same(const struct envelope *a, const struct envelope *b)
 	}
 }
 
+static void
+check_text(struct str s)
+{
+	check(str_is_utf8(s));
+	for (size_t i = 0; i < s.n; i++)
+		check((unsigned char)s.p[i] >= ' ' && s.p[i] != 0x7f);
+}
+
+/* Said in angle brackets: nothing outside quotes ends them. */
+static void
+check_address(struct str s)
+{
+	bool is_quoted = false;
+
+	check_text(s);
+	check(s.n <= ADDRESS_MAX);
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"')
+			is_quoted = !is_quoted;
+		else if (is_quoted && s.p[i] == '\\')
+			i++;
+		else
+			check(is_quoted || !strchr(" <>,;", s.p[i]));
+	}
+	check(!is_quoted);
+}
+
+static void
+check_parameter(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		check(s.p[i] > ' ' && s.p[i] < 0x7f);
+}
+
+static void
+check_texts(const struct envelope *e)
+{
+	check_text(e->user);
+	check_text(e->header_from);
+	check_text(e->client);
+	check_text(e->credential);
+	check_text(e->pool);
+	check_address(e->sender);
+	check_parameter(e->envid);
+	for (uint32_t i = 0; i < e->recipient_count; i++) {
+		check(e->recipients[i].address.n > 0);
+		check_address(e->recipients[i].address);
+		check_parameter(e->recipients[i].orcpt);
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -37,6 +90,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&first, 1 << 20);
 	buf_init(&second, 1 << 20);
 	if (envelope_decode(str_make((const char *)data, size), &arena, &a)) {
+		check_texts(&a);
 		check(envelope_encode(&a, &first));
 		check(envelope_decode(buf_str(&first), &arena, &b));
 		check_same(&a, &b);

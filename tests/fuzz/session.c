@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "mail/envelope.h"
+#include "mail/header.h"
 #include "submission/session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -152,6 +153,7 @@ static bool
 commit(void *arg, const struct message_commit *m)
 {
 	struct world *w = arg;
+	struct header_fault fault;
 	struct arena arena;
 	struct envelope e;
 
@@ -160,6 +162,7 @@ commit(void *arg, const struct message_commit *m)
 	check(e.recipient_count > 0 && e.recipient_count == w->reserved && e.id.number == w->open);
 	check(e.user.n > 0 && e.sender.n > 0 && e.header_bytes == m->header.n);
 	check(e.body_bytes == (m->in_file ? w->file_bytes : m->body.n));
+	check(header_is_sendable(m->header, &fault));
 	arena_clear(&arena);
 	return ask(w, COMMIT);
 }
@@ -298,7 +301,11 @@ feed(struct world *w, struct str bytes, size_t piece)
 		buf_adds(&w->in, str_upto(bytes, piece));
 		bytes = str_from(bytes, piece);
 		w->now_ms += 10;
-		go_on(w);
+		/* as the loop would: no input is read after the deadline */
+		if (w->now_ms >= w->deadline_ms)
+			hear(w, session_expired(w->session));
+		else
+			go_on(w);
 	}
 }
 

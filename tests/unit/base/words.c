@@ -182,3 +182,21 @@ Test(str, ascii_at_every_place)
 		}
 	}
 }
+
+/* Every octet at every place of texts that are shorter and longer than a word. */
+Test(str, find_control)
+{
+	char text[20];
+
+	for (unsigned c = 0; c < 256; c++)
+		for (size_t n = 1; n < sizeof text; n++)
+			for (size_t at = 0; at < n; at++) {
+				memset(text, at % 2 ? 0xff : ' ', sizeof text);
+				text[at] = (char)c;
+				cr_assert_eq(str_find_control(str_make(text, n), 0), c < 0x20 ? at : n);
+				cr_assert_eq(str_find_control(str_make(text, n), at + 1), n);
+			}
+	cr_assert_eq(str_find_control(STR("a\n\nb\r"), 2), 2);
+	cr_assert_eq(str_find_control(STR(""), 0), 0);
+	cr_assert_eq(str_find_control(STR("a"), 9), 1);
+}

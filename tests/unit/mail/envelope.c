@@ -23,25 +23,37 @@ tear_down(void)
 TestSuite(envelope, .init = set_up, .fini = tear_down);
 
 static struct recipient two[] = {
-	{.address = {"bob@example.net", 15}, .orcpt = {"rfc822;b+40c", 12},
-	.notify = NOTIFY_FAILURE | NOTIFY_DELAY},
-	{.address = {"\"a\n\0\"@x", 8}, .notify = NOTIFY_NEVER},
+    {.address = {"bob@example.net", 15},
+        .orcpt = {"rfc822;b+40c", 12},
+        .notify = NOTIFY_FAILURE | NOTIFY_DELAY},
+    {.address = {"\"a <\\\">\"@x", 10}, .notify = NOTIFY_NEVER},
 };
 
 static struct envelope
 sample(void)
 {
 	return (struct envelope){
-		.id = {0x123456789abcdef, 7}, .kind = ENVELOPE_REPORT, .arrival_ms = 1795280272104,
-		.user = STR("alice"), .sender = STR("alice@example.com"),
-		    .header_from = STR("a@example.com"),
-		.client = STR("203.0.113.7"), .credential = STR("c1"), .pool = STR("p"),
-		    .body = BODY_8BITMIME,
-		.smtputf8 = true, .requiretls = true, .ret = RETURN_HEADERS, .envid = STR("x+20y"),
-		    .priority = 9,
-		.hold_until_ms = -1, .deliver_by_ms = INT64_MAX, .header_bytes = UINT32_MAX,
-		    .body_bytes = UINT64_MAX,
-		.recipients = two, .recipient_count = 2,
+	    .id = {0x123456789abcdef, 7},
+	    .kind = ENVELOPE_REPORT,
+	    .arrival_ms = 1795280272104,
+	    .user = STR("alice"),
+	    .sender = STR("alice@example.com"),
+	    .header_from = STR("a@example.com"),
+	    .client = STR("203.0.113.7"),
+	    .credential = STR("c1"),
+	    .pool = STR("p"),
+	    .body = BODY_8BITMIME,
+	    .smtputf8 = true,
+	    .requiretls = true,
+	    .ret = RETURN_HEADERS,
+	    .envid = STR("x+20y"),
+	    .priority = 9,
+	    .hold_until_ms = -1,
+	    .deliver_by_ms = INT64_MAX,
+	    .header_bytes = UINT32_MAX,
+	    .body_bytes = UINT64_MAX,
+	    .recipients = two,
+	    .recipient_count = 2,
 	};
 }
 
@@ -110,14 +122,19 @@ Test(envelope, fields_of_another_version_are_kept)
 
 Test(envelope, many_scattered_unknown_fields_take_bounded_memory)
 {
+	static const struct str pieces[] = {{"\x02\x00\x07\x00\x01\x00\x03\x00"
+	                                     "a@b",
+	                                        11},
+	    {"\xff\xff\x00\x00", 4}};
 	struct envelope e;
 
 	cr_assert(envelope_encode(&(struct envelope){.id = {1, 1}}, &out));
-	while (out.n + 12 <= ENVELOPE_BYTES_MAX)
-		cr_assert(buf_adds(&out,
-		    out.n % 24 ? STR("\xff\xff\x00\x00")
-		    : STR("\x02\x00\x00\x00\xff\xff\x00\x00")));
-	(void)!envelope_decode(buf_str(&out), &arena, &e);
+	for (unsigned i = 0; i < 2 * ENVELOPE_RECIPIENTS_MAX; i++)
+		cr_assert(buf_adds(&out, pieces[i % 2]));
+	while (out.n + 4 <= ENVELOPE_BYTES_MAX)
+		cr_assert(buf_adds(&out, pieces[1]));
+	cr_expect(envelope_decode(buf_str(&out), &arena, &e));
+	cr_expect_eq(e.recipient_count, ENVELOPE_RECIPIENTS_MAX);
 	cr_expect_lt(arena.used_bytes, 1 << 20);
 }
 
@@ -145,19 +162,40 @@ Test(envelope, damage_is_survived)
 
 Test(envelope, refused)
 {
-#define ID "\x01\x00\x0c\x00" "abcdefghijkl"
+#define ID                                                                                         \
+	"\x01\x00\x0c\x00"                                                                         \
+	"abcdefghijkl"
 	static const struct str cases[] = {
-		{"", 0},
-		{"\x01", 1},
-		{"\x01\x00\x0b\x00" "abcdefghijk", 15},
-		{ID "\x03\x00\x01\x00\x02", 21},                         /* kind 2 */
-		{ID "\x0c\x00\x01\x00\x02", 21},                         /* bool 2 */
-		{ID "\x05\x00\x02\x00" "a", 21},                         /* cut */
-		{ID "\x05\x00\x01\x00" "a" "\x05\x00\x01\x00" "a", 26},  /* twice */
-		{ID "\x10\x00\x05\x00" "\x00\x00\x00\x00\x01", 25},      /* 33 bits of priority */
-		{ID "\x14\x00\x09\x00" "\x00\x00\x00\x00\x00\x00\x00\x00\x00", 29},
-		{ID "\x02\x00\x05\x00" "\x03\x00\x01\x00\x10", 25},      /* notify 16 */
-		{ID "\x02\x00\x03\x00" "\x03\x00\x01", 23},
+	    {"", 0},
+	    {"\x01", 1},
+	    {"\x01\x00\x0b\x00"
+	     "abcdefghijk",
+	        15},
+	    {ID "\x03\x00\x01\x00\x02", 21}, /* kind 2 */
+	    {ID "\x0c\x00\x01\x00\x02", 21}, /* bool 2 */
+	    {ID "\x05\x00\x02\x00"
+	        "a",
+	        21}, /* cut */
+	    {ID "\x05\x00\x01\x00"
+	        "a"
+	        "\x05\x00\x01\x00"
+	        "a",
+	        26}, /* twice */
+	    {ID "\x10\x00\x05\x00"
+	        "\x00\x00\x00\x00\x01",
+	        25}, /* 33 bits of priority */
+	    {ID "\x14\x00\x09\x00"
+	        "\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+	        29},
+	    {ID "\x02\x00\x0c\x00"
+	        "\x01\x00\x03\x00"
+	        "a@b"
+	        "\x03\x00\x01\x00\x10",
+	        32},                     /* notify 16 */
+	    {ID "\x02\x00\x00\x00", 20}, /* recipient without address */
+	    {ID "\x02\x00\x03\x00"
+	        "\x03\x00\x01",
+	        23},
 	};
 	struct envelope e;
 
@@ -182,13 +220,116 @@ Test(envelope, ceilings)
 	cr_expect_not(envelope_encode(&e, &out));
 	cr_expect_not(envelope_decode(buf_str(&out), &arena, &back));
 	buf_reset(&out);
-	e = (struct envelope){.user = {big, 65500}, .recipients = many, .recipient_count = 1};
+	e = (struct envelope){.unknown = {big, 65500}, .recipients = many, .recipient_count = 1};
 	cr_expect_not(envelope_encode(&e, &out));
 	buf_reset(&out);
-	e.user.n = 65400;
+	e.unknown.n = 65400;
 	cr_expect(envelope_encode(&e, &out));
 	buf_reset(&out);
 	many[0].address = str_make(big, 65530);
-	e.user.n = 0;
+	e.unknown.n = 0;
 	cr_expect_not(envelope_encode(&e, &out));
+}
+
+/* ---- the grammar of what it carries ---- */
+
+/* Every text field in turn holds `text`, the rest is usual; does it decode? */
+static bool
+holds(size_t offset, struct str text)
+{
+	struct recipient one = {.address = STR("bob@example.net")};
+	struct envelope e = {.id = {1, 1}, .recipients = &one, .recipient_count = 1}, back;
+
+	*(struct str *)(void *)((char *)&e + offset) = text;
+	buf_reset(&out);
+	cr_assert(envelope_encode(&e, &out));
+	return envelope_decode(buf_str(&out), &arena, &back);
+}
+
+static bool
+holds_recipient(struct str address, struct str orcpt)
+{
+	struct recipient one = {.address = address, .orcpt = orcpt};
+	struct envelope e = {.id = {1, 1}, .recipients = &one, .recipient_count = 1}, back;
+
+	buf_reset(&out);
+	cr_assert(envelope_encode(&e, &out));
+	return envelope_decode(buf_str(&out), &arena, &back);
+}
+
+static const size_t texts[] = {offsetof(struct envelope, user), offsetof(struct envelope, sender),
+    offsetof(struct envelope, header_from), offsetof(struct envelope, client),
+    offsetof(struct envelope, credential), offsetof(struct envelope, pool),
+    offsetof(struct envelope, envid)};
+
+#define S(text)                                                                                    \
+	{                                                                                          \
+		text, sizeof(text) - 1                                                             \
+	}
+
+Test(envelope, no_text_holds_a_control_character)
+{
+	static const struct str bad[] = {S("a@b\r\nRCPT TO:<c@d>"), S("a@b\n"), S("a@b\r"),
+	    S("a@b\0"), S("\0"), S("a@b\t"), S("a@b\x1b"), S("a@b\x7f"), S("\"a\r\n\"@b"),
+	    S("a@b\xff")};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		for (size_t j = 0; j < sizeof texts / sizeof *texts; j++)
+			cr_expect_not(holds(texts[j], bad[i]), "%zu in %zu", i, j);
+		cr_expect_not(holds_recipient(bad[i], STR_NULL), "%zu", i);
+		cr_expect_not(holds_recipient(STR("a@b"), bad[i]), "%zu", i);
+	}
+}
+
+/* What MAIL and RCPT of 0.1.0 accepted is in spools. */
+Test(envelope, addresses_that_were_accepted_are_held)
+{
+	static const struct str good[] = {S("a@b"), S("\"a b\"@c"), S("\"a\\\"<>\"@c"),
+	    S("a@[192.0.2.1]"), S("a@[IPv6:2001:db8::1]"), S("j\xc3\xbc@b\xc3\xbc.example"),
+	    S("a%b!c@d"), S("a@b-c.d"), S("a\xe2\x80\xa8@b"), S("postmaster@example.com"),
+	    S(".a..b.@c")};
+	char longest[64 + 1 + 255];
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		cr_expect(holds(offsetof(struct envelope, sender), good[i]), "%zu", i);
+		cr_expect(holds_recipient(good[i], STR_NULL), "%zu", i);
+	}
+	memset(longest, 'a', sizeof longest);
+	longest[64] = '@';
+	for (size_t i = 65 + 63; i < sizeof longest; i += 64)
+		longest[i] = '.';
+	longest[sizeof longest - 1] = 'a';
+	cr_expect(holds_recipient(str_make(longest, sizeof longest), STR_NULL));
+	cr_expect(holds(offsetof(struct envelope, user), STR("a user with blanks \xc2\x80")));
+}
+
+Test(envelope, what_is_no_address_is_refused)
+{
+	static const struct str bad[] = {S("a"), S("@b"), S("a@"), S("a b@c"), S("a@b> SIZE=1"),
+	    S("a@b,c@d"), S("<a@b>"), S("a@b c"), S("\"a@b"), S("a\"b\"@c"), S("@x:a@b"), S("a@b."),
+	    S("a@-b"), S("a@b@c"), S("a@[x]"), S("a;b@c"), S("a\\b@c")};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		cr_expect_not(holds(offsetof(struct envelope, sender), bad[i]), "%zu", i);
+		cr_expect_not(holds_recipient(bad[i], STR_NULL), "%zu", i);
+	}
+}
+
+Test(envelope, parameters)
+{
+	char longest[501];
+
+	memset(longest, 'a', sizeof longest);
+	memcpy(longest, "x;", 2);
+	cr_expect(holds(offsetof(struct envelope, envid), STR("QQ+3D314159")));
+	cr_expect(holds(offsetof(struct envelope, envid), str_make(longest, 100)));
+	cr_expect_not(holds(offsetof(struct envelope, envid), str_make(longest, 101)));
+	cr_expect_not(holds(offsetof(struct envelope, envid), STR("a b")));
+	cr_expect_not(holds(offsetof(struct envelope, envid), STR("a+0D+0A")));
+	cr_expect(holds_recipient(STR("a@b"), STR("rfc822;b+40c")));
+	cr_expect(holds_recipient(STR("a@b"), str_make(longest, 500)));
+	cr_expect_not(holds_recipient(STR("a@b"), str_make(longest, 501)));
+	cr_expect_not(holds_recipient(STR("a@b"), STR("rfc822;a b")));
+	cr_expect_not(holds_recipient(STR("a@b"), STR("rfc822")));
+	cr_expect_not(holds_recipient(STR("a@b"), STR("rfc822;a NOTIFY=NEVER")));
 }

@@ -1,0 +1,113 @@
+/*
+ * intake: what a submission process that was taken over may say in COMMIT.  The queue judges the
+ * envelope and the content itself, answers 554, and goes on with the next message.
+ */
+#include <criterion/criterion.h>
+
+#include "mail/envelope.h"
+#include "rig.h"
+
+#define S(text)                                                                                    \
+	{                                                                                          \
+		text, sizeof(text) - 1                                                             \
+	}
+
+static struct rig rig;
+
+/* COMMIT of one message with these parts. */
+static struct status
+commit(struct str recipient, struct str header, struct str body)
+{
+	static uint64_t number = 1;
+	struct recipient to = {.address = recipient};
+	struct envelope e = {.id = rig_id(number++),
+	    .arrival_ms = 1,
+	    .user = STR("alice@example.com"),
+	    .sender = STR("alice@example.com"),
+	    .header_bytes = (uint32_t)header.n,
+	    .body_bytes = body.n,
+	    .recipients = &to,
+	    .recipient_count = 1};
+	struct message_commit m = {.header = header, .body = body};
+	struct buf envelope;
+	struct status s;
+
+	buf_init(&envelope, ENVELOPE_BYTES_MAX);
+	cr_assert(envelope_encode(&e, &envelope));
+	m.envelope = buf_str(&envelope);
+	s = rig_ask_commit(&rig, &m);
+	buf_clear(&envelope);
+	return s;
+}
+
+#define TO STR("bob@example.net")
+#define HEADER STR("From: alice@example.com\r\n")
+#define BODY STR("Hello\r\n")
+
+static void
+expect_refusal(const struct status *s, const char *what, size_t number)
+{
+	cr_expect_eq(s->code, 554, "%s %zu: %u %s", what, number, s->code, s->text);
+}
+
+Test(intake, commands_in_a_recipient_are_refused, .timeout = 60)
+{
+	static const struct str recipients[] = {S("bob@example.net>\r\nRCPT TO:<eve@example.org"),
+	    S("bob@example.net\r\nDATA"), S("bob@example.net\n"), S("bob@example.net\r"),
+	    S("bob@example.net\0"), S("bob@example.net> NOTIFY=NEVER"), S("bob"),
+	    S("\"bob\r\n\"@example.net")};
+
+	rig_begin(&rig, "");
+	for (size_t i = 0; i < sizeof recipients / sizeof *recipients; i++) {
+		struct status s = commit(recipients[i], HEADER, BODY);
+
+		expect_refusal(&s, "recipient", i);
+	}
+	cr_expect_eq(commit(TO, HEADER, BODY).code, 250);
+	rig_end(&rig);
+}
+
+Test(intake, headers_that_may_not_leave_are_refused, .timeout = 60)
+{
+	static const struct str headers[] = {S(""), S("From: a@b"), S("From: a@b\n"),
+	    S("From: a@b\r\n\r\n"), S("From: a@b\r\n\r\nbody\r\n"), S("From: a@b\rX: c\r\n"),
+	    S("X: a\0b\r\n"),
+	    S("X: a\x0b"
+	      "b\r\n"),
+	    S("X: a\x1c"
+	      "From: ceo@b\r\n"),
+	    S("X: \xc2\x85\r\n"), S("X : a\r\n"), S(" a\r\n"), S("no field\r\n"),
+	    S(".\r\nMAIL FROM:<a@b>\r\n")};
+	char line[1100] = "X:";
+
+	rig_begin(&rig, "");
+	for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+		struct status s = commit(TO, headers[i], BODY);
+
+		expect_refusal(&s, "header", i);
+	}
+	memset(line + 2, 'x', 997);
+	memcpy(line + 999, "\r\n", 2);
+	cr_expect_eq(commit(TO, str_make(line, 1001), BODY).code, 554);
+	cr_expect_eq(commit(TO, HEADER, BODY).code, 250);
+	rig_end(&rig);
+}
+
+Test(intake, bodies_that_may_not_leave_are_refused, .timeout = 60)
+{
+	static const struct str bodies[] = {S("a\n.\nMAIL FROM:<a@b>\r\n"), S("a\n.\r\n"),
+	    S("a\r\n.\n"), S("a\r.\r"), S("a\r"), S("\n"), S("\r\r\n"), S("a\0b\r\n"), S("\r\n.\r"),
+	    S("\0")};
+
+	rig_begin(&rig, "");
+	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+		struct status s = commit(TO, HEADER, bodies[i]);
+
+		expect_refusal(&s, "body", i);
+	}
+	/* what looks like the end of data is text for BDAT and for dot_stuff */
+	cr_expect_eq(commit(TO, HEADER, STR("a\r\n.\r\nMAIL FROM:<a@b>\r\n")).code, 250);
+	cr_expect_eq(commit(TO, HEADER, STR("no line end")).code, 250);
+	cr_expect_eq(commit(TO, HEADER, STR("")).code, 250);
+	rig_end(&rig);
+}
