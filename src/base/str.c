@@ -124,7 +124,8 @@ str_find_control(struct str s, size_t from)
 
 	for (; i + sizeof word <= s.n; i += sizeof word) {
 		memcpy(&word, s.p + i, sizeof word);
-		/* the top bit of an octet is set when 0x20 cannot be taken from it, and it has none */
+		/* the top bit of an octet is set when 0x20 cannot be taken from it, and it has none
+		 */
 		if ((word - UINT64_C(0x2020202020202020)) & ~word & UINT64_C(0x8080808080808080))
 			break;
 	}

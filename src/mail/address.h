@@ -22,8 +22,9 @@ struct address {
  * a sentence for the reply. */
 bool address_parse(struct str text, struct address *out, const char **why_out) MUST_USE;
 
-/* What an envelope may hold as an address: a Mailbox, or the postmaster of a configuration, whose local part may
- * also have dots at its ends or in a row.  Nothing in it can end a path or a command. */
+/* What an envelope may hold as an address: a Mailbox, or the postmaster of a configuration, whose
+ * local part may also have dots at its ends or in a row.  Nothing in it can end a path or a
+ * command. */
 bool address_is_storable(struct str text);
 
 /* Takes a path in angle brackets off the front of *rest: <>, <a@b>, <@x,@y:a@b> (the source route

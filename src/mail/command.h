@@ -44,7 +44,8 @@ struct status command_parse_rcpt(struct str args, struct command_rcpt *out);
 /* The value of ENVID, ORCPT: as the parsers above accept it. */
 bool command_is_envid(struct str value);
 bool command_is_orcpt(struct str value);
-/* A control character, of ASCII or of UTF-8 (header_control_bytes, and TAB): no command may hold one. */
+/* A control character, of ASCII or of UTF-8 (header_control_bytes, and TAB): no command may hold
+ * one. */
 bool command_has_control(struct str s);
 
 struct command_bdat {

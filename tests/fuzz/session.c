@@ -1,8 +1,8 @@
 /*
  * Any bytes of a client and any answers of the services.  The first byte chooses how the session
  * begins, the second how the input is cut, the third seeds the answers.  Replies stay well formed,
- * one service is asked at a time, what was reserved is committed or given back, and "Queued" is said as
- * often as the queue agreed to a whole message.
+ * one service is asked at a time, what was reserved is committed or given back, and "Queued" is
+ * said as often as the queue agreed to a whole message.
  */
 #include <stdlib.h>
 
@@ -20,8 +20,8 @@ struct world {
 	enum session_step step;
 	uint32_t random;
 	enum owed owed;
-	uint32_t open;       /* transaction that the queue counts for; 0: none */
-	unsigned reserved;   /* recipients agreed to in it */
+	uint32_t open;     /* transaction that the queue counts for; 0: none */
+	unsigned reserved; /* recipients agreed to in it */
 	unsigned agreed, queued;
 	bool is_secure, wants_tls;
 	uint64_t file_bytes;
@@ -185,20 +185,20 @@ refused(void *arg, const struct session_refusal *r)
 }
 
 static const struct session_services services = {
-	.now_ms = now_ms,
-	.mono_ms = mono_ms,
-	.deadline = deadline,
-	.has_unseen = has_unseen,
-	.start_tls = start_tls,
-	.start_auth = start_auth,
-	.step_auth = step_auth,
-	.cancel_auth = cancel_auth,
-	.reserve = reserve,
-	.open_file = open_file,
-	.commit = commit,
-	.release = release,
-	.write_file = write_file,
-	.refused = refused,
+    .now_ms = now_ms,
+    .mono_ms = mono_ms,
+    .deadline = deadline,
+    .has_unseen = has_unseen,
+    .start_tls = start_tls,
+    .start_auth = start_auth,
+    .step_auth = step_auth,
+    .cancel_auth = cancel_auth,
+    .reserve = reserve,
+    .open_file = open_file,
+    .commit = commit,
+    .release = release,
+    .write_file = write_file,
+    .refused = refused,
 };
 
 /* ---- what is said ---- */
@@ -238,7 +238,8 @@ answer_auth(struct world *w)
 {
 	static const uint8_t outcomes[] = {
 	    AUTH_CONTINUE, AUTH_OK, AUTH_OK, AUTH_FAIL, AUTH_TEMPFAIL, AUTH_MALFORMED};
-	struct message_auth_answer a = {.outcome = outcomes[draw(w, 6)], .user = STR("alice@example.com"),
+	struct message_auth_answer a = {.outcome = outcomes[draw(w, 6)],
+	    .user = STR("alice@example.com"),
 	    .challenge = STR("challenge")};
 
 	a.status = status_make(a.outcome == AUTH_TEMPFAIL ? 454 : 535, NULL, "no");
@@ -315,8 +316,14 @@ static void
 begin(struct world *w, uint8_t mode, struct conf *conf)
 {
 	bool is_plain = mode & (MODE_PLAIN | MODE_STARTTLS);
-	struct session_setup setup = {.services = &services, .arg = w, .conf = conf, .id = 12345,
-	    .client = "203.0.113.7", .port = 465, .is_implicit_tls = !is_plain, .may_tls = true};
+	struct session_setup setup = {.services = &services,
+	    .arg = w,
+	    .conf = conf,
+	    .id = 12345,
+	    .client = "203.0.113.7",
+	    .port = 465,
+	    .is_implicit_tls = !is_plain,
+	    .may_tls = true};
 
 	w->session = session_new(&setup);
 	w->step = SESSION_NEXT;
@@ -345,25 +352,36 @@ end(struct world *w, uint8_t mode)
 	buf_clear(&w->in);
 }
 
+/* Read once: a session does not change it. */
+static struct conf *
+configuration(void)
+{
+	static struct conf *conf;
+	struct conf_report report;
+
+	if (conf)
+		return conf;
+	conf_report_init(&report);
+	conf = conf_read_text(
+	    STR("hostname = \"mail.example.com\"; domains = ( { name = \"example.com\"; } );"
+	        " limits: { message_size = \"200000B\"; recipients_per_message = 20; };"),
+	    &report);
+	conf_report_clear(&report);
+	check(conf);
+	return conf;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct world w = {.now_ms = 1000};
-	struct conf_report report;
-	struct conf *conf;
 
 	if (size < 3)
 		return 0;
-	conf_report_init(&report);
-	conf = conf_read_text(STR("hostname = \"mail.example.com\"; domains = ( { name = \"example.com\"; } );"
-	    " limits: { message_size = \"200000B\"; recipients_per_message = 20; };"), &report);
-	conf_report_clear(&report);
-	check(conf);
 	w.random = data[2];
 	buf_init(&w.in, 2 << 20);
-	begin(&w, data[0], conf);
+	begin(&w, data[0], configuration());
 	feed(&w, str_make((const char *)data + 3, size - 3), data[1] ? data[1] : SIZE_MAX);
 	end(&w, data[0]);
-	conf_drop(&conf);
 	return 0;
 }

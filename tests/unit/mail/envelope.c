@@ -333,3 +333,39 @@ Test(envelope, parameters)
 	cr_expect_not(holds_recipient(STR("a@b"), STR("rfc822")));
 	cr_expect_not(holds_recipient(STR("a@b"), STR("rfc822;a NOTIFY=NEVER")));
 }
+
+/* The format of 0.1.0, octet by octet: what is written today must be read by every later version.
+ */
+Test(envelope, stored_octets)
+{
+	static const char stored[] = "\x01\x00\x0c\x00"
+	                             "\x01\x00\x00\x00\x00\x00\x00\x00"
+	                             "\x02\x00\x00\x00"
+	                             "\x05\x00\x01\x00"
+	                             "u"
+	                             "\x06\x00\x03\x00"
+	                             "a@b"
+	                             "\x0c\x00\x01\x00"
+	                             "\x01"
+	                             "\x14\x00\x02\x00"
+	                             "\x00\x01"
+	                             "\x02\x00\x0c\x00"
+	                             "\x01\x00\x03\x00"
+	                             "c@d"
+	                             "\x03\x00\x01\x00"
+	                             "\x04";
+	struct recipient to = {.address = STR("c@d"), .notify = NOTIFY_FAILURE};
+	struct envelope e = {.id = {1, 2},
+	                    .user = STR("u"),
+	                    .sender = STR("a@b"),
+	                    .smtputf8 = true,
+	                    .body_bytes = 256,
+	                    .recipients = &to,
+	                    .recipient_count = 1},
+	                back;
+
+	cr_assert(envelope_encode(&e, &out));
+	cr_expect(str_eq(buf_str(&out), STR(stored)));
+	cr_assert(envelope_decode(STR(stored), &arena, &back));
+	expect_same(&e, &back);
+}
