@@ -239,7 +239,7 @@ rig_for(unsigned bad, unsigned good)
 }
 
 /* One after the other, so that each growth has one cause. */
-Test(relay_hostile, each_trick_ends_in_bounded_memory, .timeout = 200)
+Test(relay_hostile, each_trick_ends_in_bounded_memory, .timeout = 600)
 {
 	static struct host hosts[sizeof tricks / sizeof *tricks], good;
 

@@ -9,7 +9,7 @@
 
 #include "ipc/role.h"
 
-enum { RIG_RESULTS_MAX = 2000, RIG_WAIT_MS = 20000 };
+enum { RIG_RESULTS_MAX = 2000, RIG_WAIT_MS = 90000 };
 
 struct rig_result {
 	struct status status;
