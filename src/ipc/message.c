@@ -62,8 +62,11 @@ static const struct field check_step[] = {F(check_step, conversation), F(check_s
 static const struct field check_cancel[] = {F(check_cancel, conversation)};
 static const struct field check_answer[] = {F(check_answer, outcome), F(check_answer, challenge)};
 
-static const struct field reserve[] = {
-    F(reserve, session), F(reserve, number), F(reserve, user), F(reserve, recipients)};
+static const struct field lease_ask[] = {F(lease_ask, user), F(lease_ask, wanted)};
+static const struct field lease[] = {F(lease, status), F(lease, tokens)};
+static const struct field lease_return[] = {
+    F(lease_return, user), F(lease_return, tokens), F(lease_return, is_all)};
+static const struct field lease_recall[] = {F(lease_recall, user)};
 static const struct field release[] = {F(release, session), F(release, number)};
 static const struct field spool_file[] = {
     F(spool_file, session), F(spool_file, number), F(spool_file, size_hint)};
@@ -121,7 +124,10 @@ static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_CHECK_STEP] = SECRET("check step", check_step),
     [MESSAGE_CHECK_CANCEL] = SHAPE("check cancel", check_cancel),
     [MESSAGE_CHECK_ANSWER] = SHAPE("check answer", check_answer),
-    [MESSAGE_RESERVE] = SHAPE("reserve", reserve),
+    [MESSAGE_LEASE_ASK] = SHAPE("lease ask", lease_ask),
+    [MESSAGE_LEASE] = SHAPE("lease", lease),
+    [MESSAGE_LEASE_RETURN] = SHAPE("lease return", lease_return),
+    [MESSAGE_LEASE_RECALL] = SHAPE("lease recall", lease_recall),
     [MESSAGE_RELEASE] = SHAPE("release", release),
     [MESSAGE_SPOOL_FILE] = SHAPE("spool file", spool_file),
     [MESSAGE_COMMIT] = SHAPE("commit", commit),

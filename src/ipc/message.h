@@ -28,7 +28,8 @@ enum message_type {
 	MESSAGE_AUTH_USER_GONE,
 	MESSAGE_CHECK_START, MESSAGE_CHECK_STEP, MESSAGE_CHECK_CANCEL, MESSAGE_CHECK_ANSWER,
 	/* submission <-> queue */
-	MESSAGE_RESERVE, MESSAGE_RELEASE, MESSAGE_SPOOL_FILE, MESSAGE_COMMIT, MESSAGE_VERDICT,
+	MESSAGE_LEASE_ASK, MESSAGE_LEASE, MESSAGE_LEASE_RETURN, MESSAGE_LEASE_RECALL,
+	MESSAGE_RELEASE, MESSAGE_SPOOL_FILE, MESSAGE_COMMIT, MESSAGE_VERDICT,
 	/* queue <-> relay */
 	MESSAGE_SITE_ASK, MESSAGE_SITE, MESSAGE_DELIVER, MESSAGE_CANCEL,
 	MESSAGE_RESULT, MESSAGE_RESULT_STORED,
@@ -114,13 +115,23 @@ struct message_check_answer { uint8_t outcome; struct str challenge; }; /* enum 
 
 /* ---- queue, from submission ---- */
 
-struct message_reserve {     /* answer: VERDICT; first recipient of a transaction opens it */
-	uint64_t session;
-	uint32_t number;     /* of the message in the session */
+/* Tokens, one a recipient, of a user's sending limits: what submission was lent it spends without
+ * asking. */
+struct message_lease_ask {    /* answer: LEASE */
 	struct str user;
-	uint32_t recipients; /* how many more */
+	uint32_t wanted;      /* at least 1 */
 };
-/* RSET or end: gives back, no answer */
+struct message_lease {
+	struct status status; /* 250, or why there are none */
+	uint32_t tokens;      /* 250: at least 1; may be fewer or more than wanted */
+};
+struct message_lease_return { /* no answer */
+	struct str user;
+	uint32_t tokens;
+	bool is_all;          /* nothing of this user's is left in submission */
+};
+struct message_lease_recall { struct str user; }; /* queue: give back what is not in use */
+/* the file of SPOOL_FILE will not be committed; no answer */
 struct message_release { uint64_t session; uint32_t number; };
 /* answer: VERDICT and a descriptor */
 struct message_spool_file { uint64_t session; uint32_t number; uint64_t size_hint; };
@@ -190,32 +201,12 @@ struct message_admin { struct str verb; struct str values; struct str by; }; /* 
 struct message_admin_row { struct str values; };
 struct message_admin_done { uint8_t exit_code; struct str text; };
 
+#include "ipc/message_union.h"
+
 /* ---- codec ---- */
 
 /* Appends type and fields; false when over the buffer's ceiling. */
 bool message_encode(enum message_type type, const void *message, struct buf *out) MUST_USE;
-/* Large enough for any. */
-union message {
-	struct message_hello hello; struct message_config config; struct message_log log;
-	struct message_peer peer; struct message_grant grant; struct message_start start;
-	struct message_stop stop; struct message_ready ready; struct message_stopped stopped;
-	struct message_restart restart; struct message_sign sign; struct message_signed signature;
-	struct message_key_ask key_ask; struct message_key key;
-	struct message_auth_start auth_start; struct message_auth_step auth_step;
-	struct message_auth_cancel auth_cancel; struct message_auth_answer auth_answer;
-	struct message_auth_user_gone auth_user_gone; struct message_check_start check_start;
-	struct message_check_step check_step; struct message_check_cancel check_cancel;
-	struct message_check_answer check_answer; struct message_reserve reserve;
-	struct message_release release; struct message_spool_file spool_file;
-	struct message_commit commit; struct message_verdict verdict;
-	struct message_site_ask site_ask; struct message_site site;
-	struct message_deliver deliver;
-	struct message_cancel cancel; struct message_result result;
-	struct message_result_stored result_stored; struct message_running running;
-	struct message_running_ask running_ask; struct message_caught_up caught_up;
-	struct message_admin command; struct message_admin admin;
-	struct message_admin_row admin_row; struct message_admin_done admin_done;
-};
 /* Fills *out from bytes; strings point into them. */
 bool message_decode(struct str bytes, enum message_type *type_out, union message *out) MUST_USE;
 const char *message_name(enum message_type type);

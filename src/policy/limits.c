@@ -174,6 +174,23 @@ limits_give_back(struct limits *l, struct str name, const struct conf_rates *rat
 }
 
 uint64_t
+limits_spare(
+    const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms)
+{
+	uint64_t least = UINT64_MAX;
+	struct entry now;
+
+	fit(map_get(l->names, name), rates, now_ms, &now);
+	for (size_t i = 0; i < now.count; i++) {
+		const struct bucket *b = &now.bucket[i];
+		uint64_t spare = (capacity(b) - b->used) / b->period_ms;
+
+		least = spare < least ? spare : least;
+	}
+	return least;
+}
+
+uint64_t
 limits_used(const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms)
 {
 	const struct entry *e = map_get(l->names, name);

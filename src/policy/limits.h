@@ -20,6 +20,9 @@ int64_t limits_take(struct limits *l, struct str name, const struct conf_rates *
     int64_t now_ms) MUST_USE;
 void limits_give_back(
     struct limits *l, struct str name, const struct conf_rates *rates, uint64_t n);
+/* How many could be taken now; UINT64_MAX without rates. */
+uint64_t limits_spare(
+    const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms);
 /* Used of the first rate now, for messages: "14 of 300". */
 uint64_t limits_used(
     const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms);

@@ -69,6 +69,12 @@ buckets_give_back(struct buckets *b, struct str user, const struct conf_rates *r
 	part->is_changed = true;
 }
 
+uint64_t
+buckets_spare(struct buckets *b, struct str user, const struct conf_rates *rates)
+{
+	return limits_spare(part_of(b, user)->limits, user, rates, clock_ms());
+}
+
 static struct str
 part_name(size_t i, char room[NAME_BYTES])
 {

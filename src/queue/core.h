@@ -26,6 +26,7 @@ struct peer {
 	struct channel *channel; /* NULL: the role has not started yet, see fd */
 	int fd;
 	unsigned file_count;   /* submission: bodies that are being written */
+	struct map *leases;    /* submission: tokens that it was lent, by user */
 	struct request running; /* relay: what the queue before us left with it */
 };
 
@@ -54,7 +55,7 @@ struct queue {
 	struct tickets tickets;
 	LIST_HEAD(, site_question) questions; /* to relay, not answered yet */
 	uint64_t last_job;
-	struct map *reservations;
+	struct map *files; /* bodies that submission is writing */
 	unsigned peer_files_max;
 	LIST_HEAD(, pending) pendings;
 	TAILQ_HEAD(, record) late_records;

@@ -1,7 +1,6 @@
 /*
- * intake: see the header.  A reservation belongs to a session's message: RESERVE opens it and adds
- * to it, COMMIT spends it when the message is durable, RELEASE or the loss of the peer gives it
- * back.
+ * intake: see the header.  SPOOL_FILE opens a file for the body of a session's message; COMMIT
+ * takes it, RELEASE or the loss of the peer closes it.
  */
 #include "queue/intake.h"
 
@@ -15,22 +14,21 @@
 #include "mail/dot.h"
 #include "mail/header.h"
 #include "queue/dsn.h"
+#include "queue/leases.h"
 
 enum {
 	KEY_BYTES = 12,
 	ENVELOPE_ARENA_MAX = 1 << 20,
-	RESERVATIONS_MAX = 100000,
-	USER_MAX = 1024,
+	INTAKE_FILES_MAX = 100000,
 	PEER_FILES_MAX = 4096,
 	PEER_FILES_SHARE = 32, /* and at most that part of the descriptors that we may have */
 };
 
-struct reservation {
+/* A body that submission is writing, of one message. */
+struct intake_file {
 	struct peer *peer;
 	struct msgid id;
-	struct str user;
-	uint64_t recipients;
-	int fd; /* of a large body, or -1 */
+	int fd;
 };
 
 /* A message on its way into the spool. */
@@ -42,7 +40,6 @@ struct pending {
 	struct entry *entry;
 	struct str header_from;
 	struct str message_id;
-	uint64_t tokens; /* of the user's limits; spent when it is durable */
 };
 
 static struct str
@@ -62,53 +59,48 @@ answer(struct peer *peer, uint64_t call, const struct status *s, int fd)
 		(void)!channel_answer(peer->channel, call, MESSAGE_VERDICT, &m, fd);
 }
 
-/* ---- reservations ---- */
+/* ---- bodies in files ---- */
 
-static struct reservation *
+static struct intake_file *
 find(const struct queue *q, struct msgid id)
 {
 	char room[KEY_BYTES];
 
-	return map_get(q->reservations, key_of(id, room));
+	return map_get(q->files, key_of(id, room));
 }
 
-static struct reservation *
-open_reservation(struct peer *peer, struct msgid id, struct str user)
+static struct intake_file *
+intake_file_open(struct peer *peer, struct msgid id)
 {
 	struct queue *q = peer->queue;
-	struct reservation *r = find(q, id);
+	struct intake_file *r = find(q, id);
 	char room[KEY_BYTES];
 
 	if (r)
 		return r->peer == peer ? r : NULL;
-	if (map_count(q->reservations) >= RESERVATIONS_MAX)
+	if (map_count(q->files) >= INTAKE_FILES_MAX)
 		return NULL;
-	r = MEM_NEW(struct reservation);
-	*r = (struct reservation){.peer = peer, .id = id, .fd = -1};
-	r->user = str_make(mem_text(user.p, user.n), user.n);
-	map_put(q->reservations, key_of(id, room), r);
+	r = MEM_NEW(struct intake_file);
+	*r = (struct intake_file){.peer = peer, .id = id, .fd = -1};
+	map_put(q->files, key_of(id, room), r);
 	return r;
 }
 
 static void
-close_reservation(struct queue *q, struct reservation *r, bool is_spent)
+intake_file_close(struct queue *q, struct intake_file *r)
 {
 	char room[KEY_BYTES];
 
-	if (!is_spent && r->recipients)
-		buckets_give_back(
-		    q->buckets, r->user, limits_of(q->role->conf, r->user), r->recipients);
 	if (r->fd >= 0) {
 		spool_file_drop(q->spool, r->fd);
 		r->peer->file_count--;
 	}
-	map_remove(q->reservations, key_of(r->id, room));
-	mem_free((char *)r->user.p);
+	map_remove(q->files, key_of(r->id, room));
 	mem_free(r);
 }
 
-static struct status
-no_room(int error)
+struct status
+intake_no_room(int error)
 {
 	if (error == ENOSPC)
 		return status_make(452, "4.3.1", "The disk is too full to take mail now");
@@ -117,49 +109,8 @@ no_room(int error)
 	return status_make(451, "4.3.0", "The message could not be stored, try again later");
 }
 
-static struct status
-over_limit(const struct conf_rates *rates, int64_t retry_ms)
-{
-	uint64_t minutes = (uint64_t)(retry_ms + 59999) / 60000;
-	char limit[80] = "", when[40] = "";
-
-	if (rates->count == 1)
-		snprintf(limit, sizeof limit, " of %llu recipients in %lld minutes",
-		    (unsigned long long)rates->rate[0].count,
-		    (long long)rates->rate[0].period_ms / 60000);
-	if (retry_ms > 0)
-		snprintf(when, sizeof when, ", try again in %llu min", (unsigned long long)minutes);
-	return status_make(450, "4.7.1", "Your sending limit%s is reached%s", limit, when);
-}
-
-static struct status
-reserve(struct peer *peer, const struct message_reserve *m)
-{
-	struct queue *q = peer->queue;
-	const struct conf_rates *rates = limits_of(q->role->conf, m->user);
-	struct reservation *r;
-	int64_t retry_ms;
-	int error = spool_admits(q->spool);
-
-	if (error)
-		return no_room(error);
-	if (m->user.n > USER_MAX || m->recipients > ENVELOPE_RECIPIENTS_MAX)
-		return status_make(554, "5.5.0", "Too much");
-	r = open_reservation(peer, (struct msgid){m->session, m->number}, m->user);
-	if (!r || !str_eq(r->user, m->user))
-		return no_room(EAGAIN);
-	retry_ms = buckets_take(q->buckets, m->user, rates, m->recipients);
-	if (retry_ms) {
-		if (r->recipients == 0 && r->fd < 0)
-			close_reservation(q, r, true);
-		return over_limit(rates, retry_ms);
-	}
-	r->recipients += m->recipients;
-	return status_make(250, "2.1.5", "OK");
-}
-
 static int
-open_file(struct reservation *r)
+open_file(struct intake_file *r)
 {
 	struct queue *q = r->peer->queue;
 
@@ -177,8 +128,8 @@ give_file(struct peer *peer, uint64_t call, const struct message_spool_file *m)
 {
 	struct queue *q = peer->queue;
 	struct status s = status_make(250, "2.0.0", "OK");
-	struct reservation *r =
-	    open_reservation(peer, (struct msgid){m->session, m->number}, STR_NULL);
+	struct intake_file *r =
+	    intake_file_open(peer, (struct msgid){m->session, m->number});
 	int error = spool_admits(q->spool);
 
 	if (!error && !r)
@@ -186,17 +137,17 @@ give_file(struct peer *peer, uint64_t call, const struct message_spool_file *m)
 	if (!error && r->fd < 0)
 		error = open_file(r);
 	if (error)
-		s = no_room(error);
+		s = intake_no_room(error);
 	answer(peer, call, &s, error ? -1 : r->fd);
 }
 
 static void
 release(struct peer *peer, const struct message_release *m)
 {
-	struct reservation *r = find(peer->queue, (struct msgid){m->session, m->number});
+	struct intake_file *r = find(peer->queue, (struct msgid){m->session, m->number});
 
 	if (r && r->peer == peer)
-		close_reservation(peer->queue, r, false);
+		intake_file_close(peer->queue, r);
 }
 
 /* ---- commit ---- */
@@ -229,38 +180,6 @@ free_pending(struct pending *p)
 	mem_free(p);
 }
 
-/* The reservation ends, and what of it the message needs is held for it until it is durable.  What
- * was not reserved (a queue before us may have known the reservation) is taken as far as it goes.
- */
-static void
-hold_tokens(struct pending *p, const struct envelope *e, struct reservation *r)
-{
-	struct queue *q = p->queue;
-	uint64_t have = r ? r->recipients : 0;
-	const struct conf_rates *rates = limits_of(q->role->conf, e->user);
-
-	p->tokens = have;
-	if (have < e->recipient_count &&
-	    buckets_take(q->buckets, e->user, rates, e->recipient_count - have) == 0)
-		p->tokens = e->recipient_count;
-	if (have > e->recipient_count) {
-		buckets_give_back(q->buckets, e->user, rates, have - e->recipient_count);
-		p->tokens = e->recipient_count;
-	}
-	if (r)
-		close_reservation(q, r, true);
-}
-
-static void
-give_back_tokens(const struct pending *p)
-{
-	struct str user = p->entry->user->name;
-
-	if (p->tokens)
-		buckets_give_back(
-		    p->queue->buckets, user, limits_of(p->queue->role->conf, user), p->tokens);
-}
-
 static void
 stored(int error, void *arg)
 {
@@ -271,14 +190,14 @@ stored(int error, void *arg)
 
 	if (error) {
 		log_error("spool: message not stored: %s", strerror(error));
-		give_back_tokens(p);
-		s = no_room(error);
+		s = intake_no_room(error);
 	} else {
 		s = status_make(250, "2.0.0", "Queued as %s", msgid_text(p->entry->id, 0, id));
 		log_accept(p);
 	}
 	answer(p->peer, p->call, &s, -1);
 	if (!error) {
+		leases_spend(q, p->peer, p->entry->user->name, p->entry->addressee_count);
 		queue_take(q, p->entry);
 		p->entry = NULL;
 	}
@@ -286,7 +205,7 @@ stored(int error, void *arg)
 }
 
 static struct status
-check(const struct message_commit *m, const struct envelope *e, const struct reservation *r)
+check(const struct message_commit *m, const struct envelope *e, const struct intake_file *r)
 {
 	if (e->recipient_count == 0 || e->kind != ENVELOPE_MESSAGE || e->id.number == 0 ||
 	    e->id.number >= DSN_NUMBER || e->header_bytes != m->header.n ||
@@ -323,7 +242,7 @@ check_content(const struct peer *peer, const struct message_commit *m, struct ms
 }
 
 static int
-append(struct peer *peer, struct pending *p, const struct message_commit *m, struct reservation *r)
+append(struct peer *peer, struct pending *p, const struct message_commit *m, struct intake_file *r)
 {
 	struct spool_entry entry = {.kind = SPOOL_MESSAGE, .id = p->entry->id};
 	struct spool_batch batch = {
@@ -370,7 +289,7 @@ take_message(
     struct peer *peer, uint64_t call, const struct message_commit *m, const struct envelope *e)
 {
 	struct queue *q = peer->queue;
-	struct reservation *r = find(q, e->id);
+	struct intake_file *r = find(q, e->id);
 	struct status s = check(m, e, r);
 	struct pending *p;
 	int error;
@@ -390,28 +309,29 @@ take_message(
 	LIST_INSERT_HEAD(&q->pendings, p, link);
 	error = append(peer, p, m, r);
 	if (error == 0) {
-		hold_tokens(p, e, r);
+		if (r)
+			intake_file_close(q, r);
 		return (struct status){0};
 	}
 	log_error("spool: message not taken: %s", strerror(error));
 	free_pending(p);
 	if (r)
-		close_reservation(q, r, false);
-	return no_room(error);
+		intake_file_close(q, r);
+	return intake_no_room(error);
 }
 
 /* A status is for now; code 0: the answer comes when the message is durable. */
 static void
 commit(struct peer *peer, uint64_t call, const struct message_commit *m)
 {
-	struct status s = no_room(0);
+	struct status s = intake_no_room(0);
 	struct envelope e;
 	struct arena arena;
 	int error = spool_admits(peer->queue->spool);
 
 	arena_init(&arena, ENVELOPE_ARENA_MAX);
 	if (error) {
-		s = no_room(error);
+		s = intake_no_room(error);
 	} else if (!envelope_decode(m->envelope, &arena, &e)) {
 		s = status_make(554, "5.3.0", "The envelope cannot be read");
 		log_error("submission %u: a message is refused: its envelope cannot be read or "
@@ -428,12 +348,12 @@ commit(struct peer *peer, uint64_t call, const struct message_commit *m)
 void
 intake_take(struct peer *peer, const struct packet *p)
 {
-	struct status s;
-
 	switch (p->type) {
-	case MESSAGE_RESERVE:
-		s = reserve(peer, &p->message->reserve);
-		answer(peer, p->call, &s, -1);
+	case MESSAGE_LEASE_ASK:
+		leases_ask(peer, p->call, &p->message->lease_ask);
+		break;
+	case MESSAGE_LEASE_RETURN:
+		leases_returned(peer, &p->message->lease_return);
 		break;
 	case MESSAGE_RELEASE:
 		release(peer, &p->message->release);
@@ -461,11 +381,11 @@ static void
 leave(struct str key, void *value, void *arg)
 {
 	struct leaving *who = arg;
-	struct reservation *r = value;
+	struct intake_file *r = value;
 
 	(void)key;
 	if (!who->peer || r->peer == who->peer)
-		close_reservation(who->queue, r, false);
+		intake_file_close(who->queue, r);
 }
 
 void
@@ -474,7 +394,7 @@ intake_peer_lost(struct peer *peer)
 	struct leaving who = {peer->queue, peer};
 	struct pending *p;
 
-	map_each(peer->queue->reservations, leave, &who);
+	map_each(peer->queue->files, leave, &who);
 	LIST_FOREACH(p, &peer->queue->pendings, link)
 		if (p->peer == peer)
 			p->peer = NULL;
@@ -489,7 +409,7 @@ intake_init(struct queue *q)
 	q->peer_files_max = PEER_FILES_MAX;
 	if (limit.rlim_cur / PEER_FILES_SHARE < PEER_FILES_MAX)
 		q->peer_files_max = (unsigned)(limit.rlim_cur / PEER_FILES_SHARE);
-	q->reservations = map_new();
+	q->files = map_new();
 	LIST_INIT(&q->pendings);
 }
 
@@ -499,10 +419,10 @@ intake_clear(struct queue *q)
 	struct leaving all = {q, NULL};
 	struct pending *p;
 
-	if (!q->reservations)
+	if (!q->files)
 		return;
-	map_each(q->reservations, leave, &all);
-	map_free(&q->reservations);
+	map_each(q->files, leave, &all);
+	map_free(&q->files);
 	while ((p = LIST_FIRST(&q->pendings)))
 		free_pending(p);
 }

@@ -1,6 +1,6 @@
 /*
- * intake: what submission asks: recipients from a user's buckets, a file for a large body, and to
- * take a message.  250 is said when the message is durable, and not before.
+ * intake: what submission asks: a file for a large body, and to take a message.  250 is said when
+ * the message is durable, and not before.
  */
 #ifndef QUEUE_INTAKE_H
 #define QUEUE_INTAKE_H
@@ -10,7 +10,10 @@
 void intake_init(struct queue *q);
 void intake_clear(struct queue *q);
 void intake_take(struct peer *peer, const struct packet *p);
-/* What the peer had reserved comes back; its answers find no one. */
+/* The files of the peer are closed; the answers to its commits find no one. */
 void intake_peer_lost(struct peer *peer);
+
+/* Why nothing can be taken: for ENOSPC, EAGAIN, or another errno. */
+struct status intake_no_room(int error);
 
 #endif

@@ -10,6 +10,7 @@
 #include "queue/admin.h"
 #include "queue/intake.h"
 #include "queue/jobs.h"
+#include "queue/leases.h"
 #include "queue/results.h"
 
 static void
@@ -55,6 +56,7 @@ static void
 drop_peer(struct peer *peer)
 {
 	LIST_REMOVE(peer, link);
+	leases_clear(peer);
 	channel_free(&peer->channel);
 	if (peer->fd >= 0)
 		close(peer->fd);
@@ -140,6 +142,8 @@ peers_take(struct queue *q, enum role_kind kind, unsigned index, int fd)
 	peer = MEM_NEW(struct peer);
 	*peer = (struct peer){.queue = q, .kind = kind, .index = index, .fd = fd};
 	LIST_INSERT_HEAD(&q->peers, peer, link);
+	if (kind == ROLE_SUBMISSION)
+		leases_init(peer);
 	if (q->spool)
 		attach(peer);
 }

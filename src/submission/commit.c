@@ -153,7 +153,8 @@ committed(struct session *s, const struct status *verdict)
 	struct status status;
 
 	if (!status_is_ok(verdict)) {
-		s->transaction.is_reserved = true;
+		s->transaction.is_committed = false;
+		s->transaction.has_file = s->content.in_file;
 		return refuse(s, "storage", verdict, STR_NULL);
 	}
 	status = status_make(250, "2.0.0", "Queued as %s", msgid_text(message_id(s), 0, id));
@@ -191,7 +192,8 @@ ask(struct draft *d)
 	}
 	buf_clear(&s->content.bytes);
 	/* the queue has it: who hangs up now takes nothing back */
-	s->transaction.is_reserved = false;
+	s->transaction.is_committed = true;
+	s->transaction.has_file = false;
 	s->heard = committed;
 	session_enter(s, STATE_STORING);
 	return SESSION_WAIT;

@@ -19,6 +19,12 @@ enum {
 	UNREAD_MAX = 128 << 10, /* replies waiting for the client to read */
 };
 
+static bool
+connection_has_asked(const struct connection *c)
+{
+	return request_is_open(&c->request) || c->token.lease;
+}
+
 /* ---- the end ---- */
 
 void
@@ -54,6 +60,7 @@ end_session(struct connection *c, const char *reason)
 		return;
 	log_close(c, reason);
 	request_cancel(&c->request);
+	tokens_cancel(&c->token);
 	session_free(&c->session);
 	connection_close_file(c);
 }
@@ -117,7 +124,7 @@ connection_run(struct connection *c, enum session_step step)
 {
 	step = take_input(c, step);
 	/* what is asked of others ends in a reply, with which the former ones can leave */
-	if (step != SESSION_WAIT || !request_is_open(&c->request))
+	if (step != SESSION_WAIT || !connection_has_asked(c))
 		send_replies(c);
 	if (step == SESSION_CLOSE) {
 		stream_finish(c->stream, LINGER_MS);

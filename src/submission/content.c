@@ -220,6 +220,7 @@ ask_file(struct session *s)
 		content_fail(s, "queue_unavailable", &status);
 		return s->content.is_piece_done ? piece_end(s) : SESSION_NEXT;
 	}
+	s->transaction.has_file = true;
 	s->heard = file_opened;
 	return SESSION_WAIT;
 }

@@ -11,6 +11,7 @@
 #include "net/tls.h"
 #include "submission/clients.h"
 #include "submission/signer.h"
+#include "submission/tokens.h"
 
 enum { GATE_LISTENERS = 64, GATE_CERTIFICATES = 64 };
 
@@ -33,6 +34,7 @@ struct gate {
 	struct event_base *base;
 	struct channel *auth, *queue; /* NULL: not there now */
 	struct signer *signer;
+	struct tokens *tokens;
 	struct tls_server *tls;  /* NULL: no certificate can be used */
 	struct event *tls_timer; /* builds tls anew */
 	unsigned tls_failures;   /* in a row */

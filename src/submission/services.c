@@ -125,12 +125,47 @@ cancel_auth(void *arg, const struct message_auth_cancel *m)
 		(void)!channel_send(c->gate->auth, MESSAGE_AUTH_CANCEL, m, -1);
 }
 
-static bool
-reserve(void *arg, const struct message_reserve *m)
+static void
+on_token(const struct status *status, void *arg)
 {
 	struct connection *c = arg;
 
-	return ask(c, c->gate->queue, MESSAGE_RESERVE, m, on_verdict);
+	connection_run(c, session_verdict(c->session, status));
+}
+
+static bool
+take_token(void *arg, struct str user)
+{
+	struct connection *c = arg;
+
+	return tokens_take(c->gate->tokens, user);
+}
+
+static bool
+ask_token(void *arg, struct str user)
+{
+	struct connection *c = arg;
+
+	c->token.fn = on_token;
+	c->token.arg = c;
+	return tokens_wait(c->gate->tokens, user, &c->token);
+}
+
+static void
+return_tokens(void *arg, struct str user, uint32_t count)
+{
+	struct connection *c = arg;
+
+	tokens_cancel(&c->token);
+	tokens_return(c->gate->tokens, user, count);
+}
+
+static void
+spend_tokens(void *arg, struct str user, uint32_t count)
+{
+	struct connection *c = arg;
+
+	tokens_spend(c->gate->tokens, user, count);
 }
 
 static bool
@@ -213,7 +248,10 @@ const struct session_services services_of_connection = {
     .start_auth = start_auth,
     .step_auth = step_auth,
     .cancel_auth = cancel_auth,
-    .reserve = reserve,
+    .take_token = take_token,
+    .ask_token = ask_token,
+    .return_tokens = return_tokens,
+    .spend_tokens = spend_tokens,
     .open_file = open_file,
     .commit = commit,
     .release = release,

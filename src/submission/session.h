@@ -41,11 +41,17 @@ struct session_services {
 	bool (*start_auth)(void *arg, const struct message_auth_start *m);
 	bool (*step_auth)(void *arg, const struct message_auth_step *m);
 	void (*cancel_auth)(void *arg, const struct message_auth_cancel *m);
+	/* one recipient of the user's limit, at once; false: it must be asked for */
+	bool (*take_token)(void *arg, struct str user);
+	/* session_verdict: with 250 one is taken */
+	bool (*ask_token)(void *arg, struct str user);
+	/* of those taken: they are not used, and nothing more is awaited; a commit has used them */
+	void (*return_tokens)(void *arg, struct str user, uint32_t count);
+	void (*spend_tokens)(void *arg, struct str user, uint32_t count);
 	/* session_verdict */
-	bool (*reserve)(void *arg, const struct message_reserve *m);
 	bool (*open_file)(void *arg, const struct message_spool_file *m);
 	bool (*commit)(void *arg, const struct message_commit *m);
-	/* gives back what was reserved, and the file */
+	/* gives back the file */
 	void (*release)(void *arg, const struct message_release *m);
 	/* into the file, at once; false: it could not be written */
 	bool (*write_file)(void *arg, struct str bytes);

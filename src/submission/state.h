@@ -39,7 +39,10 @@ struct transaction {
 	struct str envid;
 	enum envelope_return ret;
 	bool smtputf8;
-	bool is_reserved;      /* the queue knows this transaction */
+	uint32_t tokens;       /* of the user's limit: one for each recipient */
+	bool is_token_asked;
+	bool is_committed;     /* the queue has the message, and spends the tokens */
+	bool has_file;         /* the queue was asked for one */
 	struct buf recipients; /* of struct recipient */
 	size_t envelope_bytes; /* estimate, on the large side */
 	/* the recipient that the queue was asked for: address, then ORCPT */

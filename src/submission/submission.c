@@ -84,6 +84,7 @@ gate_of(struct role *r)
 	g->role = r;
 	g->base = r->base;
 	g->signer = signer_new(keys_lost, g);
+	g->tokens = tokens_new(r->base);
 	g->spare_fd = -1;
 	g->clients_fd = -1;
 	for (size_t i = 0; i < GATE_LISTENERS; i++)
@@ -151,6 +152,8 @@ from_service(struct channel *c, const struct packet *p, void *arg)
 		close(p->fd);
 	if (c == g->auth && p->type == MESSAGE_AUTH_USER_GONE)
 		connection_user_gone(g, p->message->auth_user_gone.user);
+	else if (c == g->queue && p->type == MESSAGE_LEASE_RECALL)
+		tokens_recall(g->tokens, p->message->lease_recall.user);
 	else
 		channel_refuse(c, p->call);
 }
@@ -160,10 +163,12 @@ service_lost(struct channel *c, void *arg)
 {
 	struct gate *g = arg;
 
-	if (c == g->auth)
+	if (c == g->auth) {
 		channel_free(&g->auth);
-	else if (c == g->queue)
+	} else if (c == g->queue) {
+		tokens_connect(g->tokens, NULL);
 		channel_free(&g->queue);
+	}
 }
 
 static void
@@ -194,7 +199,9 @@ peer(struct role *r, enum role_kind kind, unsigned index, int fd)
 			channel_step_timeout(g->auth, r->conf->auth.step_timeout_ms);
 		return;
 	case ROLE_QUEUE:
+		tokens_connect(g->tokens, NULL);
 		take_service(g, &g->queue, fd);
+		tokens_connect(g->tokens, g->queue);
 		return;
 	default:
 		close(fd);
@@ -254,6 +261,7 @@ end(struct role *r)
 	listener_close_all(g);
 	certificates_free(g);
 	signer_free(&g->signer);
+	tokens_free(&g->tokens);
 	channel_free(&g->auth);
 	channel_free(&g->queue);
 	clients_close(&g->clients);

@@ -1,6 +1,6 @@
 /*
- * transaction: a sender that belongs to the login, and recipients, each of which the queue agreed
- * to count.  What was reserved is given back by whatever ends the transaction before its commit.
+ * transaction: a sender that belongs to the login, and recipients, for each of which a token of the
+ * login's limit was taken.  Whatever ends the transaction before its commit returns them.
  */
 #include "submission/transaction.h"
 
@@ -30,7 +30,11 @@ transaction_forget(struct session *s)
 	struct transaction *t = &s->transaction;
 	struct message_release m = {s->id, s->number};
 
-	if (t->is_reserved)
+	if (t->is_committed)
+		s->services->spend_tokens(s->arg, buf_str(&s->user), t->tokens);
+	else if (t->tokens || t->is_token_asked)
+		s->services->return_tokens(s->arg, buf_str(&s->user), t->tokens);
+	if (t->has_file)
 		s->services->release(s->arg, &m);
 	arena_clear(&t->arena);
 	buf_clear(&t->recipients);
@@ -163,21 +167,40 @@ has_room(const struct session *s, const struct command_rcpt *rcpt)
 	       count < ENVELOPE_RECIPIENTS_MAX && t->envelope_bytes + more <= ENVELOPE_BYTES_MAX;
 }
 
-static verdict_fn reserved;
+static enum session_step
+accept_recipient(struct session *s)
+{
+	struct transaction *t = &s->transaction;
+	struct status status = status_make(250, "2.1.5", "Ok");
+	struct recipient r = {0};
+
+	r.address = arena_str(&t->arena, asked_address(t));
+	r.orcpt = arena_str(&t->arena, str_from(buf_str(&t->asked), t->asked_address_bytes));
+	r.notify = t->asked_notify;
+	buf_add(&t->recipients, &r, sizeof r);
+	t->envelope_bytes += t->asked.n + ENVELOPE_PER_RECIPIENT;
+	t->tokens++;
+	s->counts.recipients++;
+	session_enter(s, STATE_READY);
+	return session_say(s, &status);
+}
+
+static verdict_fn got_token;
 
 static enum session_step
 ask(struct session *s)
 {
 	struct transaction *t = &s->transaction;
-	struct message_reserve m = {s->id, s->number, buf_str(&s->user), 1};
 	struct status lost;
 
-	if (!s->services->reserve(s->arg, &m)) {
+	if (s->services->take_token(s->arg, buf_str(&s->user)))
+		return accept_recipient(s);
+	if (!s->services->ask_token(s->arg, buf_str(&s->user))) {
 		lost = session_queue_lost();
 		return refuse_recipient(s, "queue_unavailable", &lost, asked_address(t));
 	}
-	t->is_reserved = true;
-	s->heard = reserved;
+	t->is_token_asked = true;
+	s->heard = got_token;
 	return SESSION_WAIT;
 }
 
@@ -203,20 +226,12 @@ transaction_rcpt(struct session *s, struct str args)
 }
 
 static enum session_step
-reserved(struct session *s, const struct status *verdict)
+got_token(struct session *s, const struct status *verdict)
 {
 	struct transaction *t = &s->transaction;
-	struct status status = status_make(250, "2.1.5", "Ok");
-	struct recipient r = {0};
 
-	if (!status_is_ok(verdict))
-		return refuse_recipient(s, "limit", verdict, asked_address(t));
-	r.address = arena_str(&t->arena, asked_address(t));
-	r.orcpt = arena_str(&t->arena, str_from(buf_str(&t->asked), t->asked_address_bytes));
-	r.notify = t->asked_notify;
-	buf_add(&t->recipients, &r, sizeof r);
-	t->envelope_bytes += t->asked.n + ENVELOPE_PER_RECIPIENT;
-	s->counts.recipients++;
-	session_enter(s, STATE_READY);
-	return session_say(s, &status);
+	t->is_token_asked = false;
+	if (status_is_ok(verdict))
+		return accept_recipient(s);
+	return refuse_recipient(s, "limit", verdict, asked_address(t));
 }

@@ -1,8 +1,8 @@
 /*
  * Any bytes of a client and any answers of the services.  The first byte chooses how the session
  * begins, the second how the input is cut, the third seeds the answers.  Replies stay well formed,
- * one service is asked at a time, what was reserved is committed or given back, and "Queued" is
- * said as often as the queue agreed to a whole message.
+ * one service is asked at a time, the tokens that were taken are spent or returned, and "Queued" is said as
+ * often as the queue agreed to a whole message.
  */
 #include <stdlib.h>
 
@@ -13,15 +13,15 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MODE_PLAIN = 1, MODE_STARTTLS = 2, MODE_STOP = 4, MODE_EXPIRE = 8, MODE_GONE = 16 };
-enum owed { NOTHING, AUTH, RESERVE, FILE_OPEN, COMMIT };
+enum owed { NOTHING, AUTH, TOKEN, FILE_OPEN, COMMIT };
 
 struct world {
 	struct session *session;
 	enum session_step step;
 	uint32_t random;
 	enum owed owed;
-	uint32_t open;     /* transaction that the queue counts for; 0: none */
-	unsigned reserved; /* recipients agreed to in it */
+	uint32_t open;       /* transaction that the queue counts for; 0: none */
+	unsigned tokens;     /* taken and not yet returned or spent */
 	unsigned agreed, queued;
 	bool is_secure, wants_tls;
 	uint64_t file_bytes;
@@ -119,15 +119,41 @@ cancel_auth(void *arg, const struct message_auth_cancel *m)
 }
 
 static bool
-reserve(void *arg, const struct message_reserve *m)
+take_token(void *arg, struct str user)
 {
 	struct world *w = arg;
 
-	check(m->user.n > 0 && m->number > 0 && (w->open == 0 || w->open == m->number));
-	if (!ask(w, RESERVE))
+	check(user.n > 0 && w->owed == NOTHING);
+	if (draw(w, 2))
 		return false;
-	w->open = m->number;
+	w->tokens++;
 	return true;
+}
+
+static bool
+ask_token(void *arg, struct str user)
+{
+	check(user.n > 0);
+	return ask(arg, TOKEN);
+}
+
+static void
+return_tokens(void *arg, struct str user, uint32_t count)
+{
+	struct world *w = arg;
+
+	check(user.n > 0 && count == w->tokens && w->owed != COMMIT);
+	w->tokens = 0;
+	w->owed = NOTHING;
+}
+
+static void
+spend_tokens(void *arg, struct str user, uint32_t count)
+{
+	struct world *w = arg;
+
+	check(user.n > 0 && count > 0 && count == w->tokens);
+	w->tokens = 0;
 }
 
 static bool
@@ -135,9 +161,12 @@ open_file(void *arg, const struct message_spool_file *m)
 {
 	struct world *w = arg;
 
-	check(m->number == w->open);
+	check(m->number > 0 && w->open == 0);
 	w->file_bytes = 0;
-	return ask(w, FILE_OPEN);
+	if (!ask(w, FILE_OPEN))
+		return false;
+	w->open = m->number;
+	return true;
 }
 
 static bool
@@ -159,7 +188,8 @@ commit(void *arg, const struct message_commit *m)
 
 	arena_init(&arena, 4 << 20);
 	check(envelope_decode(m->envelope, &arena, &e));
-	check(e.recipient_count > 0 && e.recipient_count == w->reserved && e.id.number == w->open);
+	check(e.recipient_count > 0 && e.recipient_count == w->tokens && e.id.number > 0 &&
+	      e.id.number == (m->in_file ? w->open : e.id.number));
 	check(e.user.n > 0 && e.sender.n > 0 && e.header_bytes == m->header.n);
 	check(e.body_bytes == (m->in_file ? w->file_bytes : m->body.n));
 	check(header_is_sendable(m->header, &fault));
@@ -173,7 +203,7 @@ release(void *arg, const struct message_release *m)
 	struct world *w = arg;
 
 	check(m->number == w->open && w->owed != COMMIT);
-	w->open = w->reserved = 0;
+	w->open = 0;
 	w->owed = NOTHING;
 }
 
@@ -185,20 +215,23 @@ refused(void *arg, const struct session_refusal *r)
 }
 
 static const struct session_services services = {
-    .now_ms = now_ms,
-    .mono_ms = mono_ms,
-    .deadline = deadline,
-    .has_unseen = has_unseen,
-    .start_tls = start_tls,
-    .start_auth = start_auth,
-    .step_auth = step_auth,
-    .cancel_auth = cancel_auth,
-    .reserve = reserve,
-    .open_file = open_file,
-    .commit = commit,
-    .release = release,
-    .write_file = write_file,
-    .refused = refused,
+	.now_ms = now_ms,
+	.mono_ms = mono_ms,
+	.deadline = deadline,
+	.has_unseen = has_unseen,
+	.start_tls = start_tls,
+	.start_auth = start_auth,
+	.step_auth = step_auth,
+	.cancel_auth = cancel_auth,
+	.take_token = take_token,
+	.ask_token = ask_token,
+	.return_tokens = return_tokens,
+	.spend_tokens = spend_tokens,
+	.open_file = open_file,
+	.commit = commit,
+	.release = release,
+	.write_file = write_file,
+	.refused = refused,
 };
 
 /* ---- what is said ---- */
@@ -252,10 +285,10 @@ answer_queue(struct world *w, enum owed owed)
 	struct status yes = status_make(250, "2.0.0", "Ok"), no = status_make(452, "4.3.1", "Full");
 	bool is_yes = draw(w, 8) > 0;
 
-	w->reserved += owed == RESERVE && is_yes;
+	w->tokens += owed == TOKEN && is_yes;
 	if (owed == COMMIT && is_yes) {
 		w->agreed++;
-		w->open = w->reserved = 0;
+		w->open = 0;
 	}
 	hear(w, session_verdict(w->session, is_yes ? &yes : draw(w, 2) ? &no : NULL));
 }

@@ -96,11 +96,11 @@ finish(struct event_base *base, struct end *a, struct end *b)
 }
 
 static struct request *
-reserve(struct end *e)
+commit(struct end *e)
 {
-	struct message_reserve m = {.session = 1, .number = 1, .user = STR("alice"), .recipients = 1};
+	struct message_commit m = {.envelope = STR("e"), .header = STR("h"), .body = STR("b")};
 
-	return ask(e->channel, MESSAGE_RESERVE, &m, on_answer, e);
+	return ask(e->channel, MESSAGE_COMMIT, &m, on_answer, e);
 }
 
 Test(channel, a_call_is_answered_through_the_loop)
@@ -108,7 +108,7 @@ Test(channel, a_call_is_answered_through_the_loop)
 	struct end a = {.stop_at = 1}, b = {.answers = true};
 	struct event_base *base = pair(&a, &b);
 
-	(void)reserve(&a);
+	(void)commit(&a);
 	cr_assert_eq(a.answered, 0);
 	event_base_dispatch(base);
 	cr_assert_eq(a.answered, 1);
@@ -120,11 +120,11 @@ Test(channel, a_cancelled_call_finds_no_one)
 {
 	struct end a = {.stop_at = 1}, b = {.answers = true};
 	struct event_base *base = pair(&a, &b);
-	struct request *first = reserve(&a);
+	struct request *first = commit(&a);
 
 	request_cancel(first);
 	request_cancel(first);
-	cr_assert_neq(reserve(&a)->number, 1, "a number is never used again");
+	cr_assert_neq(commit(&a)->number, 1, "a number is never used again");
 	event_base_dispatch(base);
 	cr_assert_eq(b.heard, 2);
 	cr_assert_eq(a.answered, 1);
@@ -137,7 +137,7 @@ Test(channel, a_lost_peer_answers_every_open_call)
 	struct event_base *base = pair(&a, &b);
 
 	for (int i = 0; i < 100; i++)
-		(void)reserve(&a);
+		(void)commit(&a);
 	channel_free(&b.channel);
 	event_base_dispatch(base);
 	cr_assert_eq(a.unanswered, 100);

@@ -449,14 +449,14 @@ Test(request, a_number_is_never_used_again, .timeout = 120)
 	union message zero = {0};
 	uint64_t first;
 
-	set_up(&s, MESSAGE_RESERVE);
+	set_up(&s, MESSAGE_LEASE_ASK);
 	s.other.is_silent = true;
 	ask_one(&s);
 	until(&s, &s.other.call_count, 1);
 	first = s.other.calls[0];
 	request_cancel(&s.request);
 	for (unsigned i = 1; i <= 10000; i++) {
-		struct request *r = ask(s.asker.channel, MESSAGE_RESERVE, &zero, ended, &s);
+		struct request *r = ask(s.asker.channel, MESSAGE_LEASE_ASK, &zero, ended, &s);
 
 		cr_assert_eq(r->number, first + i);
 		request_cancel(r);

@@ -115,7 +115,7 @@ Test(queue_requests, a_question_whose_descriptor_was_lost_is_refused, .timeout =
 /* Whoever sends two descriptors loses the channel; the queue serves the others. */
 Test(queue_requests, two_descriptors_cost_the_sender_its_channel, .timeout = 60)
 {
-	static const struct fault two = {MESSAGE_RESERVE, FAULT_SECOND_FD, 0, 0};
+	static const struct fault two = {MESSAGE_LEASE_ASK, FAULT_SECOND_FD, 0, 0};
 	static struct rig r;
 	unsigned before;
 
@@ -125,11 +125,11 @@ Test(queue_requests, two_descriptors_cost_the_sender_its_channel, .timeout = 60)
 	for (int i = 0; i < 100; i++) {
 		rig_submission_through(&r);
 		fault_channel_set(r.between, &two, 1);
-		rig_reserve(&r, rig_id(1), alice, 1);
+		rig_lease(&r, alice, 1);
 		cr_assert_eq(r.end, REQUEST_LOST);
 	}
 	rig_submission(&r);
-	cr_assert_eq(rig_reserve(&r, rig_id(2), alice, 1).code, 250);
+	cr_assert_eq(rig_lease(&r, alice, 1).code, 250);
 	cr_assert_leq(rig_descriptors(&r), before + 4, "%u, then %u", before, rig_descriptors(&r));
 	rig_end(&r);
 }
@@ -200,13 +200,13 @@ Test(queue_requests, a_stopped_queue_costs_no_more_than_the_deadline, .timeout =
 	channel_free(&r.submission);
 	rig_submission_through(&r);
 	fault_channel_stall(r.between, true);
-	rig_reserve(&r, rig_id(1), alice, 1);
+	rig_lease(&r, alice, 1);
 	cr_assert_eq(r.end, REQUEST_EXPIRED);
 	rig_commit(&r, rig_id(1), alice, TO("bob@example.net"));
 	cr_assert_eq(r.end, REQUEST_EXPIRED);
 	fault_channel_stall(r.between, false);
 	clock_hurry(1);
-	cr_assert_eq(rig_reserve(&r, rig_id(2), alice, 1).code, 250);
+	cr_assert_eq(rig_lease(&r, alice, 1).code, 250);
 	cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("bob@example.net")).code, 250);
 	rig_end(&r);
 }

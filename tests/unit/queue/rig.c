@@ -425,9 +425,10 @@ rig_results(struct rig *r, const struct rig_job *job, unsigned code, const char 
 static void
 from_submission(struct channel *c, const struct packet *p, void *arg)
 {
+	struct rig *r = arg;
+
 	(void)c;
-	(void)p;
-	(void)arg;
+	r->recalls += p->type == MESSAGE_LEASE_RECALL;
 }
 
 void
@@ -527,15 +528,34 @@ rig_commit(struct rig *r, struct msgid id, const char *sender, const char *const
 	return r->verdict;
 }
 
-struct status
-rig_reserve(struct rig *r, struct msgid id, const char *user, uint32_t n)
+static void
+got_lease(enum request_end end, const struct packet *p, void *arg)
 {
-	struct message_reserve m = {id.session, id.number, str_of(user), n};
+	struct rig *r = arg;
+
+	r->end = end;
+	r->verdict = p ? p->message->lease.status : (struct status){0};
+	r->tokens = p ? p->message->lease.tokens : 0;
+	r->verdicts++;
+}
+
+struct status
+rig_lease(struct rig *r, const char *user, uint32_t wanted)
+{
+	struct message_lease_ask m = {str_of(user), wanted};
 	unsigned before = r->verdicts;
 
-	(void)ask(r->submission, MESSAGE_RESERVE, &m, got_verdict, r);
+	(void)ask(r->submission, MESSAGE_LEASE_ASK, &m, got_lease, r);
 	rig_until(r, &r->verdicts, before + 1);
 	return r->verdict;
+}
+
+void
+rig_return(struct rig *r, const char *user, uint32_t tokens, bool is_all)
+{
+	struct message_lease_return m = {str_of(user), tokens, is_all};
+
+	cr_assert_eq(channel_send(r->submission, MESSAGE_LEASE_RETURN, &m, -1), 0);
 }
 
 void

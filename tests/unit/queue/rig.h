@@ -52,7 +52,8 @@ struct rig {
 	/* submission: the last verdict */
 	struct status verdict;
 	enum request_end end;
-	unsigned verdicts, verdicts_ok;
+	unsigned verdicts, verdicts_ok, recalls;
+	uint32_t tokens; /* lent last */
 	struct msgid acked[RIG_JOBS_MAX]; /* told that they are queued */
 	unsigned acked_count;
 	int fd;
@@ -94,7 +95,9 @@ struct msgid rig_id(uint64_t n);
 struct status rig_commit(struct rig *r, struct msgid id, const char *sender, const char *const *to);
 /* The same without waiting. */
 void rig_commit_soon(struct rig *r, struct msgid id, const char *sender, const char *const *to);
-struct status rig_reserve(struct rig *r, struct msgid id, const char *user, uint32_t n);
+/* What was lent is in r->tokens. */
+struct status rig_lease(struct rig *r, const char *user, uint32_t wanted);
+void rig_return(struct rig *r, const char *user, uint32_t tokens, bool is_all);
 void rig_ask_file(struct rig *r, const struct message_spool_file *m);
 struct status rig_ask_commit(struct rig *r, const struct message_commit *m);
 void rig_release(struct rig *r, struct msgid id);

@@ -48,17 +48,16 @@ Test(role, large_body_in_a_file, .timeout = 60)
 	static char block[RIG_FD_BODY];
 	struct msgid id = rig_id(1);
 	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY};
-	struct status s;
 
 	rig_begin(&r, slow);
 	rig_relay(&r, true);
-	s = rig_reserve(&r, id, "alice@example.com", 1);
-	cr_assert_eq(s.code, 250);
+	cr_assert_eq(rig_lease(&r, "alice@example.com", 1).code, 250);
 	rig_ask_file(&r, &m);
 	cr_assert_geq(r.fd, 0);
 	memset(block, 'x', sizeof block);
 	cr_assert_eq(write(r.fd, block, sizeof block), sizeof block);
-	s = rig_commit(&r, id, "alice@example.com", TO("bob@example.net"));
+	struct status s = rig_commit(&r, id, "alice@example.com", TO("bob@example.net"));
+
 	close(r.fd);
 	cr_assert_eq(s.code, 250, "%s", s.text);
 	cr_assert_eq(rig_job(&r, 0)->body_n, RIG_FD_BODY);
@@ -255,46 +254,91 @@ Test(role, expires, .timeout = 60)
 	rig_end(&r);
 }
 
-Test(role, reservations, .timeout = 60)
+Test(role, leases, .timeout = 60)
 {
 	static struct rig r;
 	const char *user = "alice@example.com";
 	struct status s;
 
 	rig_begin(&r, slow);
-	cr_assert_eq(rig_reserve(&r, rig_id(1), user, 60).code, 250);
-	cr_assert_eq(rig_reserve(&r, rig_id(1), user, 40).code, 250);
-	s = rig_reserve(&r, rig_id(2), user, 1);
+	cr_assert_eq(rig_lease(&r, user, 60).code, 250);
+	cr_assert_eq(rig_lease(&r, user, 40).code, 250);
+	s = rig_lease(&r, user, 1);
 	cr_assert_eq(s.code, 450);
 	cr_assert(strstr(s.text, "100 recipients"), "%s", s.text);
-	cr_assert_eq(rig_reserve(&r, rig_id(2), "bob@example.com", 1).code, 250);
-	rig_release(&r, rig_id(1));
-	cr_assert_eq(rig_reserve(&r, rig_id(3), user, 90).code, 250, "RSET gives back");
+	cr_assert_eq(rig_lease(&r, "bob@example.com", 1).code, 250);
+	rig_return(&r, user, 90, false);
+	cr_assert_eq(rig_lease(&r, user, 90).code, 250, "what is returned can be lent again");
 	channel_free(&r.submission);
 	rig_submission(&r);
 	rig_wait(&r, 50);
-	cr_assert_eq(rig_reserve(&r, rig_id(4), user, 99).code, 250, "so does a lost peer");
+	cr_assert_eq(rig_lease(&r, user, 99).code, 250, "a lost process returns all");
 	cr_assert_eq(rig_commit(&r, rig_id(4), user, TO("a@example.net")).code, 250);
-	cr_assert_eq(rig_reserve(&r, rig_id(5), user, 99).code, 250, "one was spent, 98 came back");
-	cr_assert_eq(rig_reserve(&r, rig_id(5), user, 1).code, 450);
+	rig_return(&r, user, 0, true);
+	cr_assert_eq(rig_lease(&r, user, 99).code, 250, "one was spent, 98 came back");
+	cr_assert_eq(rig_lease(&r, user, 1).code, 450);
+	rig_end(&r);
+}
+
+/* More than is wanted while much is left; near the limit what is wanted and no more. */
+Test(role, leases_shrink_near_the_limit, .timeout = 60)
+{
+	static struct rig r;
+	const char *user = "alice@example.com";
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_lease(&r, user, 1).code, 250);
+	cr_assert_eq(r.tokens, 100 / 8);
+	while (r.tokens > 1)
+		cr_assert_eq(rig_lease(&r, user, 1).code, 250);
+	for (int left = 0; rig_lease(&r, user, 1).code == 250; left++)
+		cr_assert_lt(left, 25, "a quarter of the limit is lent one by one");
+	cr_assert_eq(r.verdict.code, 450);
+	cr_assert_eq(rig_lease(&r, user, 0).code, 554);
+	cr_assert_eq(rig_lease(&r, "", 1).code, 554);
+	rig_end(&r);
+}
+
+/* A user who is near the limit in one process gets what another process holds and does not use. */
+Test(role, leases_are_called_back, .timeout = 60)
+{
+	static struct rig r;
+	const char *user = "alice@example.com";
+	struct channel *first;
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_lease(&r, user, 80).code, 250);
+	first = r.submission;
+	rig_submission(&r);
+	cr_assert_eq(rig_lease(&r, user, 20).code, 250);
+	rig_until(&r, &r.recalls, 1);
+	cr_assert_eq(rig_lease(&r, user, 1).code, 450);
+	cr_assert_eq(r.recalls, 1, "called back once");
+	cr_assert_eq(channel_send(first, MESSAGE_LEASE_RETURN,
+	                 &(struct message_lease_return){str_of(user), 80, false}, -1),
+	    0);
+	rig_wait(&r, 50);
+	cr_assert_eq(rig_lease(&r, user, 80).code, 250);
+	channel_free(&first);
 	rig_end(&r);
 }
 
 Test(role, limits_survive, .timeout = 60)
 {
 	static struct rig r;
+	const char *user = "alice@example.com";
 	struct status s;
 
 	rig_begin(&r, slow);
-	cr_assert_eq(rig_reserve(&r, rig_id(1), "alice@example.com", 95).code, 250);
-	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
+	cr_assert_eq(rig_lease(&r, user, 95).code, 250);
+	cr_assert_eq(rig_commit(&r, rig_id(1), user,
 	                 TO("a@x", "b@x", "c@x", "d@x", "e@x", "f@x", "g@x", "h@x"))
 	                 .code,
 	    250);
 	rig_stop(&r);
 	rig_start(&r);
-	cr_assert_eq(rig_reserve(&r, rig_id(2), "alice@example.com", 92).code, 250);
-	s = rig_reserve(&r, rig_id(2), "alice@example.com", 2);
+	cr_assert_eq(rig_lease(&r, user, 92).code, 250);
+	s = rig_lease(&r, user, 2);
 	cr_assert_eq(s.code, 450, "%s", s.text);
 	rig_end(&r);
 }
@@ -445,7 +489,7 @@ Test(role, disk_too_full, .timeout = 60)
 	if (fs.f_bavail > fs.f_blocks / 10 * 9)
 		cr_skip_test("the disk is too empty for this");
 	rig_begin(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
-	cr_assert_eq(rig_reserve(&r, id, "alice@example.com", 1).code, 452);
+	cr_assert_eq(rig_lease(&r, "alice@example.com", 1).code, 452);
 	rig_ask_file(&r, &m);
 	cr_assert_eq(r.verdict.code, 452);
 	cr_assert_eq(r.fd, -1);

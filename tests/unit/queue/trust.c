@@ -219,6 +219,7 @@ Test(trust, a_failed_commit_costs_no_limit, .timeout = 60)
 	struct msgid id = rig_id(1);
 	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY};
 	char name[WRITER_FILE_NAME_BYTES], path[128];
+	const char *user = "alice@example.com";
 	int fd;
 
 	rig_begin(&r, slow);
@@ -226,15 +227,17 @@ Test(trust, a_failed_commit_costs_no_limit, .timeout = 60)
 	fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
 	cr_assert_geq(fd, 0, "the name of the body is taken");
 	close(fd);
-	cr_assert_eq(rig_reserve(&r, id, "alice@example.com", 100).code, 250);
+	cr_assert_eq(rig_lease(&r, user, 100).code, 250);
 	rig_ask_file(&r, &m);
 	cr_assert_eq(write(r.fd, block, sizeof block), sizeof block);
 	cr_assert_eq(rig_commit(&r, id, "alice@example.com", TO("a@example.net")).code, 451);
 	close(r.fd);
 	r.fd = -1;
-	cr_assert_eq(rig_reserve(&r, rig_id(2), "alice@example.com", 100).code, 250);
-	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com", TO("a@example.net")).code, 250);
-	cr_assert_eq(rig_reserve(&r, rig_id(3), "alice@example.com", 99).code, 250);
-	cr_assert_eq(rig_reserve(&r, rig_id(3), "alice@example.com", 1).code, 450, "one is spent");
+	rig_return(&r, user, 100, false);
+	cr_assert_eq(rig_lease(&r, user, 100).code, 250, "none is spent");
+	cr_assert_eq(rig_commit(&r, rig_id(2), user, TO("a@example.net")).code, 250);
+	rig_return(&r, user, 0, true);
+	cr_assert_eq(rig_lease(&r, user, 99).code, 250);
+	cr_assert_eq(rig_lease(&r, user, 1).code, 450, "one is spent");
 	rig_end(&r);
 }

@@ -79,13 +79,42 @@ cancel_auth(void *arg, const struct message_auth_cancel *m)
 }
 
 static bool
-reserve(void *arg, const struct message_reserve *m)
+take_token(void *arg, struct str user)
 {
 	struct player *p = arg;
 
-	buf_addf(&p->asked, "reserve %u of %u for %.*s\n", m->recipients, m->number, STR_ARG(m->user));
+	if (p->tokens == 0)
+		return false;
+	p->tokens--;
+	buf_addf(&p->asked, "took a token of %.*s\n", STR_ARG(user));
+	return true;
+}
+
+static bool
+ask_token(void *arg, struct str user)
+{
+	struct player *p = arg;
+
+	buf_addf(&p->asked, "token of %.*s\n", STR_ARG(user));
 	p->owed = p->no_queue ? NO_ANSWER : VERDICT_ANSWER;
 	return !p->no_queue;
+}
+
+static void
+return_tokens(void *arg, struct str user, uint32_t count)
+{
+	struct player *p = arg;
+
+	buf_addf(&p->asked, "return %u of %.*s\n", count, STR_ARG(user));
+	p->owed = NO_ANSWER;
+}
+
+static void
+spend_tokens(void *arg, struct str user, uint32_t count)
+{
+	struct player *p = arg;
+
+	buf_addf(&p->asked, "spend %u of %.*s\n", count, STR_ARG(user));
 }
 
 static bool
@@ -195,7 +224,10 @@ const struct session_services player_services = {
     .start_auth = start_auth,
     .step_auth = step_auth,
     .cancel_auth = cancel_auth,
-    .reserve = reserve,
+    .take_token = take_token,
+    .ask_token = ask_token,
+    .return_tokens = return_tokens,
+    .spend_tokens = spend_tokens,
     .open_file = open_file,
     .commit = commit,
     .release = release,

@@ -18,6 +18,7 @@ struct player {
 	char *why;
 	enum session_step step;
 	bool bytewise, is_whole_only, is_manual, has_unseen;
+	unsigned tokens; /* that are there without asking */
 	bool no_tls, no_auth, no_queue, no_disk, no_file;
 	enum answer_kind owed; /* what the session waits for */
 	enum answer_kind done;

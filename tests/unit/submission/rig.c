@@ -87,6 +87,7 @@ answer(struct service *s, uint64_t call, enum message_type type, union message *
 	yes.status = status_make(235, "2.7.0", "Ok");
 	r->cancelled += type == MESSAGE_AUTH_CANCEL;
 	r->released += type == MESSAGE_RELEASE;
+	r->returned += type == MESSAGE_LEASE_RETURN;
 	r->asked += call > 0;
 	if (call == 0 || r->is_silent)
 		return;
@@ -96,7 +97,12 @@ answer(struct service *s, uint64_t call, enum message_type type, union message *
 		packet(s->fd, call, MESSAGE_AUTH_ANSWER, &yes, -1);
 		return;
 	}
-	r->reserved += type == MESSAGE_RESERVE;
+	if (type == MESSAGE_LEASE_ASK) {
+		r->lease_asks++;
+		packet(s->fd, call, MESSAGE_LEASE,
+		    &(struct message_lease){fine.status, r->lease_tokens ? r->lease_tokens : 1}, -1);
+		return;
+	}
 	if (type == MESSAGE_SPOOL_FILE)
 		*file = memfd_create("body", MFD_CLOEXEC);
 	if (type == MESSAGE_COMMIT) {

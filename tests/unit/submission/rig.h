@@ -33,7 +33,7 @@ struct rig {
 	int auth_fd; /* of the newest broker */
 	struct fault_channel *between; /* submission and one of the others; NULL: nothing */
 	_Atomic bool is_silent; /* questions are counted, and not answered */
-	_Atomic unsigned asked, reserved, released, committed, cancelled;
+	_Atomic unsigned asked, lease_asks, lease_tokens, returned, released, committed, cancelled;
 	/* of the last commit; looked at after its reply */
 	char envelope_sender[256];
 	char header[RIG_TEXT];

@@ -1,0 +1,31 @@
+/*
+ * message_union: room for any message; a part of ipc/message.h, which alone includes it.
+ */
+#ifndef IPC_MESSAGE_UNION_H
+#define IPC_MESSAGE_UNION_H
+
+union message {
+	struct message_hello hello; struct message_config config; struct message_log log;
+	struct message_peer peer; struct message_grant grant; struct message_start start;
+	struct message_stop stop; struct message_ready ready; struct message_stopped stopped;
+	struct message_restart restart; struct message_sign sign; struct message_signed signature;
+	struct message_key_ask key_ask; struct message_key key;
+	struct message_auth_start auth_start; struct message_auth_step auth_step;
+	struct message_auth_cancel auth_cancel; struct message_auth_answer auth_answer;
+	struct message_auth_user_gone auth_user_gone; struct message_check_start check_start;
+	struct message_check_step check_step; struct message_check_cancel check_cancel;
+	struct message_check_answer check_answer; struct message_lease_ask lease_ask;
+	struct message_lease lease; struct message_lease_return lease_return;
+	struct message_lease_recall lease_recall;
+	struct message_release release; struct message_spool_file spool_file;
+	struct message_commit commit; struct message_verdict verdict;
+	struct message_site_ask site_ask; struct message_site site;
+	struct message_deliver deliver;
+	struct message_cancel cancel; struct message_result result;
+	struct message_result_stored result_stored; struct message_running running;
+	struct message_running_ask running_ask; struct message_caught_up caught_up;
+	struct message_admin command; struct message_admin admin;
+	struct message_admin_row admin_row; struct message_admin_done admin_done;
+};
+
+#endif

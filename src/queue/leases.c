@@ -1,0 +1,198 @@
+/*
+ * leases: see the header.
+ */
+#include "queue/leases.h"
+
+#include <stdio.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "queue/intake.h"
+
+enum {
+	LEASE_USER_MAX = 1024,
+	LEASE_NEAR_PART = 4,  /* a quarter of the limit or less is left: near */
+	LEASE_SPARE_PART = 8, /* so much of what is left is lent beyond what is wanted */
+};
+
+/* What one process holds of one user's tokens. */
+struct lease {
+	uint64_t tokens;
+	bool is_recalled;
+};
+
+void
+leases_init(struct peer *peer)
+{
+	peer->leases = map_new();
+}
+
+static struct lease *
+lease_of(struct peer *peer, struct str user)
+{
+	struct lease *l = map_get(peer->leases, user);
+
+	if (l || map_count(peer->leases) >= LEASES_PER_PEER_MAX)
+		return l;
+	l = MEM_NEW(struct lease);
+	map_put(peer->leases, user, l);
+	return l;
+}
+
+static void
+lease_give_back(struct queue *q, struct str user, struct lease *l, uint64_t tokens)
+{
+	if (tokens > l->tokens)
+		tokens = l->tokens;
+	l->tokens -= tokens;
+	if (tokens)
+		buckets_give_back(q->buckets, user, limits_of(q->role->conf, user), tokens);
+}
+
+static void
+lease_clear(struct str user, void *value, void *arg)
+{
+	struct lease *l = value;
+
+	lease_give_back(arg, user, l, l->tokens);
+	mem_free(l);
+}
+
+void
+leases_clear(struct peer *peer)
+{
+	if (!peer->leases)
+		return;
+	map_each(peer->leases, lease_clear, peer->queue);
+	map_free(&peer->leases);
+}
+
+/* ---- lending ---- */
+
+static struct status
+lease_over_limit(const struct conf_rates *rates, int64_t retry_ms)
+{
+	uint64_t minutes = (uint64_t)(retry_ms + 59999) / 60000;
+	char limit[80] = "", when[40] = "";
+
+	if (rates->count == 1)
+		snprintf(limit, sizeof limit, " of %llu recipients in %lld minutes",
+		    (unsigned long long)rates->rate[0].count,
+		    (long long)rates->rate[0].period_ms / 60000);
+	if (retry_ms > 0)
+		snprintf(when, sizeof when, ", try again in %llu min", (unsigned long long)minutes);
+	return status_make(450, "4.7.1", "Your sending limit%s is reached%s", limit, when);
+}
+
+static bool
+lease_is_near(const struct conf_rates *rates, uint64_t spare)
+{
+	for (size_t i = 0; i < rates->count; i++)
+		if (spare <= rates->rate[i].count / LEASE_NEAR_PART)
+			return true;
+	return false;
+}
+
+static void
+lease_recall_others(struct peer *asking, struct str user)
+{
+	struct message_lease_recall m = {user};
+	struct peer *other;
+
+	LIST_FOREACH(other, &asking->queue->peers, link)
+	{
+		struct lease *l = other != asking && other->leases && other->channel ?
+		    map_get(other->leases, user) :
+		    NULL;
+
+		if (l && l->tokens && !l->is_recalled)
+			l->is_recalled =
+			    channel_send(other->channel, MESSAGE_LEASE_RECALL, &m, -1) == 0;
+	}
+}
+
+/* How many to lend: more than wanted only while much is left. */
+static uint64_t
+lease_amount(struct peer *peer, struct str user, const struct conf_rates *rates, uint64_t wanted)
+{
+	uint64_t spare = buckets_spare(peer->queue->buckets, user, rates);
+	uint64_t more = spare / LEASE_SPARE_PART;
+
+	if (lease_is_near(rates, spare)) {
+		lease_recall_others(peer, user);
+		more = 0;
+	}
+	more = more < LEASE_TOKENS_MAX ? more : LEASE_TOKENS_MAX;
+	if (wanted > more)
+		return wanted < spare || spare == 0 ? wanted : spare;
+	return more;
+}
+
+static struct status
+lease_lend(struct peer *peer, const struct message_lease_ask *m, uint32_t *tokens_out)
+{
+	struct queue *q = peer->queue;
+	const struct conf_rates *rates = limits_of(q->role->conf, m->user);
+	int error = spool_admits(q->spool);
+	struct lease *l;
+	uint64_t amount;
+	int64_t retry_ms;
+
+	if (error)
+		return intake_no_room(error);
+	if (m->user.n == 0 || m->user.n > LEASE_USER_MAX || m->wanted == 0 ||
+	    m->wanted > ENVELOPE_RECIPIENTS_MAX)
+		return status_make(554, "5.5.0", "Too much");
+	amount = lease_amount(peer, m->user, rates, m->wanted);
+	l = lease_of(peer, m->user);
+	if (!l)
+		return intake_no_room(EAGAIN);
+	retry_ms = buckets_take(q->buckets, m->user, rates, amount);
+	if (retry_ms)
+		return lease_over_limit(rates, retry_ms);
+	l->tokens += amount;
+	l->is_recalled = false;
+	*tokens_out = (uint32_t)amount;
+	return status_make(250, "2.0.0", "Ok");
+}
+
+void
+leases_ask(struct peer *peer, uint64_t call, const struct message_lease_ask *m)
+{
+	struct message_lease answer = {0};
+
+	answer.status = lease_lend(peer, m, &answer.tokens);
+	(void)!channel_answer(peer->channel, call, MESSAGE_LEASE, &answer, -1);
+}
+
+/* ---- the end of a lease ---- */
+
+void
+leases_returned(struct peer *peer, const struct message_lease_return *m)
+{
+	struct lease *l = map_get(peer->leases, m->user);
+
+	if (!l)
+		return;
+	lease_give_back(peer->queue, m->user, l, m->is_all ? l->tokens : m->tokens);
+	l->is_recalled = false;
+	if (l->tokens)
+		return;
+	map_remove(peer->leases, m->user);
+	mem_free(l);
+}
+
+void
+leases_spend(struct queue *q, struct peer *peer, struct str user, uint64_t count)
+{
+	struct lease *l = peer && peer->leases ? map_get(peer->leases, user) : NULL;
+	uint64_t lent = l ? l->tokens : 0;
+
+	if (lent >= count) {
+		l->tokens -= count;
+		return;
+	}
+	if (l)
+		l->tokens = 0;
+	(void)!buckets_take(q->buckets, user, limits_of(q->role->conf, user), count - lent);
+}
