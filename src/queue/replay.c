@@ -164,11 +164,34 @@ keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 	io->ops->close(io, fd);
 }
 
+/* Which messages stood there, as far as what is left of their frames tells; nothing is proven. */
+static void
+tell_messages(const struct image *m, uint32_t from, uint32_t to)
+{
+	char id[ID_NUMBER_TEXT_BYTES];
+	struct record_frame f;
+	struct record r;
+	bool bad;
+
+	for (uint32_t at = from; at + RECORD_HEADER_BYTES < to; at += RECORD_ALIGN) {
+		struct str rest = str_from(str_upto(m->bytes, to), at + RECORD_HEADER_BYTES);
+
+		if (!record_frame_read(str_from(m->bytes, at), m->segment->tag, &f))
+			continue;
+		rest = str_upto(rest, f.payload_bytes);
+		while (record_next(&rest, &r, &bad))
+			if (r.type == RECORD_MESSAGE)
+				log_error("spool: the damage at %u is in message %s", at,
+				    msgid_text(r.entry.id, 0, id));
+	}
+}
+
 /* The readable parts of a damaged stretch; zeros that stand for holes are nobody's content. */
 static void
 keep_readable(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 {
 	const struct segment_holes *h = &m->holes;
+	uint32_t begin = from;
 
 	r->spool->stats.quarantined++;
 	for (size_t i = 0; i < h->count && from < to; i++) {
@@ -182,6 +205,7 @@ keep_readable(struct replay *r, const struct image *m, uint32_t from, uint32_t t
 	}
 	if (from < to)
 		keep_aside(r, m, from, to);
+	tell_messages(m, begin, to);
 }
 
 /* -1 with errno: of a newer version. */

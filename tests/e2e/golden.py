@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tarfile
@@ -105,6 +106,34 @@ def add(name):
     is_delivered.__doc__ = f"{name}: the daemon starts with it and delivers everything once, byte for byte"
     tap.case(is_found)
     tap.case(is_delivered)
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+@tap.case
+def newer_is_refused():
+    """a segment of a newer version is refused in words that name the file, its version and ours, and is not changed"""
+    directory = f"{HOME}/newer"
+    os.makedirs(directory)
+    unpack("0.1.0", directory)
+    with open(f"{directory}/spool/seg-00000001", "r+b") as f:
+        header = bytearray(f.read(40))
+        header[8:12] = struct.pack("<I", 7)
+        header[36:40] = struct.pack("<I", crc32c(header[:36]))
+        f.seek(0)
+        f.write(header)
+    before = {n: os.stat(f"{directory}/spool/{n}").st_mtime_ns for n in os.listdir(f"{directory}/spool")}
+    run = subprocess.run([f"{g.BUILD}/golden_list", f"{directory}/spool"], capture_output=True, text=True, check=False)
+    assert run.returncode and re.search(r"seg-00000001, offset 0: this was written by a newer Sallyport \(spool format 7; "
+                                        r"this is Sallyport \S+ with format 1\)", run.stderr), run.stderr
+    assert before == {n: os.stat(f"{directory}/spool/{n}").st_mtime_ns for n in os.listdir(f"{directory}/spool")}
 
 
 for version in sorted(n for n in os.listdir(GOLDEN) if os.path.isdir(f"{GOLDEN}/{n}")):
