@@ -154,6 +154,27 @@ message_name(enum message_type type)
 }
 
 bool
+message_row(enum message_type type, size_t index, struct message_row *out)
+{
+	static const struct message_row rows[] = {
+	    [KIND_U8] = {0, 1, 1, 'n'},
+	    [KIND_BOOL] = {0, 1, 1, 'b'},
+	    [KIND_U16] = {0, 2, 2, 'n'},
+	    [KIND_U32] = {0, 4, 4, 'n'},
+	    [KIND_U64] = {0, 8, _Alignof(uint64_t), 'n'},
+	    [KIND_STR] = {0, sizeof(struct str), _Alignof(struct str), 't'},
+	    [KIND_STATUS] = {0, sizeof(struct status), _Alignof(struct status), 's'},
+	    [KIND_MSGID] = {0, sizeof(struct msgid), _Alignof(struct msgid), 'i'},
+	};
+
+	if (type >= MESSAGE_TYPES || index >= shapes[type].count)
+		return false;
+	*out = rows[shapes[type].fields[index].kind];
+	out->offset = shapes[type].fields[index].offset;
+	return true;
+}
+
+bool
 message_is_secret(unsigned type)
 {
 	return type < MESSAGE_TYPES && shapes[type].is_secret;

@@ -207,6 +207,13 @@ struct message_admin_done { uint8_t exit_code; struct str text; };
 
 /* Appends type and fields; false when over the buffer's ceiling. */
 bool message_encode(enum message_type type, const void *message, struct buf *out) MUST_USE;
+/* One row of a type's table, for tests; false: it has no such row. */
+struct message_row {
+	size_t offset, bytes, alignment; /* in its struct */
+	char kind;                       /* number, bool, text, status, id: the first letter */
+};
+bool message_row(enum message_type type, size_t index, struct message_row *out);
+
 /* Fills *out from bytes; strings point into them. */
 bool message_decode(struct str bytes, enum message_type *type_out, union message *out) MUST_USE;
 const char *message_name(enum message_type type);

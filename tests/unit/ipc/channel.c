@@ -402,6 +402,34 @@ Test(channel, a_lost_descriptor_is_an_error_of_its_packet_alone)
 	finish(base, &a, &b);
 }
 
+/* No descriptor is left for the copy that must wait: it is lost, and its message is not. */
+Test(channel, a_descriptor_that_cannot_wait_is_lost_alone)
+{
+	static char body[100000];
+	struct end a = {0}, b = {0};
+	struct event_base *base = pair(&a, &b);
+	struct message_commit large = {.body = {body, sizeof body}};
+	struct message_log m = {0};
+	struct rlimit limit, low;
+	int highest = dup(0);
+
+	for (; channel_waiting(b.channel) == 0; a.stop_at++)
+		cr_assert_eq(channel_send(b.channel, MESSAGE_COMMIT, &large, -1), 0);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)highest;
+	close(highest);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+	cr_assert_eq(channel_send(b.channel, MESSAGE_LOG, &m, 0), 0);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	a.stop_at++;
+	event_base_dispatch(base);
+	cr_assert(a.is_fd_lost);
+	cr_assert_eq(a.last_fd, -1);
+	cr_assert_eq(a.lost + b.lost, 0);
+	finish(base, &a, &b);
+}
+
 /* ---- buffers ---- */
 
 /* Whatever the system's default is, the largest packet passes. */

@@ -26,12 +26,121 @@ round_trip(enum message_type type, const void *message)
 	buf_clear(&again);
 }
 
-Test(message, every_type_survives_the_wire)
-{
-	union message zero = {0};
+/* ---- every field of every type has a value of its own ---- */
 
-	for (int type = MESSAGE_NONE + 1; type < MESSAGE_TYPES; type++)
-		round_trip((enum message_type)type, &zero);
+/* The n-th of a message: no two that are next to each other are equal, and none is zero. */
+static void
+fill(char *message, const struct message_row *row, size_t n)
+{
+	static const char *const words[] = {"one", "two and", "three \1\2", "4"};
+	struct status status = status_make(450 + (unsigned)(n % 3), n % 2 ? "4.7.1" : "4.3.2", "words %zu", n);
+	struct str text = str_of(words[n % 4]);
+	struct msgid id = {UINT64_C(0x123456789abcde0) + n, (uint32_t)(0xf0000000 + n)};
+	uint64_t number = UINT64_C(0xa1b2c3d4e5f60718) + n * UINT64_C(0x0101010101010101);
+	bool yes = true;
+
+	status.is_remote = n % 2;
+	if (row->kind == 't')
+		memcpy(message + row->offset, &text, sizeof text);
+	else if (row->kind == 's')
+		memcpy(message + row->offset, &status, sizeof status);
+	else if (row->kind == 'i')
+		memcpy(message + row->offset, &id, sizeof id);
+	else if (row->kind == 'b')
+		memcpy(message + row->offset, &yes, sizeof yes);
+	else
+		memcpy(message + row->offset, &number, row->bytes);
+}
+
+static bool
+is_equal(const struct message_row *row, const char *a, const char *b)
+{
+	struct status x, y;
+	struct str s, t;
+
+	a += row->offset;
+	b += row->offset;
+	if (row->kind == 't') {
+		memcpy(&s, a, sizeof s);
+		memcpy(&t, b, sizeof t);
+		return str_eq(s, t);
+	}
+	if (row->kind == 's') {
+		memcpy(&x, a, sizeof x);
+		memcpy(&y, b, sizeof y);
+		return x.code == y.code && x.class == y.class && x.subject == y.subject &&
+		    x.detail == y.detail && x.is_remote == y.is_remote && !strcmp(x.text, y.text);
+	}
+	return memcmp(a, b, row->kind == 'i' ? 12 : row->bytes) == 0;
+}
+
+Test(message, every_field_of_every_type_survives_the_wire)
+{
+	for (int type = MESSAGE_NONE + 1; type < MESSAGE_TYPES; type++) {
+		union message in = {0}, out;
+		enum message_type got;
+		struct message_row row;
+		struct buf wire;
+		size_t n;
+
+		for (n = 0; message_row((enum message_type)type, n, &row); n++)
+			fill((char *)&in, &row, n);
+		cr_assert_gt(n, 0);
+		round_trip((enum message_type)type, &in);
+		buf_init(&wire, 1 << 20);
+		cr_assert(message_encode((enum message_type)type, &in, &wire));
+		memset(&out, 0xee, sizeof out);
+		cr_assert(message_decode(buf_str(&wire), &got, &out));
+		cr_assert_eq((int)got, type);
+		for (n = 0; message_row(got, n, &row); n++)
+			cr_assert(is_equal(&row, (char *)&in, (char *)&out), "%s, field %zu",
+			    message_name(got), n);
+		buf_clear(&wire);
+	}
+}
+
+/* A field without a row would be lost without a word.  So the rows of a struct stand as close to one
+ * another as their alignment allows, and reach its end. */
+#define SIZE(TYPE, name) [MESSAGE_##TYPE] = sizeof(((union message *)0)->name)
+static const size_t sizes[MESSAGE_TYPES] = {
+    SIZE(HELLO, hello), SIZE(CONFIG, config), SIZE(LOG, log), SIZE(PEER, peer),
+    SIZE(GRANT, grant), SIZE(START, start), SIZE(STOP, stop), SIZE(READY, ready),
+    SIZE(STOPPED, stopped), SIZE(RESTART, restart), SIZE(SIGN, sign), SIZE(SIGNED, signature),
+    SIZE(KEY_ASK, key_ask), SIZE(KEY, key), SIZE(AUTH_START, auth_start),
+    SIZE(AUTH_STEP, auth_step), SIZE(AUTH_CANCEL, auth_cancel), SIZE(AUTH_ANSWER, auth_answer),
+    SIZE(AUTH_USER_GONE, auth_user_gone), SIZE(CHECK_START, check_start),
+    SIZE(CHECK_STEP, check_step), SIZE(CHECK_CANCEL, check_cancel),
+    SIZE(CHECK_ANSWER, check_answer), SIZE(LEASE_ASK, lease_ask), SIZE(LEASE, lease),
+    SIZE(LEASE_RETURN, lease_return), SIZE(LEASE_RECALL, lease_recall), SIZE(RELEASE, release),
+    SIZE(SPOOL_FILE, spool_file), SIZE(COMMIT, commit), SIZE(VERDICT, verdict),
+    SIZE(SITE_ASK, site_ask), SIZE(SITE, site), SIZE(DELIVER, deliver), SIZE(CANCEL, cancel),
+    SIZE(RESULT, result), SIZE(RESULT_STORED, result_stored), SIZE(RUNNING, running),
+    SIZE(RUNNING_ASK, running_ask), SIZE(CAUGHT_UP, caught_up), SIZE(COMMAND, command),
+    SIZE(ADMIN, admin), SIZE(ADMIN_ROW, admin_row), SIZE(ADMIN_DONE, admin_done),
+};
+
+static size_t
+round_up(size_t n, size_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+Test(message, every_field_has_its_row)
+{
+	for (int type = MESSAGE_NONE + 1; type < MESSAGE_TYPES; type++) {
+		const char *name = message_name((enum message_type)type);
+		size_t at = 0, widest = 1;
+		struct message_row row;
+
+		for (size_t n = 0; message_row((enum message_type)type, n, &row); n++) {
+			cr_assert_eq(row.offset, round_up(at, row.alignment),
+			    "%s: something before field %zu has no row", name, n);
+			at = row.offset + row.bytes;
+			widest = row.alignment > widest ? row.alignment : widest;
+		}
+		cr_assert_eq(round_up(at, widest), sizes[type],
+		    "%s: something at the end has no row, or this test does not know the type", name);
+	}
 }
 
 Test(message, values_survive_the_wire)
