@@ -295,14 +295,15 @@ take_without_job(struct queue *q, struct entry *e, const struct message_result *
 	queue_end(q, e);
 }
 
-/* Relay could not make out whom the job is for. */
+/* Relay could not make out which message the job is for, or whom: that is no attempt. */
 static void
 job_not_understood(struct job *job, const struct message_result *m)
 {
-	log_error("relay: a job could not be read there: %s", m->status.text);
-	if (job->shipment)
-		job->is_deferred = true;
 	records_tell(job->queue, m->job, m->id, m->recipient);
+	if (!m->is_last)
+		return;
+	log_error("relay: a job could not be read there: %s", m->status.text);
+	job->is_deferred = true;
 	job_end(job);
 }
 
@@ -325,7 +326,7 @@ results_take(struct queue *q, const struct message_result *m)
 
 	if (job && !job->is_sent)
 		job = NULL;
-	if (job && m->recipient == 0 && m->is_last)
+	if (job && (m->recipient == 0 || m->id.session == 0))
 		job_not_understood(job, m);
 	else if (job && a && shipment_of(e, m->recipient) == job->shipment && a->is_expected)
 		take_from_job(q, job, m);

@@ -52,6 +52,26 @@ Test(trust, relay_never_answers, .timeout = 60)
 	rig_end(&r);
 }
 
+/* Nothing in the job could be read there, or only its message. */
+Test(trust, relay_cannot_read_the_job, .timeout = 60)
+{
+	static struct rig r;
+	struct rig_job job;
+
+	open_with(&r, quick, TO("a@example.net", "b@example.net"));
+	job = r.jobs[0];
+	job.id = (struct msgid){0};
+	rig_results(&r, &job, 451, "local");
+	cr_assert_eq(rig_job(&r, 1)->attempt, 1, "that was no attempt");
+	cr_assert_eq(r.stored, 2, "relay is to forget it");
+	job = r.jobs[1];
+	job.count = 1;
+	job.numbers[0] = 0;
+	rig_results(&r, &job, 451, "local");
+	cr_assert_eq(rig_job(&r, 2)->count, 2);
+	rig_end(&r);
+}
+
 /* As it should be: results follow, and that is an attempt like any other. */
 Test(trust, relay_ends_what_is_cancelled, .timeout = 60)
 {

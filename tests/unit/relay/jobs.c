@@ -221,3 +221,33 @@ Test(relay_jobs, dns_counts, .timeout = 60)
 	rig_free(&r);
 	close(fd);
 }
+
+/* The queue ends one job, wherever it stands; the others and unknown numbers are left alone. */
+Test(relay_jobs, one_is_cancelled, .timeout = 60)
+{
+	static struct slow hosts[2] = {{.dot_ms = 0}, {.dot_ms = 600000}};
+	static const char *const silent_at[] = {"EHLO", "none"};
+	static const char *const reasons[] = {"timeout", "lost"};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct message_cancel m = {.job = 77};
+		struct rig *r;
+
+		slow_open(&hosts[i], silent_at[i], 0);
+		r = rig_against(&hosts[i], "1h");
+		rig_deliver(r, &(struct rig_mail){.job = 1,
+		                   .domain = "host.test",
+		                   .to = {"bob@host.test", "eva@host.test"}});
+		rig_idle(r, 500);
+		cr_assert_eq(channel_send(r->queue, MESSAGE_CANCEL, &m, -1), 0);
+		rig_idle(r, 100);
+		cr_assert_eq(r->result_count, 0);
+		m.job = 1;
+		cr_assert_eq(channel_send(r->queue, MESSAGE_CANCEL, &m, -1), 0);
+		cr_assert(rig_wait(r, 2), "silent at %s", silent_at[i]);
+		for (size_t k = 0; k < 2; k++)
+			rig_result_is(&r->results[k], 451, reasons[i]);
+		cr_expect(r->results[1].is_last);
+		rig_free(&r);
+	}
+}
