@@ -79,7 +79,11 @@ open_parts(struct spool *s, const struct spool_recovery *r)
 {
 	struct segment *opened;
 
-	if (s->writer.event_fd < 0 || s->io->ops->lock(s->io, "lock") != 0 || recover(s) != 0)
+	if (s->writer.event_fd < 0)
+		return -1;
+	if (s->io->ops->lock(s->io, "lock") != 0)
+		return errno == EWOULDBLOCK ? -1 : replay_refuse("lock", 0);
+	if (recover(s) != 0)
 		return -1;
 	s->index.gone = remove_file;
 	s->index.arg = s;

@@ -5,6 +5,7 @@ themselves; nothing acknowledged may be lost.
 ROUNDS (50) and ACKNOWLEDGED (20000) say how long; SEED repeats a run's instants."""
 import os
 import random
+import re
 import sys
 import time
 
@@ -22,7 +23,7 @@ sink = g.Sink(HOME)
 gate = g.Gateway(f"{HOME}/gateway", extra='limits: { per_user = "10000000 recipients / 1h"; };',
                  routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );')
 chance = random.Random(SEED)
-acknowledged, refused = set(), []
+acknowledged, refused, deaths = set(), [], []
 
 
 def wrapped(act):
@@ -43,6 +44,7 @@ def may_come_up(seconds):
 def one_round(number):
     act = ACTS[number // 3 % len(ACTS)] if number % 3 == 2 else None
     os.environ["SALLYPORTD_WRAPPER"] = wrapped(act)
+    begin = time.time()
     gate.start(wait=not act)
     if act:
         may_come_up(5)
@@ -58,10 +60,30 @@ def one_round(number):
                 break
         time.sleep(chance.random() * 0.05)
     finally:
+        # a process that dies in its own act does so at any time of the round
+        begin = begin if act else time.time()
         gate.kill_group()
+        deaths.append((begin, time.time()))
         run.stop()
     acknowledged.update(run.acknowledged)
     refused.extend(run.refused)
+
+
+def deliveries():
+    """Subject -> when it arrived, each time."""
+    found = {}
+    for number in range(1, sink.count() + 1):
+        with open(f"{sink.directory}/{number}.eml", "rb") as f:
+            name = re.search(rb"\r\nSubject: (.*)\r\n", f.read(4000)).group(1).decode()
+        found.setdefault(name, []).append(os.stat(f"{sink.directory}/{number}.eml").st_mtime)
+    return {name: sorted(times) for name, times in found.items()}
+
+
+def without_a_death(found):
+    """Messages that arrived twice although nothing died in between."""
+    slack = 0.05  # of the clock of files
+    return [name for name, times in found.items() for a, b in zip(times, times[1:])
+            if not any(begin <= b + slack and end >= a - slack for begin, end in deaths)]
 
 
 @tap.case
@@ -73,13 +95,15 @@ def nothing_is_lost():
     os.environ["SALLYPORTD_WRAPPER"] = ""
     gate.start()
     g.wait_for("an empty queue", 180, lambda: not gate.queue(), every=0.5)
-    found = load.subjects(sink)
+    found = {name: len(times) for name, times in deliveries().items()}
     lost = acknowledged - set(found)
     twice = sum(count > 1 for count in found.values())
     print(f"# {ROUNDS} rounds, {len(acknowledged)} acknowledged, {len(lost)} lost, {twice} delivered more than once",
           flush=True)
     print("# (delivered, but the result was not yet on disk when the processes died: see doc/SPOOL.md)", flush=True)
     assert not lost, (SEED, sorted(lost)[:10])
+    again = without_a_death(deliveries())
+    assert not again, (SEED, f"{len(again)} were delivered again although nothing had died", again[:10])
     assert len(acknowledged) >= ACKNOWLEDGED, len(acknowledged)
     assert all(reply.startswith("4") for reply in refused), [r for r in refused if not r.startswith("4")][:3]
 
