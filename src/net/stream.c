@@ -128,6 +128,15 @@ stream_has_unseen(struct stream *s)
 	return recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+bool
+stream_is_quiet(struct stream *s)
+{
+	char c;
+
+	return s->facts == 0 && stream_unread(s) == 0 && !stream_has_unseen(s) &&
+	       recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
 /* ---- the end ---- */
 
 void

@@ -72,6 +72,8 @@ void stream_read(struct stream *s, bool on);
 /* True when the socket or TLS layer holds bytes that were received but not yet shown (for STARTTLS:
  * unread plaintext behind the command means an injection). */
 bool stream_has_unseen(struct stream *s);
+/* Nothing at all has come from the peer that the owner has not heard of, no end either. */
+bool stream_is_quiet(struct stream *s);
 
 /* Copies to the queue.  Nothing leaves before stream_flush (replies of one group leave together).
  */

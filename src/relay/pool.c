@@ -108,10 +108,15 @@ pool_open(struct pool *p, const struct visit_options *o)
 	return s;
 }
 
+/* The configuration and the route give port, source, TLS level and login, the site the names of
+ * its hosts: a connection that was made for weaker rules is not taken for stricter ones.  One whose
+ * host has said or ended something that the loop has not come to yet is left to the loop: what
+ * stands there would be taken for the answer to MAIL. */
 static bool
 fits(const struct visit *s, const struct found *found)
 {
-	return s->found->conf == found->conf && s->found->site.route == found->site.route &&
+	return stream_is_quiet(s->stream) && s->found->conf == found->conf &&
+	       s->found->site.route == found->site.route &&
 	       (s->found == found || strcmp(s->found->site.name, found->site.name) == 0);
 }
 
