@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "relay/own.h"
 #include "relay/reason.h"
@@ -309,6 +310,11 @@ go_on(struct job *j, enum client_step how)
 		return;
 	}
 	end = *client_end(j->session->client);
+	if (strcmp(end.reason ? end.reason : "", REASON_AUTH) == 0)
+		log_warn("relay: login at %s[%s] for route %u: %s; check the route's username, "
+			 "password and ca_file",
+		    j->session->host, j->session->address, j->found->site.route_number,
+		    end.status.text);
 	if (j->is_late) {
 		job_finish(j, &end.status, end.reason);
 		return;

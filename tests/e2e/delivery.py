@@ -2,6 +2,7 @@
 """delivery: routes by real DNS (signed zones), what is refused there, retries, and failure reports."""
 import email
 import os
+import subprocess
 import sys
 import time
 
@@ -13,7 +14,8 @@ HOME = g.workplace("delivery")
 tap = g.Tap()
 dns = g.Dns(HOME, {
     "example.net": "@ MX 10 mx\nmx A 127.0.0.1\nnullmx MX 0 .\nnomail TXT none\nfallback A 127.0.0.1\n"
-                   "inside MX 10 inside-mx\ninside-mx A 10.1.2.3\nself MX 5 mail.example.com.\nself MX 20 mx",
+                   "inside MX 10 inside-mx\ninside-mx A 10.1.2.3\nself MX 5 mail.example.com.\nself MX 20 mx\n"
+                   "ours MX 10 ours-mx\nours-mx A 198.41.0.4\nours MX 20 mx",
     "example.org": "@ MX 10 mx\nmx A 127.0.0.1",
     "example.com": "@ MX 10 back\nback A 127.0.0.1\nmail A 127.0.0.1",
     "bad.example.bogus": "@ MX 10 mx\nmx A 127.0.0.1",
@@ -23,6 +25,7 @@ sink = g.Sink(HOME, "--fail", "rcpt/nobody=550 5.1.1 No such user", "--fail", "r
 route = f'{{ via = "mx"; port = {sink.port}; allow_private = true; }}'
 gate = g.Gateway(f"{HOME}/gateway", extra=dns.config, routes=f"""routes: (
   {{ to_domain = "inside.example.net"; via = "mx"; port = {sink.port}; }},
+  {{ to_domain = "ours.example.net"; via = "mx"; port = {sink.port}; }},
   {route} );""").start()
 gate.add_user()
 
@@ -50,6 +53,17 @@ def by_mx():
 def address_fallback():
     """no MX: the address itself"""
     sent("bob@fallback.example.net", "status=sent")
+
+
+@tap.case
+def own_address():
+    """an MX with an address of this machine, as the sandboxed relay sees it: a loop, and no worse host gets the mail"""
+    with open("/proc/net/dev", encoding="ascii") as f:
+        links = [line.split(":")[0].strip() for line in f if ":" in line]
+    if links != ["lo"] or subprocess.call(["ip", "address", "add", "198.41.0.4/32", "dev", "lo"]):
+        return "not in a network of its own"
+    sent("bob@ours.example.net", "status=failed reason=loop .*dsn=5.4.6")
+    return None
 
 
 @tap.case
