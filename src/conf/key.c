@@ -229,7 +229,8 @@ const struct key key_table[] = {
 	    .words = route_tls_words,
 	    .flags = KEY_ITEM,
 	    .help = "opportunistic: where offered, whoever it is; none: never; encrypt: always, "
-		"whoever it is; verify: always, with a certificate for the host's name; "
+		"whoever it is; verify: always, with a certificate that names the host "
+		"among its subject alternative names (RFC 9525); "
 		"implicit and starttls: as verify, from the first byte or after STARTTLS."},
 	{"routes.username", KEY_TEXT, ROUTE(username), CONF_RELAY, .flags = KEY_ITEM,
 	    .example = "\"example\"",

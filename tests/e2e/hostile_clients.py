@@ -7,17 +7,19 @@ import resource
 import socket
 import ssl
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
+import hostile  # noqa: E402
 import load  # noqa: E402
 
 HOME = g.workplace("hostile_clients")
 tap = g.Tap()
 sink = g.Sink(HOME)
 gate = g.Gateway(f"{HOME}/gateway", extra='limits: { per_user = "100000 recipients / 1h"; sessions_per_client = 60;\n'
-                 '  message_size = "1M"; };\nsubmission: { login_timeout = "3s"; message_timeout = "4s"; };',
+                 '  message_size = "1M"; };\nsubmission: { login_timeout = "3s"; message_timeout = "4s"; idle_timeout = "4s"; };',
                  routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );').start()
 gate.add_user()
 BEFORE = dict(gate.processes())
@@ -286,6 +288,60 @@ def cut_anywhere():
     session.close()
     time.sleep(0.5)
     assert sink.count() == before
+
+
+def submission_pids():
+    return [pid for pid, (role, _) in gate.processes().items() if role == "submission"]
+
+
+def at_every_point(source, port, is_implicit, reached):
+    """A thread for each point and act."""
+    secret = base64.b64encode(f"\0{gate.user}\0{g.PASSWORD}".encode())
+    threads = []
+    for number, point in enumerate(hostile.CLIENT_POINTS):
+        for act in hostile.ACTS:
+            options = {"user": gate.user.encode(), "secret": secret, "slowly": 0.2, "source": f"127.0.{source}.{number + 1}",
+                       "reached": reached}
+            threads.append(threading.Thread(target=hostile.client, args=(port, is_implicit, point, act), kwargs=options))
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+@tap.case
+def hostile_at_every_point():
+    """clients that close, reset, send half a record, junk or an alert, are silent, dribble or flood at each point, on both
+    ports at once: others are served meanwhile, and all that they took is given back"""
+    before = {pid: hostile.descriptors(pid) for pid in submission_pids()}
+    kb = memory_kb()
+    reached = []
+    threads = at_every_point(1, gate.smtps, True, reached) + at_every_point(2, gate.submission, False, reached)
+    session, longest = load.Session(gate), 0
+    until = time.monotonic() + 60
+    while time.monotonic() < until and any(thread.is_alive() for thread in threads):
+        began = time.monotonic()
+        assert session.send("beside").startswith("250")
+        longest = max(longest, time.monotonic() - began)
+        time.sleep(0.1)
+    session.close()
+    alive = [thread for thread in threads if thread.is_alive()]
+    print(f"# {len(threads)} hostile clients; a message beside them took {1000 * longest:.0f} ms at most", flush=True)
+    assert not alive, f"{len(alive)} connections are still open"
+    assert len(reached) == len(threads), (len(reached), len(threads))
+    assert longest < 5, longest
+    for pid, count in before.items():
+        g.wait_for("descriptors given back", 20, lambda at=pid, most=count: hostile.descriptors(at) <= most, every=0.2)
+        share = hostile.cpu_share(pid, 3)
+        print(f"# submission: {100 * share:.1f} % of a core afterwards", flush=True)
+        assert share < 0.05, share
+    print(f"# all roles: {kb} KB before, {memory_kb()} KB after", flush=True)
+    assert memory_kb() - kb < (800000 if g.is_sanitized() else 40000), (kb, memory_kb())
+    # the counters of clients are back too: each address may have all its sessions again
+    for source in ("127.0.1.1", "127.0.2.8"):
+        room = [socket.create_connection(("127.0.0.1", gate.submission), 10, (source, 0)) for _ in range(60)]
+        assert all(s.recv(3) == b"220" for s in room), source
+        for s in room:
+            s.close()
 
 
 @tap.case

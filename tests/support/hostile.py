@@ -258,16 +258,18 @@ class Host:
                 pass
 
 
-def client(port, is_implicit, point, act, user, secret, slowly=1.0):
-    """A client that does `act` at `point`, and returns when its connection is over."""
+def client(port, is_implicit, point, act, *, user, secret, source, reached, slowly=1.0):
+    """A client that does `act` at `point`, and returns when its connection is over; in `reached` it notes that it came
+    to its point."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    wire = Wire(socket.create_connection(("127.0.0.1", port), 10))
+    wire = Wire(socket.create_connection(("127.0.0.1", port), 10, (source, 0)))
     wire.socket.settimeout(30)
     try:
         try:
             client_talk(wire, is_implicit, point, context, (user, secret))
         except Over:
+            reached.append((point, act))
             wire.act(act, slowly)
     except (OSError, ssl.SSLError, ValueError):
         pass
