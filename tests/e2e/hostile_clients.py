@@ -294,15 +294,14 @@ def submission_pids():
     return [pid for pid, (role, _) in gate.processes().items() if role == "submission"]
 
 
-def at_every_point(source, port, is_implicit, reached):
-    """A thread for each point and act."""
+def hostile_clients(kinds, reached):
+    """A thread for each (port, point, act); every point has an address of its own."""
     secret = base64.b64encode(f"\0{gate.user}\0{g.PASSWORD}".encode())
     threads = []
-    for number, point in enumerate(hostile.CLIENT_POINTS):
-        for act in hostile.ACTS:
-            options = {"user": gate.user.encode(), "secret": secret, "slowly": 0.2, "source": f"127.0.{source}.{number + 1}",
-                       "reached": reached}
-            threads.append(threading.Thread(target=hostile.client, args=(port, is_implicit, point, act), kwargs=options))
+    for port, point, act in kinds:
+        source = f"127.0.{1 if port == gate.smtps else 2}.{hostile.CLIENT_POINTS.index(point) + 1}"
+        options = {"user": gate.user.encode(), "secret": secret, "slowly": 0.2, "source": source, "reached": reached}
+        threads.append(threading.Thread(target=hostile.client, args=(port, port == gate.smtps, point, act), kwargs=options))
     for thread in threads:
         thread.start()
     return threads
@@ -314,8 +313,10 @@ def hostile_at_every_point():
     ports at once: others are served meanwhile, and all that they took is given back"""
     before = {pid: hostile.descriptors(pid) for pid in submission_pids()}
     kb = memory_kb()
-    reached = []
-    threads = at_every_point(1, gate.smtps, True, reached) + at_every_point(2, gate.submission, False, reached)
+    kinds = {(port, point, act) for port in (gate.smtps, gate.submission) for point in hostile.CLIENT_POINTS
+             for act in hostile.ACTS}
+    reached = set()
+    threads = hostile_clients(kinds, reached)
     session, longest = load.Session(gate), 0
     until = time.monotonic() + 60
     while time.monotonic() < until and any(thread.is_alive() for thread in threads):
@@ -327,7 +328,10 @@ def hostile_at_every_point():
     alive = [thread for thread in threads if thread.is_alive()]
     print(f"# {len(threads)} hostile clients; a message beside them took {1000 * longest:.0f} ms at most", flush=True)
     assert not alive, f"{len(alive)} connections are still open"
-    assert len(reached) == len(threads), (len(reached), len(threads))
+    # on a busy machine some are sent away by a deadline before they come to their point: once more, without the crowd
+    for thread in hostile_clients(kinds - reached, reached):
+        thread.join(60)
+    assert reached == kinds, kinds - reached
     assert longest < 5, longest
     for pid, count in before.items():
         g.wait_for("descriptors given back", 20, lambda at=pid, most=count: hostile.descriptors(at) <= most, every=0.2)

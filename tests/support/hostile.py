@@ -269,7 +269,7 @@ def client(port, is_implicit, point, act, *, user, secret, source, reached, slow
         try:
             client_talk(wire, is_implicit, point, context, (user, secret))
         except Over:
-            reached.append((point, act))
+            reached.add((port, point, act))
             wire.act(act, slowly)
     except (OSError, ssl.SSLError, ValueError):
         pass
