@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
 enum { OPEN_AGAIN_MS = 1000, SWEEP_S = 30, TEXT_BYTES = 1024 };
 
@@ -186,6 +187,7 @@ hear_submission(struct channel *c, const struct packet *p, void *arg)
 		close(p->fd);
 	switch (p->type) {
 	case MESSAGE_AUTH_START:
+		metrics_work_id("auth", (struct msgid){p->message->auth_start.session, 0});
 		exchange_start(b, c, p->call, &p->message->auth_start);
 		break;
 	case MESSAGE_AUTH_STEP:
@@ -213,15 +215,41 @@ lose_submission(struct channel *c, void *arg)
 			channel_free(&b->submissions[i]);
 }
 
+/* The loop found them lost; lose_... alone is for those that main replaces. */
+static void
+broker_submission_lost(struct channel *c, void *arg)
+{
+	struct broker *b = arg;
+	unsigned index = 0;
+
+	while (index < BROKER_SUBMISSIONS_MAX && b->submissions[index] != c)
+		index++;
+	lose_submission(c, b);
+	role_peer_lost(b->role, ROLE_SUBMISSION, index);
+}
+
+static void
+broker_control_lost(struct channel *c, void *arg)
+{
+	struct broker *b = arg;
+
+	lose_control(c, b);
+	role_peer_lost(b->role, ROLE_CONTROL, 0);
+}
+
 /* ---- the role ---- */
 
 static void
-end_worker(unsigned index, void *arg)
+broker_worker_ended(unsigned index, bool is_stuck, void *arg)
 {
 	struct broker *b = arg;
 	struct message_restart m = {
 	    .role = ROLE_WORKER, .index = (uint8_t)index, .reason = STR("a step took too long")};
 
+	if (!is_stuck) {
+		role_peer_lost(b->role, ROLE_WORKER, index);
+		return;
+	}
 	(void)!channel_send(b->role->main, MESSAGE_RESTART, &m, -1);
 }
 
@@ -246,7 +274,7 @@ broker_of(struct role *r)
 	b->directory_fd = -1;
 	b->cache = cache_new();
 	b->failures = failures_new();
-	b->pool = crew_new(r->base, end_worker, b);
+	b->pool = crew_new(r->base, broker_worker_ended, b);
 	b->logins = map_new();
 	r->state = b;
 	return b;
@@ -279,12 +307,12 @@ broker_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
 	} else if (kind == ROLE_CONTROL) {
 		if (b->control)
 			lose_control(b->control, b);
-		b->control = channel_new(r->base, fd, hear_control, lose_control, b);
+		b->control = channel_new(r->base, fd, hear_control, broker_control_lost, b);
 	} else if (kind == ROLE_SUBMISSION && index < BROKER_SUBMISSIONS_MAX) {
 		if (b->submissions[index])
 			lose_submission(b->submissions[index], b);
 		b->submissions[index] =
-		    channel_new(r->base, fd, hear_submission, lose_submission, b);
+		    channel_new(r->base, fd, hear_submission, broker_submission_lost, b);
 	} else {
 		close(fd);
 	}

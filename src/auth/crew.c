@@ -36,7 +36,7 @@ struct crew_worker {
 
 struct crew {
 	struct event_base *base;
-	crew_stuck_fn *stuck;
+	crew_ended_fn *ended;
 	void *arg;
 	struct crew_limits limits;
 	struct crew_worker workers[CREW_WORKERS_MAX];
@@ -218,14 +218,17 @@ worker_failed(struct crew_worker *w, bool is_late)
 	log_error("auth: worker %u %s and is ended", w->index,
 	    is_late ? "holds a step for too long" : "could not answer a step");
 	give_up(w, is_late ? "worker_timeout" : "worker_broken");
-	w->pool->stuck(w->index, w->pool->arg);
+	w->pool->ended(w->index, true, w->pool->arg);
 }
 
 static void
 on_lost(struct channel *c, void *arg)
 {
+	struct crew_worker *w = arg;
+
 	(void)c;
-	give_up(arg, "worker_lost");
+	give_up(w, "worker_lost");
+	w->pool->ended(w->index, false, w->pool->arg);
 }
 
 /* A worker says nothing but answers; the greeting of a channel holds no news. */
@@ -328,11 +331,10 @@ dispatch(struct crew *p)
 {
 	for (int i = 0; i < CREW_WORKERS_MAX; i++) {
 		struct crew_worker *w = &p->workers[i];
-		struct crew_job *job;
+		bool is_idle = worker_is_there(w) && !request_is_open(&w->request);
+		struct crew_job *job = is_idle ? next_job(w) : NULL;
 
-		if (!worker_is_there(w) || request_is_open(&w->request))
-			continue;
-		if ((job = next_job(w)))
+		if (job)
 			hand_over(w, job);
 	}
 }
@@ -425,8 +427,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	struct overdue o = {.now_ms = clock_mono_ms()};
 	struct timeval each = interval(TICK_MS);
 
-	(void)fd;
-	(void)what;
+	(void)fd, (void)what;
 	fail_overdue(p, &p->queue, o.now_ms);
 	for (int i = 0; i < CREW_WORKERS_MAX; i++)
 		fail_overdue(p, &p->workers[i].steps, o.now_ms);
@@ -443,12 +444,12 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 /* ---- life ---- */
 
 struct crew *
-crew_new(struct event_base *base, crew_stuck_fn *stuck, void *arg)
+crew_new(struct event_base *base, crew_ended_fn *ended, void *arg)
 {
 	struct crew *p = MEM_NEW(struct crew);
 
-	*p = (struct crew){.base = base, .stuck = stuck, .arg = arg};
-	p->limits = (struct crew_limits){.step_timeout_ms = 20000, .per_network = 8};
+	*p = (struct crew){.base = base, .ended = ended, .arg = arg,
+	    .limits = {.step_timeout_ms = 20000, .per_network = 8}};
 	p->networks = map_new();
 	p->tick = evtimer_new(base, on_tick, p);
 	TAILQ_INIT(&p->queue);

@@ -26,8 +26,8 @@ typedef void crew_done_fn(
     struct crew_job *job, const struct message_check_answer *answer, const char *trouble);
 /* The job has waited: true when it was settled (and has left the pool) without a worker. */
 typedef bool crew_settle_fn(struct crew_job *job);
-/* This worker was given up. */
-typedef void crew_stuck_fn(unsigned index, void *arg);
+/* This worker was given up: a step took too long, or (is_stuck false) its channel is lost. */
+typedef void crew_ended_fn(unsigned index, bool is_stuck, void *arg);
 
 enum crew_place { CREW_OUT, CREW_HELD, CREW_QUEUED, CREW_RUNNING, CREW_RESTING };
 
@@ -55,7 +55,7 @@ struct crew_limits {
 	uint64_t per_network; /* checks admitted to the queue at once */
 };
 
-struct crew *crew_new(struct event_base *base, crew_stuck_fn *stuck, void *arg);
+struct crew *crew_new(struct event_base *base, crew_ended_fn *ended, void *arg);
 /* Jobs are dropped without a word. */
 void crew_free(struct crew **p);
 void crew_limit(struct crew *p, struct crew_limits limits);

@@ -11,10 +11,12 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
 enum { TALKS_MAX = 4096 };
 
 struct worker {
+	struct role *role;
 	struct channel *broker;
 	struct map *talks; /* SCRAM between its steps, by the broker's number */
 	bool has_sasl;
@@ -102,10 +104,16 @@ heard(struct channel *c, const struct packet *p, void *arg)
 		close(p->fd);
 	switch (p->type) {
 	case MESSAGE_CHECK_START:
+		metrics_work_on("check", p->message->check_start.user);
+		metrics_blocking(true);
 		start(w, p->call, &p->message->check_start);
+		metrics_blocking(false);
 		break;
 	case MESSAGE_CHECK_STEP:
+		metrics_work("check, next step");
+		metrics_blocking(true);
 		step(w, p->call, &p->message->check_step);
+		metrics_blocking(false);
 		break;
 	case MESSAGE_CHECK_CANCEL:
 		forget(w, p->message->check_cancel.conversation);
@@ -146,6 +154,15 @@ lost(struct channel *c, void *arg)
 	w->talks = map_new();
 }
 
+static void
+worker_broker_lost(struct channel *c, void *arg)
+{
+	struct worker *w = arg;
+
+	lost(c, w);
+	role_peer_lost(w->role, ROLE_AUTH, 0);
+}
+
 static struct worker *
 worker_of(struct role *r)
 {
@@ -153,6 +170,7 @@ worker_of(struct role *r)
 
 	if (!w) {
 		r->state = w = MEM_NEW(struct worker);
+		w->role = r;
 		w->talks = map_new();
 	}
 	return w;
@@ -169,7 +187,7 @@ worker_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
 		return;
 	}
 	lost(NULL, w);
-	w->broker = channel_new(r->base, fd, heard, lost, w);
+	w->broker = channel_new(r->base, fd, heard, worker_broker_lost, w);
 }
 
 static void

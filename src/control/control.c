@@ -264,10 +264,14 @@ from_owner(struct channel *c, const struct packet *p, void *arg)
 static void
 owner_lost(struct channel *c, void *arg)
 {
-	struct channel **place = arg;
+	struct control *control = arg;
 
-	if (*place == c)
-		channel_free(place);
+	for (int k = 0; k < ROLE_KINDS; k++)
+		if (control->owners[k] == c) {
+			channel_free(&control->owners[k]);
+			role_peer_lost(control->role, (enum role_kind)k, 0);
+			return;
+		}
 }
 
 /* ---- the role ---- */
@@ -293,7 +297,7 @@ on_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
 		return;
 	}
 	channel_end(&c->owners[kind]);
-	c->owners[kind] = channel_new(r->base, fd, from_owner, owner_lost, &c->owners[kind]);
+	c->owners[kind] = channel_new(r->base, fd, from_owner, owner_lost, c);
 }
 
 static int

@@ -31,12 +31,17 @@ struct shape {
 static const struct field hello[] = {F(hello, build)};
 static const struct field config[] = {F(config, generation)};
 static const struct field log_fields[] = {F(log, target), F(log, addresses), F(log, secret)};
-static const struct field peer[] = {F(peer, role), F(peer, index)};
+static const struct field peer[] = {F(peer, role), F(peer, index), F(peer, number)};
 static const struct field grant[] = {F(grant, kind), F(grant, index), F(grant, name)};
 static const struct field start[] = {F(start, node), F(start, slot), F(start, floor_ms)};
 static const struct field stop[] = {F(stop, drain_ms)};
+static const struct field ping[] = {F(ping, number)};
 static const struct field ready[] = {F(ready, newest_ms)};
 static const struct field stopped[] = {F(stopped, unused)};
+static const struct field pong[] = {F(pong, number)};
+static const struct field refused[] = {F(refused, exit_status), F(refused, text)};
+static const struct field peer_lost[] = {
+    F(peer_lost, role), F(peer_lost, index), F(peer_lost, number)};
 static const struct field restart[] = {F(restart, role), F(restart, index), F(restart, reason)};
 
 static const struct field sign[] = {
@@ -108,9 +113,13 @@ static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_GRANT] = SHAPE("grant", grant),
     [MESSAGE_START] = SHAPE("start", start),
     [MESSAGE_STOP] = SHAPE("stop", stop),
+    [MESSAGE_PING] = SHAPE("ping", ping),
     [MESSAGE_READY] = SHAPE("ready", ready),
     [MESSAGE_STOPPED] = SHAPE("stopped", stopped),
     [MESSAGE_RESTART] = SHAPE("restart", restart),
+    [MESSAGE_PONG] = SHAPE("pong", pong),
+    [MESSAGE_REFUSED] = SHAPE("refused", refused),
+    [MESSAGE_PEER_LOST] = SHAPE("peer lost", peer_lost),
     [MESSAGE_SIGN] = SHAPE("sign", sign),
     [MESSAGE_SIGNED] = SHAPE("signed", signed_fields),
     [MESSAGE_KEY_ASK] = SHAPE("key ask", key_ask),

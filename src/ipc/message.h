@@ -18,9 +18,10 @@ enum message_type {
 	MESSAGE_NONE,
 	/* main -> role: what it may hold; descriptors ride along (see each struct) */
 	MESSAGE_HELLO, MESSAGE_CONFIG, MESSAGE_LOG, MESSAGE_PEER, MESSAGE_GRANT, MESSAGE_START,
-	MESSAGE_STOP,
+	MESSAGE_STOP, MESSAGE_PING,
 	/* role -> main */
-	MESSAGE_READY, MESSAGE_STOPPED, MESSAGE_RESTART,
+	MESSAGE_READY, MESSAGE_STOPPED, MESSAGE_RESTART, MESSAGE_PONG, MESSAGE_REFUSED,
+	MESSAGE_PEER_LOST,
 	/* submission -> keys, synchronous */
 	MESSAGE_SIGN, MESSAGE_SIGNED, MESSAGE_KEY_ASK, MESSAGE_KEY,
 	/* submission <-> auth broker <-> worker */
@@ -44,16 +45,21 @@ enum message_type {
 struct message_hello { struct str build; };              /* first on every channel, both ways */
 struct message_config { uint32_t generation; };          /* fd: sealed memfd, this role's keys */
 struct message_log { uint8_t target; uint8_t addresses; uint64_t secret; }; /* fd: log target */
-struct message_peer { uint8_t role; uint8_t index; };    /* fd: our end of a channel to that role */
+struct message_peer { uint8_t role; uint8_t index; uint32_t number; }; /* fd: our end */
 struct message_grant {                                   /* fd: what is granted */
 	uint8_t kind;     /* enum role_grant */
-	uint8_t index;    /* of a listener, of a certificate */
+	uint8_t index;    /* of a listener, of a certificate; the region of the client table */
 	struct str name;  /* file name, for messages; ticket key: 64 bytes; client table: empty */
 };
 struct message_start { uint8_t node; uint8_t slot; int64_t floor_ms; }; /* all is granted: go */
 struct message_stop { int64_t drain_ms; };
 struct message_ready { int64_t newest_ms; };             /* queue: newest id time in the spool */
 struct message_stopped { uint8_t unused; };
+struct message_ping { uint32_t number; };    /* a sign of life is asked for ... */
+struct message_pong { uint32_t number; };    /* ... and given by the role's loop, same number */
+struct message_refused { uint8_t exit_status; struct str text; }; /* why it cannot start */
+/* the channel is lost; number: of the PEER that brought it */
+struct message_peer_lost { uint8_t role; uint8_t index; uint32_t number; };
 /* broker: end this worker */
 struct message_restart { uint8_t role; uint8_t index; struct str reason; };
 

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,9 +17,9 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
-enum { EXIT_OK = 0, EXIT_BUG = 70, EXIT_TRY_LATER = 75, CONFIG_BYTES_MAX = 8 << 20,
-	FILE_BYTES_MAX = 4 << 20 };
+enum { CONFIG_BYTES_MAX = 8 << 20, FILE_BYTES_MAX = 4 << 20, REFUSAL_BYTES = 512 };
 
 struct life {
 	struct role role;
@@ -52,6 +54,9 @@ end(struct role *r, int status)
 {
 	struct life *life = (struct life *)r;
 
+	if (r->is_ending)
+		return;
+	r->is_ending = true;
 	life->exit_status = status;
 	event_base_loopbreak(r->base);
 }
@@ -62,7 +67,34 @@ role_stopped(struct role *r)
 	struct message_stopped m = {0};
 
 	(void)!channel_send(r->main, MESSAGE_STOPPED, &m, -1);
-	end(r, EXIT_OK);
+	end(r, ROLE_EXIT_OK);
+}
+
+int
+role_refuse(struct role *r, int exit_status, const char *format, ...)
+{
+	char text[REFUSAL_BYTES];
+	struct message_refused m = {.exit_status = (uint8_t)exit_status};
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	log_error("%s cannot start: %s", r->spec->name, text);
+	m.text = str_of(text);
+	(void)!channel_send(r->main, MESSAGE_REFUSED, &m, -1);
+	return exit_status;
+}
+
+void
+role_peer_lost(struct role *r, enum role_kind kind, unsigned index)
+{
+	struct message_peer_lost m = {.role = (uint8_t)kind, .index = (uint8_t)index};
+
+	if (r->is_ending || r->is_stopping || kind >= ROLE_KINDS || index >= ROLE_INDEX_MAX)
+		return;
+	m.number = r->peer_numbers[kind][index];
+	(void)!channel_send(r->main, MESSAGE_PEER_LOST, &m, -1);
 }
 
 /* ---- what main says ---- */
@@ -138,7 +170,8 @@ take_config(struct role *r, int fd)
 	struct conf *before = r->conf, *conf = read_config(fd);
 
 	if (!conf) {
-		end(r, EXIT_BUG);
+		end(r, role_refuse(r, ROLE_EXIT_CONFIG,
+			   "its part of the configuration cannot be read"));
 		return;
 	}
 	r->conf = conf;
@@ -177,16 +210,34 @@ enter_sandbox(struct role *r)
 	return -1;
 }
 
+/* 0, or the exit status. */
+static int
+role_prepare_and_start(struct role *r)
+{
+	int status;
+
+	if (!r->conf)
+		return role_refuse(r, ROLE_EXIT_CONFIG, "START came without a configuration");
+	metrics_work("enter the sandbox");
+	if (enter_sandbox(r) != 0)
+		return ROLE_EXIT_LATER;
+	metrics_work("start");
+	status = r->spec->start(r);
+	return status < 0 ? ROLE_EXIT_LATER : status;
+}
+
 static void
 begin(struct role *r, const struct message_start *m)
 {
 	struct message_ready ready = {0};
+	int status;
 
 	if (r->is_started)
 		return;
 	id_source_init(&r->ids, m->node, m->slot, m->floor_ms);
-	if (enter_sandbox(r) != 0 || r->spec->start(r) != 0) {
-		end(r, EXIT_TRY_LATER);
+	status = role_prepare_and_start(r);
+	if (status) {
+		end(r, status);
 		return;
 	}
 	r->is_started = true;
@@ -194,7 +245,7 @@ begin(struct role *r, const struct message_start *m)
 	if (r->spec->newest_ms)
 		ready.newest_ms = r->spec->newest_ms(r);
 	if (channel_send(r->main, MESSAGE_READY, &ready, -1) != 0)
-		end(r, EXIT_OK);
+		end(r, ROLE_EXIT_OK);
 }
 
 static void
@@ -210,13 +261,56 @@ stop(struct role *r, int64_t drain_ms)
 }
 
 static void
+role_take_peer(struct role *r, const struct message_peer *m, int *fd)
+{
+	if (!r->spec->peer || m->role >= ROLE_KINDS || m->index >= ROLE_INDEX_MAX)
+		return;
+	r->peer_numbers[m->role][m->index] = m->number;
+	if (*fd < 0) {
+		log_error("%s: the channel to %s %u came without a descriptor", r->spec->name,
+		    role_name((enum role_kind)m->role), m->index);
+		role_peer_lost(r, (enum role_kind)m->role, m->index);
+		return;
+	}
+	r->spec->peer(r, (enum role_kind)m->role, m->index, *fd);
+	*fd = -1;
+}
+
+static void
+role_take_grant(struct role *r, const struct message_grant *m, int *fd)
+{
+	if (m->kind == GRANT_METRICS) {
+		if (metrics_use(*fd) != 0)
+			log_warn("%s: its shared region cannot be mapped (%s): no work is shown",
+			    r->spec->name, strerror(errno));
+	} else if (m->kind == GRANT_FILE) {
+		take_file(r, m->name, *fd);
+	} else if (r->spec->grant) {
+		r->spec->grant(r, m, *fd);
+		*fd = -1;
+	}
+}
+
+/* Only the loop answers, so an answer means that the loop runs; it has nothing else to do now. */
+static void
+role_answer_ping(struct role *r, const struct message_ping *m)
+{
+	struct message_pong pong = {.number = m->number};
+
+	metrics_work("wait for events");
+	(void)!channel_send(r->main, MESSAGE_PONG, &pong, -1);
+}
+
+static void
 from_main(struct channel *c, const struct packet *p, void *arg)
 {
 	struct role *r = arg;
 	int fd = p->fd;
 
 	(void)c;
-	switch (p->type) {
+	switch (r->is_ending ? MESSAGE_NONE : p->type) {
+	case MESSAGE_NONE:
+		break;
 	case MESSAGE_CONFIG:
 		take_config(r, fd);
 		break;
@@ -224,19 +318,13 @@ from_main(struct channel *c, const struct packet *p, void *arg)
 		take_log(r, &p->message->log, &fd);
 		break;
 	case MESSAGE_PEER:
-		if (r->spec->peer) {
-			r->spec->peer(r, (enum role_kind)p->message->peer.role,
-			    p->message->peer.index, fd);
-			fd = -1;
-		}
+		role_take_peer(r, &p->message->peer, &fd);
 		break;
 	case MESSAGE_GRANT:
-		if (p->message->grant.kind == GRANT_FILE) {
-			take_file(r, p->message->grant.name, fd);
-		} else if (r->spec->grant) {
-			r->spec->grant(r, &p->message->grant, fd);
-			fd = -1;
-		}
+		role_take_grant(r, &p->message->grant, &fd);
+		break;
+	case MESSAGE_PING:
+		role_answer_ping(r, &p->message->ping);
 		break;
 	case MESSAGE_START:
 		begin(r, &p->message->start);
@@ -246,7 +334,7 @@ from_main(struct channel *c, const struct packet *p, void *arg)
 		break;
 	case MESSAGE_HELLO:
 		if (!str_eq(p->message->hello.build, role_build()))
-			end(r, EXIT_BUG);
+			end(r, ROLE_EXIT_BUG);
 		break;
 	default:
 		log_error("%s: unexpected %s from main", r->spec->name, message_name(p->type));
@@ -259,7 +347,7 @@ static void
 main_lost(struct channel *c, void *arg)
 {
 	(void)c;
-	end(arg, EXIT_OK);
+	end(arg, ROLE_EXIT_OK);
 }
 
 /* ---- life ---- */
@@ -297,5 +385,6 @@ role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int 
 	drop_files(r);
 	conf_drop(&r->conf);
 	event_base_free(r->base);
+	metrics_leave();
 	return life.exit_status;
 }

@@ -26,12 +26,24 @@ enum role_grant {
 	GRANT_CERTIFICATE,  /* index: of conf->tls; fd: the certificate file */
 	GRANT_PRIVATE_KEY,  /* index: of conf->tls; fd: the key file */
 	GRANT_TICKET_KEY,   /* name: 64 bytes, equal in all submission processes */
-	GRANT_CLIENTS,      /* fd: memfd of all submission processes, see submission/clients.h */
+	GRANT_CLIENTS,      /* fd: memfd of all submission processes, see submission/clients.h;
+			     * index: the region of this one, which main wipes when it has died */
 	GRANT_SPOOL,        /* index: 0 or GRANT_SPOOL_DAMAGED; fd: the spool directory */
 	GRANT_STATE,        /* fd: the state directory */
 	GRANT_ADMIN,        /* fd: listening unix socket of the tool */
 	GRANT_FILE,         /* name: as configured; fd: a small file, see role_file */
+	GRANT_METRICS,      /* fd: memfd of this process, see base/metrics.h; taken by role_run */
 };
+
+/* Exit statuses of a role, as in sysexits.h.  Main starts a role again after each of them; only
+ * before the daemon has been ready for the first time do ROLE_EXIT_FORBIDDEN and ROLE_EXIT_CONFIG
+ * end the daemon with the same status, because a restart cures neither. */
+enum {
+	ROLE_EXIT_OK = 0, ROLE_EXIT_BUG = 70, ROLE_EXIT_LATER = 75, ROLE_EXIT_FORBIDDEN = 77,
+	ROLE_EXIT_CONFIG = 78,
+};
+
+enum { ROLE_INDEX_MAX = 64 };
 
 struct role {
 	const struct role_spec *spec;
@@ -45,6 +57,8 @@ struct role {
 	void *state;               /* the role's own */
 	bool is_started;
 	bool is_stopping;
+	bool is_ending;            /* nothing more is heard */
+	uint32_t peer_numbers[ROLE_KINDS][ROLE_INDEX_MAX]; /* of the newest PEER; 0: none yet */
 	SLIST_HEAD(, role_file) files;
 };
 
@@ -59,7 +73,7 @@ struct role_spec {
 	void (*peer)(struct role *r, enum role_kind kind, unsigned index, int fd);
 	/* last act before the sandbox: opens what libraries open late; may add to *sandbox */
 	void (*prepare)(struct role *r, struct sandbox *sandbox);
-	/* in the sandbox; 0, or -1: the role cannot work (logged), main tries again later */
+	/* in the sandbox; 0, or what role_refuse returned; -1: as ROLE_EXIT_LATER, logged */
 	int (*start)(struct role *r);
 	/* r->conf is new; the old one is given */
 	void (*reload)(struct role *r, const struct conf *before);
@@ -76,6 +90,15 @@ int role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, 
     bool is_thread);
 /* The loop of this role ends now. */
 void role_stopped(struct role *r);
+
+/* Why this role cannot start: one line in the log, and told to main.  Returns the exit status,
+ * which `start` returns in turn.  Once for each start. */
+int role_refuse(struct role *r, int exit_status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* To be called by each role when the channel to a peer is lost or given up, unless the role closes
+ * it because it stops or because main has sent a new one: main joins the two anew if both live. */
+void role_peer_lost(struct role *r, enum role_kind kind, unsigned index);
 
 /* The text of a file that the configuration names and main could open, wherever it lies; p NULL: it
  * could not be read.  Valid in prepare and in reload: what is needed later is to be kept. */

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "keys/keyring.h"
 
 enum { SECOND_LOOK_MS = 20 };
@@ -28,12 +29,15 @@ struct question {
 
 struct peer {
 	struct keys *keys;
+	enum role_kind kind;
+	unsigned index;
 	struct channel *channel;
 	struct question *question; /* a peer asks and waits: at most one */
 	struct peer *next;
 };
 
 struct keys {
+	struct role *role;
 	struct event_base *base;
 	struct keyring *ring;
 	struct peer *peers;
@@ -46,6 +50,7 @@ keys_of(struct role *r)
 
 	if (!k) {
 		k = MEM_NEW(struct keys);
+		k->role = r;
 		k->base = r->base;
 		k->ring = keyring_new();
 		r->state = k;
@@ -86,9 +91,12 @@ answer_sign(struct keys *k, struct channel *c, const struct packet *p)
 	const struct message_sign *m = &p->message->sign;
 	struct keyring_request request = {m->key_id, m->algorithm, m->is_hash, m->data};
 	unsigned char signature[KEYRING_SIGNATURE_MAX];
-	size_t n = keyring_sign(k->ring, &request, signature);
-	struct message_signed answer = {n > 0, {(const char *)signature, n}};
+	size_t n;
+	struct message_signed answer;
 
+	metrics_work("sign");
+	n = keyring_sign(k->ring, &request, signature);
+	answer = (struct message_signed){n > 0, {(const char *)signature, n}};
 	(void)!channel_answer(c, p->call, MESSAGE_SIGNED, &answer, -1);
 }
 
@@ -172,8 +180,11 @@ peer_free(struct peer *peer)
 static void
 on_lost(struct channel *c, void *arg)
 {
+	struct peer *peer = arg;
+
 	(void)c;
-	peer_free(arg);
+	role_peer_lost(peer->keys->role, peer->kind, peer->index);
+	peer_free(peer);
 }
 
 static void
@@ -181,8 +192,8 @@ keys_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
 {
 	struct peer *peer = MEM_NEW(struct peer);
 
-	(void)kind;
-	(void)index;
+	peer->kind = kind;
+	peer->index = index;
 	peer->keys = keys_of(r);
 	peer->channel = channel_new(r->base, fd, on_request, on_lost, peer);
 	peer->next = peer->keys->peers;

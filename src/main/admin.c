@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "main/grants.h"
 #include "main/host.h"
+#include "main/notify.h"
+#include "main/status.h"
 #include "main/supervise.h"
 
 enum { ANSWER_BYTES_MAX = 60000 };
@@ -65,7 +67,7 @@ admin_reload(struct daemon *d, struct buf *text)
 	struct conf_report report;
 	struct conf *now;
 
-	host_notify("RELOADING=1");
+	notify_state("RELOADING=1");
 	conf_report_init(&report);
 	now = conf_read_file(d->config_path, true, &report);
 	buf_adds(text, buf_str(&report.text));
@@ -74,7 +76,7 @@ admin_reload(struct daemon *d, struct buf *text)
 	else
 		buf_addz(text, "the running configuration is unchanged\n");
 	conf_report_clear(&report);
-	host_notify("READY=1");
+	notify_state("READY=1");
 	log_lines(now ? LOG_NOTICE : LOG_ERR, now ? "reload ok" : "reload failed", buf_str(text));
 	return now != NULL;
 }
@@ -98,7 +100,7 @@ admin_hear(struct daemon *d, struct channel *control, uint64_t call, const struc
 
 		done(control, call, ok ? 0 : EXIT_CONFIG, buf_str(&text));
 	} else if (str_eq(m->verb, STR("main.status"))) {
-		supervise_status(d, control, call);
+		status_rows(d, control, call);
 		done(control, call, 0, STR(""));
 	} else {
 		done(control, call, EXIT_USAGE, STR("main does not know this command\n"));

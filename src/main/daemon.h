@@ -10,21 +10,27 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include "base/metrics.h"
 #include "conf/conf.h"
 #include "ipc/role.h"
+#include "main/slots.h"
 #include "net/tls.h"
 
 enum {
 	INSTANCES_MAX = 64,
 	SUBMISSION_MAX = 32,
 	LISTEN_MAX = 16,
-	EXIT_USAGE = 64, EXIT_OS = 71, EXIT_IO = 74, EXIT_NOT_ALLOWED = 77, EXIT_CONFIG = 78,
+	EXIT_USAGE = 64, EXIT_OS = 71, EXIT_IO = 74, EXIT_LATER = 75, EXIT_NOT_ALLOWED = 77,
+	EXIT_CONFIG = 78,
+	REASON_BYTES = 512,
 };
 
 enum instance_state { INSTANCE_DOWN, INSTANCE_STARTING, INSTANCE_READY, INSTANCE_STOPPING };
 
 struct daemon;
 struct watch;
+struct liveness;
+struct joint;
 
 struct instance {
 	struct daemon *daemon;
@@ -35,11 +41,22 @@ struct instance {
 	pid_t pid;               /* process mode */
 	pthread_t thread;        /* -d */
 	int thread_fd;           /* -d: the role's end */
-	unsigned slot;
+	int slot;                /* part of ids and region of the client table; -1: has none */
+	uint64_t incarnation;    /* which start of all this is; a new process has a new one */
 	int64_t started_ms;
 	unsigned failures;       /* in a row */
 	unsigned restarts;
 	struct event *again;     /* back-off */
+	const struct metrics_region *region; /* what it says of its work; NULL: nothing */
+	/* signs of life; times are those of the liveness clock, see main/liveness.h */
+	uint32_t ping_number;    /* the last one sent */
+	bool is_asked;           /* no answer to it yet */
+	bool is_told_to_start;   /* START was sent */
+	uint64_t progress;       /* of its region, as last seen */
+	int64_t sign_ms;         /* of the last sign of life */
+	int64_t ended_ms;        /* SIGABRT was sent; 0: not */
+	bool is_killed;          /* SIGKILL was sent after it */
+	char refusal[REASON_BYTES]; /* why its last start failed, in its own words */
 };
 
 struct identity {
@@ -64,7 +81,12 @@ struct daemon {
 	unsigned submission_count;
 	unsigned char ticket_key[TLS_TICKET_KEY_BYTES];
 	uint64_t log_secret;
-	unsigned next_slot;
+	struct slots slots;
+	uint64_t incarnations;
+	bool was_ready;          /* all roles were ready once */
+	struct liveness *liveness;
+	struct joint *joints;
+	uint32_t joint_numbers;
 	int64_t floor_ms;        /* newest id time in the spool; -1: the queue has not said */
 	int stage;               /* of stopping; -1: running */
 	int exit_status;

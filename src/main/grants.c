@@ -287,6 +287,12 @@ grants_give_log(struct instance *i)
 }
 
 void
+grants_give_metrics(struct instance *i, int fd)
+{
+	grant(i, GRANT_METRICS, 0, STR(""), fd);
+}
+
+void
 grants_give(struct instance *i)
 {
 	struct daemon *d = i->daemon;
@@ -301,7 +307,7 @@ grants_give(struct instance *i)
 	case ROLE_SUBMISSION:
 		grant(i, GRANT_TICKET_KEY, 0,
 		    str_make((const char *)d->ticket_key, sizeof d->ticket_key), -1);
-		grant(i, GRANT_CLIENTS, 0, STR(""), d->clients_fd);
+		grant(i, GRANT_CLIENTS, (size_t)i->slot, STR(""), d->clients_fd);
 		give_tls_files(i);
 		grants_give_listeners(i);
 		return;

@@ -23,6 +23,8 @@ void grants_give_config(struct instance *i);
  * configuration. */
 void grants_give_files(struct instance *i);
 void grants_give_log(struct instance *i);
+/* The shared region in which it tells its work. */
+void grants_give_metrics(struct instance *i, int fd);
 /* Certificates and keys to those who hold them, keys first. */
 void grants_give_certificates(struct daemon *d);
 void grants_give_listeners(struct instance *i);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "main/notify.h"
+
+enum { REFUSAL_BYTES = 1024 };
 
 /* ---- users ---- */
 
@@ -203,23 +207,18 @@ host_can_talk(void)
 	return false;
 }
 
-void
-host_notify(const char *state)
+int
+host_refuse(int exit_status, const char *format, ...)
 {
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	size_t n = path ? strlen(path) : 0;
-	int fd;
+	char text[REFUSAL_BYTES];
+	va_list args;
 
-	if (n == 0 || n >= sizeof to.sun_path)
-		return;
-	memcpy(to.sun_path, path, n);
-	if (to.sun_path[0] == '@')
-		to.sun_path[0] = 0;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
-	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
-	close(fd);
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	log_error("%s", text);
+	if (log_target() != LOG_TO_STDERR)
+		fprintf(stderr, "sallyportd: %s\n", text);
+	notify_status("%s", text);
+	return exit_status;
 }

@@ -23,7 +23,8 @@ void host_raise_limits(void);
 /* Do sockets between processes take our largest packets?  False: what to change is in the log. */
 bool host_can_talk(void) MUST_USE;
 
-/* Tells the service manager ("READY=1"); nothing happens without one. */
-void host_notify(const char *state);
+/* Why the daemon does not start, or ends: one line in the log, on standard error and for the
+ * service manager.  Returns the exit status. */
+int host_refuse(int exit_status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

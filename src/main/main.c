@@ -177,7 +177,7 @@ prepare(struct daemon *d)
 	if (!host_identities(d->conf, d->identities))
 		return EXIT_CONFIG;
 	/* a random first slot, and ids above the spool's newest: a quick restart repeats none */
-	d->next_slot = (unsigned)(d->log_secret % ID_SLOTS);
+	slots_init(&d->slots, (unsigned)(d->log_secret % ID_SLOTS));
 	d->submission_count = count_submissions(d->conf, d->in_threads);
 	status = grants_open(d);
 	return status;

@@ -12,7 +12,7 @@ is_number_key(struct str key)
 {
 	static const char *const numbers[] = {"age_s", "attempts", "bytes", "count", "free_percent",
 	    "index", "messages", "number", "oldest_s", "pid", "port", "preference", "recipients",
-	    "restarts", "route", "sessions", "size", "tries"};
+	    "restarts", "route", "sessions", "silent_s", "size", "tries", "uptime_s"};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		if (str_eq(key, str_of(numbers[i])))

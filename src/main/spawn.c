@@ -18,7 +18,6 @@
 #include "keys/keys.h"
 #include "queue/queue.h"
 #include "relay/relay.h"
-#include "submission/clients.h"
 #include "submission/submission.h"
 
 static const struct role_spec *const specs[ROLE_KINDS] = {
@@ -119,12 +118,6 @@ spawn_kill(struct instance *i)
 		(void)!channel_send(i->channel, MESSAGE_STOP, &m, -1);
 	else if (i->pid > 0)
 		kill(i->pid, SIGKILL);
-}
-
-void
-spawn_forget_clients(struct instance *i)
-{
-	clients_wipe(i->daemon->clients_fd, i->slot % CLIENTS_REGIONS);
 }
 
 static enum role_kind

@@ -13,8 +13,6 @@ enum { SPAWN_CHANNEL_FD = 3 };
 int spawn(struct instance *i) MUST_USE;
 /* Ends a process at once; a thread is asked to stop. */
 void spawn_kill(struct instance *i);
-/* What a dead submission process had counted in the shared table. */
-void spawn_forget_clients(struct instance *i);
 
 /* The child's main(): "--role NAME INDEX". */
 int spawn_role_main(const char *name, const char *index);

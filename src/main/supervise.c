@@ -1,6 +1,5 @@
 /*
- * supervise: the tables below are the map of the daemon: which roles there are, and who may talk to
- * whom.  Nothing else decides that.
+ * supervise: see the header.
  */
 #include "main/supervise.h"
 
@@ -15,24 +14,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/admin.h"
+#include "main/backoff.h"
 #include "main/grants.h"
 #include "main/host.h"
+#include "main/joints.h"
+#include "main/liveness.h"
+#include "main/notify.h"
 #include "main/spawn.h"
-
-/* Who talks to whom; main talks to all. */
-static const struct link {
-	enum role_kind a, b;
-} links[] = {
-    {ROLE_SUBMISSION, ROLE_KEYS},
-    {ROLE_SUBMISSION, ROLE_AUTH},
-    {ROLE_SUBMISSION, ROLE_QUEUE},
-    {ROLE_AUTH, ROLE_WORKER},
-    {ROLE_QUEUE, ROLE_RELAY},
-    {ROLE_CONTROL, ROLE_AUTH},
-    {ROLE_CONTROL, ROLE_QUEUE},
-    {ROLE_CONTROL, ROLE_RELAY},
-    {ROLE_CONTROL, ROLE_SUBMISSION},
-};
+#include "submission/clients.h"
 
 /* Stopping follows the mail: who takes it in ends first, who is asked by others ends last. */
 static const enum role_kind stages[] = {ROLE_SUBMISSION, ROLE_RELAY, ROLE_QUEUE, ROLE_CONTROL,
@@ -40,60 +29,14 @@ static const enum role_kind stages[] = {ROLE_SUBMISSION, ROLE_RELAY, ROLE_QUEUE,
 
 enum {
 	STAGES = sizeof stages / sizeof *stages,
-	STEADY_MS = 10000, /* who ran that long has recovered */
-	BACKOFF_FIRST_MS = 100,
-	BACKOFF_MAX_MS = 30000,
+	START_FAILURES_MAX = 5, /* of one role in a row, before the daemon was ever ready */
 	STOP_GRACE_MS = 5000,
 	RELAY_DRAIN_MS = 10000,
 };
 
 static void start_instance(struct instance *i);
-
-/* ---- joining ---- */
-
-static bool
-is_linked(enum role_kind a, enum role_kind b)
-{
-	for (size_t l = 0; l < sizeof links / sizeof *links; l++)
-		if ((links[l].a == a && links[l].b == b) || (links[l].a == b && links[l].b == a))
-			return true;
-	return false;
-}
-
-static void
-give_end(struct instance *to, const struct instance *other, int fd)
-{
-	struct message_peer m = {.role = (uint8_t)other->kind, .index = (uint8_t)other->index};
-
-	(void)!channel_send(to->channel, MESSAGE_PEER, &m, fd);
-	close(fd);
-}
-
-static void
-join(struct instance *a, struct instance *b)
-{
-	int fds[2];
-
-	if (channel_pair(fds) != 0) {
-		log_error("channel: %s", strerror(errno));
-		return;
-	}
-	give_end(a, b, fds[0]);
-	give_end(b, a, fds[1]);
-}
-
-static void
-join_all(struct instance *i)
-{
-	struct daemon *d = i->daemon;
-
-	for (unsigned n = 0; n < d->instance_count; n++) {
-		struct instance *other = &d->instances[n];
-
-		if (other != i && other->channel && is_linked(i->kind, other->kind))
-			join(i, other);
-	}
-}
+static void supervise_give_up(struct instance *i, const char *why);
+static void supervise_return_slot(struct instance *i);
 
 /* ---- starting ---- */
 
@@ -108,10 +51,14 @@ static void
 send_start(struct instance *i)
 {
 	struct daemon *d = i->daemon;
-	struct message_start m = {.node = (uint8_t)d->conf->node, .slot = (uint8_t)i->slot,
+	struct message_start m = {.node = (uint8_t)d->conf->node,
+	    .slot = (uint8_t)(i->slot < 0 ? 0 : i->slot),
 	    .floor_ms = d->floor_ms > 0 ? d->floor_ms : 0};
 
-	(void)!channel_send(i->channel, MESSAGE_START, &m, -1);
+	i->is_told_to_start = true;
+	liveness_sign(i);
+	if (channel_send(i->channel, MESSAGE_START, &m, -1) != 0)
+		supervise_give_up(i, "it takes no START");
 }
 
 static void
@@ -120,8 +67,10 @@ all_ready(struct daemon *d)
 	for (unsigned n = 0; n < d->instance_count; n++)
 		if (d->instances[n].state != INSTANCE_READY)
 			return;
+	d->was_ready = true;
 	log_info("ready: %u processes", d->instance_count + 1);
-	host_notify("READY=1");
+	notify_status("ready: %u processes", d->instance_count + 1);
+	notify_state("READY=1");
 }
 
 static void
@@ -130,6 +79,7 @@ is_ready(struct instance *i, const struct message_ready *m)
 	struct daemon *d = i->daemon;
 
 	i->state = INSTANCE_READY;
+	liveness_sign(i);
 	if (i->kind == ROLE_QUEUE)
 		d->accepts_damage = false;
 	if (i->kind == ROLE_QUEUE && d->floor_ms < 0) {
@@ -171,6 +121,15 @@ from_role(struct channel *c, const struct packet *p, void *arg)
 	case MESSAGE_READY:
 		is_ready(i, &p->message->ready);
 		return;
+	case MESSAGE_PONG:
+		liveness_pong(i, p->message->pong.number);
+		return;
+	case MESSAGE_PEER_LOST:
+		joints_lost(i, &p->message->peer_lost);
+		return;
+	case MESSAGE_REFUSED:
+		snprintf(i->refusal, sizeof i->refusal, "%.*s", STR_ARG(p->message->refused.text));
+		return;
 	case MESSAGE_RESTART:
 		if (i->kind == ROLE_AUTH)
 			end_worker(i->daemon, &p->message->restart);
@@ -206,18 +165,12 @@ try_again(evutil_socket_t fd, short what, void *arg)
 static void
 plan_return(struct instance *i)
 {
-	int64_t wait_ms = BACKOFF_FIRST_MS;
 	struct timeval tv;
 
-	if (clock_mono_ms() - i->started_ms > STEADY_MS)
+	if (clock_mono_ms() - i->started_ms > BACKOFF_STEADY_MS)
 		i->failures = 0;
-	for (unsigned n = 0; n < i->failures && wait_ms < BACKOFF_MAX_MS; n++)
-		wait_ms *= 2;
-	if (wait_ms > BACKOFF_MAX_MS)
-		wait_ms = BACKOFF_MAX_MS;
-	i->failures++;
+	tv = backoff_timeval(i->failures++);
 	i->restarts++;
-	tv = (struct timeval){.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
 	event_add(i->again, &tv);
 }
 
@@ -267,13 +220,32 @@ is_gone(struct instance *i)
 	struct daemon *d = i->daemon;
 
 	channel_free(&i->channel);
+	metrics_unmap(&i->region);
 	i->state = INSTANCE_DOWN;
-	if (i->kind == ROLE_SUBMISSION)
-		spawn_forget_clients(i);
+	supervise_return_slot(i);
 	if (d->stage >= 0)
 		go_on_stopping(d);
 	else
 		plan_return(i);
+}
+
+/* A start that failed before the daemon was ready once, and that a further try does not cure. */
+static bool
+supervise_is_hopeless(const struct instance *i, int status)
+{
+	if (i->daemon->was_ready || i->daemon->stage >= 0 || !WIFEXITED(status))
+		return false;
+	if (WEXITSTATUS(status) == ROLE_EXIT_FORBIDDEN || WEXITSTATUS(status) == ROLE_EXIT_CONFIG)
+		return true;
+	return WEXITSTATUS(status) != 0 && i->failures + 1 >= START_FAILURES_MAX;
+}
+
+static void
+supervise_fail(struct instance *i, int exit_status)
+{
+	i->daemon->exit_status = host_refuse(exit_status, "%s %u cannot start: %s",
+	    role_name(i->kind), i->index, i->refusal[0] ? i->refusal : "see the log");
+	supervise_stop(i->daemon);
 }
 
 static void
@@ -305,6 +277,8 @@ supervise_reap(struct daemon *d)
 				continue;
 			log_death(i, status);
 			i->pid = 0;
+			if (supervise_is_hopeless(i, status))
+				supervise_fail(i, WEXITSTATUS(status));
 			is_gone(i);
 		}
 }
@@ -323,30 +297,94 @@ role_lost(struct channel *c, void *arg)
 	is_gone(i);
 }
 
+/* The process holds less than it needs: it begins anew. */
 static void
-start_instance(struct instance *i)
+supervise_give_up(struct instance *i, const char *why)
 {
-	int fd;
+	log_error("%s %u: %s: it is started again", role_name(i->kind), i->index, why);
+	spawn_kill(i);
+}
 
-	i->started_ms = clock_mono_ms();
-	i->slot = i->daemon->next_slot++ % ID_SLOTS;
-	if (i->daemon->next_slot >= ID_SLOTS)
-		i->daemon->next_slot = 0;
-	if (i->kind == ROLE_SUBMISSION)
-		spawn_forget_clients(i);
-	fd = spawn(i);
-	if (fd < 0) {
-		plan_return(i);
+/* Only submission makes ids and counts clients. */
+static bool
+supervise_lend_slot(struct instance *i)
+{
+	struct daemon *d = i->daemon;
+
+	i->slot = -1;
+	if (i->kind != ROLE_SUBMISSION)
+		return true;
+	i->slot = slots_take(&d->slots, clock_mono_ms());
+	if (i->slot >= 0)
+		clients_wipe(d->clients_fd, (unsigned)i->slot);
+	return i->slot >= 0;
+}
+
+static void
+supervise_return_slot(struct instance *i)
+{
+	if (i->slot < 0)
 		return;
-	}
-	i->state = INSTANCE_STARTING;
-	i->channel = channel_new(i->daemon->base, fd, from_role, role_lost, i);
+	clients_wipe(i->daemon->clients_fd, (unsigned)i->slot);
+	slots_return(&i->daemon->slots, i->slot, clock_mono_ms());
+	i->slot = -1;
+}
+
+/* -1, or the descriptor of its region of the metrics. */
+static int
+supervise_make_region(struct instance *i)
+{
+	int fd = metrics_create();
+
+	if (fd >= 0)
+		i->region = metrics_map(fd);
+	if (i->region)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* All that it may hold, in the order in which the role expects it. */
+static void
+supervise_equip(struct instance *i, int region_fd)
+{
 	grants_give_log(i);
+	grants_give_metrics(i, region_fd);
 	grants_give_config(i);
-	join_all(i);
+	joints_make(i);
 	grants_give(i);
 	if (may_begin(i))
 		send_start(i);
+}
+
+static void
+start_instance(struct instance *i)
+{
+	int fd = -1, region_fd = -1;
+
+	i->started_ms = clock_mono_ms();
+	i->incarnation = ++i->daemon->incarnations;
+	i->refusal[0] = 0;
+	if (!supervise_lend_slot(i))
+		log_error("%s %u: no slot is free", role_name(i->kind), i->index);
+	else if ((region_fd = supervise_make_region(i)) < 0)
+		log_error("%s %u: no shared memory: %s", role_name(i->kind), i->index,
+		    strerror(errno));
+	else
+		fd = spawn(i);
+	if (fd >= 0) {
+		i->state = INSTANCE_STARTING;
+		liveness_begin(i);
+		i->channel = channel_new(i->daemon->base, fd, from_role, role_lost, i);
+		supervise_equip(i, region_fd);
+	} else {
+		metrics_unmap(&i->region);
+		supervise_return_slot(i);
+		plan_return(i);
+	}
+	if (region_fd >= 0)
+		close(region_fd);
 }
 
 static void
@@ -355,7 +393,7 @@ add_instances(struct daemon *d, enum role_kind kind, unsigned count)
 	for (unsigned n = 0; n < count && d->instance_count < INSTANCES_MAX; n++) {
 		struct instance *i = &d->instances[d->instance_count++];
 
-		*i = (struct instance){.daemon = d, .kind = kind, .index = n};
+		*i = (struct instance){.daemon = d, .kind = kind, .index = n, .slot = -1};
 		i->again = evtimer_new(d->base, try_again, i);
 		if (!i->again)
 			die("no timer");
@@ -385,6 +423,7 @@ supervise_start(struct daemon *d)
 	d->stop_limit = evtimer_new(d->base, stop_at_limit, d);
 	if (!d->stop_limit)
 		die("no timer");
+	liveness_start(d);
 	add_instances(d, ROLE_KEYS, 1);
 	add_instances(d, ROLE_AUTH, 1);
 	add_instances(d, ROLE_WORKER, (unsigned)d->conf->auth.workers);
@@ -405,7 +444,7 @@ supervise_stop(struct daemon *d)
 				spawn_kill(&d->instances[n]);
 		return;
 	}
-	host_notify("STOPPING=1");
+	notify_state("STOPPING=1");
 	log_info("stopping");
 	d->stage = 0;
 	for (unsigned n = 0; n < d->instance_count; n++)
@@ -428,38 +467,6 @@ supervise_reload(struct daemon *d)
 	grants_give_certificates(d);
 }
 
-static const char *
-state_name(enum instance_state state)
-{
-	static const char *const names[] = {"down", "starting", "ready", "stopping"};
-
-	return names[state];
-}
-
-void
-supervise_status(struct daemon *d, struct channel *control, uint64_t call)
-{
-	for (unsigned n = 0; n < d->instance_count; n++) {
-		const struct instance *i = &d->instances[n];
-		struct message_admin_row row;
-		struct buf values;
-		char text[24];
-
-		buf_init(&values, 4096);
-		message_values_add(&values, "role", str_of(role_name(i->kind)));
-		snprintf(text, sizeof text, "%u", i->index);
-		message_values_add(&values, "index", str_of(text));
-		message_values_add(&values, "state", str_of(state_name(i->state)));
-		snprintf(text, sizeof text, "%d", (int)(d->in_threads ? getpid() : i->pid));
-		message_values_add(&values, "pid", str_of(text));
-		snprintf(text, sizeof text, "%u", i->restarts);
-		message_values_add(&values, "restarts", str_of(text));
-		row.values = buf_str(&values);
-		(void)!channel_answer(control, call, MESSAGE_ADMIN_ROW, &row, -1);
-		buf_clear(&values);
-	}
-}
-
 void
 supervise_end(struct daemon *d)
 {
@@ -468,4 +475,6 @@ supervise_end(struct daemon *d)
 		event_free(d->instances[n].again);
 	}
 	event_free(d->stop_limit);
+	liveness_stop(d);
+	joints_free(d);
 }

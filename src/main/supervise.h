@@ -16,8 +16,6 @@ void supervise_reap(struct daemon *d);
 void supervise_stop(struct daemon *d);
 /* A new configuration for all. */
 void supervise_reload(struct daemon *d);
-/* One line of `sallyport status` per instance. */
-void supervise_status(struct daemon *d, struct channel *control, uint64_t call);
 /* After the loop, -d: nothing is left. */
 void supervise_end(struct daemon *d);
 

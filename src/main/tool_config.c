@@ -100,8 +100,9 @@ tool_reload(struct tool *t, const struct command *command)
 int
 tool_status(struct tool *t, const struct command *command)
 {
-	static const struct print_column columns[] = {{"role", "ROLE", -12}, {"index", "NO", 3},
-	    {"state", "STATE", -9}, {"pid", "PID", 8}, {"restarts", "RESTARTS", 8}, {0}};
+	static const struct print_column columns[] = {{"role", "ROLE", -10}, {"index", "NO", 3},
+	    {"state", "STATE", -13}, {"pid", "PID", 8}, {"restarts", "RESTARTS", 8},
+	    {"uptime_s", "UPTIME s", 9}, {"silent_s", "SILENT s", 8}, {"work", "WORK", 0}, {0}};
 	struct print table = {.tool = t, .columns = columns, .id_key = "role"};
 	struct print queue = {.tool = t};
 	int status = tool_ask_running(t, command->asks, print_row, &table);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
 enum {
 	SEGMENTS_MIN = 4,
@@ -96,8 +97,10 @@ move_item(struct spool *s, struct item *i)
 	struct spool_batch b = {.urgency = SPOOL_LAZY};
 	struct spool_entry *entries;
 	struct record r;
-	int error = item_read(i, s->io, &s->room, &r);
+	int error;
 
+	metrics_work_id("compact", i->id);
+	error = item_read(i, s->io, &s->room, &r);
 	i->is_unreadable = error != 0;
 	if (error) {
 		clean_failed(i, error);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "mail/dot.h"
 #include "mail/header.h"
 #include "queue/dsn.h"
@@ -338,6 +339,7 @@ commit(struct peer *peer, uint64_t call, const struct message_commit *m)
 		          "breaks the grammar",
 		    peer->index);
 	} else {
+		metrics_work_id("commit", e.id);
 		s = take_message(peer, call, m, &e);
 	}
 	arena_clear(&arena);

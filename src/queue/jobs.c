@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "queue/deadlines.h"
 #include "queue/ticket_key.h"
 #include "queue/returns.h"
@@ -276,6 +277,7 @@ deliver(struct queue *q, struct shipment *s)
 		return;
 	}
 	job = job_new(q, ++q->last_job, s);
+	metrics_work_id("read for delivery", job->id);
 	spool_read(q->spool, job->id, got_content, job);
 }
 

@@ -69,7 +69,6 @@ on_lost(struct channel *c, void *arg)
 	struct peer *peer = arg;
 	struct queue *q = peer->queue;
 
-	(void)c;
 	if (peer->kind == ROLE_SUBMISSION)
 		intake_peer_lost(peer);
 	if (peer->kind == ROLE_CONTROL)
@@ -78,6 +77,9 @@ on_lost(struct channel *c, void *arg)
 		q->relay = NULL;
 		jobs_relay_lost(q);
 	}
+	/* c NULL: a new channel to the same peer is here already */
+	if (c)
+		role_peer_lost(q->role, peer->kind, peer->index);
 	drop_peer(peer);
 	queue_check_stopped(q);
 }

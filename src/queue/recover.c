@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "queue/recover_bodies.h"
 #include "queue/replay.h"
 
@@ -169,6 +170,7 @@ open_segment(struct listing *l, size_t at)
 	struct fsio_file file;
 	char name[SEGMENT_NAME_BYTES];
 
+	metrics_progress();
 	segment_name(g->slot, name);
 	if (io->ops->inspect(io, name, &file) != 0)
 		return replay_refuse(name, 0);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "queue/replay.h"
 
 /* Known to be unusable: the message stays, held, where the operator sees it. */
@@ -59,6 +60,8 @@ recover_bodies_check_one(struct spool *s, struct map *files, struct item *i)
 	int error;
 	char *seen;
 
+	metrics_work_id("recover: body file", i->id);
+	metrics_progress();
 	seen = map_remove(files, str_of(writer_file_name(i->id, name)));
 	mem_free(seen);
 	wrong = recover_bodies_look(s, i, name, &error);
@@ -89,6 +92,7 @@ recover_bodies_tidy_one(struct str key, void *value, void *arg)
 	char *name = value, lost[300];
 
 	(void)key;
+	metrics_progress();
 	if (s->stats.quarantined == 0) {
 		if (s->io->ops->unlink(s->io, name) != 0)
 			log_warn("spool: cannot remove %s: %m", name);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
 enum { KEPT_MAX = 64 };
 
@@ -277,6 +278,7 @@ walk(struct replay *r, struct image *m)
 	uint32_t at = SEGMENT_DATA, found;
 
 	while (at < m->end) {
+		metrics_progress();
 		found = find_frame(r, m, at, &f);
 		if (found > at && is_loss(r, m, at, found, &f))
 			keep_readable(r, m, at, found);
@@ -368,6 +370,8 @@ replay_segment(struct replay *r, struct segment *g, size_t number)
 	struct image m;
 	int error;
 
+	metrics_work("recover: read a segment");
+	metrics_progress();
 	if (end->kind == REPLAY_NEVER_WAS) {
 		stock_give_back(&r->spool->writer.pool, g);
 		return 0;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "queue/returns.h"
 #include "queue/records.h"
 #include "queue/ticket_key.h"
@@ -324,6 +325,7 @@ results_take(struct queue *q, const struct message_result *m)
 	struct addressee *a = e ? entry_addressee(e, m->recipient) : NULL;
 	struct job *job = job_find(q, m->job);
 
+	metrics_work_id("result", m->id);
 	if (job && !job->is_sent)
 		job = NULL;
 	if (job && (m->recipient == 0 || m->id.session == 0))

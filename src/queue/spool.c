@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "queue/admit.h"
 #include "queue/answer.h"
 #include "queue/aside.h"
@@ -50,8 +51,11 @@ tell_message(struct spool *s, const struct spool_recovery *r, struct item *i)
 {
 	struct spool_message m;
 	struct record record;
-	int error = item_read(i, s->io, &s->room, &record);
+	int error;
 
+	metrics_work_id("recover: schedule", i->id);
+	metrics_progress();
+	error = item_read(i, s->io, &s->room, &record);
 	if (error)
 		return refuse_message(i, error);
 	item_describe(i, &m);

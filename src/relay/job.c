@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "relay/own.h"
 #include "relay/reason.h"
 
@@ -159,6 +160,7 @@ job_begin_attempt(struct job *j)
 	int64_t ms = finder_conf(j->yard->finder)->timeouts.attempt_ms;
 	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
+	metrics_work_id("deliver", j->envelope.id);
 	j->is_late = false;
 	if (!event_initialized(&j->deadline))
 		event_assign(&j->deadline, j->yard->base, -1, 0, on_deadline, j);

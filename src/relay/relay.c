@@ -160,8 +160,11 @@ forget_queue(struct relay *r)
 static void
 queue_lost(struct channel *c, void *arg)
 {
+	struct relay *r = arg;
+
 	(void)c;
-	forget_queue(arg);
+	forget_queue(r);
+	role_peer_lost(r->role, ROLE_QUEUE, 0);
 }
 
 static void
@@ -201,8 +204,11 @@ forget_control(struct relay *r)
 static void
 control_lost(struct channel *c, void *arg)
 {
+	struct relay *r = arg;
+
 	(void)c;
-	forget_control(arg);
+	forget_control(r);
+	role_peer_lost(r->role, ROLE_CONTROL, 0);
 }
 
 static void

@@ -4,6 +4,7 @@
  */
 #include "submission/commit.h"
 
+#include "base/metrics.h"
 #include "mail/header.h"
 #include "mail/rewrite.h"
 #include "policy/rules.h"
@@ -240,6 +241,7 @@ commit_begin(struct session *s)
 	divide(s, &d);
 	msgid_text(message_id(s), 0, d.id);
 	buf_init(&d.out, HEADER_OUT_MAX);
+	metrics_work_id("repair", message_id(s));
 	status = repair(&d);
 	step = status.code == 250 ? ask(&d) : refuse(s, reason_of(&status), &status, d.from);
 	buf_clear(&d.out);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "net/endpoint.h"
 #include "submission/connection.h"
 
@@ -165,6 +166,7 @@ on_client(evutil_socket_t fd, short what, void *arg)
 	const struct conf *conf = g->role->conf;
 
 	(void)what;
+	metrics_work("accept");
 	for (int i = 0; i < BATCH && l->index < conf->listen.count; i++) {
 		struct guest guest;
 		socklen_t size = sizeof guest.from;

@@ -5,6 +5,7 @@
 #include "submission/session.h"
 
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "ipc/questions.h"
 #include "mail/command.h"
 #include "submission/chunk.h"
@@ -273,6 +274,7 @@ session_command(struct session *s, struct str line)
 		status = status_make(500, "5.5.1", "Command not recognized");
 		return session_refuse(s, "command", "unknown_command", &status);
 	}
+	metrics_work_id(v->name, (struct msgid){s->id, 0});
 	if (!(v->when & AT(s->state)) || !v->does)
 		return out_of_order(s, v);
 	return v->does(s, args);

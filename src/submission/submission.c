@@ -66,11 +66,13 @@ timer_new(struct gate *g, event_callback_fn fn)
 
 /* ---- what main gives ---- */
 
-/* A keys process that has ended is replaced by main, which sends us a new end then. */
+/* The keys process lives, or is replaced by main: either way a new end comes from main. */
 static void
-keys_lost(void *arg)
+gate_signer_lost(void *arg)
 {
-	(void)arg;
+	struct gate *g = arg;
+
+	role_peer_lost(g->role, ROLE_KEYS, 0);
 }
 
 static struct gate *
@@ -83,7 +85,7 @@ gate_of(struct role *r)
 	r->state = g = MEM_NEW(struct gate);
 	g->role = r;
 	g->base = r->base;
-	g->signer = signer_new(keys_lost, g);
+	g->signer = signer_new(gate_signer_lost, g);
 	g->tokens = tokens_new(r->base);
 	g->spare_fd = -1;
 	g->clients_fd = -1;
@@ -106,10 +108,10 @@ take_ticket_key(struct gate *g, struct str key)
 }
 
 static void
-take_clients(struct gate *g, int fd)
+take_clients(struct gate *g, unsigned region, int fd)
 {
 	clients_close(&g->clients);
-	g->clients = fd >= 0 ? clients_open(fd, g->role->index) : NULL;
+	g->clients = fd >= 0 ? clients_open(fd, region) : NULL;
 	if (!g->clients)
 		log_error("the table of clients cannot be mapped: %m");
 }
@@ -132,7 +134,7 @@ grant(struct role *r, const struct message_grant *m, int fd)
 		take_ticket_key(g, m->name);
 		break;
 	case GRANT_CLIENTS:
-		take_clients(g, fd);
+		take_clients(g, m->index, fd);
 		break;
 	default:
 		log_error("submission was granted what it cannot hold (%u)", m->kind);
@@ -165,9 +167,11 @@ service_lost(struct channel *c, void *arg)
 
 	if (c == g->auth) {
 		channel_free(&g->auth);
+		role_peer_lost(g->role, ROLE_AUTH, 0);
 	} else if (c == g->queue) {
 		tokens_connect(g->tokens, NULL);
 		channel_free(&g->queue);
+		role_peer_lost(g->role, ROLE_QUEUE, 0);
 	}
 }
 

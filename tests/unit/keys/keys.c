@@ -67,6 +67,18 @@ grant(struct setting *s, unsigned place, struct str pem)
 }
 
 static void
+configure(struct setting *s)
+{
+	static const char text[] = "hostname = \"mail.example.com\";";
+	struct message_config m = {.generation = 1};
+	int fd = memfd_create("configuration", MFD_CLOEXEC);
+
+	cr_assert(write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1);
+	cr_assert(channel_send(s->main, MESSAGE_CONFIG, &m, fd) == 0);
+	close(fd);
+}
+
+static void
 open_setting(struct setting *s, bool is_process, struct str pem)
 {
 	struct message_peer peer = {.role = ROLE_SUBMISSION};
@@ -93,6 +105,7 @@ open_setting(struct setting *s, bool is_process, struct str pem)
 	}
 	s->base = event_base_new();
 	s->main = channel_new(s->base, fds[0], from_role, lost, s);
+	configure(s);
 	grant(s, 0, pem);
 	cr_assert(channel_send(s->main, MESSAGE_PEER, &peer, peers[1]) == 0);
 	close(peers[1]);

@@ -1,0 +1,210 @@
+/*
+ * metrics: the work is one record with a version before it: odd while it is being written, so that
+ * a reader who meets that looks again.  The region of this thread is the one variable here.
+ */
+#include "base/metrics.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct metrics_now {
+	char word[METRICS_WORD_BYTES];
+	char detail[METRICS_DETAIL_BYTES];
+	uint64_t session; /* 0: there is no id */
+	uint32_t number;
+	uint32_t unused;
+};
+
+struct metrics_region {
+	_Atomic uint64_t progress;
+	_Atomic uint32_t is_blocking;
+	_Atomic uint32_t version;
+	struct metrics_now now;
+};
+
+_Static_assert(sizeof(struct metrics_region) <= METRICS_BYTES, "the region is too small");
+
+enum { METRICS_READS_MAX = 100 };
+
+static _Thread_local struct metrics_region *own;
+
+/* ---- main ---- */
+
+int
+metrics_create(void)
+{
+	int fd = memfd_create("metrics", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -1;
+	if (ftruncate(fd, METRICS_BYTES) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+const struct metrics_region *
+metrics_map(int fd)
+{
+	void *p = mmap(NULL, METRICS_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void
+metrics_unmap(const struct metrics_region **region)
+{
+	if (*region)
+		munmap((void *)(uintptr_t)*region, METRICS_BYTES);
+	*region = NULL;
+}
+
+static struct metrics_now
+metrics_copy(const struct metrics_region *r)
+{
+	struct metrics_now copy;
+
+	for (int i = 0; i < METRICS_READS_MAX; i++) {
+		uint32_t before = atomic_load_explicit(&r->version, memory_order_acquire);
+
+		memcpy(&copy, &r->now, sizeof copy);
+		atomic_thread_fence(memory_order_acquire);
+		if (before % 2 == 0 &&
+		    before == atomic_load_explicit(&r->version, memory_order_relaxed))
+			break;
+	}
+	return copy;
+}
+
+static char *
+metrics_add(char *to, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n && p[i]; i++) {
+		unsigned char c = (unsigned char)p[i];
+
+		if (c > 0x20 && c < 0x7f && c != '\\')
+			*to++ = (char)c;
+		else if (c == ' ')
+			*to++ = ' ';
+		else
+			to += snprintf(to, 5, "\\x%02X", c);
+	}
+	*to = 0;
+	return to;
+}
+
+char *
+metrics_read_work(const struct metrics_region *region, char out[METRICS_TEXT_BYTES])
+{
+	/* four characters for each byte of word and detail, an id, blanks and the NUL */
+	char text[4 * (METRICS_WORD_BYTES + METRICS_DETAIL_BYTES) + ID_NUMBER_TEXT_BYTES + 8];
+	char id[ID_NUMBER_TEXT_BYTES], *to = text;
+	struct metrics_now now = region ? metrics_copy(region) : (struct metrics_now){0};
+
+	to = metrics_add(to, now.word, sizeof now.word);
+	if (now.session) {
+		*to++ = ' ';
+		msgid_text((struct msgid){now.session, now.number}, 0, id);
+		to = metrics_add(to, id, sizeof id);
+	}
+	if (now.detail[0]) {
+		*to++ = ' ';
+		to = metrics_add(to, now.detail, sizeof now.detail);
+	}
+	snprintf(out, METRICS_TEXT_BYTES, "%.*s", METRICS_TEXT_BYTES - 1, text[0] ? text : "-");
+	return out;
+}
+
+uint64_t
+metrics_read_progress(const struct metrics_region *region)
+{
+	return region ? atomic_load_explicit(&region->progress, memory_order_relaxed) : 0;
+}
+
+bool
+metrics_read_is_blocking(const struct metrics_region *region)
+{
+	return region && atomic_load_explicit(&region->is_blocking, memory_order_relaxed);
+}
+
+/* ---- the role ---- */
+
+int
+metrics_use(int fd)
+{
+	void *p = mmap(NULL, METRICS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return -1;
+	metrics_leave();
+	own = p;
+	return 0;
+}
+
+void
+metrics_leave(void)
+{
+	if (own)
+		munmap(own, METRICS_BYTES);
+	own = NULL;
+}
+
+static void
+metrics_write(const char *word, struct msgid id, struct str detail)
+{
+	struct metrics_region *r = own;
+	uint32_t version;
+
+	if (!r)
+		return;
+	version = atomic_load_explicit(&r->version, memory_order_relaxed);
+	atomic_store_explicit(&r->version, version + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	for (size_t i = 0; i < sizeof r->now.word; i++)
+		if ((r->now.word[i] = word[i]) == 0)
+			break;
+	r->now.session = id.session;
+	r->now.number = id.number;
+	detail = str_upto(detail, sizeof r->now.detail - 1);
+	if (detail.n)
+		memcpy(r->now.detail, detail.p, detail.n);
+	r->now.detail[detail.n] = 0;
+	atomic_store_explicit(&r->version, version + 2, memory_order_release);
+}
+
+void
+metrics_work(const char *word)
+{
+	metrics_write(word, (struct msgid){0, 0}, STR_NULL);
+}
+
+void
+metrics_work_id(const char *word, struct msgid id)
+{
+	metrics_write(word, id, STR_NULL);
+}
+
+void
+metrics_work_on(const char *word, struct str detail)
+{
+	metrics_write(word, (struct msgid){0, 0}, detail);
+}
+
+void
+metrics_progress(void)
+{
+	if (own)
+		atomic_fetch_add_explicit(&own->progress, 1, memory_order_relaxed);
+}
+
+void
+metrics_blocking(bool is_blocking)
+{
+	if (own)
+		atomic_store_explicit(&own->is_blocking, is_blocking, memory_order_relaxed);
+}

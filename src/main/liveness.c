@@ -1,0 +1,234 @@
+/*
+ * liveness: see the header.
+ */
+#include "main/liveness.h"
+
+#include <signal.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "main/notify.h"
+
+struct liveness {
+	struct event *timer;
+	int64_t now_ms;      /* the clock of its own */
+	int64_t looked_ms;   /* of the last look, monotonic */
+	int64_t feed_ms;     /* the watchdog is fed that often; 0: there is none */
+	int64_t fed_ms;
+};
+
+/* ---- signs ---- */
+
+void
+liveness_sign(struct instance *i)
+{
+	i->sign_ms = i->daemon->liveness->now_ms;
+}
+
+void
+liveness_begin(struct instance *i)
+{
+	i->is_asked = i->is_told_to_start = i->is_killed = false;
+	i->progress = 0;
+	i->ended_ms = 0;
+	liveness_sign(i);
+}
+
+/* Between START and READY only progress counts: the loop of a role does not run then. */
+void
+liveness_pong(struct instance *i, uint32_t number)
+{
+	if (!i->is_asked || number != i->ping_number)
+		return;
+	i->is_asked = false;
+	if (i->state == INSTANCE_READY || !i->is_told_to_start)
+		liveness_sign(i);
+}
+
+static void
+liveness_see_progress(struct instance *i)
+{
+	uint64_t progress = metrics_read_progress(i->region);
+
+	if (i->state == INSTANCE_STARTING && progress != i->progress)
+		liveness_sign(i);
+	i->progress = progress;
+}
+
+static void
+liveness_ask(struct instance *i)
+{
+	struct message_ping m = {.number = i->ping_number + 1};
+
+	if (i->is_asked || !i->channel)
+		return;
+	i->ping_number++;
+	i->is_asked = channel_send(i->channel, MESSAGE_PING, &m, -1) == 0;
+}
+
+/* ---- limits ---- */
+
+int64_t
+liveness_silent_ms(const struct instance *i)
+{
+	return i->daemon->liveness->now_ms - i->sign_ms;
+}
+
+static int64_t
+liveness_limit_ms(const struct instance *i)
+{
+	if (i->state != INSTANCE_READY)
+		return LIVENESS_START_MS;
+	if (i->kind == ROLE_WORKER && metrics_read_is_blocking(i->region))
+		return i->daemon->conf->auth.step_timeout_ms + LIVENESS_SILENT_MS;
+	return LIVENESS_SILENT_MS;
+}
+
+bool
+liveness_is_overdue(const struct instance *i)
+{
+	int64_t usual_ms = i->state == INSTANCE_READY ? LIVENESS_OVERDUE_MS : LIVENESS_START_MS;
+
+	if (i->state != INSTANCE_READY && i->state != INSTANCE_STARTING)
+		return false;
+	if (liveness_limit_ms(i) > LIVENESS_SILENT_MS)
+		usual_ms = liveness_limit_ms(i);
+	return i->ended_ms || liveness_silent_ms(i) > usual_ms;
+}
+
+static bool
+liveness_is_stuck(const struct instance *i)
+{
+	if (i->state != INSTANCE_READY && i->state != INSTANCE_STARTING)
+		return false;
+	return i->ended_ms && i->daemon->liveness->now_ms - i->ended_ms > LIVENESS_STUCK_MS;
+}
+
+bool
+liveness_is_healthy(const struct daemon *d)
+{
+	for (unsigned n = 0; n < d->instance_count; n++)
+		if (liveness_is_stuck(&d->instances[n]))
+			return false;
+	return true;
+}
+
+/* ---- ending ---- */
+
+static void
+liveness_log(const struct instance *i)
+{
+	char work[METRICS_TEXT_BYTES];
+	struct log_line l;
+
+	log_begin(&l, LOG_ERR, "not answering");
+	log_str(&l, "role", str_of(role_name(i->kind)));
+	log_num(&l, "index", i->index);
+	log_num(&l, "pid", (uint64_t)(i->pid > 0 ? i->pid : 0));
+	log_num(&l, "seconds", (uint64_t)liveness_silent_ms(i) / 1000);
+	log_str(&l, "state", str_of(i->state == INSTANCE_READY ? "ready" : "starting"));
+	log_quoted(&l, "work", str_of(metrics_read_work(i->region, work)));
+	log_str(&l, "action", str_of(i->pid > 0 ? "restart" : "none"));
+	log_end(&l);
+}
+
+/* A thread of -d cannot be ended from outside: it is only told of. */
+static void
+liveness_end(struct instance *i)
+{
+	liveness_log(i);
+	i->ended_ms = i->daemon->liveness->now_ms;
+	if (i->pid > 0)
+		kill(i->pid, SIGABRT);
+}
+
+static void
+liveness_kill(struct instance *i)
+{
+	if (i->is_killed || i->daemon->liveness->now_ms - i->ended_ms < LIVENESS_GRACE_MS)
+		return;
+	i->is_killed = true;
+	if (i->pid > 0)
+		kill(i->pid, SIGKILL);
+}
+
+static void
+liveness_look_at(struct instance *i)
+{
+	if (i->state != INSTANCE_READY && i->state != INSTANCE_STARTING)
+		return;
+	liveness_see_progress(i);
+	if (i->ended_ms)
+		liveness_kill(i);
+	else if (liveness_silent_ms(i) > liveness_limit_ms(i))
+		liveness_end(i);
+	else
+		liveness_ask(i);
+}
+
+/* ---- all ---- */
+
+static void
+liveness_feed(struct daemon *d)
+{
+	struct liveness *v = d->liveness;
+
+	if (!v->feed_ms || v->looked_ms - v->fed_ms < v->feed_ms || !liveness_is_healthy(d))
+		return;
+	v->fed_ms = v->looked_ms;
+	notify_state("WATCHDOG=1");
+}
+
+void
+liveness_look(struct daemon *d)
+{
+	struct liveness *v = d->liveness;
+	int64_t now_ms = clock_mono_ms(), step_ms = now_ms - v->looked_ms;
+
+	v->looked_ms = now_ms;
+	v->now_ms += step_ms < LIVENESS_STEP_MAX_MS ? step_ms : LIVENESS_STEP_MAX_MS;
+	/* while stopping, each stage has its own limit */
+	for (unsigned n = 0; n < d->instance_count && d->stage < 0; n++)
+		liveness_look_at(&d->instances[n]);
+	liveness_feed(d);
+}
+
+static void
+liveness_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	liveness_look(arg);
+}
+
+void
+liveness_start(struct daemon *d)
+{
+	struct liveness *v = d->liveness = MEM_NEW(struct liveness);
+	int64_t watchdog_ms = notify_watchdog_ms();
+	int64_t every_ms = LIVENESS_EVERY_MS;
+	struct timeval tv;
+
+	/* a look a little late must not cost a feed: three in each period of the watchdog */
+	v->feed_ms = watchdog_ms / 3;
+	if (v->feed_ms && v->feed_ms < every_ms)
+		every_ms = v->feed_ms;
+	v->looked_ms = clock_mono_ms();
+	v->fed_ms = v->looked_ms - v->feed_ms;
+	v->now_ms = 1;
+	tv = (struct timeval){.tv_sec = every_ms / 1000, .tv_usec = every_ms % 1000 * 1000};
+	v->timer = event_new(d->base, -1, EV_PERSIST, liveness_tick, d);
+	if (!v->timer || event_add(v->timer, &tv) != 0)
+		die("no timer");
+}
+
+void
+liveness_stop(struct daemon *d)
+{
+	if (!d->liveness)
+		return;
+	event_free(d->liveness->timer);
+	mem_free(d->liveness);
+	d->liveness = NULL;
+}

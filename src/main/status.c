@@ -1,0 +1,63 @@
+/*
+ * status: see the header.  Nothing is asked of a role for it, so a role that hangs delays nothing.
+ */
+#include "main/status.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "main/liveness.h"
+
+enum { ROW_BYTES_MAX = 4096 };
+
+static const char *
+status_state(const struct instance *i)
+{
+	static const char *const names[] = {"down", "starting", "ready", "stopping"};
+
+	return liveness_is_overdue(i) ? "not answering" : names[i->state];
+}
+
+static void
+status_number(struct buf *values, const char *key, int64_t number)
+{
+	struct buf text;
+
+	buf_init(&text, 32);
+	buf_addf(&text, "%lld", (long long)number);
+	message_values_add(values, key, buf_str(&text));
+	buf_clear(&text);
+}
+
+static void
+status_row(const struct instance *i, struct buf *values)
+{
+	int pid = i->daemon->in_threads ? (int)getpid() : (int)i->pid;
+	int64_t uptime_ms = clock_mono_ms() - i->started_ms;
+	char work[METRICS_TEXT_BYTES];
+
+	message_values_add(values, "role", str_of(role_name(i->kind)));
+	status_number(values, "index", i->index);
+	message_values_add(values, "state", str_of(status_state(i)));
+	status_number(values, "pid", pid);
+	status_number(values, "restarts", i->restarts);
+	status_number(values, "uptime_s", i->state == INSTANCE_DOWN ? 0 : uptime_ms / 1000);
+	status_number(values, "silent_s",
+	    i->state == INSTANCE_DOWN ? 0 : liveness_silent_ms(i) / 1000);
+	message_values_add(values, "work", str_of(metrics_read_work(i->region, work)));
+}
+
+void
+status_rows(struct daemon *d, struct channel *control, uint64_t call)
+{
+	for (unsigned n = 0; n < d->instance_count; n++) {
+		struct message_admin_row row;
+		struct buf values;
+
+		buf_init(&values, ROW_BYTES_MAX);
+		status_row(&d->instances[n], &values);
+		row.values = buf_str(&values);
+		(void)!channel_answer(control, call, MESSAGE_ADMIN_ROW, &row, -1);
+		buf_clear(&values);
+	}
+}

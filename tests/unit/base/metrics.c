@@ -1,0 +1,116 @@
+/* metrics: what a role writes is read by main, whatever it writes. */
+#include <criterion/criterion.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+
+static char text[METRICS_TEXT_BYTES];
+
+struct metrics_pair {
+	int fd;
+	const struct metrics_region *region;
+};
+
+static struct metrics_pair
+metrics_pair(void)
+{
+	struct metrics_pair p = {.fd = metrics_create()};
+
+	cr_assert(p.fd >= 0);
+	cr_assert_eq(metrics_use(p.fd), 0);
+	p.region = metrics_map(p.fd);
+	cr_assert(p.region);
+	return p;
+}
+
+Test(metrics, work_is_read)
+{
+	struct metrics_pair p = metrics_pair();
+	struct msgid id;
+	uint32_t recipient;
+
+	cr_expect_str_eq(metrics_read_work(p.region, text), "-");
+	metrics_work("accept");
+	cr_expect_str_eq(metrics_read_work(p.region, text), "accept");
+	cr_assert(msgid_parse(STR("1R8K3M7Q4TB2-1"), &id, &recipient));
+	metrics_work_id("deliver", id);
+	cr_expect_str_eq(metrics_read_work(p.region, text), "deliver 1R8K3M7Q4TB2-1");
+	metrics_work_on("check", STR("alice@example.com"));
+	cr_expect_str_eq(metrics_read_work(p.region, text), "check alice@example.com");
+	metrics_work("sign");
+	cr_expect_str_eq(metrics_read_work(p.region, text), "sign");
+}
+
+/* What a client chose must not end a line of the log or reach a terminal. */
+Test(metrics, work_is_cut_and_escaped)
+{
+	struct metrics_pair p = metrics_pair();
+	char longest[200];
+
+	metrics_work_on("check", STR("a\nb\x1b[2J\xff\\"));
+	cr_expect_str_eq(metrics_read_work(p.region, text), "check a\\x0Ab\\x1B[2J\\xFF\\x5C");
+	memset(longest, 1, sizeof longest);
+	metrics_work_on("a word that is longer than its room is", str_make(longest, sizeof longest));
+	metrics_read_work(p.region, text);
+	cr_expect(strncmp(text, "a word that is longer th", 24) == 0, "%s", text);
+	cr_expect_lt(strlen(text), METRICS_TEXT_BYTES);
+}
+
+/* A role that was taken over writes what it likes: no NUL anywhere, a version that stays odd. */
+Test(metrics, anything_is_readable)
+{
+	int fd = metrics_create();
+	void *own = mmap(NULL, METRICS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	const struct metrics_region *region = metrics_map(fd);
+
+	memset(own, 0xff, METRICS_BYTES);
+	metrics_read_work(region, text);
+	cr_expect_lt(strlen(text), METRICS_TEXT_BYTES);
+	for (const char *c = text; *c; c++)
+		cr_expect(*c >= 0x20 && *c < 0x7f);
+	cr_expect_eq(ftruncate(fd, 0), -1, "a region that shrinks would end main with SIGBUS");
+}
+
+Test(metrics, progress_and_blocking)
+{
+	struct metrics_pair p = metrics_pair();
+
+	cr_expect_eq(metrics_read_progress(p.region), 0);
+	metrics_progress();
+	metrics_progress();
+	cr_expect_eq(metrics_read_progress(p.region), 2);
+	cr_expect(!metrics_read_is_blocking(p.region));
+	metrics_blocking(true);
+	cr_expect(metrics_read_is_blocking(p.region));
+	metrics_blocking(false);
+	cr_expect(!metrics_read_is_blocking(p.region));
+}
+
+Test(metrics, without_a_region_nothing_is_written)
+{
+	metrics_leave();
+	metrics_work("accept");
+	metrics_work_id("deliver", (struct msgid){1, 1});
+	metrics_progress();
+	metrics_blocking(true);
+	cr_expect_str_eq(metrics_read_work(NULL, text), "-");
+	cr_expect_eq(metrics_read_progress(NULL), 0);
+	cr_expect(!metrics_read_is_blocking(NULL));
+}
+
+/* The figure is printed, not judged: a loaded machine is no fault. */
+Test(metrics, what_it_costs)
+{
+	enum { TIMES = 1000000 };
+	int64_t began_us = clock_mono_us();
+
+	(void)metrics_pair();
+	for (int i = 0; i < TIMES; i++)
+		metrics_work_id("deliver", (struct msgid){1, (uint32_t)i});
+	fprintf(stderr, "# metrics_work_id: %lld ns\n", (long long)(clock_mono_us() - began_us) * 1000 / TIMES);
+}
