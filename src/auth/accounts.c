@@ -362,15 +362,25 @@ static int
 give_to_owner(const char *directory)
 {
 	int fd = geteuid() == 0 ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	struct stat st;
-	int r = SQLITE_OK;
+	struct stat owner, st;
+	int file, r = SQLITE_IOERR;
 
-	if (fd < 0)
-		return geteuid() == 0 ? SQLITE_IOERR : SQLITE_OK;
-	if (fstat(fd, &st) != 0 ||
-	    fchownat(fd, "accounts.db", st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) != 0)
-		r = SQLITE_IOERR;
-	close(fd);
+	if (geteuid() != 0)
+		return SQLITE_OK;
+	/* the file that was just made, and no other that its owner put in its place; O_PATH, since
+	 * closing another descriptor of it would end SQLite's lock */
+	file = openat(fd, "accounts.db", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && file >= 0 && fstat(fd, &owner) == 0 && fstat(file, &st) == 0) {
+		bool is_new = st.st_uid == 0 && st.st_nlink == 1 && S_ISREG(st.st_mode);
+
+		if (!is_new ||
+		    fchownat(file, "", owner.st_uid, owner.st_gid, AT_EMPTY_PATH) == 0)
+			r = SQLITE_OK;
+	}
+	if (file >= 0)
+		close(file);
+	if (fd >= 0)
+		close(fd);
 	return r;
 }
 

@@ -4,13 +4,10 @@
 #include "auth/users.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -234,39 +231,15 @@ users_run(struct accounts *a, struct str verb, struct str values, const struct u
 
 /* ---- without the daemon ---- */
 
-/* Nothing is followed: the directory's owner is not the one who runs this. */
-static bool
-give(const char *directory, uid_t uid, gid_t gid)
-{
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool ok = fd >= 0 && fchownat(fd, "accounts.db", uid, gid, AT_SYMLINK_NOFOLLOW) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
 struct accounts *
-users_open(const char *directory, uid_t uid, gid_t gid, struct buf *text)
+users_open(const char *directory, struct buf *text)
 {
 	char error[ACCOUNTS_ERROR_BYTES];
-	bool is_root = geteuid() == 0;
-	struct accounts *a;
-	int failed;
+	struct accounts *a = accounts_open(directory, error);
+	int failed = errno;
 
-	if (mkdir(directory, 0700) == 0 && is_root && lchown(directory, uid, gid) != 0) {
-		buf_addf(text, "%s: cannot be given to its owner", directory);
-		return NULL;
-	}
-	a = accounts_open(directory, error);
-	failed = errno;
 	if (!a)
 		buf_addz(text, error);
-	if (a && is_root && !give(directory, uid, gid)) {
-		failed = errno;
-		buf_addf(text, "%s/accounts.db: cannot be given to its owner", directory);
-		accounts_close(&a);
-	}
 	errno = failed;
 	return a;
 }

@@ -43,10 +43,9 @@ bool users_is_void(struct str verb);
 /* After it, the user's sessions end. */
 bool users_is_end(struct str verb);
 
-/* For the tool: the directory is made when it is missing (0700), and what is made belongs to
- * uid and gid when the caller is root. NULL: text says why; errno EBUSY: the daemon has it
- * open. */
-struct accounts *users_open(const char *directory, uid_t uid, gid_t gid, struct buf *text);
+/* For the tool, which is the accounts' user by now.  NULL: text says why; errno EBUSY: the daemon
+ * has it open. */
+struct accounts *users_open(const char *directory, struct buf *text);
 
 enum { USERS_PASSWORD_BYTES = 32 };
 /* A password of 100 random bits for `--generate`: groups of five letters and digits; returns

@@ -37,8 +37,8 @@ const struct key key_table[] = {
 	    .help = "Who gets mail for <postmaster>. Without it: postmaster at the first domain."},
 	{"user", KEY_TEXT, AT(user), CONF_MAIN,
 	    .example = "\"sallyport\"", .flags = KEY_RESTART,
-	    .help = "Who the processes become when started as root. Without it: sallyport if "
-		"that user exists, else nobody, with a warning."},
+	    .help = "Who the processes become when started as root. Without it: sallyport. "
+		"It must exist, and must be neither nobody nor root."},
 	{"node", KEY_NUMBER, AT(node), CONF_ALL, "0", .max = 31, .flags = KEY_RESTART,
 	    .help = "The number of this gateway among several; part of every id."},
 	{"state_directory", KEY_TEXT, AT(state_directory), CONF_AUTH, "\"/var/lib/sallyport\"",

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "main/grants.h"
 #include "main/host.h"
 #include "main/notify.h"
+#include "main/offer.h"
 #include "main/status.h"
 #include "main/supervise.h"
 
@@ -44,41 +44,64 @@ tell_needs_restart(const struct conf *before, const struct conf *now, struct buf
 		    "needs a restart: node, user, directories and numbers of processes\n");
 }
 
+/* All that can fail is done already. */
 static void
-apply(struct daemon *d, struct conf *now, struct buf *text)
+admin_apply(struct daemon *d, struct conf *now, struct offer *offer, struct buf *text)
 {
 	struct conf *before = d->conf;
+	struct offer *old = d->offer;
 
 	d->generation++;
 	conf_write_changes(before, now, text);
 	tell_needs_restart(before, now, text);
 	d->conf = now;
-	host_log(now, d->log_secret);
-	if (!grants_listen(d, before))
-		buf_addz(text, "a listener could not be opened, see the log\n");
+	d->offer = offer;
+	host_use_log(now, d->log_secret, &offer->log);
 	supervise_reload(d);
+	offer_free(&old);
 	conf_drop(&before);
 	buf_addf(text, "applied (generation %u)\n", d->generation);
 }
 
-bool
-admin_reload(struct daemon *d, struct buf *text)
+/* 0, or the exit status; the text says why. */
+static int
+admin_read_and_apply(struct daemon *d, struct buf *text)
 {
+	char why[REASON_BYTES];
 	struct conf_report report;
+	struct offer *offer = NULL;
 	struct conf *now;
 
-	notify_state("RELOADING=1");
 	conf_report_init(&report);
 	now = conf_read_file(d->config_path, true, &report);
 	buf_adds(text, buf_str(&report.text));
-	if (now)
-		apply(d, now, text);
-	else
-		buf_addz(text, "the running configuration is unchanged\n");
 	conf_report_clear(&report);
+	if (now)
+		offer = offer_new(now, d->offer, d->submission_count, why);
+	if (offer) {
+		admin_apply(d, now, offer, text);
+		return 0;
+	}
+	if (now)
+		buf_addf(text, "%s\n", why);
+	buf_addz(text, "the running configuration is unchanged\n");
+	if (!now)
+		return EXIT_CONFIG;
+	conf_drop(&now);
+	return EXIT_OS;
+}
+
+int
+admin_reload(struct daemon *d, struct buf *text)
+{
+	int status;
+
+	notify_state("RELOADING=1");
+	status = admin_read_and_apply(d, text);
 	notify_state("READY=1");
-	log_lines(now ? LOG_NOTICE : LOG_ERR, now ? "reload ok" : "reload failed", buf_str(text));
-	return now != NULL;
+	log_lines(status ? LOG_ERR : LOG_NOTICE, status ? "reload failed" : "reload ok",
+	    buf_str(text));
+	return status;
 }
 
 static void
@@ -96,9 +119,9 @@ admin_hear(struct daemon *d, struct channel *control, uint64_t call, const struc
 
 	buf_init(&text, ANSWER_BYTES_MAX);
 	if (str_eq(m->verb, STR("reload"))) {
-		bool ok = admin_reload(d, &text);
+		int status = admin_reload(d, &text);
 
-		done(control, call, ok ? 0 : EXIT_CONFIG, buf_str(&text));
+		done(control, call, (uint8_t)status, buf_str(&text));
 	} else if (str_eq(m->verb, STR("main.status"))) {
 		status_rows(d, control, call);
 		done(control, call, 0, STR(""));

@@ -31,6 +31,7 @@ struct daemon;
 struct watch;
 struct liveness;
 struct joint;
+struct offer;
 
 struct instance {
 	struct daemon *daemon;
@@ -59,9 +60,12 @@ struct instance {
 	char refusal[REASON_BYTES]; /* why its last start failed, in its own words */
 };
 
+enum { IDENTITY_NAME_BYTES = 64 };
+
 struct identity {
 	uid_t uid;
 	gid_t gid;
+	char name[IDENTITY_NAME_BYTES]; /* as a command takes it: "sallyport-queue", "1000" */
 };
 
 struct daemon {
@@ -76,8 +80,7 @@ struct daemon {
 	struct identity identities[ROLE_KINDS];
 	int exe_fd;
 	int spool_fd, state_fd, admin_fd, clients_fd;
-	/* kept here, so that a crash loses no waiting client */
-	int listeners[SUBMISSION_MAX][LISTEN_MAX];
+	struct offer *offer;     /* what is open for the roles; a crash loses no waiting client */
 	unsigned submission_count;
 	unsigned char ticket_key[TLS_TICKET_KEY_BYTES];
 	uint64_t log_secret;

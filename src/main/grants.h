@@ -1,32 +1,29 @@
 /*
- * grants: what main opens and passes on: listeners, certificates, keys, directories, the shared
- * client table, the tool's socket, and each role's part of the configuration.
+ * grants: what main passes on to a role: from the offer of the configuration in use (main/offer.h),
+ * and what never changes: directories, the shared client table, the tool's socket.  Each function
+ * returns false when the role took something not; it then holds less than it needs.
  */
 #ifndef MAIN_GRANTS_H
 #define MAIN_GRANTS_H
 
 #include "main/daemon.h"
 
-/* Opens all that does not depend on a role; 0, or an exit status (logged). */
+/* Opens all; 0, or an exit status (refused in words). */
 int grants_open(struct daemon *d) MUST_USE;
 void grants_close(struct daemon *d);
 
-/* Listening sockets as the configuration has them now: new ones are opened, others kept or
- * closed.  False: one cannot be had (logged); those that could stay open. */
-bool grants_listen(struct daemon *d, const struct conf *before) MUST_USE;
-
 /* What a new instance may hold, before START; after its configuration and its channels. */
-void grants_give(struct instance *i);
+bool grants_give(struct instance *i) MUST_USE;
 /* The configuration alone. */
-void grants_give_config(struct instance *i);
+bool grants_give_config(struct instance *i) MUST_USE;
 /* Files that its configuration names, for who may not open them: before START and before each new
  * configuration. */
-void grants_give_files(struct instance *i);
-void grants_give_log(struct instance *i);
+bool grants_give_files(struct instance *i) MUST_USE;
+bool grants_give_log(struct instance *i) MUST_USE;
 /* The shared region in which it tells its work. */
-void grants_give_metrics(struct instance *i, int fd);
-/* Certificates and keys to those who hold them, keys first. */
-void grants_give_certificates(struct daemon *d);
-void grants_give_listeners(struct instance *i);
+bool grants_give_metrics(struct instance *i, int fd) MUST_USE;
+/* Certificates or keys, if it holds any; the keys role comes first. */
+bool grants_give_certificates(struct instance *i) MUST_USE;
+bool grants_give_listeners(struct instance *i) MUST_USE;
 
 #endif

@@ -8,11 +8,9 @@
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -23,6 +21,8 @@ enum { REFUSAL_BYTES = 1024 };
 
 /* ---- users ---- */
 
+enum { NOBODY_UID = 65534 };
+
 static bool
 find_user(const char *name, struct identity *out)
 {
@@ -31,89 +31,69 @@ find_user(const char *name, struct identity *out)
 	if (!p)
 		return false;
 	*out = (struct identity){.uid = p->pw_uid, .gid = p->pw_gid};
+	snprintf(out->name, sizeof out->name, "%.*s", (int)sizeof out->name - 1, name);
 	return true;
 }
 
+/* Files and processes of many kinds belong to nobody: whoever is that user could do with ours what
+ * he likes.  And a role that is root would not be confined. */
 static bool
-find_base_user(const struct conf *c, struct identity *out, char name_out[64])
+host_is_fit_user(const char *name, const struct identity *who)
 {
-	snprintf(name_out, 64, "%.*s", STR_ARG(c->user.n ? c->user : STR("sallyport")));
-	if (find_user(name_out, out))
-		return true;
-	if (c->user.n) {
-		log_error("user \"%s\" does not exist", name_out);
-		return false;
-	}
-	log_warn("no user \"sallyport\" on this system: the roles become \"nobody\"");
-	return find_user("nobody", out);
+	if (who->uid == NOBODY_UID)
+		host_refuse(EXIT_CONFIG,
+		    "user = \"%s\": the roles need a user of their own, for example \"sallyport\"",
+		    name);
+	else if (who->uid == 0)
+		host_refuse(EXIT_CONFIG, "user = \"%s\": the roles must not be root", name);
+	return who->uid != NOBODY_UID && who->uid != 0;
+}
+
+static bool
+find_base_user(const struct conf *c, struct identity *out)
+{
+	char name[IDENTITY_NAME_BYTES];
+
+	snprintf(name, sizeof name, "%.*s", STR_ARG(c->user.n ? c->user : STR("sallyport")));
+	if (find_user(name, out))
+		return host_is_fit_user(name, out);
+	host_refuse(EXIT_CONFIG,
+	    "the user \"%s\" does not exist: make it with systemd-sysusers "
+	    "(etc/sallyport.sysusers), or: "
+	    "useradd --system --no-create-home --shell /usr/sbin/nologin %s",
+	    name, name);
+	return false;
+}
+
+static bool
+host_caller(struct identity *out)
+{
+	*out = (struct identity){.uid = getuid(), .gid = getgid()};
+	snprintf(out->name, sizeof out->name, "%u", out->uid);
+	return out->uid == 0 || host_is_fit_user("nobody", out);
 }
 
 bool
 host_identities(const struct conf *c, struct identity identities[ROLE_KINDS])
 {
 	static const enum role_kind own[] = {ROLE_KEYS, ROLE_AUTH, ROLE_QUEUE};
-	struct identity shared = {.uid = getuid(), .gid = getgid()};
-	char name[64], full[96];
+	char full[IDENTITY_NAME_BYTES + 16];
+	struct identity shared;
 
-	if (getuid() == 0 && !find_base_user(c, &shared, name))
+	if (!host_caller(&shared))
+		return false;
+	if (getuid() == 0 && !find_base_user(c, &shared))
 		return false;
 	for (int k = 0; k < ROLE_KINDS; k++)
 		identities[k] = shared;
 	if (getuid() != 0)
 		return true;
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
-		snprintf(full, sizeof full, "%s-%s", name, role_name(own[i]));
+		snprintf(full, sizeof full, "%s-%s", shared.name, role_name(own[i]));
 		(void)find_user(full, &identities[own[i]]);
 	}
 	identities[ROLE_WORKER] = identities[ROLE_AUTH];
 	return true;
-}
-
-/* ---- directories ---- */
-
-/* Parents are made too, plainly; only the last one is private. */
-static bool
-make_directory(char *path, const struct identity *owner)
-{
-	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = 0;
-		if (mkdir(path, 0755) != 0 && errno != EEXIST)
-			return false;
-		*slash = '/';
-	}
-	if (mkdir(path, 0700) != 0)
-		return false;
-	return getuid() != 0 || chown(path, owner->uid, owner->gid) == 0;
-}
-
-static void
-warn_of_modes(const char *path, int fd, const struct identity *owner)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return;
-	if (st.st_mode & 077)
-		log_warn("%s is open to others (mode %04o): chmod 700", path, st.st_mode & 07777);
-	if (getuid() == 0 && st.st_uid != owner->uid && fchown(fd, owner->uid, owner->gid) == 0)
-		log_warn("%s belonged to uid %u: given to %u", path, st.st_uid, owner->uid);
-}
-
-int
-host_directory(struct str path, const struct identity *owner)
-{
-	char name[4096];
-	int fd;
-
-	snprintf(name, sizeof name, "%.*s", STR_ARG(path));
-	fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && make_directory(name, owner))
-		fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		log_error("directory %.*s: %s", STR_ARG(path), strerror(errno));
-	else
-		warn_of_modes(name, fd, owner);
-	return fd;
 }
 
 /* ---- log ---- */
@@ -122,14 +102,16 @@ static int
 connect_log(const char *path)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), failed;
 
 	if (fd < 0)
 		return -1;
 	snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
 	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
 		return fd;
+	failed = errno;
 	close(fd);
+	errno = failed;
 	return -1;
 }
 
@@ -142,35 +124,42 @@ open_log_file(struct str file)
 	return open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 }
 
-void
-host_log(const struct conf *c, uint64_t secret)
+bool
+host_open_log(const struct conf *c, struct host_log *out)
 {
-	enum log_target target = LOG_TO_STDERR;
-	int fd = 2;
-
+	*out = (struct host_log){.fd = 2, .target = LOG_TO_STDERR};
 	switch ((enum conf_log_target)c->log.target) {
 	case CONF_LOG_STDERR:
 		break;
 	case CONF_LOG_JOURNAL:
-		fd = connect_log("/run/systemd/journal/socket");
-		target = LOG_TO_JOURNAL;
+		out->fd = connect_log("/run/systemd/journal/socket");
+		out->target = LOG_TO_JOURNAL;
 		break;
 	case CONF_LOG_SYSLOG:
-		fd = connect_log("/dev/log");
-		target = LOG_TO_SYSLOG;
+		out->fd = connect_log("/dev/log");
+		out->target = LOG_TO_SYSLOG;
 		break;
 	case CONF_LOG_FILE:
-		fd = open_log_file(c->log.file);
-		target = LOG_TO_FILE;
+		out->fd = open_log_file(c->log.file);
+		out->target = LOG_TO_FILE;
 		break;
 	}
+	return out->fd >= 0;
+}
+
+void
+host_use_log(const struct conf *c, uint64_t secret, struct host_log *log)
+{
+	int failed = errno;
+
 	log_show_addresses((enum log_addresses)c->log.addresses, secret);
-	if (fd >= 0) {
-		log_open(fd, target);
+	if (log->fd >= 0) {
+		log_open(log->fd, log->target);
+		log->fd = -1;
 		return;
 	}
 	log_open(2, LOG_TO_STDERR);
-	log_warn("log.target cannot be opened (%s): logging to stderr", strerror(errno));
+	log_warn("log.target cannot be opened (%s): logging to stderr", strerror(failed));
 }
 
 /* ---- the rest ---- */

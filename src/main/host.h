@@ -4,18 +4,23 @@
 #ifndef MAIN_HOST_H
 #define MAIN_HOST_H
 
+#include "base/log.h"
 #include "main/daemon.h"
 
-/* Whom each role becomes: as root conf->user (absent: sallyport, else nobody with a warning),
- * with an account of its own "<user>-keys", "-auth", "-queue" where the system has it; else the
- * caller.  False: no such user (logged). */
+/* Whom each role becomes: as root conf->user (absent: sallyport), with an account of its own
+ * "<user>-keys", "-auth", "-queue" where the system has it; else the caller.  False: there is no
+ * such user, or it is not fit (nobody, root); refused in words. */
 bool host_identities(const struct conf *c, struct identity identities[ROLE_KINDS]) MUST_USE;
 
-/* Opens a directory, made 0700 for its owner when missing; warns of looser modes.  -1: logged. */
-int host_directory(struct str path, const struct identity *owner) MUST_USE;
+struct host_log {
+	int fd; /* -1: none; 2 is never closed */
+	enum log_target target;
+};
 
-/* Opens the configured log target; stderr where there is none, said in the log. */
-void host_log(const struct conf *c, uint64_t secret);
+/* Opens the configured log target; false with errno, and then out->fd is -1. */
+bool host_open_log(const struct conf *c, struct host_log *out) MUST_USE;
+/* Lines go there from now on, and log->fd is taken; without one to stderr, which is said there. */
+void host_use_log(const struct conf *c, uint64_t secret, struct host_log *log);
 
 /* As many descriptors as the system allows. */
 void host_raise_limits(void);

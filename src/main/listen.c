@@ -9,11 +9,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
 
 enum { BACKLOG = 1024 };
 
@@ -80,9 +78,5 @@ listen_open(const struct conf_listen *l)
 	if (fd < 0 && place_v4(l->address, (uint16_t)l->port, &at) &&
 	    (l->address.n || errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
 		fd = open_at(&at, false);
-	if (fd < 0)
-		log_error("cannot listen on %.*s port %lld: %s",
-		    STR_ARG(l->address.n ? l->address : STR("*")), (long long)l->port,
-		    strerror(errno));
 	return fd;
 }

@@ -4,7 +4,7 @@
 
 #include "conf/conf.h"
 
-/* -1: cannot be had (logged). */
+/* -1: cannot be had, with errno. */
 int listen_open(const struct conf_listen *l) MUST_USE;
 
 #endif

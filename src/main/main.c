@@ -163,6 +163,7 @@ static int
 prepare(struct daemon *d)
 {
 	int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct host_log log;
 	int status;
 
 	/* out of the way of the child's descriptor 3 */
@@ -170,7 +171,8 @@ prepare(struct daemon *d)
 	close(exe);
 	if (d->exe_fd < 0 || getrandom(&d->log_secret, sizeof d->log_secret, 0) < 0)
 		die("/proc/self/exe: %s", strerror(errno));
-	host_log(d->conf, d->log_secret);
+	(void)!host_open_log(d->conf, &log);
+	host_use_log(d->conf, d->log_secret, &log);
 	host_raise_limits();
 	if (!host_can_talk())
 		return EXIT_OS;

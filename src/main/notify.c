@@ -18,22 +18,22 @@ enum { NOTIFY_TEXT_BYTES = 700 };
 void
 notify_state(const char *state)
 {
+	static int fd = -1; /* kept, so that a want of descriptors silences nobody */
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	size_t n = path ? strlen(path) : 0;
-	int fd;
 
 	if (n == 0 || n >= sizeof to.sun_path)
 		return;
 	memcpy(to.sun_path, path, n);
 	if (to.sun_path[0] == '@')
 		to.sun_path[0] = 0;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return;
 	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
-	close(fd);
 }
 
 void

@@ -60,13 +60,18 @@ become(const struct instance *i, int fd)
 static bool
 spawn_process(struct instance *i, int fd)
 {
+	int failed;
+
 	i->pid = fork();
+	failed = errno;
 	if (i->pid == 0)
 		become(i, fd);
 	close(fd);
-	if (i->pid < 0)
-		log_error("fork: %s", strerror(errno));
-	return i->pid > 0;
+	if (i->pid > 0)
+		return true;
+	log_error("%s %u: fork: %s", role_name(i->kind), i->index, strerror(failed));
+	i->pid = 0;
+	return false;
 }
 
 /* ---- threads ---- */

@@ -237,12 +237,16 @@ supervise_is_hopeless(const struct instance *i, int status)
 		return false;
 	if (WEXITSTATUS(status) == ROLE_EXIT_FORBIDDEN || WEXITSTATUS(status) == ROLE_EXIT_CONFIG)
 		return true;
-	return WEXITSTATUS(status) != 0 && i->failures + 1 >= START_FAILURES_MAX;
+	return i->failures + 1 >= START_FAILURES_MAX;
 }
 
 static void
-supervise_fail(struct instance *i, int exit_status)
+supervise_fail(struct instance *i, int role_status)
 {
+	int exit_status = role_status == ROLE_EXIT_FORBIDDEN ? EXIT_NOT_ALLOWED
+	    : role_status == ROLE_EXIT_CONFIG                ? EXIT_CONFIG
+	                                                     : EXIT_LATER;
+
 	i->daemon->exit_status = host_refuse(exit_status, "%s %u cannot start: %s",
 	    role_name(i->kind), i->index, i->refusal[0] ? i->refusal : "see the log");
 	supervise_stop(i->daemon);
@@ -349,12 +353,12 @@ supervise_make_region(struct instance *i)
 static void
 supervise_equip(struct instance *i, int region_fd)
 {
-	grants_give_log(i);
-	grants_give_metrics(i, region_fd);
-	grants_give_config(i);
+	bool ok = grants_give_log(i) && grants_give_metrics(i, region_fd) && grants_give_config(i);
+
 	joints_make(i);
-	grants_give(i);
-	if (may_begin(i))
+	if (!ok || !grants_give(i))
+		supervise_give_up(i, "it cannot be given what it needs");
+	else if (may_begin(i))
 		send_start(i);
 }
 
@@ -453,18 +457,34 @@ supervise_stop(struct daemon *d)
 	go_on_stopping(d);
 }
 
+static bool
+supervise_renew(struct instance *i)
+{
+	return grants_give_log(i) && grants_give_files(i) && grants_give_config(i) &&
+	    grants_give_listeners(i);
+}
+
 void
 supervise_reload(struct daemon *d)
 {
 	for (unsigned n = 0; n < d->instance_count; n++)
-		if (d->instances[n].channel) {
-			grants_give_log(&d->instances[n]);
-			grants_give_files(&d->instances[n]);
-			grants_give_config(&d->instances[n]);
-			if (d->instances[n].kind == ROLE_SUBMISSION)
-				grants_give_listeners(&d->instances[n]);
+		if (d->instances[n].channel && !supervise_renew(&d->instances[n]))
+			supervise_give_up(&d->instances[n], "it takes no new configuration");
+	supervise_renew_certificates(d);
+}
+
+void
+supervise_renew_certificates(struct daemon *d)
+{
+	static const enum role_kind order[] = {ROLE_KEYS, ROLE_SUBMISSION};
+
+	for (size_t o = 0; o < sizeof order / sizeof *order; o++)
+		for (unsigned n = 0; n < d->instance_count; n++) {
+			struct instance *i = &d->instances[n];
+
+			if (i->kind == order[o] && i->channel && !grants_give_certificates(i))
+				supervise_give_up(i, "it takes no new certificate");
 		}
-	grants_give_certificates(d);
 }
 
 void

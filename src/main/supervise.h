@@ -16,6 +16,8 @@ void supervise_reap(struct daemon *d);
 void supervise_stop(struct daemon *d);
 /* A new configuration for all. */
 void supervise_reload(struct daemon *d);
+/* Certificates and keys to those who hold them, keys first. */
+void supervise_renew_certificates(struct daemon *d);
 /* After the loop, -d: nothing is left. */
 void supervise_end(struct daemon *d);
 

@@ -2,13 +2,17 @@
  * tool_user: accounts, through the running daemon or, when it is off, in its store.  The password
  * is turned into a secret here; it leaves this process in no other form.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "auth/secret.h"
 #include "auth/users.h"
 #include "base/mem.h"
+#include "base/sandbox.h"
 #include "ipc/message.h"
+#include "main/directory.h"
 #include "main/host.h"
 #include "main/password.h"
 #include "main/print.h"
@@ -26,20 +30,46 @@ record(struct str values, void *arg)
 	print_record(values, arg);
 }
 
+/* The directory of the accounts; root becomes their user, so that nothing is done as root in a
+ * directory that belongs to another.  -1: refused in words. */
+static int
+open_state(const struct conf *c, int *status_out)
+{
+	struct identity identities[ROLE_KINDS];
+	struct directory_wish wish = {
+	    "state_directory", c->state_directory, &identities[ROLE_AUTH]};
+	int fd;
+
+	if (!host_identities(c, identities)) {
+		*status_out = EX_CONF;
+		return -1;
+	}
+	fd = directory_open(&wish, status_out);
+	if (fd < 0 || geteuid() != 0 ||
+	    sandbox_become(identities[ROLE_AUTH].uid, identities[ROLE_AUTH].gid) == 0)
+		return fd;
+	fprintf(stderr, "sallyport: cannot become uid %u: %s\n", identities[ROLE_AUTH].uid,
+	    strerror(errno));
+	close(fd);
+	*status_out = EX_FORBIDDEN;
+	return -1;
+}
+
 static int
 run_on_store(const struct conf *c, const char *verb, struct str values, tool_row_fn *fn, void *arg)
 {
-	struct identity identities[ROLE_KINDS];
-	char directory[4096];
+	char directory[40];
 	struct accounts *a;
 	struct buf text;
-	int status = EX_DISK;
+	int status = EX_DISK, fd;
 
-	if (!host_identities(c, identities))
-		return EX_CONF;
-	snprintf(directory, sizeof directory, "%.*s", STR_ARG(c->state_directory));
+	fd = open_state(c, &status);
+	if (fd < 0)
+		return status;
+	/* by the descriptor: this user may not be allowed to search the directories above */
+	snprintf(directory, sizeof directory, "/proc/self/fd/%d", fd);
 	buf_init(&text, 4096);
-	a = users_open(directory, identities[ROLE_AUTH].uid, identities[ROLE_AUTH].gid, &text);
+	a = users_open(directory, &text);
 	if (a) {
 		struct users_out out = {.row = fn, .arg = arg, .text = &text};
 
@@ -48,6 +78,7 @@ run_on_store(const struct conf *c, const char *verb, struct str values, tool_row
 	}
 	tool_say(status, buf_str(&text));
 	buf_clear(&text);
+	close(fd);
 	return status;
 }
 

@@ -10,7 +10,8 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "main/grants.h"
+#include "main/offer.h"
+#include "main/supervise.h"
 
 enum { LOOK_EVERY_S = 2 };
 
@@ -19,6 +20,7 @@ struct watch {
 	struct event *timer;
 	uint64_t given; /* print of the files as last passed on */
 	uint64_t seen;  /* print at the last look */
+	uint64_t refused; /* print of those that could not be opened; said once */
 };
 
 static void
@@ -50,6 +52,22 @@ print_of(const struct conf *c)
 	return print;
 }
 
+/* What could not be opened is tried again at the next look. */
+static void
+watch_give(struct watch *w, uint64_t now)
+{
+	char why[REASON_BYTES];
+
+	if (offer_renew_certificates(w->daemon->offer, why)) {
+		log_info("certificate files changed: loading them");
+		supervise_renew_certificates(w->daemon);
+		w->given = now;
+	} else if (w->refused != now) {
+		log_error("certificate files changed, and the former ones stay: %s", why);
+		w->refused = now;
+	}
+}
+
 static void
 look(evutil_socket_t fd, short what, void *arg)
 {
@@ -58,11 +76,8 @@ look(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (now != w->given && now == w->seen && w->daemon->stage < 0) {
-		log_info("certificate files changed: loading them");
-		grants_give_certificates(w->daemon);
-		w->given = now;
-	}
+	if (now != w->given && now == w->seen && w->daemon->stage < 0)
+		watch_give(w, now);
 	w->seen = now;
 }
 

@@ -330,14 +330,16 @@ start(struct role *r)
 {
 	struct queue *q = state_of(r);
 	struct schedule_limits limits = limits_from(r->conf);
+	int status;
 
 	if (q->spool_directory < 0) {
 		log_error("queue: no spool directory was given");
 		return -1;
 	}
 	q->schedule = schedule_new(&limits);
-	if (recovery_run(q) != 0)
-		return -1;
+	status = recovery_run(q);
+	if (status != 0)
+		return status;
 	q->spool_event = event_new(r->base, spool_fd(q->spool), EV_READ | EV_PERSIST, on_spool, q);
 	event_add(q->spool_event, NULL);
 	arm(q->save_event, SAVE_MS);

@@ -96,10 +96,12 @@ recovery_run(struct queue *q)
 	q->spool_directory = -1;
 	q->spool = spool_open(&o, &r);
 	if (!q->spool) {
-		log_error("spool: cannot be opened: %s",
+		bool is_forbidden = errno == EACCES || errno == EPERM;
+
+		return role_refuse(q->role, is_forbidden ? ROLE_EXIT_FORBIDDEN : ROLE_EXIT_LATER,
+		    "spool %.*s cannot be opened: %s", STR_ARG(q->role->conf->queue.directory),
 		    errno == EWOULDBLOCK ? "another process has it, is there a second daemon?"
 		                         : strerror(errno));
-		return -1;
 	}
 	log_recovered(q);
 	return 0;

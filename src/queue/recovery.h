@@ -6,7 +6,7 @@
 
 #include "queue/core.h"
 
-/* 0, or -1: the spool cannot be used (logged).  Takes the spool's directory. */
+/* 0, or what role_refuse returned: the spool cannot be used.  Takes the spool's directory. */
 int recovery_run(struct queue *q) MUST_USE;
 
 #endif

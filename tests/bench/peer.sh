@@ -1,7 +1,8 @@
 #!/bin/bash
 # Sallyport as a peer of the comparison kit: copy to peers/sallyport/peer.sh there (tests/bench/run does).
 # peer.sh setup|start MODE|stop|wipe|list|count|spool   MODE: hold relay dead
-# SALLYPORT_BUILD: the build directory.  As root the roles become `nobody`, each in its sandbox.
+# SALLYPORT_BUILD: the build directory.  As root the roles become `daemon`, which every Debian has, or
+# SALLYPORT_USER, each in its sandbox.
 . "$(dirname "$0")/../common.sh"
 D=$BT/sallyport
 B=${SALLYPORT_BUILD:?the build directory}
@@ -12,7 +13,7 @@ start)
   RP=$SINK_PORT; [ "$2" = relay ] || RP=$DEAD_PORT
   cat > "$D/sallyport.cfg" <<EOF
 hostname = "mail.bench.test";
-user = "nobody";
+user = "${SALLYPORT_USER:-daemon}";
 listen: ( { address = "127.0.0.1"; port = $SPORT; tls = "implicit"; },
           { address = "127.0.0.1"; port = $PORT; tls = "starttls"; } );
 tls: { certificate = "$BT/cert.pem"; private_key = "$BT/key.pem"; };

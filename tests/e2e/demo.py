@@ -4,7 +4,6 @@ import argparse
 import os
 import random
 import re
-import shutil
 import signal
 import socket
 import sys
@@ -19,7 +18,7 @@ os.environ["TOP_SRCDIR"] = os.path.dirname(os.path.dirname(os.path.dirname(os.pa
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
 
-HOME = f"{options.build}/try"
+HOME = g.workplace("try", parent="")
 ALICE, BOB = "alice@example.com", "bob@example.net"
 WORDS = "amber brave calm dusty eager fuzzy gentle happy jolly lucky mellow noble quiet rapid sunny witty".split()
 BEASTS = "badger crane dingo egret falcon gecko heron ibis jackal koala lemur marten newt otter puffin quail".split()
@@ -150,8 +149,6 @@ Left running (process {gate.process.pid}; Ctrl-C ends it):
 
 
 def main():
-    shutil.rmtree(HOME, ignore_errors=True)
-    os.makedirs(HOME, 0o755)
     began = time.monotonic()
     dns = sink = gate = None
     try:

@@ -135,6 +135,8 @@ def foreign_files():
         with open(f"{SPOOL}/{name}", "wb") as f:
             f.write(rng.randbytes(rng.choice((0, 100, 10000))))
         os.chmod(f"{SPOOL}/{name}", 0o666)
+        if g.test_user():  # a file of another user stops the start: see start_refusals.py
+            os.chown(f"{SPOOL}/{name}", g.test_user().pw_uid, g.test_user().pw_gid)
     return set()
 
 

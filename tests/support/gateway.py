@@ -4,6 +4,7 @@ Everything lives below one directory and listens on free loopback ports; nothing
 """
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -12,11 +13,25 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = os.environ.get("TOP_SRCDIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("TOP_BUILDDIR") or os.path.join(TOP, "build")
 PASSWORD = "jolly-otter-4417"
+
+
+def test_user():
+    """Whom the roles become when a test runs as root: `sallyport-test` where somebody made it (useradd --system
+    sallyport-test), else `daemon`, which every Debian has.  None: the caller is not root, and all run as the caller."""
+    if os.getuid():
+        return None
+    for name in ("sallyport-test", "daemon"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            pass
+    raise AssertionError("neither sallyport-test nor daemon is a user here")
 
 
 def is_sanitized():
@@ -152,6 +167,8 @@ class Gateway:
             "state": f'state_directory = "{self.directory}/state";\nrun_directory = "{self.directory}/run";',
             "log": f'log: {{ target = "file:{self.log_file}"; }};',
         }
+        if test_user():
+            parts["user"] = f'user = "{test_user().pw_name}";'
         parts.update(replace)
         self.parts, self.routes, self.extra = parts, routes, extra
         self.write_config()
@@ -317,9 +334,29 @@ class Tap:
         sys.exit(self.failed > 0)
 
 
-def workplace(name):
-    """A directory of this test's own, below the build directory, open to the roles' users."""
-    path = f"{BUILD}/e2e/{name}"
+def may_hold_spools(path):
+    """As root the daemon makes nothing below a directory that somebody else can write (a source tree in a home)."""
+    while os.getuid() == 0 and path != "/":
+        path = os.path.dirname(path)
+        s = os.stat(path)
+        if s.st_uid != 0 or (s.st_mode & 0o022 and not s.st_mode & 0o1000):
+            return False
+    return True
+
+
+def workplace(name, parent="e2e"):
+    """A directory of this test's own, open to the roles' users: below the build directory, or in /var/tmp, with a link
+    to it from there, when root may not make a spool in the build directory."""
+    path = f"{BUILD}/{parent}/{name}" if parent else f"{BUILD}/{name}"
+    if os.path.islink(path):
+        shutil.rmtree(os.readlink(path), ignore_errors=True)
+        os.unlink(path)
     shutil.rmtree(path, ignore_errors=True)
-    os.makedirs(path, 0o755)
-    return path
+    if may_hold_spools(path):
+        os.makedirs(path, 0o755)
+        return path
+    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+    real = tempfile.mkdtemp(prefix=f"sallyport-{name}-", dir="/var/tmp")
+    os.chmod(real, 0o755)
+    os.symlink(real, path)
+    return real

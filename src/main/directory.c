@@ -1,0 +1,339 @@
+/*
+ * directory: see the header.
+ */
+#include "main/directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "main/host.h"
+
+enum { LINKS_MAX = 16, SOCKET_BACKLOG = 64 };
+
+static const char socket_name[] = "control.sock";
+
+/* ---- walking ---- */
+
+struct directory_walk {
+	int fd;                    /* of the directory reached so far */
+	char rest[PATH_MAX];       /* not walked yet */
+	char done[PATH_MAX];       /* for messages: what fd is */
+	unsigned links;
+	const char *trouble;       /* when errno does not say it; literal */
+	bool is_made;              /* the last part was missing */
+	const struct identity *owner; /* of the last part, when it is made */
+	mode_t mode;               /* likewise */
+};
+
+/* Nobody but root can put a name into it or take one out of it. */
+static bool
+directory_is_roots(const struct stat *st)
+{
+	bool group_writes = (st->st_mode & S_IWGRP) && st->st_gid != 0;
+
+	return st->st_uid == 0 &&
+	    ((st->st_mode & S_ISVTX) || (!group_writes && !(st->st_mode & S_IWOTH)));
+}
+
+static bool
+directory_may_walk_below(struct directory_walk *w)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		return true;
+	if (fstat(w->fd, &st) != 0)
+		return false;
+	if (directory_is_roots(&st))
+		return true;
+	w->trouble = "somebody other than root can write in it";
+	errno = EPERM;
+	return false;
+}
+
+static void
+directory_move(struct directory_walk *w, int fd, const char *name)
+{
+	size_t n = strlen(w->done);
+
+	snprintf(w->done + n, sizeof w->done - n, "%s%s", n && w->done[n - 1] == '/' ? "" : "/",
+	    name);
+	close(w->fd);
+	w->fd = fd;
+}
+
+static int
+directory_start(struct directory_walk *w)
+{
+	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = fd;
+	snprintf(w->done, sizeof w->done, "/");
+	return 0;
+}
+
+/* What the link says comes before the rest; a link that is not root's own leads nowhere. */
+static int
+directory_follow(struct directory_walk *w, int link, const struct stat *st)
+{
+	char text[PATH_MAX], rest[PATH_MAX];
+	ssize_t n = readlinkat(link, "", text, sizeof text - 1);
+
+	if (n < 0)
+		return -1;
+	text[n] = 0;
+	if (++w->links > LINKS_MAX) {
+		errno = ELOOP;
+		return -1;
+	}
+	if (geteuid() == 0 && st->st_uid != 0) {
+		w->trouble = "a symbolic link in it belongs to somebody other than root";
+		errno = EPERM;
+		return -1;
+	}
+	if (snprintf(rest, sizeof rest, "%s/%s", text, w->rest) >= (int)sizeof rest) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	snprintf(w->rest, sizeof w->rest, "%s", rest);
+	return text[0] == '/' ? directory_start(w) : 0;
+}
+
+/* Parents are made plainly; the last one as the wish says. */
+static int
+directory_make(struct directory_walk *w, const char *name)
+{
+	bool is_last = w->rest[strspn(w->rest, "/")] == 0;
+
+	if (mkdirat(w->fd, name, is_last ? w->mode : 0755) != 0)
+		return -1;
+	/* main's umask is narrower */
+	if (!is_last && fchmodat(w->fd, name, 0755, 0) != 0)
+		return -1;
+	w->is_made = is_last;
+	return openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static int
+directory_enter(struct directory_walk *w, const char *name)
+{
+	struct stat st;
+	int fd, failed, result;
+
+	if (!directory_may_walk_below(w))
+		return -1;
+	fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		fd = directory_make(w, name);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		directory_move(w, fd, name);
+		return 0;
+	}
+	errno = ENOTDIR;
+	result = S_ISLNK(st.st_mode) ? directory_follow(w, fd, &st) : -1;
+	failed = errno;
+	close(fd);
+	errno = failed;
+	return result;
+}
+
+/* Takes the next name off the rest; false: there is none. */
+static bool
+directory_next(struct directory_walk *w, char name[NAME_MAX + 1])
+{
+	size_t skip = strspn(w->rest, "/"), n = strcspn(w->rest + skip, "/");
+
+	if (n == 0)
+		return false;
+	snprintf(name, NAME_MAX + 1, "%.*s", (int)n, w->rest + skip);
+	memmove(w->rest, w->rest + skip + n, strlen(w->rest + skip + n) + 1);
+	return true;
+}
+
+/* 0, and w->fd is the directory, opened for reading; -1 with errno. */
+static int
+directory_walk(struct directory_walk *w, struct str path)
+{
+	char name[NAME_MAX + 1];
+	int fd;
+
+	w->fd = -1;
+	if (path.n >= sizeof w->rest) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	snprintf(w->rest, sizeof w->rest, "%.*s", STR_ARG(path));
+	if (directory_start(w) != 0)
+		return -1;
+	while (directory_next(w, name))
+		if (directory_enter(w, name) != 0)
+			return -1;
+	fd = openat(w->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	close(w->fd);
+	w->fd = fd;
+	/* in this order: to change the mode of what is another's takes CAP_FOWNER */
+	if (w->is_made && fchmod(fd, w->mode) != 0)
+		return -1;
+	return w->is_made && geteuid() == 0 ? fchown(fd, w->owner->uid, w->owner->gid) : 0;
+}
+
+/* ---- owners ---- */
+
+static int
+directory_refuse(const struct directory_walk *w, const struct directory_wish *wish, int *status_out)
+{
+	bool is_forbidden = errno == EACCES || errno == EPERM;
+	char why[128];
+
+	snprintf(why, sizeof why, "%s", w->trouble ? w->trouble : strerror(errno));
+	*status_out = host_refuse(is_forbidden ? EXIT_NOT_ALLOWED : EXIT_IO,
+	    "%s: %.*s cannot be opened for uid %u (%s): %s: %s", wish->key, STR_ARG(wish->path),
+	    wish->owner->uid, wish->owner->name, w->done[0] ? w->done : "/", why);
+	if (w->fd >= 0)
+		close(w->fd);
+	return -1;
+}
+
+/* What belongs to somebody else: the directory itself (name NULL) or a file in it. */
+static int
+directory_refuse_owner(const struct directory_wish *wish, const char *name, const struct stat *st,
+    int *status_out)
+{
+	*status_out = host_refuse(EXIT_NOT_ALLOWED,
+	    "%s: %.*s%s%s belongs to uid %u (mode %04o), and uid %u (%s) needs it: "
+	    "chown -R %s: %.*s",
+	    wish->key, STR_ARG(wish->path), name ? "/" : "", name ? name : "", st->st_uid,
+	    st->st_mode & 07777, wish->owner->uid, wish->owner->name, wish->owner->name,
+	    STR_ARG(wish->path));
+	return -1;
+}
+
+/* Directories below are not ours (lost+found of a file system's root). */
+static int
+directory_check_files(int fd, const struct directory_wish *wish, int *status_out)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0;
+	DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
+	const struct dirent *e;
+	struct stat st;
+
+	if (!d) {
+		*status_out = host_refuse(EXIT_IO, "%s: %.*s cannot be read: %s", wish->key,
+		    STR_ARG(wish->path), strerror(errno));
+		if (copy >= 0)
+			close(copy);
+		return -1;
+	}
+	while (result == 0 && (e = readdir(d)))
+		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_uid != wish->owner->uid)
+			result = directory_refuse_owner(wish, e->d_name, &st, status_out);
+	closedir(d);
+	return result;
+}
+
+int
+directory_open(const struct directory_wish *wish, int *status_out)
+{
+	struct directory_walk w = {.owner = wish->owner, .mode = 0700};
+	struct stat st;
+	int result;
+
+	if (directory_walk(&w, wish->path) != 0 || fstat(w.fd, &st) != 0)
+		return directory_refuse(&w, wish, status_out);
+	if (st.st_uid != wish->owner->uid)
+		result = directory_refuse_owner(wish, NULL, &st, status_out);
+	else
+		result = directory_check_files(w.fd, wish, status_out);
+	if (result != 0) {
+		close(w.fd);
+		return -1;
+	}
+	if (st.st_mode & 077)
+		log_warn("%.*s is open to others (mode %04o): chmod 700", STR_ARG(wish->path),
+		    st.st_mode & 07777);
+	return w.fd;
+}
+
+/* ---- the run directory ---- */
+
+int
+directory_open_run(const struct directory_wish *wish, int *status_out)
+{
+	const struct identity caller = {.uid = geteuid(), .gid = getegid()};
+	mode_t mode = caller.uid == 0 ? 0755 : 0700;
+	struct directory_walk w = {.owner = &caller, .mode = mode};
+	struct stat st;
+
+	if (directory_walk(&w, wish->path) != 0 || fstat(w.fd, &st) != 0)
+		return directory_refuse(&w, wish, status_out);
+	if (st.st_uid == caller.uid && !(st.st_mode & 022))
+		return w.fd;
+	if (caller.uid == 0 && (st.st_uid == 0 || st.st_uid == wish->owner->uid)) {
+		if (fchown(w.fd, 0, 0) != 0 || fchmod(w.fd, mode) != 0)
+			return directory_refuse(&w, wish, status_out);
+		log_warn("%.*s belonged to uid %u (mode %04o): it is root's now, mode %04o",
+		    STR_ARG(wish->path), st.st_uid, st.st_mode & 07777, mode);
+		return w.fd;
+	}
+	if (st.st_uid == caller.uid && fchmod(w.fd, mode) == 0)
+		return w.fd;
+	close(w.fd);
+	*status_out = host_refuse(EXIT_NOT_ALLOWED,
+	    "%s: %.*s belongs to uid %u (mode %04o), and uid %u needs it: chown %u: %.*s",
+	    wish->key, STR_ARG(wish->path), st.st_uid, st.st_mode & 07777, caller.uid, caller.uid,
+	    STR_ARG(wish->path));
+	return -1;
+}
+
+static int
+directory_bind(int socket_fd, int run_fd)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	mode_t mask;
+	int result;
+
+	/* by the descriptor: the name can neither be too long nor lead elsewhere */
+	snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%s", run_fd, socket_name);
+	if (unlinkat(run_fd, socket_name, 0) != 0 && errno != ENOENT)
+		return -1;
+	mask = umask(0177);
+	result = bind(socket_fd, (struct sockaddr *)&at, sizeof at);
+	umask(mask);
+	return result;
+}
+
+int
+directory_open_socket(int run_fd, const struct directory_wish *wish, int *status_out)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const struct identity *to = wish->owner;
+
+	if (fd >= 0 && directory_bind(fd, run_fd) == 0 && listen(fd, SOCKET_BACKLOG) == 0 &&
+	    (geteuid() != 0 ||
+		fchownat(run_fd, socket_name, to->uid, to->gid, AT_SYMLINK_NOFOLLOW) == 0))
+		return fd;
+	*status_out = host_refuse(EXIT_IO, "%s: %.*s/%s: %s", wish->key, STR_ARG(wish->path),
+	    socket_name, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}

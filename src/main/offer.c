@@ -1,0 +1,322 @@
+/*
+ * offer: see the header.
+ */
+#include "main/offer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "main/listen.h"
+
+enum { CONFIG_BYTES_MAX = 8 << 20 };
+
+struct offer_making {
+	struct offer *offer;
+	const struct offer *before;
+	char *why;
+};
+
+__attribute__((format(printf, 2, 3))) static bool
+offer_fails(const struct offer_making *m, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(m->why, REASON_BYTES, format, args);
+	va_end(args);
+	return false;
+}
+
+/* ---- configurations ---- */
+
+static enum conf_role
+offer_keys_of(enum role_kind kind)
+{
+	static const enum conf_role keys[ROLE_KINDS] = {
+	    [ROLE_MAIN] = CONF_MAIN,
+	    [ROLE_KEYS] = CONF_KEYS,
+	    [ROLE_AUTH] = CONF_AUTH,
+	    [ROLE_WORKER] = CONF_AUTH,
+	    [ROLE_SUBMISSION] = CONF_SUBMISSION,
+	    [ROLE_QUEUE] = CONF_QUEUE,
+	    [ROLE_RELAY] = CONF_RELAY,
+	    [ROLE_CONTROL] = CONF_CONTROL,
+	};
+
+	return keys[kind];
+}
+
+static bool
+offer_write(int fd, struct str text)
+{
+	while (text.n) {
+		ssize_t n = write(fd, text.p, text.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			errno = n == 0 ? ENOSPC : errno;
+			return false;
+		}
+		text = str_from(text, (size_t)n);
+	}
+	return true;
+}
+
+static bool
+offer_config(const struct offer_making *m, enum role_kind kind)
+{
+	enum { SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL };
+	int fd = memfd_create("configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct buf text;
+	bool is_done;
+
+	m->offer->configs[kind] = fd;
+	buf_init(&text, CONFIG_BYTES_MAX);
+	conf_write(m->offer->conf, offer_keys_of(kind), false, true, &text);
+	if (fd >= 0 && !buf_ok(&text))
+		errno = EFBIG;
+	is_done = fd >= 0 && buf_ok(&text) && offer_write(fd, buf_str(&text)) &&
+	    fcntl(fd, F_ADD_SEALS, SEALS) == 0;
+	if (!is_done)
+		(void)offer_fails(m, "the configuration of %s cannot be written to memory: %s",
+		    role_name(kind), strerror(errno));
+	if (text.p)
+		mem_wipe(text.p, text.n);
+	buf_clear(&text);
+	return is_done;
+}
+
+static bool
+offer_configs(const struct offer_making *m)
+{
+	for (int k = ROLE_MAIN + 1; k < ROLE_KINDS; k++)
+		if (!offer_config(m, (enum role_kind)k))
+			return false;
+	return true;
+}
+
+/* ---- listeners ---- */
+
+static int
+offer_kept_listener(const struct offer_making *m, unsigned s, const struct conf_listen *l)
+{
+	const struct offer *b = m->before;
+
+	for (size_t n = 0; b && n < b->conf->listen.count && n < LISTEN_MAX; n++)
+		if (b->conf->listen.item[n].port == l->port &&
+		    str_eq(b->conf->listen.item[n].address, l->address) &&
+		    b->listeners[s][n] >= 0)
+			return b->listeners[s][n];
+	return -1;
+}
+
+static bool
+offer_listener(const struct offer_making *m, unsigned s, size_t n)
+{
+	const struct conf_listen *l = &m->offer->conf->listen.item[n];
+	int kept = offer_kept_listener(m, s, l);
+	int fd = kept >= 0 ? fcntl(kept, F_DUPFD_CLOEXEC, 0) : listen_open(l);
+
+	m->offer->listeners[s][n] = fd;
+	if (fd >= 0)
+		return true;
+	return offer_fails(m, "cannot listen on %.*s port %lld (submission %u): %s",
+	    STR_ARG(l->address.n ? l->address : STR("*")), (long long)l->port, s, strerror(errno));
+}
+
+static bool
+offer_listeners(const struct offer_making *m)
+{
+	const struct conf *c = m->offer->conf;
+
+	for (unsigned s = 0; s < m->offer->submission_count; s++)
+		for (size_t n = 0; n < c->listen.count && n < LISTEN_MAX; n++)
+			if (!offer_listener(m, s, n))
+				return false;
+	return true;
+}
+
+/* ---- files ---- */
+
+static void
+offer_add_file(struct offer *o, enum role_kind role, enum role_grant kind, size_t index,
+    struct str path)
+{
+	for (size_t n = 0; n < o->file_count; n++)
+		if (kind == GRANT_FILE && o->files[n].kind == kind &&
+		    str_eq(o->files[n].path, path))
+			return;
+	o->files = mem_grow(o->files, (o->file_count + 1) * sizeof *o->files);
+	o->files[o->file_count++] = (struct offer_file){
+	    .role = role, .kind = kind, .index = (unsigned)index, .path = path, .fd = -1};
+}
+
+/* Keys come before certificates: that is the order in which they are given. */
+static void
+offer_name_files(struct offer *o)
+{
+	const struct conf *c = o->conf;
+
+	for (size_t t = 0; t < c->tls.count; t++)
+		offer_add_file(
+		    o, ROLE_KEYS, GRANT_PRIVATE_KEY, t, c->tls.item[t].private_key);
+	for (size_t t = 0; t < c->tls.count; t++)
+		offer_add_file(
+		    o, ROLE_SUBMISSION, GRANT_CERTIFICATE, t, c->tls.item[t].certificate);
+	offer_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->dns.trust_anchor);
+	for (size_t n = 0; n < c->routes.count; n++)
+		if (c->routes.item[n].ca_file.n)
+			offer_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->routes.item[n].ca_file);
+}
+
+static void
+offer_check_mode(const struct offer_file *f)
+{
+	struct stat st;
+
+	if (f->kind == GRANT_PRIVATE_KEY && fstat(f->fd, &st) == 0 && (st.st_mode & 077))
+		log_warn("%.*s can be read by others (mode %04o): chmod 600", STR_ARG(f->path),
+		    st.st_mode & 07777);
+}
+
+/* Missing, or not to be read: that is how it is, and not a want of main. */
+static bool
+offer_is_absent(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM;
+}
+
+/* So it was at the start: what worked without it works on. */
+static bool
+offer_was_absent(const struct offer_making *m, const struct offer_file *f)
+{
+	const struct offer *b = m->before;
+
+	for (size_t n = 0; b && n < b->file_count; n++)
+		if (b->files[n].kind == f->kind && str_eq(b->files[n].path, f->path))
+			return b->files[n].fd < 0;
+	return !b;
+}
+
+static bool
+offer_open_file(const struct offer_making *m, struct offer_file *f)
+{
+	bool is_anchor = f->kind == GRANT_FILE &&
+	    str_eq(f->path, m->offer->conf->dns.trust_anchor);
+	char name[4096];
+
+	snprintf(name, sizeof name, "%.*s", STR_ARG(f->path));
+	f->fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (f->fd >= 0) {
+		offer_check_mode(f);
+		return true;
+	}
+	if (offer_is_absent(errno) && (offer_was_absent(m, f) || is_anchor)) {
+		log_error("%s: %s", name, strerror(errno));
+		return true;
+	}
+	return offer_fails(m, "%s (for %s): %s", name, role_name(f->role), strerror(errno));
+}
+
+static bool
+offer_files(const struct offer_making *m)
+{
+	offer_name_files(m->offer);
+	for (size_t n = 0; n < m->offer->file_count; n++)
+		if (!offer_open_file(m, &m->offer->files[n]))
+			return false;
+	return true;
+}
+
+bool
+offer_renew_certificates(struct offer *offer, char why_out[REASON_BYTES])
+{
+	struct offer fresh = {.conf = offer->conf};
+	struct offer_making m = {.offer = &fresh, .before = offer, .why = why_out};
+	bool is_done = true;
+
+	offer_name_files(&fresh);
+	for (size_t n = 0; n < fresh.file_count && is_done; n++)
+		if (fresh.files[n].kind != GRANT_FILE)
+			is_done = offer_open_file(&m, &fresh.files[n]);
+	/* the same names in the same order: what was opened is exchanged */
+	for (size_t n = 0; n < fresh.file_count; n++) {
+		int *mine = &offer->files[n].fd, *other = &fresh.files[n].fd, kept = *mine;
+
+		if (is_done && fresh.files[n].kind != GRANT_FILE) {
+			*mine = *other;
+			*other = kept;
+		}
+		if (*other >= 0)
+			close(*other);
+	}
+	mem_free(fresh.files);
+	return is_done;
+}
+
+/* ---- all ---- */
+
+static bool
+offer_log(const struct offer_making *m)
+{
+	/* at the start it is open already */
+	if (!m->before || host_open_log(m->offer->conf, &m->offer->log))
+		return true;
+	return offer_fails(m, "log.target cannot be opened: %s", strerror(errno));
+}
+
+struct offer *
+offer_new(struct conf *c, const struct offer *before, unsigned submission_count,
+    char why_out[REASON_BYTES])
+{
+	struct offer *o = MEM_NEW(struct offer);
+	struct offer_making m = {.offer = o, .before = before, .why = why_out};
+
+	o->conf = conf_keep(c);
+	o->submission_count = submission_count;
+	o->log.fd = -1;
+	memset(o->configs, -1, sizeof o->configs);
+	memset(o->listeners, -1, sizeof o->listeners);
+	if (offer_configs(&m) && offer_listeners(&m) && offer_files(&m) && offer_log(&m))
+		return o;
+	offer_free(&o);
+	return NULL;
+}
+
+static void
+offer_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void
+offer_free(struct offer **offer)
+{
+	struct offer *o = *offer;
+
+	if (!o)
+		return;
+	for (int k = 0; k < ROLE_KINDS; k++)
+		offer_close(o->configs[k]);
+	for (unsigned s = 0; s < SUBMISSION_MAX; s++)
+		for (unsigned l = 0; l < LISTEN_MAX; l++)
+			offer_close(o->listeners[s][l]);
+	for (size_t n = 0; n < o->file_count; n++)
+		offer_close(o->files[n].fd);
+	if (o->log.fd > 2)
+		offer_close(o->log.fd);
+	mem_free(o->files);
+	conf_drop(&o->conf);
+	mem_free(o);
+	*offer = NULL;
+}

@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+"""start_refusals: what a restart cannot cure ends the start at once, in words: owner, mode, the uid that needs it and the
+command that mends it; systemd is told the reason.  As root, nothing is done by path in a directory of another user."""
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
+import gateway as g  # noqa: E402
+
+HOME = g.workplace("start_refusals")
+ROOT = os.getuid() == 0
+WHO = g.test_user()
+tap = g.Tap()
+sink = g.Sink(HOME)
+ROUTES = f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );'
+
+
+def made(name, **replace):
+    return g.Gateway(f"{HOME}/{name}", routes=ROUTES, **replace)
+
+
+def ended(gate, seconds=20):
+    """The daemon ends by itself; exit status and what it said on standard error."""
+    gate.start(wait=False)
+    try:
+        status = gate.process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        gate.kill_group()
+        raise AssertionError(f"it does not end: {gate.tail()}") from None
+    with open(f"{gate.directory}/stderr", encoding="utf-8") as f:
+        return status, f.read()
+
+
+class Manager:
+    """What systemd is told, on a real datagram socket."""
+
+    def __init__(self, name):
+        self.path = f"{HOME}/{name}.notify"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.settimeout(0.1)
+        self.told = []
+
+    def environment(self, **more):
+        return {"NOTIFY_SOCKET": self.path, **more}
+
+    def hear(self):
+        try:
+            while True:
+                self.told.append((time.monotonic(), self.socket.recv(4096).decode()))
+        except TimeoutError:
+            return [text for _, text in self.told]
+
+
+def with_environment(values, function):
+    os.environ.update(values)
+    try:
+        return function()
+    finally:
+        for name in values:
+            del os.environ[name]
+
+
+@tap.case
+def directory_of_another():
+    """the spool belongs to somebody else: exit 77 at once; path, owner, mode, uid and command are told, to systemd too"""
+    if not ROOT:
+        return "needs root to give a directory away"
+    gate, manager = made("foreign"), Manager("foreign")
+    os.mkdir(f"{gate.directory}/spool", 0o750)
+    os.chown(f"{gate.directory}/spool", 12345, 12345)
+    began = time.monotonic()
+    status, said = with_environment(manager.environment(), lambda: ended(gate))
+    assert status == 77, (status, said)
+    assert time.monotonic() - began < 10
+    wanted = (f"{gate.directory}/spool belongs to uid 12345 (mode 0750), and uid {WHO.pw_uid} ({WHO.pw_name}) needs it: "
+              f"chown -R {WHO.pw_name}: {gate.directory}/spool")
+    assert wanted in said and wanted in gate.log(), said
+    told = manager.hear()
+    assert any(text.startswith("STATUS=") and wanted in text for text in told), told
+    assert not any("READY=1" in text for text in told), told
+    assert os.stat(f"{gate.directory}/spool").st_uid == 12345, "it was given away"
+    subprocess.run(["chown", "-R", f"{WHO.pw_name}:", f"{gate.directory}/spool"], check=True)
+    gate.start()
+    gate.stop()
+    return None
+
+
+@tap.case
+def user_was_changed():
+    """`user` changed: files of the former one stop the start; nothing is half given; the command told mends it"""
+    if not ROOT:
+        return "needs root to be two users"
+    gate = made("changed").start().add_user()
+    gate.stop()
+    before = {n: os.lstat(f"{gate.directory}/spool/{n}").st_uid for n in os.listdir(f"{gate.directory}/spool")}
+    gate.parts["user"] = 'user = "bin";'
+    gate.write_config()
+    for _ in range(2):
+        status, said = ended(gate)
+        command = re.search(r"needs it: (chown -R bin: \S+)", said)
+        assert status == 77 and command, (status, said)
+        assert {n: os.lstat(f"{gate.directory}/spool/{n}").st_uid for n in os.listdir(f"{gate.directory}/spool")} == before
+        subprocess.run(command.group(1).split(), check=True)
+        open(f"{gate.directory}/stderr", "w").close()
+        before = {n: os.lstat(f"{gate.directory}/spool/{n}").st_uid for n in os.listdir(f"{gate.directory}/spool")}
+    gate.start()
+    gate.stop()
+    return None
+
+
+@tap.case
+def unfit_users():
+    """nobody, root and a user that does not exist are refused with exit 78 and the command that makes one"""
+    if not ROOT:
+        return "only root changes the user"
+    for name, words in (("nobody", "need a user of their own"), ("root", "must not be root"),
+                        ("nosuchuser", "useradd --system --no-create-home --shell /usr/sbin/nologin nosuchuser")):
+        gate = made(f"user-{name}")
+        gate.parts["user"] = f'user = "{name}";'
+        gate.write_config()
+        status, said = ended(gate)
+        assert status == 78 and words in said, (name, status, said)
+        assert not os.path.exists(f"{gate.directory}/spool"), "something was made"
+    return None
+
+
+@tap.case
+def parent_of_another():
+    """root makes nothing below a directory that another user can write, and follows no link of his"""
+    if not ROOT:
+        return "needs root to be refused"
+    for number, (uid, mode) in enumerate(((12345, 0o755), (0, 0o777), (0, 0o775))):
+        gate = made(f"parent-{number}")
+        os.mkdir(f"{gate.directory}/open")
+        os.chown(f"{gate.directory}/open", uid, 12345)
+        os.chmod(f"{gate.directory}/open", mode)
+        gate.parts["queue"] = gate.parts["queue"].replace("/spool", "/open/spool")
+        gate.write_config()
+        status, said = ended(gate)
+        assert status == 77 and "somebody other than root can write in it" in said, (status, said)
+        assert not os.listdir(f"{gate.directory}/open")
+    gate = made("parent-link")
+    os.mkdir(f"{gate.directory}/sticky", 0o755)
+    os.chmod(f"{gate.directory}/sticky", 0o1777)
+    os.symlink("/etc", f"{gate.directory}/sticky/spool")
+    os.lchown(f"{gate.directory}/sticky/spool", 12345, 12345)
+    gate.parts["queue"] = gate.parts["queue"].replace("/spool", "/sticky/spool")
+    gate.write_config()
+    status, said = ended(gate)
+    assert status == 77 and "symbolic link" in said, (status, said)
+    return None
+
+
+@tap.case
+def links_of_root_are_followed():
+    """a link that root made to a directory of the right owner works: a spool on another disk"""
+    gate = made("linked")
+    os.mkdir(f"{gate.directory}/disk", 0o700)
+    if ROOT:
+        os.chown(f"{gate.directory}/disk", WHO.pw_uid, WHO.pw_gid)
+    os.symlink("disk", f"{gate.directory}/spool")
+    gate.start()
+    gate.stop()
+
+
+def plant_forever(directory, target, over):
+    """As the roles' user: whatever can be put into the run directory is put there, again and again."""
+    os.setresgid(WHO.pw_gid, WHO.pw_gid, WHO.pw_gid)
+    os.setresuid(WHO.pw_uid, WHO.pw_uid, WHO.pw_uid)
+    while not os.path.exists(over):
+        for act in (lambda: os.unlink(f"{directory}/control.sock"), lambda: os.symlink(target, f"{directory}/control.sock")):
+            try:
+                act()
+            except OSError:
+                pass
+    os._exit(0)
+
+
+@tap.case
+def a_planted_link_gains_nothing():
+    """a symbolic link that the roles' user plants as control.sock at every moment of 20 starts changes no file of root's"""
+    if not ROOT:
+        return "needs root to lose something"
+    gate = made("planted")
+    target, over = f"{HOME}/precious", f"{HOME}/over"
+    with open(target, "w", encoding="ascii") as f:
+        f.write("root's\n")
+    os.chmod(target, 0o644)
+    os.mkdir(f"{gate.directory}/run", 0o700)
+    os.chown(f"{gate.directory}/run", WHO.pw_uid, WHO.pw_gid)  # as 0.1.0 left it
+    os.symlink(target, f"{gate.directory}/run/control.sock")
+    child = os.fork()
+    if child == 0:
+        plant_forever(f"{gate.directory}/run", target, over)
+    try:
+        for _ in range(20):
+            gate.start()
+            assert gate.tool("status", check=False).returncode == 0
+            gate.stop()
+            s = os.stat(target)
+            assert (s.st_uid, s.st_gid, stat.S_IMODE(s.st_mode)) == (0, 0, 0o644), s
+        s = os.stat(f"{gate.directory}/run")
+        assert (s.st_uid, stat.S_IMODE(s.st_mode)) == (0, 0o755), s
+    finally:
+        open(over, "w").close()
+        os.waitpid(child, 0)
+    return None
+
+
+@tap.case
+def watchdog():
+    """with WATCHDOG_USEC: READY=1 once, then WATCHDOG=1 in time, also while a role hangs and is replaced"""
+    gate, manager = made("watchdog"), Manager("watchdog")
+    with_environment(manager.environment(WATCHDOG_USEC="3000000"), gate.start)
+    try:
+        g.wait_for("READY=1", 20, lambda: "READY=1" in manager.hear())
+        relay = next(pid for pid, (role, _) in gate.processes().items() if role == "relay")
+        os.kill(relay, signal.SIGSTOP)
+        g.wait_for("relay is replaced", 40, lambda: manager.hear() and relay not in gate.processes())
+        fed = [when for when, text in manager.told if text == "WATCHDOG=1"]
+        gaps = [b - a for a, b in zip(fed, fed[1:])]
+        print(f"# fed {len(fed)} times, the longest pause {max(gaps):.1f} s", flush=True)
+        assert len(fed) >= 8, fed
+        assert manager.hear().count("READY=1") >= 1
+    finally:
+        gate.stop()
+    told = manager.hear()
+    assert "STOPPING=1" in told, told
+
+
+@tap.case
+def watchdog_of_a_stopped_main():
+    """while main itself is stopped it feeds nobody"""
+    gate, manager = made("stopped"), Manager("stopped")
+    with_environment(manager.environment(WATCHDOG_USEC="3000000"), gate.start)
+    try:
+        g.wait_for("WATCHDOG=1", 20, lambda: "WATCHDOG=1" in manager.hear())
+        os.kill(gate.process.pid, signal.SIGSTOP)
+        manager.hear()
+        count = len(manager.told)
+        time.sleep(4)
+        assert len(manager.hear()) == count, manager.told[count:]
+        os.kill(gate.process.pid, signal.SIGCONT)
+        g.wait_for("it is fed again", 20, lambda: len(manager.hear()) > count)
+    finally:
+        os.kill(gate.process.pid, signal.SIGCONT)
+        gate.stop()
+
+
+@tap.case
+def spool_of_another_daemon():
+    """a second daemon on the same spool gives up in words after a few tries, and the first one goes on"""
+    first = made("first").start()
+    second = made("second")
+    second.parts["queue"] = first.parts["queue"]
+    second.write_config()
+    try:
+        status, said = ended(second, 40)
+        assert status == 75 and "is there a second daemon?" in said, (status, said)
+        assert first.banner()
+    finally:
+        first.stop()
+
+
+try:
+    tap.run()
+finally:
+    sink.stop()

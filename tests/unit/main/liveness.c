@@ -1,0 +1,245 @@
+/* liveness: who is ended, when, and who is not.  Time is the test's; the ended ones are real processes. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "main/liveness.h"
+#include "rig.h"
+
+static struct rig r;
+static int64_t now_ms;
+
+static void
+liveness_set_up(void)
+{
+	rig_set_up(&r);
+	rig_configure(&r, "auth: { step_timeout = \"20s\"; };");
+	clock_fake(now_ms = 1000000);
+	liveness_start(&r.d);
+}
+
+static void
+liveness_tear_down(void)
+{
+	clock_fake(-1);
+	rig_tear_down(&r);
+}
+
+TestSuite(liveness, .init = liveness_set_up, .fini = liveness_tear_down);
+
+static void
+pass(int seconds)
+{
+	for (int i = 0; i < seconds; i++) {
+		clock_fake(now_ms += 1000);
+		liveness_look(&r.d);
+	}
+}
+
+static struct rig_role *
+with_process(enum role_kind kind, bool is_stopped)
+{
+	struct rig_role *role = rig_role(&r, kind, 0);
+	int status;
+
+	liveness_begin(role->instance);
+	role->instance->pid = fork();
+	if (role->instance->pid == 0)
+		for (;;)
+			pause();
+	if (is_stopped) {
+		kill(role->instance->pid, SIGSTOP);
+		waitpid(role->instance->pid, &status, WUNTRACED);
+	}
+	return role;
+}
+
+static bool
+is_alive(const struct rig_role *role)
+{
+	return waitpid(role->instance->pid, NULL, WNOHANG) == 0;
+}
+
+static int
+signal_of(const struct rig_role *role)
+{
+	int status = 0;
+
+	cr_assert_eq(waitpid(role->instance->pid, &status, 0), role->instance->pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void
+answer(struct rig_role *role)
+{
+	struct message_pong m = {.number = role->ping_number};
+
+	cr_assert_eq(channel_send(role->channel, MESSAGE_PONG, &m, -1), 0);
+	rig_run(&r, 20);
+}
+
+Test(liveness, silence_ends_with_sigabrt)
+{
+	struct rig_role *role = with_process(ROLE_RELAY, false);
+
+	pass(10);
+	cr_expect(is_alive(role));
+	cr_expect(liveness_is_overdue(role->instance));
+	pass(1);
+	cr_expect_eq(signal_of(role), SIGABRT);
+	rig_run(&r, 20);
+	cr_expect_eq(role->pings, 1, "one at a time");
+}
+
+Test(liveness, a_stopped_process_is_killed)
+{
+	struct rig_role *role = with_process(ROLE_RELAY, true);
+
+	pass(11);
+	cr_expect(is_alive(role));
+	pass(1);
+	cr_expect_eq(signal_of(role), SIGKILL);
+}
+
+Test(liveness, answers_keep_it_alive)
+{
+	struct rig_role *role = with_process(ROLE_RELAY, false);
+
+	for (int i = 0; i < 6; i++) {
+		pass(8);
+		rig_run(&r, 20);
+		answer(role);
+		cr_expect_eq(liveness_silent_ms(role->instance), 0);
+	}
+	cr_expect(is_alive(role));
+	cr_expect_eq(role->pings, 6);
+	kill(role->instance->pid, SIGKILL);
+}
+
+/* The answer to another question than the open one says nothing. */
+Test(liveness, wrong_numbers_do_not_count)
+{
+	struct rig_role *role = with_process(ROLE_RELAY, false);
+
+	for (int i = 0; i < 11; i++) {
+		pass(1);
+		liveness_pong(role->instance, role->instance->ping_number + 1);
+		liveness_pong(role->instance, role->instance->ping_number - 1);
+	}
+	cr_expect_eq(signal_of(role), SIGABRT);
+}
+
+/* Main, or the machine, stood still: nobody is to blame. */
+Test(liveness, time_in_which_main_did_not_run)
+{
+	struct rig_role *role = with_process(ROLE_RELAY, false);
+
+	pass(1);
+	clock_fake(now_ms += 3600000);
+	liveness_look(&r.d);
+	cr_expect(is_alive(role));
+	cr_expect_leq(liveness_silent_ms(role->instance), 1000 + LIVENESS_STEP_MAX_MS);
+	pass(8);
+	cr_expect_eq(signal_of(role), SIGABRT);
+}
+
+Test(liveness, starting_takes_longer)
+{
+	struct rig_role *role = with_process(ROLE_QUEUE, false);
+
+	role->instance->state = INSTANCE_STARTING;
+	pass(30);
+	cr_expect(is_alive(role));
+	pass(1);
+	cr_expect_eq(signal_of(role), SIGABRT);
+}
+
+/* A recovery of minutes: the loop does not run, and the role tells its progress. */
+Test(liveness, progress_counts_while_starting)
+{
+	struct rig_role *role = with_process(ROLE_QUEUE, false);
+	int fd = metrics_create();
+
+	cr_assert_eq(metrics_use(fd), 0);
+	role->instance->region = metrics_map(fd);
+	role->instance->state = INSTANCE_STARTING;
+	role->instance->is_told_to_start = true;
+	for (int i = 0; i < 10; i++) {
+		pass(25);
+		metrics_progress();
+	}
+	cr_expect(is_alive(role));
+	/* once ready, a loop that spins may still call it progress */
+	pass(1);
+	role->instance->state = INSTANCE_READY;
+	for (int i = 0; i < 11; i++) {
+		metrics_progress();
+		pass(1);
+	}
+	cr_expect_eq(signal_of(role), SIGABRT);
+	metrics_unmap(&role->instance->region);
+}
+
+/* Between START and READY an answer shows nothing: the role has not begun to start. */
+Test(liveness, answers_do_not_count_after_start)
+{
+	struct rig_role *role = with_process(ROLE_QUEUE, false);
+
+	role->instance->state = INSTANCE_STARTING;
+	role->instance->is_told_to_start = true;
+	for (int i = 0; i < 31; i++) {
+		pass(1);
+		liveness_pong(role->instance, role->instance->ping_number);
+	}
+	cr_expect_eq(signal_of(role), SIGABRT);
+}
+
+Test(liveness, a_worker_inside_a_check_has_more_time)
+{
+	struct rig_role *role = with_process(ROLE_WORKER, false);
+	int fd = metrics_create();
+
+	cr_assert_eq(metrics_use(fd), 0);
+	role->instance->region = metrics_map(fd);
+	metrics_blocking(true);
+	pass(30);
+	cr_expect(is_alive(role));
+	cr_expect(!liveness_is_overdue(role->instance));
+	pass(1);
+	cr_expect_eq(signal_of(role), SIGABRT);
+	metrics_unmap(&role->instance->region);
+}
+
+Test(liveness, an_idle_worker_is_like_the_others)
+{
+	struct rig_role *role = with_process(ROLE_WORKER, false);
+
+	pass(11);
+	cr_expect_eq(signal_of(role), SIGABRT);
+}
+
+/* A disk that hangs in the kernel holds even what SIGKILL should end: then the watchdog starves. */
+Test(liveness, what_does_not_end_is_not_healthy)
+{
+	struct rig_role *role = rig_role(&r, ROLE_QUEUE, 0);
+
+	liveness_begin(role->instance);
+	pass(11 + 30);
+	cr_expect(liveness_is_healthy(&r.d), "being replaced within its limits");
+	pass(1);
+	cr_expect(!liveness_is_healthy(&r.d));
+	role->instance->state = INSTANCE_DOWN;
+	cr_expect(liveness_is_healthy(&r.d));
+}
+
+Test(liveness, while_stopping_each_stage_has_its_own_limit)
+{
+	struct rig_role *role = with_process(ROLE_RELAY, false);
+
+	r.d.stage = 0;
+	pass(60);
+	cr_expect(is_alive(role));
+	kill(role->instance->pid, SIGKILL);
+}

@@ -1,0 +1,166 @@
+#include "rig.h"
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "main/joints.h"
+#include "main/liveness.h"
+
+void
+rig_write(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	cr_assert(f && fputs(text, f) >= 0 && fclose(f) == 0, "%s", path);
+}
+
+void
+rig_set_up(struct rig *r)
+{
+	*r = (struct rig){.d = {.stage = -1, .floor_ms = -1, .exe_fd = -1, .spool_fd = -1}};
+	snprintf(r->directory, sizeof r->directory, "/var/tmp/sallyport-main-%d", (int)getpid());
+	snprintf(r->config, sizeof r->config, "%s/sallyport.cfg", r->directory);
+	cr_assert_eq(mkdir(r->directory, 0755), 0);
+	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
+	r->d.config_path = r->config;
+	r->d.base = event_base_new();
+	slots_init(&r->d.slots, 0);
+}
+
+void
+rig_tear_down(struct rig *r)
+{
+	char command[100];
+
+	for (size_t n = 0; n < sizeof r->roles / sizeof *r->roles; n++) {
+		channel_free(&r->roles[n].channel);
+		if (r->roles[n].instance)
+			channel_free(&r->roles[n].instance->channel);
+	}
+	joints_free(&r->d);
+	liveness_stop(&r->d);
+	conf_drop(&r->d.conf);
+	event_base_free(r->d.base);
+	snprintf(command, sizeof command, "rm -rf %s", r->directory);
+	cr_assert_eq(system(command), 0);
+}
+
+void
+rig_configure(struct rig *r, const char *extra)
+{
+	struct conf_report report;
+	char text[2000], path[100];
+
+	snprintf(path, sizeof path, "%s/tls.crt", r->directory);
+	rig_write(path, "certificate");
+	snprintf(path, sizeof path, "%s/tls.key", r->directory);
+	rig_write(path, "key");
+	cr_assert_eq(chmod(path, 0600), 0);
+	snprintf(text, sizeof text,
+	    "hostname = \"mail.example.com\";\n"
+	    "tls: { certificate = \"%s/tls.crt\"; private_key = \"%s/tls.key\"; };\n"
+	    "domains: ( { name = \"example.com\"; } );\n"
+	    "queue: { directory = \"%s/spool\"; };\n"
+	    "state_directory = \"%s/state\";\nrun_directory = \"%s/run\";\n"
+	    "dns: { trust_anchor = \"%s/anchor\"; };\n"
+	    "log: { target = \"file:%s/log\"; };\n%s%s",
+	    r->directory, r->directory, r->directory, r->directory, r->directory, r->directory, r->directory,
+	    geteuid() ? "" : "user = \"daemon\";\n", extra);
+	rig_write(r->config, text);
+	conf_report_init(&report);
+	conf_drop(&r->d.conf);
+	r->d.conf = conf_read_file(r->config, true, &report);
+	cr_assert(r->d.conf, "%.*s", STR_ARG(buf_str(&report.text)));
+	conf_report_clear(&report);
+}
+
+static void
+rig_hear(struct channel *c, const struct packet *p, void *arg)
+{
+	struct rig_role *role = arg;
+
+	(void)c;
+	if (p->type == MESSAGE_PEER) {
+		role->peers++;
+		role->peer = p->message->peer;
+		if (role->peer_fd >= 0)
+			close(role->peer_fd);
+		role->peer_fd = p->fd;
+	} else if (p->type == MESSAGE_PING) {
+		role->pings++;
+		role->ping_number = p->message->ping.number;
+	}
+}
+
+static void
+rig_from_role(struct channel *c, const struct packet *p, void *arg)
+{
+	struct instance *i = arg;
+
+	(void)c;
+	if (p->type == MESSAGE_PEER_LOST)
+		joints_lost(i, &p->message->peer_lost);
+	else if (p->type == MESSAGE_PONG)
+		liveness_pong(i, p->message->pong.number);
+}
+
+static void
+rig_lost(struct channel *c, void *arg)
+{
+	(void)c;
+	(void)arg;
+}
+
+struct rig_role *
+rig_role(struct rig *r, enum role_kind kind, unsigned index)
+{
+	unsigned n = r->d.instance_count++;
+	struct instance *i = &r->d.instances[n];
+	int ends[2];
+
+	cr_assert_eq(channel_pair(ends), 0);
+	*i = (struct instance){.daemon = &r->d, .kind = kind, .index = index, .slot = -1,
+	    .incarnation = ++r->d.incarnations, .state = INSTANCE_READY};
+	i->channel = channel_new(r->d.base, ends[0], rig_from_role, rig_lost, i);
+	r->roles[n] = (struct rig_role){.instance = i, .peer_fd = -1};
+	r->roles[n].channel = channel_new(r->d.base, ends[1], rig_hear, rig_lost, &r->roles[n]);
+	return &r->roles[n];
+}
+
+static void
+rig_over(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(arg);
+}
+
+void
+rig_run(struct rig *r, int quiet_ms)
+{
+	struct timeval tv = {.tv_sec = quiet_ms / 1000, .tv_usec = quiet_ms % 1000 * 1000};
+	struct event *over = evtimer_new(r->d.base, rig_over, r->d.base);
+
+	evtimer_add(over, &tv);
+	event_base_dispatch(r->d.base);
+	event_free(over);
+}
+
+unsigned
+rig_descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}

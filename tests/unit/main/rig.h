@@ -1,0 +1,39 @@
+/* rig: a daemon of a test's own, and instances of it whose roles the test plays. */
+#ifndef TESTS_MAIN_RIG_H
+#define TESTS_MAIN_RIG_H
+
+#include "main/daemon.h"
+
+enum { RIG_HEARD_MAX = 64 };
+
+/* A role as main sees it: its channel's other end, and what came there. */
+struct rig_role {
+	struct instance *instance;
+	struct channel *channel;
+	unsigned peers;            /* PEER messages */
+	struct message_peer peer;  /* the newest */
+	int peer_fd;               /* of the newest; -1: none */
+	unsigned pings;
+	uint32_t ping_number;      /* the newest */
+};
+
+struct rig {
+	struct daemon d;
+	struct rig_role roles[8];
+	char directory[64];
+	char config[80];
+};
+
+void rig_set_up(struct rig *r);
+void rig_tear_down(struct rig *r);
+/* A configuration with everything below the rig's directory, `extra` behind it. */
+void rig_configure(struct rig *r, const char *extra);
+struct rig_role *rig_role(struct rig *r, enum role_kind kind, unsigned index);
+/* The loop, until nothing has happened for that long. */
+void rig_run(struct rig *r, int quiet_ms);
+/* Descriptors of this process. */
+unsigned rig_descriptors(void);
+/* A self-signed certificate's stead: any file. */
+void rig_write(const char *path, const char *text);
+
+#endif
