@@ -257,8 +257,9 @@ const struct key key_table[] = {
 	    .help = "How long delivery is tried before the sender is told that it failed."},
 	{"queue.delay_warning", KEY_DURATION, AT(queue.delay_warning_ms), CONF_QUEUE, "\"4h\"",
 	    .max = 60 * DAY,
-	    .help = "After how long the sender is to be told that a message waits. \"0s\": "
-		"never. This version sends no such reports yet."},
+	    .help = "After how long the sender is told, once per message, that it waits and until "
+		"when it is tried, unless NOTIFY says otherwise. \"0s\": never; so is a time "
+		"not below queue.lifetime."},
 	{"queue.retry", KEY_DURATIONS, AT(queue.retry_ms), CONF_QUEUE,
 	    "[ \"5m\", \"15m\", \"30m\", \"1h\", \"2h\", \"4h\" ]", .min = 1, .max = 100,
 	    .help = "Pauses between attempts. The last one repeats."},

@@ -90,7 +90,7 @@ static const struct field result[] = {F(result, job), F(result, ticket), F(resul
     F(result, recipient),
     F(result, status), F(result, reason), F(result, host), F(result, address), F(result, port),
     F(result, source), F(result, tls), F(result, route), F(result, took_ms), F(result, is_last),
-    F(result, dsn_passed_on), F(result, was_ready)};
+    F(result, dsn_passed_on), F(result, is_delivered), F(result, was_ready)};
 static const struct field result_stored[] = {
     F(result_stored, job), F(result_stored, recipient), F(result_stored, id)};
 static const struct field running_ask[] = {F(running_ask, unused)};

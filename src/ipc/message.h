@@ -188,6 +188,7 @@ struct message_result {      /* one recipient's; kept by relay until RESULT_STOR
 	int64_t took_ms;
 	bool is_last;            /* of this job */
 	bool dsn_passed_on;      /* the next hop takes over the DSN duties */
+	bool is_delivered;       /* the host stores it itself (LMTP): nobody hands it on */
 	bool was_ready;          /* a host came so far that MAIL could be said */
 };
 struct message_result_stored { uint64_t job; uint32_t recipient; struct msgid id; };

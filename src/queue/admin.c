@@ -207,7 +207,7 @@ list_deletions(const struct entry *e, struct spool_entry *to)
 	size_t count = 0;
 
 	for (uint32_t i = 0; i < e->addressee_count; i++) {
-		if (!addressee_is_open(&e->addressees[i]) || e->addressees[i].is_failing)
+		if (!addressee_is_open(&e->addressees[i]))
 			continue;
 		to[count] = (struct spool_entry){.kind = SPOOL_STATUS, .id = e->id};
 		to[count].status = (struct spool_recipient){.number = i + 1,

@@ -31,6 +31,14 @@ spool_admits(struct spool *s)
 	return s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : 0;
 }
 
+int
+spool_admits_reports(struct spool *s)
+{
+	if (atomic_load(&s->writer.is_spent))
+		return ENOSPC;
+	return s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : 0;
+}
+
 void
 spool_set_minimum_free(struct spool *s, uint32_t percent)
 {
@@ -142,6 +150,6 @@ admit_batch(struct spool *s, const struct spool_batch *b, int *file_out)
 	if (!error)
 		error = check_size(s, b);
 	if (!error && is_bulk)
-		error = spool_admits(s);
+		error = b->urgency == SPOOL_REPORT ? spool_admits_reports(s) : spool_admits(s);
 	return !error && s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : error;
 }

@@ -105,11 +105,12 @@ batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes, 
 	record_frame_write(&f, b->bytes.p + start);
 	if (b->count == 0)
 		b->lazy_since_ms = clock_mono_ms();
-	b->is_urgent |= what->urgency == SPOOL_NOW;
+	b->is_urgent |= what->urgency != SPOOL_LAZY;
 	c = add_commit(b);
 	c->at = (uint32_t)start;
 	c->span = f.span;
 	c->payload_bytes = f.payload_bytes;
+	c->is_report = what->urgency == SPOOL_REPORT;
 	c->fn = what->fn;
 	c->arg = what->arg;
 	for (size_t i = 0; i < what->count; i++)

@@ -11,7 +11,8 @@ struct commit {
 	uint32_t at;                     /* of the frame in the batch's bytes */
 	uint32_t span;
 	uint32_t payload_bytes;
-	bool is_bulk;                    /* may not use the reserve */
+	bool is_bulk;                    /* may not use the reserve ... */
+	bool is_report;                  /* ... but for half of it */
 	int fd;                          /* body file to be made durable first; -1: none */
 	struct msgid id;                 /* names that file */
 	spool_done_fn *fn;

@@ -153,6 +153,7 @@ fill_addressees(struct entry *to, const struct plan *p, const struct envelope *e
 		a->at = add_text(to, used, e->recipients[i].address);
 		a->n = (uint16_t)e->recipients[i].address.n;
 		a->outcome = SPOOL_WAITING;
+		a->notify = (uint8_t)(e->recipients[i].notify & 15);
 		a->shipment = p->of[i];
 		to->shipments[p->of[i]].open++;
 	}
@@ -280,17 +281,32 @@ count_end(struct entry *e, enum spool_outcome outcome, uint8_t marks)
 }
 
 void
+entry_owe(struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks)
+{
+	struct addressee *a = &e->addressees[number - 1];
+
+	if (!a->is_owed) {
+		e->shipments[a->shipment].open--;
+		e->owed++;
+	}
+	a->is_owed = true;
+	a->outcome = (uint8_t)outcome;
+	a->marks = marks | (a->marks & MARK_WARNED);
+}
+
+void
 entry_settle(
     struct book *b, struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks)
 {
 	struct addressee *a = &e->addressees[number - 1];
 	bool ends = outcome == SPOOL_DONE || outcome == SPOOL_FAILED;
 
-	if (ends && !a->is_failing)
+	if (ends && !a->is_owed)
 		e->shipments[a->shipment].open--;
-	a->is_failing = false;
+	e->owed = (uint16_t)(e->owed - a->is_owed);
+	a->is_owed = false;
 	a->outcome = (uint8_t)outcome;
-	a->marks = marks;
+	a->marks = marks | (a->marks & MARK_WARNED);
 	if (!ends)
 		return;
 	e->open--;

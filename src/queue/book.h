@@ -14,13 +14,15 @@
 
 struct entry;
 struct job;
-struct returns;
+struct report;
 
 /* The queue's own bits in a recipient's stored state. */
 enum addressee_mark {
 	MARK_EXPIRED = 1 << 0,
 	MARK_DELETED = 1 << 1,   /* by the operator */
 	MARK_PASSED_ON = 1 << 2, /* the next hop took over the duties of RFC 3461 */
+	MARK_WARNED = 1 << 3,    /* the sender was told that it waits */
+	MARK_FINAL = 1 << 4,     /* delivered to its mailbox, not handed on (LMTP) */
 };
 
 struct addressee {
@@ -29,8 +31,9 @@ struct addressee {
 	uint8_t outcome; /* enum spool_outcome */
 	uint8_t marks;
 	uint16_t shipment;
-	bool is_failing;  /* failed; the report is being written */
-	bool is_expected; /* a result is due from relay */
+	uint8_t notify : 4;   /* enum envelope_notify */
+	bool is_owed : 1;     /* it came to its end, and a report about that is owed */
+	bool is_expected : 1; /* a result is due from relay */
 };
 
 /* Its recipients in one domain. */
@@ -41,7 +44,7 @@ struct shipment {
 	uint64_t late_job; /* given up, with results still open; 0: none */
 	uint32_t domain_at;
 	uint16_t domain_n;
-	uint16_t open; /* recipients neither settled nor failing */
+	uint16_t open; /* recipients that have not come to their end */
 	uint8_t unreadable; /* times in a row that the content could not be read */
 	bool is_suspect; /* relay ended during the last attempt */
 };
@@ -55,7 +58,8 @@ struct entry {
 	int64_t expires_ms;
 	uint64_t bytes;
 	struct user *user;
-	struct returns *failures; /* collected, not yet on their way */
+	struct report *report; /* owed, or being made; or NULL */
+	struct timer warning;  /* when the sender is to be told that it waits */
 	struct shipment *shipments;
 	struct addressee *addressees; /* number n is addressees[n - 1] */
 	char *text;
@@ -64,6 +68,9 @@ struct entry {
 	uint16_t sender_n; /* the sender stands at the start of text */
 	uint16_t open;     /* recipients not settled */
 	uint16_t sent, failed, expired, deleted;
+	uint16_t owed;     /* recipients with is_owed */
+	uint32_t unstored; /* records of recipients on their way into the spool */
+	bool is_warning_due;
 	bool is_report;
 	bool is_held;
 	bool is_booked;
@@ -106,6 +113,9 @@ void entry_hold(struct book *b, struct entry *e, bool is_held);
 /* When the oldest one came; INT64_MAX: there is none. */
 int64_t book_oldest_ms(const struct book *b);
 
+/* A recipient's end, about which a report is owed: it is not open any more, nor settled. */
+void entry_owe(
+    struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks);
 /* A recipient's end or a step on the way; keeps all counts. */
 void entry_settle(
     struct book *b, struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks);

@@ -1,6 +1,6 @@
 /*
  * core: the queue role's state, shared by its parts: intake (from submission), jobs and results (to
- * and from relay), returns (reports), admin (the operator).
+ * and from relay), reports, admin (the operator).
  */
 #ifndef QUEUE_CORE_H
 #define QUEUE_CORE_H
@@ -17,6 +17,7 @@ struct pending;
 struct record;
 struct errand;
 struct site_question;
+struct reports;
 
 struct peer {
 	LIST_ENTRY(peer) link;
@@ -39,7 +40,7 @@ struct queue {
 	struct sandbox_path paths[1];
 	struct event *spool_event;
 	struct event *pump_event;  /* steps of the schedule */
-	struct event *retry_event; /* records and reports that could not be stored */
+	struct event *retry_event; /* records that could not be stored */
 	struct event *save_event;  /* limit snapshot */
 	struct event *stop_event;
 	struct event *errand_event;
@@ -59,7 +60,7 @@ struct queue {
 	unsigned peer_files_max;
 	LIST_HEAD(, pending) pendings;
 	TAILQ_HEAD(, record) late_records;
-	TAILQ_HEAD(, returns) failures;
+	struct reports *reports;
 	TAILQ_HEAD(, errand) errands;
 	bool is_stopping;
 	bool is_saved;

@@ -12,7 +12,7 @@
 #include "base/metrics.h"
 #include "queue/deadlines.h"
 #include "queue/ticket_key.h"
-#include "queue/returns.h"
+#include "queue/reports.h"
 #include "queue/results.h"
 
 enum {
@@ -137,7 +137,7 @@ job_end(struct job *job)
 		give_back(job, job_outcome(job));
 	job_free(job);
 	if (e) {
-		returns_send(q, e);
+		reports_check(q, e);
 		queue_end(q, e);
 	}
 	queue_check_stopped(q);
@@ -176,7 +176,7 @@ job_lost(struct job *job, const char *why)
 static bool
 is_wanted(const struct shipment *s, const struct addressee *a)
 {
-	return &s->entry->shipments[a->shipment] == s && addressee_is_open(a) && !a->is_failing;
+	return &s->entry->shipments[a->shipment] == s && addressee_is_open(a);
 }
 
 static void
@@ -428,7 +428,7 @@ void
 jobs_caught_up(struct queue *q)
 {
 	q->is_caught_up = true;
-	returns_send_all(q);
+	reports_check_all(q);
 	queue_wake(q);
 }
 
@@ -455,7 +455,6 @@ jobs_relay_lost(struct queue *q)
 	q->is_caught_up = false;
 	map_each(q->jobs, lose, NULL);
 	schedule_relay_lost(q->schedule);
-	returns_send_all(q);
 }
 
 /* ---- our own end ---- */

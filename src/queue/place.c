@@ -10,12 +10,13 @@
 #include "base/crc.h"
 #include "base/log.h"
 
-/* Segment bytes that only statuses, holds and notes may use while no other segment is ready: enough
- * for what must be said of the messages in the oldest segment before that one is free. */
+/* Segment bytes that messages may not use while no other segment is ready: enough for what must be
+ * said of the messages in the oldest segment before that one is free.  Reports may use half of it,
+ * statuses, holds and notes all. */
 static uint32_t
-reserve(const struct segment *s)
+reserve(const struct segment *s, bool is_report)
 {
-	return s->bytes / 2;
+	return is_report ? s->bytes / 4 : s->bytes / 2;
 }
 
 enum { SEAL_BYTES = 128 };
@@ -107,7 +108,7 @@ fits(const struct writer *w, const struct commit *c, uint32_t at)
 	uint32_t end = w->active->bytes;
 
 	if (c->is_bulk && !stock_is_ready(&w->pool))
-		end -= reserve(w->active);
+		end -= reserve(w->active, c->is_report);
 	return at <= end && c->span <= end - at;
 }
 
@@ -366,12 +367,18 @@ place_batch(struct writer *w, struct batch *b)
 	close_files(w, b);
 }
 
+static bool
+place_is_beyond(const struct writer *w, bool is_report)
+{
+	return w->at > w->active->bytes - reserve(w->active, is_report);
+}
+
 void
 place_report(struct writer *w)
 {
 	bool is_ready = stock_is_ready(&w->pool);
 
-	atomic_store(&w->is_dry,
-	    !is_ready && (!w->active || w->at > w->active->bytes - reserve(w->active)));
+	atomic_store(&w->is_dry, !is_ready && (!w->active || place_is_beyond(w, false)));
+	atomic_store(&w->is_spent, !is_ready && (!w->active || place_is_beyond(w, true)));
 	atomic_store(&w->spare_segments, w->pool.free_count + (w->pool.ready ? 1 : 0));
 }

@@ -15,12 +15,12 @@
 #include "queue/core.h"
 #include "queue/deadlines.h"
 #include "queue/dsn.h"
-#include "queue/returns.h"
 #include "queue/intake.h"
 #include "queue/jobs.h"
 #include "queue/peers.h"
 #include "queue/records.h"
 #include "queue/recovery.h"
+#include "queue/reports.h"
 #include "queue/ticket_key.h"
 
 enum { SAVE_MS = 10000, RETRY_MS = 2000, WAKE_MAX_MS = 60000, BUSY_MS = 20, ERRAND_MS = 1 };
@@ -69,6 +69,7 @@ queue_take(struct queue *q, struct entry *e)
 	book_add(&q->book, e);
 	for (size_t i = 0; i < e->shipment_count; i++)
 		queue_schedule(q, &e->shipments[i], e->shipments[i].parcel.due_ms);
+	reports_entry_came(q, e);
 	queue_wake(q);
 }
 
@@ -118,6 +119,7 @@ queue_end(struct queue *q, struct entry *e)
 		job_orphan(&e->shipments[i]);
 	}
 	admin_entry_gone(q, e);
+	reports_entry_gone(q, e);
 	book_remove(&q->book, &e);
 }
 
@@ -162,7 +164,6 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	ticket_key_store(q);
 	records_retry(q);
-	returns_retry(q);
 	queue_wake(q);
 }
 
@@ -210,7 +211,6 @@ save_and_stop(struct queue *q)
 	if (q->is_saved)
 		return;
 	q->is_saved = true;
-	returns_send_all(q);
 	buckets_save(q->buckets, save_part, q);
 	if (spool_append(q->spool, &batch) != 0)
 		saved(errno, q);
@@ -228,7 +228,7 @@ queue_check_stopped(struct queue *q)
 			return;
 	if (q->relay && map_count(q->jobs))
 		return;
-	if (LIST_EMPTY(&q->pendings) && TAILQ_EMPTY(&q->failures))
+	if (LIST_EMPTY(&q->pendings) && reports_are_idle(q))
 		save_and_stop(q);
 }
 
@@ -246,6 +246,7 @@ stop(struct role *r, int64_t drain_ms)
 	struct queue *q = r->state;
 
 	q->is_stopping = true;
+	reports_check_all(q);
 	arm(q->stop_event, drain_ms);
 	queue_check_stopped(q);
 }
@@ -277,12 +278,12 @@ state_of(struct role *r)
 	LIST_INIT(&q->peers);
 	LIST_INIT(&q->questions);
 	TAILQ_INIT(&q->late_records);
-	TAILQ_INIT(&q->failures);
 	TAILQ_INIT(&q->errands);
 	book_init(&q->book);
 	jobs_init(q);
 	deadlines_init(q);
 	intake_init(q);
+	reports_init(q, r->base);
 	q->buckets = buckets_new();
 	q->pump_event = evtimer_new(r->base, on_pump, q);
 	q->retry_event = evtimer_new(r->base, on_retry, q);
@@ -360,6 +361,7 @@ reload(struct role *r, const struct conf *before)
 	if (before->queue.lifetime_ms != r->conf->queue.lifetime_ms)
 		TAILQ_FOREACH(e, &q->book.entries, link)
 			entry_live(e, r->conf->queue.lifetime_ms);
+	reports_configure(q);
 	queue_wake(q);
 }
 
@@ -397,7 +399,7 @@ end(struct role *r)
 	fsio_free(&q->io);
 	jobs_clear(q);
 	deadlines_clear(q);
-	returns_clear(q);
+	reports_clear(q);
 	records_clear(q);
 	book_clear(&q->book);
 	schedule_free(&q->schedule);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "queue/reports.h"
 
 struct record {
 	TAILQ_ENTRY(record) link;
@@ -30,9 +31,26 @@ records_tell(struct queue *q, uint64_t job, struct msgid id, uint32_t number)
 static void
 finish(struct record *r)
 {
+	struct queue *q = r->queue;
+	struct entry *e = book_find(&q->book, r->result.id);
+
 	if (r->result.from_relay)
-		records_tell(r->queue, r->result.job, r->result.id, r->result.number);
+		records_tell(q, r->result.job, r->result.id, r->result.number);
 	mem_free(r);
+	if (e) {
+		e->unstored--;
+		reports_check(q, e);
+	}
+}
+
+/* A warning may have been stored since this record was made. */
+static uint8_t
+record_marks(const struct record *r)
+{
+	struct entry *e = book_find(&r->queue->book, r->result.id);
+	struct addressee *a = e ? entry_addressee(e, r->result.number) : NULL;
+
+	return r->result.marks | (uint8_t)(a ? a->marks & MARK_WARNED : 0);
 }
 
 static void
@@ -67,10 +85,11 @@ append(struct record *r)
 	entry.status = (struct spool_recipient){
 	    .number = from->number,
 	    .outcome = from->outcome,
-	    .is_settled = from->outcome == SPOOL_DONE || from->outcome == SPOOL_FAILED,
+	    .is_settled =
+		!from->is_owed && (from->outcome == SPOOL_DONE || from->outcome == SPOOL_FAILED),
 	    .attempts = from->attempts,
 	    .next_ms = from->next_ms,
-	    .marks = from->marks,
+	    .marks = record_marks(r),
 	    .detail = str_make(r->detail, r->detail_n),
 	};
 	if (spool_append(r->queue->spool, &batch) == 0)
@@ -85,6 +104,7 @@ void
 records_put(struct queue *q, const struct record_result *result, const struct detail *d)
 {
 	struct record *r = MEM_NEW(struct record);
+	struct entry *e = book_find(&q->book, result->id);
 	struct buf detail;
 
 	buf_init(&detail, SPOOL_DETAIL_MAX);
@@ -94,6 +114,8 @@ records_put(struct queue *q, const struct record_result *result, const struct de
 	r->detail_n = detail.n;
 	memcpy(r->detail, detail.p, detail.n);
 	buf_clear(&detail);
+	if (e)
+		e->unstored++;
 	append(r);
 }
 

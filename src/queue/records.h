@@ -14,6 +14,7 @@ struct record_result {
 	uint32_t attempts;
 	int64_t next_ms;
 	uint8_t marks;
+	bool is_owed;    /* its end, and a report about it is owed: not settled yet */
 	bool from_relay; /* job waits for RESULT_STORED */
 	uint64_t job;
 };

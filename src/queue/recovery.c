@@ -21,6 +21,11 @@ take_state(struct queue *q, struct entry *e, const struct spool_recipient *r)
 		entry_settle(&q->book, e, r->number, r->outcome, (uint8_t)r->marks);
 		return;
 	}
+	if (r->outcome == SPOOL_DONE || r->outcome == SPOOL_FAILED) {
+		entry_owe(e, r->number, r->outcome, (uint8_t)r->marks);
+		return;
+	}
+	e->addressees[r->number - 1].marks = (uint8_t)r->marks;
 	if (r->outcome == SPOOL_DEFERRED)
 		e->addressees[r->number - 1].outcome = SPOOL_DEFERRED;
 	if (r->attempts > p->tries)

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "queue/returns.h"
 #include "queue/records.h"
+#include "queue/reports.h"
 #include "queue/ticket_key.h"
 
 enum { MX_BYTES = 360, UNREADABLE_FIRST_MS = 1000, UNREADABLE_MAX_MS = 300000 };
@@ -111,7 +111,8 @@ judge(struct judgement *j)
 
 	if (status_is_ok(s)) {
 		j->outcome = SPOOL_DONE;
-		j->marks = j->result->dsn_passed_on ? MARK_PASSED_ON : 0;
+		j->marks = (j->result->dsn_passed_on ? MARK_PASSED_ON : 0) |
+			   (j->result->is_delivered ? MARK_FINAL : 0);
 	} else if (status_is_permanent(s)) {
 		j->outcome = SPOOL_FAILED;
 	} else if (j->now_ms >= j->entry->expires_ms) {
@@ -121,19 +122,6 @@ judge(struct judgement *j)
 		j->outcome = SPOOL_DEFERRED;
 		j->next_ms = next_try(j);
 	}
-}
-
-static void
-fail(struct judgement *j, const struct detail *d)
-{
-	struct failure f = {.number = j->number,
-	    .attempts = j->tries,
-	    .marks = j->marks,
-	    .from_relay = j->from_relay,
-	    .job = j->result->job,
-	    .detail = *d};
-
-	returns_add(j->queue, j->entry, &f);
 }
 
 static void
@@ -153,12 +141,12 @@ apply(struct judgement *j)
 	d.address = m->address;
 	d.at_ms = j->now_ms;
 	log_judgement(j);
-	if (j->outcome == SPOOL_FAILED) {
-		fail(j, &d);
-		return;
-	}
-	entry_settle(&j->queue->book, j->entry, j->number, j->outcome, j->marks);
+	r.is_owed = reports_is_owed(j->entry, j->number, j->outcome, j->marks);
 	records_put(j->queue, &r, &d);
+	if (r.is_owed)
+		entry_owe(j->entry, j->number, j->outcome, j->marks);
+	else
+		entry_settle(&j->queue->book, j->entry, j->number, j->outcome, j->marks);
 }
 
 static void
@@ -219,14 +207,12 @@ reschedule(struct queue *q, struct entry *e, const struct judgement *j)
 		s->parcel.tries = (uint16_t)j->tries;
 	schedule_remove(q->schedule, &s->parcel);
 	queue_schedule(q, s, j->outcome == SPOOL_DEFERRED ? j->next_ms : s->parcel.due_ms);
-	if (q->is_caught_up)
-		returns_send(q, e);
 }
 
 static bool
 is_undecided(const struct addressee *a)
 {
-	return a && addressee_is_open(a) && !a->is_failing;
+	return a && addressee_is_open(a);
 }
 
 /* Of a job that a queue before us handed out, or that came too late; not of one that said already
@@ -268,7 +254,7 @@ take_from_job(struct queue *q, struct job *job, const struct message_result *m)
 	job->shipment->is_suspect = false;
 	if (is_undecided(a))
 		decide(&j);
-	else if (!a->is_failing)
+	else
 		records_tell(q, m->job, m->id, m->recipient);
 	if (m->is_last || job->expected == 0)
 		job_end(job);
@@ -282,9 +268,7 @@ take_without_job(struct queue *q, struct entry *e, const struct message_result *
 	    .queue = q, .entry = e, .number = m->recipient, .result = m, .from_relay = true};
 
 	if (!is_undecided(a)) {
-		/* told again: what is being stored is acknowledged then */
-		if (!a->is_failing)
-			records_tell(q, m->job, m->id, m->recipient);
+		records_tell(q, m->job, m->id, m->recipient); /* told again */
 		return;
 	}
 	if (!is_of_lost_job(q, e, m)) {
@@ -367,7 +351,7 @@ decide_all(struct queue *q, struct shipment *s, const struct message_result *m, 
 		queue_schedule(
 		    q, s, clock_ms() + schedule_backoff_ms(q->schedule, s->parcel.tries));
 	}
-	returns_send(q, e);
+	reports_check(q, e);
 	queue_end(q, e);
 }
 

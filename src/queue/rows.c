@@ -169,7 +169,7 @@ rows_envelope(const struct spool_content *content, struct buf *out)
 static const char *
 state_of(const struct entry *e, const struct addressee *a)
 {
-	if (a->is_failing || a->outcome == SPOOL_FAILED)
+	if (a->outcome == SPOOL_FAILED)
 		return a->marks & MARK_EXPIRED ? "expired" : "failed";
 	if (a->outcome == SPOOL_DONE)
 		return "sent";

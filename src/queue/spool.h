@@ -117,6 +117,7 @@ struct spool_entry {
 enum spool_urgency {
 	SPOOL_NOW,                       /* someone waits: with the next sync */
 	SPOOL_LAZY,                      /* rides along, at most SPOOL_LAZY_MS later */
+	SPOOL_REPORT,                    /* as NOW, by the rule of spool_admits_reports */
 };
 
 /* error 0: durable.  Else an errno, and it never happened: EIO, ENOSPC, EMFILE … */
@@ -139,6 +140,9 @@ struct spool_batch {
 int spool_append(struct spool *s, const struct spool_batch *b) MUST_USE;
 /* May messages be taken?  0, or the errno to refuse with: ENOSPC, EAGAIN. */
 int spool_admits(struct spool *s) MUST_USE;
+/* May reports be taken?  They may use what the minimum of free disk keeps from messages, and half
+ * of what statuses have in the last segment, so that a queue of failing mail empties. */
+int spool_admits_reports(struct spool *s) MUST_USE;
 /* Counts from the next message on. */
 void spool_set_minimum_free(struct spool *s, uint32_t percent);
 

@@ -34,6 +34,7 @@ struct writer {
 	bool is_stopping;
 	/* readable by all */
 	atomic_bool is_dry;              /* no room for messages, only what is reserved */
+	atomic_bool is_spent;            /* no room for reports either */
 	atomic_uint spare_segments;
 	/* the writer's own */
 	struct stock pool;

@@ -42,6 +42,7 @@ struct client_result {
 	struct status status; /* code 0: undecided, another host may be asked */
 	const char *reason;   /* of the closed set, see reason.h */
 	bool dsn_passed_on;
+	bool is_delivered; /* stored by the host itself: LMTP */
 	/* undecided: the host takes no more recipients in one transaction, but may in the next */
 	bool is_for_later;
 };

@@ -78,6 +78,7 @@ job_tell(struct job *j, uint32_t number, const struct client_result *r, bool is_
 	    .is_last = is_last,
 	    .dsn_passed_on = r->dsn_passed_on,
 	    .was_ready = j->was_ready,
+	    .is_delivered = r->is_delivered,
 	};
 
 	if (j->found)

@@ -400,7 +400,8 @@ settle(struct client *c, size_t index, const struct status *r)
 	if (is_open(c, index))
 		*result = (struct client_result){.status = *r,
 		    .reason = reason_of_reply(r),
-		    .dsn_passed_on = status_is_ok(r) && has(c, EXT_DSN)};
+		    .dsn_passed_on = status_is_ok(r) && has(c, EXT_DSN),
+		    .is_delivered = status_is_ok(r) && c->o.is_lmtp};
 }
 
 enum client_step

@@ -198,6 +198,142 @@ run_low_disk(void)
 }
 
 static void
+report_heard(int error, void *arg)
+{
+	*(int *)arg = error;
+}
+
+/* One report, as the queue stores it: the message, and the statuses that it settles.  0 or why not.
+ */
+static int
+store_report(struct model *m, const struct model_message *about)
+{
+	struct spool_entry entries[1 + MODEL_RECIPIENTS] = {{.kind = SPOOL_MESSAGE}};
+	struct spool_batch b = {.entries = entries, .urgency = SPOOL_REPORT, .fn = report_heard};
+	static char body[1500];
+	int error = -1;
+
+	b.arg = &error;
+	b.count = 1 + about->recipient_count;
+	entries[0].id = (struct msgid){about->id.session, 1000000};
+	entries[0].message.recipient_count = 1;
+	entries[0].message.envelope = STR("e");
+	entries[0].message.header = STR("h");
+	entries[0].message.body = str_make(body, sizeof body);
+	for (uint32_t n = 1; n <= about->recipient_count; n++) {
+		entries[n] = (struct spool_entry){.kind = SPOOL_STATUS, .id = about->id};
+		entries[n].status = (struct spool_recipient){
+		    .number = n, .outcome = SPOOL_FAILED, .is_settled = true};
+	}
+	if (spool_append(m->spool, &b) != 0)
+		return errno;
+	model_turn(m);
+	return error;
+}
+
+struct report_run {
+	struct model *model;
+	uint32_t taken, reported;
+};
+
+/* Fills the disk as far as messages may. */
+static void
+begin_reports(struct report_run *run, uint32_t minimum_free)
+{
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN,
+	    .threadless = true,
+	    .minimum_free_percent = minimum_free};
+	struct model *m = run->model = MEM_NEW(struct model);
+
+	m->disk = simdisk_new(3);
+	m->last_id = 1 << 18;
+	simdisk_limit(m->disk, 10 * SPOOL_SEGMENT_MIN);
+	o.io = simdisk_io(m->disk);
+	reopen(m, &o);
+	while (run->taken < 390 && m->bad == 0 && model_submit(m, 2500, false)) {
+		model_turn(m);
+		run->taken++;
+	}
+	run->taken -= (uint32_t)m->bad;
+	m->bad = 0;
+}
+
+/* Reports until the spool takes no more; 0 or why. */
+static int
+store_reports(struct report_run *run)
+{
+	int error = 0;
+
+	while (run->reported < run->taken && error == 0) {
+		error = store_report(run->model, &run->model->messages[run->reported]);
+		run->reported += error == 0;
+	}
+	return error;
+}
+
+/* The reports are delivered; the model knows neither them nor what they settled. */
+static bool
+finish_reports(struct report_run *run)
+{
+	struct spool_entry done = {.kind = SPOOL_STATUS};
+	struct spool_batch b = {.entries = &done, .count = 1, .urgency = SPOOL_NOW};
+	bool is_good = true;
+
+	for (uint32_t i = 0; i < run->reported; i++) {
+		run->model->messages[i].fate = MODEL_NONE;
+		done.id = (struct msgid){run->model->messages[i].id.session, 1000000};
+		done.status = (struct spool_recipient){
+		    .number = 1, .outcome = SPOOL_DONE, .is_settled = true};
+		is_good &= spool_append(run->model->spool, &b) == 0;
+	}
+	model_turn(run->model);
+	return is_good;
+}
+
+static void
+end_reports(struct report_run *run, const char *what)
+{
+	printf("# %s: %u of %u messages reported\n", what, run->reported, run->taken);
+	model_close(run->model);
+	simdisk_free(&run->model->disk);
+	mem_free(run->model);
+}
+
+/* Only failing mail: what the free share keeps from messages is there for the reports about them. */
+static bool
+run_reports_on_a_low_disk(void)
+{
+	struct report_run run = {0};
+	bool is_good;
+
+	begin_reports(&run, 30);
+	is_good = run.taken > 50 && run.taken < 390 && spool_admits(run.model->spool) == ENOSPC;
+	is_good &= store_reports(&run) == 0;
+	end_reports(&run, "low disk");
+	return is_good;
+}
+
+/* Without any room reports have a part of the last segment, and leave the rest to statuses. */
+static bool
+run_reports_on_a_full_disk(void)
+{
+	struct report_run run = {0};
+	bool is_good;
+
+	begin_reports(&run, 0);
+	is_good = run.taken > 50 && run.taken < 390;
+	is_good &= store_reports(&run) == ENOSPC && run.reported > 0;
+	is_good &= finish_reports(&run);
+	for (int round = 0; round < 4; round++)
+		model_finish_all(run.model);
+	is_good &= run.model->bad == 0;
+	expect_work(run.model);
+	is_good &= run.model->faults == 0;
+	end_reports(&run, "full disk");
+	return is_good;
+}
+
+static void
 report(size_t number, const char *what, bool is_good, bool *all)
 {
 	printf("%sok %zu - %s\n", is_good ? "" : "not ", number, what);
@@ -211,10 +347,14 @@ main(void)
 	bool all = true;
 
 	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
-	printf("1..%zu\n", count + 2);
+	printf("1..%zu\n", count + 4);
 	for (size_t i = 0; i < count; i++)
 		report(i + 1, rows[i].what, run_row(&rows[i]), &all);
 	report(count + 1, "a full disk", run_full_disk(7), &all);
 	report(count + 2, "less than the free share", run_low_disk(), &all);
+	report(count + 3, "less than the free share: reports of all that is there",
+	    run_reports_on_a_low_disk(), &all);
+	report(count + 4, "a full disk: some reports, then statuses all the same",
+	    run_reports_on_a_full_disk(), &all);
 	return !all;
 }

@@ -408,6 +408,9 @@ rig_result(struct rig *r, const struct rig_job *job, size_t n, unsigned code, co
 	    .tls = STR("opportunistic")};
 
 	m.status = status_make(code, NULL, "remote text %u", code);
+	m.status.is_remote = true;
+	m.dsn_passed_on = r->is_passed_on;
+	m.is_delivered = r->is_delivered;
 	m.is_last = n + 1 == job->count;
 	m.was_ready = strcmp(reason, "connect") != 0;
 	cr_assert_eq(channel_send(r->relay, MESSAGE_RESULT, &m, -1), 0);
@@ -510,7 +513,8 @@ rig_commit_soon(struct rig *r, struct msgid id, const char *sender, const char *
 		e.body_bytes = RIG_FD_BODY;
 	}
 	for (; to[e.recipient_count]; e.recipient_count++)
-		recipients[e.recipient_count].address = str_of(to[e.recipient_count]);
+		recipients[e.recipient_count] = (struct recipient){
+		    .address = str_of(to[e.recipient_count]), .notify = r->notify};
 	buf_init(&envelope, ENVELOPE_BYTES_MAX);
 	cr_assert(envelope_encode(&e, &envelope));
 	m.envelope = buf_str(&envelope);

@@ -36,6 +36,10 @@ struct rig {
 	struct fault_channel *between; /* the queue and submission; NULL: nothing */
 	bool is_ready, is_stopped, is_dead;
 	int64_t newest_ms;
+	/* of all recipients that are committed from now on */
+	unsigned notify;
+	/* of all results from now on */
+	bool is_passed_on, is_delivered;
 	/* relay */
 	struct rig_job jobs[RIG_JOBS_MAX];
 	unsigned job_count;

@@ -1,0 +1,465 @@
+/*
+ * reports: see the header.  A report that cannot be stored waits in one line with all others; the
+ * first of the line is tried, at growing pauses, and without reading anything while the spool says
+ * that it has no room.  Each success brings two more of the line, so that it empties quickly.
+ */
+#include "queue/reports.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/reports_parts.h"
+
+enum { WARNINGS_PER_TURN = 100, LATE_AT_ONCE = 2 };
+
+static void
+reports_arm(struct event *event, int64_t ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	evtimer_add(event, &tv);
+}
+
+/* ---- who is told ---- */
+
+static bool
+report_is_wanted(const struct entry *e, uint32_t number, enum dsn_action action)
+{
+	struct dsn_wish w = {.id = e->id,
+	    .kind = e->is_report ? ENVELOPE_REPORT : ENVELOPE_MESSAGE,
+	    .has_sender = e->sender_n > 0,
+	    .notify = e->addressees[number - 1].notify};
+
+	return dsn_is_wanted(&w, action);
+}
+
+bool
+reports_is_owed(const struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks)
+{
+	if (outcome == SPOOL_FAILED)
+		return !(marks & MARK_DELETED) && report_is_wanted(e, number, DSN_FAILED);
+	return outcome == SPOOL_DONE && !(marks & MARK_PASSED_ON) &&
+	       report_is_wanted(e, number, DSN_RELAYED);
+}
+
+bool
+reports_is_warned_of(const struct entry *e, uint32_t number)
+{
+	const struct addressee *a = &e->addressees[number - 1];
+
+	return addressee_is_open(a) && !(a->marks & MARK_WARNED) &&
+	       report_is_wanted(e, number, DSN_DELAYED);
+}
+
+/* ---- states ---- */
+
+static void
+report_enter(struct report *r, enum report_state state)
+{
+	struct reports *all = r->queue->reports;
+
+	TAILQ_REMOVE(&all->of_state[r->state], r, link);
+	r->state = state;
+	TAILQ_INSERT_TAIL(&all->of_state[state], r, link);
+}
+
+static struct report *
+report_ensure(struct queue *q, struct entry *e)
+{
+	struct report *r = e->report;
+
+	if (r)
+		return r;
+	r = e->report = MEM_NEW(struct report);
+	r->queue = q;
+	r->id = e->id;
+	r->since_ms = clock_mono_ms();
+	TAILQ_INSERT_TAIL(&q->reports->of_state[REPORT_ROUND], r, link);
+	return r;
+}
+
+static void
+report_free(struct report *r, struct entry *e)
+{
+	TAILQ_REMOVE(&r->queue->reports->of_state[r->state], r, link);
+	if (e)
+		e->report = NULL;
+	entry_free(&r->queue->book, &r->entry);
+	mem_free(r->numbers);
+	mem_free(r);
+}
+
+/* ---- a round ---- */
+
+/* Something of it is with relay, or due. */
+static bool
+report_has_more(const struct entry *e)
+{
+	for (size_t i = 0; i < e->shipment_count; i++) {
+		const struct shipment *s = &e->shipments[i];
+
+		if (s->job || (s->open && (s->parcel.state == PARCEL_ASKING ||
+					      s->parcel.state == PARCEL_READY)))
+			return true;
+	}
+	return false;
+}
+
+static void
+report_arm_round(struct reports *all)
+{
+	struct report *first = TAILQ_FIRST(&all->of_state[REPORT_ROUND]);
+	int64_t ms = first ? first->since_ms + REPORTS_ROUND_MS - clock_mono_ms() : 0;
+
+	if (first && !evtimer_pending(all->round_event, NULL))
+		reports_arm(all->round_event, ms > 0 ? ms : 0);
+}
+
+static bool
+report_is_round_over(const struct report *r, const struct entry *e)
+{
+	return r->queue->is_stopping || !report_has_more(e) ||
+	       clock_mono_ms() >= r->since_ms + REPORTS_ROUND_MS;
+}
+
+void
+reports_check(struct queue *q, struct entry *e)
+{
+	struct report *r;
+
+	if (e->owed == 0 && !e->is_warning_due)
+		return;
+	r = report_ensure(q, e);
+	if (r->state == REPORT_BUSY || r->state == REPORT_LATE || !q->is_caught_up)
+		return;
+	if (!report_is_round_over(r, e)) {
+		if (r->state != REPORT_ROUND)
+			report_enter(r, REPORT_ROUND);
+		report_arm_round(q->reports);
+		return;
+	}
+	if (e->unstored) {
+		report_enter(r, REPORT_WAITING);
+	} else if (q->reports->pause_ms) {
+		report_enter(r, REPORT_LATE);
+	} else {
+		report_enter(r, REPORT_BUSY);
+		report_begin(r);
+	}
+}
+
+static void
+reports_on_round(evutil_socket_t fd, short what, void *arg)
+{
+	struct queue *q = arg;
+	int64_t now = clock_mono_ms();
+	struct report *r;
+
+	(void)fd;
+	(void)what;
+	while ((r = TAILQ_FIRST(&q->reports->of_state[REPORT_ROUND]))) {
+		struct entry *e = book_find(&q->book, r->id);
+
+		if (now < r->since_ms + REPORTS_ROUND_MS)
+			break;
+		report_enter(r, REPORT_WAITING);
+		if (e)
+			reports_check(q, e);
+		else
+			report_free(r, NULL);
+	}
+	report_arm_round(q->reports);
+}
+
+/* ---- stored, or not ---- */
+
+static void
+reports_begin_late(struct queue *q, unsigned count)
+{
+	struct report *r;
+
+	while (count-- && (r = TAILQ_FIRST(&q->reports->of_state[REPORT_LATE]))) {
+		report_enter(r, REPORT_BUSY);
+		report_begin(r);
+	}
+}
+
+static void
+reports_on_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct queue *q = arg;
+	struct reports *all = q->reports;
+
+	(void)fd;
+	(void)what;
+	if (TAILQ_EMPTY(&all->of_state[REPORT_LATE]))
+		all->pause_ms = 0;
+	else if (spool_admits_reports(q->spool) == 0)
+		reports_begin_late(q, 1);
+	else
+		reports_arm(all->late_event, all->pause_ms = all->pause_ms * 2 <
+				    REPORTS_PAUSE_MAX_MS ? all->pause_ms * 2
+							 : REPORTS_PAUSE_MAX_MS);
+}
+
+static void
+report_be_late(struct report *r, int error)
+{
+	struct reports *all = r->queue->reports;
+	struct log_line l;
+
+	report_enter(r, REPORT_LATE);
+	if (evtimer_pending(all->late_event, NULL))
+		return;
+	all->pause_ms = all->pause_ms ? all->pause_ms * 2 : REPORTS_PAUSE_FIRST_MS;
+	if (all->pause_ms > REPORTS_PAUSE_MAX_MS)
+		all->pause_ms = REPORTS_PAUSE_MAX_MS;
+	reports_arm(all->late_event, all->pause_ms);
+	log_begin(&l, LOG_WARNING, "report");
+	log_id(&l, r->id, 0);
+	log_str(&l, "status", STR("late"));
+	log_seconds(&l, "again_in", all->pause_ms);
+	log_quoted(&l, "reason", str_of(strerror(error)));
+	log_end(&l);
+}
+
+static void
+report_log(const struct report *r)
+{
+	char about[ID_NUMBER_TEXT_BYTES];
+	struct log_line l;
+
+	log_begin(&l, LOG_INFO, "report");
+	log_id(&l, r->entry->id, 0);
+	log_str(&l, "about", str_of(msgid_text(r->id, 0, about)));
+	log_addr(&l, "to", entry_address(r->entry, 1));
+	log_num(&l, "rcpts", r->count);
+	if (r->is_warning)
+		log_str(&l, "action", STR("delayed"));
+	log_end(&l);
+}
+
+static void
+report_settle(struct report *r, struct entry *e)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		struct addressee *a = &e->addressees[r->numbers[i] - 1];
+
+		if (r->is_warning)
+			a->marks |= MARK_WARNED;
+		else if (a->is_owed)
+			entry_settle(&r->queue->book, e, r->numbers[i],
+			    (enum spool_outcome)a->outcome, a->marks);
+	}
+}
+
+/* It may owe more: what had no room, and what came in between. */
+static void
+report_go_on(struct report *r, struct entry *e)
+{
+	struct queue *q = r->queue;
+
+	if (!e || (e->owed == 0 && !e->is_warning_due)) {
+		report_free(r, e);
+		if (e)
+			queue_end(q, e);
+	} else {
+		report_enter(r, REPORT_WAITING);
+		reports_check(q, e);
+	}
+}
+
+void
+reports_stored(struct report *r, int error)
+{
+	struct queue *q = r->queue;
+	struct entry *e = book_find(&q->book, r->id);
+
+	if (error == ENOENT)
+		error = 0; /* the spool has lost it: nothing can be stored of it any more */
+	if (error == ENOSPC && e && e->is_report && !r->is_given_up) {
+		r->is_given_up = true;
+		entry_free(&q->book, &r->entry);
+		report_begin(r);
+		return;
+	}
+	if (error && error != ECANCELED && e) {
+		entry_free(&q->book, &r->entry);
+		report_be_late(r, error);
+		queue_check_stopped(q);
+		return;
+	}
+	if (!error && e)
+		report_settle(r, e);
+	if (!error && r->entry) {
+		report_log(r);
+		queue_take(q, r->entry);
+		r->entry = NULL;
+	}
+	report_go_on(r, e);
+	if (q->reports->pause_ms && !error) {
+		q->reports->pause_ms = REPORTS_PAUSE_FIRST_MS;
+		reports_begin_late(q, LATE_AT_ONCE);
+	}
+	if (!evtimer_pending(q->reports->late_event, NULL) &&
+	    TAILQ_EMPTY(&q->reports->of_state[REPORT_BUSY]))
+		reports_on_late(-1, 0, q);
+	queue_check_stopped(q);
+}
+
+/* ---- delays ---- */
+
+static struct entry *
+report_entry_of(struct timer *t)
+{
+	return (struct entry *)(void *)((char *)t - offsetof(struct entry, warning));
+}
+
+static void
+report_arm_warnings(struct queue *q)
+{
+	struct timer *first = timers_first(&q->reports->warnings);
+	int64_t ms = first ? first->at_ms - clock_ms() : 0;
+
+	if (first)
+		reports_arm(q->reports->warning_event, ms > 0 ? ms : 0);
+}
+
+static bool
+report_may_warn(const struct entry *e)
+{
+	for (uint32_t i = 1; i <= e->addressee_count; i++)
+		if (reports_is_warned_of(e, i))
+			return true;
+	return false;
+}
+
+static void
+report_set_warning(struct queue *q, struct entry *e)
+{
+	int64_t after_ms = q->role->conf->queue.delay_warning_ms;
+	struct timer *first = timers_first(&q->reports->warnings);
+	int64_t at_ms = e->arrival_ms + after_ms;
+
+	timers_remove(&q->reports->warnings, &e->warning);
+	if (after_ms == 0 || at_ms >= e->expires_ms || !report_may_warn(e))
+		return;
+	timers_set(&q->reports->warnings, &e->warning, at_ms);
+	if (!first || at_ms < first->at_ms)
+		report_arm_warnings(q);
+}
+
+static void
+report_warn(struct queue *q, struct entry *e, int64_t now_ms)
+{
+	if (e->is_held) {
+		timers_set(&q->reports->warnings, &e->warning, now_ms + REPORTS_HELD_MS);
+		return;
+	}
+	e->is_warning_due = true;
+	reports_check(q, e);
+}
+
+static void
+reports_on_warning(evutil_socket_t fd, short what, void *arg)
+{
+	struct queue *q = arg;
+	int64_t now = clock_ms();
+	struct timer *t;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < WARNINGS_PER_TURN; i++) {
+		t = timers_first(&q->reports->warnings);
+		if (!t || t->at_ms > now)
+			break;
+		timers_remove(&q->reports->warnings, t);
+		report_warn(q, report_entry_of(t), now);
+	}
+	report_arm_warnings(q);
+}
+
+/* ---- the book ---- */
+
+void
+reports_entry_came(struct queue *q, struct entry *e)
+{
+	report_set_warning(q, e);
+	reports_check(q, e);
+}
+
+/* One that is being stored goes on and finds no entry. */
+void
+reports_entry_gone(struct queue *q, struct entry *e)
+{
+	timers_remove(&q->reports->warnings, &e->warning);
+	if (e->report && e->report->state != REPORT_BUSY)
+		report_free(e->report, e);
+}
+
+void
+reports_check_all(struct queue *q)
+{
+	static const enum report_state states[] = {REPORT_ROUND, REPORT_WAITING};
+	struct report *r, *after;
+
+	for (size_t i = 0; i < 2; i++)
+		for (r = TAILQ_FIRST(&q->reports->of_state[states[i]]); r; r = after) {
+			struct entry *e = book_find(&q->book, r->id);
+
+			after = TAILQ_NEXT(r, link);
+			if (e)
+				reports_check(q, e);
+		}
+}
+
+void
+reports_configure(struct queue *q)
+{
+	struct entry *e;
+
+	TAILQ_FOREACH(e, &q->book.entries, link)
+		report_set_warning(q, e);
+}
+
+bool
+reports_are_idle(const struct queue *q)
+{
+	return TAILQ_EMPTY(&q->reports->of_state[REPORT_BUSY]);
+}
+
+/* ---- life ---- */
+
+void
+reports_init(struct queue *q, struct event_base *base)
+{
+	struct reports *all = q->reports = MEM_NEW(struct reports);
+
+	for (size_t i = 0; i <= REPORT_LATE; i++)
+		TAILQ_INIT(&all->of_state[i]);
+	timers_init(&all->warnings);
+	all->round_event = evtimer_new(base, reports_on_round, q);
+	all->late_event = evtimer_new(base, reports_on_late, q);
+	all->warning_event = evtimer_new(base, reports_on_warning, q);
+}
+
+void
+reports_clear(struct queue *q)
+{
+	struct reports *all = q->reports;
+	struct report *r;
+
+	if (!all)
+		return;
+	for (size_t i = 0; i <= REPORT_LATE; i++)
+		while ((r = TAILQ_FIRST(&all->of_state[i])))
+			report_free(r, book_find(&q->book, r->id));
+	event_free(all->round_event);
+	event_free(all->late_event);
+	event_free(all->warning_event);
+	timers_clear(&all->warnings);
+	mem_free(all);
+	q->reports = NULL;
+}

@@ -1,0 +1,284 @@
+/*
+ * reports_store: one report: read the message, compose, append in one batch with the statuses.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/detail.h"
+#include "queue/reports_parts.h"
+
+enum { ENVELOPE_ARENA_MAX = 1 << 20, STORE_ARENA_MAX = 4 << 20 };
+
+/* All that one batch is made of. */
+struct report_batch {
+	struct report *report;
+	struct entry *entry;
+	struct spool_message stored; /* what the spool knows of the recipients */
+	struct dsn dsn;
+	struct dsn_report composed;
+	struct buf envelope;
+	struct spool_entry *entries;
+	size_t count;
+	struct arena arena;
+};
+
+/* ---- what is told ---- */
+
+static enum dsn_action
+report_action(const struct report *r, const struct addressee *a)
+{
+	if (r->is_warning)
+		return DSN_DELAYED;
+	if (a->outcome == SPOOL_FAILED)
+		return DSN_FAILED;
+	return a->marks & MARK_FINAL ? DSN_DELIVERED : DSN_RELAYED;
+}
+
+static void
+report_list(struct report_batch *b)
+{
+	struct report *r = b->report;
+	struct entry *e = b->entry;
+	size_t n = 0;
+
+	r->is_warning = e->owed == 0;
+	r->numbers = mem_grow(r->numbers, e->addressee_count * sizeof *r->numbers);
+	for (uint32_t i = 1; i <= e->addressee_count; i++)
+		if (r->is_warning ? reports_is_warned_of(e, i) : e->addressees[i - 1].is_owed)
+			r->numbers[n++] = i;
+	r->count = n;
+}
+
+static struct dsn_item
+report_item(const struct report_batch *b, uint32_t number)
+{
+	const struct addressee *a = &b->entry->addressees[number - 1];
+	struct dsn_item item = {.number = number, .action = report_action(b->report, a)};
+	struct detail d = {0};
+
+	if (b->stored.recipients)
+		detail_decode(b->stored.recipients[number - 1].detail, &d);
+	item.status = d.status;
+	item.is_expired = item.action == DSN_FAILED && (a->marks & MARK_EXPIRED);
+	item.host = d.host;
+	item.address = d.address;
+	item.at_ms = d.at_ms;
+	return item;
+}
+
+static void
+report_fill(struct report_batch *b, const struct envelope *e, const struct spool_content *content)
+{
+	const struct conf *c = b->report->queue->role->conf;
+	struct dsn_item *items = ARENA_ARRAY(&b->arena, struct dsn_item, b->report->count);
+	struct dsn *d = &b->dsn;
+
+	for (size_t i = 0; i < b->report->count; i++)
+		items[i] = report_item(b, b->report->numbers[i]);
+	*d = (struct dsn){.envelope = e,
+	    .items = items,
+	    .count = b->report->count,
+	    .is_brief = spool_admits(b->report->queue->spool) == ENOSPC,
+	    .hostname = c->hostname,
+	    .postmaster = c->postmaster,
+	    .now_ms = clock_ms(),
+	    .retry_until_ms = b->entry->expires_ms};
+	if (!content)
+		return;
+	d->header = content->header;
+	d->has_body = content->fd < 0 && dsn_returns_body(e);
+	d->body = d->has_body ? content->body : STR_NULL;
+}
+
+/* ---- the batch ---- */
+
+static void
+report_add_message(struct report_batch *b)
+{
+	struct queue *q = b->report->queue;
+	struct spool_entry *entry = &b->entries[b->count++];
+
+	buf_init(&b->envelope, ENVELOPE_BYTES_MAX);
+	if (!envelope_encode(&b->composed.envelope, &b->envelope))
+		die("a report's envelope is too large");
+	*entry = (struct spool_entry){.kind = SPOOL_MESSAGE, .id = b->composed.envelope.id};
+	entry->message.recipient_count = 1;
+	entry->message.envelope = buf_str(&b->envelope);
+	entry->message.header = buf_str(&b->composed.header);
+	entry->message.body = buf_str(&b->composed.body);
+	b->report->entry = entry_new(&q->book, &b->composed.envelope,
+	    q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
+}
+
+/* The recipient's whole state as it is stored, and what the report changes of it. */
+static void
+report_add_status(struct report_batch *b, uint32_t number)
+{
+	struct spool_entry *entry = &b->entries[b->count++];
+
+	*entry = (struct spool_entry){.kind = SPOOL_STATUS, .id = b->entry->id};
+	if (b->stored.recipients)
+		entry->status = b->stored.recipients[number - 1];
+	entry->status.number = number;
+	if (b->report->is_warning)
+		entry->status.marks |= MARK_WARNED;
+	else
+		entry->status.is_settled = true;
+}
+
+static void
+report_durable(int error, void *arg)
+{
+	reports_stored(arg, error);
+}
+
+static int
+report_append(struct report_batch *b, bool with_message)
+{
+	struct report *r = b->report;
+	struct spool_batch batch = {.urgency = SPOOL_REPORT, .fn = report_durable, .arg = r};
+
+	b->count = 0;
+	if (with_message)
+		report_add_message(b);
+	for (size_t i = 0; i < r->count; i++)
+		report_add_status(b, r->numbers[i]);
+	batch.entries = b->entries;
+	batch.count = b->count;
+	if (spool_append(r->queue->spool, &batch) == 0)
+		return 0;
+	entry_free(&r->queue->book, &r->entry);
+	return errno;
+}
+
+/* ---- what is not told ---- */
+
+static void
+report_log_dropped(const struct report_batch *b, int error)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_ERR, "report");
+	log_id(&l, b->report->id, 0);
+	log_str(&l, "status", STR("dropped"));
+	log_addr(&l, "to", b->composed.recipient.address);
+	log_quoted(&l, "reason", str_of(strerror(error)));
+	log_end(&l);
+}
+
+/* A report that is there already was told before.  One that can never be stored is given up, and on
+ * a full disk the one to the postmaster about a report: else they would keep the disk full. */
+static bool
+report_is_hopeless(int error)
+{
+	return error == EEXIST || error == EMSGSIZE || error == EINVAL;
+}
+
+static int
+report_put(struct report_batch *b)
+{
+	int error;
+
+	b->report->count = dsn_compose(&b->dsn, &b->composed);
+	b->entries = ARENA_ARRAY(&b->arena, struct spool_entry, b->report->count + 1);
+	error = b->report->is_given_up ? ENOSPC : report_append(b, true);
+	if (b->report->is_given_up || report_is_hopeless(error)) {
+		if (error != EEXIST)
+			report_log_dropped(b, error);
+		error = report_append(b, false);
+	}
+	dsn_clear(&b->composed);
+	buf_clear(&b->envelope);
+	return error;
+}
+
+/* 0: appended, or there was nothing to tell (*is_done_out). */
+static int
+report_store(struct report *r, const struct envelope *e, const struct spool_content *content,
+    bool *is_done_out)
+{
+	struct report_batch b = {.report = r, .entry = book_find(&r->queue->book, r->id)};
+	int error = 0;
+
+	report_list(&b);
+	if (r->is_warning)
+		b.entry->is_warning_due = false;
+	*is_done_out = r->count == 0;
+	if (r->count == 0)
+		return 0;
+	if (!spool_find(r->queue->spool, r->id, &b.stored))
+		return ENOENT;
+	arena_init(&b.arena, STORE_ARENA_MAX);
+	report_fill(&b, e, content);
+	error = report_put(&b);
+	if (error && r->is_warning)
+		b.entry->is_warning_due = true;
+	arena_clear(&b.arena);
+	return error;
+}
+
+/* ---- the message ---- */
+
+/* What the book still knows of a message that cannot be read any more. */
+static void
+report_envelope(struct entry *from, struct arena *arena, struct envelope *out)
+{
+	*out = (struct envelope){.id = from->id, .arrival_ms = from->arrival_ms};
+	out->kind = from->is_report ? ENVELOPE_REPORT : ENVELOPE_MESSAGE;
+	out->sender = entry_sender(from);
+	out->recipient_count = from->addressee_count;
+	out->recipients = ARENA_ARRAY(arena, struct recipient, from->addressee_count);
+	for (uint32_t i = 0; i < from->addressee_count; i++)
+		out->recipients[i].address = entry_address(from, i + 1);
+}
+
+static void
+report_make(struct report *r, struct entry *e, const struct spool_content *content)
+{
+	struct envelope envelope;
+	struct arena arena;
+	bool is_done;
+	int error;
+
+	arena_init(&arena, ENVELOPE_ARENA_MAX);
+	if (!content || !envelope_decode(content->envelope, &arena, &envelope))
+		report_envelope(e, &arena, &envelope);
+	error = report_store(r, &envelope, content, &is_done);
+	arena_clear(&arena);
+	if (error || is_done)
+		reports_stored(r, error);
+}
+
+static bool
+report_may_read_again(struct report *r, int error)
+{
+	return error != ENOENT && error != EBADMSG && ++r->reads < REPORTS_READS_MAX;
+}
+
+static void
+report_got_content(const struct spool_content *content, int error, void *arg)
+{
+	struct report *r = arg;
+	struct entry *e = book_find(&r->queue->book, r->id);
+
+	r->count = 0;
+	if (!e)
+		reports_stored(r, ENOENT);
+	else if (e->unstored)
+		reports_stored(r, ECANCELED);
+	else if (!content && report_may_read_again(r, error))
+		reports_stored(r, error);
+	else
+		report_make(r, e, content);
+	if (content && content->fd >= 0)
+		close(content->fd);
+}
+
+void
+report_begin(struct report *r)
+{
+	spool_read(r->queue->spool, r->id, report_got_content, r);
+}

@@ -1,0 +1,382 @@
+/* reports: what a sender is told and when, the queue being a process that is killed at every point
+ * of that. */
+#include <sys/statvfs.h>
+
+#include "rig.h"
+
+#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const char *const nothing[] = {NULL};
+static const char slow[] = "retry = [ \"1h\" ];";
+static const char warned_of[] = "retry = [ \"1h\" ]; delay_warning = \"1s\";";
+
+static unsigned
+count_reports(const struct rig *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->job_count; i++)
+		n += r->jobs[i].kind == ENVELOPE_REPORT;
+	return n;
+}
+
+/* The job for that domain. */
+static const struct rig_job *
+job_for(struct rig *r, const char *domain)
+{
+	for (unsigned i = 0; i < r->job_count; i++)
+		if (strcmp(r->jobs[i].domain, domain) == 0)
+			return &r->jobs[i];
+	cr_assert_fail("no job for %s", domain);
+	return NULL;
+}
+
+static void
+commit(struct rig *r, const char *const *to)
+{
+	cr_assert_eq(rig_commit(r, rig_id(1), "alice@example.com", to).code, 250);
+}
+
+static void
+caught_up(struct rig *r)
+{
+	struct message_caught_up m = {0};
+
+	cr_assert_eq(channel_send(r->relay, MESSAGE_CAUGHT_UP, &m, -1), 0);
+}
+
+/* All of the queue is settled, and stays so. */
+static void
+check_empty(struct rig *r)
+{
+	rig_admin(r, "queue.list", nothing);
+	cr_assert_eq(r->row_count, 0);
+	rig_kill(r);
+	rig_start(r);
+	rig_admin(r, "queue.list", nothing);
+	cr_assert_eq(r->row_count, 0);
+}
+
+/* L7: failures in three domains, one report. */
+Test(reports, one_per_round, .timeout = 60)
+{
+	static struct rig r;
+	const struct rig_job *report;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	commit(&r, TO("a@one.example", "b@two.example", "c@nx.example.org", "d@three.example"));
+	rig_until(&r, &r.job_count, 3);
+	rig_results(&r, job_for(&r, "one.example"), 550, "mailbox");
+	rig_until(&r, &r.stored, 1);
+	rig_wait(&r, 200);
+	cr_assert_eq(count_reports(&r), 0, "the other domains are still being tried");
+	rig_results(&r, job_for(&r, "two.example"), 551, "mailbox");
+	rig_results(&r, job_for(&r, "three.example"), 250, "none");
+	report = rig_job(&r, 3);
+	cr_assert_eq(report->kind, ENVELOPE_REPORT);
+	cr_assert(strstr(report->body, "Final-Recipient: rfc822;a@one.example\r\n"));
+	cr_assert(strstr(report->body, "Final-Recipient: rfc822;b@two.example\r\n"));
+	cr_assert(strstr(report->body, "Final-Recipient: rfc822;c@nx.example.org\r\n"));
+	cr_assert_not(strstr(report->body, "three.example"));
+	rig_results(&r, report, 250, "none");
+	rig_until(&r, &r.stored, 4);
+	cr_assert_eq(count_reports(&r), 1);
+	check_empty(&r);
+	rig_end(&r);
+}
+
+/* A domain that does not come to an end delays the report of another only so long. */
+Test(reports, a_slow_domain_is_not_waited_for, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	commit(&r, TO("a@one.example", "b@two.example"));
+	rig_until(&r, &r.job_count, 2);
+	rig_results(&r, job_for(&r, "one.example"), 550, "mailbox");
+	rig_until(&r, &r.job_count, 3);
+	cr_assert_eq(r.jobs[2].kind, ENVELOPE_REPORT);
+	cr_assert_not(strstr(r.jobs[2].body, "two.example"));
+	rig_results(&r, job_for(&r, "two.example"), 550, "mailbox");
+	rig_until(&r, &r.job_count, 4);
+	cr_assert(strstr(r.jobs[3].body, "b@two.example"));
+	cr_assert_not(strstr(r.jobs[3].body, "a@one.example"));
+	rig_end(&r);
+}
+
+/* The end is durable before the round is over; the report is composed by the next queue. */
+Test(reports, killed_before_the_round_is_over, .timeout = 60)
+{
+	static struct rig r;
+	const struct rig_job *report;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	commit(&r, TO("a@one.example", "b@two.example"));
+	rig_until(&r, &r.job_count, 2);
+	rig_results(&r, job_for(&r, "one.example"), 550, "mailbox");
+	rig_until(&r, &r.stored, 1);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, false);
+	rig_results(&r, job_for(&r, "two.example"), 250, "none");
+	rig_until(&r, &r.stored, 2);
+	rig_wait(&r, 100);
+	cr_assert_eq(r.job_count, 2, "nothing before relay told what it has");
+	caught_up(&r);
+	report = rig_job(&r, 2);
+	cr_assert_eq(report->kind, ENVELOPE_REPORT);
+	cr_assert(strstr(report->body, "Diagnostic-Code: smtp; 550 remote text 550\r\n"));
+	cr_assert(strstr(report->body, "Final-Recipient: rfc822;a@one.example\r\n"));
+	cr_assert(strstr(report->header, "Message-ID: <"));
+	rig_results(&r, report, 250, "none");
+	rig_until(&r, &r.stored, 3);
+	check_empty(&r);
+	cr_assert_eq(count_reports(&r), 1);
+	rig_end(&r);
+}
+
+struct success {
+	unsigned notify;
+	bool is_passed_on, is_delivered, is_reported;
+	const char *action;
+};
+
+static void
+check_success(const struct success *c)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	r.notify = c->notify;
+	r.is_passed_on = c->is_passed_on;
+	r.is_delivered = c->is_delivered;
+	rig_relay(&r, true);
+	commit(&r, TO("a@one.example", "b@two.example"));
+	rig_until(&r, &r.job_count, 2);
+	rig_results(&r, &r.jobs[0], 250, "none");
+	rig_until(&r, &r.stored, 1);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, false);
+	rig_results(&r, &r.jobs[1], 250, "none");
+	rig_until(&r, &r.stored, 2);
+	caught_up(&r);
+	if (c->is_reported) {
+		rig_job(&r, 2);
+		cr_assert_eq(r.jobs[2].kind, ENVELOPE_REPORT);
+		cr_assert(strstr(r.jobs[2].body, "Final-Recipient: rfc822;a@one.example\r\n"));
+		cr_assert(strstr(r.jobs[2].body, "Final-Recipient: rfc822;b@two.example\r\n"));
+		cr_assert(strstr(r.jobs[2].body, c->action), "%s", r.jobs[2].body);
+		cr_assert_not(strstr(r.jobs[2].body, "Hello, world"), "its header only");
+		rig_results(&r, &r.jobs[2], 250, "none");
+		rig_until(&r, &r.stored, 3);
+	}
+	rig_wait(&r, 100);
+	cr_assert_eq(count_reports(&r), c->is_reported);
+	check_empty(&r);
+	rig_end(&r);
+}
+
+/* L8: RFC 3461 section 5.2; a queue that is killed in between tells once. */
+Test(reports, of_success, .timeout = 120)
+{
+	static const struct success cases[] = {
+	    {NOTIFY_SUCCESS, false, false, true, "Action: relayed\r\nStatus: 2.0.0\r\n"},
+	    {NOTIFY_SUCCESS | NOTIFY_FAILURE, false, true, true,
+		"Action: delivered\r\nStatus: 2.0.0\r\n"},
+	    {NOTIFY_SUCCESS, true, false, false, NULL},
+	    {0, false, false, false, NULL},
+	    {NOTIFY_FAILURE | NOTIFY_DELAY, false, false, false, NULL},
+	    {NOTIFY_NEVER, false, true, false, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		check_success(&cases[i]);
+}
+
+/* Once per message, over a kill; what fails later is told apart. */
+Test(reports, of_delay, .timeout = 120)
+{
+	static struct rig r;
+	const struct rig_job *report;
+
+	rig_begin(&r, warned_of);
+	rig_relay(&r, true);
+	commit(&r, TO("a@one.example", "b@two.example"));
+	rig_until(&r, &r.job_count, 2);
+	rig_results(&r, job_for(&r, "one.example"), 451, "greylisted");
+	rig_results(&r, job_for(&r, "two.example"), 250, "none");
+	report = rig_job(&r, 2);
+	cr_assert_eq(report->kind, ENVELOPE_REPORT);
+	cr_assert_str_eq(report->to, "alice@example.com");
+	cr_assert(strstr(report->header, "Subject: Delayed mail"));
+	cr_assert(strstr(report->body, "Final-Recipient: rfc822;a@one.example\r\n"
+				       "Action: delayed\r\nStatus: 4.0.0\r\n"));
+	cr_assert(strstr(report->body, "Will-Retry-Until: "));
+	cr_assert(strstr(report->body, "Diagnostic-Code: smtp; 451 remote text 451\r\n"));
+	cr_assert_not(strstr(report->body, "two.example"));
+	rig_results(&r, report, 250, "none");
+	rig_until(&r, &r.stored, 3);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, true);
+	rig_wait(&r, 1500);
+	cr_assert_eq(count_reports(&r), 1, "told once, over a kill");
+	rig_admin(&r, "queue.retry", nothing);
+	rig_job(&r, 3);
+	cr_assert_str_eq(r.jobs[3].domain, "one.example");
+	rig_results(&r, &r.jobs[3], 550, "mailbox");
+	report = rig_job(&r, 4);
+	cr_assert(strstr(report->body, "Action: failed\r\n"));
+	rig_results(&r, report, 250, "none");
+	rig_until(&r, &r.stored, 5);
+	check_empty(&r);
+	rig_end(&r);
+}
+
+/* The mark survives a later try that says nothing of it. */
+Test(reports, of_delay_once_over_later_tries, .timeout = 120)
+{
+	static struct rig r;
+
+	rig_begin(&r, warned_of);
+	rig_relay(&r, true);
+	commit(&r, TO("a@one.example"));
+	rig_results(&r, rig_job(&r, 0), 451, "greylisted");
+	rig_results(&r, rig_job(&r, 1), 250, "none");
+	rig_admin(&r, "queue.retry", nothing);
+	rig_results(&r, rig_job(&r, 2), 451, "greylisted");
+	rig_until(&r, &r.stored, 3);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, true);
+	rig_wait(&r, 1500);
+	cr_assert_eq(count_reports(&r), 1);
+	rig_end(&r);
+}
+
+/* Nobody is warned who does not wish it, or cannot be. */
+Test(reports, of_delay_by_wish, .timeout = 120)
+{
+	static const struct {
+		unsigned notify;
+		const char *sender;
+		bool is_reported;
+	} cases[] = {
+	    {NOTIFY_DELAY, "alice@example.com", true},
+	    {NOTIFY_FAILURE, "alice@example.com", false},
+	    {NOTIFY_NEVER, "alice@example.com", false},
+	    {0, "", false},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		static struct rig r;
+
+		rig_begin(&r, warned_of);
+		r.notify = cases[i].notify;
+		rig_relay(&r, true);
+		cr_assert_eq(
+		    rig_commit(&r, rig_id(1), cases[i].sender, TO("a@one.example")).code, 250);
+		rig_results(&r, rig_job(&r, 0), 451, "greylisted");
+		if (cases[i].is_reported)
+			rig_job(&r, 1);
+		else
+			rig_wait(&r, 1500);
+		cr_assert_eq(count_reports(&r), cases[i].is_reported, "%zu", i);
+		rig_end(&r);
+	}
+}
+
+/* "0s" turns it off, and so does a time beyond the message's life. */
+Test(reports, of_delay_turned_off, .timeout = 60)
+{
+	static const char *const confs[] = {"retry = [ \"1h\" ]; delay_warning = \"0s\";",
+	    "retry = [ \"1h\" ]; delay_warning = \"2s\"; lifetime = \"2s\";"};
+
+	for (size_t i = 0; i < 2; i++) {
+		static struct rig r;
+
+		rig_begin(&r, confs[i]);
+		rig_relay(&r, true);
+		commit(&r, TO("a@one.example"));
+		rig_job(&r, 0);
+		rig_wait(&r, 1500);
+		cr_assert_eq(count_reports(&r), 0);
+		rig_end(&r);
+	}
+}
+
+/* A held message is not delayed by any host. */
+Test(reports, of_delay_not_of_what_is_held, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, warned_of);
+	commit(&r, TO("a@one.example"));
+	rig_admin(&r, "queue.hold", nothing);
+	rig_relay(&r, true);
+	rig_wait(&r, 1500);
+	cr_assert_eq(r.job_count, 0);
+	rig_end(&r);
+}
+
+/* c85: reports expire as well: the report, then the one to the postmaster, then nothing. */
+Test(reports, that_expire, .timeout = 120)
+{
+	static struct rig r;
+	unsigned i, reports = 0;
+
+	rig_begin(&r, "retry = [ \"1s\" ]; lifetime = \"1s\";");
+	rig_relay(&r, true);
+	commit(&r, TO("a@one.example"));
+	for (i = 0; i < 40; i++) {
+		rig_results(&r, rig_job(&r, i), 451, "greylisted");
+		rig_admin(&r, "queue.list", nothing);
+		reports = r.row_count;
+		if (reports == 0)
+			break;
+	}
+	rig_wait(&r, 300);
+	rig_admin(&r, "queue.list", nothing);
+	for (i = 0, reports = 0; i < r.job_count; i++)
+		if (r.jobs[i].kind == ENVELOPE_REPORT && r.jobs[i].attempt == 1)
+			reports++;
+	cr_assert_eq(reports, 2);
+	rig_end(&r);
+}
+
+/* Row T: a full disk with only failing mail: no message is taken, every report goes, and the queue
+ * empties. */
+Test(reports, on_a_full_disk, .timeout = 60)
+{
+	enum { COUNT = 50 };
+	static struct rig r;
+	struct statvfs fs;
+
+	cr_assert_eq(statvfs("/tmp", &fs), 0);
+	if (fs.f_bavail > fs.f_blocks / 10 * 9)
+		cr_skip_test("the disk is too empty for this");
+	rig_begin(&r, slow);
+	for (unsigned i = 0; i < COUNT; i++)
+		cr_assert_eq(rig_commit(&r, rig_id(i), "alice@example.com", TO("a@one.example"))
+				 .code,
+		    250);
+	rig_reload(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
+	cr_assert_eq(
+	    rig_commit(&r, rig_id(COUNT), "alice@example.com", TO("a@one.example")).code, 452);
+	rig_relay(&r, true);
+	for (unsigned i = 0; i < 2 * COUNT; i++) {
+		const struct rig_job *job = rig_job(&r, i);
+
+		rig_results(&r, job, job->kind == ENVELOPE_REPORT ? 250 : 550, "none");
+		if (job->kind == ENVELOPE_REPORT)
+			cr_assert_not(strstr(job->body, "Hello, world"), "brief");
+	}
+	rig_until(&r, &r.stored, 2 * COUNT);
+	cr_assert_eq(count_reports(&r), COUNT);
+	check_empty(&r);
+	rig_end(&r);
+}
