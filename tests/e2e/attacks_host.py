@@ -12,6 +12,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
 import load  # noqa: E402
+import report_reader  # noqa: E402
 
 HOME = g.workplace("attacks_host")
 tap = g.Tap()
@@ -211,6 +212,7 @@ def reports_are_well_formed():
     def collect():
         for raw in sink.messages():
             if b"multipart/report" in raw:
+                report_reader.read(raw)
                 report = email.message_from_bytes(raw)
                 found[report.get_payload()[1].get_payload()[1]["Final-Recipient"].split(";")[1].strip()] = (raw, report)
         return set(found) >= failed

@@ -9,6 +9,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
 import load  # noqa: E402
+import report_reader  # noqa: E402
 
 HOME = g.workplace("delivery")
 tap = g.Tap()
@@ -90,7 +91,10 @@ def retried():
 
 
 def reports():
-    return [email.message_from_bytes(m) for m in sink.messages() if b"multipart/report" in m.lower()]
+    raw = [m for m in sink.messages() if report_reader.is_report(m)]
+    for message in raw:
+        report_reader.read(message)
+    return [email.message_from_bytes(m) for m in raw]
 
 
 def report_about(recipient):

@@ -1,7 +1,9 @@
 /* reports: what a sender is told and when, the queue being a process that is killed at every point
  * of that. */
 #include <sys/statvfs.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "rig.h"
 
 #define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -35,14 +37,6 @@ static void
 commit(struct rig *r, const char *const *to)
 {
 	cr_assert_eq(rig_commit(r, rig_id(1), "alice@example.com", to).code, 250);
-}
-
-static void
-caught_up(struct rig *r)
-{
-	struct message_caught_up m = {0};
-
-	cr_assert_eq(channel_send(r->relay, MESSAGE_CAUGHT_UP, &m, -1), 0);
 }
 
 /* All of the queue is settled, and stays so. */
@@ -125,7 +119,7 @@ Test(reports, killed_before_the_round_is_over, .timeout = 60)
 	rig_until(&r, &r.stored, 2);
 	rig_wait(&r, 100);
 	cr_assert_eq(r.job_count, 2, "nothing before relay told what it has");
-	caught_up(&r);
+	rig_caught_up(&r);
 	report = rig_job(&r, 2);
 	cr_assert_eq(report->kind, ENVELOPE_REPORT);
 	cr_assert(strstr(report->body, "Diagnostic-Code: smtp; 550 remote text 550\r\n"));
@@ -163,7 +157,7 @@ check_success(const struct success *c)
 	rig_relay(&r, false);
 	rig_results(&r, &r.jobs[1], 250, "none");
 	rig_until(&r, &r.stored, 2);
-	caught_up(&r);
+	rig_caught_up(&r);
 	if (c->is_reported) {
 		rig_job(&r, 2);
 		cr_assert_eq(r.jobs[2].kind, ENVELOPE_REPORT);
@@ -378,5 +372,130 @@ Test(reports, on_a_full_disk, .timeout = 60)
 	rig_until(&r, &r.stored, 2 * COUNT);
 	cr_assert_eq(count_reports(&r), COUNT);
 	check_empty(&r);
+	rig_end(&r);
+}
+
+/* Relay keeps its results and tells them again; everything is answered, and told, once. */
+static void
+answer_all(struct rig *r, unsigned *answered)
+{
+	for (; *answered < r->job_count; ++*answered) {
+		const struct rig_job *job = &r->jobs[*answered];
+		bool is_good = job->kind == ENVELOPE_REPORT || job->id.session % 2;
+
+		rig_results(r, job, is_good ? 250 : 550, "none");
+	}
+}
+
+static void
+run_a_moment(struct rig *r, unsigned *answered, unsigned turns)
+{
+	struct timespec nap = {.tv_nsec = 200000};
+
+	for (unsigned i = 0; i < turns; i++) {
+		event_base_loop(r->base, EVLOOP_NONBLOCK);
+		answer_all(r, answered);
+		nanosleep(&nap, NULL);
+	}
+	event_base_loop(r->base, EVLOOP_NONBLOCK);
+	*answered = r->job_count;
+}
+
+static unsigned
+count_jobs(const struct rig *r, uint64_t session, bool is_report)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->job_count; i++)
+		n += r->jobs[i].id.session == session &&
+		     (r->jobs[i].kind == ENVELOPE_REPORT) == is_report;
+	return n;
+}
+
+/* Killed at any moment, a success and a failure that were told of are told of once: the report and
+ * what it settles are both there or neither. */
+Test(reports, killed_at_any_moment, .timeout = 180)
+{
+	enum { ROUNDS = 10, BURST = 30 };
+	static struct rig r;
+	unsigned answered = 0, again, seed = (unsigned)clock_ms(), next = 0, before;
+
+	rig_begin(&r, slow);
+	r.notify = NOTIFY_SUCCESS | NOTIFY_FAILURE;
+	rig_relay(&r, true);
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < BURST; i++)
+			rig_commit_soon(
+			    &r, rig_id(next++), "alice@example.com", TO("a@example.net"));
+		seed = seed * 1103515245 + 12345;
+		run_a_moment(&r, &answered, (seed >> 16) % 80);
+		rig_kill(&r);
+		rig_start(&r);
+		rig_relay(&r, false);
+		again = 0;
+		answer_all(&r, &again);
+		rig_caught_up(&r);
+	}
+	do {
+		before = r.job_count;
+		rig_wait(&r, 400);
+		answer_all(&r, &answered);
+	} while (before != r.job_count);
+	cr_assert_gt(r.acked_count, 0);
+	for (unsigned i = 0; i < r.acked_count; i++) {
+		cr_assert_eq(count_jobs(&r, r.acked[i].session, false), 1, "delivered once");
+		cr_assert_eq(count_jobs(&r, r.acked[i].session, true), 1, "told once");
+	}
+	check_empty(&r);
+	rig_end(&r);
+}
+
+/* Different reports about it; one that was with relay when the queue was killed comes again. */
+static unsigned
+count_report_ids(const struct rig *r, uint64_t session)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->job_count; i++) {
+		bool is_new = r->jobs[i].kind == ENVELOPE_REPORT && r->jobs[i].id.session == session;
+
+		for (unsigned k = 0; k < i && is_new; k++)
+			is_new = !msgid_eq(r->jobs[k].id, r->jobs[i].id);
+		n += is_new;
+	}
+	return n;
+}
+
+/* A delay as well: the mark and its report are one batch. */
+Test(reports, of_delay_killed_at_any_moment, .timeout = 180)
+{
+	enum { ROUNDS = 6, COUNT = 20 };
+	static struct rig r;
+	unsigned answered = 0, before;
+
+	rig_begin(&r, warned_of);
+	r.notify = NOTIFY_DELAY;
+	rig_relay(&r, true);
+	for (unsigned i = 0; i < COUNT; i++)
+		cr_assert_eq(
+		    rig_commit(&r, rig_id(i), "alice@example.com", TO("a@later.example")).code, 250);
+	for (; answered < COUNT; answered++)
+		rig_results(&r, rig_job(&r, answered), 451, "greylisted");
+	rig_until(&r, &r.stored, COUNT);
+	rig_wait(&r, 900);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		rig_wait(&r, 10 + 30 * (int)round);
+		rig_kill(&r);
+		rig_start(&r);
+		rig_relay(&r, true);
+	}
+	do {
+		before = r.job_count;
+		for (; answered < r.job_count; answered++)
+			rig_results(&r, &r.jobs[answered], 250, "none");
+		rig_wait(&r, 1200);
+	} while (before != r.job_count);
+	for (unsigned i = 0; i < COUNT; i++)
+		cr_assert_eq(count_report_ids(&r, rig_id(i).session), 1, "message %u", i);
 	rig_end(&r);
 }
