@@ -103,8 +103,7 @@ Test(book, recipients_are_settled)
 	entry_settle(&b, e, 1, SPOOL_DEFERRED, 0);
 	cr_assert_eq(e->open, 4);
 	entry_settle(&b, e, 1, SPOOL_DONE, 0);
-	e->addressees[1].is_failing = true;
-	e->shipments[0].open--;
+	entry_owe(e, 2, SPOOL_FAILED, MARK_EXPIRED);
 	entry_settle(&b, e, 2, SPOOL_FAILED, MARK_EXPIRED);
 	entry_settle(&b, e, 3, SPOOL_FAILED, MARK_DELETED);
 	entry_settle(&b, e, 4, SPOOL_FAILED, 0);
