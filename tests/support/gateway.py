@@ -338,6 +338,8 @@ def may_hold_spools(path):
     """As root the daemon makes nothing below a directory that somebody else can write (a source tree in a home)."""
     while os.getuid() == 0 and path != "/":
         path = os.path.dirname(path)
+        if not os.path.exists(path):
+            continue
         s = os.stat(path)
         if s.st_uid != 0 or (s.st_mode & 0o022 and not s.st_mode & 0o1000):
             return False

@@ -105,6 +105,7 @@ Test(message, every_field_of_every_type_survives_the_wire)
 static const size_t sizes[MESSAGE_TYPES] = {
     SIZE(HELLO, hello), SIZE(CONFIG, config), SIZE(LOG, log), SIZE(PEER, peer),
     SIZE(GRANT, grant), SIZE(START, start), SIZE(STOP, stop), SIZE(READY, ready),
+    SIZE(PING, ping), SIZE(PONG, pong), SIZE(REFUSED, refused), SIZE(PEER_LOST, peer_lost),
     SIZE(STOPPED, stopped), SIZE(RESTART, restart), SIZE(SIGN, sign), SIZE(SIGNED, signature),
     SIZE(KEY_ASK, key_ask), SIZE(KEY, key), SIZE(AUTH_START, auth_start),
     SIZE(AUTH_STEP, auth_step), SIZE(AUTH_CANCEL, auth_cancel), SIZE(AUTH_ANSWER, auth_answer),
