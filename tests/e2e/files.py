@@ -76,13 +76,15 @@ def written_anew():
 
 @tap.case
 def gone():
-    """a CA file that is gone is told, and what was read before it went stays in use"""
-    os.unlink(first_ca)
-    gate.tool("reload")
-    gate.wait_log("first/tls.crt: No such file")
+    """a reload with a CA file that is gone is refused with its name, and what was read before stays in use"""
+    os.rename(first_ca, first_ca + ".gone")
+    refused = gate.tool("reload", check=False)
+    told = refused.stdout + refused.stderr
+    assert refused.returncode == 71 and "first/tls.crt (for relay): No such file" in told, refused
     before = second.count()
     gate.send()
     second.wait(before + 1)
+    os.rename(first_ca + ".gone", first_ca)
 
 
 @tap.case

@@ -70,7 +70,7 @@ def _check_recipient(block):
     assert ("Will-Retry-Until" in block) == (block["Action"] == "delayed"), block
     assert "Remote-MTA" not in block or block["Diagnostic-Code"].startswith("smtp; "), block
     if block.get("Diagnostic-Code", "").startswith("smtp;"):
-        assert re.match(r"smtp; [2-5]\d\d ", block["Diagnostic-Code"]), block
+        assert re.match(r"smtp; [2-5]\d\d( |$)", block["Diagnostic-Code"]), block
     for name in ("Last-Attempt-Date", "Will-Retry-Until"):
         assert name not in block or email.utils.parsedate_to_datetime(block[name])
 
