@@ -125,7 +125,7 @@ command_answered(enum request_end end, const struct packet *p, void *arg)
 		    q->client->channel, q->call, p->type, &p->message->admin_done, -1);
 	else
 		refuse(q->client, q->call, EXIT_UNAVAILABLE,
-		    request_text(role_name(q->owner), MESSAGE_ADMIN, end, text));
+		    request_text(role_name(q->owner), &q->request, end, text));
 	command_free(q);
 }
 
@@ -177,6 +177,8 @@ pass_on(struct client *k, uint64_t call, const struct message_admin *m)
 	TAILQ_INSERT_TAIL(&k->commands, q, link);
 	k->command_count++;
 	request_init(&q->request, command_answered, q);
+	if (message_is_quick(m->verb))
+		request_quick(&q->request);
 	request_ask(&q->request, owner, MESSAGE_ADMIN, &asked);
 	buf_clear(&name);
 }

@@ -16,12 +16,20 @@ static const struct message_ask asks[MESSAGE_TYPES] = {
     [MESSAGE_COMMIT] = {MESSAGE_VERDICT, MESSAGE_COMMIT_MS},
     [MESSAGE_SITE_ASK] = {MESSAGE_SITE, MESSAGE_SITE_MS},
     [MESSAGE_RUNNING_ASK] = {MESSAGE_CAUGHT_UP, MESSAGE_RUNNING_MS},
-    [MESSAGE_COMMAND] = {MESSAGE_ADMIN_DONE, MESSAGE_COMMAND_MS, .has_rows = true},
-    [MESSAGE_ADMIN] = {MESSAGE_ADMIN_DONE, MESSAGE_ADMIN_MS, .has_rows = true},
+    [MESSAGE_COMMAND] = {MESSAGE_ADMIN_DONE, MESSAGE_COMMAND_MS, MESSAGE_COMMAND_QUICK_MS,
+	.has_rows = true},
+    [MESSAGE_ADMIN] = {MESSAGE_ADMIN_DONE, MESSAGE_ADMIN_MS, MESSAGE_ADMIN_QUICK_MS,
+	.has_rows = true},
 };
 
 const struct message_ask *
 message_ask(enum message_type type)
 {
 	return type < MESSAGE_TYPES && asks[type].answer ? &asks[type] : NULL;
+}
+
+bool
+message_is_quick(struct str verb)
+{
+	return str_eq(verb, STR("main.status")) || str_eq(verb, STR("queue.status"));
 }

@@ -10,6 +10,7 @@
 struct message_ask {
 	enum message_type answer;
 	int deadline_ms;     /* what waits before it at the other side must fit in */
+	int quick_ms;        /* when it is asked quickly: see request_quick; 0: never */
 	int steps;           /* and so many times auth.step_timeout */
 	bool has_rows;       /* ADMIN_ROWs come before the answer */
 	bool has_descriptor; /* comes with the answer */
@@ -25,9 +26,13 @@ enum {
 	/* The tool waits longer than control, so that it hears from it who did not answer. */
 	MESSAGE_ADMIN_MS = 60000,
 	MESSAGE_COMMAND_MS = 75000,
+	MESSAGE_ADMIN_QUICK_MS = 4000,
+	MESSAGE_COMMAND_QUICK_MS = 5000,
 };
 
 /* NULL: no answer belongs to it. */
 const struct message_ask *message_ask(enum message_type type);
+/* Is this verb of an ADMIN asked quickly?  `status` must answer while a process hangs. */
+bool message_is_quick(struct str verb);
 
 #endif

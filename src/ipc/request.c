@@ -78,17 +78,33 @@ requests_arm(struct requests *all, int64_t at_ms, int64_t now_ms)
 	evtimer_add(all->timer, &tv);
 }
 
-/* At the end of its list.  After a configuration with a shorter step its deadline may lie before
- * that of the one in front: then it ends with that one. */
+static int64_t
+request_patience_ms(const struct requests *all, const struct request *r)
+{
+	const struct message_ask *ask = message_ask((enum message_type)r->type);
+
+	if (r->is_quick && ask->quick_ms)
+		return clock_patience(ask->quick_ms);
+	return clock_patience(ask->deadline_ms + ask->steps * all->step_timeout_ms);
+}
+
+/* At the end of its list, or, with the short deadline, behind the few others that have it.  After a
+ * configuration with a shorter step a deadline may lie before that of the one in front: then it
+ * ends with that one. */
 static void
 request_due(struct requests *all, struct request *r)
 {
-	const struct message_ask *ask = message_ask((enum message_type)r->type);
+	struct request_list *list = &all->due[r->type];
+	struct request *after = r->is_quick ? TAILQ_FIRST(list) : NULL;
 	int64_t now_ms = clock_mono_ms();
 
-	r->deadline_ms =
-	    now_ms + clock_patience(ask->deadline_ms + ask->steps * all->step_timeout_ms);
-	TAILQ_INSERT_TAIL(&all->due[r->type], r, due);
+	r->deadline_ms = now_ms + request_patience_ms(all, r);
+	while (after && after->deadline_ms <= r->deadline_ms)
+		after = TAILQ_NEXT(after, due);
+	if (after)
+		TAILQ_INSERT_BEFORE(after, r, due);
+	else
+		TAILQ_INSERT_TAIL(list, r, due);
 	requests_arm(all, r->deadline_ms, now_ms);
 }
 
@@ -152,6 +168,12 @@ void
 request_init(struct request *r, request_fn *fn, void *arg)
 {
 	*r = (struct request){.fn = fn, .arg = arg};
+}
+
+void
+request_quick(struct request *r)
+{
+	r->is_quick = true;
 }
 
 void
@@ -279,10 +301,11 @@ requests_clear(struct requests *all)
 /* ---- words ---- */
 
 const char *
-request_text(const char *who, enum message_type type, enum request_end end,
+request_text(const char *who, const struct request *r, enum request_end end,
     char out[REQUEST_TEXT_BYTES])
 {
-	int deadline_ms = message_ask(type)->deadline_ms;
+	const struct message_ask *ask = message_ask((enum message_type)r->type);
+	int deadline_ms = r->is_quick ? ask->quick_ms : ask->deadline_ms;
 
 	if (end == REQUEST_EXPIRED)
 		snprintf(out, REQUEST_TEXT_BYTES, "%s did not answer within %d s", who,

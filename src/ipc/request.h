@@ -38,12 +38,15 @@ struct request {
 	struct request *next;      /* of those with the same place in the table */
 	TAILQ_ENTRY(request) due;  /* of those of its type, the oldest first */
 	uint16_t type;
+	bool is_quick;
 	bool is_unsent;
 	uint8_t end; /* of one that could not be sent: how it ends */
 };
 
 /* Who hears its end; not while it is open. */
 void request_init(struct request *r, request_fn *fn, void *arg);
+/* From now on it has the short deadline of its type. */
+void request_quick(struct request *r);
 /* The message is sent at once or waits in the channel.  r must not be open, and may be asked again
  * after its end. */
 void request_ask(
@@ -52,9 +55,9 @@ void request_ask(
 void request_cancel(struct request *r);
 bool request_is_open(const struct request *r);
 
-/* "queue did not answer within 60 s": who was asked what, and why there is no answer. */
+/* "queue did not answer within 60 s": who was asked, and why there is no answer; r has ended. */
 enum { REQUEST_TEXT_BYTES = 100 };
-const char *request_text(const char *who, enum message_type type, enum request_end end,
+const char *request_text(const char *who, const struct request *r, enum request_end end,
     char out[REQUEST_TEXT_BYTES]);
 
 /* ---- for channel.c: the open requests of one channel ---- */
@@ -65,7 +68,7 @@ struct requests {
 	struct request **places; /* by number; their count is a power of two */
 	size_t place_count, count;
 	uint64_t last_number;
-	struct request_list due[MESSAGE_TYPES]; /* by type: in the order of their deadlines */
+	struct request_list due[MESSAGE_TYPES]; /* by type: the first expires first */
 	struct request_list unsent;
 	struct event *timer; /* the channel's */
 	int64_t timer_ms;    /* when it fires, monotonic; INT64_MAX: not */

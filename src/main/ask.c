@@ -19,12 +19,8 @@ struct asking {
 	tool_row_fn *row;
 	void *arg;
 	int exit_code;
-	int64_t patience_ms; /* without a word; 0: the request's deadline */
-	struct event *silence;
+	struct request request;
 };
-
-/* `status` answers also while a role hangs; for others the request's deadline is enough. */
-enum { ASK_STATUS_PATIENCE_MS = 5000 };
 
 static int
 connect_daemon(const struct conf *c)
@@ -86,29 +82,6 @@ tool_say(int exit_code, struct str text)
 }
 
 static void
-ask_silent(evutil_socket_t fd, short what, void *arg)
-{
-	struct asking *a = arg;
-
-	(void)fd;
-	(void)what;
-	fprintf(stderr,
-	    "sallyport: no answer within %lld s: that part of the daemon hangs or is busy; "
-	    "see sallyport status\n",
-	    (long long)a->patience_ms / 1000);
-	end(a, EX_LATER);
-}
-
-static void
-ask_wait(struct asking *a)
-{
-	struct timeval tv = {.tv_sec = a->patience_ms / 1000};
-
-	if (a->patience_ms)
-		evtimer_add(a->silence, &tv);
-}
-
-static void
 answered(enum request_end how, const struct packet *p, void *arg)
 {
 	struct asking *a = arg;
@@ -117,7 +90,6 @@ answered(enum request_end how, const struct packet *p, void *arg)
 
 	if (how == REQUEST_LOST)
 		return; /* lost() follows */
-	ask_wait(a);
 	if (how == REQUEST_ROW) {
 		if (a->row)
 			a->row(p->message->admin_row.values, a->arg);
@@ -125,7 +97,7 @@ answered(enum request_end how, const struct packet *p, void *arg)
 	}
 	if (how != REQUEST_ANSWERED) {
 		fprintf(stderr, "sallyport: %s\n",
-		    request_text("the daemon", MESSAGE_COMMAND, how, text));
+		    request_text("the daemon", &a->request, how, text));
 		end(a, how == REQUEST_EXPIRED ? EX_LATER : EX_BROKEN);
 		return;
 	}
@@ -139,7 +111,6 @@ tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn 
 {
 	struct message_admin m = {.verb = str_of(verb), .values = values};
 	struct asking a = {.row = row, .arg = arg, .exit_code = EX_BROKEN};
-	struct request request;
 	int fd = connect_daemon(c);
 
 	if (fd < 0 && (errno == EACCES || errno == EPERM)) {
@@ -152,18 +123,13 @@ tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn 
 	a.base = event_base_new();
 	if (!a.base)
 		die("no event loop");
-	a.silence = evtimer_new(a.base, ask_silent, &a);
-	if (!a.silence)
-		die("no timer");
-	if (str_eq(m.verb, STR("queue.status")) || str_eq(m.verb, STR("main.status")))
-		a.patience_ms = ASK_STATUS_PATIENCE_MS;
-	ask_wait(&a);
 	a.channel = channel_new(a.base, fd, hear, lost, &a);
-	request_init(&request, answered, &a);
-	request_ask(&request, a.channel, MESSAGE_COMMAND, &m);
+	request_init(&a.request, answered, &a);
+	if (message_is_quick(m.verb))
+		request_quick(&a.request);
+	request_ask(&a.request, a.channel, MESSAGE_COMMAND, &m);
 	event_base_dispatch(a.base);
 	channel_free(&a.channel);
-	event_free(a.silence);
 	event_base_free(a.base);
 	return a.exit_code;
 }

@@ -176,26 +176,6 @@ host_raise_limits(void)
 		log_warn("limit of descriptors: %s", strerror(errno));
 }
 
-bool
-host_can_talk(void)
-{
-	int ends[2];
-
-	if (channel_pair(ends) == 0) {
-		close(ends[0]);
-		close(ends[1]);
-		return true;
-	}
-	if (errno == ENOBUFS)
-		log_error("socket buffers are too small for the daemon's processes to talk to one "
-			  "another: net.core.wmem_max must be at least %zu (sysctl -w "
-			  "net.core.wmem_max=212992)",
-		    channel_buffer_needed());
-	else
-		log_error("no sockets for the daemon's processes: %s", strerror(errno));
-	return false;
-}
-
 int
 host_refuse(int exit_status, const char *format, ...)
 {
@@ -210,4 +190,22 @@ host_refuse(int exit_status, const char *format, ...)
 		fprintf(stderr, "sallyportd: %s\n", text);
 	notify_status("%s", text);
 	return exit_status;
+}
+
+int
+host_check_channels(void)
+{
+	int ends[2];
+
+	if (channel_pair(ends) == 0) {
+		close(ends[0]);
+		close(ends[1]);
+		return 0;
+	}
+	if (errno == ENOBUFS)
+		return host_refuse(EXIT_OS,
+		    "socket buffers are too small for the processes to talk to one another: "
+		    "net.core.wmem_max must be at least %zu (sysctl -w net.core.wmem_max=212992)",
+		    channel_buffer_needed());
+	return host_refuse(EXIT_OS, "no sockets for the daemon's processes: %s", strerror(errno));
 }

@@ -25,8 +25,8 @@ void host_use_log(const struct conf *c, uint64_t secret, struct host_log *log);
 /* As many descriptors as the system allows. */
 void host_raise_limits(void);
 
-/* Do sockets between processes take our largest packets?  False: what to change is in the log. */
-bool host_can_talk(void) MUST_USE;
+/* Do sockets between processes take our largest packets?  0, or what host_refuse returned. */
+int host_check_channels(void) MUST_USE;
 
 /* Why the daemon does not start, or ends: one line in the log, on standard error and for the
  * service manager.  Returns the exit status. */

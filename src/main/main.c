@@ -174,8 +174,9 @@ prepare(struct daemon *d)
 	(void)!host_open_log(d->conf, &log);
 	host_use_log(d->conf, d->log_secret, &log);
 	host_raise_limits();
-	if (!host_can_talk())
-		return EXIT_OS;
+	status = host_check_channels();
+	if (status)
+		return status;
 	if (!host_identities(d->conf, d->identities))
 		return EXIT_CONFIG;
 	/* a random first slot, and ids above the spool's newest: a quick restart repeats none */

@@ -293,14 +293,16 @@ struct site_question {
 
 /* A domain that was asked for in vain is asked for again later, as after a failure of DNS. */
 static void
-site_unanswered(struct queue *q, struct str domain, enum request_end end)
+site_unanswered(const struct site_question *ask, enum request_end end)
 {
+	struct str domain = str_make(ask->domain, ask->n);
+	struct queue *q = ask->queue;
 	struct status status = status_make(451, "4.4.3", "The route could not be found in time");
 	struct schedule_answer answer = {STR_NULL, &status, 0};
 	char text[REQUEST_TEXT_BYTES];
 
 	log_warn("no route to %.*s is known, it is asked for again later: %s", STR_ARG(domain),
-	    request_text("relay", MESSAGE_SITE_ASK, end, text));
+	    request_text("relay", &ask->request, end, text));
 	schedule_answered(q->schedule, domain, &answer, clock_ms());
 }
 
@@ -319,7 +321,7 @@ got_site(enum request_end end, const struct packet *p, void *arg)
 		answer = (struct schedule_answer){m->site, &m->status, m->ttl_s};
 		schedule_answered(q->schedule, domain, &answer, clock_ms());
 	} else if (end != REQUEST_LOST) {
-		site_unanswered(q, domain, end);
+		site_unanswered(ask, end);
 	}
 	queue_wake(q);
 	LIST_REMOVE(ask, link);

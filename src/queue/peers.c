@@ -100,7 +100,8 @@ got_running(enum request_end end, const struct packet *p, void *arg)
 	if (end == REQUEST_LOST)
 		return; /* on_lost follows */
 	log_error("running deliveries are not known: %s; the channel to it is given up",
-	    request_text("relay", MESSAGE_RUNNING_ASK, end, text));
+	    request_text("relay", &peer->running, end, text));
+	role_peer_lost(peer->queue->role, ROLE_RELAY, peer->index);
 	channel_end(&peer->channel);
 	on_lost(NULL, peer);
 }

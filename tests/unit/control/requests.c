@@ -245,6 +245,25 @@ Test(control_requests, a_command_of_a_stopped_queue_says_who_did_not_answer, .ti
 	tear_down(&s);
 }
 
+/* `status` is asked when something hangs: it does not wait as long as other commands may, whatever
+ * else is open. */
+Test(control_requests, status_says_soon_who_did_not_answer, .timeout = 60)
+{
+	static struct setting s;
+
+	set_up(&s);
+	clock_hurry(10);
+	s.is_silent = true;
+	say(&s, "queue.list");
+	until(&s, &s.asked, 1);
+	say(&s, "queue.status");
+	until(&s, &s.ended, 1);
+	cr_assert_eq(s.exit_code, 69);
+	cr_assert_str_eq(s.text, "queue did not answer within 4 s");
+	works_as_ever(&s);
+	tear_down(&s);
+}
+
 Test(control_requests, a_refusal_and_a_loss_end_a_command, .timeout = 60)
 {
 	static struct setting s;
