@@ -70,6 +70,21 @@ dsn_field_status(struct dsn_writer *w, const struct dsn_item *item)
 		buf_addf(w->out, "Status: %c.0.0\r\n", classes[item->action]);
 }
 
+/* A host without a name is told by its address (RFC 5321 section 4.1.3). */
+static void
+dsn_field_remote(struct dsn_writer *w, const struct dsn_item *item)
+{
+	bool is_named = item->host.n && !str_eq(item->host, item->address);
+
+	if (item->host.n + item->address.n == 0)
+		return;
+	buf_addz(w->out, "Remote-MTA: dns; ");
+	if (!is_named)
+		buf_addz(w->out, str_has(item->address, ':') ? "[IPv6:" : "[");
+	dsn_write_text(w, is_named ? item->host : item->address);
+	buf_addz(w->out, is_named ? "\r\n" : "]\r\n");
+}
+
 static void
 dsn_field_diagnostic(struct dsn_writer *w, const struct dsn_item *item)
 {
@@ -79,10 +94,8 @@ dsn_field_diagnostic(struct dsn_writer *w, const struct dsn_item *item)
 
 	if (s->code == 0)
 		return;
-	if (s->is_remote && item->host.n) {
-		buf_addz(w->out, "Remote-MTA: dns; ");
-		dsn_write_text(w, item->host);
-		buf_addz(w->out, "\r\n");
+	if (s->is_remote) {
+		dsn_field_remote(w, item);
 		start = w->out->n;
 	}
 	if (s->is_remote)
@@ -91,7 +104,8 @@ dsn_field_diagnostic(struct dsn_writer *w, const struct dsn_item *item)
 		buf_addz(w->out, "Diagnostic-Code: x-sallyport;");
 	if (s->is_remote && s->class)
 		buf_addf(w->out, " %s", status_enhanced(s, code));
-	buf_addc(w->out, ' ');
+	if (s->text[0])
+		buf_addc(w->out, ' ');
 	dsn_write_words(w, str_of(s->text), w->out->n - start, " ");
 	buf_addz(w->out, "\r\n");
 }

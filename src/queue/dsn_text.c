@@ -61,7 +61,7 @@ dsn_text_source(struct dsn_writer *w, const struct dsn_item *item)
 		buf_addz(w->out, is_last ? INDENT "The last answer of " : INDENT "The answer of ");
 	else
 		buf_addz(w->out, INDENT "No host decided this. This system found");
-	if (item->status.is_remote && item->host.n == 0)
+	if (item->status.is_remote && (!item->host.n || str_eq(item->host, item->address)))
 		buf_addz(w->out, item->address.n ? "the host " : "the host");
 	if (!item->status.is_remote && item->host.n + item->address.n)
 		buf_addz(w->out, " at ");

@@ -142,10 +142,13 @@ dsn_write_typed(struct dsn_writer *w, struct str type, struct str address)
 void
 dsn_write_host(struct dsn_writer *w, const struct dsn_item *item)
 {
-	dsn_write_text(w, item->host);
+	bool is_named = item->host.n && !str_eq(item->host, item->address);
+
+	if (is_named)
+		dsn_write_text(w, item->host);
 	if (item->address.n == 0)
 		return;
-	buf_addz(w->out, item->host.n ? " [" : "[");
+	buf_addz(w->out, is_named ? " [" : "[");
 	dsn_write_text(w, item->address);
 	buf_addc(w->out, ']');
 }

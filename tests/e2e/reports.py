@@ -210,9 +210,12 @@ def on_a_full_disk():
 
 
 def refused(gate):
+    """452, at RCPT or after the content; what is taken before that is delivered, and reported to nobody."""
     client = gate.connect()
     client.mail(gate.user)
-    code, _ = client.rcpt("bob@example.net")
+    code, _ = client.rcpt("ok@example.net")
+    if code == 250:
+        code, _ = client.data(f"From: <{gate.user}>\r\nSubject: room\r\n\r\nHello\r\n")
     client.close()
     return code == 452
 

@@ -68,9 +68,10 @@ def _check_recipient(block):
     assert re.fullmatch(r"(rfc822|utf-8);\S.*", block["Final-Recipient"]), block
     assert block["Status"][0] in STATUS[block["Action"]] and re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", block["Status"]), block
     assert ("Will-Retry-Until" in block) == (block["Action"] == "delayed"), block
+    assert re.fullmatch(r"dns; ([A-Za-z][\w.-]*|[\w.-]+\.[A-Za-z][\w-]*|\[[\w.:]+\])", block.get("Remote-MTA", "dns; x")), block
     assert "Remote-MTA" not in block or block["Diagnostic-Code"].startswith("smtp; "), block
     if block.get("Diagnostic-Code", "").startswith("smtp;"):
-        assert re.match(r"smtp; [2-5]\d\d( |$)", block["Diagnostic-Code"]), block
+        assert re.match(r"smtp; [2-5]\d\d( \S|$)", block["Diagnostic-Code"]), block
     for name in ("Last-Attempt-Date", "Will-Retry-Until"):
         assert name not in block or email.utils.parsedate_to_datetime(block[name])
 

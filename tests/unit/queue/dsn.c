@@ -509,12 +509,21 @@ Test(dsn, host_without_a_name)
 	struct sample s;
 
 	sample(&s, "a@b", "c@d");
-	s.item.host = STR_NULL;
+	for (int i = 0; i < 2; i++) {
+		s.item.host = i ? s.item.address : STR_NULL;
+		cr_assert_eq(dsn_compose(&s.dsn, &r), 1);
+		check_report(&r);
+		cr_assert(has(&r.body, "The answer of the host [192.0.2.25]:\r\n"));
+		cr_assert(has(&r.body, "Diagnostic-Code: smtp; 550 5.1.1 No such user\r\n"));
+		cr_assert(has(&r.body, "Remote-MTA: dns; [192.0.2.25]\r\n"));
+		dsn_clear(&r);
+	}
+	s.item.host = s.item.address = STR("2001:db8::25");
+	s.item.status.text[0] = '\0';
 	cr_assert_eq(dsn_compose(&s.dsn, &r), 1);
 	check_report(&r);
-	cr_assert(has(&r.body, "The answer of the host [192.0.2.25]:\r\n"));
-	cr_assert(has(&r.body, "Diagnostic-Code: smtp; 550 5.1.1 No such user\r\n"));
-	cr_assert_not(has(&r.body, "Remote-MTA"));
+	cr_assert(has(&r.body, "Remote-MTA: dns; [IPv6:2001:db8::25]\r\n"));
+	cr_assert(has(&r.body, "Diagnostic-Code: smtp; 550 5.1.1\r\n"));
 	dsn_clear(&r);
 }
 
