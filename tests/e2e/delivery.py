@@ -16,7 +16,7 @@ tap = g.Tap()
 dns = g.Dns(HOME, {
     "example.net": "@ MX 10 mx\nmx A 127.0.0.1\nnullmx MX 0 .\nnomail TXT none\nfallback A 127.0.0.1\n"
                    "inside MX 10 inside-mx\ninside-mx A 10.1.2.3\nself MX 5 mail.example.com.\nself MX 20 mx\n"
-                   "ours MX 10 ours-mx\nours-mx A 198.41.0.4\nours MX 20 mx",
+                   "ours MX 10 ours-mx\nours-mx A 198.41.0.77\nours MX 20 mx",
     "example.org": "@ MX 10 mx\nmx A 127.0.0.1",
     "example.com": "@ MX 10 back\nback A 127.0.0.1\nmail A 127.0.0.1",
     "bad.example.bogus": "@ MX 10 mx\nmx A 127.0.0.1",
@@ -61,9 +61,12 @@ def own_address():
     """an MX with an address of this machine, as the sandboxed relay sees it: a loop, and no worse host gets the mail"""
     with open("/proc/net/dev", encoding="ascii") as f:
         links = [line.split(":")[0].strip() for line in f if ":" in line]
-    if links != ["lo"] or subprocess.call(["ip", "address", "add", "198.41.0.4/32", "dev", "lo"]):
+    if links != ["lo"] or subprocess.call(["ip", "address", "add", "198.41.0.77/32", "dev", "lo"]):
         return "not in a network of its own"
-    sent("bob@ours.example.net", "status=failed reason=loop .*dsn=5.4.6")
+    try:
+        sent("bob@ours.example.net", "status=failed reason=loop .*dsn=5.4.6")
+    finally:
+        subprocess.call(["ip", "address", "delete", "198.41.0.77/32", "dev", "lo"])
     return None
 
 
