@@ -24,7 +24,6 @@ static const struct link {
     {ROLE_CONTROL, ROLE_AUTH},
     {ROLE_CONTROL, ROLE_QUEUE},
     {ROLE_CONTROL, ROLE_RELAY},
-    {ROLE_CONTROL, ROLE_SUBMISSION},
 };
 
 struct joint {

@@ -11,9 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "queue/detail.h"
-#include "queue/filter.h"
-#include "queue/jobs.h"
+#include "queue/changes.h"
 #include "queue/rows.h"
 
 enum {
@@ -26,37 +24,10 @@ enum {
 	ERRANDS_MAX = 64,
 };
 
-struct errand {
-	TAILQ_ENTRY(errand) link;
-	struct queue *queue;
-	struct peer *peer; /* NULL: gone */
-	uint64_t call;
-	const struct verb *verb;
-	struct arena arena;
-	struct filter filter;
-	struct str by, reason;
-	struct entry *next; /* of the book; not used when ids are given */
-	size_t next_id;
-	size_t count;
-	size_t unstored; /* appended, not durable yet; or being read */
-	int error;
-	bool is_dry_run;
-	bool is_walked;
-};
-
-/* What is done with an entry; the entry may be gone afterwards. */
-typedef void verb_fn(struct errand *errand, struct entry *e);
-
-struct verb {
-	const char *name;
-	verb_fn *fn;
-	bool changes;
-};
-
 /* ---- answers ---- */
 
-static void
-say_row(struct errand *errand, struct buf *values)
+void
+errand_say_row(struct errand *errand, struct buf *values)
 {
 	struct message_admin_row m = {.values = buf_str(values)};
 
@@ -75,15 +46,15 @@ say_done(struct peer *peer, uint64_t call, uint8_t exit_code, const char *text)
 		(void)!channel_answer(peer->channel, call, MESSAGE_ADMIN_DONE, &m, -1);
 }
 
-static void
-say_id(struct errand *errand, const struct entry *e)
+void
+errand_say_id(struct errand *errand, const struct entry *e)
 {
 	char id[ID_NUMBER_TEXT_BYTES];
 	struct buf values;
 
 	buf_init(&values, ROW_BYTES_MAX);
 	message_values_add(&values, "id", str_of(msgid_text(e->id, 0, id)));
-	say_row(errand, &values);
+	errand_say_row(errand, &values);
 }
 
 /* ---- verbs ---- */
@@ -95,7 +66,7 @@ list(struct errand *errand, struct entry *e)
 
 	buf_init(&values, ROW_BYTES_MAX);
 	rows_message(errand->queue, e, &values);
-	say_row(errand, &values);
+	errand_say_row(errand, &values);
 }
 
 static void
@@ -110,7 +81,7 @@ got_content(const struct spool_content *content, int error, void *arg)
 	} else {
 		buf_init(&values, ROW_BYTES_MAX);
 		rows_envelope(content, &values);
-		say_row(errand, &values);
+		errand_say_row(errand, &values);
 		if (content->fd >= 0)
 			close(content->fd);
 	}
@@ -126,7 +97,7 @@ show(struct errand *errand, struct entry *e)
 	for (uint32_t i = 1; i <= e->addressee_count; i++) {
 		buf_init(&values, ROW_BYTES_MAX);
 		rows_recipient(errand->queue, e, i, &values);
-		say_row(errand, &values);
+		errand_say_row(errand, &values);
 	}
 	errand->unstored++;
 	spool_read(errand->queue->spool, e->id, got_content, errand);
@@ -137,115 +108,16 @@ retry(struct errand *errand, struct entry *e)
 {
 	for (size_t i = 0; i < e->shipment_count; i++)
 		schedule_hurry(errand->queue->schedule, &e->shipments[i].parcel, clock_ms());
-	say_id(errand, e);
-}
-
-static void
-stored(int error, void *arg)
-{
-	struct errand *errand = arg;
-
-	errand->unstored--;
-	if (error)
-		errand->error = error;
-	queue_wake_errands(errand->queue);
-}
-
-static bool
-append(struct errand *errand, const struct spool_entry *entries, size_t count)
-{
-	struct spool_batch batch = {
-	    .entries = entries, .count = count, .urgency = SPOOL_NOW, .fn = stored, .arg = errand};
-
-	if (spool_append(errand->queue->spool, &batch) != 0) {
-		errand->error = errno;
-		return false;
-	}
-	errand->unstored++;
-	return true;
-}
-
-static bool
-store_hold(struct errand *errand, struct entry *e, bool is_held)
-{
-	struct spool_entry entry = {.kind = SPOOL_HOLD, .id = e->id};
-
-	if (e->is_held == is_held)
-		return false;
-	entry.hold.is_held = is_held;
-	entry.hold.why = errand->reason;
-	if (!append(errand, &entry, 1))
-		return false;
-	entry_hold(&errand->queue->book, e, is_held);
-	say_id(errand, e);
-	return true;
-}
-
-/* What is with relay goes on; what comes back of it stays. */
-static void
-hold(struct errand *errand, struct entry *e)
-{
-	if (!store_hold(errand, e, true))
-		return;
-	for (size_t i = 0; i < e->shipment_count; i++)
-		if (!e->shipments[i].job)
-			schedule_remove(errand->queue->schedule, &e->shipments[i].parcel);
-}
-
-static void
-release(struct errand *errand, struct entry *e)
-{
-	if (!store_hold(errand, e, false))
-		return;
-	for (size_t i = 0; i < e->shipment_count; i++)
-		queue_schedule(errand->queue, &e->shipments[i], e->shipments[i].parcel.due_ms);
-}
-
-static size_t
-list_deletions(const struct entry *e, struct spool_entry *to)
-{
-	size_t count = 0;
-
-	for (uint32_t i = 0; i < e->addressee_count; i++) {
-		if (!addressee_is_open(&e->addressees[i]))
-			continue;
-		to[count] = (struct spool_entry){.kind = SPOOL_STATUS, .id = e->id};
-		to[count].status = (struct spool_recipient){.number = i + 1,
-		    .outcome = SPOOL_FAILED,
-		    .is_settled = true,
-		    .marks = MARK_DELETED};
-		count++;
-	}
-	return count;
-}
-
-static void
-destroy(struct errand *errand, struct entry *e)
-{
-	struct queue *q = errand->queue;
-	struct spool_entry *entries = mem_new(e->addressee_count * sizeof *entries);
-	size_t count = list_deletions(e, entries);
-
-	if (count && append(errand, entries, count)) {
-		say_id(errand, e);
-		for (size_t i = 0; i < count; i++)
-			entry_settle(
-			    &q->book, e, entries[i].status.number, SPOOL_FAILED, MARK_DELETED);
-		for (size_t i = 0; i < e->shipment_count; i++)
-			if (!e->shipments[i].open && !e->shipments[i].job)
-				schedule_remove(q->schedule, &e->shipments[i].parcel);
-		queue_end(q, e);
-	}
-	mem_free(entries);
+	errand_say_id(errand, e);
 }
 
 static const struct verb verbs[] = {
     {"queue.list", list, false},
     {"queue.show", show, false},
     {"queue.retry", retry, true},
-    {"queue.hold", hold, true},
-    {"queue.release", release, true},
-    {"queue.delete", destroy, true},
+    {"queue.hold", changes_hold, true},
+    {"queue.release", changes_release, true},
+    {"queue.delete", changes_delete, true},
 };
 
 /* ---- walking ---- */
@@ -257,7 +129,7 @@ visit(struct errand *errand, struct entry *e)
 		return;
 	errand->count++;
 	if (errand->verb->changes && errand->is_dry_run)
-		say_id(errand, e);
+		errand_say_id(errand, e);
 	else
 		errand->verb->fn(errand, e);
 }
@@ -293,7 +165,9 @@ log_errand(const struct errand *errand)
 	log_str(&l, "action", str_of(errand->verb->name));
 	log_str(&l, "by", errand->by);
 	log_str(&l, "via", STR("socket"));
-	log_num(&l, "count", errand->count);
+	log_num(&l, "count", errand->count - errand->failed);
+	if (errand->failed)
+		log_num(&l, "failed", errand->failed);
 	log_quoted(&l, "reason", errand->reason);
 	log_end(&l);
 }
@@ -316,9 +190,14 @@ finish(struct errand *errand)
 	log_errand(errand);
 	snprintf(text, sizeof text, "%zu message%s%s\n", errand->count,
 	    errand->count == 1 ? "" : "s", errand->is_dry_run ? " would be touched" : "");
-	if (errand->error) {
+	if (errand->error && errand->verb->changes) {
 		exit_code = EXIT_STORAGE;
-		snprintf(text, sizeof text, "not everything could be stored: %s\n",
+		snprintf(text, sizeof text, "%zu of %zu messages stay as they were, because the "
+		    "spool could not store the change: %s\n", errand->failed, errand->count,
+		    strerror(errand->error));
+	} else if (errand->error) {
+		exit_code = EXIT_STORAGE;
+		snprintf(text, sizeof text, "the message cannot be read now: %s\n",
 		    strerror(errand->error));
 	} else if (errand->filter.id_count && errand->count == 0) {
 		exit_code = EXIT_NO_MESSAGE;
@@ -467,6 +346,7 @@ admin_clear(struct queue *q)
 
 	while ((errand = TAILQ_FIRST(&q->errands))) {
 		TAILQ_REMOVE(&q->errands, errand, link);
+		changes_forget(errand);
 		arena_clear(&errand->arena);
 		mem_free(errand);
 	}

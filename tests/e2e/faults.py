@@ -129,6 +129,65 @@ def no_descriptors_to_accept():
     return None
 
 
+def change_with_fault(other, verb, message):
+    """The command while no write becomes durable: it must say so and change nothing."""
+    pid = next(pid for pid, (role, _) in other.processes().items() if role == "queue")
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", f"{HOME}/{verb}.trace", "-p", str(pid), "-e",
+                               "trace=fdatasync", "-e", "inject=fdatasync:error=EIO"])
+    try:
+        time.sleep(0.3)
+        run = other.tool("queue", verb, message, check=False)
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait(10)
+    assert run.returncode == 74 and "1 of 1 messages stay as they were" in run.stdout + run.stderr, run
+
+
+def is_taken(other):
+    try:
+        return other.send()[0] == 250
+    except AssertionError:
+        return False
+
+
+def states_of(other, message):
+    return [r["state"] for r in other.queue() if r["id"] == message]
+
+
+def is_stored(other, verb, message):
+    run = other.tool("queue", verb, message, check=False)
+    assert run.returncode in (0, 74), run
+    return run.returncode == 0
+
+
+@tap.case
+def changes_of_the_operator():
+    """hold, release and delete on a disk that fails: said so, and the message stays as it was, also after a restart"""
+    if os.getuid():
+        return "needs root to trace the queue"
+    other = g.Gateway(f"{HOME}/other", routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; '
+                      f'port = {g.free_port()}; tls = "none"; }} );').start()
+    try:
+        other.add_user()
+        other.send()
+        g.wait_for("a deferred message", 20, lambda: [r["state"] for r in other.queue()] == ["deferred"])
+        message = other.queue()[0]["id"]
+        for verb, before, after in (("hold", "deferred", ["held"]), ("release", "held", ["deferred"]),
+                                    ("delete", "deferred", [])):
+            change_with_fault(other, verb, message)
+            assert states_of(other, message) == [before], (verb, other.queue())
+            # what failed is void once the disk takes something again
+            g.wait_for("a message to be stored", 20, lambda: is_taken(other), every=0.3)
+            other.stop()
+            other.start()
+            assert states_of(other, message) == [before], (verb, other.queue())
+            g.wait_for(f"{verb} to be stored", 20, lambda: is_stored(other, verb, message), every=0.3)
+            assert states_of(other, message) == after, (verb, other.queue())
+    finally:
+        other.stop()
+    return None
+
+
 @tap.case
 def all_acknowledged_arrives():
     """everything acknowledged between the faults arrives"""

@@ -1,0 +1,17 @@
+/*
+ * changes: hold, release and delete.  A change is appended to the spool first; only when it is
+ * durable the queue itself changes, and the operator hears the id.  What could not be stored
+ * leaves the message as it was, and is counted in errand->failed.
+ */
+#ifndef QUEUE_CHANGES_H
+#define QUEUE_CHANGES_H
+
+#include "queue/errand.h"
+
+void changes_hold(struct errand *errand, struct entry *e);
+void changes_release(struct errand *errand, struct entry *e);
+void changes_delete(struct errand *errand, struct entry *e);
+/* The queue ends: nothing more will become durable. */
+void changes_forget(struct errand *errand);
+
+#endif

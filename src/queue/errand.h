@@ -1,0 +1,48 @@
+/*
+ * errand: one command of the operator that is under way; shared by admin.c, which walks the queued
+ * messages, and changes.c, which changes them.
+ */
+#ifndef QUEUE_ERRAND_H
+#define QUEUE_ERRAND_H
+
+#include "base/arena.h"
+#include "queue/core.h"
+#include "queue/filter.h"
+
+struct change;
+
+struct errand {
+	TAILQ_ENTRY(errand) link;
+	struct queue *queue;
+	struct peer *peer; /* NULL: gone */
+	uint64_t call;
+	const struct verb *verb;
+	struct arena arena;
+	struct filter filter;
+	struct str by, reason;
+	struct entry *next; /* of the book; not used when ids are given */
+	size_t next_id;
+	size_t count;
+	size_t unstored; /* appended, not durable yet; or being read */
+	size_t failed;   /* could not be stored */
+	LIST_HEAD(, change) changes; /* not durable yet */
+	int error;
+	bool is_dry_run;
+	bool is_walked;
+};
+
+/* What is done with an entry; the entry may be gone afterwards. */
+typedef void verb_fn(struct errand *errand, struct entry *e);
+
+struct verb {
+	const char *name;
+	verb_fn *fn;
+	bool changes;
+};
+
+/* A row of the answer; clears the values. */
+void errand_say_row(struct errand *errand, struct buf *values);
+/* A row with the message's id. */
+void errand_say_id(struct errand *errand, const struct entry *e);
+
+#endif
