@@ -243,8 +243,8 @@ static void
 broker_worker_ended(unsigned index, bool is_stuck, void *arg)
 {
 	struct broker *b = arg;
-	struct message_restart m = {
-	    .role = ROLE_WORKER, .index = (uint8_t)index, .reason = STR("a step took too long")};
+	struct message_restart m = {.role = ROLE_WORKER, .index = (uint8_t)index,
+	    .reason = STR("it took too long, or its answer cannot be")};
 
 	if (!is_stuck) {
 		role_peer_lost(b->role, ROLE_WORKER, index);

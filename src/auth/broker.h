@@ -1,6 +1,6 @@
 /*
  * broker: what the broker's files share: the role (broker.c) owns everything, the conversations
- * (login.c) use it.
+ * (exchange.c) use it.
  */
 #ifndef AUTH_BROKER_H
 #define AUTH_BROKER_H

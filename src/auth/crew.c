@@ -1,6 +1,6 @@
 /*
- * crew: a job is HELD (its network has enough in the queue), QUEUED (any worker may take it, or,
- * for a later step, just its own), RUNNING, or RESTING between two steps of its client.
+ * crew: a job is HELD (its network has enough in the queue), QUEUED (any worker may take it) or
+ * RUNNING.
  */
 #include "auth/crew.h"
 
@@ -27,11 +27,9 @@ struct crew_worker {
 	struct crew *pool;
 	unsigned index;
 	struct channel *channel; /* NULL: there is none now */
-	struct request request;       /* the step that it is at */
+	struct request request;       /* the check that it is at */
 	struct crew_job *job;         /* NULL while busy: its owner has left */
 	struct crew_network *counted; /* of such a job */
-	struct job_list steps;        /* waiting for just this worker */
-	struct job_list pinned;       /* conversations that live in it */
 };
 
 struct crew {
@@ -43,7 +41,6 @@ struct crew {
 	struct job_list queue;
 	struct map *networks;
 	unsigned waiting; /* queued and held */
-	uint64_t conversations;
 	struct event *tick;
 };
 
@@ -115,19 +112,11 @@ release(struct crew *p, struct crew_network **counted)
 /* ---- leaving ---- */
 
 static void
-unpin(struct crew_job *job)
-{
-	if (job->worker)
-		TAILQ_REMOVE(&job->worker->pinned, job, pinned);
-	job->worker = NULL;
-}
-
-static void
 stop_waiting(struct crew *p, struct crew_job *job)
 {
 	p->waiting--;
 	if (job->place == CREW_QUEUED) {
-		TAILQ_REMOVE(job->is_step ? &job->worker->steps : &p->queue, job, link);
+		TAILQ_REMOVE(&p->queue, job, link);
 		return;
 	}
 	TAILQ_REMOVE(&job->counted->held, job, link);
@@ -136,33 +125,20 @@ stop_waiting(struct crew *p, struct crew_job *job)
 	job->counted = NULL;
 }
 
-static void
-tell_worker_cancelled(struct crew_job *job)
-{
-	struct message_check_cancel m = {.conversation = job->start.conversation};
-
-	if (job->worker && job->worker->channel)
-		(void)!channel_send(job->worker->channel, MESSAGE_CHECK_CANCEL, &m, -1);
-}
-
 void
 crew_leave(struct crew *p, struct crew_job *job)
 {
-	struct crew_worker *w = job->worker;
-
 	if (job->place == CREW_OUT)
 		return;
-	if (job->place == CREW_RESTING || job->is_step || job->place == CREW_RUNNING)
-		tell_worker_cancelled(job);
-	if (job->place == CREW_HELD || job->place == CREW_QUEUED)
-		stop_waiting(p, job);
-	if (w && w->job == job) {
+	if (job->place == CREW_RUNNING) {
 		/* the work goes on, and counts for the network until it ends */
-		w->job = NULL;
-		w->counted = job->counted;
+		job->worker->job = NULL;
+		job->worker->counted = job->counted;
 		job->counted = NULL;
+	} else {
+		stop_waiting(p, job);
 	}
-	unpin(job);
+	job->worker = NULL;
 	job->place = CREW_OUT;
 	release(p, &job->counted);
 }
@@ -191,32 +167,29 @@ has_worker(const struct crew *p)
 	return false;
 }
 
-/* The worker is no more: whatever lived in it has failed, and without any worker all that waits. */
+/* The worker is no more: its check has failed, and without any worker all that waits. */
 static void
 give_up(struct crew_worker *w, const char *trouble)
 {
 	struct crew *p = w->pool;
-	struct crew_job *job;
+	struct crew_job *job = w->job;
 
 	request_cancel(&w->request);
 	channel_free(&w->channel);
-	release(p, &w->counted);
-	while ((job = TAILQ_FIRST(&w->pinned))) {
-		if (w->job == job)
-			w->job = NULL;
+	if (job)
 		fail(p, job, trouble);
-	}
+	release(p, &w->counted);
 	while (!has_worker(p) && (job = TAILQ_FIRST(&p->queue)))
 		fail(p, job, "no_worker");
 	dispatch(p);
 }
 
-/* It holds a step for too long, or says what makes no sense: main starts another. */
+/* It holds a check for too long, or says what makes no sense: main starts another. */
 static void
 worker_failed(struct crew_worker *w, bool is_late)
 {
-	log_error("auth: worker %u %s and is ended", w->index,
-	    is_late ? "holds a step for too long" : "could not answer a step");
+	log_error("auth: worker %u %s; the client hears 454, the worker is ended and started anew",
+	    w->index, is_late ? "holds a check for too long" : "gave an answer that cannot be");
 	give_up(w, is_late ? "worker_timeout" : "worker_broken");
 	w->pool->ended(w->index, true, w->pool->arg);
 }
@@ -241,6 +214,14 @@ on_packet(struct channel *c, const struct packet *p, void *arg)
 	channel_refuse(c, p->call);
 }
 
+static bool
+is_possible(const struct message_check_answer *m)
+{
+	if (m->outcome == AUTH_OK)
+		return m->key.n == SECRET_KEY_BYTES;
+	return (m->outcome == AUTH_FAIL || m->outcome == AUTH_TEMPFAIL) && m->key.n == 0;
+}
+
 static void
 on_answer(enum request_end end, const struct packet *packet, void *arg)
 {
@@ -250,7 +231,7 @@ on_answer(enum request_end end, const struct packet *packet, void *arg)
 
 	if (end == REQUEST_LOST)
 		return; /* on_lost follows */
-	if (end != REQUEST_ANSWERED) {
+	if (end != REQUEST_ANSWERED || !is_possible(&packet->message->check_answer)) {
 		worker_failed(w, end == REQUEST_EXPIRED);
 		return;
 	}
@@ -258,11 +239,8 @@ on_answer(enum request_end end, const struct packet *packet, void *arg)
 	release(p, &w->counted);
 	if (job) {
 		release(p, &job->counted);
-		job->place = CREW_RESTING;
-		if (packet->message->check_answer.outcome != AUTH_CONTINUE) {
-			unpin(job);
-			job->place = CREW_OUT;
-		}
+		job->worker = NULL;
+		job->place = CREW_OUT;
 		job->done(job, &packet->message->check_answer, NULL);
 	}
 	dispatch(p);
@@ -290,37 +268,25 @@ crew_worker(struct crew *p, unsigned index, int fd)
 static bool
 hand_over(struct crew_worker *w, struct crew_job *job)
 {
-	struct message_check_step step = {
-	    .conversation = job->start.conversation, .response = job->response};
-
-	if (job->is_step)
-		request_ask(&w->request, w->channel, MESSAGE_CHECK_STEP, &step);
-	else
-		request_ask(&w->request, w->channel, MESSAGE_CHECK_START, &job->start);
+	request_ask(&w->request, w->channel, MESSAGE_CHECK_START, &job->start);
 	if (!channel_is_open(w->channel)) {
 		request_cancel(&w->request);
 		return false;
 	}
 	w->pool->waiting--;
-	TAILQ_REMOVE(job->is_step ? &w->steps : &w->pool->queue, job, link);
-	if (!job->is_step) {
-		job->worker = w;
-		TAILQ_INSERT_TAIL(&w->pinned, job, pinned);
-	}
+	TAILQ_REMOVE(&w->pool->queue, job, link);
+	job->worker = w;
 	job->place = CREW_RUNNING;
 	w->job = job;
 	return true;
 }
 
-/* Steps of running conversations come first: they cost little and someone has come far. */
 static struct crew_job *
-next_job(struct crew_worker *w)
+next_job(struct crew *p)
 {
-	struct crew_job *job = TAILQ_FIRST(&w->steps);
+	struct crew_job *job;
 
-	if (job)
-		return job;
-	while ((job = TAILQ_FIRST(&w->pool->queue)))
+	while ((job = TAILQ_FIRST(&p->queue)))
 		if (!job->has_waited || !job->settle || !job->settle(job))
 			return job;
 	return NULL;
@@ -332,7 +298,7 @@ dispatch(struct crew *p)
 	for (int i = 0; i < CREW_WORKERS_MAX; i++) {
 		struct crew_worker *w = &p->workers[i];
 		bool is_idle = worker_is_there(w) && !request_is_open(&w->request);
-		struct crew_job *job = is_idle ? next_job(w) : NULL;
+		struct crew_job *job = is_idle ? next_job(p) : NULL;
 
 		if (job)
 			hand_over(w, job);
@@ -360,8 +326,7 @@ crew_begin(struct crew *p, struct crew_job *job)
 	if (p->waiting >= CREW_QUEUE_MAX ||
 	    (n = network_of(p, job->network))->held_count >= CREW_HELD_MAX)
 		return "queue_full";
-	job->start.conversation = ++p->conversations;
-	job->is_step = job->has_waited = false;
+	job->has_waited = false;
 	wait_at_most(p, job);
 	if (n->admitted < p->limits.per_network) {
 		admit(p, n, job);
@@ -374,16 +339,6 @@ crew_begin(struct crew *p, struct crew_job *job)
 	}
 	job->has_waited = job->place != CREW_RUNNING;
 	return NULL;
-}
-
-void
-crew_go_on(struct crew *p, struct crew_job *job)
-{
-	job->is_step = true;
-	job->place = CREW_QUEUED;
-	wait_at_most(p, job);
-	TAILQ_INSERT_TAIL(&job->worker->steps, job, link);
-	dispatch(p);
 }
 
 /* ---- patience ---- */
@@ -429,8 +384,6 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	fail_overdue(p, &p->queue, o.now_ms);
-	for (int i = 0; i < CREW_WORKERS_MAX; i++)
-		fail_overdue(p, &p->workers[i].steps, o.now_ms);
 	do {
 		o.job = NULL;
 		map_each(p->networks, find_held, &o);
@@ -458,8 +411,6 @@ crew_new(struct event_base *base, crew_ended_fn *ended, void *arg)
 
 		*w = (struct crew_worker){.pool = p, .index = i};
 		request_init(&w->request, on_answer, w);
-		TAILQ_INIT(&w->steps);
-		TAILQ_INIT(&w->pinned);
 	}
 	if (!p->tick)
 		die("no event for the workers");

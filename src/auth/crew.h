@@ -1,8 +1,7 @@
 /*
- * crew: the broker's workers. Each does one step at a time; a conversation of several steps stays
- * with the worker that began it. What waits is bounded, in all and per client network, so that
- * one network cannot fill the queue for the others. A worker that holds a step for too long is
- * given up.
+ * crew: the broker's workers. Each does one check at a time. What waits is bounded, in all and per
+ * client network, so that one network cannot fill the queue for the others. A worker that holds a
+ * check for too long, or gives an answer that cannot be, is given up.
  */
 #ifndef AUTH_CREW_H
 #define AUTH_CREW_H
@@ -20,34 +19,32 @@ struct crew_job;
 struct crew_worker;
 struct crew_network;
 
-/* answer NULL: no worker could, `trouble` says why, and the job has left the pool. The job may
- * be freed. */
+/* The job has left the pool and may be freed. answer NULL: no worker could, `trouble` says why.
+ * Otherwise AUTH_OK with a key of SECRET_KEY_BYTES, which nobody has looked at yet, or AUTH_FAIL or
+ * AUTH_TEMPFAIL without one. */
 typedef void crew_done_fn(
     struct crew_job *job, const struct message_check_answer *answer, const char *trouble);
 /* The job has waited: true when it was settled (and has left the pool) without a worker. */
 typedef bool crew_settle_fn(struct crew_job *job);
-/* This worker was given up: a step took too long, or (is_stuck false) its channel is lost. */
+/* This worker was given up: a check took too long, or (is_stuck false) its channel is lost. */
 typedef void crew_ended_fn(unsigned index, bool is_stuck, void *arg);
 
-enum crew_place { CREW_OUT, CREW_HELD, CREW_QUEUED, CREW_RUNNING, CREW_RESTING };
+enum crew_place { CREW_OUT, CREW_HELD, CREW_QUEUED, CREW_RUNNING };
 
 struct crew_job {
 	/* the owner's: all strings live until the job is done or left */
-	struct message_check_start start; /* conversation is set by the pool */
-	struct str response;              /* of the step under way */
+	struct message_check_start start;
 	struct str network;
 	crew_done_fn *done;
 	crew_settle_fn *settle;
 	void *arg;
 	/* the pool's */
 	enum crew_place place;
-	bool is_step;
 	bool has_waited;
 	int64_t patience_ms; /* monotonic: until when it waits for a worker */
-	struct crew_worker *worker;
+	struct crew_worker *worker; /* running: at which */
 	struct crew_network *counted; /* where it counts as admitted */
 	TAILQ_ENTRY(crew_job) link;
-	TAILQ_ENTRY(crew_job) pinned;
 };
 
 struct crew_limits {
@@ -64,8 +61,6 @@ void crew_worker(struct crew *p, unsigned index, int fd);
 
 /* NULL, or why not: there is no worker, too much waits. */
 const char *crew_begin(struct crew *p, struct crew_job *job) MUST_USE;
-/* After an answer of AUTH_CONTINUE: the next step, with job->response. */
-void crew_go_on(struct crew *p, struct crew_job *job);
 /* The job is of no interest any more; from any place, any number of times. */
 void crew_leave(struct crew *p, struct crew_job *job);
 

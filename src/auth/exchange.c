@@ -1,6 +1,7 @@
 /*
  * exchange: PLAIN and LOGIN are read here to the end, so that a check that was good a moment ago
- * needs no worker; SCRAM is only looked at for the name and goes step by step through one worker.
+ * needs no worker; a worker derives the key of the others, and here it is compared. SCRAM costs a
+ * few hashes and is done here: no worker's word lets anyone in.
  *
  * What a stranger hears never tells whether the account exists or is suspended: an unknown name
  * gets a made-up secret, a suspended one its own salt with keys that nothing fits, and then
@@ -8,6 +9,8 @@
  */
 #include "auth/exchange.h"
 
+#include "auth/scram.h"
+#include "auth/stored.h"
 #include "auth/verdict.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -81,8 +84,9 @@ exchange_end(struct exchange *l)
 	if (l->delay)
 		event_free(l->delay);
 	wipe(&l->message);
+	wipe(&l->challenge);
 	arena_clear(&l->arena);
-	mem_wipe(l->secret_text, sizeof l->secret_text);
+	mem_wipe(&l->secret, sizeof l->secret);
 	mem_free(l);
 }
 
@@ -128,57 +132,10 @@ is_known_good(const struct exchange *l)
 	    cache_has(l->broker->cache, claim_name(&l->claim), password_of(l));
 }
 
-/* The stored secret, or one that nothing fits, made in the same steps for every name; false:
- * the store is broken. An unknown name shows the iteration count that most accounts have. */
-static bool
-choose_secret(struct exchange *l)
-{
-	struct str user = claim_name(&l->claim);
-	struct account account;
-	struct secret fake;
-	enum accounts_result found = broker_find(l->broker, user, &account);
-	struct str key;
-	uint32_t usual;
-
-	if (found != ACCOUNTS_OK && found != ACCOUNTS_NONE)
-		return false;
-	key = accounts_key(l->broker->accounts);
-	usual = accounts_usual_iterations(l->broker->accounts);
-	secret_fake(key, user, usual ? usual : (uint32_t)exchange_conf(l)->auth.iterations, &fake);
-	if (found == ACCOUNTS_OK && account.is_suspended) {
-		secret_spoil(&account.secret, key, user);
-		l->reason = "suspended";
-	}
-	secret_text(found == ACCOUNTS_OK ? &account.secret : &fake, l->secret_text);
-	l->changes = l->broker->changes;
-	mem_wipe(&account, sizeof account);
-	return true;
-}
-
-/* A password or suspension that changed while the worker was at work counts already: the
- * account as it is now must be the one that was checked. ACCOUNTS_NONE when it is not. */
-static enum accounts_result
-look_again(const struct exchange *l)
-{
-	char text[SECRET_TEXT_BYTES];
-	struct account account;
-	enum accounts_result found;
-
-	if (l->changes == l->broker->changes)
-		return ACCOUNTS_OK;
-	found = broker_find(l->broker, claim_name(&l->claim), &account);
-	if (found != ACCOUNTS_OK)
-		return found;
-	if (account.is_suspended || strcmp(secret_text(&account.secret, text), l->secret_text) != 0)
-		found = ACCOUNTS_NONE;
-	mem_wipe(&account, sizeof account);
-	return found;
-}
-
 static void
-checked_well(struct exchange *l)
+proved(struct exchange *l)
 {
-	enum accounts_result found = look_again(l);
+	enum accounts_result found = l->claim.is_for_other ? ACCOUNTS_NONE : stored_look_again(l);
 
 	if (found == ACCOUNTS_NONE) {
 		verdict_no(l);
@@ -202,23 +159,15 @@ on_checked(struct crew_job *job, const struct message_check_answer *m, const cha
 
 	/* many guesses sent at once: those beyond the limit learn nothing, right or wrong */
 	if (outcome != AUTH_TEMPFAIL && verdict_is_throttled(l)) {
-		crew_leave(l->broker->pool, job);
 		verdict_throttled(l);
 		return;
 	}
-	switch (outcome) {
-	case AUTH_CONTINUE:
-		verdict_ask(l, EXCHANGE_TALKING, m->challenge);
-		return;
-	case AUTH_OK:
-		checked_well(l);
-		return;
-	case AUTH_FAIL:
-		verdict_no(l);
-		return;
-	default:
+	if (outcome == AUTH_TEMPFAIL)
 		verdict_unknown(l, trouble ? trouble : "backend_failed");
-	}
+	else if (outcome == AUTH_OK && secret_is_proven(&l->secret, m->key))
+		proved(l);
+	else
+		verdict_no(l);
 }
 
 /* While it waited, another session may have proved the same password, or its network gone too
@@ -239,26 +188,21 @@ settle(struct crew_job *job)
 }
 
 static void
-check(struct exchange *l)
+ask_worker(struct exchange *l)
 {
 	bool is_login = l->mechanism->first == EXCHANGE_WANTS_USER;
+	struct str message = str_make(l->message.p, l->message.n);
 	const char *trouble;
 
-	if (!choose_secret(l)) {
-		verdict_unknown(l, "store_unavailable");
-		return;
-	}
 	l->state = EXCHANGE_CHECKING;
 	l->job.start = (struct message_check_start){
 	    .mechanism = str_of(l->mechanism->name),
-	    .first = is_login ? claim_name(&l->claim) : str_make(l->message.p, l->message.n),
-	    .second = is_login ? str_make(l->message.p, l->message.n) : STR(""),
+	    .first = is_login ? claim_name(&l->claim) : message,
+	    .second = is_login ? message : STR(""),
 	    .hostname = l->hostname,
-	    .binding = l->binding,
-	    .plus_offered =
-		l->binding.n > 0 && is_offered(exchange_conf(l), STR("SCRAM-SHA-256-PLUS")),
 	    .user = claim_name(&l->claim),
-	    .secret = str_of(l->secret_text),
+	    .salt = str_make((const char *)l->secret.salt, l->secret.salt_n),
+	    .iterations = l->secret.iterations,
 	};
 	l->job.network = l->network;
 	l->job.done = on_checked;
@@ -267,6 +211,69 @@ check(struct exchange *l)
 	trouble = crew_begin(l->broker->pool, &l->job);
 	if (trouble)
 		verdict_unknown(l, trouble);
+}
+
+/* ---- SCRAM ---- */
+
+static bool
+is_plus(const struct exchange *l)
+{
+	return str_eq(str_of(l->mechanism->name), STR("SCRAM-SHA-256-PLUS"));
+}
+
+static void
+ask_proof(struct exchange *l)
+{
+	struct scram_channel channel = {.is_plus = is_plus(l), .binding = l->binding,
+	    .plus_offered =
+		l->binding.n > 0 && is_offered(exchange_conf(l), STR("SCRAM-SHA-256-PLUS"))};
+	struct buf challenge;
+
+	if (!scram_is_bound(&l->claim, &channel)) {
+		verdict_no(l);
+		return;
+	}
+	buf_init(&challenge, SCRAM_CHALLENGE_MAX);
+	scram_challenge(str_make(l->message.p, l->message.n), &l->secret, &challenge);
+	keep(&l->challenge, buf_str(&challenge));
+	buf_clear(&challenge);
+	verdict_ask(l, EXCHANGE_WANTS_PROOF, str_make(l->challenge.p, l->challenge.n));
+}
+
+static void
+take_proof(struct exchange *l, struct str final)
+{
+	struct scram_talk talk = {.first = str_make(l->message.p, l->message.n),
+	    .challenge = str_make(l->challenge.p, l->challenge.n),
+	    .binding = is_plus(l) ? l->binding : STR(""),
+	    .secret = &l->secret};
+	struct buf proof;
+
+	/* many guesses sent at once: those beyond the limit learn nothing, right or wrong */
+	if (verdict_is_throttled(l)) {
+		verdict_throttled(l);
+		return;
+	}
+	buf_init(&proof, CLAIM_MESSAGE_MAX);
+	if (final.n <= CLAIM_MESSAGE_MAX && scram_is_proven(&talk, final, &proof) &&
+	    !l->claim.is_for_other)
+		verdict_ask(l, EXCHANGE_WANTS_END, buf_str(&proof));
+	else if (final.n > CLAIM_MESSAGE_MAX)
+		verdict_malformed(l);
+	else
+		verdict_no(l);
+	buf_clear(&proof);
+}
+
+static void
+check(struct exchange *l)
+{
+	if (!stored_choose(l))
+		verdict_unknown(l, "store_unavailable");
+	else if (l->mechanism->has_password)
+		ask_worker(l);
+	else
+		ask_proof(l);
 }
 
 /* ---- what the client says ---- */
@@ -309,15 +316,14 @@ take(struct exchange *l, struct str message)
 		keep(&l->message, message);
 		attempt(l);
 		return;
-	case EXCHANGE_TALKING:
-		if (message.n > CLAIM_MESSAGE_MAX) {
+	case EXCHANGE_WANTS_PROOF:
+		take_proof(l, message);
+		return;
+	case EXCHANGE_WANTS_END:
+		if (message.n)
 			verdict_malformed(l);
-			return;
-		}
-		keep(&l->message, message);
-		l->job.response = str_make(l->message.p, l->message.n);
-		l->state = EXCHANGE_CHECKING;
-		crew_go_on(l->broker->pool, &l->job);
+		else
+			proved(l);
 		return;
 	case EXCHANGE_CHECKING:
 	case EXCHANGE_DELAYED:

@@ -1,7 +1,6 @@
 /*
  * exchange: one client's AUTH in the broker, from its start to the answer: who it claims to be,
- * whether that was checked lately, the check by a worker, the count of failures, the line in the
- * log.
+ * whether that was checked lately, the proof, the count of failures, the line in the log.
  */
 #ifndef AUTH_EXCHANGE_H
 #define AUTH_EXCHANGE_H
@@ -15,7 +14,8 @@ enum exchange_state {
 	EXCHANGE_WANTS_USER,
 	EXCHANGE_WANTS_PASSWORD,
 	EXCHANGE_CHECKING,
-	EXCHANGE_TALKING, /* SCRAM: the client owes a step */
+	EXCHANGE_WANTS_PROOF, /* SCRAM: the client's final message */
+	EXCHANGE_WANTS_END,   /* SCRAM: it was right, and the client has our proof */
 	EXCHANGE_DELAYED,
 };
 
@@ -47,8 +47,9 @@ struct exchange {
 	struct str client, tls, hostname, binding, network;
 	char network_bytes[CLAIM_NETWORK_BYTES];
 	uint16_t port;
-	struct exchange_bytes message; /* PLAIN's and SCRAM's message, LOGIN's password */
-	char secret_text[SECRET_TEXT_BYTES];
+	struct exchange_bytes message; /* PLAIN's and SCRAM's first message, LOGIN's password */
+	struct exchange_bytes challenge; /* SCRAM's */
+	struct secret secret; /* of the account, or one that nothing fits */
 	const char *reason; /* of a failure, for the log */
 	struct crew_job job;
 	struct event *delay;

@@ -20,15 +20,11 @@ enum { CALLBACKS = 5, HOSTNAME_BYTES = 256 };
 struct sasl_talk {
 	sasl_conn_t *conn;
 	sasl_callback_t callbacks[CALLBACKS];
-	sasl_channel_binding_t binding; /* not copied by the library */
-	unsigned char binding_bytes[SASL_BINDING_MAX];
 	char user[CLAIM_USER_MAX + 1];
-	char secret_text[SECRET_TEXT_BYTES];
-	struct secret secret;
-	bool is_password;  /* PLAIN, LOGIN: only our own word counts */
+	struct secret secret; /* salt and iterations */
+	uint8_t key[SECRET_KEY_BYTES];
 	bool was_asked;
-	bool has_fitted;
-	bool is_over;
+	bool has_key;
 };
 
 #define CALLBACK(fn) ((int (*)(void))(void *)(fn))
@@ -41,7 +37,7 @@ get_option(void *context, const char *plugin, const char *option, const char **r
 	static const struct {
 		const char *option, *value;
 	} options[] = {
-	    {"mech_list", "SCRAM-SHA-256 PLAIN LOGIN"},
+	    {"mech_list", "PLAIN LOGIN"},
 	    {"auxprop_plugin", "sallyport"},
 	    {"pwcheck_method", "auxprop"},
 	    {"log_level", "1"},
@@ -62,7 +58,7 @@ get_option(void *context, const char *plugin, const char *option, const char **r
 static int
 verify_file(void *context, const char *file, sasl_verify_type_t type)
 {
-	static const char *const plugins[] = {"libplain.", "liblogin.", "libscram."};
+	static const char *const plugins[] = {"libplain.", "liblogin."};
 	const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
 
 	(void)context;
@@ -99,8 +95,8 @@ check_password(sasl_conn_t *conn, void *context, const char *user, const char *p
 	if (strcmp(user, t->user) != 0)
 		return SASL_BADAUTH;
 	t->was_asked = true;
-	t->has_fitted = secret_fits(&t->secret, str_make(password, password_n));
-	return t->has_fitted ? SASL_OK : SASL_BADAUTH;
+	t->has_key = secret_client_key(&t->secret, str_make(password, password_n), t->key);
+	return t->has_key ? SASL_OK : SASL_BADAUTH;
 }
 
 static int
@@ -135,26 +131,16 @@ make_canonical(sasl_conn_t *conn, void *context, const char *in, unsigned in_n, 
 	return SASL_OK;
 }
 
-/* Our property plugin: it knows the one secret of the talk that asks. */
+/* Our property plugin, in place of those that open files: it knows nothing of anyone. */
 static int
 look_up(
     void *context, sasl_server_params_t *server, unsigned flags, const char *user, unsigned user_n)
 {
-	const sasl_utils_t *utils = server->utils;
-	const struct propval *p = utils->prop_get(server->propctx);
-	sasl_callback_ft unused;
-	void *found = NULL;
-	struct sasl_talk *t;
-
 	(void)context;
-	if (!p || utils->getcallback(utils->conn, SASL_CB_SERVER_USERDB_CHECKPASS, &unused, &found))
-		return SASL_FAIL;
-	t = found;
-	if ((flags & SASL_AUXPROP_AUTHZID) || !str_eq(str_make(user, user_n), str_of(t->user)))
-		return SASL_OK;
-	for (; p->name; p++)
-		if (strcmp(p->name, "*authPassword") == 0 && !p->values)
-			utils->prop_set(server->propctx, p->name, t->secret_text, -1);
+	(void)server;
+	(void)flags;
+	(void)user;
+	(void)user_n;
 	return SASL_OK;
 }
 
@@ -178,31 +164,38 @@ offer_look_up(const sasl_utils_t *utils, int max, int *version, sasl_auxprop_plu
 static bool
 fill(struct sasl_talk *t, const struct sasl_login *login)
 {
-	if (login->user.n > CLAIM_USER_MAX || login->secret.n >= SECRET_TEXT_BYTES ||
-	    login->binding.n > SASL_BINDING_MAX || !secret_parse(login->secret, &t->secret))
+	if (login->user.n > CLAIM_USER_MAX || login->salt.n == 0 ||
+	    login->salt.n > SECRET_SALT_MAX || login->iterations < SECRET_ITERATIONS_MIN ||
+	    login->iterations > SECRET_ITERATIONS_MAX)
 		return false;
 	memcpy(t->user, login->user.p, login->user.n);
-	memcpy(t->secret_text, login->secret.p, login->secret.n);
-	if (login->binding.n)
-		memcpy(t->binding_bytes, login->binding.p, login->binding.n);
+	memcpy(t->secret.salt, login->salt.p, login->salt.n);
+	t->secret.salt_n = login->salt.n;
+	t->secret.iterations = login->iterations;
 	return true;
 }
 
 static bool
-set_properties(struct sasl_talk *t, const struct sasl_login *login)
+set_properties(struct sasl_talk *t)
 {
 	sasl_security_properties_t security = {
 	    .maxbufsize = 8192, .security_flags = SASL_SEC_NOPLAINTEXT | SASL_SEC_NOANONYMOUS};
 	sasl_ssf_t tls = 256;
 
-	if (sasl_setprop(t->conn, SASL_SEC_PROPS, &security) ||
-	    sasl_setprop(t->conn, SASL_SSF_EXTERNAL, &tls))
-		return false;
-	if (!str_eq(login->mechanism, STR("SCRAM-SHA-256-PLUS")))
-		return true;
-	t->binding = (sasl_channel_binding_t){.name = "tls-exporter", .critical = 1,
-	    .len = login->binding.n, .data = t->binding_bytes};
-	return sasl_setprop(t->conn, SASL_CHANNEL_BINDING, &t->binding) == SASL_OK;
+	return sasl_setprop(t->conn, SASL_SEC_PROPS, &security) == SASL_OK &&
+	    sasl_setprop(t->conn, SASL_SSF_EXTERNAL, &tls) == SASL_OK;
+}
+
+/* The library's memory goes with it. */
+static void
+talk_end(struct sasl_talk **t)
+{
+	if (!*t)
+		return;
+	sasl_dispose(&(*t)->conn);
+	mem_wipe(*t, sizeof **t);
+	mem_free(*t);
+	*t = NULL;
 }
 
 static struct sasl_talk *
@@ -222,20 +215,9 @@ talk_new(const struct sasl_login *login)
 	if (!fill(t, login) ||
 	    sasl_server_new("smtp", hostname[0] ? hostname : "localhost", NULL, NULL, NULL,
 		t->callbacks, 0, &t->conn) != SASL_OK ||
-	    !set_properties(t, login))
-		sasl_talk_end(&t);
+	    !set_properties(t))
+		talk_end(&t);
 	return t;
-}
-
-void
-sasl_talk_end(struct sasl_talk **t)
-{
-	if (!*t)
-		return;
-	sasl_dispose(&(*t)->conn);
-	mem_wipe(*t, sizeof **t);
-	mem_free(*t);
-	*t = NULL;
 }
 
 static enum sasl_result
@@ -243,24 +225,22 @@ end_well(struct sasl_talk *t)
 {
 	const void *user = NULL;
 
-	if (t->is_password && !t->has_fitted)
-		return SASL_TALK_NO;
+	if (!t->has_key)
+		return SASL_CHECK_NO;
 	if (sasl_getprop(t->conn, SASL_USERNAME, &user) || !user || strcmp(user, t->user) != 0)
-		return SASL_TALK_NO;
-	return SASL_TALK_YES;
+		return SASL_CHECK_NO;
+	return SASL_CHECK_YES;
 }
 
 /* What is not the library's own trouble is the client's, and "no" is all that it hears. */
 static enum sasl_result
 judge(struct sasl_talk *t, int r)
 {
-	if (r == SASL_CONTINUE)
-		return SASL_TALK_GO_ON;
-	/* an error can leave a connection that says yes to the next step */
-	t->is_over = true;
 	switch (r) {
 	case SASL_OK:
 		return end_well(t);
+	case SASL_CONTINUE:
+		return SASL_CHECK_BROKEN;
 	case SASL_FAIL:
 	case SASL_NOMEM:
 	case SASL_BUFOVER:
@@ -268,112 +248,59 @@ judge(struct sasl_talk *t, int r)
 	case SASL_NOTINIT:
 	case SASL_TRYAGAIN:
 	case SASL_UNAVAIL:
-		/* a wrong password may also come out as one of these, from the verifiers tried
-		 * next */
-		return t->was_asked ? SASL_TALK_NO : SASL_TALK_BROKEN;
+		return t->was_asked ? SASL_CHECK_NO : SASL_CHECK_BROKEN;
 	default:
-		return SASL_TALK_NO;
+		return SASL_CHECK_NO;
 	}
 }
 
-static enum sasl_result
-start(struct sasl_talk *t, const char *mechanism, struct str first, struct str *challenge_out)
+static int
+talk_start(struct sasl_talk *t, const char *mechanism, struct str first)
 {
-	const char *out = NULL;
-	unsigned n = 0;
-	int r = sasl_server_start(t->conn, mechanism, first.p, (unsigned)first.n, &out, &n);
+	const char *out;
+	unsigned n;
 
-	*challenge_out = str_make(out, out ? n : 0);
-	if (r == SASL_NOMECH) {
-		t->is_over = true;
-		return SASL_TALK_BROKEN;
-	}
-	return judge(t, r);
+	return sasl_server_start(t->conn, mechanism, first.p, (unsigned)first.n, &out, &n);
+}
+
+static int
+talk_step(struct sasl_talk *t, struct str response)
+{
+	const char *out;
+	unsigned n;
+
+	return sasl_server_step(
+	    t->conn, response.n ? response.p : "", (unsigned)response.n, &out, &n);
 }
 
 enum sasl_result
-sasl_talk_step(struct sasl_talk *t, struct str response, struct str *challenge_out)
-{
-	const char *out = NULL;
-	unsigned n = 0;
-	int r;
-
-	*challenge_out = STR("");
-	if (t->is_over)
-		return SASL_TALK_NO;
-	r = sasl_server_step(t->conn, response.n ? response.p : "", (unsigned)response.n, &out, &n);
-	if (r == SASL_CONTINUE)
-		*challenge_out = str_make(out, out ? n : 0);
-	return judge(t, r);
-}
-
-enum sasl_result
-sasl_talk_check(const struct sasl_login *login, struct str first, struct str second)
+sasl_check(const struct sasl_login *login, struct str first, struct str second,
+    uint8_t key_out[SECRET_KEY_BYTES])
 {
 	bool is_plain = str_eq(login->mechanism, STR("PLAIN"));
 	enum sasl_result result;
 	struct sasl_talk *t;
-	struct str prompt;
+	int r;
 
 	if (!is_plain && !str_eq(login->mechanism, STR("LOGIN")))
-		return SASL_TALK_BROKEN;
+		return SASL_CHECK_BROKEN;
 	/* of a name that it must not accept, the library's LOGIN would keep the password in
 	 * lost memory */
 	if (!is_plain && !str_ieq(first, login->user))
-		return SASL_TALK_NO;
+		return SASL_CHECK_NO;
 	t = talk_new(login);
 	if (!t)
-		return SASL_TALK_BROKEN;
-	t->is_password = true;
-	result = start(t, is_plain ? "PLAIN" : "LOGIN", is_plain ? first : STR_NULL, &prompt);
-	if (!is_plain && result == SASL_TALK_GO_ON)
-		result = sasl_talk_step(t, first, &prompt);
-	if (!is_plain && result == SASL_TALK_GO_ON)
-		result = sasl_talk_step(t, second, &prompt);
-	sasl_talk_end(&t);
-	return result == SASL_TALK_GO_ON ? SASL_TALK_BROKEN : result;
-}
-
-/* RFC 5802 section 6: the binding must be what both sides offered; "y" after an offer is a
- * downgrade. */
-static bool
-is_bound_rightly(const struct sasl_login *login, const struct claim *claim, bool is_plus)
-{
-	if (is_plus)
-		return login->binding.n > 0 && claim->binding == CLAIM_BINDING_EXPORTER;
-	if (claim->binding == CLAIM_BINDING_NOT_SEEN)
-		return !login->plus_offered;
-	return claim->binding == CLAIM_BINDING_NONE;
-}
-
-struct sasl_talk *
-sasl_talk_begin(const struct sasl_login *login, struct str first, enum sasl_result *result_out,
-    struct str *challenge_out)
-{
-	bool is_plus = str_eq(login->mechanism, STR("SCRAM-SHA-256-PLUS"));
-	struct claim claim;
-	struct sasl_talk *t;
-
-	*challenge_out = STR("");
-	*result_out = SASL_TALK_BROKEN;
-	/* only exact names: the library takes "PLAIN-PLUS" for PLAIN */
-	if (!is_plus && !str_eq(login->mechanism, STR("SCRAM-SHA-256")))
-		return NULL;
-	*result_out = SASL_TALK_NO;
-	if (!claim_scram(first, &claim) || !str_eq(claim_name(&claim), login->user) ||
-	    !is_bound_rightly(login, &claim, is_plus))
-		return NULL;
-	*result_out = SASL_TALK_BROKEN;
-	t = talk_new(login);
-	if (!t)
-		return NULL;
-	*result_out =
-	    start(t, is_plus ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256", first, challenge_out);
-	if (*result_out != SASL_TALK_GO_ON) {
-		*challenge_out = STR("");
-		sasl_talk_end(&t);
-	}
-	return t;
+		return SASL_CHECK_BROKEN;
+	r = talk_start(t, is_plain ? "PLAIN" : "LOGIN", is_plain ? first : STR_NULL);
+	if (!is_plain && r == SASL_CONTINUE)
+		r = talk_step(t, first);
+	if (!is_plain && r == SASL_CONTINUE)
+		r = talk_step(t, second);
+	result = judge(t, r);
+	if (result == SASL_CHECK_YES)
+		memcpy(key_out, t->key, sizeof t->key);
+	talk_end(&t);
+	return result;
 }
 
 /* ---- once per process ---- */
@@ -422,53 +349,28 @@ initialise(void)
 	(void)!sasl_auxprop_add_plugin("sallyport", offer_look_up);
 }
 
-/* Both ends of SCRAM's mathematics run here, so that what they open is open before the sandbox. */
-static bool
-try_scram(const struct sasl_login *login)
-{
-	enum sasl_result result;
-	struct str challenge;
-	struct sasl_talk *t = sasl_talk_begin(login, STR("n,,n=dry,r=run"), &result, &challenge);
-	char nonce[SASL_CHALLENGE_MAX], final[SASL_CHALLENGE_MAX + 128];
-	size_t n = t ? str_find(challenge, ',') : 0;
-
-	if (!t || n >= sizeof nonce)
-		return false;
-	memcpy(nonce, challenge.p, n);
-	nonce[n] = 0;
-	n = (size_t)snprintf(final, sizeof final,
-	    "c=biws,%s,p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", nonce);
-	result = sasl_talk_step(t, str_make(final, n), &challenge);
-	sasl_talk_end(&t);
-	return result == SASL_TALK_NO;
-}
-
 static bool
 try_password(struct sasl_login *login)
 {
+	uint8_t key[SECRET_KEY_BYTES];
+
 	login->mechanism = STR("PLAIN");
-	if (sasl_talk_check(login, STR("\0dry\0run"), STR("")) != SASL_TALK_NO)
+	if (sasl_check(login, STR("\0dry\0run"), STR(""), key) != SASL_CHECK_YES)
 		return false;
 	login->mechanism = STR("LOGIN");
-	return sasl_talk_check(login, STR("dry"), STR("run")) == SASL_TALK_NO;
+	return sasl_check(login, STR("dry"), STR("run"), key) == SASL_CHECK_YES;
 }
 
 int
-sasl_talk_prepare(void)
+sasl_prepare(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct sasl_login login = {.hostname = STR("localhost"), .user = STR("dry")};
-	char text[SECRET_TEXT_BYTES];
-	struct secret secret;
+	struct sasl_login login = {.hostname = STR("localhost"), .user = STR("dry"),
+	    .salt = STR("0123456789abcdef"), .iterations = SECRET_ITERATIONS_MIN};
 
 	pthread_once(&once, initialise);
-	secret_fake(STR("dry run"), login.user, SECRET_ITERATIONS_MIN, &secret);
-	login.secret = str_of(secret_text(&secret, text));
-	if (try_password(&login)) {
-		login.mechanism = STR("SCRAM-SHA-256");
-		if (try_scram(&login))
-			return 0;
-	}
+	if (try_password(&login))
+		return 0;
 	log_error("Cyrus SASL has no working %.*s (package libsasl2-modules)",
 	    STR_ARG(login.mechanism));
 	return -1;

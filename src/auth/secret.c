@@ -22,24 +22,65 @@ key_str(const uint8_t key[SECRET_KEY_BYTES])
 	return str_make((const char *)key, SECRET_KEY_BYTES);
 }
 
+static bool
+salted_of(const struct secret *s, struct str password, uint8_t out[SECRET_KEY_BYTES])
+{
+	gnutls_datum_t key = {(unsigned char *)password.p, (unsigned)password.n};
+	gnutls_datum_t salt = {(unsigned char *)s->salt, (unsigned)s->salt_n};
+
+	return password.n > 0 && password.n <= PASSWORD_MAX &&
+	    gnutls_pbkdf2(
+		GNUTLS_MAC_SHA256, &key, &salt, s->iterations, out, SECRET_KEY_BYTES) == 0;
+}
+
+bool
+secret_client_key(const struct secret *s, struct str password, uint8_t out[SECRET_KEY_BYTES])
+{
+	uint8_t salted[SECRET_KEY_BYTES];
+	bool ok = salted_of(s, password, salted) && hmac(key_str(salted), STR("Client Key"), out);
+
+	mem_wipe(salted, sizeof salted);
+	return ok;
+}
+
 bool
 secret_derive(struct secret *s, struct str password)
 {
-	gnutls_datum_t key = {(unsigned char *)password.p, (unsigned)password.n};
-	gnutls_datum_t salt = {s->salt, (unsigned)s->salt_n};
 	uint8_t salted[SECRET_KEY_BYTES], client[SECRET_KEY_BYTES];
-	bool ok;
-
-	if (password.n == 0 || password.n > PASSWORD_MAX)
-		return false;
-	ok = gnutls_pbkdf2(
-		 GNUTLS_MAC_SHA256, &key, &salt, s->iterations, salted, sizeof salted) == 0 &&
+	bool ok = salted_of(s, password, salted) &&
 	    hmac(key_str(salted), STR("Client Key"), client) &&
 	    gnutls_hash_fast(GNUTLS_DIG_SHA256, client, sizeof client, s->stored_key) == 0 &&
 	    hmac(key_str(salted), STR("Server Key"), s->server_key);
+
 	mem_wipe(salted, sizeof salted);
 	mem_wipe(client, sizeof client);
 	return ok;
+}
+
+bool
+secret_is_proven(const struct secret *s, struct str client_key)
+{
+	uint8_t hash[SECRET_KEY_BYTES];
+
+	return client_key.n == SECRET_KEY_BYTES &&
+	    gnutls_hash_fast(GNUTLS_DIG_SHA256, client_key.p, client_key.n, hash) == 0 &&
+	    gnutls_memcmp(hash, s->stored_key, sizeof hash) == 0;
+}
+
+bool
+secret_is_same(const struct secret *a, const struct secret *b)
+{
+	return a->iterations == b->iterations && a->salt_n == b->salt_n &&
+	    memcmp(a->salt, b->salt, a->salt_n) == 0 &&
+	    gnutls_memcmp(a->stored_key, b->stored_key, sizeof a->stored_key) == 0 &&
+	    gnutls_memcmp(a->server_key, b->server_key, sizeof a->server_key) == 0;
+}
+
+void
+secret_sign(const uint8_t key[SECRET_KEY_BYTES], struct str text, uint8_t out[SECRET_KEY_BYTES])
+{
+	if (!hmac(key_str(key), text, out))
+		die("no HMAC");
 }
 
 bool
@@ -54,17 +95,6 @@ secret_make(struct str password, uint32_t iterations, struct secret *out)
 	if (gnutls_rnd(GNUTLS_RND_NONCE, out->salt, out->salt_n) != 0)
 		die("no random bytes");
 	return secret_derive(out, password);
-}
-
-bool
-secret_fits(const struct secret *s, struct str password)
-{
-	struct secret again = *s;
-	bool fits = secret_derive(&again, password) &&
-	    gnutls_memcmp(again.stored_key, s->stored_key, sizeof s->stored_key) == 0;
-
-	mem_wipe(&again, sizeof again);
-	return fits;
 }
 
 /* A value of the installation's own for this purpose and user. */

@@ -34,8 +34,16 @@ struct secret {
 bool secret_make(struct str password, uint32_t iterations, struct secret *out) MUST_USE;
 /* The two keys, from what stands in salt and iterations. */
 bool secret_derive(struct secret *s, struct str password) MUST_USE;
-/* Compares in constant time after the full derivation; false also when it fails. */
-bool secret_fits(const struct secret *s, struct str password) MUST_USE;
+/* The client's key, which the two keys of the store do not tell: who has it had the password, or
+ * what is as good. */
+bool secret_client_key(const struct secret *s, struct str password,
+    uint8_t out[SECRET_KEY_BYTES]) MUST_USE;
+/* This is the client's key of what is stored, compared in constant time. */
+bool secret_is_proven(const struct secret *s, struct str client_key) MUST_USE;
+bool secret_is_same(const struct secret *a, const struct secret *b) MUST_USE;
+/* HMAC-SHA-256, as SCRAM signs. */
+void secret_sign(
+    const uint8_t key[SECRET_KEY_BYTES], struct str text, uint8_t out[SECRET_KEY_BYTES]);
 
 /* For a name that no account has: the same salt each time (from the installation's key), and
  * keys that no password gives. */

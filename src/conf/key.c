@@ -140,11 +140,11 @@ const struct key key_table[] = {
 	    .help = "How long a password that was found right is remembered, in memory, under a "
 		"secret of this start. \"0s\": not at all."},
 	{"auth.workers", KEY_NUMBER, AT(auth.workers), CONF_AUTH, "2", .min = 1, .max = 24,
-	    .help = "Processes that check passwords."},
+	    .help = "Processes that derive keys from passwords, for PLAIN and LOGIN."},
 	{"auth.step_timeout", KEY_DURATION, AT(auth.step_timeout_ms),
 	    CONF_AUTH | CONF_SUBMISSION, "\"20s\"",
 	    .min = SECOND, .max = 10 * MINUTE,
-	    .help = "A worker that takes longer for one step is killed; the client is told 454."},
+	    .help = "A worker that takes longer for one check is killed; the client is told 454."},
 	{"auth.checks_per_network", KEY_NUMBER, AT(auth.checks_per_network), CONF_AUTH, "8",
 	    .min = 1,
 	    .max = 10000,

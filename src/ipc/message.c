@@ -59,13 +59,10 @@ static const struct field auth_answer[] = {F(auth_answer, outcome), F(auth_answe
     F(auth_answer, status), F(auth_answer, user), F(auth_answer, backend),
     F(auth_answer, from_cache)};
 static const struct field auth_user_gone[] = {F(auth_user_gone, user)};
-static const struct field check_start[] = {F(check_start, conversation), F(check_start, mechanism),
-    F(check_start, first), F(check_start, second), F(check_start, hostname),
-    F(check_start, binding), F(check_start, plus_offered), F(check_start, user),
-    F(check_start, secret)};
-static const struct field check_step[] = {F(check_step, conversation), F(check_step, response)};
-static const struct field check_cancel[] = {F(check_cancel, conversation)};
-static const struct field check_answer[] = {F(check_answer, outcome), F(check_answer, challenge)};
+static const struct field check_start[] = {F(check_start, mechanism), F(check_start, first),
+    F(check_start, second), F(check_start, hostname), F(check_start, user), F(check_start, salt),
+    F(check_start, iterations)};
+static const struct field check_answer[] = {F(check_answer, outcome), F(check_answer, key)};
 
 static const struct field lease_ask[] = {F(lease_ask, user), F(lease_ask, wanted)};
 static const struct field lease[] = {F(lease, status), F(lease, tokens)};
@@ -130,9 +127,7 @@ static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_AUTH_ANSWER] = SHAPE("auth answer", auth_answer),
     [MESSAGE_AUTH_USER_GONE] = SHAPE("auth user gone", auth_user_gone),
     [MESSAGE_CHECK_START] = SECRET("check start", check_start),
-    [MESSAGE_CHECK_STEP] = SECRET("check step", check_step),
-    [MESSAGE_CHECK_CANCEL] = SHAPE("check cancel", check_cancel),
-    [MESSAGE_CHECK_ANSWER] = SHAPE("check answer", check_answer),
+    [MESSAGE_CHECK_ANSWER] = SECRET("check answer", check_answer),
     [MESSAGE_LEASE_ASK] = SHAPE("lease ask", lease_ask),
     [MESSAGE_LEASE] = SHAPE("lease", lease),
     [MESSAGE_LEASE_RETURN] = SHAPE("lease return", lease_return),

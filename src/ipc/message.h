@@ -27,7 +27,7 @@ enum message_type {
 	/* submission <-> auth broker <-> worker */
 	MESSAGE_AUTH_START, MESSAGE_AUTH_STEP, MESSAGE_AUTH_CANCEL, MESSAGE_AUTH_ANSWER,
 	MESSAGE_AUTH_USER_GONE,
-	MESSAGE_CHECK_START, MESSAGE_CHECK_STEP, MESSAGE_CHECK_CANCEL, MESSAGE_CHECK_ANSWER,
+	MESSAGE_CHECK_START, MESSAGE_CHECK_ANSWER,
 	/* submission <-> queue */
 	MESSAGE_LEASE_ASK, MESSAGE_LEASE, MESSAGE_LEASE_RETURN, MESSAGE_LEASE_RECALL,
 	MESSAGE_RELEASE, MESSAGE_SPOOL_FILE, MESSAGE_COMMIT, MESSAGE_VERDICT,
@@ -104,20 +104,17 @@ struct message_auth_user_gone { struct str user; }; /* suspended or removed: end
 /* ---- auth broker and its workers ---- */
 
 struct message_check_start {     /* answer: CHECK_ANSWER */
-	uint64_t conversation;   /* the broker's number for it */
 	struct str mechanism;
-	struct str first;        /* PLAIN, SCRAM: the client's first message; LOGIN: the user */
+	struct str first;        /* PLAIN: the client's message; LOGIN: the user */
 	struct str second;       /* LOGIN: the password */
 	struct str hostname;
-	struct str binding;      /* tls-exporter bytes, empty: none */
-	bool plus_offered;       /* the client was offered -PLUS: a "y" of its must be refused */
 	struct str user;         /* canonical; the worker accepts no other */
-	struct str secret;       /* what is stored for it, or one that nothing fits */
+	struct str salt;         /* no key of the store is ever sent */
+	uint32_t iterations;
 };
-/* answer: CHECK_ANSWER */
-struct message_check_step { uint64_t conversation; struct str response; };
-struct message_check_cancel { uint64_t conversation; };
-struct message_check_answer { uint8_t outcome; struct str challenge; }; /* enum auth_outcome */
+/* enum auth_outcome. OK says no more than that the key was derived: whether it is the right one
+ * is for the broker to find. */
+struct message_check_answer { uint8_t outcome; struct str key; };
 
 /* ---- queue, from submission ---- */
 

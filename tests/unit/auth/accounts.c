@@ -13,6 +13,7 @@
 #include "auth/users.h"
 #include "base/mem.h"
 #include "ipc/message.h"
+#include "unit/auth/rig.h"
 
 static char directory[] = "/tmp/sallyport-accounts-XXXXXX";
 static char error[ACCOUNTS_ERROR_BYTES];
@@ -83,7 +84,7 @@ Test(accounts, keep_what_they_are_told)
 	cr_assert_eq(accounts_find(a, STR("alice"), &found), ACCOUNTS_OK);
 	cr_assert(found.is_suspended);
 	cr_assert_str_eq(found.reason, "phished");
-	cr_assert(secret_fits(&found.secret, STR("two")));
+	cr_assert(rig_fits(&found.secret, STR("two")));
 	cr_assert_eq(accounts_resume(a, STR("alice")), ACCOUNTS_OK);
 	cr_assert_eq(accounts_find(a, STR("alice"), &found), ACCOUNTS_OK);
 	cr_assert(!found.is_suspended);

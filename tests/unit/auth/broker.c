@@ -198,11 +198,9 @@ Test(broker, unknown_users_have_a_salt_too, .timeout = 120)
 	channel_free(&r->submission);
 	channel_free(&r->control);
 	rig_run(r, CALM, 0);
-	rig_play(r, 0);
-	rig_start(r, 3, "SCRAM-SHA-256", &STR("n,,n=nobody,r=abc"), &(struct rig_answer){0});
-	rig_until_count(r, &r->seen_count, 1);
-	snprintf(second, sizeof second, "%.24s", strchr(r->seen[0].secret, ':') + 1);
-	cr_assert_eq(strncmp(first + 3, second, 24), 0, "%s %s", first, second);
+	end = talk(r, 3, &nobody, true);
+	salt_of(&end, second);
+	cr_assert_str_eq(first, second);
 	rig_free(&r);
 }
 
@@ -213,24 +211,20 @@ Test(broker, every_name_costs_the_same, .timeout = 60)
 	    STR("\0mallory\0pirate")};
 	struct rig *r = rig_with_alice(CALM, 0);
 	struct rig_answer a[3];
-	struct secret s[3];
 
 	rig_play(r, 0);
 	for (unsigned i = 0; i < 3; i++) {
 		rig_start(r, 1 + i, "PLAIN", &logins[i], &a[i]);
 		rig_until_count(r, &r->seen_count, i + 1);
-		cr_assert(secret_parse(str_of(r->seen[i].secret), &s[i]));
-		rig_play_answer(r, i, AUTH_FAIL);
+		rig_play_honestly(r, i);
 	}
 	for (unsigned i = 0; i < 3; i++) {
 		rig_until(r, &a[i].is_done);
-		cr_assert_eq(s[i].iterations, s[0].iterations);
-		cr_assert_eq(s[i].salt_n, s[0].salt_n);
-		cr_assert_eq(strlen(r->seen[i].secret), strlen(r->seen[0].secret));
-		cr_assert_eq(a[i].status.code, 535);
+		cr_assert_eq(r->seen[i].secret.iterations, r->seen[0].secret.iterations);
+		cr_assert_eq(r->seen[i].secret.salt_n, r->seen[0].secret.salt_n);
+		cr_assert_eq(a[i].status.code, 535, "a suspended user's password fits no more");
 		cr_assert_str_eq(a[i].status.text, a[0].status.text);
 	}
-	cr_assert(!secret_fits(&s[2], STR("pirate")), "a suspended user's password fits no more");
 	rig_free(&r);
 }
 
@@ -315,33 +309,39 @@ Test(broker, guessing_is_slowed_then_stopped, .timeout = 120)
 	rig_free(&r);
 }
 
-/* All say their last word before the first has failed: what comes after the limit hears no more
- * than 421. */
+/* All have begun before the first has failed: what comes after the limit hears no more than 421,
+ * the right password too. */
 Test(broker, guesses_sent_at_once, .timeout = 60)
 {
 	enum { MANY = 4 };
-	static const uint8_t outcomes[MANY] = {AUTH_FAIL, AUTH_CONTINUE, AUTH_FAIL, AUTH_OK};
-	static const unsigned codes[MANY] = {535, 421, 421, 421};
+	static const struct client_wish wishes[MANY] = {
+	    {.user = "alice@example.com", .password = "x"},
+	    {.user = "alice@example.com", .password = "y"},
+	    {.user = "nobody", .password = "z"},
+	    {.user = "alice@example.com", .password = "wonderland"}};
 	struct rig *r = rig_with_alice("failure_limit = \"1 / 1h\";", 0);
-	struct str first = STR("n,,n=alice@example.com,r=abc");
+	static struct client *clients[MANY];
 	static struct rig_answer a[MANY];
+	struct str message;
 
-	rig_play(r, 0);
+	cr_assert_eq(sasl_client_init(NULL), SASL_OK);
 	for (unsigned i = 0; i < MANY; i++) {
-		rig_start(r, 1 + i, "SCRAM-SHA-256", &first, &a[i]);
-		rig_until_count(r, &r->seen_count, i + 1);
-		rig_play_answer(r, i, AUTH_CONTINUE);
+		clients[i] = client_new(&wishes[i]);
+		message = client_first(clients[i]);
+		rig_start(r, 1 + i, "SCRAM-SHA-256", &message, &a[i]);
 		rig_until(r, &a[i].is_done);
-	}
-	for (unsigned i = 0; i < MANY; i++)
-		rig_step(r, 1 + i, STR("final"), &a[i]);
-	for (unsigned i = 0; i < MANY; i++) {
-		rig_until_count(r, &r->seen_count, MANY + i + 1);
-		rig_play_answer(r, MANY + i, outcomes[i]);
+		cr_assert_eq(a[i].outcome, AUTH_CONTINUE);
 	}
 	for (unsigned i = 0; i < MANY; i++) {
+		struct str challenge = str_make(a[i].challenge, a[i].challenge_n);
+
+		cr_assert(client_next(clients[i], challenge, &message));
+		rig_step(r, 1 + i, message, &a[i]);
+	}
+	for (unsigned i = 0; i < MANY; i++) {
 		rig_until(r, &a[i].is_done);
-		cr_assert_eq(a[i].status.code, codes[i], "%u: %u", i, a[i].status.code);
+		cr_assert_eq(a[i].status.code, i == 0 ? 535 : 421, "%u: %u", i, a[i].status.code);
+		client_free(&clients[i]);
 	}
 	rig_free(&r);
 }
@@ -394,7 +394,7 @@ Test(broker, a_change_overtakes_a_check, .timeout = 60)
 	rig_start(r, 1, "PLAIN", &good, &a);
 	rig_until_count(r, &r->seen_count, 1);
 	rig_admin(r, "user.suspend", suspend, &done);
-	rig_play_answer(r, 0, AUTH_OK);
+	rig_play_honestly(r, 0);
 	rig_until(r, &a.is_done);
 	cr_assert_eq(a.status.code, 535);
 	rig_admin(r, "user.resume", suspend, &done);
@@ -463,15 +463,59 @@ Test(broker, a_worker_that_hangs, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(broker, a_worker_that_dies_in_a_talk, .timeout = 60)
+Test(broker, a_worker_that_dies_in_a_check, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig *r = rig_with_alice(CALM, 0);
+	struct str good = GOOD;
+	struct rig_answer a;
 
-	cr_assert_eq(rig_login(r, 1, "SCRAM-SHA-256", STR("n,,n=alice@example.com,r=abc")), 334);
-	kill(r->workers[0].pid, SIGKILL);
-	waitpid(r->workers[0].pid, NULL, 0);
-	r->workers[0].pid = 0;
-	step_expect(r, 1, STR("c=biws,r=abc,p=AAAA"), 454, NULL);
+	rig_play(r, 0);
+	rig_start(r, 1, "PLAIN", &good, &a);
+	rig_until_count(r, &r->seen_count, 1);
+	channel_free(&r->played);
+	rig_until(r, &a.is_done);
+	cr_assert_eq(a.status.code, 454);
+	rig_free(&r);
+}
+
+/* SCRAM's proof is checked by the broker itself. */
+Test(broker, scram_needs_no_worker, .timeout = 60)
+{
+	static const struct client_wish good = {.user = "alice@example.com", .password = "wonderland"};
+	static const struct client_wish wrong = {.user = "alice@example.com", .password = "x"};
+	struct rig *r = rig_with_alice(CALM, 0);
+
+	cr_assert_eq(sasl_client_init(NULL), SASL_OK);
+	rig_play(r, 0);
+	cr_assert_eq(talk(r, 1, &good, true).code, 235);
+	cr_assert_eq(talk(r, 2, &wrong, true).code, 535);
+	cr_assert_eq(r->seen_count, 0, "no worker heard of it");
+	rig_free(&r);
+}
+
+/* The password is changed between the client's proof and its last empty line. */
+Test(broker, a_change_overtakes_a_proof, .timeout = 60)
+{
+	static const struct client_wish good = {.user = "alice@example.com", .password = "wonderland"};
+	const char *suspend[][2] = {{"name", "alice@example.com"}, {NULL, NULL}};
+	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig_admin done;
+	struct client *c;
+	struct rig_answer a;
+	struct str message;
+
+	cr_assert_eq(sasl_client_init(NULL), SASL_OK);
+	c = client_new(&good);
+	message = client_first(c);
+	rig_start(r, 1, "SCRAM-SHA-256", &message, &a);
+	rig_until(r, &a.is_done);
+	cr_assert(client_next(c, str_make(a.challenge, a.challenge_n), &message));
+	rig_step(r, 1, message, &a);
+	rig_until(r, &a.is_done);
+	cr_assert_eq(a.outcome, AUTH_CONTINUE);
+	rig_admin(r, "user.suspend", suspend, &done);
+	step_expect(r, 1, STR(""), 535, NULL);
+	client_free(&c);
 	rig_free(&r);
 }
 
@@ -547,10 +591,71 @@ Test(broker, one_network_does_not_fill_the_queue, .timeout = 60)
 	cr_assert_eq(refused, MANY - PER_NETWORK - HELD);
 	for (unsigned i = 0; i < PER_NETWORK; i++) {
 		rig_until_count(r, &r->seen_count, i + 1);
-		rig_play_answer(r, i, AUTH_OK);
+		rig_play_honestly(r, i);
 	}
 	rig_until_count(r, &r->seen_count, PER_NETWORK + 1);
 	cr_assert_str_eq(r->seen[PER_NETWORK].user, "u1000", "%s", r->seen[PER_NETWORK].user);
+	rig_free(&r);
+}
+
+/* A worker that was taken over says "yes" to a wrong password: it is not believed, and nothing is
+ * remembered of it. */
+Test(broker, a_worker_that_lies_lets_nobody_in, .timeout = 60)
+{
+	static const char key[SECRET_KEY_BYTES + 1] = "0123456789abcdef0123456789abcdef";
+	struct rig *r = rig_with_alice(CALM, 0);
+	struct str wrong = WRONG;
+	struct rig_answer a;
+
+	rig_play(r, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		rig_start(r, 1 + i, "PLAIN", &wrong, &a);
+		rig_until_count(r, &r->seen_count, i + 1);
+		rig_play_answer(r, i, AUTH_OK, str_make(key, SECRET_KEY_BYTES));
+		rig_until(r, &a.is_done);
+		cr_assert_eq(a.status.code, 535, "%u", a.status.code);
+	}
+	rig_free(&r);
+}
+
+/* A "yes" without a key, a "no" with one, a step that no mechanism has: the worker is replaced. */
+Test(broker, a_worker_whose_answer_cannot_be_is_given_up, .timeout = 60)
+{
+	static const struct {
+		uint8_t outcome;
+		struct str key;
+	} answers[] = {{AUTH_OK, STR("")}, {AUTH_OK, STR("short")},
+	    {AUTH_FAIL, STR("0123456789abcdef0123456789abcdef")}, {AUTH_CONTINUE, STR("")}, {99, STR("")}};
+	struct rig *r = rig_with_alice(CALM, 0);
+	struct str wrong = WRONG;
+	struct rig_answer a;
+
+	for (unsigned i = 0; i < sizeof answers / sizeof *answers; i++) {
+		channel_free(&r->played);
+		rig_play(r, 0);
+		rig_start(r, 1 + i, "PLAIN", &wrong, &a);
+		rig_until_count(r, &r->seen_count, i + 1);
+		rig_play_answer(r, i, answers[i].outcome, answers[i].key);
+		rig_until(r, &a.is_done);
+		cr_assert_eq(a.status.code, 454, "%u: %u", i, a.status.code);
+		rig_until_count(r, &r->restarts, i + 1);
+	}
+	rig_free(&r);
+}
+
+/* A key that is right lets in the account that was asked for, and that one only. */
+Test(broker, a_right_key_gives_no_other_identity, .timeout = 60)
+{
+	struct str other = STR("bob\0alice@example.com\0wonderland");
+	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig_answer a;
+
+	rig_play(r, 0);
+	rig_start(r, 1, "PLAIN", &other, &a);
+	rig_until_count(r, &r->seen_count, 1);
+	rig_play_honestly(r, 0);
+	rig_until(r, &a.is_done);
+	cr_assert_eq(a.status.code, 535, "%u", a.status.code);
 	rig_free(&r);
 }
 
@@ -566,7 +671,7 @@ Test(broker, those_who_waited_use_what_the_first_proved, .timeout = 60)
 	for (unsigned i = 0; i < MANY; i++)
 		rig_start(r, 1 + i, "PLAIN", &good, &a[i]);
 	rig_until_count(r, &r->seen_count, 1);
-	rig_play_answer(r, 0, AUTH_OK);
+	rig_play_honestly(r, 0);
 	rig_until_count(r, &r->answers, MANY);
 	for (unsigned i = 0; i < MANY; i++)
 		cr_assert_eq(a[i].status.code, 235);
@@ -574,24 +679,23 @@ Test(broker, those_who_waited_use_what_the_first_proved, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(broker, a_session_that_goes_takes_its_talk_along, .timeout = 60)
+/* Its worker ends what it is at, and serves the next. */
+Test(broker, a_session_that_goes_leaves_its_check, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(CALM, 0);
-	struct str first = STR("n,,n=alice@example.com,r=abc");
-	struct rig_answer a;
+	struct str good = GOOD;
+	struct rig_answer a, b;
 
 	rig_play(r, 0);
-	rig_start(r, 1, "SCRAM-SHA-256", &first, &a);
+	rig_start(r, 1, "PLAIN", &good, &a);
 	rig_until_count(r, &r->seen_count, 1);
-	rig_play_answer(r, 0, AUTH_CONTINUE);
-	rig_until(r, &a.is_done);
-	cr_assert_eq(a.outcome, AUTH_CONTINUE);
 	rig_cancel(r, 1);
-	rig_until_count(r, &r->cancels, 1);
-	rig_start(r, 2, "SCRAM-SHA-256", &first, &a);
+	rig_start(r, 2, "PLAIN", &good, &b);
+	rig_play_answer(r, 0, AUTH_FAIL, STR(""));
 	rig_until_count(r, &r->seen_count, 2);
-	channel_free(&r->submission);
-	rig_until_count(r, &r->cancels, 2);
+	rig_play_honestly(r, 1);
+	rig_until(r, &b.is_done);
+	cr_assert_eq(b.status.code, 235);
 	rig_free(&r);
 }
 

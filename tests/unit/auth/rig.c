@@ -22,6 +22,15 @@ enum { IS_THREAD = true }; /* the sanitizers need system calls that the sandbox 
 enum { IS_THREAD = false };
 #endif
 
+bool
+rig_fits(const struct secret *s, struct str password)
+{
+	uint8_t key[SECRET_KEY_BYTES];
+
+	return secret_client_key(s, password, key) &&
+	    secret_is_proven(s, str_make((const char *)key, sizeof key));
+}
+
 /* ---- the loop ---- */
 
 static void
@@ -188,20 +197,21 @@ hear_as_worker(struct channel *c, const struct packet *p, void *arg)
 	struct rig *r = arg;
 	const struct message_check_start *m = &p->message->check_start;
 	struct rig_seen *s = &r->seen[r->seen_count % RIG_SEEN_MAX];
+	struct claim claim;
 
 	(void)c;
-	if (p->type == MESSAGE_CHECK_CANCEL)
-		r->cancels++;
-	if (p->type != MESSAGE_CHECK_START && p->type != MESSAGE_CHECK_STEP)
+	if (p->type != MESSAGE_CHECK_START)
 		return;
-	s->call = p->call;
-	if (p->type == MESSAGE_CHECK_STEP) {
-		r->seen_count++;
-		return;
-	}
+	*s = (struct rig_seen){.call = p->call};
 	snprintf(s->user, sizeof s->user, "%.*s", STR_ARG(m->user));
 	snprintf(s->mechanism, sizeof s->mechanism, "%.*s", STR_ARG(m->mechanism));
-	snprintf(s->secret, sizeof s->secret, "%.*s", STR_ARG(m->secret));
+	cr_assert_leq(m->first.n, sizeof s->first);
+	memcpy(s->first, m->first.p, m->first.n);
+	if (claim_plain(str_make(s->first, m->first.n), &claim))
+		s->password = claim.password;
+	s->secret.iterations = m->iterations;
+	s->secret.salt_n = m->salt.n;
+	memcpy(s->secret.salt, m->salt.p, m->salt.n);
 	r->seen_count++;
 }
 
@@ -225,12 +235,21 @@ rig_play(struct rig *r, unsigned index)
 }
 
 void
-rig_play_answer(struct rig *r, unsigned seen, uint8_t outcome)
+rig_play_answer(struct rig *r, unsigned seen, uint8_t outcome, struct str key)
 {
-	struct message_check_answer m = {.outcome = outcome, .challenge = STR("challenge")};
+	struct message_check_answer m = {.outcome = outcome, .key = key};
 
 	cr_assert_eq(
 	    channel_answer(r->played, r->seen[seen].call, MESSAGE_CHECK_ANSWER, &m, -1), 0);
+}
+
+void
+rig_play_honestly(struct rig *r, unsigned seen)
+{
+	uint8_t key[SECRET_KEY_BYTES];
+
+	cr_assert(secret_client_key(&r->seen[seen].secret, r->seen[seen].password, key));
+	rig_play_answer(r, seen, AUTH_OK, str_make((const char *)key, sizeof key));
 }
 
 /* ---- as submission ---- */

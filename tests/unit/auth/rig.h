@@ -20,7 +20,9 @@ struct rig_child {
 
 struct rig_seen { /* by a worker that the test plays */
 	uint64_t call;
-	char user[64], mechanism[32], secret[SECRET_TEXT_BYTES];
+	char user[64], mechanism[32], first[128];
+	struct str password; /* a view of first: PLAIN's */
+	struct secret secret; /* salt and iterations */
 };
 
 struct rig {
@@ -32,7 +34,7 @@ struct rig {
 	unsigned gone;
 	char last_gone[64];
 	struct rig_seen seen[RIG_SEEN_MAX];
-	unsigned seen_count, cancels;
+	unsigned seen_count;
 	unsigned answers; /* counts all, to see in which order they came */
 };
 
@@ -74,13 +76,18 @@ void rig_start_as(struct rig *r, const struct message_auth_start *m, struct rig_
 void rig_step(struct rig *r, uint64_t session, struct str response, struct rig_answer *out);
 void rig_cancel(struct rig *r, uint64_t session);
 void rig_admin(struct rig *r, const char *verb, const char *values[][2], struct rig_admin *out);
-/* As the worker: the answer to what was seen. */
-void rig_play_answer(struct rig *r, unsigned seen, uint8_t outcome);
+/* As the worker: the key of the password that was seen, as an honest one gives it. */
+void rig_play_honestly(struct rig *r, unsigned seen);
+/* Whatever it likes to say. */
+void rig_play_answer(struct rig *r, unsigned seen, uint8_t outcome, struct str key);
 
 /* Runs the loop until *flag; the test fails when it takes for ever. */
 void rig_until(struct rig *r, const bool *flag);
 void rig_until_count(struct rig *r, const unsigned *count, unsigned enough);
 /* Start and wait: the reply code, 334 for a challenge. */
 unsigned rig_login(struct rig *r, uint64_t session, const char *mechanism, struct str initial);
+
+/* The stored keys are those of this password. */
+bool rig_fits(const struct secret *s, struct str password);
 
 #endif

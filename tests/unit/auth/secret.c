@@ -3,6 +3,7 @@
 
 #include "auth/secret.h"
 #include "base/encode.h"
+#include "unit/auth/rig.h"
 
 static struct str
 bytes(const uint8_t *p, size_t n)
@@ -54,9 +55,9 @@ Test(secret, fits_its_password_only)
 
 	cr_assert(secret_make(STR("wonderland"), 4096, &s));
 	cr_assert(secret_make(STR("wonderland"), 4096, &other));
-	cr_assert(secret_fits(&s, STR("wonderland")));
-	cr_assert(!secret_fits(&s, STR("Wonderland")));
-	cr_assert(!secret_fits(&s, STR("")));
+	cr_assert(rig_fits(&s, STR("wonderland")));
+	cr_assert(!rig_fits(&s, STR("Wonderland")));
+	cr_assert(!rig_fits(&s, STR("")));
 	cr_assert(memcmp(s.salt, other.salt, s.salt_n) != 0, "salts are drawn");
 	cr_assert(!secret_make(STR("wonderland"), 4095, &s));
 	cr_assert(!secret_make(STR(""), 4096, &s));
@@ -115,7 +116,7 @@ Test(secret, fake_stays_and_fits_nothing)
 	cr_assert_eq(a.salt_n, SECRET_SALT_BYTES);
 	secret_fake(STR("another installation's 32 bytes."), STR("nobody"), 20000, &b);
 	cr_assert(memcmp(a.salt, b.salt, SECRET_SALT_BYTES) != 0);
-	cr_assert(!secret_fits(&a, STR("")));
+	cr_assert(!rig_fits(&a, STR("")));
 }
 
 Test(secret, spoiled_keeps_the_salt)
@@ -127,5 +128,5 @@ Test(secret, spoiled_keeps_the_salt)
 	secret_spoil(&s, STR("the installation's own 32 bytes."), STR("user"));
 	cr_assert_arr_eq(s.salt, before.salt, s.salt_n);
 	cr_assert_eq(s.iterations, before.iterations);
-	cr_assert(!secret_fits(&s, STR("pencil")));
+	cr_assert(!rig_fits(&s, STR("pencil")));
 }

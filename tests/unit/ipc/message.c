@@ -110,7 +110,6 @@ static const size_t sizes[MESSAGE_TYPES] = {
     SIZE(KEY_ASK, key_ask), SIZE(KEY, key), SIZE(AUTH_START, auth_start),
     SIZE(AUTH_STEP, auth_step), SIZE(AUTH_CANCEL, auth_cancel), SIZE(AUTH_ANSWER, auth_answer),
     SIZE(AUTH_USER_GONE, auth_user_gone), SIZE(CHECK_START, check_start),
-    SIZE(CHECK_STEP, check_step), SIZE(CHECK_CANCEL, check_cancel),
     SIZE(CHECK_ANSWER, check_answer), SIZE(LEASE_ASK, lease_ask), SIZE(LEASE, lease),
     SIZE(LEASE_RETURN, lease_return), SIZE(LEASE_RECALL, lease_recall), SIZE(RELEASE, release),
     SIZE(SPOOL_FILE, spool_file), SIZE(COMMIT, commit), SIZE(VERDICT, verdict),

@@ -1,0 +1,48 @@
+/*
+ * stored: see the header.
+ */
+#include "auth/stored.h"
+
+#include "base/mem.h"
+
+bool
+stored_choose(struct exchange *l)
+{
+	uint32_t configured = (uint32_t)exchange_conf(l)->auth.iterations;
+	struct str user = claim_name(&l->claim), key;
+	struct account account;
+	enum accounts_result found = broker_find(l->broker, user, &account);
+	uint32_t usual;
+
+	if (found != ACCOUNTS_OK && found != ACCOUNTS_NONE)
+		return false;
+	key = accounts_key(l->broker->accounts);
+	usual = accounts_usual_iterations(l->broker->accounts);
+	secret_fake(key, user, usual ? usual : configured, &l->secret);
+	if (found == ACCOUNTS_OK && account.is_suspended) {
+		secret_spoil(&account.secret, key, user);
+		l->reason = "suspended";
+	}
+	if (found == ACCOUNTS_OK)
+		l->secret = account.secret;
+	l->changes = l->broker->changes;
+	mem_wipe(&account, sizeof account);
+	return true;
+}
+
+enum accounts_result
+stored_look_again(const struct exchange *l)
+{
+	struct account account;
+	enum accounts_result found;
+
+	if (l->changes == l->broker->changes)
+		return ACCOUNTS_OK;
+	found = broker_find(l->broker, claim_name(&l->claim), &account);
+	if (found != ACCOUNTS_OK)
+		return found;
+	if (account.is_suspended || !secret_is_same(&account.secret, &l->secret))
+		found = ACCOUNTS_NONE;
+	mem_wipe(&account, sizeof account);
+	return found;
+}
