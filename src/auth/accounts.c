@@ -23,13 +23,14 @@
 
 enum { KEY_BYTES = 32, BUSY_MS = 2000, APPLICATION_ID = 0x53504143, STORE_VERSION = 1 };
 
-enum statement { FIND, ADD, SET_SECRET, SUSPEND, RESUME, REMOVE, EACH, USUAL, STATEMENTS };
+enum statement { FIND, ADD, SET_SECRET, SUSPEND, RESUME, REMOVE, EACH, COUNTS, STATEMENTS };
 
 #define COLUMNS "name, secret, created_ms, changed_ms, suspended_ms, reason"
 
-#define USUAL_ITERATIONS \
-	"SELECT CAST(substr(secret, 15) AS INTEGER) AS i FROM account GROUP BY i " \
-	"ORDER BY count(*) DESC, i DESC LIMIT 1"
+/* The most usual counts of iterations, in order of the count. */
+#define COUNTS_OF_ITERATIONS \
+	"SELECT i, n FROM (SELECT CAST(substr(secret, 15) AS INTEGER) AS i, count(*) AS n " \
+	"FROM account GROUP BY i ORDER BY n DESC, i DESC LIMIT ?1) ORDER BY i"
 
 static const char *const texts[STATEMENTS] = {
     [FIND] = "SELECT " COLUMNS " FROM account WHERE name = ?1",
@@ -39,7 +40,7 @@ static const char *const texts[STATEMENTS] = {
     [RESUME] = "UPDATE account SET reason = NULL, suspended_ms = NULL WHERE name = ?1",
     [REMOVE] = "DELETE FROM account WHERE name = ?1",
     [EACH] = "SELECT " COLUMNS " FROM account ORDER BY name",
-    [USUAL] = USUAL_ITERATIONS,
+    [COUNTS] = COUNTS_OF_ITERATIONS,
 };
 
 static const char schema[] =
@@ -53,7 +54,11 @@ struct accounts {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
 	uint8_t key[KEY_BYTES];
-	uint32_t usual_iterations;
+	struct {
+		uint32_t iterations;
+		uint64_t accounts;
+	} counts[ACCOUNTS_COUNTS_MAX]; /* by iterations */
+	int counts_n;
 	char error[ACCOUNTS_ERROR_BYTES];
 };
 
@@ -77,10 +82,23 @@ accounts_key(const struct accounts *a)
 	return str_make((const char *)a->key, sizeof a->key);
 }
 
+/* The name's place among as many names as there are accounts, in order of iterations: a new
+ * account moves few names to another count, and all of them in the same direction. */
 uint32_t
-accounts_usual_iterations(const struct accounts *a)
+accounts_likely_iterations(const struct accounts *a, struct str name)
 {
-	return a->usual_iterations;
+	uint64_t total = 0, place;
+	int i;
+
+	if (a->counts_n == 0)
+		return 0;
+	for (i = 0; i < a->counts_n; i++)
+		total += a->counts[i].accounts;
+	place = secret_draw(accounts_key(a), "iterations", name) >> 32;
+	place = place * total >> 32; /* there are fewer accounts than 2^32 */
+	for (i = 0; i < a->counts_n - 1 && place >= a->counts[i].accounts; i++)
+		place -= a->counts[i].accounts;
+	return a->counts[i].iterations;
 }
 
 /* ---- one row ---- */
@@ -161,14 +179,19 @@ accounts_each(struct accounts *a, account_fn *fn, void *arg)
 /* ---- changes ---- */
 
 static bool
-learn_usual_iterations(struct accounts *a)
+learn_counts(struct accounts *a)
 {
-	sqlite3_stmt *s = a->statements[USUAL];
-	int r = sqlite3_step(s);
+	sqlite3_stmt *s = a->statements[COUNTS];
+	int r;
 
-	a->usual_iterations = r == SQLITE_ROW ? (uint32_t)sqlite3_column_int64(s, 0) : 0;
+	a->counts_n = 0;
+	sqlite3_bind_int(s, 1, ACCOUNTS_COUNTS_MAX);
+	while ((r = sqlite3_step(s)) == SQLITE_ROW && a->counts_n < ACCOUNTS_COUNTS_MAX) {
+		a->counts[a->counts_n].iterations = (uint32_t)sqlite3_column_int64(s, 0);
+		a->counts[a->counts_n++].accounts = (uint64_t)sqlite3_column_int64(s, 1);
+	}
 	sqlite3_reset(s);
-	return r == SQLITE_ROW || r == SQLITE_DONE;
+	return r == SQLITE_DONE;
 }
 
 /* ?1 name, ?2 text (where the statement has it), ?3 now. */
@@ -190,7 +213,7 @@ change(struct accounts *a, enum statement which, struct str name, struct str tex
 	sqlite3_clear_bindings(s);
 	if (r == SQLITE_CONSTRAINT)
 		return ACCOUNTS_EXISTS;
-	if (r != SQLITE_DONE || !learn_usual_iterations(a))
+	if (r != SQLITE_DONE || !learn_counts(a))
 		return ACCOUNTS_BROKEN;
 	return sqlite3_changes(a->db) ? ACCOUNTS_OK : ACCOUNTS_NONE;
 }
@@ -331,7 +354,7 @@ set_up(struct accounts *a)
 	for (int i = 0; i < STATEMENTS && r == SQLITE_OK; i++)
 		r = sqlite3_prepare_v3(a->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
 		    &a->statements[i], NULL);
-	if (r == SQLITE_OK && !learn_usual_iterations(a))
+	if (r == SQLITE_OK && !learn_counts(a))
 		r = SQLITE_CORRUPT;
 	return r;
 }

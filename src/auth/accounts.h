@@ -9,7 +9,8 @@
 
 #include "auth/claim.h"
 
-enum { ACCOUNTS_REASON_MAX = 255, ACCOUNTS_ERROR_BYTES = 256, ACCOUNTS_FILE_MODE = 0600 };
+enum { ACCOUNTS_REASON_MAX = 255, ACCOUNTS_ERROR_BYTES = 256, ACCOUNTS_FILE_MODE = 0600,
+	ACCOUNTS_COUNTS_MAX = 32 };
 
 struct accounts;
 
@@ -39,8 +40,10 @@ const char *accounts_error(const struct accounts *a);
 
 /* 32 bytes, made once for this store. */
 struct str accounts_key(const struct accounts *a);
-/* The count that most accounts have; 0: there are none. */
-uint32_t accounts_usual_iterations(const struct accounts *a);
+/* For a name that no account has: a count of iterations that accounts have, each as often as
+ * accounts have it, and for one name the same as long as the accounts' counts are. 0: there are no
+ * accounts. */
+uint32_t accounts_likely_iterations(const struct accounts *a, struct str name);
 
 enum accounts_result accounts_find(
     struct accounts *a, struct str name, struct account *out) MUST_USE;

@@ -274,6 +274,8 @@ broker_of(struct role *r)
 	b->directory_fd = -1;
 	b->cache = cache_new();
 	b->failures = failures_new();
+	b->places = places_new();
+	b->wrong = cache_new();
 	b->pool = crew_new(r->base, broker_worker_ended, b);
 	b->logins = map_new();
 	r->state = b;
@@ -379,6 +381,8 @@ broker_end(struct role *r)
 	map_free(&b->logins);
 	cache_free(&b->cache);
 	failures_free(&b->failures);
+	places_free(&b->places);
+	cache_free(&b->wrong);
 	accounts_close(&b->accounts);
 	if (b->directory_fd >= 0)
 		close(b->directory_fd);

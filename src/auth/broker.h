@@ -9,6 +9,7 @@
 #include "auth/cache.h"
 #include "auth/failures.h"
 #include "auth/crew.h"
+#include "auth/places.h"
 #include "base/map.h"
 #include "ipc/role.h"
 
@@ -24,6 +25,8 @@ struct broker {
 	uint64_t changes;        /* of passwords and suspensions, so far */
 	struct cache *cache;
 	struct failures *failures;
+	struct places *places;
+	struct cache *wrong;     /* passwords: the same again counts once for the login */
 	struct crew *pool;
 	struct map *logins;      /* conversations under way, by session */
 	uint64_t tests;

@@ -1,6 +1,7 @@
 /*
- * cache: password checks that ended well, remembered for a short time so that a storm of logins
- * costs one derivation per user and not one per session.  An entry is HMAC-SHA-256 of user and
+ * cache: passwords of users, remembered for a time: those that were found right, so that a storm of
+ * logins costs one derivation per user and not one per session; and, in another one, those that
+ * were found wrong, so that the same one again counts once.  An entry is HMAC-SHA-256 of user and
  * password under a secret of this start; neither can be read back.  Of fixed size.
  */
 #ifndef AUTH_CACHE_H

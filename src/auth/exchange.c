@@ -114,11 +114,13 @@ exchange_find(struct broker *b, const struct channel *from, uint64_t session)
 
 /* ---- the check ---- */
 
-static struct str
-password_of(const struct exchange *l)
+struct str
+exchange_password(const struct exchange *l)
 {
 	struct claim claim;
 
+	if (!l->mechanism->has_password)
+		return STR("");
 	if (l->mechanism->first == EXCHANGE_WANTS_USER)
 		return str_make(l->message.p, l->message.n);
 	return claim_plain(str_make(l->message.p, l->message.n), &claim) ? claim.password : STR("");
@@ -129,7 +131,7 @@ is_known_good(const struct exchange *l)
 {
 	return l->mechanism->has_password && !l->claim.is_for_other && !l->is_test &&
 	    exchange_conf(l)->auth.cache_ms > 0 &&
-	    cache_has(l->broker->cache, claim_name(&l->claim), password_of(l));
+	    cache_has(l->broker->cache, claim_name(&l->claim), exchange_password(l));
 }
 
 static void
@@ -146,7 +148,7 @@ proved(struct exchange *l)
 		return;
 	}
 	if (l->mechanism->has_password && !l->is_test)
-		cache_add(l->broker->cache, claim_name(&l->claim), password_of(l),
+		cache_add(l->broker->cache, claim_name(&l->claim), exchange_password(l),
 		    exchange_conf(l)->auth.cache_ms);
 	verdict_ok(l, false);
 }
@@ -158,10 +160,8 @@ on_checked(struct crew_job *job, const struct message_check_answer *m, const cha
 	uint8_t outcome = m ? m->outcome : (uint8_t)AUTH_TEMPFAIL;
 
 	/* many guesses sent at once: those beyond the limit learn nothing, right or wrong */
-	if (outcome != AUTH_TEMPFAIL && verdict_is_throttled(l)) {
-		verdict_throttled(l);
+	if (outcome != AUTH_TEMPFAIL && verdict_is_refused(l))
 		return;
-	}
 	if (outcome == AUTH_TEMPFAIL)
 		verdict_unknown(l, trouble ? trouble : "backend_failed");
 	else if (outcome == AUTH_OK && secret_is_proven(&l->secret, m->key))
@@ -177,10 +177,8 @@ settle(struct crew_job *job)
 {
 	struct exchange *l = job->arg;
 
-	if (verdict_is_throttled(l)) {
-		verdict_throttled(l);
+	if (verdict_is_refused(l))
 		return true;
-	}
 	if (!is_known_good(l))
 		return false;
 	verdict_ok(l, true);
@@ -250,10 +248,8 @@ take_proof(struct exchange *l, struct str final)
 	struct buf proof;
 
 	/* many guesses sent at once: those beyond the limit learn nothing, right or wrong */
-	if (verdict_is_throttled(l)) {
-		verdict_throttled(l);
+	if (verdict_is_refused(l))
 		return;
-	}
 	buf_init(&proof, CLAIM_MESSAGE_MAX);
 	if (final.n <= CLAIM_MESSAGE_MAX && scram_is_proven(&talk, final, &proof) &&
 	    !l->claim.is_for_other)
@@ -281,9 +277,9 @@ check(struct exchange *l)
 static void
 attempt(struct exchange *l)
 {
-	if (verdict_is_throttled(l))
-		verdict_throttled(l);
-	else if (is_known_good(l))
+	if (verdict_is_refused(l))
+		return;
+	if (is_known_good(l))
 		verdict_ok(l, true);
 	else
 		check(l);
@@ -366,9 +362,9 @@ exchange_start(
 		return;
 	}
 	l->state = l->mechanism->first;
-	if (verdict_is_throttled(l))
-		verdict_throttled(l);
-	else if (m->has_initial)
+	if (verdict_is_refused(l))
+		return;
+	if (m->has_initial)
 		take(l, m->initial);
 	else
 		verdict_ask(l, l->state, str_of(l->mechanism->prompt));

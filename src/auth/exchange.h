@@ -72,6 +72,8 @@ void exchange_drop_all(struct broker *b, const struct channel *from);
 /* Conversations that their client has left without a word. */
 void exchange_sweep(struct broker *b);
 
+/* The password that the client sent; empty: the mechanism has none. */
+struct str exchange_password(const struct exchange *l);
 /* For verdict.c: the login is over; and the configuration that holds for it now. */
 void exchange_end(struct exchange *l);
 const struct conf *exchange_conf(const struct exchange *l);

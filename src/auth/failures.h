@@ -1,5 +1,6 @@
 /*
- * failures: refused logins, counted per user and per client network against auth.failure_limit.
+ * failures: refused logins, counted per user and per client network against auth.failure_limit, and
+ * per login over all networks against auth.login_failure_limit.
  * Each failure is forgotten little by little: after the whole period nothing is left of as many as
  * the limit allows.  Of fixed size; when it is full, the least guilty is forgotten.
  */
@@ -10,7 +11,7 @@
 
 struct failures;
 
-enum failures_of { FAILURES_OF_USER, FAILURES_OF_NETWORK };
+enum failures_of { FAILURES_OF_USER, FAILURES_OF_NETWORK, FAILURES_OF_LOGIN };
 
 struct failures_limit {
 	uint64_t count;

@@ -117,13 +117,29 @@ secret_spoil(struct secret *s, struct str installation_key, struct str user)
 	draw_fixed(installation_key, "server key", user, s->server_key);
 }
 
+uint64_t
+secret_draw(struct str installation_key, const char *purpose, struct str user)
+{
+	uint8_t bytes[SECRET_KEY_BYTES];
+	uint64_t n;
+
+	draw_fixed(installation_key, purpose, user, bytes);
+	memcpy(&n, bytes, sizeof n);
+	return n;
+}
+
+/* An account gets a new salt with each new count. The plain purpose keeps the salts that version
+ * 0.1.0 showed. */
 void
 secret_fake(struct str installation_key, struct str user, uint32_t iterations, struct secret *out)
 {
 	uint8_t salt[SECRET_KEY_BYTES];
+	char purpose[32];
 
 	*out = (struct secret){.iterations = iterations, .salt_n = SECRET_SALT_BYTES};
-	draw_fixed(installation_key, "salt", user, salt);
+	snprintf(purpose, sizeof purpose, "salt %u", iterations);
+	draw_fixed(installation_key, iterations == SECRET_ITERATIONS_FIRST ? "salt" : purpose, user,
+	    salt);
 	memcpy(out->salt, salt, SECRET_SALT_BYTES);
 	secret_spoil(out, installation_key, user);
 }

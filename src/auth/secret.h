@@ -17,6 +17,7 @@ enum {
 	SECRET_SALT_MAX = 64,
 	SECRET_TEXT_BYTES = 256,
 	SECRET_ITERATIONS_MIN = 4096,
+	SECRET_ITERATIONS_FIRST = 20000, /* of version 0.1.0, unless configured */
 	SECRET_ITERATIONS_MAX = 10000000,
 	PASSWORD_MAX = 1024,
 };
@@ -45,8 +46,10 @@ bool secret_is_same(const struct secret *a, const struct secret *b) MUST_USE;
 void secret_sign(
     const uint8_t key[SECRET_KEY_BYTES], struct str text, uint8_t out[SECRET_KEY_BYTES]);
 
-/* For a name that no account has: the same salt each time (from the installation's key), and
- * keys that no password gives. */
+/* A number of the installation's own for this purpose and user. */
+uint64_t secret_draw(struct str installation_key, const char *purpose, struct str user);
+/* For a name that no account has: the same salt each time (from the installation's key; another
+ * one with another count, as a new password brings), and keys that no password gives. */
 void secret_fake(
     struct str installation_key, struct str user, uint32_t iterations, struct secret *out);
 /* Keys that no password gives, in place of the real ones; the salt stays. */

@@ -12,13 +12,13 @@ stored_choose(struct exchange *l)
 	struct str user = claim_name(&l->claim), key;
 	struct account account;
 	enum accounts_result found = broker_find(l->broker, user, &account);
-	uint32_t usual;
+	uint32_t likely;
 
 	if (found != ACCOUNTS_OK && found != ACCOUNTS_NONE)
 		return false;
 	key = accounts_key(l->broker->accounts);
-	usual = accounts_usual_iterations(l->broker->accounts);
-	secret_fake(key, user, usual ? usual : configured, &l->secret);
+	likely = accounts_likely_iterations(l->broker->accounts, user);
+	secret_fake(key, user, likely ? likely : configured, &l->secret);
 	if (found == ACCOUNTS_OK && account.is_suspended) {
 		secret_spoil(&account.secret, key, user);
 		l->reason = "suspended";

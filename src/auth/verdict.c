@@ -107,6 +107,8 @@ verdict_ok(struct exchange *l, bool from_cache)
 
 	m.status = status_make(235, "2.7.0", "Authentication successful");
 	log_success(l);
+	if (!l->is_test)
+		places_add(l->broker->places, claim_name(&l->claim), l->network);
 	say(l, &m);
 	exchange_end(l);
 }
@@ -142,12 +144,6 @@ verdict_no_mechanism(struct exchange *l)
 	    status_make(504, "5.5.4", "Authentication mechanism not available"));
 }
 
-void
-verdict_throttled(struct exchange *l)
-{
-	end_at_once(l, AUTH_FAIL, "throttled", status_make(421, "4.7.0", "Too many failed logins"));
-}
-
 static void
 on_delay_over(evutil_socket_t fd, short what, void *arg)
 {
@@ -160,19 +156,49 @@ on_delay_over(evutil_socket_t fd, short what, void *arg)
 }
 
 static struct failures_limit
-failure_limit(const struct exchange *l)
+limit_of(const struct conf_rate *rate)
 {
-	const struct conf_rate *rate = &exchange_conf(l)->auth.failure_limit;
-
 	return (struct failures_limit){rate->count, rate->period_ms};
+}
+
+static bool
+is_usual_place(const struct exchange *l)
+{
+	return places_has(l->broker->places, claim_name(&l->claim), l->network);
+}
+
+/* A wrong password of the login, from wherever; one that was counted is not counted again. */
+static void
+count_for_login(struct exchange *l)
+{
+	struct failures_limit limit = limit_of(&exchange_conf(l)->auth.login_failure_limit);
+	struct str user = claim_name(&l->claim);
+	struct str password = exchange_password(l);
+
+	if (password.n && cache_has(l->broker->wrong, user, password))
+		return;
+	if (password.n)
+		cache_add(l->broker->wrong, user, password, limit.period_ms);
+	(void)failures_add(l->broker->failures, FAILURES_OF_LOGIN, user, limit);
+}
+
+/* How long the answer waits. Where the user is known to be, other places' guesses slow nobody. */
+static int64_t
+count_failure(struct exchange *l)
+{
+	struct failures_limit limit = limit_of(&exchange_conf(l)->auth.failure_limit);
+	struct failures *f = l->broker->failures;
+	uint64_t network = failures_add(f, FAILURES_OF_NETWORK, l->network, limit);
+	uint64_t user = failures_add(f, FAILURES_OF_USER, claim_name(&l->claim), limit);
+
+	count_for_login(l);
+	return failures_delay_ms(user > network && !is_usual_place(l) ? user : network);
 }
 
 /* The line is written at once, the answer waits: guessing gets slower, nobody else does. */
 void
 verdict_no(struct exchange *l)
 {
-	struct failures_limit limit = failure_limit(l);
-	uint64_t user, network;
 	struct timeval wait;
 	int64_t ms;
 
@@ -187,9 +213,7 @@ verdict_no(struct exchange *l)
 		exchange_end(l);
 		return;
 	}
-	user = failures_add(l->broker->failures, FAILURES_OF_USER, claim_name(&l->claim), limit);
-	network = failures_add(l->broker->failures, FAILURES_OF_NETWORK, l->network, limit);
-	ms = failures_delay_ms(user > network ? user : network);
+	ms = count_failure(l);
 	wait = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 	l->state = EXCHANGE_DELAYED;
 	l->delay = evtimer_new(l->broker->role->base, on_delay_over, l);
@@ -197,13 +221,31 @@ verdict_no(struct exchange *l)
 		die("no event for a delay");
 }
 
-bool
-verdict_is_throttled(const struct exchange *l)
+static bool
+is_beyond(const struct exchange *l, enum failures_of what, struct str name,
+    const struct conf_rate *rate)
 {
-	struct failures_limit limit = failure_limit(l);
+	return rate->count > 0 &&
+	    failures_count(l->broker->failures, what, name, limit_of(rate)) >= rate->count;
+}
 
-	if (limit.count == 0 || l->is_test)
+bool
+verdict_is_refused(struct exchange *l)
+{
+	const struct conf *conf = exchange_conf(l);
+	struct str user = claim_name(&l->claim);
+
+	if (l->is_test)
 		return false;
-	return failures_count(l->broker->failures, FAILURES_OF_NETWORK, l->network, limit) >=
-	    limit.count;
+	if (is_beyond(l, FAILURES_OF_NETWORK, l->network, &conf->auth.failure_limit)) {
+		end_at_once(l, AUTH_FAIL, "throttled",
+		    status_make(421, "4.7.0", "Too many failed logins"));
+		return true;
+	}
+	if (user.n == 0 ||
+	    !is_beyond(l, FAILURES_OF_LOGIN, user, &conf->auth.login_failure_limit) ||
+	    is_usual_place(l))
+		return false;
+	verdict_unknown(l, "login_limited");
+	return true;
 }

@@ -15,8 +15,9 @@ void verdict_no(struct exchange *l);
 void verdict_unknown(struct exchange *l, const char *reason);
 void verdict_malformed(struct exchange *l);
 void verdict_no_mechanism(struct exchange *l);
-/* 421: this network has failed too often; the session ends. */
-void verdict_throttled(struct exchange *l);
-bool verdict_is_throttled(const struct exchange *l);
+/* Before a guess is looked at, and before its result is told: true when there were too many, and
+ * then the login is over. Either 421: its network has failed too often, the session ends. Or 454:
+ * its user's name was tried too often from everywhere, and never with success from this place. */
+bool verdict_is_refused(struct exchange *l) MUST_USE;
 
 #endif

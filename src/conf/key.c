@@ -132,6 +132,11 @@ const struct key key_table[] = {
 	{"auth.failure_limit", KEY_RATE, AT(auth.failure_limit), CONF_AUTH, "\"10 / 15m\"",
 	    .unit = "failures",
 	    .help = "How many failed logins a user and a client network may have in a period."},
+	{"auth.login_failure_limit", KEY_RATE, AT(auth.login_failure_limit), CONF_AUTH,
+	    "\"30 / 1h\"", .unit = "failures",
+	    .help = "How many wrong passwords one login may have in a period, from all networks "
+		"together; the same one again counts once. Beyond it the login is answered 454, "
+		"unchecked, but where it succeeded in the last month."},
 	{"auth.iterations", KEY_NUMBER, AT(auth.iterations), CONF_AUTH, "20000", .min = 4096,
 	    .max = 10000000,
 	    .help = "PBKDF2 rounds of new passwords. More makes a stolen account store harder "

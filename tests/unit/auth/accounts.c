@@ -69,10 +69,10 @@ Test(accounts, keep_what_they_are_told)
 	char key[32];
 
 	memcpy(key, accounts_key(a).p, 32);
-	cr_assert_eq(accounts_usual_iterations(a), 0);
+	cr_assert_eq(accounts_likely_iterations(a, STR("nobody")), 0);
 	cr_assert_eq(accounts_find(a, STR("alice"), &found), ACCOUNTS_NONE);
 	cr_assert_eq(accounts_add(a, STR("alice"), &one), ACCOUNTS_OK);
-	cr_assert_eq(accounts_usual_iterations(a), 4096);
+	cr_assert_eq(accounts_likely_iterations(a, STR("nobody")), 4096);
 	cr_assert_eq(accounts_add(a, STR("alice"), &two), ACCOUNTS_EXISTS);
 	cr_assert_eq(accounts_set_secret(a, STR("bob"), &two), ACCOUNTS_NONE);
 	cr_assert_eq(accounts_set_secret(a, STR("alice"), &two), ACCOUNTS_OK);

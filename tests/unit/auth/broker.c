@@ -204,6 +204,40 @@ Test(broker, unknown_users_have_a_salt_too, .timeout = 120)
 	rig_free(&r);
 }
 
+/* Accounts of two counts, as auth.iterations was changed: names that nobody has show both, about as
+ * often, and each always the same. */
+Test(broker, iterations_do_not_tell_who_exists, .timeout = 120)
+{
+	enum { EACH = 10, NAMES = 200 };
+	struct rig *r = rig_new();
+	char first[64], name[96];
+	unsigned low = 0;
+
+	for (int i = 0; i < 2 * EACH; i++) {
+		snprintf(name, sizeof name, "user%d", i);
+		rig_store_rounds(r, name, i < EACH ? 4096 : 20000);
+	}
+	rig_run(r, CALM, 0);
+	for (unsigned i = 0; i < NAMES; i++) {
+		struct rig_answer a[2];
+
+		struct str message = str_make(
+		    name, (size_t)snprintf(name, sizeof name, "n,,n=nobody%u,r=abc", i));
+
+		for (unsigned j = 0; j < 2; j++) {
+			rig_start(r, 1 + 2 * i + j, "SCRAM-SHA-256", &message, &a[j]);
+			rig_until(r, &a[j].is_done);
+			a[j].challenge[a[j].challenge_n] = 0;
+		}
+		snprintf(first, sizeof first, "%s", strstr(a[0].challenge, ",s="));
+		cr_assert_str_eq(first, strstr(a[1].challenge, ",s="));
+		low += strstr(first, ",i=4096") != NULL;
+		cr_assert(strstr(first, ",i=4096") || strstr(first, ",i=20000"), "%s", first);
+	}
+	cr_assert(low > NAMES * 35 / 100 && low < NAMES * 65 / 100, "%u of %u", low, NAMES);
+	rig_free(&r);
+}
+
 /* What a worker gets to do is the same for a known, an unknown and a suspended name. */
 Test(broker, every_name_costs_the_same, .timeout = 60)
 {
@@ -343,6 +377,103 @@ Test(broker, guesses_sent_at_once, .timeout = 60)
 		cr_assert_eq(a[i].status.code, i == 0 ? 535 : 421, "%u: %u", i, a[i].status.code);
 		client_free(&clients[i]);
 	}
+	rig_free(&r);
+}
+
+/* ---- one login guessed from many networks ---- */
+
+static void
+guess_from(struct rig *r, uint64_t session, struct str initial, struct rig_answer *out)
+{
+	char client[32];
+	int n = snprintf(client, sizeof client, "10.%u.%u.7", (unsigned)session / 256,
+	    (unsigned)session % 256);
+	struct message_auth_start m = {.session = session, .mechanism = STR("PLAIN"),
+	    .has_initial = true, .initial = initial, .client = str_make(client, (size_t)n),
+	    .port = 465, .tls = STR("TLSv1.3"), .hostname = STR("mx.test")};
+
+	rig_start_as(r, &m, out);
+}
+
+static unsigned
+code_from(struct rig *r, uint64_t session, struct str initial)
+{
+	struct rig_answer a;
+
+	guess_from(r, session, initial, &a);
+	rig_until(r, &a.is_done);
+	return a.status.code;
+}
+
+/* Each of 400 networks is below its own limit. Those beyond the login's limit hear no more whether
+ * the guess was right; who was there before is let in at once, and so is everybody else. */
+Test(broker, a_login_guessed_from_400_networks, .timeout = 120)
+{
+	enum { MANY = 400, LIMIT = 4 };
+	static struct rig_answer a[MANY];
+	struct rig *r = rig_with_alice("cache = \"0s\"; login_failure_limit = \"4 / 1h\";", 1);
+	unsigned checked = 0;
+	char guess[64];
+
+	cr_assert_eq(rig_login(r, 1000, "PLAIN", GOOD), 235, "from 203.0.113.7");
+	for (unsigned i = 0; i < MANY; i++) {
+		int n = snprintf(guess, sizeof guess, "%calice@example.com%cx%u", 0, 0, i);
+
+		guess_from(r, 1 + i, str_make(guess, (size_t)n), &a[i]);
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		rig_until(r, &a[i].is_done);
+		checked += a[i].status.code == 535;
+		cr_assert(a[i].status.code == 535 || a[i].status.code == 454, "%u: %u", i,
+		    a[i].status.code);
+	}
+	cr_assert_eq(checked, LIMIT, "%u", checked);
+	cr_assert_eq(code_from(r, 2000, GOOD), 454, "a new place must wait, even with the password");
+	cr_assert_eq(rig_login(r, 2001, "PLAIN", GOOD), 235, "the usual place does not");
+	cr_assert_eq(code_from(r, 2002, STR("\0mallory\0pirate")), 535, "other logins are not touched");
+	rig_free(&r);
+}
+
+/* A name that nobody has is limited as one that somebody has. */
+Test(broker, an_unknown_login_is_limited_too, .timeout = 60)
+{
+	struct rig *r = rig_with_alice("login_failure_limit = \"2 / 1h\";", 1);
+
+	cr_assert_eq(code_from(r, 1, STR("\0nobody\0a")), 535);
+	cr_assert_eq(code_from(r, 2, STR("\0nobody\0b")), 535);
+	cr_assert_eq(code_from(r, 3, STR("\0nobody\0c")), 454);
+	rig_free(&r);
+}
+
+/* A program with an old password that asks again and again does not keep its user out elsewhere. */
+Test(broker, the_same_wrong_password_counts_once, .timeout = 60)
+{
+	struct rig *r = rig_with_alice("login_failure_limit = \"2 / 1h\";", 1);
+
+	for (unsigned i = 1; i <= 4; i++)
+		cr_assert_eq(code_from(r, i, WRONG), 535);
+	cr_assert_eq(code_from(r, 5, GOOD), 235);
+	cr_assert_eq(code_from(r, 6, STR("\0alice@example.com\0y")), 535);
+	cr_assert_eq(code_from(r, 7, GOOD), 454);
+	cr_assert_eq(code_from(r, 5, GOOD), 235, "where it succeeded before");
+	rig_free(&r);
+}
+
+/* Guesses at what is remembered, and SCRAM's, are held to the same limit. */
+Test(broker, a_limited_login_is_limited_in_every_mechanism, .timeout = 60)
+{
+	struct rig *r = rig_with_alice("login_failure_limit = \"1 / 1h\";", 1);
+	struct message_auth_start m = {.session = 9, .mechanism = STR("SCRAM-SHA-256"),
+	    .has_initial = true, .initial = STR("n,,n=alice@example.com,r=abc"),
+	    .client = STR("10.9.9.9"), .port = 465, .tls = STR("TLSv1.3"), .hostname = STR("mx.test")};
+	struct rig_answer a;
+
+	cr_assert_eq(code_from(r, 1, GOOD), 235);
+	cr_assert_eq(code_from(r, 2, WRONG), 535);
+	cr_assert_eq(code_from(r, 3, GOOD), 454);
+	rig_start_as(r, &m, &a);
+	rig_until(r, &a.is_done);
+	cr_assert_eq(a.status.code, 454);
 	rig_free(&r);
 }
 

@@ -4,6 +4,7 @@
 
 #include "auth/cache.h"
 #include "auth/failures.h"
+#include "auth/places.h"
 #include "base/clock.h"
 
 static void
@@ -116,4 +117,61 @@ Test(failures, delay)
 	for (uint64_t i = 0; i < sizeof expected / sizeof *expected; i++)
 		cr_assert_eq(failures_delay_ms(i), expected[i]);
 	cr_assert_eq(failures_delay_ms(UINT64_MAX), 10000);
+}
+
+/* ---- places ---- */
+
+Test(places, are_of_one_login, .fini = run_clock)
+{
+	struct places *p = places_new();
+
+	clock_fake(5000);
+	cr_assert(!places_has(p, STR("alice"), STR("\12\1\2\3")));
+	places_add(p, STR("alice"), STR("\12\1\2\3"));
+	cr_assert(places_has(p, STR("alice"), STR("\12\1\2\3")));
+	cr_assert(places_has(p, STR("alice"), STR("\12\1\2\377")), "the same /24");
+	cr_assert(!places_has(p, STR("alice"), STR("\12\1\3\3")));
+	cr_assert(!places_has(p, STR("bob"), STR("\12\1\2\3")));
+	places_add(p, STR("alice"), STR("\1\2\3\4\5\6\7\10"));
+	cr_assert(places_has(p, STR("alice"), STR("\1\2\3\4\5\6\7\10")));
+	cr_assert(!places_has(p, STR("alice"), STR("\1\2\3\4\5\6\7\11")));
+	clock_fake(5000 + INT64_C(30) * 24 * 3600 * 1000);
+	cr_assert(!places_has(p, STR("alice"), STR("\12\1\2\3")), "a month later it is forgotten");
+	places_free(&p);
+}
+
+/* The newest stay; one login, however far it travels, takes no more than its share. */
+Test(places, are_few_for_each_login, .fini = run_clock)
+{
+	struct places *p = places_new();
+	unsigned known = 0;
+
+	clock_fake(1);
+	for (int i = 0; i < 1000; i++) {
+		char user[16];
+
+		snprintf(user, sizeof user, "u%d", i);
+		places_add(p, str_of(user), STR("\12\1\2\3"));
+	}
+	for (int i = 0; i < 200; i++) {
+		char network[4] = {10, 2, (char)i, 1};
+
+		clock_fake(10 + i);
+		places_add(p, STR("alice"), str_make(network, sizeof network));
+	}
+	for (int i = 0; i < 200; i++) {
+		char network[4] = {10, 2, (char)i, 1};
+		bool has = places_has(p, STR("alice"), str_make(network, sizeof network));
+
+		cr_assert_eq(has, i >= 200 - PLACES_PER_LOGIN, "%d", i);
+		known += has;
+	}
+	cr_assert_eq(known, PLACES_PER_LOGIN);
+	for (int i = 0; i < 1000; i++) {
+		char user[16];
+
+		snprintf(user, sizeof user, "u%d", i);
+		cr_assert(places_has(p, str_of(user), STR("\12\1\2\3")), "%s", user);
+	}
+	places_free(&p);
 }

@@ -408,6 +408,19 @@ rig_store(struct rig *r, const char *user, const char *password, const char *sus
 }
 
 void
+rig_store_rounds(struct rig *r, const char *user, uint32_t iterations)
+{
+	char error[ACCOUNTS_ERROR_BYTES];
+	struct accounts *a = accounts_open(r->directory, error);
+	struct secret s;
+
+	cr_assert_not_null(a, "%s", error);
+	cr_assert(secret_make(STR("unused"), iterations, &s));
+	cr_assert_eq(accounts_add(a, str_of(user), &s), ACCOUNTS_OK);
+	accounts_close(&a);
+}
+
+void
 rig_run(struct rig *r, const char *auth, unsigned workers)
 {
 	int ends[2];

@@ -62,6 +62,8 @@ struct rig_admin {
 /* An empty directory for the store; then, when it is filled, the processes. */
 struct rig *rig_new(void);
 void rig_store(struct rig *r, const char *user, const char *password, const char *suspended);
+/* With a password that nobody will use. */
+void rig_store_rounds(struct rig *r, const char *user, uint32_t iterations);
 /* auth: lines of the auth group. */
 void rig_run(struct rig *r, const char *auth, unsigned workers);
 /* A new worker process for the broker, or (play) one whose part the test plays. */

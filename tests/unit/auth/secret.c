@@ -114,6 +114,8 @@ Test(secret, fake_stays_and_fits_nothing)
 	cr_assert_arr_eq(a.salt, b.salt, SECRET_SALT_BYTES);
 	cr_assert(memcmp(a.salt, c.salt, SECRET_SALT_BYTES) != 0);
 	cr_assert_eq(a.salt_n, SECRET_SALT_BYTES);
+	secret_fake(key, STR("nobody"), 4096, &b);
+	cr_assert(memcmp(a.salt, b.salt, SECRET_SALT_BYTES) != 0, "a new count comes with a new salt");
 	secret_fake(STR("another installation's 32 bytes."), STR("nobody"), 20000, &b);
 	cr_assert(memcmp(a.salt, b.salt, SECRET_SALT_BYTES) != 0);
 	cr_assert(!rig_fits(&a, STR("")));
