@@ -230,7 +230,7 @@ for_all_types(case_fn *fn)
 		cr_assert_eq(descriptors(), before, "%s leaves descriptors open",
 		    message_name((enum message_type)type));
 	}
-	cr_assert_geq(asked, 13);
+	cr_assert_geq(asked, 12);
 }
 
 /* ---- cases ---- */
