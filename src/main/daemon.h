@@ -51,6 +51,7 @@ struct instance {
 	const struct metrics_region *region; /* what it says of its work; NULL: nothing */
 	/* signs of life; times are those of the liveness clock, see main/liveness.h */
 	uint32_t ping_number;    /* the last one sent */
+	int64_t next_ping_ms;
 	bool is_asked;           /* no answer to it yet */
 	bool is_told_to_start;   /* START was sent */
 	uint64_t progress;       /* of its region, as last seen */

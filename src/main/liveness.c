@@ -31,7 +31,7 @@ liveness_begin(struct instance *i)
 {
 	i->is_asked = i->is_told_to_start = i->is_killed = false;
 	i->progress = 0;
-	i->ended_ms = 0;
+	i->ended_ms = i->next_ping_ms = 0;
 	liveness_sign(i);
 }
 
@@ -61,8 +61,9 @@ liveness_ask(struct instance *i)
 {
 	struct message_ping m = {.number = i->ping_number + 1};
 
-	if (i->is_asked || !i->channel)
+	if (i->is_asked || !i->channel || i->daemon->liveness->now_ms < i->next_ping_ms)
 		return;
+	i->next_ping_ms = i->daemon->liveness->now_ms + LIVENESS_EVERY_MS;
 	i->ping_number++;
 	i->is_asked = channel_send(i->channel, MESSAGE_PING, &m, -1) == 0;
 }
@@ -207,7 +208,7 @@ liveness_start(struct daemon *d)
 {
 	struct liveness *v = d->liveness = MEM_NEW(struct liveness);
 	int64_t watchdog_ms = notify_watchdog_ms();
-	int64_t every_ms = LIVENESS_EVERY_MS;
+	int64_t every_ms = LIVENESS_LOOK_MS;
 	struct timeval tv;
 
 	/* a look a little late must not cost a feed: three in each period of the watchdog */

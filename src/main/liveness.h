@@ -20,7 +20,8 @@
 #include "main/daemon.h"
 
 enum {
-	LIVENESS_EVERY_MS = 1000,
+	LIVENESS_EVERY_MS = 1000, /* from one PING to the next, at least */
+	LIVENESS_LOOK_MS = 250,
 	LIVENESS_STEP_MAX_MS = 2000,
 	LIVENESS_SILENT_MS = 10000,
 	LIVENESS_START_MS = 30000,
