@@ -143,13 +143,18 @@ rig_over(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-rig_run(struct rig *r, int quiet_ms)
+rig_run(struct rig *r, int ms)
 {
-	struct timeval tv = {.tv_sec = quiet_ms / 1000, .tv_usec = quiet_ms % 1000 * 1000};
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 	struct event *over = evtimer_new(r->d.base, rig_over, r->d.base);
 
-	evtimer_add(over, &tv);
-	event_base_dispatch(r->d.base);
+	if (ms) {
+		evtimer_add(over, &tv);
+		event_base_dispatch(r->d.base);
+	}
+	/* what is in the sockets by now is heard, however late this process got the processor */
+	for (int i = 0; i < 20; i++)
+		event_base_loop(r->d.base, EVLOOP_NONBLOCK);
 	event_free(over);
 }
 

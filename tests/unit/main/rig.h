@@ -29,8 +29,8 @@ void rig_tear_down(struct rig *r);
 /* A configuration with everything below the rig's directory, `extra` behind it. */
 void rig_configure(struct rig *r, const char *extra);
 struct rig_role *rig_role(struct rig *r, enum role_kind kind, unsigned index);
-/* The loop, until nothing has happened for that long. */
-void rig_run(struct rig *r, int quiet_ms);
+/* The loop for that long, and then until all that was sent is heard. */
+void rig_run(struct rig *r, int ms);
 /* Descriptors of this process. */
 unsigned rig_descriptors(void);
 /* A self-signed certificate's stead: any file. */
