@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,10 +25,13 @@
 #define FS_IOCTL (1ULL << 15)
 #define NET_BIND (1ULL << 0)
 #define NET_CONNECT (1ULL << 1)
+#define SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
+#define SCOPE_SIGNAL (1ULL << 1)
 
 struct ruleset_attr {
 	uint64_t files;
 	uint64_t net;
+	uint64_t scoped;
 };
 
 #define END (-1)
@@ -37,7 +41,7 @@ static const int always[] = {
     CALL(recvfrom), CALL(sendto), CALL(recvmmsg), CALL(sendmmsg), CALL(close), CALL(epoll_wait),
     CALL(epoll_pwait), CALL(epoll_pwait2), CALL(epoll_ctl), CALL(epoll_create1), CALL(eventfd2),
     CALL(timerfd_create), CALL(timerfd_settime), CALL(poll), CALL(ppoll), CALL(pipe2),
-    CALL(fcntl), CALL(fstat), CALL(newfstatat), CALL(lseek), CALL(munmap), CALL(mremap),
+    CALL(fstat), CALL(newfstatat), CALL(lseek), CALL(munmap), CALL(mremap),
     CALL(brk), CALL(madvise), CALL(futex), CALL(clock_gettime), CALL(clock_nanosleep),
     CALL(nanosleep), CALL(gettimeofday), CALL(time), CALL(getrandom), CALL(getpid),
     CALL(gettid), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(rt_sigaction),
@@ -50,13 +54,13 @@ static const int always[] = {
 
 static const int accepting[] = {
     CALL(accept4), CALL(accept), CALL(getsockname), CALL(getpeername), CALL(setsockopt),
-    CALL(getsockopt), CALL(shutdown), CALL(ioctl),
+    CALL(getsockopt), CALL(shutdown),
     END,
 };
 
 static const int connecting[] = {
     CALL(bind), CALL(connect), CALL(getsockname), CALL(getpeername), CALL(setsockopt),
-    CALL(getsockopt), CALL(shutdown), CALL(ioctl),
+    CALL(getsockopt), CALL(shutdown),
     END,
 };
 
@@ -77,7 +81,7 @@ static const int writing[] = {
 };
 
 static const int threading[] = {
-    CALL(set_tid_address), CALL(prctl),
+    CALL(set_tid_address),
     END,
 };
 
@@ -102,7 +106,48 @@ allow(scmp_filter_ctx c, const int *calls)
 	return 0;
 }
 
-/* Signals (abort) and limits: of this process alone; roles may share a user. */
+/* Commands of fcntl, ioctl and prctl: what is not here is refused, in particular those that make the
+ * kernel send a signal (F_SETOWN, F_SETSIG, F_NOTIFY) or a terminal take typed text (TIOCSTI).  On
+ * what a descriptor is open for (O_APPEND and the like) others may rely: only who makes sockets that
+ * must not block may change that one flag. */
+static const struct command {
+	unsigned needs; /* one of these; 0: every role */
+	int call;
+	unsigned value; /* of its second argument; prctl's first */
+} commands[] = {
+    {0, CALL(fcntl), F_DUPFD},
+    {0, CALL(fcntl), F_DUPFD_CLOEXEC},
+    {0, CALL(fcntl), F_GETFD},
+    {0, CALL(fcntl), F_SETFD},
+    {0, CALL(fcntl), F_GETFL},
+    {SANDBOX_WRITE, CALL(fcntl), F_GETLK}, /* SQLite */
+    {SANDBOX_WRITE, CALL(fcntl), F_SETLK},
+    {SANDBOX_ACCEPT | SANDBOX_CONNECT, CALL(ioctl), FIONREAD},
+    {SANDBOX_ACCEPT | SANDBOX_CONNECT, CALL(ioctl), FIONBIO},
+    {SANDBOX_THREADS, CALL(prctl), PR_SET_NAME},
+};
+
+static int
+allow_commands(scmp_filter_ctx c, unsigned needs)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		const struct command *k = &commands[i];
+		unsigned argument = k->call == CALL(prctl) ? 0 : 1;
+
+		if (k->needs == 0 || (k->needs & needs))
+			bad |= seccomp_rule_add(c, SCMP_ACT_ALLOW, k->call, 1,
+			    SCMP_CMP(argument, SCMP_CMP_EQ, k->value, 0));
+	}
+	if (needs & SANDBOX_CONNECT)
+		bad |= seccomp_rule_add(c, SCMP_ACT_ALLOW, CALL(fcntl), 2,
+		    SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0),
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, ~(scmp_datum_t)(O_ACCMODE | O_NONBLOCK), 0));
+	return bad ? -1 : 0;
+}
+
+/* Signals (abort) of this process alone, as roles may share a user; limits are read only. */
 static int
 allow_self(scmp_filter_ctx c)
 {
@@ -110,7 +155,8 @@ allow_self(scmp_filter_ctx c)
 
 	bad |= seccomp_rule_add(
 	    c, SCMP_ACT_ALLOW, CALL(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
-	bad |= seccomp_rule_add(c, SCMP_ACT_ALLOW, CALL(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0, 0));
+	bad |= seccomp_rule_add(c, SCMP_ACT_ALLOW, CALL(prlimit64), 2,
+	    SCMP_A0(SCMP_CMP_EQ, 0, 0), SCMP_A2(SCMP_CMP_EQ, 0, 0));
 	return bad ? -1 : 0;
 }
 
@@ -161,7 +207,7 @@ enter_seccomp(const struct sandbox *s)
 		errno = ENOMEM;
 		return -1;
 	}
-	if (allow(c, always) || allow_memory(c) || allow_self(c))
+	if (allow(c, always) || allow_memory(c) || allow_self(c) || allow_commands(c, s->needs))
 		goto out;
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
 		if ((s->needs & families[i].need) && allow(c, families[i].calls))
@@ -234,15 +280,17 @@ enter_landlock(const struct sandbox *s)
 {
 	int abi = (int)syscall(
 	    SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	struct ruleset_attr attr = {.files = file_rights(abi), .net = 0};
+	struct ruleset_attr attr = {.files = file_rights(abi)};
+	size_t attr_bytes = abi >= 6 ? sizeof attr : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
 	int rules, r = -1;
 
 	if (abi < 1)
 		return 0;
 	if (abi >= 4)
 		attr.net = s->needs & SANDBOX_CONNECT ? NET_BIND : NET_BIND | NET_CONNECT;
-	rules = (int)syscall(SYS_landlock_create_ruleset, &attr,
-	    abi >= 4 ? sizeof attr : sizeof attr.files, 0);
+	if (abi >= 6)
+		attr.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
+	rules = (int)syscall(SYS_landlock_create_ruleset, &attr, attr_bytes, 0);
 	if (rules < 0)
 		return -1;
 	for (size_t i = 0; i < s->path_count; i++)

@@ -437,7 +437,7 @@ channel_pair(int ends_out[2])
 {
 	int error;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends_out) != 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends_out) != 0)
 		return -1;
 	if (wire_make_room(ends_out[0]) == 0 && wire_make_room(ends_out[1]) == 0)
 		return 0;
