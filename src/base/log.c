@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -17,29 +18,45 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
+enum {
+	/* of a line to main: this octet, which no text begins with, the priority, milliseconds */
+	PACKET_MARK = 1,
+	PACKET_HEAD_BYTES = 2 + sizeof(int64_t),
+	/* how long a line may wait for main to take others, and how long none waits after that */
+	ROOM_WAIT_MS = 10,
+	NO_WAIT_MS = 1000,
+	/* a line that was made longer ago than this, or later than now, gets the time of now */
+	AGE_MAX_MS = 60 * 1000,
+};
+
 static _Atomic int target_fd = 2;
 static _Atomic int target_kind = LOG_TO_STDERR;
 static _Atomic bool target_may_block = true;
 static _Atomic unsigned long lost_lines;
+static _Atomic int64_t no_wait_until_ms;
 static _Atomic int addresses = LOG_ADDRESSES_FULL;
 static _Atomic uint64_t address_secret;
+
+/* The number of the descriptor stays, so that no other thread writes to one that was closed. */
+static void
+exchange_target(int fd)
+{
+	int before = atomic_load(&target_fd);
+
+	if (before <= 2 || before == fd || dup3(fd, before, O_CLOEXEC) < 0)
+		atomic_store(&target_fd, fd);
+	else if (fd > 2)
+		close(fd);
+}
 
 void
 log_open(int fd, enum log_target target)
 {
 	struct stat st;
-	int before = atomic_exchange(&target_fd, fd);
 
-	atomic_store(&target_kind, target);
 	atomic_store(&target_may_block, fstat(fd, &st) != 0 || !S_ISREG(st.st_mode));
-	if (before != fd && before > 2)
-		close(before);
-}
-
-int
-log_fd(void)
-{
-	return atomic_load(&target_fd);
+	exchange_target(fd);
+	atomic_store(&target_kind, target);
 }
 
 enum log_target
@@ -80,23 +97,37 @@ addf(struct log_line *l, const char *format, ...)
 		add(l, part, (size_t)n < sizeof part ? (size_t)n : sizeof part - 1);
 }
 
+static void
+add_packet_head(struct log_line *l, int64_t ms)
+{
+	char head[2] = {PACKET_MARK, (char)l->priority};
+
+	add(l, head, sizeof head);
+	add(l, (const char *)&ms, sizeof ms);
+}
+
 /* stderr and files need the time and the name; syslog and journal know them. */
 static void
-add_stamp(struct log_line *l)
+add_stamp(struct log_line *l, int64_t ms, unsigned pid)
 {
 	char stamp[CLOCK_TEXT_BYTES];
 
 	switch (log_target()) {
 	case LOG_TO_STDERR:
 	case LOG_TO_FILE:
-		addf(l, "%s sallyportd[%d]: ", clock_iso(clock_ms(), stamp), (int)getpid());
+		addf(l, "%s sallyportd[%u]: ", clock_iso(ms, stamp), pid);
 		break;
 	case LOG_TO_SYSLOG:
-		addf(l, "<%d>sallyportd[%d]: ", LOG_MAIL | l->priority, (int)getpid());
+		addf(l, "<%d>sallyportd[%u]: ", LOG_MAIL | l->priority, pid);
 		break;
 	case LOG_TO_JOURNAL:
-		addf(l, "SYSLOG_IDENTIFIER=sallyportd\nSYSLOG_FACILITY=2\nPRIORITY=%d\nMESSAGE=",
-		    l->priority);
+		addf(l,
+		    "SYSLOG_IDENTIFIER=sallyportd\nSYSLOG_PID=%u\nSYSLOG_FACILITY=2\n"
+		    "PRIORITY=%d\nMESSAGE=",
+		    pid, l->priority);
+		break;
+	case LOG_TO_MAIN:
+		add_packet_head(l, ms);
 		break;
 	}
 }
@@ -106,7 +137,7 @@ log_begin(struct log_line *l, int priority, const char *event)
 {
 	l->priority = priority;
 	l->n = 0;
-	add_stamp(l);
+	add_stamp(l, clock_ms(), (unsigned)getpid());
 	add(l, event, strlen(event));
 }
 
@@ -251,16 +282,46 @@ is_ready(int fd)
 	return !atomic_load(&target_may_block) || poll(&p, 1, 0) > 0;
 }
 
+/* Main is given a short time to take what is there, so that a burst loses nothing.  A main that
+ * does not (it is stopped, its disk hangs) costs this process one such wait in a second. */
 static bool
-hand_over(int fd, const char *p, size_t n)
+wait_for_main(int fd)
 {
-	ssize_t done;
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	int64_t now_ms = clock_mono_ms();
 
-	if (log_target() == LOG_TO_SYSLOG || log_target() == LOG_TO_JOURNAL)
-		done = send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	else
-		done = is_ready(fd) ? write(fd, p, n) : -1;
-	return done == (ssize_t)n;
+	if (now_ms < atomic_load(&no_wait_until_ms))
+		return false;
+	if (poll(&p, 1, ROOM_WAIT_MS) > 0)
+		return true;
+	atomic_store(&no_wait_until_ms, now_ms + NO_WAIT_MS);
+	return false;
+}
+
+static bool
+send_line(int fd, const struct log_line *l)
+{
+	ssize_t done = send(fd, l->text, l->n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (done < 0 && errno == EAGAIN && log_target() == LOG_TO_MAIN && wait_for_main(fd))
+		done = send(fd, l->text, l->n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return done == (ssize_t)l->n;
+}
+
+static bool
+hand_over(int fd, struct log_line *l)
+{
+	switch (log_target()) {
+	case LOG_TO_MAIN:
+	case LOG_TO_SYSLOG:
+		return send_line(fd, l);
+	case LOG_TO_JOURNAL:
+		l->text[l->n++] = '\n';
+		return send_line(fd, l);
+	default:
+		l->text[l->n++] = '\n';
+		return is_ready(fd) && write(fd, l->text, l->n) == (ssize_t)l->n;
+	}
 }
 
 static void
@@ -273,21 +334,63 @@ tell_lost(int fd)
 		return;
 	log_begin(&l, LOG_WARNING, "log lost");
 	log_num(&l, "lines", lost);
-	l.text[l.n++] = '\n';
-	if (!hand_over(fd, l.text, l.n))
+	if (!hand_over(fd, &l))
 		atomic_fetch_add(&lost_lines, lost);
 }
 
 void
 log_end(struct log_line *l)
 {
-	int fd = log_fd();
+	int fd = atomic_load(&target_fd);
 
-	if (log_target() != LOG_TO_SYSLOG)
-		l->text[l->n++] = '\n';
 	tell_lost(fd);
-	if (!hand_over(fd, l->text, l->n))
+	if (!hand_over(fd, l))
 		atomic_fetch_add(&lost_lines, 1);
+}
+
+/* ---- for another process ---- */
+
+/* The other process has escaped what strangers said; it may have been taken over since. */
+static void
+add_one_line(struct log_line *l, struct str text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		add(l, c < 0x20 || c == 0x7f ? "?" : text.p + i, 1);
+	}
+}
+
+static void
+forward_stderr(struct str text, unsigned pid)
+{
+	while (text.n) {
+		size_t n = str_find(text, '\n');
+		struct log_line l = {.priority = LOG_WARNING};
+
+		add_stamp(&l, clock_ms(), pid);
+		add(&l, "stderr", strlen("stderr"));
+		log_quoted(&l, "text", str_upto(text, n));
+		log_end(&l);
+		text = str_from(text, n < text.n ? n + 1 : n);
+	}
+}
+
+void
+log_forward(struct str packet, unsigned pid)
+{
+	struct log_line l = {.n = 0};
+	int64_t ms, now_ms = clock_ms();
+
+	if (packet.n < PACKET_HEAD_BYTES || packet.p[0] != PACKET_MARK) {
+		forward_stderr(packet, pid);
+		return;
+	}
+	l.priority = packet.p[1] & LOG_PRIMASK;
+	memcpy(&ms, packet.p + 2, sizeof ms);
+	add_stamp(&l, ms > now_ms || ms < now_ms - AGE_MAX_MS ? now_ms : ms, pid);
+	add_one_line(&l, str_from(packet, PACKET_HEAD_BYTES));
+	log_end(&l);
 }
 
 static void __attribute__((format(printf, 3, 0)))

@@ -17,7 +17,8 @@
 #include "base/id.h"
 #include "base/str.h"
 
-enum log_target { LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_SYSLOG, LOG_TO_JOURNAL };
+/* LOG_TO_MAIN: a socket, one packet a line, for log_forward at its other end. */
+enum log_target { LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_SYSLOG, LOG_TO_JOURNAL, LOG_TO_MAIN };
 enum log_addresses { LOG_ADDRESSES_FULL, LOG_ADDRESSES_DOMAIN, LOG_ADDRESSES_HASHED };
 
 enum { LOG_LINE_BYTES = 3072 };
@@ -28,10 +29,12 @@ struct log_line {
 	char text[LOG_LINE_BYTES];
 };
 
-/* Lines go to fd from now on; the previous descriptor is closed (2 never is). */
+/* Lines go to fd from now on, which is taken; the previous target is closed (2 never is).  Other
+ * threads may write meanwhile. */
 void log_open(int fd, enum log_target target);
-/* The descriptor in use, to be handed to another process. */
-int log_fd(void);
+/* What process pid sent to its LOG_TO_MAIN: its line with our time stamp's form, and its pid, is
+ * written to our target.  Anything else, as a library writes to stderr, becomes lines "stderr". */
+void log_forward(struct str packet, unsigned pid);
 enum log_target log_target(void);
 /* How log_addr shows addresses; hashed needs a secret, equal in all processes. */
 void log_show_addresses(enum log_addresses how, uint64_t secret);

@@ -106,10 +106,10 @@ allow(scmp_filter_ctx c, const int *calls)
 	return 0;
 }
 
-/* Commands of fcntl, ioctl and prctl: what is not here is refused, in particular those that make the
- * kernel send a signal (F_SETOWN, F_SETSIG, F_NOTIFY) or a terminal take typed text (TIOCSTI).  On
- * what a descriptor is open for (O_APPEND and the like) others may rely: only who makes sockets that
- * must not block may change that one flag. */
+/* Commands of fcntl, ioctl and prctl: what is not here is refused, in particular those that make
+ * the kernel send a signal (F_SETOWN, F_SETSIG, F_NOTIFY) or a terminal take typed text (TIOCSTI).
+ * Others may rely on what a descriptor is open for (O_APPEND and the like): only who makes sockets
+ * that must not block may change that one flag. */
 static const struct command {
 	unsigned needs; /* one of these; 0: every role */
 	int call;
@@ -281,7 +281,8 @@ enter_landlock(const struct sandbox *s)
 	int abi = (int)syscall(
 	    SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	struct ruleset_attr attr = {.files = file_rights(abi)};
-	size_t attr_bytes = abi >= 6 ? sizeof attr : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
+	/* two fields from version 4 on, three from version 6 on */
+	size_t attr_bytes = sizeof(uint64_t) * (abi >= 6 ? 3 : abi >= 4 ? 2 : 1);
 	int rules, r = -1;
 
 	if (abi < 1)

@@ -30,7 +30,7 @@ struct shape {
 
 static const struct field hello[] = {F(hello, build)};
 static const struct field config[] = {F(config, generation)};
-static const struct field log_fields[] = {F(log, target), F(log, addresses), F(log, secret)};
+static const struct field log_fields[] = {F(log, addresses), F(log, secret)};
 static const struct field peer[] = {F(peer, role), F(peer, index), F(peer, number)};
 static const struct field grant[] = {F(grant, kind), F(grant, index), F(grant, name)};
 static const struct field start[] = {F(start, node), F(start, slot), F(start, floor_ms)};

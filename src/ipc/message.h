@@ -44,7 +44,7 @@ enum message_type {
 
 struct message_hello { struct str build; };              /* first on every channel, both ways */
 struct message_config { uint32_t generation; };          /* fd: sealed memfd, this role's keys */
-struct message_log { uint8_t target; uint8_t addresses; uint64_t secret; }; /* fd: log target */
+struct message_log { uint8_t addresses; uint64_t secret; }; /* how addresses are shown */
 struct message_peer { uint8_t role; uint8_t index; uint32_t number; }; /* fd: our end */
 struct message_grant {                                   /* fd: what is granted */
 	uint8_t kind;     /* enum role_grant */

@@ -183,14 +183,10 @@ take_config(struct role *r, int fd)
 }
 
 static void
-take_log(struct role *r, const struct message_log *m, int *fd)
+take_log(const struct role *r, const struct message_log *m)
 {
-	if (r->is_thread)
-		return;
-	if (*fd >= 0)
-		log_open(*fd, (enum log_target)m->target);
-	*fd = -1;
-	log_show_addresses((enum log_addresses)m->addresses, m->secret);
+	if (!r->is_thread)
+		log_show_addresses((enum log_addresses)m->addresses, m->secret);
 }
 
 static int
@@ -315,7 +311,7 @@ from_main(struct channel *c, const struct packet *p, void *arg)
 		take_config(r, fd);
 		break;
 	case MESSAGE_LOG:
-		take_log(r, &p->message->log, &fd);
+		take_log(r, &p->message->log);
 		break;
 	case MESSAGE_PEER:
 		role_take_peer(r, &p->message->peer, &fd);

@@ -30,6 +30,7 @@ enum instance_state { INSTANCE_DOWN, INSTANCE_STARTING, INSTANCE_READY, INSTANCE
 struct daemon;
 struct watch;
 struct liveness;
+struct logger;
 struct joint;
 struct offer;
 
@@ -85,6 +86,7 @@ struct daemon {
 	unsigned submission_count;
 	unsigned char ticket_key[TLS_TICKET_KEY_BYTES];
 	uint64_t log_secret;
+	struct logger *logger;   /* NULL with -d: threads write for themselves */
 	struct slots slots;
 	uint64_t incarnations;
 	bool was_ready;          /* all roles were ready once */

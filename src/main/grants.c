@@ -161,11 +161,10 @@ grants_give_config(struct instance *i)
 bool
 grants_give_log(struct instance *i)
 {
-	struct message_log m = {.target = (uint8_t)log_target(),
-	    .addresses = (uint8_t)i->daemon->conf->log.addresses,
+	struct message_log m = {.addresses = (uint8_t)i->daemon->conf->log.addresses,
 	    .secret = i->daemon->log_secret};
 
-	return channel_send(i->channel, MESSAGE_LOG, &m, log_fd()) == 0;
+	return channel_send(i->channel, MESSAGE_LOG, &m, -1) == 0;
 }
 
 bool

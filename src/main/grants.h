@@ -19,6 +19,7 @@ bool grants_give_config(struct instance *i) MUST_USE;
 /* Files that its configuration names, for who may not open them: before START and before each new
  * configuration. */
 bool grants_give_files(struct instance *i) MUST_USE;
+/* How it shows addresses there; the log itself is its descriptor 2 (main/logger.h). */
 bool grants_give_log(struct instance *i) MUST_USE;
 /* The shared region in which it tells its work. */
 bool grants_give_metrics(struct instance *i, int fd) MUST_USE;

@@ -165,6 +165,18 @@ host_use_log(const struct conf *c, uint64_t secret, struct host_log *log)
 /* ---- the rest ---- */
 
 void
+host_fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd >= 0)
+		close(fd);
+}
+
+void
 host_raise_limits(void)
 {
 	struct rlimit files;

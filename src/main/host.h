@@ -22,6 +22,8 @@ bool host_open_log(const struct conf *c, struct host_log *out) MUST_USE;
 /* Lines go there from now on, and log->fd is taken; without one to stderr, which is said there. */
 void host_use_log(const struct conf *c, uint64_t secret, struct host_log *log);
 
+/* Of 0 to 2 those that the caller left closed become /dev/null: no socket gets such a number. */
+void host_fill_standard_descriptors(void);
 /* As many descriptors as the system allows. */
 void host_raise_limits(void);
 

@@ -24,6 +24,7 @@
 #include "main/admin.h"
 #include "main/grants.h"
 #include "main/host.h"
+#include "main/logger.h"
 #include "main/spawn.h"
 #include "main/supervise.h"
 #include "main/watch.h"
@@ -193,11 +194,14 @@ run(struct daemon *d)
 	if (!d->base)
 		die("no event loop");
 	hear_signals(d);
+	if (!d->in_threads && !(d->logger = logger_new()))
+		die("no thread for the log: %s", strerror(errno));
 	supervise_start(d);
 	watch_start(d);
 	event_base_dispatch(d->base);
 	watch_stop(d);
 	supervise_end(d);
+	logger_free(&d->logger);
 	for (size_t i = 0; i < sizeof d->signals / sizeof *d->signals; i++)
 		if (d->signals[i])
 			event_free(d->signals[i]);
@@ -217,6 +221,7 @@ main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	umask(077);
+	host_fill_standard_descriptors();
 	d.config_path = o.config;
 	d.in_threads = o.in_threads;
 	d.accepts_damage = o.accepts_damage;

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "control/control.h"
 #include "keys/keys.h"
+#include "main/logger.h"
 #include "queue/queue.h"
 #include "relay/relay.h"
 #include "submission/submission.h"
@@ -32,9 +33,20 @@ static const struct role_spec *const specs[ROLE_KINDS] = {
 
 /* ---- processes ---- */
 
+/* Nothing of the terminal from which main may have been started: neither its descriptors nor its
+ * session.  What is written to stderr goes to the log, over a socket of this process's own. */
+static bool
+leave_terminal(int log_fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	return setsid() >= 0 && null >= 0 && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 &&
+	    dup2(log_fd >= 0 ? log_fd : null, 2) >= 0;
+}
+
 /* The new process: never returns. */
 static void
-become(const struct instance *i, int fd)
+become(const struct instance *i, int fd, int log_fd)
 {
 	static const char name[] = "sallyportd";
 	const struct identity *a = &i->daemon->identities[i->kind];
@@ -47,7 +59,7 @@ become(const struct instance *i, int fd)
 	snprintf(index, sizeof index, "%u", i->index);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(fd, SPAWN_CHANNEL_FD) < 0 || chdir("/") != 0)
+	if (!leave_terminal(log_fd) || dup2(fd, SPAWN_CHANNEL_FD) < 0 || chdir("/") != 0)
 		_exit(EXIT_OS);
 	if (fd == SPAWN_CHANNEL_FD)
 		fcntl(fd, F_SETFD, 0);
@@ -57,16 +69,39 @@ become(const struct instance *i, int fd)
 	_exit(EXIT_OS);
 }
 
+/* -1: the role has none; its lines are lost, its work is not. */
+static int
+spawn_log_pair(const struct instance *i, int *mine_out)
+{
+	int ends[2];
+
+	*mine_out = -1;
+	if (!i->daemon->logger)
+		return -1;
+	if (logger_pair(ends) != 0) {
+		log_error("%s %u has no log: %s", role_name(i->kind), i->index, strerror(errno));
+		return -1;
+	}
+	*mine_out = ends[0];
+	return ends[1];
+}
+
 static bool
 spawn_process(struct instance *i, int fd)
 {
-	int failed;
+	int mine, log_fd = spawn_log_pair(i, &mine), failed;
 
 	i->pid = fork();
 	failed = errno;
 	if (i->pid == 0)
-		become(i, fd);
+		become(i, fd, log_fd);
 	close(fd);
+	if (log_fd >= 0)
+		close(log_fd);
+	if (mine >= 0 && i->pid > 0)
+		logger_add(i->daemon->logger, mine, i->pid);
+	else if (mine >= 0)
+		close(mine);
 	if (i->pid > 0)
 		return true;
 	log_error("%s %u: fork: %s", role_name(i->kind), i->index, strerror(failed));
@@ -143,5 +178,6 @@ spawn_role_main(const char *name, const char *index)
 	if (kind == ROLE_KINDS || !str_u64(str_of(index), &number) || number >= INSTANCES_MAX)
 		return EXIT_USAGE;
 	fcntl(SPAWN_CHANNEL_FD, F_SETFD, FD_CLOEXEC);
+	log_open(2, LOG_TO_MAIN);
 	return role_run(specs[kind], kind, (unsigned)number, SPAWN_CHANNEL_FD, false);
 }

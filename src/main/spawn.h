@@ -1,6 +1,6 @@
 /*
  * spawn: an instance as a process of its own (/proc/self/exe --role NAME INDEX, the channel to main
- * as descriptor 3, under the role's user) or, with -d, as a thread.
+ * as descriptor 3, the log as 2, under the role's user) or, with -d, as a thread.
  */
 #ifndef MAIN_SPAWN_H
 #define MAIN_SPAWN_H

@@ -23,9 +23,9 @@ gate = g.Gateway(f"{HOME}/gateway", auth='auth: { backends = ( "users" ); failur
 gate.add_user()
 ROOT = os.getuid() == 0
 
-# what a role may hold besides its log, /dev/null, stderr, sockets and its event loop
+# what a role may hold besides /dev/null, sockets (its log is one) and its event loop
 MAY_HOLD = {"queue": r"/spool(/(lock|seg-\d{8}|new-\d{8}|#\d+|.*\.body)( \(deleted\))?)?$", "auth": r"/state(/accounts\.db(-journal)?)?$"}
-COMMON = r"/dev/null$|/log$|/stderr$|anon_inode:\[(eventpoll|eventfd|timerfd)\]$|pipe:|socket:|/dev/urandom$"
+COMMON = r"/dev/null$|anon_inode:\[(eventpoll|eventfd|timerfd)\]$|pipe:|socket:|/dev/urandom$"
 
 
 @tap.case

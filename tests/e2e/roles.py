@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 """roles: each process holds only what it may, and dies without losing acknowledged mail."""
+import fcntl
 import os
+import re
 import signal
+import subprocess
 import sys
+import termios
 import threading
 import time
 
@@ -25,12 +29,67 @@ def status_of(pid):
 
 @tap.case
 def every_role_runs():
-    """every role runs, in main's process group"""
+    """every role runs, each in a session of its own without a terminal; signals of main's terminal do not reach it"""
     count = {}
     for pid, (role, _) in gate.processes().items():
         count[role] = count.get(role, 0) + 1
-        assert os.getpgid(pid) == gate.process.pid, (pid, role)
+        assert os.getsid(pid) == pid == os.getpgid(pid), (pid, role)
     assert count == ROLES, count
+
+
+@tap.case
+def nothing_of_the_terminal_or_the_log():
+    """started from a terminal: no role holds it, nor the log's file; what it writes to stderr is a socket of its own"""
+    if os.getuid() != 0:
+        return "needs root to look"
+    main, terminal = os.openpty()
+    other = g.Gateway(f"{HOME}/terminal")
+    other.process = subprocess.Popen([f"{g.BUILD}/sallyportd", "-c", other.config], start_new_session=True,
+                                     stdin=terminal, stdout=terminal, stderr=terminal,
+                                     preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    name = os.ttyname(terminal)
+    os.close(terminal)
+    try:
+        g.wait_for("it is ready", 20, other.is_ready)
+        sockets = set()
+        for pid, (role, index) in other.processes().items():
+            with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+                assert f.read().rsplit(")", 1)[1].split()[4] == "0", (role, index, "has a terminal")
+            held = {n: os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")}
+            assert held["0"] == held["1"] == "/dev/null", (role, held)
+            assert held["2"].startswith("socket:") and held["2"] not in sockets, (role, held)
+            sockets.add(held["2"])
+            assert name not in held.values() and other.log_file not in held.values(), (role, held)
+        os.write(main, b"\x03")
+        g.wait_for("SIGINT of the terminal ends it in order", 30, lambda: other.process.poll() is not None)
+        assert other.process.returncode == 0, other.process.returncode
+    finally:
+        other.stop()
+        os.close(main)
+    return None
+
+
+@tap.case
+def log_lines_of_roles():
+    """lines of roles carry their pid; after a rotation and a reload they are in the new file; stderr takes them too"""
+    pids = {str(pid) for pid, (role, _) in gate.processes().items() if role == "submission"}
+    gate.send(subject="before")
+    gate.wait_log(r"sallyportd\[(" + "|".join(pids) + r")\]: close id=")
+    os.rename(gate.log_file, gate.log_file + ".1")
+    os.kill(gate.process.pid, signal.SIGHUP)
+    g.wait_for("the new file", 20, lambda: os.path.exists(gate.log_file))
+    gate.send(subject="after")
+    gate.wait_log(r"sallyportd\[(" + "|".join(pids) + r")\]: close id=")
+    before, gate.parts["log"] = gate.parts["log"], 'log: { target = "stderr"; };'
+    gate.write_config()
+    gate.tool("reload")
+    gate.send(subject="to-stderr")
+    with open(f"{gate.directory}/stderr", encoding="utf-8") as f:
+        g.wait_for("a line in stderr", 20, lambda: f.seek(0) == 0 and re.search(
+            r"sallyportd\[(" + "|".join(pids) + r")\]: close id=", f.read()))
+    gate.parts["log"] = before
+    gate.write_config()
+    gate.tool("reload")
 
 
 @tap.case

@@ -213,7 +213,13 @@ class Gateway:
 
     def kill_group(self):
         """SIGKILL for every process at once, as a power cut would end them."""
+        roles = list(self.processes())
         os.killpg(self.process.pid, signal.SIGKILL)
+        for pid in roles:  # each has a session of its own
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         self.process.wait(10)
 
     def stop(self):

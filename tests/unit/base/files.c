@@ -4,9 +4,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fsio.h"
 #include "base/log.h"
 
@@ -170,4 +173,127 @@ Test(log, a_line_has_a_ceiling)
 	cr_expect_eq(text[n - 1], '\n');
 	log_open(2, LOG_TO_STDERR);
 	close(ends[0]);
+}
+
+/* What log_forward writes of a packet, as text. */
+static const char *
+forwarded(struct str packet, unsigned pid)
+{
+	static char text[4 * LOG_LINE_BYTES];
+	ssize_t n;
+	int ends[2];
+
+	cr_assert_eq(pipe2(ends, O_NONBLOCK), 0);
+	log_open(ends[1], LOG_TO_FILE);
+	log_forward(packet, pid);
+	n = read(ends[0], text, sizeof text - 1);
+	text[n > 0 ? n : 0] = 0;
+	log_open(2, LOG_TO_STDERR);
+	close(ends[0]);
+	return text;
+}
+
+/* A line as a role sends it. */
+static struct str
+sent_to_main(const char *event)
+{
+	static char packet[2 * LOG_LINE_BYTES];
+	struct log_line l;
+	int ends[2];
+	ssize_t n;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+	log_open(ends[1], LOG_TO_MAIN);
+	log_begin(&l, LOG_NOTICE, event);
+	log_num(&l, "n", 7);
+	log_end(&l);
+	n = read(ends[0], packet, sizeof packet);
+	log_open(2, LOG_TO_STDERR);
+	close(ends[0]);
+	cr_assert_gt(n, 0);
+	return str_make(packet, (size_t)n);
+}
+
+Test(log, a_line_of_another_process_gets_its_pid_and_is_one_line)
+{
+	const char *text = forwarded(sent_to_main("event\n2026 sallyportd[1]: false"), 77);
+
+	cr_expect_not_null(strstr(text, " sallyportd[77]: event?2026 sallyportd[1]: false n=7\n"), "%s", text);
+	cr_expect_eq(strchr(text, '\n'), text + strlen(text) - 1, "%s", text);
+}
+
+Test(log, a_time_that_cannot_be_is_replaced)
+{
+	static const int64_t times[] = {INT64_MAX, INT64_MIN, 0, -1};
+	struct str packet = sent_to_main("event");
+	char now[CLOCK_TEXT_BYTES];
+
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+		memcpy((char *)packet.p + 2, &times[i], sizeof times[i]);
+		clock_iso(clock_ms(), now);
+		cr_expect_eq(strncmp(forwarded(packet, 77), now, 10), 0, "%s", forwarded(packet, 77));
+	}
+}
+
+Test(log, what_a_library_writes_to_stderr_is_quoted)
+{
+	const char *text = forwarded(STR("one \"x\"\ntwo\r\n"), 77);
+
+	cr_expect_not_null(strstr(text, " sallyportd[77]: stderr text=\"one \\\"x\\\"\"\n"), "%s", text);
+	cr_expect_not_null(strstr(text, " sallyportd[77]: stderr text=\"two\\x0D\"\n"), "%s", text);
+	for (size_t n = 1; n < 10; n++)
+		cr_expect_not_null(strstr(forwarded(str_make("\x01\x01\x01\x01\x01\x01\x01\x01\x01", n), 77),
+		    " sallyportd[77]: stderr text="), "%zu", n);
+}
+
+Test(log, a_line_that_is_too_long_for_its_stamp_is_cut)
+{
+	static char large[3 * LOG_LINE_BYTES];
+	const char *text;
+
+	memset(large, 'x', sizeof large - 1);
+	text = forwarded(sent_to_main(large), 77);
+	cr_expect_eq(strlen(text), LOG_LINE_BYTES);
+}
+
+Test(log, a_main_that_takes_nothing_costs_lines_and_their_number_is_told)
+{
+	char packet[LOG_LINE_BYTES];
+	int ends[2], lines = 0;
+	ssize_t n, last = 0;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends), 0);
+	log_open(ends[1], LOG_TO_MAIN);
+	for (int i = 0; i < 20000; i++)
+		log_info("line %d", i);
+	while ((n = read(ends[0], packet, sizeof packet)) > 0)
+		lines++;
+	cr_expect_lt(lines, 20000);
+	log_info("the last one");
+	n = read(ends[0], packet, sizeof packet - 1);
+	cr_assert_gt(n, 10);
+	packet[n] = 0;
+	cr_expect_not_null(strstr(packet + 10, "log lost lines="), "%s", packet + 10);
+	cr_expect_eq(atoi(packet + 10 + strlen("log lost lines=")), 20000 - lines, "%s", packet + 10);
+	last = read(ends[0], packet, sizeof packet);
+	cr_expect_gt(last, 0);
+	log_open(2, LOG_TO_STDERR);
+	close(ends[0]);
+}
+
+Test(log, the_target_is_exchanged_under_its_number)
+{
+	int first[2], second[2];
+	char text[LOG_LINE_BYTES];
+
+	cr_assert_eq(pipe2(first, O_NONBLOCK) | pipe2(second, O_NONBLOCK), 0);
+	log_open(first[1], LOG_TO_FILE);
+	log_open(second[1], LOG_TO_FILE);
+	cr_expect_eq(fcntl(second[1], F_GETFD), -1);
+	log_info("here");
+	cr_expect_gt(read(second[0], text, sizeof text), 0);
+	cr_expect_eq(read(first[0], text, sizeof text), 0, "nobody writes there any more");
+	log_open(2, LOG_TO_STDERR);
+	close(first[0]);
+	close(second[0]);
 }

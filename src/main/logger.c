@@ -1,0 +1,169 @@
+/*
+ * logger: see the header.
+ */
+#include "main/logger.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum {
+	LOGGER_PACKET_BYTES = 65536, /* what a library writes to stderr at once; more is cut */
+	LOGGER_TURN = 64,            /* lines of one process before the others' */
+	LOGGER_SOURCES = 16,         /* looked at in one turn */
+	LOGGER_BUFFER_BYTES = 1 << 20, /* of each process's socket, where the system allows it */
+	LOGGER_LAST_TURNS = 1000,
+};
+
+struct logger_source {
+	int fd;
+	pid_t pid;
+};
+
+struct logger {
+	pthread_t thread;
+	int poll_fd;
+	int stop_fd;
+	char packet[LOGGER_PACKET_BYTES];
+};
+
+int
+logger_pair(int ends_out[2])
+{
+	int wanted = LOGGER_BUFFER_BYTES;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends_out) != 0)
+		return -1;
+	/* the default holds some 300 lines, which is enough but for bursts */
+	if (setsockopt(ends_out[1], SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted) != 0)
+		(void)setsockopt(ends_out[1], SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
+	return 0;
+}
+
+static void
+logger_drop(struct logger *l, struct logger_source *s)
+{
+	epoll_ctl(l->poll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+	close(s->fd);
+	mem_free(s);
+}
+
+/* recv, not recvmsg: descriptors that come with a packet are closed by the kernel. */
+static void
+logger_serve(struct logger *l, struct logger_source *s)
+{
+	ssize_t n = 0;
+
+	for (int i = 0; i < LOGGER_TURN; i++) {
+		n = recv(s->fd, l->packet, sizeof l->packet, MSG_DONTWAIT);
+		if (n <= 0)
+			break;
+		log_forward(str_make(l->packet, (size_t)n), (unsigned)s->pid);
+	}
+	/* an empty packet looks like an end: who sends one has his log closed */
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		logger_drop(l, s);
+}
+
+/* False: told to stop, and nothing is left to write. */
+static bool
+logger_turn(struct logger *l, bool *is_stopping)
+{
+	struct epoll_event found[LOGGER_SOURCES];
+	int n = epoll_wait(l->poll_fd, found, LOGGER_SOURCES, *is_stopping ? 0 : -1);
+
+	for (int i = 0; i < n; i++) {
+		if (found[i].data.ptr) {
+			logger_serve(l, found[i].data.ptr);
+			continue;
+		}
+		*is_stopping = true;
+		epoll_ctl(l->poll_fd, EPOLL_CTL_DEL, l->stop_fd, NULL);
+	}
+	return n > 0 || !*is_stopping;
+}
+
+static void *
+logger_main(void *arg)
+{
+	bool is_stopping = false;
+
+	for (int last = 0; last < LOGGER_LAST_TURNS && logger_turn(arg, &is_stopping);)
+		last += is_stopping;
+	return NULL;
+}
+
+/* Signals are for main's loop. */
+static int
+logger_start_thread(struct logger *l)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&l->thread, NULL, logger_main, l);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+struct logger *
+logger_new(void)
+{
+	struct logger *l = MEM_NEW(struct logger);
+	struct epoll_event stop = {.events = EPOLLIN};
+	int error;
+
+	l->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	l->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (l->poll_fd < 0 || l->stop_fd < 0 ||
+	    epoll_ctl(l->poll_fd, EPOLL_CTL_ADD, l->stop_fd, &stop) != 0)
+		error = errno;
+	else
+		error = logger_start_thread(l);
+	if (!error)
+		return l;
+	close(l->poll_fd);
+	close(l->stop_fd);
+	mem_free(l);
+	errno = error;
+	return NULL;
+}
+
+void
+logger_add(struct logger *l, int fd, pid_t pid)
+{
+	struct logger_source *s = MEM_NEW(struct logger_source);
+	struct epoll_event news = {.events = EPOLLIN, .data.ptr = s};
+
+	*s = (struct logger_source){fd, pid};
+	if (epoll_ctl(l->poll_fd, EPOLL_CTL_ADD, fd, &news) == 0)
+		return;
+	log_error("the log of process %d cannot be read: %s", (int)pid, strerror(errno));
+	close(fd);
+	mem_free(s);
+}
+
+void
+logger_free(struct logger **logger)
+{
+	struct logger *l = *logger;
+	uint64_t one = 1;
+
+	if (!l)
+		return;
+	if (write(l->stop_fd, &one, sizeof one) == (ssize_t)sizeof one)
+		pthread_join(l->thread, NULL);
+	close(l->stop_fd);
+	close(l->poll_fd);
+	mem_free(l);
+	*logger = NULL;
+}
