@@ -1,8 +1,8 @@
 /*
  * logger: one thread of main writes the lines of all roles, so that no role holds the log's target.
  * Each process has a socket of its own; what it does to that (shut it down, fill it) silences
- * itself alone.  A target that hangs stops this thread, not main's loop: the sockets fill, and the roles
- * count what they lose.
+ * itself alone.  A target that hangs stops this thread, not main's loop: the sockets fill, and the
+ * roles count what they lose.
  */
 #ifndef MAIN_LOGGER_H
 #define MAIN_LOGGER_H
