@@ -66,17 +66,25 @@ def untraced(tracer):
     tracer.wait(10)
 
 
-def refused_start(pattern, *wrapper):
-    """The log says why."""
+def started_with(*wrapper):
+    """Until it is ready or has ended; how it ended (None: it was ready) and what the log says of it."""
     before = len(gate.log())
     os.environ["SALLYPORTD_WRAPPER"] = " ".join(wrapper)
     try:
         gate.start(wait=False)
-        return g.wait_for(f"a refusal {gate.tail()}", 30, lambda: re.search(pattern, gate.log()[before:]))
+        g.wait_for(f"a start or an end {gate.tail()}", 60, lambda: gate.process.poll() is not None or gate.banner())
+        return gate.process.poll(), gate.log()[before:]
     finally:
         del os.environ["SALLYPORTD_WRAPPER"]
         if gate.process.poll() is None:
             gate.kill_group()
+
+
+def refused_start(pattern, *wrapper):
+    """The log says why, and the daemon ends with 75."""
+    status, log = started_with(*wrapper)
+    assert re.search(pattern, log), log
+    assert status == 75, (status, log)
 
 
 def content(name):
@@ -142,10 +150,8 @@ def eio_at_start():
     before, names = len(gate.log()), waiting("start", 20)
     gate.stop()
     name = segment(names[0])
-    found = refused_start(rf"spool: {name} cannot be read at offset \d+: Input/output error.*--accept-damage", "strace", "-f", "-qq",
-                          "-o", f"{HOME}/start.trace", "-P", f"{SPOOL}/{name}", "-e", "trace=pread64", "-e",
-                          "inject=pread64:error=EIO")
-    assert found
+    refused_start(rf"spool: {name} cannot be read at offset \d+: Input/output error.*--accept-damage", "strace", "-f", "-qq",
+                  "-o", f"{HOME}/start.trace", "-P", f"{SPOOL}/{name}", "-e", "trace=pread64", "-e", "inject=pread64:error=EIO")
     gate.start()
     arrive(names, before)
 
@@ -159,15 +165,14 @@ def no_descriptors_at_start():
     what = set()
     # the queue opens below the spool: the lock, the directory, segments, bodies
     for first in range(3, 30):
-        start = len(gate.log())
-        refused_start("spool: cannot be opened: Too many open files|spool open messages=5 ", "strace", "-f", "-qq", "-o",
-                      f"{HOME}/start.trace", "-P", SPOOL, "-e", "trace=openat", "-e", f"inject=openat:error=EMFILE:when={first}+")
-        log = gate.log()[start:]
+        status, log = started_with("strace", "-f", "-qq", "-o", f"{HOME}/start.trace", "-P", SPOOL, "-e", "trace=openat", "-e",
+                                   f"inject=openat:error=EMFILE:when={first}+")
+        assert status == (None if "spool open" in log else 75), (status, log)
         what.update(re.findall(r"spool: \S*(seg-|\.body)\S* cannot be read at offset 0: Too many open files", log))
         assert sorted(n for n in os.listdir(SPOOL) if n.endswith(".body")) == bodies
         if "spool open" in log:
             break
-    assert what == {"seg-", ".body"} and "quarantined=0" in log, (what, log)
+    assert what == {"seg-", ".body"} and "spool open messages=5 " in log and "quarantined=0" in log, (what, log)
     gate.start()
     arrive(names, before)
 
@@ -257,6 +262,8 @@ def foreign_files():
                        (".seg-00000001.swp", b"x"), ("note.txt", b"x")):
         with open(f"{SPOOL}/{name}", "wb") as f:
             f.write(data)
+        # main refuses files of other users
+        os.chown(f"{SPOOL}/{name}", os.stat(SPOOL).st_uid, os.stat(SPOOL).st_gid)
     gate.start()
     names += send("foreign-after", 3)
     arrive(names, before)
