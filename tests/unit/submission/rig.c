@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <gnutls/x509.h>
 #include <stdio.h>
@@ -144,6 +145,8 @@ replace(struct rig *r, enum role_kind kind, const int ends[2])
 	*s = (struct service){.rig = r, .fd = ends[1]};
 	if (kind == ROLE_AUTH)
 		r->auth_fd = ends[1];
+	/* a service waits in recv */
+	cr_assert_eq(fcntl(ends[1], F_SETFL, 0), 0);
 	cr_assert_eq(pthread_create(&s->thread, NULL, serve, s), 0);
 	packet(r->main_fd, 0, MESSAGE_PEER, &m, ends[0]);
 	close(ends[0]);
