@@ -1,76 +1,134 @@
 #!/usr/bin/env python3
-"""check: runs `make check` in the build directory (with --all: in further builds too) and counts what the
-tests said.  The last line is "N passed, N failed, N skipped"; a skip names what is missing."""
+"""check: runs `make check` in the build directory (with --all: in further builds and long rounds too) and counts what
+the tests said.  The last line is "N passed, N failed, N skipped"; a skip names what is missing.  A step that ends with
+an error, says nothing at all, or is not over in its time is a failure."""
 import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--build", required=True)
-parser.add_argument("--all", action="store_true")
-options = parser.parse_args()
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-passed, failed, skipped = 0, 0, []
+HOUR_S = 3600
+# of automake's driver
 LINE = re.compile(r"^(PASS|FAIL|XPASS|ERROR|SKIP): (.*)")
+# of programs that are run without it
+TAP_PLAN = re.compile(r"^1\.\.(\d+)")
+TAP_LINE = re.compile(r"^(not ok|ok)\b(.*)")
+TAP_SKIP = re.compile(r"#\s*SKIP\b", re.I)
 
 
-def count(log):
-    global passed, failed
+class Count:
+    """What tests said, by the lines of a log."""
+
+    def __init__(self):
+        self.passed, self.failed, self.skipped, self.planned, self.told = 0, [], [], 0, 0
+
+    def add_driver_line(self, result, name):
+        if result == "PASS":
+            self.passed += 1
+        elif result == "SKIP":
+            self.skipped.append(name)
+        else:
+            self.failed.append(f"{result}: {name}")
+
+    def add_tap_line(self, result, name):
+        self.told += 1
+        if result == "not ok":
+            self.failed.append(f"not ok{name}")
+        elif TAP_SKIP.search(name):
+            self.skipped.append(name.strip())
+        else:
+            self.passed += 1
+
+    def add_line(self, line, is_tap):
+        driver, tap, plan = LINE.match(line), TAP_LINE.match(line), TAP_PLAN.match(line)
+        if not is_tap and driver:
+            self.add_driver_line(*driver.groups())
+        elif is_tap and tap:
+            self.add_tap_line(*tap.groups())
+        elif is_tap and plan:
+            self.planned += int(plan.group(1))
+
+
+def count(lines, is_tap=False):
+    found = Count()
+    for line in lines:
+        found.add_line(line.rstrip("\n"), is_tap)
+    if found.told < found.planned:
+        found.failed.append(f"{found.planned - found.told} planned tests said nothing")
+    return found
+
+
+def run(command, cwd, log, env, seconds):
+    """The exit status; None when its time is over: then it and its children are ended."""
+    with open(log, "w", encoding="utf-8") as f, subprocess.Popen(
+            command, cwd=cwd, stdout=f, stderr=f, stdin=subprocess.DEVNULL, env={**os.environ, **env},
+            start_new_session=True) as process:
+        try:
+            return process.wait(seconds)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                return None
+            raise
+
+
+def step(name, command, cwd, log, env=None, is_tap=False, seconds=2 * HOUR_S):
+    """One command with its output in a log, and what its tests said; its own end counts where they tell of no failure."""
+    began = time.monotonic()
+    status = run(command, cwd, log, env or {}, seconds)
     with open(log, encoding="utf-8", errors="replace") as f:
-        for line in f:
-            m = LINE.match(line)
-            if not m:
-                continue
-            if m.group(1) == "PASS":
-                passed += 1
-            elif m.group(1) == "SKIP":
-                skipped.append(m.group(2))
-            else:
-                failed += 1
-                print(f"    {line.rstrip()}", flush=True)
-
-
-def step(name, command, cwd, log, env=None, is_check=True):
-    """One command with its output in a log; what it ends with counts when it says no tests itself."""
-    global failed
-    began, before = time.monotonic(), (passed, failed, len(skipped))
-    with open(log, "w", encoding="utf-8") as f:
-        status = subprocess.run(command, cwd=cwd, stdout=f, stderr=f, stdin=subprocess.DEVNULL, check=False,
-                                env={**os.environ, **(env or {})}).returncode
-    if is_check:
-        count(log)
-    if status and failed == before[1]:
-        failed += 1
-        with open(log, encoding="utf-8", errors="replace") as f:
-            print("".join(f.readlines()[-25:]))
-    told = f"{passed - before[0]} passed, {failed - before[1]} failed, {len(skipped) - before[2]} skipped" \
-        if is_check else ("ok" if not status else "FAILED")
+        lines = f.readlines()
+    found = count(lines, is_tap)
+    if status is None:
+        found.failed.append(f"{name}: not over after {seconds} s")
+    elif status and not found.failed:
+        found.failed.append(f"{name}: exit status {status}")
+        print("".join(lines[-25:]))
+    elif not found.passed and not found.failed:
+        found.failed.append(f"{name}: no test said anything")
+    for failure in found.failed:
+        print(f"    {failure}", flush=True)
+    told = f"{found.passed} passed, {len(found.failed)} failed, {len(found.skipped)} skipped"
     print(f"{name:<24} {told:<44} {time.monotonic() - began:6.0f} s   {os.path.relpath(log, TOP)}", flush=True)
-    return status == 0
+    return found
 
 
-def variant(name, configure, env=None):
+def variant(build, name, configure, env=None):
     """Another build of the same tree beside the first one, and its tests."""
-    directory = f"{options.build}/{name}"
+    directory = f"{build}/{name}"
     shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(directory)
-    script = f"{options.build}/tree/configure {configure} && make -j{os.cpu_count()} && make -j{os.cpu_count()} check"
-    step(name, ["sh", "-c", script], directory, f"{options.build}/{name}.log", env)
+    jobs = f"-j{os.cpu_count()}"
+    script = f"{build}/tree/configure {configure} && make {jobs} && make -k {jobs} check"
+    return step(name, ["sh", "-c", script], directory, f"{build}/{name}.log", env)
 
 
-cores = str(os.cpu_count() or 1)
-step("make check", ["make", "-k", "-j" + cores, "check"], options.build, f"{options.build}/check.log")
-if options.all:
-    variant("clang", "CC=clang --enable-werror")
-    variant("sanitizers", "--enable-sanitizers --enable-werror",
-            {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
-             "LSAN_OPTIONS": f"suppressions={TOP}/tests/support/lsan.supp:print_suppressions=0"})
-    step("long rounds", ["make", "check-long"], options.build, f"{options.build}/long.log")
-for name in skipped:
-    print(f"skipped: {name}")
-print(f"{passed} passed, {failed} failed, {len(skipped)} skipped")
-sys.exit(failed > 0 or passed == 0)
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--all", action="store_true")
+    options = parser.parse_args()
+    build = options.build
+    found = [step("make check", ["make", "-k", f"-j{os.cpu_count()}", "check"], build, f"{build}/check.log")]
+    if options.all:
+        found.append(variant(build, "clang", "CC=clang --enable-werror"))
+        found.append(variant(build, "sanitizers", "--enable-sanitizers --enable-werror",
+                             {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
+                              "LSAN_OPTIONS": f"suppressions={TOP}/tests/support/lsan.supp:print_suppressions=0"}))
+        found.append(step("long rounds", ["make", "-k", "check-long"], build, f"{build}/long.log", is_tap=True))
+    passed, failed = sum(f.passed for f in found), sum(len(f.failed) for f in found)
+    skipped = [name for f in found for name in f.skipped]
+    for name in skipped:
+        print(f"skipped: {name}")
+    print(f"{passed} passed, {failed} failed, {len(skipped)} skipped")
+    return failed > 0 or passed == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -72,19 +72,27 @@ Test(route, port_follows_via_and_tls)
 		cr_expect_eq(route_port(&cases[i].route), cases[i].port, "case %zu", i);
 }
 
-/* The names are those of the configuration file. */
-Test(route, names_read_back)
+/* The words of the manual, as the reader takes them and as log lines print them. */
+Test(route, each_word_means_its_way)
 {
-	for (int64_t via = VIA_MX; via <= VIA_LMTP; via++)
-		for (int64_t tls = ROUTE_TLS_OPPORTUNISTIC; tls <= ROUTE_TLS_STARTTLS; tls++) {
+	static const char *const vias[] = {[VIA_MX] = "mx", [VIA_SMARTHOST] = "smarthost",
+	    [VIA_SMTP] = "smtp", [VIA_LMTP] = "lmtp"};
+	static const char *const words[] = {[ROUTE_TLS_OPPORTUNISTIC] = "opportunistic",
+	    [ROUTE_TLS_NONE] = "none", [ROUTE_TLS_ENCRYPT] = "encrypt", [ROUTE_TLS_VERIFY] = "verify",
+	    [ROUTE_TLS_IMPLICIT] = "implicit", [ROUTE_TLS_STARTTLS] = "starttls"};
+
+	for (size_t via = 0; via < sizeof vias / sizeof vias[0]; via++)
+		for (size_t tls = 0; tls < sizeof words / sizeof words[0]; tls++) {
 			char text[200];
 			struct conf *c;
 
 			snprintf(text, sizeof text, "routes: ( { via = \"%s\"; tls = \"%s\"; } );",
-			    route_via_name(via), route_tls_name(tls));
+			    vias[via], words[tls]);
 			c = conf_of(text);
-			cr_expect_eq(c->routes.item[0].via, via);
-			cr_expect_eq(c->routes.item[0].tls, tls);
+			cr_expect_eq(c->routes.item[0].via, (int64_t)via, "%s", text);
+			cr_expect_eq(c->routes.item[0].tls, (int64_t)tls, "%s", text);
+			cr_expect_str_eq(route_via_name((int64_t)via), vias[via]);
+			cr_expect_str_eq(route_tls_name((int64_t)tls), words[tls]);
 			conf_drop(&c);
 		}
 }

@@ -147,13 +147,25 @@ on_manual(struct player *p, struct str words)
 	return true;
 }
 
+/* A code, an enhanced code and words. */
+static bool
+read_status(struct str words, struct status *status_out)
+{
+	struct str code, enhanced;
+	char text[16];
+	uint64_t number;
+
+	if (!talk_word(&words, &code) || !str_u64(code, &number) || !talk_word(&words, &enhanced))
+		return false;
+	snprintf(text, sizeof text, "%.*s", STR_ARG(enhanced));
+	*status_out = status_make((unsigned)number, text, "%.*s", STR_ARG(words));
+	return true;
+}
+
 static bool
 on_verdict(struct player *p, struct str words)
 {
-	struct str code, enhanced;
 	struct status status;
-	char text[16];
-	uint64_t number;
 
 	if (p->owed != VERDICT_ANSWER)
 		return player_wrong(p, "the queue was not asked");
@@ -163,10 +175,8 @@ on_verdict(struct player *p, struct str words)
 		player_pump(p);
 		return true;
 	}
-	if (!talk_word(&words, &code) || !str_u64(code, &number) || !talk_word(&words, &enhanced))
+	if (!read_status(words, &status))
 		return player_wrong(p, "not a verdict");
-	snprintf(text, sizeof text, "%.*s", STR_ARG(enhanced));
-	status = status_make((unsigned)number, text, "%.*s", STR_ARG(words));
 	player_collect(p, session_verdict(p->session, &status));
 	player_pump(p);
 	return true;
@@ -193,8 +203,8 @@ on_auth(struct player *p, struct str words)
 		a.outcome = AUTH_MALFORMED;
 		a.status = status_make(501, "5.5.2", "Malformed");
 	}
-	if (str_eq(how, STR("slow")))
-		a.status = status_make(421, "4.7.0", "Too many failed logins from your network");
+	if (str_eq(how, STR("refused")) && !read_status(words, &a.status))
+		return player_wrong(p, "not a status");
 	if (str_eq(how, STR("continue"))) {
 		a.outcome = AUTH_CONTINUE;
 		a.challenge = words;
