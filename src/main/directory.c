@@ -226,7 +226,17 @@ directory_refuse_owner(const struct directory_wish *wish, const char *name, cons
 	return -1;
 }
 
-/* Directories below are not ours (lost+found of a file system's root). */
+/* A file that the daemon itself makes in the spool or the state directory, or one that it would
+ * take for that.  Whatever else somebody put there (a note, lost+found) is no reason to refuse. */
+static bool
+directory_is_ours(const char *name)
+{
+	struct str n = str_of(name);
+
+	return str_eq(n, STR("lock")) || (str_starts(n, STR("seg-")) && n.n == 12) ||
+	       str_iends(n, STR(".body")) || str_starts(n, STR("accounts."));
+}
+
 static int
 directory_check_files(int fd, const struct directory_wish *wish, int *status_out)
 {
@@ -243,8 +253,9 @@ directory_check_files(int fd, const struct directory_wish *wish, int *status_out
 		return -1;
 	}
 	while (result == 0 && (e = readdir(d)))
-		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISREG(st.st_mode) && st.st_uid != wish->owner->uid)
+		if (directory_is_ours(e->d_name) &&
+		    fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+		    st.st_uid != wish->owner->uid)
 			result = directory_refuse_owner(wish, e->d_name, &st, status_out);
 	closedir(d);
 	return result;
