@@ -9,10 +9,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "ipc/channel.h"
 
-enum { PLACES_FIRST = 16, STEP_TIMEOUT_MS = 20000 };
+enum { PLACES_FIRST = 16, STEP_TIMEOUT_MS = 20000, REQUESTS_LOSE_ROUNDS = 1000 };
 
 /* ---- the table ---- */
 
@@ -267,10 +268,17 @@ requests_lose(struct requests *all, const bool *freed)
 {
 	struct request *r;
 
-	requests_end_unsent(all, freed);
-	for (int type = 0; type < MESSAGE_TYPES && !*freed; type++)
-		while (!*freed && (r = TAILQ_FIRST(&all->due[type])))
-			request_finish(r, REQUEST_LOST, NULL);
+	/* who hears the end of one may ask the next on the same channel: that one ends too */
+	for (int round = 0; round < REQUESTS_LOSE_ROUNDS && !*freed; round++) {
+		requests_end_unsent(all, freed);
+		for (int type = 0; type < MESSAGE_TYPES && !*freed; type++)
+			while (!*freed && (r = TAILQ_FIRST(&all->due[type])))
+				request_finish(r, REQUEST_LOST, NULL);
+		if (*freed || TAILQ_EMPTY(&all->unsent))
+			return;
+	}
+	if (!*freed)
+		log_error("ipc: somebody asks again and again on a channel that is lost");
 }
 
 /* ---- life ---- */

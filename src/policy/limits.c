@@ -190,6 +190,22 @@ limits_spare(
 	return least;
 }
 
+bool
+limits_is_near(const struct limits *l, struct str name, const struct conf_rates *rates,
+    unsigned part, int64_t now_ms)
+{
+	struct entry now;
+
+	fit(map_get(l->names, name), rates, now_ms, &now);
+	for (size_t i = 0; i < now.count; i++) {
+		const struct bucket *b = &now.bucket[i];
+
+		if ((capacity(b) - b->used) / b->period_ms <= b->count / part)
+			return true;
+	}
+	return false;
+}
+
 uint64_t
 limits_used(const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms)
 {

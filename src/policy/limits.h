@@ -23,6 +23,9 @@ void limits_give_back(
 /* How many could be taken now; UINT64_MAX without rates. */
 uint64_t limits_spare(
     const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms);
+/* Of one of the rates no more than the given part (4: a quarter) is left. */
+bool limits_is_near(const struct limits *l, struct str name, const struct conf_rates *rates,
+    unsigned part, int64_t now_ms);
 /* Used of the first rate now, for messages: "14 of 300". */
 uint64_t limits_used(
     const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms);

@@ -69,6 +69,13 @@ buckets_give_back(struct buckets *b, struct str user, const struct conf_rates *r
 	part->is_changed = true;
 }
 
+bool
+buckets_is_near(
+    struct buckets *b, struct str user, const struct conf_rates *rates, unsigned part)
+{
+	return limits_is_near(part_of(b, user)->limits, user, rates, part, clock_ms());
+}
+
 uint64_t
 buckets_spare(struct buckets *b, struct str user, const struct conf_rates *rates)
 {

@@ -11,12 +11,14 @@ struct buckets;
 
 struct buckets *buckets_new(void);
 void buckets_free(struct buckets **b);
-/* As limits_take, limits_give_back and limits_spare. */
+/* As limits_take, limits_give_back, limits_is_near and limits_spare. */
 int64_t buckets_take(
     struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n) MUST_USE;
 void buckets_give_back(
     struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n);
 
+bool buckets_is_near(
+    struct buckets *b, struct str user, const struct conf_rates *rates, unsigned part);
 uint64_t buckets_spare(struct buckets *b, struct str user, const struct conf_rates *rates);
 
 /* A note of the spool; false: not ours, or damaged. */

@@ -66,6 +66,16 @@ deadline_begin(struct job *job)
 	deadline_set(job, job->began_ms + patience_job_ms(job->queue->role->conf, e->bytes));
 }
 
+void
+deadline_renew(struct job *job)
+{
+	struct queue *q = job->queue;
+
+	if (!job->is_cancelled && job->shipment)
+		deadline_set(job, clock_mono_ms() +
+		        patience_job_ms(q->role->conf, job->shipment->entry->bytes));
+}
+
 static void
 log_late(const struct job *job, const char *text)
 {

@@ -11,6 +11,8 @@ void deadlines_init(struct queue *q);
 void deadlines_clear(struct queue *q);
 /* The job begins now. */
 void deadline_begin(struct job *job);
+/* A result came: relay is at it, and the next recipients have the time of an attempt again. */
+void deadline_renew(struct job *job);
 void deadline_end(struct job *job);
 
 #endif

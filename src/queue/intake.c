@@ -70,6 +70,15 @@ find(const struct queue *q, struct msgid id)
 	return map_get(q->files, key_of(id, room));
 }
 
+/* Only what the peer itself opened: what another one opened is not its to commit or close. */
+static struct intake_file *
+find_of(const struct peer *peer, struct msgid id)
+{
+	struct intake_file *r = find(peer->queue, id);
+
+	return r && r->peer == peer ? r : NULL;
+}
+
 static struct intake_file *
 intake_file_open(struct peer *peer, struct msgid id)
 {
@@ -145,9 +154,9 @@ give_file(struct peer *peer, uint64_t call, const struct message_spool_file *m)
 static void
 release(struct peer *peer, const struct message_release *m)
 {
-	struct intake_file *r = find(peer->queue, (struct msgid){m->session, m->number});
+	struct intake_file *r = find_of(peer, (struct msgid){m->session, m->number});
 
-	if (r && r->peer == peer)
+	if (r)
 		intake_file_close(peer->queue, r);
 }
 
@@ -290,7 +299,7 @@ take_message(
     struct peer *peer, uint64_t call, const struct message_commit *m, const struct envelope *e)
 {
 	struct queue *q = peer->queue;
-	struct intake_file *r = find(q, e->id);
+	struct intake_file *r = find_of(peer, e->id);
 	struct status s = check(m, e, r);
 	struct pending *p;
 	int error;

@@ -84,15 +84,6 @@ lease_over_limit(const struct conf_rates *rates, int64_t retry_ms)
 	return status_make(450, "4.7.1", "Your sending limit%s is reached%s", limit, when);
 }
 
-static bool
-lease_is_near(const struct conf_rates *rates, uint64_t spare)
-{
-	for (size_t i = 0; i < rates->count; i++)
-		if (spare <= rates->rate[i].count / LEASE_NEAR_PART)
-			return true;
-	return false;
-}
-
 static void
 lease_recall_others(struct peer *asking, struct str user)
 {
@@ -118,7 +109,7 @@ lease_amount(struct peer *peer, struct str user, const struct conf_rates *rates,
 	uint64_t spare = buckets_spare(peer->queue->buckets, user, rates);
 	uint64_t more = spare / LEASE_SPARE_PART;
 
-	if (lease_is_near(rates, spare)) {
+	if (buckets_is_near(peer->queue->buckets, user, rates, LEASE_NEAR_PART)) {
 		lease_recall_others(peer, user);
 		more = 0;
 	}
@@ -186,7 +177,8 @@ void
 leases_spend(struct queue *q, struct peer *peer, struct str user, uint64_t count)
 {
 	struct lease *l = peer && peer->leases ? map_get(peer->leases, user) : NULL;
-	uint64_t lent = l ? l->tokens : 0;
+	const struct conf_rates *rates = limits_of(q->role->conf, user);
+	uint64_t lent = l ? l->tokens : 0, spare;
 
 	if (lent >= count) {
 		l->tokens -= count;
@@ -194,5 +186,8 @@ leases_spend(struct queue *q, struct peer *peer, struct str user, uint64_t count
 	}
 	if (l)
 		l->tokens = 0;
-	(void)!buckets_take(q->buckets, user, limits_of(q->role->conf, user), count - lent);
+	spare = buckets_spare(q->buckets, user, rates);
+	if (spare > count - lent)
+		spare = count - lent;
+	(void)!buckets_take(q->buckets, user, rates, spare);
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "queue/deadlines.h"
 #include "queue/records.h"
 #include "queue/reports.h"
 #include "queue/ticket_key.h"
@@ -258,6 +259,8 @@ take_from_job(struct queue *q, struct job *job, const struct message_result *m)
 		records_tell(q, m->job, m->id, m->recipient);
 	if (m->is_last || job->expected == 0)
 		job_end(job);
+	else
+		deadline_renew(job);
 }
 
 static void
@@ -407,7 +410,7 @@ results_hold_damaged(struct queue *q, struct entry *e)
 	if (spool_append(q->spool, &batch) != 0)
 		log_warn("spool: the hold of message %s cannot be stored: %m; the next start holds "
 			 "it again", id);
-	e->is_held = true;
+	entry_hold(&q->book, e, true);
 	for (size_t i = 0; i < e->shipment_count; i++)
 		if (!e->shipments[i].job)
 			schedule_remove(q->schedule, &e->shipments[i].parcel);

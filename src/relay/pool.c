@@ -115,9 +115,9 @@ pool_open(struct pool *p, const struct visit_options *o)
 static bool
 fits(const struct visit *s, const struct found *found)
 {
-	return stream_is_quiet(s->stream) && s->found->conf == found->conf &&
-	       s->found->site.route == found->site.route &&
-	       (s->found == found || strcmp(s->found->site.name, found->site.name) == 0);
+	return s->found->conf == found->conf && s->found->site.route == found->site.route &&
+	       (s->found == found || strcmp(s->found->site.name, found->site.name) == 0) &&
+	       stream_is_quiet(s->stream); /* last: it asks the kernel */
 }
 
 /* The one that was used last: the others may end in peace. */

@@ -4,6 +4,7 @@
  */
 #include "relay/visit.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -152,15 +153,25 @@ on_drained(struct stream *stream, void *arg)
 		go_on(s, client_fill(s->client));
 }
 
+/* What this machine lacks is not the host's fault: it must not count against the host. */
+static bool
+visit_is_own_lack(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+	       error == EADDRNOTAVAIL;
+}
+
 static enum client_step
 connect_failed(struct visit *s, enum stream_end why)
 {
+	const char *reason = why == STREAM_EXPIRED ? REASON_TIMEOUT : REASON_CONNECT;
 	struct status status =
 	    status_make(451, "4.4.1", "connection to %s[%s]:%u failed: %s", s->host, s->address,
 	        s->port, why == STREAM_EXPIRED ? "timed out" : stream_error_text(s->stream));
 
-	return client_lost(
-	    s->client, &status, why == STREAM_EXPIRED ? REASON_TIMEOUT : REASON_CONNECT);
+	if (why == STREAM_ERROR && visit_is_own_lack(stream_error(s->stream)))
+		reason = REASON_LOCAL;
+	return client_lost(s->client, &status, reason);
 }
 
 static enum client_step

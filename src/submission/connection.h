@@ -18,6 +18,8 @@ struct connection {
 	struct session *session; /* NULL: only the last words are being sent */
 	struct request request;  /* to auth or the queue: at most one */
 	struct token_waiter token; /* instead of a request: for a recipient */
+	unsigned token_generation; /* of the tokens that are held */
+	uint32_t tokens_held;
 	int file_fd; /* of the spool; -1: none */
 	bool wants_tls;
 	bool is_waiting; /* for an answer: nothing is taken meanwhile */

@@ -125,11 +125,37 @@ cancel_auth(void *arg, const struct message_auth_cancel *m)
 		(void)!channel_send(c->gate->auth, MESSAGE_AUTH_CANCEL, m, -1);
 }
 
+/* One more of the present queue's tokens; those of a lost one are void. */
+static void
+hold_token(struct connection *c)
+{
+	unsigned now = tokens_generation(c->gate->tokens);
+
+	if (c->token_generation != now)
+		c->tokens_held = 0;
+	c->token_generation = now;
+	c->tokens_held++;
+}
+
+/* How many of the tokens that the session gives up are the present queue's. */
+static uint32_t
+drop_tokens(struct connection *c, uint32_t count)
+{
+	bool is_void = c->token_generation != tokens_generation(c->gate->tokens);
+
+	if (is_void || c->tokens_held < count)
+		count = is_void ? 0 : c->tokens_held;
+	c->tokens_held -= is_void ? c->tokens_held : count;
+	return count;
+}
+
 static void
 on_token(const struct status *status, void *arg)
 {
 	struct connection *c = arg;
 
+	if (status && status_is_ok(status))
+		hold_token(c);
 	connection_run(c, session_verdict(c->session, status));
 }
 
@@ -138,7 +164,10 @@ take_token(void *arg, struct str user)
 {
 	struct connection *c = arg;
 
-	return tokens_take(c->gate->tokens, user);
+	if (!tokens_take(c->gate->tokens, user))
+		return false;
+	hold_token(c);
+	return true;
 }
 
 static bool
@@ -157,7 +186,7 @@ return_tokens(void *arg, struct str user, uint32_t count)
 	struct connection *c = arg;
 
 	tokens_cancel(&c->token);
-	tokens_return(c->gate->tokens, user, count);
+	tokens_return(c->gate->tokens, user, drop_tokens(c, count));
 }
 
 static void
@@ -165,7 +194,7 @@ spend_tokens(void *arg, struct str user, uint32_t count)
 {
 	struct connection *c = arg;
 
-	tokens_spend(c->gate->tokens, user, count);
+	tokens_spend(c->gate->tokens, user, drop_tokens(c, count));
 }
 
 static bool

@@ -30,6 +30,7 @@ struct tokens {
 	struct event *timer;
 	struct channel *queue; /* NULL: not there */
 	struct map *leases;    /* by user */
+	unsigned generation;
 };
 
 static void token_answered(enum request_end end, const struct packet *p, void *arg);
@@ -265,8 +266,15 @@ void
 tokens_connect(struct tokens *t, struct channel *queue)
 {
 	t->queue = NULL;
+	t->generation++;
 	map_each(t->leases, token_void, NULL);
 	t->queue = queue;
+}
+
+unsigned
+tokens_generation(const struct tokens *t)
+{
+	return t->generation;
 }
 
 struct tokens *

@@ -28,6 +28,9 @@ void tokens_free(struct tokens **t);
 /* A new channel to the queue, or NULL: what the old queue lent is void. */
 void tokens_connect(struct tokens *t, struct channel *queue);
 
+/* Changes with each queue: what was taken of another one's tokens is void. */
+unsigned tokens_generation(const struct tokens *t);
+
 /* Takes one of the user's tokens that are here. */
 bool tokens_take(struct tokens *t, struct str user) MUST_USE;
 /* Waits for one.  False: there is no queue to ask. */

@@ -145,6 +145,45 @@ Test(channel, a_lost_peer_answers_every_open_call)
 	finish(base, &a, &b);
 }
 
+struct chain {
+	struct channel *channel;
+	struct request request;
+	unsigned asked, ended;
+};
+
+/* Whoever hears the end of one asks the next, as a client does that sends several commands at once. */
+static void
+ask_next(enum request_end end, const struct packet *p, void *arg)
+{
+	struct chain *chain = arg;
+	struct message_commit m = {.envelope = STR("e"), .header = STR("h"), .body = STR("b")};
+
+	(void)p;
+	cr_assert_neq((int)end, REQUEST_ANSWERED);
+	chain->ended++;
+	if (chain->asked == 20)
+		return;
+	chain->asked++;
+	request_ask(&chain->request, chain->channel, MESSAGE_COMMIT, &m);
+}
+
+Test(channel, what_is_asked_while_the_channel_is_lost_ends_too)
+{
+	struct end a = {0}, b = {0};
+	struct event_base *base = pair(&a, &b);
+	struct chain chain = {.channel = a.channel, .asked = 1};
+	struct message_commit m = {.envelope = STR("e"), .header = STR("h"), .body = STR("b")};
+
+	request_init(&chain.request, ask_next, &chain);
+	request_ask(&chain.request, a.channel, MESSAGE_COMMIT, &m);
+	channel_free(&b.channel);
+	event_base_dispatch(base);
+	cr_assert_eq(a.lost, 1);
+	cr_assert_eq(chain.asked, 20);
+	cr_assert_eq(chain.ended, 20, "each that was asked ends");
+	finish(base, &a, &b);
+}
+
 Test(channel, what_a_dead_peer_said_is_still_heard)
 {
 	struct end a = {0}, b = {0};

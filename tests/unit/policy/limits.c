@@ -93,6 +93,25 @@ Test(limits, give_back)
 	limits_free(&l);
 }
 
+/* Each rate is judged by its own count: a day's large limit is not near because an hour's is small. */
+Test(limits, near_and_spare)
+{
+	static const struct conf_rate rates[] = {{300, 3600000}, {2000, 86400000}};
+	struct conf_rates both = {rates, 2};
+	struct limits *l = limits_new();
+
+	cr_assert_eq(limits_spare(l, STR("a"), &both, start_ms), 300);
+	cr_assert_not(limits_is_near(l, STR("a"), &both, 4, start_ms));
+	cr_assert(take(l, "a", &both, 224, start_ms));
+	cr_assert_not(limits_is_near(l, STR("a"), &both, 4, start_ms));
+	cr_assert(take(l, "a", &both, 1, start_ms));
+	cr_assert_eq(limits_spare(l, STR("a"), &both, start_ms), 75);
+	cr_assert(limits_is_near(l, STR("a"), &both, 4, start_ms));
+	cr_assert_eq(limits_spare(l, STR("a"), &none, start_ms), UINT64_MAX);
+	cr_assert_not(limits_is_near(l, STR("a"), &none, 4, start_ms));
+	limits_free(&l);
+}
+
 Test(limits, used_rounds_up)
 {
 	struct limits *l = limits_new();
