@@ -161,6 +161,8 @@ struct conf {
 	unsigned references;
 };
 
+enum { CONF_SPOOL_BYTES_MIN = 32 << 20 };       /* beside queue.minimum_free: 16 small segments */
+
 /* Counted; conf_drop(&c) gives up one reference and sets c to NULL. */
 struct conf *conf_keep(struct conf *c);
 void conf_drop(struct conf **c);

@@ -2,11 +2,12 @@
  * tool_config: the configuration seen from the command line; works without the daemon.
  */
 #include <stdio.h>
+#include <sys/statvfs.h>
 
 #include "main/print.h"
 #include "main/tool.h"
 
-enum { TEXT_MAX = 4 << 20 };
+enum { TEXT_MAX = 4 << 20, MIB = 1 << 20 };
 
 struct conf *
 tool_conf(const struct tool *t)
@@ -22,6 +23,37 @@ tool_conf(const struct tool *t)
 	return c;
 }
 
+/* Is the file system large enough for a spool?  A directory that is not there yet says nothing. */
+static void
+tool_check_disk(const char *file, const struct conf *c, struct conf_report *report)
+{
+	char path[4096];
+	struct statvfs fs;
+	uint64_t all, usable;
+
+	snprintf(path, sizeof path, "%.*s", STR_ARG(c->queue.directory));
+	if (statvfs(path, &fs) != 0)
+		return;
+	all = (uint64_t)fs.f_blocks * fs.f_frsize;
+	usable = all / 100 * (uint64_t)(100 - c->queue.minimum_free);
+	if (usable < CONF_SPOOL_BYTES_MIN) {
+		buf_addf(&report->text,
+		    "%s: error: queue.directory: the file system of %s has %llu MiB, of which "
+		    "queue.minimum_free leaves %llu MiB; a spool needs at least %u MiB\n",
+		    file, path, (unsigned long long)(all / MIB), (unsigned long long)(usable / MIB),
+		    CONF_SPOOL_BYTES_MIN / MIB);
+		report->errors++;
+	} else if (usable / 4 < (uint64_t)c->limits.message_size) {
+		buf_addf(&report->text,
+		    "%s: warning: queue.directory: the file system of %s has %llu MiB, of which "
+		    "queue.minimum_free leaves %llu MiB: not four messages of "
+		    "limits.message_size (%lld MiB) fit\n",
+		    file, path, (unsigned long long)(all / MIB), (unsigned long long)(usable / MIB),
+		    (long long)(c->limits.message_size / MIB));
+		report->warnings++;
+	}
+}
+
 int
 tool_config_check(struct tool *t, const struct command *command)
 {
@@ -33,13 +65,15 @@ tool_config_check(struct tool *t, const struct command *command)
 	(void)command;
 	conf_report_init(&report);
 	c = conf_read_file(path, true, &report);
+	if (c)
+		tool_check_disk(path, c, &report);
 	if (report.text.n)
 		tool_say(0, buf_str(&report.text));
-	status = c ? 0 : EX_CONF;
+	status = report.errors == 0 ? 0 : EX_CONF;
 	if (!t->quiet)
 		printf("%s: %u error%s, %u warning%s.%s\n", path, report.errors,
 		    report.errors == 1 ? "" : "s", report.warnings, report.warnings == 1 ? "" : "s",
-		    c ? "" : " The running configuration is unchanged.");
+		    !report.errors ? "" : " The running configuration is unchanged.");
 	conf_report_clear(&report);
 	conf_drop(&c);
 	return status;

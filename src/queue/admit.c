@@ -9,24 +9,38 @@
 
 enum { SPACE_EVERY_MS = 1000, FRAME_OVERHEAD = 512, STATUS_BYTES = 64 + SPOOL_DETAIL_MAX };
 
-static bool
-is_low(struct spool *s)
+/* Segments that hold nothing are room for messages: they count as free.  A body file needs room
+ * outside of them. */
+static void
+admit_look_at_disk(struct spool *s)
 {
 	int64_t now = clock_mono_ms();
-	uint64_t *have = &s->stats.disk_free_bytes, *all = &s->stats.disk_total_bytes;
+	uint64_t *have = &s->stats.disk_free_bytes, *all = &s->stats.disk_total_bytes, keep;
 
-	if (!s->options.threadless && s->space_ms && now - s->space_ms < SPACE_EVERY_MS)
-		return s->is_low;
+	/* what was low is asked for again each time: nobody is refused for what was true before */
+	if (!s->options.threadless && s->space_ms && !s->is_tight &&
+	    now - s->space_ms < SPACE_EVERY_MS)
+		return;
 	s->space_ms = now;
-	if (s->io->ops->space(s->io, have, all) == 0)
-		s->is_low = *have < *all / 100 * s->options.minimum_free_percent;
-	return s->is_low;
+	if (s->io->ops->space(s->io, have, all) != 0)
+		return;
+	keep = *all / 100 * s->options.minimum_free_percent;
+	s->is_tight = *have < keep;
+	s->is_low = *have + atomic_load(&s->writer.idle_bytes) < keep;
+}
+
+bool
+admit_file(struct spool *s)
+{
+	admit_look_at_disk(s);
+	return !s->is_tight;
 }
 
 int
 spool_admits(struct spool *s)
 {
-	if (is_low(s) || atomic_load(&s->writer.is_dry))
+	admit_look_at_disk(s);
+	if (s->is_low || atomic_load(&s->writer.is_dry))
 		return ENOSPC;
 	return s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : 0;
 }
@@ -43,6 +57,7 @@ void
 spool_set_minimum_free(struct spool *s, uint32_t percent)
 {
 	s->options.minimum_free_percent = percent;
+	atomic_store(&s->writer.pool.minimum_free_percent, percent);
 	s->space_ms = 0;
 }
 
@@ -149,6 +164,8 @@ admit_batch(struct spool *s, const struct spool_batch *b, int *file_out)
 	}
 	if (!error)
 		error = check_size(s, b);
+	if (!error && *file_out >= 0 && !admit_file(s))
+		error = ENOSPC;
 	if (!error && is_bulk)
 		error = b->urgency == SPOOL_REPORT ? spool_admits_reports(s) : spool_admits(s);
 	return !error && s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : error;

@@ -86,20 +86,33 @@ leave(struct writer *w)
 	w->active = NULL;
 }
 
-int
-place_open(struct writer *w)
+static int
+place_open_for(struct writer *w, enum stock_claim claim)
 {
 	struct segment *s;
 
 	if (w->active)
 		return 0;
-	s = stock_take(&w->pool);
+	s = stock_take(&w->pool, claim);
 	if (!s)
 		return -1;
 	w->active = s;
 	w->is_virgin = true;
 	w->at = SEGMENT_DATA;
 	return 0;
+}
+
+int
+place_open(struct writer *w)
+{
+	return place_open_for(w, STOCK_ANY);
+}
+
+/* Reports and statuses may use what must stay free of the disk: they empty the queue. */
+static enum stock_claim
+place_claim(const struct commit *c)
+{
+	return c->is_bulk && !c->is_report ? STOCK_MESSAGE : STOCK_ANY;
 }
 
 static bool
@@ -123,7 +136,7 @@ has_room(struct writer *w, const struct commit *c)
 {
 	if (fits(w, c, next_at(w)))
 		return true;
-	return c->is_bulk && stock_fill(&w->pool) == 0 && fits(w, c, next_at(w));
+	return c->is_bulk && stock_fill(&w->pool, place_claim(c)) == 0 && fits(w, c, next_at(w));
 }
 
 /* Makes sure that the commit has a segment with room; -1 with errno. */
@@ -132,14 +145,14 @@ make_room(struct writer *w, const struct commit *c)
 {
 	struct segment *next;
 
-	if (place_open(w) != 0)
+	if (place_open_for(w, place_claim(c)) != 0)
 		return -1;
 	if (has_room(w, c))
 		return 0;
 	errno = ENOSPC;
 	if (w->is_virgin || (c->is_bulk && !stock_is_ready(&w->pool)))
 		return -1;
-	next = stock_take(&w->pool);
+	next = stock_take(&w->pool, place_claim(c));
 	if (!next)
 		return -1;
 	leave(w);
@@ -370,7 +383,12 @@ place_batch(struct writer *w, struct batch *b)
 static bool
 place_is_beyond(const struct writer *w, bool is_report)
 {
-	return w->at > w->active->bytes - reserve(w->active, is_report);
+	uint32_t kept = reserve(w->active, is_report);
+
+	/* so that a client is told before it sends its message, not afterwards */
+	if (!is_report)
+		kept += w->active->bytes / 16;
+	return w->at > w->active->bytes - kept;
 }
 
 void
@@ -380,5 +398,6 @@ place_report(struct writer *w)
 
 	atomic_store(&w->is_dry, !is_ready && (!w->active || place_is_beyond(w, false)));
 	atomic_store(&w->is_spent, !is_ready && (!w->active || place_is_beyond(w, true)));
+	atomic_store(&w->idle_bytes, stock_idle_bytes(&w->pool));
 	atomic_store(&w->spare_segments, w->pool.free_count + (w->pool.ready ? 1 : 0));
 }

@@ -34,6 +34,21 @@ are_sane(const struct spool_options *o)
 	return bytes == 0 || (bytes >= SPOOL_SEGMENT_MIN && bytes <= 1u << 30 && bytes % 4096 == 0);
 }
 
+/* A sixteenth of what messages may use of the disk, within bounds. */
+static uint32_t
+spool_segment_bytes(const struct spool_options *o)
+{
+	uint64_t have, all, usable, bytes;
+
+	if (o->io->ops->space(o->io, &have, &all) != 0)
+		return SPOOL_SEGMENT_BYTES;
+	usable = all / 100 * (100 - o->minimum_free_percent);
+	bytes = usable / SPOOL_SEGMENTS_SENSIBLE / SPOOL_SEGMENT_SMALL * SPOOL_SEGMENT_SMALL;
+	if (bytes < SPOOL_SEGMENT_SMALL)
+		return SPOOL_SEGMENT_SMALL;
+	return bytes < SPOOL_SEGMENT_BYTES ? (uint32_t)bytes : SPOOL_SEGMENT_BYTES;
+}
+
 /* A moment ago replay could read it: what fails now is the system, not the message. */
 static int
 refuse_message(struct item *i, int error)
@@ -132,7 +147,8 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 	index_init(&s->index);
 	buf_init(&s->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
 	writer_init(&s->writer, s->io, !o->threadless);
-	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : SPOOL_SEGMENT_BYTES;
+	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : spool_segment_bytes(o);
+	spool_set_minimum_free(s, o->minimum_free_percent);
 	errno = EINVAL;
 	if (are_sane(o) && open_parts(s, r) == 0)
 		return s;
@@ -248,6 +264,10 @@ spool_append(struct spool *s, const struct spool_batch *b)
 int
 spool_file(struct spool *s)
 {
+	if (!admit_file(s)) {
+		errno = ENOSPC;
+		return -1;
+	}
 	return s->io->ops->open_nameless(s->io);
 }
 

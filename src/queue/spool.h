@@ -24,13 +24,15 @@ enum {
 	SPOOL_ENTRIES_MAX = 2048,        /* entries of one batch */
 	SPOOL_SEGMENT_BYTES = 64 << 20,  /* the usual segment */
 	SPOOL_SEGMENT_MIN = 64 << 10,
+	SPOOL_SEGMENT_SMALL = 2 << 20,   /* the smallest that is chosen: any message fits */
+	SPOOL_SEGMENTS_SENSIBLE = 16,    /* a small disk is cut into as many segments */
 	SPOOL_WAITING_MAX = 64 << 20,    /* bytes appended and not yet durable */
 	SPOOL_LAZY_MS = 50,
 };
 
 struct spool_options {
 	struct fsio *io;                 /* stays the caller's; must outlive the spool */
-	uint32_t segment_bytes;          /* 0: the usual */
+	uint32_t segment_bytes;          /* 0: the usual, smaller on a small disk */
 	uint32_t minimum_free_percent;   /* of the disk; below it no messages are taken */
 	bool threadless;                 /* no writer thread: spool_step() does its work */
 	bool accept_damage;              /* what cannot be read is set aside, not refused */
@@ -146,7 +148,8 @@ int spool_admits_reports(struct spool *s) MUST_USE;
 /* Counts from the next message on. */
 void spool_set_minimum_free(struct spool *s, uint32_t percent);
 
-/* A nameless file for a body above MESSAGE_CONTENT_MAX, to be filled by anyone; -1 with errno. */
+/* A nameless file for a body above MESSAGE_CONTENT_MAX, to be filled by anyone; -1 with errno,
+ * ENOSPC when the disk has less than its free share. */
 int spool_file(struct spool *s) MUST_USE;
 /* It will not be appended after all. */
 void spool_file_drop(struct spool *s, int fd);

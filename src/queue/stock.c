@@ -28,9 +28,10 @@ stock_clear(struct stock *p)
 {
 	free_list(p->ready, p->io);
 	free_list(p->free, p->io);
+	free_list(p->odd, p->io);
 	free_list(p->returned, p->io);
 	free_list(p->making, p->io);
-	p->ready = p->free = p->returned = p->making = NULL;
+	p->ready = p->free = p->odd = p->returned = p->making = NULL;
 }
 
 void
@@ -47,10 +48,12 @@ stock_give_back(struct stock *p, struct segment *s)
 static void
 put_free(struct stock *p, struct segment *s)
 {
+	struct segment **list = s->bytes == p->bytes ? &p->free : &p->odd;
+
 	s->generation = 0;
-	s->next = p->free;
-	p->free = s;
-	p->free_count++;
+	s->next = *list;
+	*list = s;
+	p->free_count += list == &p->free;
 }
 
 static int
@@ -70,7 +73,6 @@ prepare(struct stock *p, struct segment *s)
 {
 	s->generation = ++p->generation;
 	s->tag = segment_draw_tag();
-	s->bytes = p->bytes;
 	if (segment_write_header(s, p->io) != 0)
 		return failed(p, "cannot prepare a segment");
 	return 0;
@@ -84,6 +86,47 @@ unmake(struct stock *p, const char *name)
 	p->io->ops->unlink(p->io, name);
 	segment_free(&p->making, p->io);
 	errno = error;
+}
+
+static uint64_t
+stock_list_bytes(const struct segment *s)
+{
+	uint64_t bytes = 0;
+
+	for (; s; s = s->next)
+		bytes += s->bytes;
+	return bytes;
+}
+
+uint64_t
+stock_idle_bytes(const struct stock *p)
+{
+	return (p->ready ? p->ready->bytes : 0) + stock_list_bytes(p->free) +
+	    stock_list_bytes(p->odd) + stock_list_bytes(p->returned);
+}
+
+/* Has the disk room for (the rest of) a new segment, beside what must stay free?  -1 with errno. */
+static int
+stock_has_space(struct stock *p, enum stock_claim claim)
+{
+	uint64_t have, all, keep = 0, need = p->bytes - (p->making ? p->made_bytes : 0);
+
+	if (p->io->ops->space(p->io, &have, &all) != 0)
+		return -1;
+	if (claim == STOCK_MESSAGE)
+		keep = all / 100 * atomic_load(&p->minimum_free_percent);
+	if (have >= keep + need) {
+		p->is_short = false;
+		return 0;
+	}
+	if (!p->is_short)
+		log_warn("spool: no new segment: the disk has %llu bytes free, a segment needs "
+			 "%llu and %llu must stay free (queue.minimum_free)",
+		    (unsigned long long)have, (unsigned long long)need,
+		    (unsigned long long)keep);
+	p->is_short = true;
+	errno = ENOSPC;
+	return -1;
 }
 
 /* A file under the next number, in the making; -1 with errno, EEXIST: the number is taken, perhaps
@@ -192,6 +235,23 @@ stock_set_aside(struct stock *p)
 	return 0;
 }
 
+/* The oldest one given back; -1 with errno. */
+static int
+make_unreadable(struct stock *p)
+{
+	struct segment *s = p->returned;
+
+	if (s->is_kept)
+		return stock_set_aside(p);
+	s->generation = 0;
+	s->tag = 0;
+	if (segment_write_header(s, p->io) != 0)
+		return failed(p, "cannot free a segment");
+	p->returned = s->next;
+	put_free(p, s);
+	return 0;
+}
+
 static struct segment *
 take_from(struct stock *p, struct segment **list)
 {
@@ -209,8 +269,8 @@ take_used(struct stock *p)
 {
 	struct segment *s;
 
-	while (p->returned && p->returned->is_kept)
-		if (stock_set_aside(p) != 0)
+	while (p->returned && (p->returned->is_kept || p->returned->bytes != p->bytes))
+		if (make_unreadable(p) != 0)
 			return NULL;
 	s = take_from(p, &p->returned);
 
@@ -219,10 +279,29 @@ take_used(struct stock *p)
 	return s;
 }
 
+static void
+stock_unlink(struct stock *p, struct segment **list)
+{
+	char name[SEGMENT_NAME_BYTES];
+	struct segment *s = *list;
+
+	if (p->io->ops->unlink(p->io, segment_name(s->slot, name)) != 0) {
+		failed(p, "cannot remove a segment");
+		return;
+	}
+	*list = s->next;
+	p->free_count -= list == &p->free;
+	segment_free(&s, p->io);
+}
+
 /* A whole new one, here and now: a segment that exists never lacks space. */
 static int
-make_whole(struct stock *p)
+make_whole(struct stock *p, enum stock_claim claim)
 {
+	while (p->odd && p->retry_ms <= clock_mono_ms())
+		stock_unlink(p, &p->odd);
+	if (stock_has_space(p, claim) != 0)
+		return -1;
 	if (p->retry_ms > clock_mono_ms()) {
 		errno = ENOSPC;
 		return -1;
@@ -237,20 +316,20 @@ make_whole(struct stock *p)
 }
 
 int
-stock_fill(struct stock *p)
+stock_fill(struct stock *p, enum stock_claim claim)
 {
 	if (p->ready)
 		return 0;
 	p->ready = take_used(p);
-	return p->ready ? 0 : make_whole(p);
+	return p->ready ? 0 : make_whole(p, claim);
 }
 
 struct segment *
-stock_take(struct stock *p)
+stock_take(struct stock *p, enum stock_claim claim)
 {
 	struct segment *s;
 
-	if (stock_fill(p) != 0)
+	if (stock_fill(p, claim) != 0)
 		return NULL;
 	s = p->ready;
 	p->ready = NULL;
@@ -260,63 +339,51 @@ stock_take(struct stock *p)
 bool
 stock_is_ready(const struct stock *p)
 {
-	return p->ready || p->free || p->returned;
+	return p->ready || p->free || (p->returned && p->returned->bytes == p->bytes);
 }
 
 bool
 stock_has_work(const struct stock *p)
 {
-	return (!p->ready || p->returned || p->free_count > FREE_MAX) &&
-	    p->retry_ms <= clock_mono_ms();
+	int64_t now = clock_mono_ms();
+	bool is_missing = !p->ready && (p->free || p->ahead_ms <= now);
+
+	return (is_missing || p->returned || p->odd || p->free_count > FREE_MAX) &&
+	    p->retry_ms <= now;
 }
 
+/* A piece of a segment that nobody needs yet. */
 static void
-drop_surplus(struct stock *p)
+stock_make_ahead(struct stock *p)
 {
 	char name[SEGMENT_NAME_BYTES];
-	struct segment *s = p->free;
 
-	if (p->io->ops->unlink(p->io, segment_name(s->slot, name)) != 0) {
-		failed(p, "cannot remove a segment");
+	if (p->ahead_ms > clock_mono_ms())
 		return;
+	if (p->made_bytes < p->bytes && stock_has_space(p, STOCK_MESSAGE) != 0) {
+		if (p->making)
+			unmake(p, segment_new_name(p->making->slot, name));
+		p->ahead_ms = p->is_patient ? clock_mono_ms() + RETRY_MS : 0;
+	} else if (!p->making) {
+		(void)make_begin(p);
+	} else if (p->made_bytes < p->bytes) {
+		(void)make_piece(p);
+	} else {
+		p->ready = make_end(p);
 	}
-	p->free = s->next;
-	p->free_count--;
-	segment_free(&s, p->io);
-}
-
-static void
-make_unreadable(struct stock *p)
-{
-	struct segment *s = p->returned;
-
-	if (s->is_kept) {
-		(void)!stock_set_aside(p);
-		return;
-	}
-	s->generation = 0;
-	s->tag = 0;
-	if (segment_write_header(s, p->io) != 0) {
-		failed(p, "cannot free a segment");
-		return;
-	}
-	p->returned = s->next;
-	put_free(p, s);
 }
 
 void
 stock_work(struct stock *p)
 {
-	if (!p->ready && (p->returned || p->free))
-		p->ready = take_used(p);
-	else if (!p->ready && !p->making)
-		(void)make_begin(p);
-	else if (!p->ready && p->made_bytes < p->bytes)
-		(void)make_piece(p);
-	else if (!p->ready)
-		p->ready = make_end(p);
-	else if (p->returned)
-		make_unreadable(p);
+	if (!p->ready && (p->returned || p->free) && (p->ready = take_used(p)))
+		return;
+	if (p->returned)
+		(void)!make_unreadable(p);
+	else if (p->odd)
+		stock_unlink(p, &p->odd);
 	else if (p->free_count > FREE_MAX)
-		drop_surplus(p);
+		stock_unlink(p, &p->free);
+	else if (!p->ready)
+		stock_make_ahead(p);
 }

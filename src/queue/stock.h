@@ -3,34 +3,48 @@
  * given back.  Works in the writer; zeroes new files in bounded pieces before they are needed, so
  * that a commit rarely waits for space.  Segments given back become unreadable oldest first: while
  * an older one can still be read, what a newer one says of its messages is still needed.
+ *
+ * A segment that is made ahead, or for a message, leaves the disk its free share.  Segments of
+ * another size than new ones (of an older version, or of a time when the disk had another size) are
+ * removed.
  */
 #ifndef QUEUE_STOCK_H
 #define QUEUE_STOCK_H
+
+#include <stdatomic.h>
 
 #include "queue/segment.h"
 
 struct stock {
 	struct fsio *io;
-	uint32_t bytes;                  /* of a segment */
+	uint32_t bytes;                  /* of a new segment */
+	atomic_uint minimum_free_percent; /* of the disk; set by the loop */
 	bool is_patient;                 /* a failed attempt is tried again later, not at once */
 	uint64_t generation;             /* the last one given */
 	uint32_t slot;                   /* of the next new file */
 	struct segment *ready;           /* its header is durable */
 	struct segment *free;            /* unreadable, durably */
 	unsigned free_count;
+	struct segment *odd;             /* unreadable, durably, and of another size */
 	struct segment *returned;        /* oldest first */
 	struct segment *making;
 	uint32_t made_bytes;
 	int64_t retry_ms;                /* monotonic */
+	int64_t ahead_ms;                /* monotonic: none is made ahead before */
+	bool is_short;                   /* the log was told that the disk has no room for one */
 };
 
 void stock_clear(struct stock *p);
 /* Still readable: is made unreadable in its turn. */
 void stock_give_back(struct stock *p, struct segment *s);
+/* For whom a segment is made: messages leave the disk its free share, all else may use it. */
+enum stock_claim { STOCK_MESSAGE, STOCK_ANY };
 /* A segment without frames, with a new generation; NULL with errno. */
-struct segment *stock_take(struct stock *p) MUST_USE;
+struct segment *stock_take(struct stock *p, enum stock_claim claim) MUST_USE;
 /* Has one ready afterwards, whatever it takes; -1 with errno. */
-int stock_fill(struct stock *p) MUST_USE;
+int stock_fill(struct stock *p, enum stock_claim claim) MUST_USE;
+/* Bytes of the disk that its segments take though they hold nothing. */
+uint64_t stock_idle_bytes(const struct stock *p);
 /* Is there one without asking the disk for space? */
 bool stock_is_ready(const struct stock *p);
 bool stock_has_work(const struct stock *p);

@@ -20,7 +20,8 @@ struct spool {
 	struct batch *answering;         /* whose callbacks are being called */
 	uint64_t waiting_bytes;          /* appended, not answered */
 	int64_t space_ms;                /* when the disk was last asked; monotonic */
-	bool is_low;
+	bool is_low;                     /* no free share, idle segments counted in */
+	bool is_tight;                   /* no free share outside of segments */
 };
 
 /* Writes anew what is there already; body_bytes: of a message, also of a file. */

@@ -51,9 +51,12 @@ writer_begin(struct writer *w, struct segment **opened_out)
 	struct batch b = {.bytes = {0}};
 
 	*opened_out = NULL;
-	if (place_open(w) != 0 || place_seal(w, &b) != 0)
+	if (place_open(w) != 0 || place_seal(w, &b) != 0) {
+		place_report(w);
 		return -1;
+	}
 	*opened_out = b.opened;
+	place_report(w);
 	return 0;
 }
 

@@ -36,6 +36,7 @@ struct writer {
 	atomic_bool is_dry;              /* no room for messages, only what is reserved */
 	atomic_bool is_spent;            /* no room for reports either */
 	atomic_uint spare_segments;
+	_Atomic uint64_t idle_bytes;     /* of segments that hold nothing */
 	/* the writer's own */
 	struct stock pool;
 	struct segment *active;
