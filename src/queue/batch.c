@@ -119,6 +119,22 @@ batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes, 
 	return c;
 }
 
+void
+batch_adopt(struct batch *b, const struct batch *one)
+{
+	size_t at = b->bytes.n;
+	struct commit *c;
+
+	if (b->count == 0)
+		b->lazy_since_ms = clock_mono_ms();
+	b->is_urgent |= one->is_urgent;
+	if (!buf_adds(&b->bytes, buf_str(&one->bytes)))
+		die("spool: more waits than is allowed");
+	c = add_commit(b);
+	*c = one->commits[0];
+	c->at = (uint32_t)at;
+}
+
 struct str
 batch_payload(const struct batch *b, const struct commit *c)
 {

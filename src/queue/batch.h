@@ -13,13 +13,13 @@ struct commit {
 	uint32_t payload_bytes;
 	bool is_bulk;                    /* may not use the reserve ... */
 	bool is_report;                  /* ... but for half of it */
-	int fd;                          /* body file to be made durable first; -1: none */
+	int fd;                          /* body file not yet durable; -1: none */
 	struct msgid id;                 /* names that file */
 	spool_done_fn *fn;
 	void *arg;
-	/* the writer's answer */
+	/* the writer's answer, or what went wrong before */
 	int error;
-	bool is_named;
+	bool is_named;                   /* the body file has its name, durably */
 	struct segment *segment;
 	uint32_t offset;
 };
@@ -46,6 +46,8 @@ void batch_reset(struct batch *b);
 /* One frame more; body_bytes belongs to the message entry with a file.  NULL: over the ceiling. */
 struct commit *batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes,
     int64_t newest_ms);
+/* Copies the only commit of `one` to the end. */
+void batch_adopt(struct batch *b, const struct batch *one);
 /* The entries of a commit's frame. */
 struct str batch_payload(const struct batch *b, const struct commit *c);
 

@@ -21,60 +21,14 @@ reserve(const struct segment *s, bool is_report)
 
 enum { SEAL_BYTES = 128 };
 
-/* ---- body files ---- */
-
+/* Its record is not there, so its body shall not be either. */
 static void
-fail_file(struct writer *w, struct commit *c, int error)
+place_remove_file(struct writer *w, struct commit *c)
 {
 	char name[WRITER_FILE_NAME_BYTES];
 
-	c->error = error ? error : EIO;
-	if (c->is_named)
-		w->io->ops->unlink(w->io, writer_file_name(c->id, name));
+	w->io->ops->unlink(w->io, writer_file_name(c->id, name));
 	c->is_named = false;
-}
-
-static void
-name_file(struct writer *w, struct commit *c)
-{
-	char name[WRITER_FILE_NAME_BYTES];
-
-	if (w->io->ops->sync_data(w->io, c->fd) != 0 ||
-	    w->io->ops->name(w->io, c->fd, writer_file_name(c->id, name)) != 0)
-		fail_file(w, c, errno);
-	else
-		c->is_named = true;
-}
-
-/* Bytes, names and the directory are durable before any record that speaks of them. */
-static void
-place_files(struct writer *w, struct batch *b)
-{
-	bool any = false;
-	int error;
-
-	for (size_t i = 0; i < b->count; i++) {
-		if (b->commits[i].fd < 0)
-			continue;
-		name_file(w, &b->commits[i]);
-		any |= b->commits[i].is_named;
-	}
-	if (!any || w->io->ops->sync_directory(w->io) == 0)
-		return;
-	error = errno;
-	for (size_t i = 0; i < b->count; i++)
-		if (b->commits[i].is_named)
-			fail_file(w, &b->commits[i], error);
-}
-
-static void
-close_files(struct writer *w, struct batch *b)
-{
-	for (size_t i = 0; i < b->count; i++) {
-		if (b->commits[i].fd >= 0)
-			w->io->ops->close(w->io, b->commits[i].fd);
-		b->commits[i].fd = -1;
-	}
 }
 
 /* ---- segments ---- */
@@ -372,12 +326,10 @@ place_frames(struct writer *w, struct batch *b)
 void
 place_batch(struct writer *w, struct batch *b)
 {
-	place_files(w, b);
 	place_frames(w, b);
 	for (size_t i = 0; i < b->count; i++)
 		if (b->commits[i].error && b->commits[i].is_named)
-			fail_file(w, &b->commits[i], b->commits[i].error);
-	close_files(w, b);
+			place_remove_file(w, &b->commits[i]);
 }
 
 static bool

@@ -1,6 +1,6 @@
 /*
- * place: where a batch goes: body files first, then runs of frames into segments, each run one
- * write and one sync.
+ * place: where a batch goes: runs of frames into segments, each run one write and one sync.  Body
+ * files are durable already (bodies).
  */
 #ifndef QUEUE_PLACE_H
 #define QUEUE_PLACE_H

@@ -113,7 +113,12 @@ open_parts(struct spool *s, const struct spool_recovery *r)
 		log_error("spool: nothing can be stored now: %m");
 	else
 		index_add_segment(&s->index, opened);
-	return writer_start(&s->writer);
+	if (bodies_start(&s->bodies) != 0)
+		return -1;
+	if (writer_start(&s->writer) == 0)
+		return 0;
+	bodies_stop(&s->bodies);
+	return -1;
 }
 
 static void
@@ -130,6 +135,7 @@ free_parts(struct spool **s)
 {
 	free_readings(*s);
 	index_clear(&(*s)->index, (*s)->io);
+	bodies_clear(&(*s)->bodies);
 	writer_clear(&(*s)->writer);
 	buf_clear(&(*s)->room);
 	mem_free(*s);
@@ -147,6 +153,7 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 	index_init(&s->index);
 	buf_init(&s->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
 	writer_init(&s->writer, s->io, !o->threadless);
+	bodies_init(&s->bodies, &s->writer);
 	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : spool_segment_bytes(o);
 	spool_set_minimum_free(s, o->minimum_free_percent);
 	errno = EINVAL;
@@ -164,6 +171,7 @@ spool_close(struct spool **s)
 {
 	if (!*s)
 		return;
+	bodies_stop(&(*s)->bodies);
 	writer_stop(&(*s)->writer);
 	/* whom it would be told to is not asked any more; segments go with the index */
 	for (struct batch *b = writer_done(&(*s)->writer), *next; b; b = next) {
@@ -188,6 +196,7 @@ spool_fd(const struct spool *s)
 void
 spool_step(struct spool *s)
 {
+	bodies_step(&s->bodies);
 	writer_step(&s->writer);
 }
 
@@ -214,18 +223,39 @@ count_open(struct spool *s, const struct spool_entry *e)
 	item->open++;
 }
 
+/* A message with a body file goes on when that is durable. */
+static void
+queue_body(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, int64_t newest_ms)
+{
+	struct batch *one = batch_new();
+	struct commit *c = batch_add(one, b, body_bytes, newest_ms);
+
+	if (!c)
+		die("spool: more waits than is allowed");
+	s->waiting_bytes += c->span;
+	bodies_add(&s->bodies, one);
+}
+
 static void
 queue_commit(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, bool is_copy)
 {
 	int64_t newest = s->index.newest_ms;
+	bool has_file = false;
 	struct commit *c;
 
 	for (size_t i = 0; i < b->count; i++) {
 		const struct spool_entry *e = &b->entries[i];
 
 		count_open(s, e);
-		if (e->kind == SPOOL_MESSAGE && id_ms(e->id.session) > newest)
+		if (e->kind != SPOOL_MESSAGE)
+			continue;
+		if (id_ms(e->id.session) > newest)
 			newest = id_ms(e->id.session);
+		has_file |= e->message.in_file && !is_copy;
+	}
+	if (has_file) {
+		queue_body(s, b, body_bytes, newest);
+		return;
 	}
 	writer_hold(&s->writer);
 	c = batch_add(s->writer.filling, b, body_bytes, newest);
@@ -325,6 +355,8 @@ spool_forget(struct spool *s, const void *arg)
 		mem_free(r);
 	}
 	writer_hold(&s->writer);
+	forget_batches(s->bodies.waiting, arg);
+	forget_batches(s->bodies.working, arg);
 	forget_batches(s->writer.filling, arg);
 	forget_batches(s->writer.writing, arg);
 	forget_batches(s->writer.done, arg);

@@ -5,6 +5,7 @@
 #define QUEUE_STORE_H
 
 #include "queue/index.h"
+#include "queue/bodies.h"
 #include "queue/writer.h"
 
 struct reading;
@@ -13,6 +14,7 @@ struct spool {
 	struct spool_options options;
 	struct fsio *io;
 	struct writer writer;
+	struct bodies bodies;
 	struct index index;
 	struct reading *readings;        /* oldest first */
 	struct buf room;                 /* for what is read */

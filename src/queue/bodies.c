@@ -1,0 +1,138 @@
+/*
+ * bodies: see the header.
+ */
+#include "queue/bodies.h"
+
+#include <errno.h>
+
+void
+bodies_init(struct bodies *b, struct writer *w)
+{
+	*b = (struct bodies){.writer = w, .is_thread = w->is_thread};
+	pthread_cond_init(&b->wake, NULL);
+}
+
+static int
+bodies_store(struct fsio *io, struct commit *c)
+{
+	char name[WRITER_FILE_NAME_BYTES];
+
+	if (io->ops->sync_data(io, c->fd) != 0 ||
+	    io->ops->name(io, c->fd, writer_file_name(c->id, name)) != 0)
+		return -1;
+	c->is_named = true;
+	return io->ops->sync_directory(io);
+}
+
+/* A file whose name may not be durable is not kept; the commit goes on with its error. */
+static void
+bodies_make_durable(struct fsio *io, struct commit *c)
+{
+	char name[WRITER_FILE_NAME_BYTES];
+
+	if (bodies_store(io, c) != 0) {
+		c->error = errno ? errno : EIO;
+		if (c->is_named)
+			io->ops->unlink(io, writer_file_name(c->id, name));
+		c->is_named = false;
+	}
+	io->ops->close(io, c->fd);
+	c->fd = -1;
+}
+
+/* Called and left with the writer's lock held. */
+static void
+bodies_work(struct bodies *b)
+{
+	struct batch *one = b->working = b->waiting;
+
+	b->waiting = one->next;
+	one->next = NULL;
+	writer_let_go(b->writer);
+	bodies_make_durable(b->writer->io, &one->commits[0]);
+	writer_hold(b->writer);
+	batch_adopt(b->writer->filling, one);
+	b->working = NULL;
+	batch_free(&one);
+}
+
+static void
+bodies_work_all(struct bodies *b)
+{
+	while (b->waiting) {
+		bodies_work(b);
+		/* the writer is woken for each */
+		writer_let_go(b->writer);
+		writer_hold(b->writer);
+	}
+}
+
+static void *
+bodies_run(void *arg)
+{
+	struct bodies *b = arg;
+
+	writer_hold(b->writer);
+	for (;;) {
+		bodies_work_all(b);
+		if (b->is_stopping)
+			break;
+		pthread_cond_wait(&b->wake, &b->writer->lock);
+	}
+	writer_let_go(b->writer);
+	return NULL;
+}
+
+int
+bodies_start(struct bodies *b)
+{
+	int error = b->is_thread ? pthread_create(&b->thread, NULL, bodies_run, b) : 0;
+
+	if (error) {
+		b->is_thread = false;
+		errno = error;
+	}
+	return error ? -1 : 0;
+}
+
+void
+bodies_step(struct bodies *b)
+{
+	writer_hold(b->writer);
+	bodies_work_all(b);
+	writer_let_go(b->writer);
+}
+
+void
+bodies_stop(struct bodies *b)
+{
+	if (!b->is_thread) {
+		bodies_step(b);
+		return;
+	}
+	writer_hold(b->writer);
+	b->is_stopping = true;
+	pthread_cond_signal(&b->wake);
+	writer_let_go(b->writer);
+	pthread_join(b->thread, NULL);
+}
+
+void
+bodies_clear(struct bodies *b)
+{
+	pthread_cond_destroy(&b->wake);
+}
+
+void
+bodies_add(struct bodies *b, struct batch *one)
+{
+	struct batch **at = &b->waiting;
+
+	writer_hold(b->writer);
+	while (*at)
+		at = &(*at)->next;
+	one->next = NULL;
+	*at = one;
+	pthread_cond_signal(&b->wake);
+	writer_let_go(b->writer);
+}

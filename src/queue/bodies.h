@@ -1,0 +1,33 @@
+/*
+ * bodies: makes bodies in files durable before their messages join a batch: the bytes, the name and
+ * the directory.  Runs as a thread of its own, so that small messages do not wait for the sync of a
+ * large one, or by hand (bodies_step).  Each goes on to the writer, also when it failed: the answer
+ * comes from there.
+ */
+#ifndef QUEUE_BODIES_H
+#define QUEUE_BODIES_H
+
+#include "queue/writer.h"
+
+struct bodies {
+	struct writer *writer;
+	bool is_thread;
+	pthread_t thread;
+	pthread_cond_t wake;
+	/* under the writer's lock; each of one commit */
+	struct batch *waiting;           /* oldest first */
+	struct batch *working;
+	bool is_stopping;
+};
+
+void bodies_init(struct bodies *b, struct writer *w);
+int bodies_start(struct bodies *b) MUST_USE;
+/* Hands all that waits to the writer, which still runs; joins. */
+void bodies_stop(struct bodies *b);
+void bodies_clear(struct bodies *b);
+/* Takes the batch, whose one commit has a body file. */
+void bodies_add(struct bodies *b, struct batch *one);
+/* By hand: all that waits. */
+void bodies_step(struct bodies *b);
+
+#endif

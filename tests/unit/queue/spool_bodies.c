@@ -1,0 +1,241 @@
+/* Bodies in files: durable before their records, and in nobody's way. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "queue/spool.h"
+
+enum { BODY_BYTES = 300000 };
+
+static char directory[64];
+static struct fsio *io;
+static const struct fsio_ops *disk;
+static struct fsio_ops watched;
+static struct spool *spool;
+
+/* What was done about the body file, in order. */
+static atomic_int body_fd = -1;
+static atomic_bool is_synced, is_named, is_directory_synced, is_early;
+static atomic_bool is_shut, fails;
+
+static int
+watch_sync_data(struct fsio *f, int fd)
+{
+	if (fd == body_fd) {
+		while (is_shut)
+			usleep(1000);
+		if (fails) {
+			errno = EIO;
+			return -1;
+		}
+		is_synced = true;
+	}
+	return disk->sync_data(f, fd);
+}
+
+static int
+watch_name(struct fsio *f, int fd, const char *name)
+{
+	is_early |= !is_synced;
+	is_named = true;
+	return disk->name(f, fd, name);
+}
+
+static int
+watch_sync_directory(struct fsio *f)
+{
+	is_directory_synced |= is_named;
+	return disk->sync_directory(f);
+}
+
+/* A record that speaks of the body: its envelope is in the frame. */
+static ssize_t
+watch_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
+{
+	for (int i = 0; i < count; i++)
+		if (v[i].iov_len && memmem(v[i].iov_base, v[i].iov_len, "LARGE", 5))
+			is_early |= !is_synced || !is_named || !is_directory_synced;
+	return disk->pwritev(f, fd, v, count, at);
+}
+
+static void
+open_spool(void)
+{
+	struct spool_options o = {.segment_bytes = 1 << 20};
+
+	io = fsio_new(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	disk = io->ops;
+	watched = *disk;
+	watched.sync_data = watch_sync_data;
+	watched.name = watch_name;
+	watched.sync_directory = watch_sync_directory;
+	watched.pwritev = watch_pwritev;
+	io->ops = &watched;
+	o.io = io;
+	spool = spool_open(&o, NULL);
+	cr_assert_not_null(spool);
+}
+
+static void
+begin(void)
+{
+	strncpy(directory, "/tmp/test-bodies-XXXXXX", sizeof directory - 1);
+	cr_assert_not_null(mkdtemp(directory));
+	open_spool();
+}
+
+static void
+remove_one(const char *name, void *arg)
+{
+	unlinkat(*(int *)arg, name, 0);
+}
+
+static void
+end(void)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	spool_close(&spool);
+	cr_expect_eq(disk->list(io, remove_one, &fd), 0);
+	fsio_free(&io);
+	close(fd);
+	rmdir(directory);
+}
+
+TestSuite(spool_bodies, .init = begin, .fini = end, .timeout = 60);
+
+static void
+heard(int error, void *arg)
+{
+	*(int *)arg = error;
+}
+
+static void
+append(struct spool_entry *e, uint32_t number, int *answer)
+{
+	struct spool_batch b = {
+	    .entries = e, .count = 1, .urgency = SPOOL_NOW, .fn = heard, .arg = answer};
+
+	*answer = -1;
+	e->kind = SPOOL_MESSAGE;
+	e->id = (struct msgid){(uint64_t)1 << 30, number};
+	e->message.recipient_count = 1;
+	e->message.header = STR("h");
+	cr_assert_eq(spool_append(spool, &b), 0);
+}
+
+static void
+append_large(int *answer)
+{
+	static char body[BODY_BYTES];
+	struct spool_entry e = {.message = {.envelope = STR("LARGE"), .in_file = true}};
+
+	memset(body, 'b', sizeof body);
+	e.message.fd = spool_file(spool);
+	cr_assert_geq(e.message.fd, 0);
+	cr_assert_eq(write(e.message.fd, body, sizeof body), BODY_BYTES);
+	body_fd = e.message.fd;
+	append(&e, 1, answer);
+}
+
+static void
+append_small(uint32_t number, int *answer)
+{
+	struct spool_entry e = {.message = {.envelope = STR("small"), .body = STR("b")}};
+
+	append(&e, number, answer);
+}
+
+static void
+wait_for(const int *answer)
+{
+	struct pollfd p = {.fd = spool_fd(spool), .events = POLLIN};
+
+	while (*answer == -1) {
+		poll(&p, 1, 100);
+		spool_dispatch(spool);
+	}
+}
+
+Test(spool_bodies, durable_before_the_record)
+{
+	int answer;
+
+	append_large(&answer);
+	wait_for(&answer);
+	cr_assert_eq(answer, 0);
+	cr_assert(is_synced && is_named && is_directory_synced);
+	cr_assert(!is_early);
+}
+
+Test(spool_bodies, small_messages_do_not_wait_for_the_sync_of_a_large_one)
+{
+	int large, small;
+
+	is_shut = true;
+	append_large(&large);
+	for (uint32_t n = 2; n < 22; n++) {
+		append_small(n, &small);
+		wait_for(&small);
+		cr_assert_eq(small, 0);
+	}
+	cr_assert_eq(large, -1);
+	is_shut = false;
+	wait_for(&large);
+	cr_assert_eq(large, 0);
+}
+
+Test(spool_bodies, failed_sync_is_the_answer_of_that_message_only)
+{
+	int large, small;
+
+	fails = true;
+	append_large(&large);
+	append_small(2, &small);
+	wait_for(&small);
+	wait_for(&large);
+	cr_assert_eq(small, 0);
+	cr_assert_eq(large, EIO);
+	cr_assert(!is_named);
+	append_small(3, &small);
+	wait_for(&small);
+	cr_assert_eq(small, 0);
+}
+
+/* What waits for its body is finished before the spool closes, and is there at the next start. */
+Test(spool_bodies, close_finishes_what_waits)
+{
+	struct spool_message m;
+	int large;
+
+	append_large(&large);
+	spool_close(&spool);
+	fsio_free(&io);
+	open_spool();
+	cr_assert(spool_find(spool, (struct msgid){(uint64_t)1 << 30, 1}, &m));
+	cr_assert_eq(m.body_bytes, BODY_BYTES);
+}
+
+/* The caller has gone while the body is synced: it hears nothing. */
+Test(spool_bodies, forgotten_while_it_is_synced)
+{
+	int large, small;
+
+	is_shut = true;
+	append_large(&large);
+	spool_forget(spool, &large);
+	is_shut = false;
+	spool_close(&spool);
+	cr_assert_eq(large, -1);
+	fsio_free(&io);
+	open_spool();
+	append_small(2, &small);
+	wait_for(&small);
+	cr_assert_eq(small, 0);
+}
