@@ -227,28 +227,6 @@ reads_segments(struct model *m)
 	return stats.segments;
 }
 
-/* Fills segments with what is finished at once, around one message that stays. */
-static void
-reads_churn(struct model *m, unsigned messages)
-{
-	for (unsigned n = 0; n < messages; n++) {
-		struct spool_entry e[2] = {{.kind = SPOOL_MESSAGE}, {.kind = SPOOL_STATUS}};
-		struct spool_batch b = {.entries = e, .count = 2};
-		static char body[3000];
-
-		m->last_id += 1 << 18;
-		e[0].id = e[1].id = (struct msgid){m->last_id, 1};
-		e[0].message.recipient_count = 1;
-		e[0].message.body = str_make(body, sizeof body);
-		e[1].status.number = 1;
-		e[1].status.outcome = SPOOL_DONE;
-		e[1].status.is_settled = true;
-		if (spool_append(m->spool, &b) != 0)
-			model_broken(m, "append: errno %d", errno);
-		model_turn(m);
-	}
-}
-
 /* EIO for ever under one message: its neighbours move on, it is told, it pins the log until it can
  * be read or is given up, and then all is freed. */
 static bool
@@ -267,7 +245,7 @@ one_unreadable_message(bool is_deleted)
 	bad = index_find(&m->spool->index, bad_id);
 	simdisk_bad_place(m->disk, segment_name(bad->segment->slot, name), bad->offset,
 	    bad->offset + 100);
-	reads_churn(m, 200);
+	model_churn(m, 200);
 	good = index_find(&m->spool->index, good_id);
 	bad = index_find(&m->spool->index, bad_id);
 	if (!good || !bad || good->segment == bad->segment ||
@@ -281,7 +259,7 @@ one_unreadable_message(bool is_deleted)
 		simdisk_bad_place(m->disk, name, 0, 0);
 	/* the back-off is a second at first, doubled with each round */
 	usleep(1100000);
-	reads_churn(m, 40);
+	model_churn(m, 40);
 	if (reads_segments(m) > 6)
 		model_broken(m, "%llu segments are kept", (unsigned long long)reads_segments(m));
 	if (!is_deleted)

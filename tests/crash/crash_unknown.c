@@ -148,28 +148,6 @@ critical_types_are_refused(void)
 	return all;
 }
 
-/* Everything finished around it, many times over the whole log. */
-static void
-unknown_churn(struct model *m)
-{
-	for (unsigned n = 0; n < 300; n++) {
-		struct spool_entry e[2] = {{.kind = SPOOL_MESSAGE}, {.kind = SPOOL_STATUS}};
-		struct spool_batch b = {.entries = e, .count = 2};
-		static char body[3000];
-
-		m->last_id += 1 << 18;
-		e[0].id = e[1].id = (struct msgid){m->last_id, 1};
-		e[0].message.recipient_count = 1;
-		e[0].message.body = str_make(body, sizeof body);
-		e[1].status.number = 1;
-		e[1].status.outcome = SPOOL_DONE;
-		e[1].status.is_settled = true;
-		if (spool_append(m->spool, &b) != 0)
-			model_broken(m, "append: errno %d", errno);
-		model_turn(m);
-	}
-}
-
 static bool
 newer_is_kept(const struct newer *w)
 {
@@ -182,7 +160,7 @@ newer_is_kept(const struct newer *w)
 		}
 		if (newer_count(m) != 1)
 			model_broken(m, "round %d: %u entries", round, newer_count(m));
-		unknown_churn(m);
+		model_churn(m, 300);
 		if (newer_count(m) != 1 || m->spool->index.segment_count > 8)
 			model_broken(m, "after compaction: %u entries in %llu segments",
 			    newer_count(m), (unsigned long long)m->spool->index.segment_count);

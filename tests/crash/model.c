@@ -323,6 +323,27 @@ model_turn(struct model *m)
 	spool_dispatch(m->spool);
 }
 
+void
+model_churn(struct model *m, unsigned messages)
+{
+	for (unsigned n = 0; n < messages; n++) {
+		struct spool_entry e[2] = {{.kind = SPOOL_MESSAGE}, {.kind = SPOOL_STATUS}};
+		struct spool_batch b = {.entries = e, .count = 2};
+		static char body[3000];
+
+		m->last_id += 1 << 18;
+		e[0].id = e[1].id = (struct msgid){m->last_id, 1};
+		e[0].message.recipient_count = 1;
+		e[0].message.body = str_make(body, sizeof body);
+		e[1].status.number = 1;
+		e[1].status.outcome = SPOOL_DONE;
+		e[1].status.is_settled = true;
+		if (spool_append(m->spool, &b) != 0)
+			model_broken(m, "append: errno %d", errno);
+		model_turn(m);
+	}
+}
+
 /* ---- opening ---- */
 
 static bool

@@ -97,6 +97,16 @@ class Load:
             thread.join(60)
 
 
+def still_served(gate, processes, sink):
+    """Every process is the same one as before, and a message goes all the way."""
+    assert gate.processes() == processes, gate.tail()
+    before = sink.count()
+    session = Session(gate)
+    assert session.send("at-the-end").startswith("250")
+    session.close()
+    sink.wait(before + 1)
+
+
 def subjects(sink):
     """Subject -> how often it arrived."""
     found = {}

@@ -5,20 +5,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-static struct conf *
-conf_of(const char *routes)
-{
-	struct conf_report report;
-	char text[1000];
-	struct conf *c;
-
-	conf_report_init(&report);
-	snprintf(text, sizeof text, "hostname = \"gw.example.com\";\n%s", routes);
-	c = conf_read_text(str_of(text), &report);
-	cr_assert_not_null(c, "%.*s", STR_ARG(buf_str(&report.text)));
-	conf_report_clear(&report);
-	return c;
-}
+#include "unit/relay/routes.h"
 
 static struct resolver_address
 address(const char *text)
@@ -85,7 +72,7 @@ Test(relay_delivery, families_take_turns_then_the_next_host)
 	static const char *const order[] = {"2600::1", "198.41.0.1", "2600::2", "198.41.0.2"};
 	struct resolver_address a[] = {address("198.41.0.1"), address("198.41.0.2"),
 	    address("2600::1"), address("2600::2")};
-	struct conf *c = conf_of("");
+	struct conf *c = routes_of("");
 	struct delivery d;
 	struct site s;
 
@@ -112,7 +99,7 @@ Test(relay_delivery, families_take_turns_then_the_next_host)
 Test(relay_delivery, permanent_only_when_all_say_so)
 {
 	struct resolver_address a = address("198.41.0.1");
-	struct conf *c = conf_of("");
+	struct conf *c = routes_of("");
 	struct delivery d;
 	struct site s;
 
@@ -136,7 +123,7 @@ Test(relay_delivery, what_dns_says_of_hosts)
 		unsigned code;
 	} cases[] = {{RESOLVER_NO_NAME, 550}, {RESOLVER_NO_DATA, 550}, {RESOLVER_BOGUS, 451},
 	    {RESOLVER_FAILED, 451}, {RESOLVER_TIMEOUT, 451}};
-	struct conf *c = conf_of("");
+	struct conf *c = routes_of("");
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct resolver_answer a = {.outcome = cases[i].outcome};
@@ -157,8 +144,8 @@ Test(relay_delivery, never_into_our_own_network)
 {
 	struct resolver_address a[] = {address("127.0.0.1"), address("::1"), address("10.0.0.1"),
 	    address("0.0.0.0"), address("::ffff:127.0.0.1"), address("198.41.0.1")};
-	struct conf *c = conf_of(""),
-	            *inside = conf_of("routes: ( { via = \"mx\"; allow_private = true; } );");
+	struct conf *c = routes_of(""),
+	            *inside = routes_of("routes: ( { via = \"mx\"; allow_private = true; } );");
 	struct delivery d;
 	struct site s;
 
@@ -196,8 +183,8 @@ Test(relay_delivery, ends_at_ourselves)
 	struct resolver_address other = address("198.41.0.1");
 	struct resolver_address own[] = {address("198.41.0.2"), address("198.41.0.9")};
 	struct resolver_address inside = address("127.0.0.1");
-	struct conf *c = conf_of(""),
-	            *named = conf_of("routes: ( { via = \"mx\"; allow_private = true; } );");
+	struct conf *c = routes_of(""),
+	            *named = routes_of("routes: ( { via = \"mx\"; allow_private = true; } );");
 	struct delivery d;
 	struct site s;
 
@@ -236,7 +223,7 @@ Test(relay_delivery, ends_at_ourselves)
 
 Test(relay_delivery, an_mx_that_is_an_address)
 {
-	struct conf *c = conf_of("");
+	struct conf *c = routes_of("");
 	struct resolver_mx mx = {10, "198.41.0.1"};
 	struct resolver_answer a = {RESOLVER_FOUND, .mx = &mx, .count = 1};
 	struct delivery d;
@@ -264,7 +251,7 @@ Test(relay_delivery, tls_falls_back_only_where_it_may)
 	struct status why = status_make(451, "4.7.5", "no");
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct conf *c = conf_of(cases[i].routes);
+		struct conf *c = routes_of(cases[i].routes);
 		struct resolver_address a = address("198.41.0.1");
 		struct delivery d;
 		struct site s;
@@ -289,7 +276,7 @@ Test(relay_delivery, tls_falls_back_only_where_it_may)
 Test(relay_delivery, tries_are_bounded)
 {
 	struct resolver_address a[DELIVERY_ADDRESSES_MAX + 4];
-	struct conf *c = conf_of("");
+	struct conf *c = routes_of("");
 	struct delivery d;
 	struct site s;
 	unsigned tries = 0;

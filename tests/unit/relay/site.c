@@ -5,21 +5,7 @@
 #include <stdio.h>
 
 #include "relay/range.h"
-
-static struct conf *
-conf_of(const char *routes)
-{
-	struct conf_report report;
-	char text[1000];
-	struct conf *c;
-
-	conf_report_init(&report);
-	snprintf(text, sizeof text, "hostname = \"gw.example.com\";\n%s", routes);
-	c = conf_read_text(str_of(text), &report);
-	cr_assert_not_null(c, "%.*s", STR_ARG(buf_str(&report.text)));
-	conf_report_clear(&report);
-	return c;
-}
+#include "unit/relay/routes.h"
 
 struct mx_case {
 	const char *why;
@@ -110,7 +96,7 @@ static const struct mx_case mx_cases[] = {
 
 Test(relay_site, mx)
 {
-	struct conf *c = conf_of("");
+	struct conf *c = routes_of("");
 
 	for (size_t i = 0; i < sizeof mx_cases / sizeof *mx_cases; i++) {
 		const struct mx_case *k = &mx_cases[i];
@@ -135,7 +121,7 @@ Test(relay_site, mx)
 
 Test(relay_site, many_hosts)
 {
-	struct conf *c = conf_of("");
+	struct conf *c = routes_of("");
 	struct resolver_mx mx[RESOLVER_MX_MAX];
 	struct resolver_answer a = {
 	    RESOLVER_FOUND, .ttl_s = 60, .mx = mx, .count = RESOLVER_MX_MAX};
@@ -184,7 +170,7 @@ Test(relay_site, routes_and_literals)
 	    {STR("\xff.test"), SITE_COMPLETE, "", 550, 0, false},
 	    {{"", 0}, SITE_COMPLETE, "", 550, 0, false},
 	};
-	struct conf *c = conf_of(
+	struct conf *c = routes_of(
 	    "routes: ("
 	    "{ to_domain = \"fixed.test\"; via = \"smtp\"; host = \"192.168.0.9\"; port = 2525; },"
 	    "{ to_domain = \"smart.test\"; via = \"smarthost\"; host = \"smart.example.net\";"

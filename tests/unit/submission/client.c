@@ -131,3 +131,20 @@ client_close(struct client *c)
 	close(c->fd);
 	*c = (struct client){0};
 }
+
+void
+client_begin_message(struct client *c)
+{
+	client_say(c, CLIENT_TRANSACTION);
+	client_expect(c, "250");
+	client_expect(c, "250");
+	client_expect(c, "354");
+}
+
+void
+client_send_message(struct client *c)
+{
+	client_begin_message(c);
+	client_say(c, CLIENT_MESSAGE);
+	client_expect(c, "250 2.0.0 Queued as ");
+}

@@ -9,30 +9,10 @@
 #include "support/fault_channel.h"
 #include "unit/submission/rig.h"
 
-#define TRANSACTION "MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n"
-#define MESSAGE "From: alice@example.com\r\nSubject: x\r\n\r\nHello\r\n.\r\n"
-
 enum { HURRY = 100, HANDSHAKES = 20 };
 
 static struct rig rig;
 static struct client client;
-
-static void
-begin_message(struct client *c)
-{
-	client_say(c, TRANSACTION);
-	client_expect(c, "250");
-	client_expect(c, "250");
-	client_expect(c, "354");
-}
-
-static void
-send_message(struct client *c)
-{
-	begin_message(c);
-	client_say(c, MESSAGE);
-	client_expect(c, "250 2.0.0 Queued as ");
-}
 
 /* ---- auth and the queue ---- */
 
@@ -77,12 +57,12 @@ Test(submission_requests, the_queue_is_stopped_at_each_of_its_questions, .timeou
 	client_expect(&client, "250");
 	client_expect(&client, "354");
 	rig.is_silent = true;
-	client_say(&client, MESSAGE);
+	client_say(&client, CLIENT_MESSAGE);
 	client_expect(&client, "451");
 	rig.is_silent = false;
 	client_say(&client, "RSET\r\n");
 	client_expect(&client, "250");
-	begin_message(&client);
+	client_begin_message(&client);
 	rig.is_silent = true;
 	client_say(&client, "From: alice@example.com\r\n\r\n");
 	client_say(&client, text);
@@ -91,7 +71,7 @@ Test(submission_requests, the_queue_is_stopped_at_each_of_its_questions, .timeou
 	rig.is_silent = false;
 	client_say(&client, "RSET\r\n");
 	client_expect(&client, "250");
-	send_message(&client);
+	client_send_message(&client);
 	client_close(&client);
 	rig_end(&rig);
 	free(text);
@@ -109,7 +89,7 @@ Test(submission_requests, the_descriptor_of_a_file_is_lost, .timeout = 60)
 	rig_begin(&rig, "");
 	rig_replace_through(&rig, ROLE_QUEUE);
 	client_login(&client, &rig);
-	begin_message(&client);
+	client_begin_message(&client);
 	fault_channel_set(rig.between, &lose, 1);
 	client_say(&client, "From: alice@example.com\r\n\r\n");
 	client_say(&client, text);
@@ -118,7 +98,7 @@ Test(submission_requests, the_descriptor_of_a_file_is_lost, .timeout = 60)
 	fault_channel_set(rig.between, NULL, 0);
 	client_say(&client, "RSET\r\n");
 	client_expect(&client, "250");
-	send_message(&client);
+	client_send_message(&client);
 	client_close(&client);
 	rig_end(&rig);
 	free(text);
@@ -170,7 +150,7 @@ Test(submission_requests, keys_is_stopped, .timeout = 120)
 	cr_assert_leq(fault_channel_seen(rig.between, MESSAGE_SIGN) - before, 3,
 	    "%u signatures were asked for", fault_channel_seen(rig.between, MESSAGE_SIGN) - before);
 	client_login(&client, &rig);
-	send_message(&client);
+	client_send_message(&client);
 	client_close(&client);
 	rig_end(&rig);
 }

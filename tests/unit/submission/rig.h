@@ -62,6 +62,9 @@ void rig_lose_auth(struct rig *r);
 /* Until *count is at least n; the test fails when it takes for ever. */
 void rig_until(const _Atomic unsigned *count, unsigned n);
 
+#define CLIENT_TRANSACTION "MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n"
+#define CLIENT_MESSAGE "From: alice@example.com\r\nSubject: x\r\n\r\nHello\r\n.\r\n"
+
 struct client {
 	int fd;
 	gnutls_session_t tls; /* NULL: plain */
@@ -83,5 +86,8 @@ void client_expect(struct client *c, const char *code);
 /* No more is said: true when the peer closed. */
 bool client_is_closed(struct client *c);
 void client_close(struct client *c);
+/* A transaction until 354, and with the message and its 250. */
+void client_begin_message(struct client *c);
+void client_send_message(struct client *c);
 
 #endif

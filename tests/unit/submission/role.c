@@ -8,40 +8,20 @@
 
 #include "unit/submission/rig.h"
 
-#define TRANSACTION "MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n"
-#define MESSAGE "From: alice@example.com\r\nSubject: x\r\n\r\nHello\r\n.\r\n"
-
 static struct rig rig;
 static struct client client;
-
-static void
-begin_message(struct client *c)
-{
-	client_say(c, TRANSACTION);
-	client_expect(c, "250");
-	client_expect(c, "250");
-	client_expect(c, "354");
-}
-
-static void
-send_message(struct client *c)
-{
-	begin_message(c);
-	client_say(c, MESSAGE);
-	client_expect(c, "250 2.0.0 Queued as ");
-}
 
 Test(submission_role, takes_a_message)
 {
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
-	send_message(&client);
+	client_send_message(&client);
 	cr_assert_str_eq(rig.envelope_sender, "alice@example.com");
 	cr_assert_str_eq(rig.body, "Hello\r\n");
 	cr_assert(strstr(rig.header, "Subject: x\r\n") && strstr(rig.header, "Message-ID: "));
 	cr_assert(strstr(rig.header, "with ESMTPSA"));
 	cr_assert(!rig.in_file);
-	send_message(&client);
+	client_send_message(&client);
 	cr_assert_eq(rig.committed, 2);
 	cr_assert_eq(rig.released, 0);
 	client_say(&client, "QUIT\r\n");
@@ -60,14 +40,14 @@ Test(submission_role, takes_a_large_message_through_a_file)
 		snprintf(text + (size_t)i * 80, 81, "%078d\r\n", i);
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
-	begin_message(&client);
+	client_begin_message(&client);
 	client_say(&client, "From: alice@example.com\r\n\r\n");
 	client_say(&client, text);
 	client_say(&client, ".\r\n");
 	client_expect(&client, "250 2.0.0 Queued as ");
 	cr_assert(rig.in_file);
 	cr_assert_eq(rig.body_bytes, LINES * 80);
-	send_message(&client);
+	client_send_message(&client);
 	cr_assert(!rig.in_file);
 	client_close(&client);
 	rig_end(&rig);
@@ -90,7 +70,7 @@ Test(submission_role, starttls)
 	client_expect(&client, "250");
 	client_say(&client, "AUTH PLAIN AGEAYg==\r\n");
 	client_expect(&client, "235");
-	send_message(&client);
+	client_send_message(&client);
 	client_close(&client);
 	rig_end(&rig);
 }
@@ -125,11 +105,11 @@ Test(submission_role, who_hangs_up_gives_back)
 {
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
-	begin_message(&client);
+	client_begin_message(&client);
 	client_say(&client, "From: alice@example.com\r\n");
 	client_close(&client);
 	client_login(&client, &rig);
-	send_message(&client);
+	client_send_message(&client);
 	cr_assert_eq(rig.committed, 1);
 	cr_assert_eq(rig.lease_asks, 1, "the token of the first client is the second one's");
 	client_close(&client);
@@ -140,14 +120,14 @@ Test(submission_role, queue_replaced_while_it_stores)
 {
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
-	begin_message(&client);
+	client_begin_message(&client);
 	rig.is_silent = true;
-	client_say(&client, MESSAGE);
+	client_say(&client, CLIENT_MESSAGE);
 	rig_until(&rig.asked, 3); /* auth, reserve, commit */
 	rig.is_silent = false;
 	rig_replace(&rig, ROLE_QUEUE);
 	client_expect(&client, "451 4.3.0");
-	send_message(&client);
+	client_send_message(&client);
 	client_close(&client);
 	rig_end(&rig);
 }
@@ -224,12 +204,12 @@ Test(submission_role, listeners_follow_the_configuration)
 	rig_listen(&rig, 0);
 	/* the reload is heard before the new socket */
 	client_login(&other, &rig);
-	send_message(&other);
+	client_send_message(&other);
 	client_close(&other);
 	cr_assert(!client_connect(&other, &rig, 1), "the second listener is still there");
 	client_close(&other);
 	/* a session goes on with what it began with */
-	send_message(&client);
+	client_send_message(&client);
 	client_close(&client);
 	rig_end(&rig);
 }
@@ -274,12 +254,12 @@ Test(submission_role, stops)
 
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
-	begin_message(&client);
+	client_begin_message(&client);
 	client_login(&idle, &rig);
 	rig_stop(&rig);
 	client_expect(&idle, "421 4.3.2");
 	cr_assert(client_is_closed(&idle));
-	client_say(&client, MESSAGE);
+	client_say(&client, CLIENT_MESSAGE);
 	client_expect(&client, "250 2.0.0 Queued as ");
 	client_expect(&client, "421 4.3.2");
 	cr_assert(client_is_closed(&client));
@@ -333,7 +313,7 @@ Test(submission_role, without_descriptors)
 	/* it is let in and out again by the one kept for that; who is inside goes on */
 	cr_assert(client_connect(&waiting, &rig, 1));
 	cr_assert(client_is_closed(&waiting));
-	send_message(&client);
+	client_send_message(&client);
 	while (n-- > 0)
 		close(full[n]);
 	client_close(&waiting);
