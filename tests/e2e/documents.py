@@ -23,7 +23,7 @@ gate = g.Gateway(f"{HOME}/gateway", routes=DEAD)
 other = g.Gateway(f"{HOME}/other", routes=DEAD)  # started by the documents' own commands
 PAGES = {"sallyportd.8": f"{TOP}/doc/sallyportd.8", "sallyport.1": f"{TOP}/doc/sallyport.1",
          "sallyport.cfg.5": f"{BUILD}/doc/sallyport.cfg.5"}
-TEXTS = ["README", *sorted(os.path.relpath(p, TOP) for kind in ("doc/*.md", "doc/adr/*.md")
+TEXTS = ["README", "tests/README.md", *sorted(os.path.relpath(p, TOP) for kind in ("doc/*.md", "doc/adr/*.md")
                            for p in glob.glob(f"{TOP}/{kind}"))]
 
 
@@ -259,11 +259,11 @@ def check_other(line):
 
 @tap.case
 def other_commands():
-    """what else README and HACKING tell to type names scripts, targets and files that exist"""
-    for name in ("README", "doc/HACKING.md"):
+    """what else the READMEs and HACKING tell to type names scripts, targets and files that exist"""
+    for name in ("README", "tests/README.md", "doc/HACKING.md"):
         for line in [line for n, line in shell_lines() if n == name]:
             for part in re.split(r" && ", line):
-                if re.match(r"(\./try|make|man|TOP_SRCDIR=\S+ .*python3|python3)\b", part):
+                if re.match(r"(\./try|tests/|make|man|TOP_SRCDIR=\S+ .*python3|python3)\b", part):
                     assert check_other(part), f"{name}: {part}"
 
 

@@ -44,8 +44,8 @@ gate.add_user(OTHER)
 
 
 class Light:
-    """One client after the other: logs in, sends three messages, one of them large, leaves; beside them an operator who asks and
-    changes an account."""
+    """Two clients at a time, each logs in, sends three messages, one of them large, and leaves; beside them an operator who asks
+    and changes an account."""
 
     def __init__(self, label):
         self.label, self.acknowledged, self.refused, self.over = label, set(), [], threading.Event()

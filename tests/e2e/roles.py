@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -170,6 +171,54 @@ def each_role_may_die():
     print(f"# {len(acknowledged)} acknowledged, {len(lost)} lost, {twice} delivered twice "
           "(handed over, but the relay or the queue died before the result was stored)", flush=True)
     assert not lost, sorted(lost)[:5]
+    assert max(found.values()) <= 3, "a message arrived again more often than the relay and the queue died, each once"
+
+
+def guests(limited, count):
+    """Connections that were greeted, of so many that were tried; the others are told 421."""
+    greeted = []
+    for _ in range(count):
+        guest = socket.create_connection(("127.0.0.1", limited.submission), 10)
+        reply = guest.recv(100)
+        assert reply.startswith((b"220", b"421 4.7.0")), reply
+        if reply.startswith(b"220"):
+            greeted.append(guest)
+        else:
+            guest.close()
+    return greeted
+
+
+def is_lost(guest):
+    guest.setblocking(False)
+    try:
+        return guest.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+@tap.case
+def clients_of_the_dead_are_free():
+    """of a client's sessions, those of a submission process that was killed do not count any more, those of the others do"""
+    most = 12
+    limited = g.Gateway(f"{HOME}/limited", limits=f"limits: {{ sessions_per_client = {most}; }};",
+                        submission="submission: { processes = 2; };").start()
+    try:
+        mine = []
+        g.wait_for("every session there may be", 20, lambda: mine.extend(guests(limited, 1)) or len(mine) == most)
+        assert not guests(limited, 4)
+        victim = min(pid for pid, (role, _) in limited.processes().items() if role == "submission")
+        os.kill(victim, signal.SIGKILL)
+        g.wait_for("the next process", 20, lambda: victim not in limited.processes() and sorted(
+            role for role, _ in limited.processes().values()).count("submission") == 2 and limited.is_ready())
+        free = sum(is_lost(guest) for guest in mine)
+        assert 0 < free < most, (free, "all sessions were in one process")
+        again = []
+        g.wait_for(f"{free} free places", 20, lambda: again.extend(guests(limited, 1)) or len(again) >= free)
+        assert not guests(limited, 4), "sessions of the process that lives are not counted"
+    finally:
+        limited.stop()
 
 
 @tap.case
