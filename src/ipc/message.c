@@ -81,7 +81,7 @@ static const struct field site[] = {
     F(site, domain), F(site, site), F(site, ttl_s), F(site, status)};
 static const struct field deliver[] = {F(deliver, job), F(deliver, site), F(deliver, domain),
     F(deliver, envelope), F(deliver, numbers), F(deliver, header), F(deliver, body_in_file),
-    F(deliver, body), F(deliver, attempt), F(deliver, ticket)};
+    F(deliver, body), F(deliver, sums), F(deliver, attempt), F(deliver, ticket)};
 static const struct field cancel[] = {F(cancel, job)};
 static const struct field result[] = {F(result, job), F(result, ticket), F(result, id),
     F(result, recipient),

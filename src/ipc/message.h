@@ -165,6 +165,7 @@ struct message_deliver {     /* fd: the body file when body_in_file */
 	struct str header;
 	bool body_in_file;
 	struct str body;
+	struct str sums;     /* of the body file (mail/sums); empty: not known */
 	uint32_t attempt;    /* 1 first */
 	uint64_t ticket;     /* to be shown with what is said of the job */
 };

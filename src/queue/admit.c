@@ -68,7 +68,15 @@ check_message(const struct spool *s, const struct spool_entry *e)
 	size_t most = record_bytes(e) + FRAME_OVERHEAD + SPOOL_DETAIL_MAX +
 	    (size_t)e->message.recipient_count * STATUS_BYTES;
 	uint32_t room = s->writer.pool.bytes / 8 * 7 - SEGMENT_DATA;
+	uint64_t body_bytes;
 
+	if (e->message.in_file) {
+		if (spool_file_bytes((struct spool *)(uintptr_t)s, e->message.fd, &body_bytes) != 0)
+			return errno;
+		if (body_bytes > RECORD_BODY_MAX)
+			return EMSGSIZE;
+		most += record_parts_bytes(body_bytes);
+	}
 	if (e->message.recipient_count < 1 || e->message.recipient_count > SPOOL_RECIPIENTS_MAX ||
 	    e->id.number == 0)
 		return EINVAL;

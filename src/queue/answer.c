@@ -137,6 +137,7 @@ answer_reading(struct spool *s, const struct reading *r)
 	content.envelope = record.entry.message.envelope;
 	content.header = record.entry.message.header;
 	content.body = record.entry.message.body;
+	content.sums = record.entry.message.sums;
 	r->fn(&content, 0, r->arg);
 }
 

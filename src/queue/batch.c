@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/crc.h"
 #include "base/mem.h"
+#include "mail/sums.h"
 
 enum { BATCH_BYTES_MAX = SPOOL_WAITING_MAX + (4 << 20), BATCH_KEPT_BYTES = 20 << 20 };
 
@@ -85,13 +86,16 @@ put_entry(struct buf *bytes, const struct spool_entry *e, uint64_t file_bytes)
 struct commit *
 batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes, int64_t newest_ms)
 {
-	size_t start = b->bytes.n, payload;
+	size_t start = b->bytes.n, sums_at = 0, payload;
 	struct record_frame f = {.newest_ms = newest_ms, .entries = (uint32_t)what->count};
 	struct commit *c;
 
 	pad(&b->bytes, RECORD_HEADER_BYTES);
-	for (size_t i = 0; i < what->count; i++)
+	for (size_t i = 0; i < what->count; i++) {
 		put_entry(&b->bytes, &what->entries[i], body_bytes);
+		if (what->entries[i].kind == SPOOL_MESSAGE && what->entries[i].message.in_file)
+			sums_at = b->bytes.n - sums_bytes(body_bytes);
+	}
 	payload = b->bytes.n - start - RECORD_HEADER_BYTES;
 	f.span = record_span(payload);
 	pad(&b->bytes, f.span - RECORD_HEADER_BYTES - payload);
@@ -110,6 +114,8 @@ batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes, 
 	c->at = (uint32_t)start;
 	c->span = f.span;
 	c->payload_bytes = f.payload_bytes;
+	c->body_bytes = body_bytes;
+	c->sums_at = (uint32_t)sums_at;
 	c->is_report = what->urgency == SPOOL_REPORT;
 	c->fn = what->fn;
 	c->arg = what->arg;
@@ -117,6 +123,19 @@ batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes, 
 		if (what->entries[i].kind == SPOOL_MESSAGE)
 			note_message(c, &what->entries[i]);
 	return c;
+}
+
+void
+batch_seal(struct batch *b, struct commit *c)
+{
+	char *frame = b->bytes.p + c->at;
+	struct str payload = batch_payload(b, c);
+	struct record_frame f;
+
+	if (!record_frame_read(str_make(frame, RECORD_HEADER_BYTES), 0, &f))
+		die("spool: a frame in memory is damaged");
+	f.payload_crc = crc32c(0, payload.p, payload.n);
+	record_frame_write(&f, frame);
 }
 
 void

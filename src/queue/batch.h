@@ -13,6 +13,8 @@ struct commit {
 	uint32_t payload_bytes;
 	bool is_bulk;                    /* may not use the reserve ... */
 	bool is_report;                  /* ... but for half of it */
+	uint64_t body_bytes;             /* of that file */
+	uint32_t sums_at;                /* where its sums go in the batch's bytes */
 	int fd;                          /* body file not yet durable; -1: none */
 	struct msgid id;                 /* names that file */
 	spool_done_fn *fn;
@@ -46,6 +48,8 @@ void batch_reset(struct batch *b);
 /* One frame more; body_bytes belongs to the message entry with a file.  NULL: over the ceiling. */
 struct commit *batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes,
     int64_t newest_ms);
+/* The frame's bytes were changed: its checksums are made anew. */
+void batch_seal(struct batch *b, struct commit *c);
 /* Copies the only commit of `one` to the end. */
 void batch_adopt(struct batch *b, const struct batch *one);
 /* The entries of a commit's frame. */

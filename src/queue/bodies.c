@@ -5,6 +5,10 @@
 
 #include <errno.h>
 
+#include "base/mem.h"
+#include "mail/dot.h"
+#include "mail/sums.h"
+
 void
 bodies_init(struct bodies *b, struct writer *w)
 {
@@ -12,12 +16,58 @@ bodies_init(struct bodies *b, struct writer *w)
 	pthread_cond_init(&b->wake, NULL);
 }
 
+/* All of it, a block at a time; -1 with errno. */
 static int
-bodies_store(struct fsio *io, struct commit *c)
+bodies_read(struct fsio *io, struct commit *c, char *block, char *sums)
 {
+	struct dot_check check = {.faults = 0};
+	size_t got;
+
+	for (uint64_t at = 0; at < c->body_bytes; at += got) {
+		uint64_t left = c->body_bytes - at;
+		struct iovec v = {block, left < SUMS_BLOCK_BYTES ? left : SUMS_BLOCK_BYTES};
+
+		if (segment_read(io, c->fd, v, (off_t)at, &got) != 0)
+			return -1;
+		if (got != v.iov_len) {
+			errno = EBADMSG;
+			return -1;
+		}
+		sums_make(str_make(block, got), sums + at / SUMS_BLOCK_BYTES * SUMS_BYTES);
+		dot_check(&check, str_make(block, got));
+	}
+	errno = EILSEQ;
+	return dot_check_end(&check) ? -1 : 0;
+}
+
+/* The record learns what the body is. */
+static int
+bodies_sum(struct fsio *io, struct batch *one)
+{
+	struct commit *c = &one->commits[0];
+	char *block = mem_new(SUMS_BLOCK_BYTES);
+	off_t bytes;
+	int result = io->ops->size(io, c->fd, &bytes);
+
+	if (result == 0 && (uint64_t)bytes != c->body_bytes) {
+		errno = EBADMSG;
+		result = -1;
+	}
+	if (result == 0)
+		result = bodies_read(io, c, block, one->bytes.p + c->sums_at);
+	if (result == 0)
+		batch_seal(one, c);
+	mem_free(block);
+	return result;
+}
+
+static int
+bodies_store(struct fsio *io, struct batch *one)
+{
+	struct commit *c = &one->commits[0];
 	char name[WRITER_FILE_NAME_BYTES];
 
-	if (io->ops->sync_data(io, c->fd) != 0 ||
+	if (io->ops->sync_data(io, c->fd) != 0 || bodies_sum(io, one) != 0 ||
 	    io->ops->name(io, c->fd, writer_file_name(c->id, name)) != 0)
 		return -1;
 	c->is_named = true;
@@ -26,11 +76,12 @@ bodies_store(struct fsio *io, struct commit *c)
 
 /* A file whose name may not be durable is not kept; the commit goes on with its error. */
 static void
-bodies_make_durable(struct fsio *io, struct commit *c)
+bodies_make_durable(struct fsio *io, struct batch *one)
 {
+	struct commit *c = &one->commits[0];
 	char name[WRITER_FILE_NAME_BYTES];
 
-	if (bodies_store(io, c) != 0) {
+	if (bodies_store(io, one) != 0) {
 		c->error = errno ? errno : EIO;
 		if (c->is_named)
 			io->ops->unlink(io, writer_file_name(c->id, name));
@@ -49,7 +100,7 @@ bodies_work(struct bodies *b)
 	b->waiting = one->next;
 	one->next = NULL;
 	writer_let_go(b->writer);
-	bodies_make_durable(b->writer->io, &one->commits[0]);
+	bodies_make_durable(b->writer->io, one);
 	writer_hold(b->writer);
 	batch_adopt(b->writer->filling, one);
 	b->working = NULL;

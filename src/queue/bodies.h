@@ -1,8 +1,10 @@
 /*
  * bodies: makes bodies in files durable before their messages join a batch: the bytes, the name and
- * the directory.  Runs as a thread of its own, so that small messages do not wait for the sync of a
- * large one, or by hand (bodies_step).  Each goes on to the writer, also when it failed: the answer
- * comes from there.
+ * the directory.  In the same pass the body is read: its sums go into the record, and a bare CR or
+ * LF or NUL in it is an error (EILSEQ), so that what comes in a file is checked as what comes in a
+ * packet.  Runs as a thread of its own, so that small messages do not wait for the sync of a large
+ * one, or by hand (bodies_step).  Each goes on to the writer, also when it failed: the answer comes
+ * from there.
  */
 #ifndef QUEUE_BODIES_H
 #define QUEUE_BODIES_H

@@ -114,6 +114,8 @@ intake_no_room(int error)
 {
 	if (error == ENOSPC)
 		return status_make(452, "4.3.1", "The disk is too full to take mail now");
+	if (error == EILSEQ)
+		return status_make(554, "5.6.0", "The body may not leave: bare CR or LF, or NUL");
 	if (error == EAGAIN)
 		return status_make(451, "4.3.2", "Too busy to take mail now");
 	return status_make(451, "4.3.0", "The message could not be stored, try again later");
@@ -199,7 +201,9 @@ stored(int error, void *arg)
 	struct status s;
 
 	if (error) {
-		log_error("spool: message not stored: %s", strerror(error));
+		msgid_text(p->entry->id, 0, id);
+		log_error("spool: message %s is not stored: %s", id,
+		    error == EILSEQ ? "its body has a bare CR or LF, or NUL" : strerror(error));
 		s = intake_no_room(error);
 	} else {
 		s = status_make(250, "2.0.0", "Queued as %s", msgid_text(p->entry->id, 0, id));
@@ -214,6 +218,15 @@ stored(int error, void *arg)
 	free_pending(p);
 }
 
+/* Relay sends as much of the file as the envelope says. */
+static bool
+intake_file_is_whole(const struct intake_file *r, uint64_t body_bytes)
+{
+	uint64_t bytes;
+
+	return spool_file_bytes(r->peer->queue->spool, r->fd, &bytes) == 0 && bytes == body_bytes;
+}
+
 static struct status
 check(const struct message_commit *m, const struct envelope *e, const struct intake_file *r)
 {
@@ -223,11 +236,13 @@ check(const struct message_commit *m, const struct envelope *e, const struct int
 		return status_make(554, "5.3.0", "The envelope is not consistent");
 	if (m->in_file && (!r || r->fd < 0))
 		return status_make(451, "4.3.0", "The message's file is not known, try again");
+	if (m->in_file && !intake_file_is_whole(r, e->body_bytes))
+		return status_make(451, "4.3.0", "The message's file has another size, try again");
 	return status_make(250, "2.0.0", "OK");
 }
 
 /* Submission has checked the same; a submission process that was taken over has not.  A body in a
- * file is not seen here. */
+ * file is checked by the spool. */
 static struct status
 check_content(const struct peer *peer, const struct message_commit *m, struct msgid msgid)
 {

@@ -208,6 +208,7 @@ send_job(struct job *job, const struct spool_content *content)
 	    .header = content->header,
 	    .body_in_file = content->fd >= 0,
 	    .body = content->body,
+	    .sums = content->sums,
 	    .attempt = s->parcel.tries + 1u,
 	    .ticket = ticket_of(q, job->number, s)};
 	struct buf numbers;

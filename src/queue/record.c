@@ -6,12 +6,16 @@
 #include <endian.h>
 
 #include "base/crc.h"
+#include "mail/sums.h"
 
 enum { MAGIC = 0x52465053 }; /* "SPFR" */
 
 enum { MESSAGE_FIXED = 36, STATUS_FIXED = 36, HOLD_FIXED = 16, NOTE_FIXED = 4, SEAL_FIXED = 24 };
 
 enum { MESSAGE_IN_FILE = 1 };
+
+/* Parts behind the header of a message with a file: tag 4, length 4, contents. */
+enum { PART_FIXED = 8, PART_SUMS = 1 };
 
 static void
 put16(struct buf *out, uint16_t v)
@@ -72,13 +76,27 @@ take_id(struct str *s)
 	return id;
 }
 
+size_t
+record_parts_bytes(uint64_t body_bytes)
+{
+	return PART_FIXED + sums_bytes(body_bytes);
+}
+
 static size_t
-entry_length(const struct spool_entry *e)
+record_message_rest(const struct spool_entry *e, uint64_t body_bytes)
+{
+	if (!e->message.in_file)
+		return e->message.body.n;
+	return e->message.fd < 0 ? e->message.parts.n : record_parts_bytes(body_bytes);
+}
+
+static size_t
+entry_length(const struct spool_entry *e, uint64_t body_bytes)
 {
 	switch (e->kind) {
 	case SPOOL_MESSAGE:
 		return MESSAGE_FIXED + e->message.envelope.n + e->message.header.n +
-		    (e->message.in_file ? 0 : e->message.body.n);
+		    record_message_rest(e, body_bytes);
 	case SPOOL_STATUS:
 		return STATUS_FIXED + e->status.detail.n;
 	case SPOOL_HOLD:
@@ -94,7 +112,16 @@ entry_length(const struct spool_entry *e)
 size_t
 record_bytes(const struct spool_entry *e)
 {
-	return RECORD_ENTRY_BYTES + entry_length(e);
+	return RECORD_ENTRY_BYTES + entry_length(e, 0);
+}
+
+static void
+record_put_room(struct buf *out, uint64_t body_bytes)
+{
+	put32(out, PART_SUMS);
+	put32(out, (uint32_t)sums_bytes(body_bytes));
+	for (uint64_t n = 0; n < sums_bytes(body_bytes); n += SUMS_BYTES)
+		put32(out, 0);
 }
 
 static void
@@ -110,6 +137,10 @@ put_message(struct buf *out, const struct spool_entry *e, uint64_t body_bytes)
 	buf_adds(out, e->message.header);
 	if (!e->message.in_file)
 		buf_adds(out, e->message.body);
+	else if (e->message.fd < 0)
+		buf_adds(out, e->message.parts);
+	else
+		record_put_room(out, body_bytes);
 }
 
 static void
@@ -132,7 +163,7 @@ void
 record_put(struct buf *out, const struct spool_entry *e, uint64_t body_bytes)
 {
 	put32(out, e->kind == SPOOL_UNKNOWN ? e->unknown.type : (uint32_t)e->kind + RECORD_MESSAGE);
-	put32(out, (uint32_t)entry_length(e));
+	put32(out, (uint32_t)entry_length(e, body_bytes));
 	switch (e->kind) {
 	case SPOOL_MESSAGE:
 		put_message(out, e, body_bytes);
@@ -167,6 +198,28 @@ record_put_seal(struct buf *out, const struct record_seal *seal)
 	put32(out, 0);
 }
 
+/* Parts of a kind that this version does not know are kept as they are. */
+static bool
+record_take_parts(struct str s, struct record *out)
+{
+	struct spool_entry *e = &out->entry;
+	struct str part;
+
+	e->message.parts = s;
+	while (s.n) {
+		uint64_t tag = take(&s, 4), n = take(&s, 4);
+
+		if (!take_str(&s, n, &part))
+			return false;
+		if (tag != PART_SUMS)
+			continue;
+		if (part.n != sums_bytes(out->body_bytes))
+			return false;
+		e->message.sums = part;
+	}
+	return true;
+}
+
 static bool
 take_message(struct str s, struct record *out)
 {
@@ -187,8 +240,10 @@ take_message(struct str s, struct record *out)
 	if (!take_str(&s, envelope, &e->message.envelope) ||
 	    !take_str(&s, header, &e->message.header))
 		return false;
-	e->message.body = s;
-	if (out->body_bytes > INT64_MAX || s.n != (e->message.in_file ? 0 : out->body_bytes))
+	e->message.sums = e->message.parts = STR_NULL;
+	e->message.body = e->message.in_file ? STR_NULL : s;
+	if (out->body_bytes > INT64_MAX || (!e->message.in_file && s.n != out->body_bytes) ||
+	    (e->message.in_file && !record_take_parts(s, out)))
 		return false;
 	return e->message.recipient_count >= 1 &&
 	    e->message.recipient_count <= SPOOL_RECIPIENTS_MAX;

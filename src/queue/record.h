@@ -13,6 +13,7 @@ enum {
 	RECORD_ALIGN = 64,              /* frames begin at multiples of it */
 	RECORD_HEADER_BYTES = 64,
 	RECORD_PAYLOAD_MAX = 1 << 20,
+	RECORD_BODY_MAX = 1 << 30,      /* of a file: its sums take 64 KiB */
 	RECORD_ENTRY_BYTES = 8,         /* type and length before each entry */
 };
 
@@ -54,7 +55,11 @@ struct record {
 
 /* Fixed parts, for reckoning sizes. */
 size_t record_bytes(const struct spool_entry *e);
+/* What a new message with such a body file has more: room for the sums. */
+size_t record_parts_bytes(uint64_t body_bytes);
 
+/* A new message with a file (fd not -1) gets zeros for its sums, at the end: they are filled in
+ * when the body is durable. */
 void record_put(struct buf *out, const struct spool_entry *e, uint64_t body_bytes);
 void record_put_seal(struct buf *out, const struct record_seal *seal);
 

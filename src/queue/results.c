@@ -43,10 +43,17 @@ result_is_busy(const struct message_result *m)
 	return m->status.code == 421;
 }
 
+/* Relay found that the body is not what was stored. */
+static bool
+result_is_damaged(const struct message_result *m)
+{
+	return str_eq(m->reason, STR("damaged"));
+}
+
 static bool
 result_is_local(const struct message_result *m)
 {
-	return str_eq(m->reason, STR("local"));
+	return str_eq(m->reason, STR("local")) || result_is_damaged(m);
 }
 
 /* ---- the log ---- */
@@ -243,6 +250,29 @@ refuse_result(struct queue *q, const struct message_result *m)
 	records_tell(q, m->job, m->id, m->recipient);
 }
 
+/* Proven: no later read can bring it back.  It stays, held, until the operator decides. */
+static void
+results_hold_damaged(struct queue *q, struct entry *e)
+{
+	struct spool_entry entry = {.kind = SPOOL_HOLD, .id = e->id};
+	struct spool_batch batch = {.entries = &entry, .count = 1, .urgency = SPOOL_LAZY};
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	entry.hold.is_held = true;
+	entry.hold.why = STR("damaged");
+	msgid_text(e->id, 0, id);
+	if (spool_append(q->spool, &batch) != 0)
+		log_warn("spool: the hold of message %s cannot be stored: %m; the next start holds "
+			 "it again", id);
+	entry_hold(&q->book, e, true);
+	for (size_t i = 0; i < e->shipment_count; i++)
+		if (!e->shipments[i].job)
+			schedule_remove(q->schedule, &e->shipments[i].parcel);
+	log_error("message %s is held: what was stored of it is damaged; its sender is told "
+		  "nothing; `sallyport queue release %s` tries once more, "
+		  "`sallyport queue delete %s` gives it up", id, id, id);
+}
+
 static void
 take_from_job(struct queue *q, struct job *job, const struct message_result *m)
 {
@@ -257,6 +287,8 @@ take_from_job(struct queue *q, struct job *job, const struct message_result *m)
 		decide(&j);
 	else
 		records_tell(q, m->job, m->id, m->recipient);
+	if (result_is_damaged(m) && !e->is_held)
+		results_hold_damaged(q, e);
 	if (m->is_last || job->expected == 0)
 		job_end(job);
 	else
@@ -394,29 +426,6 @@ results_wait_for_content(struct queue *q, struct shipment *s, int error)
 	log_quoted(&l, "error", str_of(strerror(error)));
 	log_end(&l);
 	queue_schedule(q, s, clock_ms() + wait_ms);
-}
-
-/* Proven: no later read can bring it back.  It stays, held, until the operator decides. */
-static void
-results_hold_damaged(struct queue *q, struct entry *e)
-{
-	struct spool_entry entry = {.kind = SPOOL_HOLD, .id = e->id};
-	struct spool_batch batch = {.entries = &entry, .count = 1, .urgency = SPOOL_LAZY};
-	char id[ID_NUMBER_TEXT_BYTES];
-
-	entry.hold.is_held = true;
-	entry.hold.why = STR("damaged");
-	msgid_text(e->id, 0, id);
-	if (spool_append(q->spool, &batch) != 0)
-		log_warn("spool: the hold of message %s cannot be stored: %m; the next start holds "
-			 "it again", id);
-	entry_hold(&q->book, e, true);
-	for (size_t i = 0; i < e->shipment_count; i++)
-		if (!e->shipments[i].job)
-			schedule_remove(q->schedule, &e->shipments[i].parcel);
-	log_error("message %s is held: what was stored of it is damaged; its sender is told "
-		  "nothing; `sallyport queue release %s` tries once more, "
-		  "`sallyport queue delete %s` gives it up", id, id, id);
 }
 
 void

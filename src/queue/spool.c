@@ -301,6 +301,17 @@ spool_file(struct spool *s)
 	return s->io->ops->open_nameless(s->io);
 }
 
+int
+spool_file_bytes(struct spool *s, int fd, uint64_t *bytes_out)
+{
+	off_t bytes;
+
+	if (s->io->ops->size(s->io, fd, &bytes) != 0)
+		return -1;
+	*bytes_out = (uint64_t)bytes;
+	return 0;
+}
+
 void
 spool_file_drop(struct spool *s, int fd)
 {

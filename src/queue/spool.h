@@ -99,6 +99,8 @@ struct spool_entry {
 			struct str body;         /* when not in_file */
 			bool in_file;
 			int fd;                  /* from spool_file; the spool's once appended */
+			struct str sums;         /* of a body in a file (mail/sums), as stored */
+			struct str parts;        /* the spool's own: all behind the header */
 		} message;
 		struct spool_recipient status; /* the whole new state of that recipient */
 		struct {
@@ -122,7 +124,8 @@ enum spool_urgency {
 	SPOOL_REPORT,                    /* as NOW, by the rule of spool_admits_reports */
 };
 
-/* error 0: durable.  Else an errno, and it never happened: EIO, ENOSPC, EMFILE … */
+/* error 0: durable.  Else an errno, and it never happened: EIO, ENOSPC, EMFILE …  EILSEQ: the
+ * body's file has a bare CR or LF, or NUL; EBADMSG: its size changed after it was appended. */
 typedef void spool_done_fn(int error, void *arg);
 
 struct spool_batch {
@@ -151,6 +154,8 @@ void spool_set_minimum_free(struct spool *s, uint32_t percent);
 /* A nameless file for a body above MESSAGE_CONTENT_MAX, to be filled by anyone; -1 with errno,
  * ENOSPC when the disk has less than its free share. */
 int spool_file(struct spool *s) MUST_USE;
+/* How much was written to it; -1 with errno. */
+int spool_file_bytes(struct spool *s, int fd, uint64_t *bytes_out) MUST_USE;
 /* It will not be appended after all. */
 void spool_file_drop(struct spool *s, int fd);
 
@@ -159,6 +164,7 @@ struct spool_content {
 	struct str header;
 	struct str body;                 /* empty when fd >= 0 */
 	int fd;                          /* read-only, the callee's to close; -1: inline */
+	struct str sums;                 /* of what fd holds; empty: stored by 0.1.0, without */
 };
 
 /*

@@ -332,7 +332,7 @@ client_take(struct client *c, struct str in, size_t *used_out)
 }
 
 enum client_step
-client_send(struct client *c, const struct outgoing *message)
+client_send(struct client *c, struct outgoing *message)
 {
 	if (!c->is_ready)
 		die("client: a transaction begins out of turn");

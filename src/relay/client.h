@@ -62,7 +62,7 @@ enum client_step client_take(struct client *c, struct str in, size_t *used_out);
 /* TLS stands; is_verified: the certificate was valid for the host's name. */
 enum client_step client_secured(struct client *c, bool is_verified);
 /* Begins a transaction; only when READY.  The message stays the owner's until READY or OVER. */
-enum client_step client_send(struct client *c, const struct outgoing *message);
+enum client_step client_send(struct client *c, struct outgoing *message);
 /* The connection ended, or the patience of this turn is over.  Always OVER. */
 enum client_step client_lost(struct client *c, const struct status *why, const char *reason);
 enum client_step client_expired(struct client *c);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "mail/sums.h"
 #include "relay/job_state.h"
 #include "relay/reason.h"
 
@@ -39,6 +40,7 @@ copy_message(struct job *j, const struct message_deliver *m)
 	j->m.numbers = arena_str(&j->arena, m->numbers);
 	j->m.header = arena_str(&j->arena, m->header);
 	j->m.body = arena_str(&j->arena, m->body);
+	j->m.sums = arena_str(&j->arena, m->sums);
 }
 
 static uint32_t
@@ -78,7 +80,10 @@ understand(struct job *j)
 	j->out.body = j->m.body;
 	j->out.body_bytes = j->m.body_in_file ? j->envelope.body_bytes : j->m.body.n;
 	j->out.read = j->m.body_in_file ? read_body : NULL;
+	j->out.sums = j->m.sums;
 	j->out.arg = j;
+	if (j->out.sums.n && j->out.sums.n != sums_bytes(j->out.body_bytes))
+		return false;
 	return !j->m.body_in_file || j->body_fd >= 0;
 }
 
@@ -121,7 +126,7 @@ look(evutil_socket_t fd, short what, void *arg)
 		break;
 	case OUTGOING_UNREADABLE:
 		s = status_make(451, "4.3.0", "the stored message could not be read");
-		job_finish(j, &s, REASON_LOCAL);
+		job_finish(j, &s, j->out.is_damaged ? REASON_DAMAGED : REASON_LOCAL);
 		break;
 	}
 }

@@ -4,9 +4,12 @@
 #include "relay/outgoing.h"
 
 #include "base/mem.h"
+#include "mail/sums.h"
+
+_Static_assert((int)OUTGOING_BLOCK_BYTES == (int)SUMS_BLOCK_BYTES, "each block has its sum");
 
 bool
-outgoing_piece(const struct outgoing *o, uint64_t at, char *room, struct str *piece_out)
+outgoing_piece(struct outgoing *o, uint64_t at, char *room, struct str *piece_out)
 {
 	uint64_t body_at = o->header.n + 2, left;
 
@@ -24,7 +27,12 @@ outgoing_piece(const struct outgoing *o, uint64_t at, char *room, struct str *pi
 	}
 	left = o->body_bytes - (at - body_at);
 	*piece_out = str_make(room, left < OUTGOING_BLOCK_BYTES ? left : OUTGOING_BLOCK_BYTES);
-	return piece_out->n == 0 || o->read(o->arg, at - body_at, room, piece_out->n);
+	if (piece_out->n == 0)
+		return true;
+	if (!o->read(o->arg, at - body_at, room, piece_out->n))
+		return false;
+	o->is_damaged = o->sums.n && !sums_fit(o->sums, at - body_at, *piece_out);
+	return !o->is_damaged;
 }
 
 static enum outgoing_sight

@@ -22,6 +22,8 @@ struct outgoing {
 	uint64_t body_bytes;
 	outgoing_read_fn *read;
 	void *arg;
+	struct str sums; /* each block that is read must fit (mail/sums); empty: not known */
+	bool is_damaged; /* one did not */
 	bool is_8bit; /* see outgoing_look */
 	bool needs_utf8;
 	uint64_t looked_at; /* so much of the content was looked at */
@@ -36,9 +38,10 @@ enum outgoing_sight outgoing_look(struct outgoing *o) MUST_USE;
 const struct recipient *outgoing_recipient(const struct outgoing *o, size_t index);
 uint64_t outgoing_bytes(const struct outgoing *o);
 /* The piece that begins at `at`: at most OUTGOING_BLOCK_BYTES from a file (put into room, of that
- * size), else all that is held in one piece.  An empty view: the end.  False: it cannot be read. */
+ * size), else all that is held in one piece.  An empty view: the end.  False: it cannot be read, or
+ * (is_damaged) it is not what was stored. */
 bool outgoing_piece(
-    const struct outgoing *o, uint64_t at, char *room, struct str *piece_out) MUST_USE;
+    struct outgoing *o, uint64_t at, char *room, struct str *piece_out) MUST_USE;
 /* The content is small and in memory: it may be sent without asking first. */
 bool outgoing_is_small(const struct outgoing *o);
 

@@ -40,7 +40,7 @@ struct expected {
 enum body_form { BODY_NOT_BEGUN, BODY_DOTTED, BODY_CHUNK };
 
 struct transaction {
-	const struct outgoing *message;
+	struct outgoing *message;
 	struct client_result *results;
 	size_t results_cap;
 	size_t said; /* recipients that RCPT was said for, or that were settled without */

@@ -345,7 +345,7 @@ content_is_lost(struct client *c)
 {
 	struct status s = status_make(451, "4.3.0", "the stored message could not be read");
 
-	return client_fail(c, &s, REASON_LOCAL);
+	return client_fail(c, &s, c->t.message->is_damaged ? REASON_DAMAGED : REASON_LOCAL);
 }
 
 bool

@@ -272,7 +272,7 @@ visit_own(struct visit *s, const struct visit_events *events, void *arg)
 }
 
 enum client_step
-visit_send(struct visit *s, const struct outgoing *message)
+visit_send(struct visit *s, struct outgoing *message)
 {
 	s->messages++;
 	return follow(s, client_send(s->client, message));

@@ -61,7 +61,7 @@ struct visit_options {
 struct visit *visit_open(const struct visit_options *o);
 void visit_own(struct visit *s, const struct visit_events *events, void *arg);
 /* READY or OVER: it ended at once, and no event follows.  WAIT: one will. */
-enum client_step visit_send(struct visit *s, const struct outgoing *message);
+enum client_step visit_send(struct visit *s, struct outgoing *message);
 /* Says QUIT and waits shortly for the other side; `over` follows. */
 void visit_quit(struct visit *s);
 void visit_free(struct visit **s);

@@ -62,9 +62,11 @@ static struct str
 body_of(uint32_t number, char room[FILE_BYTES])
 {
 	size_t n = is_filed(number) ? FILE_BYTES : 100 + number % 3000;
+	/* neither CR nor LF nor NUL in a file: the spool refuses those */
+	unsigned mark = is_filed(number) ? 64 : 0;
 
 	for (size_t i = 0; i < n; i++)
-		room[i] = (char)(number * 31 + i * 7 + i / 251);
+		room[i] = (char)((number * 31 + i * 7 + i / 251) | mark);
 	return str_make(room, n);
 }
 

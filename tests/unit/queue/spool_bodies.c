@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "mail/sums.h"
 #include "queue/spool.h"
 
 enum { BODY_BYTES = 300000 };
@@ -206,6 +207,94 @@ Test(spool_bodies, failed_sync_is_the_answer_of_that_message_only)
 	append_small(3, &small);
 	wait_for(&small);
 	cr_assert_eq(small, 0);
+}
+
+static char sums_read[64];
+static size_t sums_count;
+
+static void
+content_heard(const struct spool_content *content, int error, void *arg)
+{
+	*(int *)arg = error;
+	if (!content)
+		return;
+	sums_count = content->sums.n;
+	memcpy(sums_read, content->sums.p, sums_count);
+	close(content->fd);
+}
+
+/* One for each 64 KiB, also after the record was read from the disk by another start. */
+Test(spool_bodies, sums_of_each_block_stand_in_the_record)
+{
+	static char body[BODY_BYTES];
+	int answer;
+
+	append_large(&answer);
+	wait_for(&answer);
+	spool_close(&spool);
+	fsio_free(&io);
+	open_spool();
+	answer = -1;
+	spool_read(spool, (struct msgid){(uint64_t)1 << 30, 1}, content_heard, &answer);
+	wait_for(&answer);
+	cr_assert_eq(answer, 0);
+	cr_assert_eq(sums_count, 5 * SUMS_BYTES);
+	memset(body, 'b', sizeof body);
+	for (uint64_t at = 0; at < BODY_BYTES; at += SUMS_BLOCK_BYTES) {
+		struct str block = str_upto(str_from(str_make(body, sizeof body), at), SUMS_BLOCK_BYTES);
+
+		cr_assert(sums_fit(str_make(sums_read, sums_count), at, block));
+	}
+	body[70000] = 'c';
+	cr_assert_not(sums_fit(str_make(sums_read, sums_count), SUMS_BLOCK_BYTES,
+	    str_make(body + SUMS_BLOCK_BYTES, SUMS_BLOCK_BYTES)));
+}
+
+static void
+append_changed(const char *bytes, size_t n, off_t at, int *answer)
+{
+	int fd;
+
+	is_shut = true;
+	append_large(answer);
+	fd = body_fd;
+	cr_assert_eq(pwrite(fd, bytes, n, at), (ssize_t)n);
+	is_shut = false;
+	wait_for(answer);
+}
+
+/* Whoever writes the file is not believed: what would break out of DATA is refused here. */
+Test(spool_bodies, bare_lf_is_refused)
+{
+	int answer;
+
+	append_changed("\n.\nMAIL", 7, 65535, &answer);
+	cr_assert_eq(answer, EILSEQ);
+	cr_assert(!is_named);
+}
+
+Test(spool_bodies, cr_at_the_end_is_refused)
+{
+	int answer;
+
+	append_changed("\r", 1, BODY_BYTES - 1, &answer);
+	cr_assert_eq(answer, EILSEQ);
+}
+
+Test(spool_bodies, crlf_over_two_blocks_is_taken)
+{
+	int answer;
+
+	append_changed("\r\n", 2, 65535, &answer);
+	cr_assert_eq(answer, 0);
+}
+
+Test(spool_bodies, file_that_grows_after_the_commit_is_refused)
+{
+	int answer;
+
+	append_changed("x", 1, BODY_BYTES, &answer);
+	cr_assert_eq(answer, EBADMSG);
 }
 
 /* What waits for its body is finished before the spool closes, and is there at the next start. */

@@ -73,12 +73,40 @@ Test(record, message_with_a_file_has_no_body)
 	bool bad;
 
 	e.message.in_file = true;
+	e.message.fd = -1;
 	b = encoded(&e, 1u << 31);
 	rest = buf_str(&b);
 	cr_assert(record_next(&rest, &r, &bad));
 	cr_assert(r.entry.message.in_file);
 	cr_assert_eq(r.body_bytes, 1u << 31);
 	cr_assert_eq(r.entry.message.body.n, 0);
+	cr_assert_eq(r.entry.message.sums.n, 0, "0.1.0 wrote none");
+	buf_clear(&b);
+}
+
+/* Two blocks have two sums; a part that a newer version added is kept in a copy. */
+Test(record, message_with_a_file_has_parts)
+{
+	static const char parts[] = "\x09\0\0\0\x03\0\0\0new\x01\0\0\0\x08\0\0\0SUM1SUM2";
+	struct spool_entry e = a_message();
+	struct buf b;
+	struct str rest;
+	struct record r;
+	bool bad;
+
+	e.message.in_file = true;
+	e.message.fd = -1;
+	e.message.parts = str_make(parts, sizeof parts - 1);
+	b = encoded(&e, 65537);
+	rest = buf_str(&b);
+	cr_assert(record_next(&rest, &r, &bad));
+	cr_assert(str_eq(r.entry.message.sums, STR("SUM1SUM2")));
+	cr_assert(str_eq(r.entry.message.parts, e.message.parts));
+	buf_clear(&b);
+	b = encoded(&e, 65536);
+	rest = buf_str(&b);
+	cr_assert_not(record_next(&rest, &r, &bad), "a sum too many for the body");
+	cr_assert(bad);
 	buf_clear(&b);
 }
 
