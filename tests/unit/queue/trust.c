@@ -248,6 +248,7 @@ Test(trust, a_failed_commit_costs_no_limit, .timeout = 60)
 	cr_assert_geq(fd, 0, "the name of the body is taken");
 	close(fd);
 	cr_assert_eq(rig_lease(&r, user, 100).code, 250);
+	memset(block, 'b', sizeof block);
 	rig_ask_file(&r, &m);
 	cr_assert_eq(write(r.fd, block, sizeof block), sizeof block);
 	cr_assert_eq(rig_commit(&r, id, "alice@example.com", TO("a@example.net")).code, 451);
