@@ -23,7 +23,7 @@ check_results(const struct client *c)
 
 /* Sends, fills and secures as an owner would; false: nothing more can happen. */
 static bool
-follow(struct client *c, enum client_step step, const struct outgoing *message, unsigned *sent)
+follow(struct client *c, enum client_step step, struct outgoing *message, unsigned *sent)
 {
 	while (step == CLIENT_WAIT && client_has_more(c)) {
 		buf_reset(client_output(c));
@@ -42,7 +42,7 @@ follow(struct client *c, enum client_step step, const struct outgoing *message, 
 }
 
 static void
-converse(struct client *c, struct str in, size_t piece, const struct outgoing *message)
+converse(struct client *c, struct str in, size_t piece, struct outgoing *message)
 {
 	unsigned sent = 0;
 	size_t used;
