@@ -173,6 +173,13 @@ limits_give_back(struct limits *l, struct str name, const struct conf_rates *rat
 	}
 }
 
+/* Whole units that could be taken from it. */
+static uint64_t
+bucket_spare(const struct bucket *b)
+{
+	return (capacity(b) - b->used) / b->period_ms;
+}
+
 uint64_t
 limits_spare(
     const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms)
@@ -183,7 +190,7 @@ limits_spare(
 	fit(map_get(l->names, name), rates, now_ms, &now);
 	for (size_t i = 0; i < now.count; i++) {
 		const struct bucket *b = &now.bucket[i];
-		uint64_t spare = (capacity(b) - b->used) / b->period_ms;
+		uint64_t spare = bucket_spare(b);
 
 		least = spare < least ? spare : least;
 	}
@@ -200,7 +207,7 @@ limits_is_near(const struct limits *l, struct str name, const struct conf_rates 
 	for (size_t i = 0; i < now.count; i++) {
 		const struct bucket *b = &now.bucket[i];
 
-		if ((capacity(b) - b->used) / b->period_ms <= b->count / part)
+		if (bucket_spare(b) <= b->count / part)
 			return true;
 	}
 	return false;
