@@ -23,7 +23,7 @@ enum {
 	PACKET_MARK = 1,
 	PACKET_HEAD_BYTES = 2 + sizeof(int64_t),
 	/* how long a line may wait for main to take others, and how long none waits after that */
-	ROOM_WAIT_MS = 10,
+	ROOM_WAIT_MS = 25,
 	NO_WAIT_MS = 1000,
 	/* a line that was made longer ago than this, or later than now, gets the time of now */
 	AGE_MAX_MS = 60 * 1000,
@@ -137,7 +137,7 @@ log_begin(struct log_line *l, int priority, const char *event)
 {
 	l->priority = priority;
 	l->n = 0;
-	add_stamp(l, clock_ms(), (unsigned)getpid());
+	add_stamp(l, clock_ms(), log_target() == LOG_TO_MAIN ? 0 : (unsigned)getpid());
 	add(l, event, strlen(event));
 }
 
@@ -169,11 +169,23 @@ log_str(struct log_line *l, const char *key, struct str value)
 		add(l, value.p[i] <= 0x20 || value.p[i] >= 0x7f ? "?" : value.p + i, 1);
 }
 
+static void
+add_number(struct log_line *l, uint64_t value)
+{
+	char digits[20];
+	size_t at = sizeof digits;
+
+	do
+		digits[--at] = (char)('0' + value % 10);
+	while ((value /= 10));
+	add(l, digits + at, sizeof digits - at);
+}
+
 void
 log_num(struct log_line *l, const char *key, uint64_t value)
 {
 	add_key(l, key);
-	addf(l, "%llu", (unsigned long long)value);
+	add_number(l, value);
 }
 
 void
@@ -182,7 +194,9 @@ log_seconds(struct log_line *l, const char *key, int64_t ms)
 	int64_t tenths = ms > 0 ? (ms + 50) / 100 : 0;
 
 	add_key(l, key);
-	addf(l, "%lld.%lld", (long long)(tenths / 10), (long long)(tenths % 10));
+	add_number(l, (uint64_t)tenths / 10);
+	add(l, ".", 1);
+	add_number(l, (uint64_t)tenths % 10);
 }
 
 /* Length of a C1 control, a line or paragraph separator, or a mark without width or that turns the
@@ -354,15 +368,50 @@ log_end(struct log_line *l)
 static void
 add_one_line(struct log_line *l, struct str text)
 {
-	for (size_t i = 0; i < text.n; i++) {
+	size_t begin = l->n;
+
+	add(l, text.p, text.n);
+	for (size_t i = 0; begin + i < l->n; i++) {
 		unsigned char c = (unsigned char)text.p[i];
 
-		add(l, c < 0x20 || c == 0x7f ? "?" : text.p + i, 1);
+		if (c < 0x20 || c == 0x7f)
+			l->text[begin + i] = '?';
 	}
 }
 
+void
+log_batch_write(struct log_batch *b)
+{
+	int fd = atomic_load(&target_fd);
+	ssize_t done;
+
+	if (b->n == 0)
+		return;
+	tell_lost(fd);
+	done = write(fd, b->text, b->n);
+	for (size_t i = done > 0 ? (size_t)done : 0; i < b->n; i++)
+		if (b->text[i] == '\n')
+			atomic_fetch_add(&lost_lines, 1);
+	b->n = 0;
+}
+
+/* Only a regular file takes many lines as it takes one. */
 static void
-forward_stderr(struct str text, unsigned pid)
+log_batch_add(struct log_batch *b, struct log_line *l)
+{
+	if (log_target() != LOG_TO_FILE || atomic_load(&target_may_block)) {
+		log_end(l);
+		return;
+	}
+	if (b->n + l->n + 1 > sizeof b->text)
+		log_batch_write(b);
+	memcpy(b->text + b->n, l->text, l->n);
+	b->n += l->n;
+	b->text[b->n++] = '\n';
+}
+
+static void
+forward_stderr(struct log_batch *b, struct str text, unsigned pid)
 {
 	while (text.n) {
 		size_t n = str_find(text, '\n');
@@ -371,26 +420,27 @@ forward_stderr(struct str text, unsigned pid)
 		add_stamp(&l, clock_ms(), pid);
 		add(&l, "stderr", strlen("stderr"));
 		log_quoted(&l, "text", str_upto(text, n));
-		log_end(&l);
+		log_batch_add(b, &l);
 		text = str_from(text, n < text.n ? n + 1 : n);
 	}
 }
 
 void
-log_forward(struct str packet, unsigned pid)
+log_forward(struct log_batch *b, struct str packet, unsigned pid)
 {
-	struct log_line l = {.n = 0};
+	struct log_line l;
 	int64_t ms, now_ms = clock_ms();
 
 	if (packet.n < PACKET_HEAD_BYTES || packet.p[0] != PACKET_MARK) {
-		forward_stderr(packet, pid);
+		forward_stderr(b, packet, pid);
 		return;
 	}
+	l.n = 0;
 	l.priority = packet.p[1] & LOG_PRIMASK;
 	memcpy(&ms, packet.p + 2, sizeof ms);
 	add_stamp(&l, ms > now_ms || ms < now_ms - AGE_MAX_MS ? now_ms : ms, pid);
 	add_one_line(&l, str_from(packet, PACKET_HEAD_BYTES));
-	log_end(&l);
+	log_batch_add(b, &l);
 }
 
 static void __attribute__((format(printf, 3, 0)))

@@ -1,7 +1,7 @@
 /*
- * log: one event, one line, one write.  key=value, event first, fixed order, what strangers said
- * last and quoted.  Never blocks: a target that does not take a line loses it, and the count of
- * lost lines is told as soon as one gets through.
+ * log: one event, one line, one system call.  key=value, event first, fixed order, what strangers
+ * said last and quoted.  Never blocks: a target that does not take a line loses it, and the count
+ * of lost lines is told as soon as one gets through.
  *
  *	struct log_line l;
  *	log_begin(&l, LOG_NOTICE, "auth ok");
@@ -21,7 +21,7 @@
 enum log_target { LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_SYSLOG, LOG_TO_JOURNAL, LOG_TO_MAIN };
 enum log_addresses { LOG_ADDRESSES_FULL, LOG_ADDRESSES_DOMAIN, LOG_ADDRESSES_HASHED };
 
-enum { LOG_LINE_BYTES = 3072 };
+enum { LOG_LINE_BYTES = 3072, LOG_BATCH_BYTES = 32 << 10 };
 
 struct log_line {
 	int priority; /* of syslog(3) */
@@ -29,12 +29,20 @@ struct log_line {
 	char text[LOG_LINE_BYTES];
 };
 
+/* Lines of other processes that stand in a regular file after one write; all zero: empty. */
+struct log_batch {
+	size_t n;
+	char text[LOG_BATCH_BYTES];
+};
+
 /* Lines go to fd from now on, which is taken; the previous target is closed (2 never is).  Other
  * threads may write meanwhile. */
 void log_open(int fd, enum log_target target);
 /* What process pid sent to its LOG_TO_MAIN: its line with our time stamp's form, and its pid, is
- * written to our target.  Anything else, as a library writes to stderr, becomes lines "stderr". */
-void log_forward(struct str packet, unsigned pid);
+ * written to our target, at the latest by log_batch_write.  Anything else, as a library writes to
+ * stderr, becomes lines "stderr". */
+void log_forward(struct log_batch *b, struct str packet, unsigned pid);
+void log_batch_write(struct log_batch *b);
 enum log_target log_target(void);
 /* How log_addr shows addresses; hashed needs a secret, equal in all processes. */
 void log_show_addresses(enum log_addresses how, uint64_t secret);

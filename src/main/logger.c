@@ -4,6 +4,7 @@
 #include "main/logger.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -17,7 +18,9 @@
 
 enum {
 	LOGGER_PACKET_BYTES = 65536, /* what a library writes to stderr at once; more is cut */
+	LOGGER_PACKETS = 16,         /* read at once */
 	LOGGER_TURN = 64,            /* lines of one process before the others' */
+	LOGGER_GATHER_MS = 10,       /* between two turns with few lines */
 	LOGGER_SOURCES = 16,         /* looked at in one turn */
 	LOGGER_BUFFER_BYTES = 1 << 20, /* of each process's socket, where the system allows it */
 	LOGGER_LAST_TURNS = 1000,
@@ -32,7 +35,9 @@ struct logger {
 	pthread_t thread;
 	int poll_fd;
 	int stop_fd;
-	char packet[LOGGER_PACKET_BYTES];
+	struct log_batch lines;
+	/* of each a page is touched for a line */
+	char packets[LOGGER_PACKETS][LOGGER_PACKET_BYTES];
 };
 
 int
@@ -56,21 +61,58 @@ logger_drop(struct logger *l, struct logger_source *s)
 	mem_free(s);
 }
 
-/* recv, not recvmsg: descriptors that come with a packet are closed by the kernel. */
-static void
+/* As many packets as are there and fit; 0: the end, -1 with errno.  Without room for control data
+ * the kernel itself closes descriptors that come with a packet. */
+static int
+logger_receive(struct logger *l, int fd, struct mmsghdr got[LOGGER_PACKETS])
+{
+	struct iovec v[LOGGER_PACKETS];
+
+	for (int i = 0; i < LOGGER_PACKETS; i++) {
+		v[i] = (struct iovec){l->packets[i], LOGGER_PACKET_BYTES};
+		got[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &v[i], .msg_iovlen = 1}};
+	}
+	return recvmmsg(fd, got, LOGGER_PACKETS, MSG_DONTWAIT, NULL);
+}
+
+/* An empty packet looks like an end: who sends one has his log closed. */
+static bool
+logger_forward(struct logger *l, const struct logger_source *s, const struct mmsghdr *got, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (got[i].msg_len == 0)
+			return false;
+		log_forward(&l->lines, str_make(l->packets[i], got[i].msg_len), (unsigned)s->pid);
+	}
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+/* How many lines there were. */
+static int
 logger_serve(struct logger *l, struct logger_source *s)
 {
-	ssize_t n = 0;
+	struct mmsghdr got[LOGGER_PACKETS];
+	int lines = 0, n = LOGGER_PACKETS;
 
-	for (int i = 0; i < LOGGER_TURN; i++) {
-		n = recv(s->fd, l->packet, sizeof l->packet, MSG_DONTWAIT);
-		if (n <= 0)
+	while (n == LOGGER_PACKETS && lines < LOGGER_TURN) {
+		n = logger_receive(l, s->fd, got);
+		if (!logger_forward(l, s, got, n)) {
+			logger_drop(l, s);
 			break;
-		log_forward(str_make(l->packet, (size_t)n), (unsigned)s->pid);
+		}
+		lines += n > 0 ? n : 0;
 	}
-	/* an empty packet looks like an end: who sends one has his log closed */
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		logger_drop(l, s);
+	return lines;
+}
+
+/* Nobody waits for a line in the file: a moment later more of them are written at once, and those
+ * who send them wake nobody. */
+static void
+logger_gather(const struct logger *l)
+{
+	struct pollfd stop = {.fd = l->stop_fd, .events = POLLIN};
+
+	(void)poll(&stop, 1, LOGGER_GATHER_MS);
 }
 
 /* False: told to stop, and nothing is left to write. */
@@ -79,15 +121,19 @@ logger_turn(struct logger *l, bool *is_stopping)
 {
 	struct epoll_event found[LOGGER_SOURCES];
 	int n = epoll_wait(l->poll_fd, found, LOGGER_SOURCES, *is_stopping ? 0 : -1);
+	int lines = 0;
 
 	for (int i = 0; i < n; i++) {
 		if (found[i].data.ptr) {
-			logger_serve(l, found[i].data.ptr);
+			lines += logger_serve(l, found[i].data.ptr);
 			continue;
 		}
 		*is_stopping = true;
 		epoll_ctl(l->poll_fd, EPOLL_CTL_DEL, l->stop_fd, NULL);
 	}
+	log_batch_write(&l->lines);
+	if (!*is_stopping && lines < LOGGER_TURN)
+		logger_gather(l);
 	return n > 0 || !*is_stopping;
 }
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -180,12 +182,14 @@ static const char *
 forwarded(struct str packet, unsigned pid)
 {
 	static char text[4 * LOG_LINE_BYTES];
+	struct log_batch lines = {0};
 	ssize_t n;
 	int ends[2];
 
 	cr_assert_eq(pipe2(ends, O_NONBLOCK), 0);
 	log_open(ends[1], LOG_TO_FILE);
-	log_forward(packet, pid);
+	log_forward(&lines, packet, pid);
+	log_batch_write(&lines);
 	n = read(ends[0], text, sizeof text - 1);
 	text[n > 0 ? n : 0] = 0;
 	log_open(2, LOG_TO_STDERR);
@@ -233,6 +237,56 @@ Test(log, a_time_that_cannot_be_is_replaced)
 		clock_iso(clock_ms(), now);
 		cr_expect_eq(strncmp(forwarded(packet, 77), now, 10), 0, "%s", forwarded(packet, 77));
 	}
+}
+
+enum { BATCH_LINES = 1000, BATCH_LOST = 300 };
+
+static void
+forward_lines(struct log_batch *lines, struct str packet, int count)
+{
+	for (int i = 0; i < count; i++)
+		log_forward(lines, packet, 77);
+	log_batch_write(lines);
+}
+
+static size_t
+count_lines(int fd, const char *words)
+{
+	static char text[1 << 20];
+	ssize_t n = pread(fd, text, sizeof text - 1, 0);
+	size_t count = 0;
+
+	text[n > 0 ? n : 0] = 0;
+	for (const char *at = text; (at = strstr(at, words)); at++)
+		count++;
+	return count;
+}
+
+/* What does not fit into the file is counted, and told when there is room. */
+Test(log, lines_written_at_once_are_all_there_or_counted)
+{
+	struct str packet = sent_to_main("event");
+	int fd = open("/var/tmp", O_RDWR | O_TMPFILE | O_APPEND | O_CLOEXEC, 0600), look = dup(fd);
+	struct rlimit before, small;
+	struct log_batch lines = {0};
+	struct stat st;
+
+	cr_assert_geq(look, 0);
+	log_open(fd, LOG_TO_FILE);
+	forward_lines(&lines, packet, BATCH_LINES);
+	cr_expect_eq(count_lines(look, " sallyportd[77]: event n=7\n"), BATCH_LINES);
+	cr_assert_eq(fstat(look, &st), 0);
+	getrlimit(RLIMIT_FSIZE, &before);
+	small = (struct rlimit){(rlim_t)st.st_size, before.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	forward_lines(&lines, packet, BATCH_LOST);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	forward_lines(&lines, packet, 1);
+	cr_expect_eq(count_lines(look, " sallyportd[77]: event n=7\n"), BATCH_LINES + 1);
+	cr_expect_eq(count_lines(look, "log lost lines=300\n"), 1);
+	log_open(2, LOG_TO_STDERR);
+	close(look);
 }
 
 Test(log, what_a_library_writes_to_stderr_is_quoted)
