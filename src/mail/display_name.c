@@ -146,17 +146,30 @@ display_name_check_whole(struct display_name_reader *n, struct str s)
 		display_name_check_address(n, &a);
 }
 
+/* The whole, or what stands between two angle brackets. */
 static void
 display_name_check_plain(struct display_name_reader *n, struct str s)
 {
 	display_name_check_whole(n, s);
+	s = str_from(s, str_find(s, '<'));
 	while (s.n && n->status.code == 250) {
-		s = str_from(s, str_find(s, '<') + 1);
-		display_name_check_whole(n, str_upto(s, str_find(s, '>')));
+		size_t end = 1;
+
+		while (end < s.n && s.p[end] != '<' && s.p[end] != '>')
+			end++;
+		if (s.p[0] == '<')
+			display_name_check_whole(n, str_make(s.p + 1, end - 1));
+		s = str_from(s, end);
 	}
 }
 
 /* ---- reading ---- */
+
+static bool
+display_name_has_encoded(struct str s)
+{
+	return s.n > 1 && memmem(s.p, s.n, "=?", 2);
+}
 
 static void
 display_name_end(struct display_name_reader *n)
@@ -168,6 +181,9 @@ display_name_end(struct display_name_reader *n)
 			display_name_refuse(n, "an encoded word that shows a control character");
 	if (n->status.code == 250 && !str_is_utf8(s))
 		display_name_refuse(n, "an encoded word that is not well-formed UTF-8");
+	/* what is decoded or unquoted first by some, and as a whole by others */
+	if (n->status.code == 250 && display_name_has_encoded(s))
+		display_name_refuse(n, "a name that becomes an encoded word");
 	if (n->status.code == 250 && n->has_encoded)
 		display_name_check_encoded(n, s);
 	else if (n->status.code == 250)

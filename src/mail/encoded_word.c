@@ -16,45 +16,54 @@ enum charset_form {
 	FORM_EUC,      /* two octets above 0xa0 */
 	FORM_WIDE,     /* an octet above 0x80, then one from 0x40 on */
 	FORM_SHIFTED,  /* the same, but 0xa0 to 0xdf stand alone */
+	FORM_GB18030,  /* FORM_WIDE, and four octets: an octet above 0x80 and a digit, twice */
 	FORM_ESCAPED,  /* ISO-2022-JP: escape sequences say how what follows is read */
 };
+
+/* Pairs of octets, each a range of those with which 0x40, "@" in ASCII, makes one character.
+ * Behind others readers show it as what it is. */
+#define BIG5_AT "\xa1\xa1\xa3\xc7\xc9\xf9"
+#define GBK_AT "\x81\xa0\xa8\xfe"
+#define JIS_AT "\x81\x81\x83\x84\x89\x9f\xe0\xea"
+#define CP932_AT JIS_AT "\x87\x87\xed\xee"
 
 struct charset {
 	const char *name; /* '#' stands for one digit, or for two at the end */
 	enum charset_form form;
+	const char *at; /* ..._AT; NULL: none */
 };
 
 static const struct charset charsets[] = {
-    {"utf-8", FORM_UTF8},
-    {"utf8", FORM_UTF8},
-    {"us-ascii", FORM_SINGLE},
-    {"ascii", FORM_SINGLE},
-    {"iso-8859-#", FORM_ISO_8859},
-    {"iso8859-#", FORM_ISO_8859},
-    {"latin1", FORM_ISO_8859},
-    {"latin-1", FORM_ISO_8859},
-    {"windows-125#", FORM_SINGLE},
-    {"cp125#", FORM_SINGLE},
-    {"windows-874", FORM_SINGLE},
-    {"tis-620", FORM_SINGLE},
-    {"koi8-r", FORM_SINGLE},
-    {"koi8-u", FORM_SINGLE},
-    {"macintosh", FORM_SINGLE},
-    {"gb2312", FORM_EUC},
-    {"euc-kr", FORM_EUC},
-    {"ks_c_5601-1987", FORM_EUC},
-    {"euc-jp", FORM_EUC},
-    {"gbk", FORM_WIDE},
-    {"cp936", FORM_WIDE},
-    {"gb18030", FORM_WIDE},
-    {"big5", FORM_WIDE},
-    {"big5-hkscs", FORM_WIDE},
-    {"cp949", FORM_WIDE},
-    {"windows-949", FORM_WIDE},
-    {"shift_jis", FORM_SHIFTED},
-    {"cp932", FORM_SHIFTED},
-    {"windows-31j", FORM_SHIFTED},
-    {"iso-2022-jp", FORM_ESCAPED},
+    {"utf-8", FORM_UTF8, NULL},
+    {"utf8", FORM_UTF8, NULL},
+    {"us-ascii", FORM_SINGLE, NULL},
+    {"ascii", FORM_SINGLE, NULL},
+    {"iso-8859-#", FORM_ISO_8859, NULL},
+    {"iso8859-#", FORM_ISO_8859, NULL},
+    {"latin1", FORM_ISO_8859, NULL},
+    {"latin-1", FORM_ISO_8859, NULL},
+    {"windows-125#", FORM_SINGLE, NULL},
+    {"cp125#", FORM_SINGLE, NULL},
+    {"windows-874", FORM_SINGLE, NULL},
+    {"tis-620", FORM_ISO_8859, NULL},
+    {"koi8-r", FORM_SINGLE, NULL},
+    {"koi8-u", FORM_SINGLE, NULL},
+    {"macintosh", FORM_SINGLE, NULL},
+    {"gb2312", FORM_EUC, NULL},
+    {"euc-kr", FORM_EUC, NULL},
+    {"ks_c_5601-1987", FORM_EUC, NULL},
+    {"euc-jp", FORM_EUC, NULL},
+    {"gbk", FORM_WIDE, GBK_AT},
+    {"cp936", FORM_WIDE, GBK_AT},
+    {"gb18030", FORM_GB18030, GBK_AT},
+    {"big5", FORM_WIDE, BIG5_AT},
+    {"big5-hkscs", FORM_WIDE, BIG5_AT},
+    {"cp949", FORM_WIDE, NULL},
+    {"windows-949", FORM_WIDE, NULL},
+    {"shift_jis", FORM_SHIFTED, JIS_AT},
+    {"cp932", FORM_SHIFTED, CP932_AT},
+    {"windows-31j", FORM_SHIFTED, CP932_AT},
+    {"iso-2022-jp", FORM_ESCAPED, NULL},
 };
 enum { CHARSETS = sizeof charsets / sizeof *charsets };
 
@@ -123,45 +132,74 @@ charset_is_lead(unsigned char c, enum charset_form form)
 	return c > 0x80;
 }
 
-static void
-charset_show_wide(struct str in, enum charset_form form, struct buf *out)
+static bool
+charset_has_at(const struct charset *set, unsigned char lead)
 {
-	unsigned char least = form == FORM_EUC ? 0xa1 : 0x40;
-
-	for (size_t i = 0; i < in.n; i++) {
-		unsigned char c = (unsigned char)in.p[i];
-
-		if (c < 0x80) {
-			buf_addc(out, in.p[i]);
-			continue;
-		}
-		buf_adds(out, UNKNOWN_CHARACTER);
-		if (charset_is_lead(c, form) && i + 1 < in.n && (unsigned char)in.p[i + 1] >= least)
-			i++;
-	}
+	for (const char *r = set->at; r && *r; r += 2)
+		if (lead >= (unsigned char)r[0] && lead <= (unsigned char)r[1])
+			return true;
+	return false;
 }
 
-/* ISO-2022-JP: false when an escape sequence or an octet is not of it. */
+/* Octets of the character whose first one is above 0x7f; 1: that one stands alone. */
+static size_t
+charset_wide_octets(const struct charset *set, struct str in)
+{
+	unsigned char lead = (unsigned char)in.p[0], next;
+
+	if (in.n < 2 || !charset_is_lead(lead, set->form))
+		return 1;
+	next = (unsigned char)in.p[1];
+	if (set->form == FORM_GB18030 && char_is_digit(in.p[1]))
+		return in.n >= 4 && (unsigned char)in.p[2] > 0x80 && char_is_digit(in.p[3]) ? 4 : 1;
+	if (next == '@')
+		return charset_has_at(set, lead) ? 2 : 1;
+	return next >= (set->form == FORM_EUC ? 0xa1 : 0x40) ? 2 : 1;
+}
+
+/* GB 18030: U+0080 to U+009F, U+2028 and U+2029 have four octets. */
+static bool
+charset_is_line_end(struct str four)
+{
+	return (str_starts(four, STR("\x81\x30")) && (unsigned char)four.p[2] <= 0x84) ||
+	       str_starts(four, STR("\x81\x36\xa6\x35")) ||
+	       str_starts(four, STR("\x81\x36\xa6\x36"));
+}
+
+/* false: a line end is hidden in it. */
+static bool
+charset_show_wide(struct str in, const struct charset *set, struct buf *out)
+{
+	size_t n;
+
+	for (; in.n; in = str_from(in, n)) {
+		n = in.p[0] & 0x80 ? charset_wide_octets(set, in) : 1;
+		if (n == 4 && charset_is_line_end(str_upto(in, 4)))
+			return false;
+		buf_adds(out, in.p[0] & 0x80 ? UNKNOWN_CHARACTER : str_upto(in, 1));
+	}
+	return true;
+}
+
+/* ISO-2022-JP: false when an escape sequence or an octet is not of it; half-width katakana are not
+ * (RFC 1468), and readers show their octets as ASCII. */
 static bool
 charset_show_escaped(struct str in, struct buf *out)
 {
-	enum { ASCII, KANA, PAIRS } now = ASCII;
+	bool is_pairs = false;
 
 	while (in.n) {
-		bool is_wide = now == PAIRS && in.p[0] > 0x20;
+		bool is_wide = is_pairs && in.p[0] > 0x20;
 
 		if (str_starts(in, STR("\x1b(B")) || str_starts(in, STR("\x1b(J")))
-			now = ASCII;
-		else if (str_starts(in, STR("\x1b(I")))
-			now = KANA;
+			is_pairs = false;
 		else if (str_starts(in, STR("\x1b$B")) || str_starts(in, STR("\x1b$@")))
-			now = PAIRS;
+			is_pairs = true;
 		else if (in.p[0] == '\x1b' || (in.p[0] & 0x80) || (is_wide && in.n < 2) ||
 		         (is_wide && in.p[1] <= 0x20))
 			return false;
 		else
-			buf_adds(out,
-			    now == ASCII || in.p[0] <= 0x20 ? str_upto(in, 1) : UNKNOWN_CHARACTER);
+			buf_adds(out, is_wide ? UNKNOWN_CHARACTER : str_upto(in, 1));
 		in = str_from(in, in.p[0] == '\x1b' ? 3 : is_wide ? 2 : 1);
 	}
 	return true;
@@ -175,9 +213,9 @@ charset_show_single(struct str in, struct buf *out)
 }
 
 static const char *
-charset_show(struct str in, enum charset_form form, struct buf *out)
+charset_show(struct str in, const struct charset *set, struct buf *out)
 {
-	switch (form) {
+	switch (set->form) {
 	case FORM_UTF8:
 		buf_adds(out, in);
 		break;
@@ -194,7 +232,8 @@ charset_show(struct str in, enum charset_form form, struct buf *out)
 		charset_show_single(in, out);
 		break;
 	default:
-		charset_show_wide(in, form, out);
+		if (!charset_show_wide(in, set, out))
+			return "an encoded word that hides a line end";
 	}
 	return NULL;
 }
@@ -218,7 +257,9 @@ encoded_word_divide(struct str s, struct str *charset_out, char *how_out, struct
 	if (!found || (*how_out != 'b' && *how_out != 'q'))
 		return 0;
 	*text_out = str_make(s.p + begin, (size_t)(found - s.p) - begin);
-	return begin + text_out->n + 2;
+	end = begin + text_out->n + 2;
+	/* "=?a?q?b?=?c?q?d?=": programs differ in which of the two they see */
+	return end < s.n && s.p[end] == '?' ? 0 : end;
 }
 
 const char *
@@ -242,7 +283,7 @@ encoded_word_take(struct str *rest, struct buf *out)
 	else if (!decode_base64(&plain, text))
 		why = "an encoded word that is not base64";
 	if (!why)
-		why = charset_show(buf_str(&plain), known->form, out);
+		why = charset_show(buf_str(&plain), known, out);
 	buf_clear(&plain);
 	if (!why)
 		*rest = str_from(*rest, n);

@@ -116,6 +116,9 @@ Test(display_name, address_of_another)
 	    {"\"ceo\\@bank.example\"" ME, "ceo@bank.example"},
 	    {"\"The CEO <ceo@bank.example>\"" ME, "ceo@bank.example"},
 	    {"kim@post.example (ceo@bank.example)", "ceo@bank.example"},
+	    {"\"<<ceo@bank.example>\"" ME, "ceo@bank.example"},
+	    {"\"a > b <ceo@bank.example\"" ME, "ceo@bank.example"},
+	    {"=?big5?q?ceo=81=40bank.example?=" ME, "ceo\xef\xbf\xbd@bank.example"},
 	    {"kim@post.example (The CEO <ceo@bank.example>)", "ceo@bank.example"},
 	    /* a lone quotation mark inside a comment does not hide what comes behind */
 	    {"(\") \"ceo@bank.example\"" ME, "ceo@bank.example"},
@@ -167,6 +170,13 @@ Test(display_name, what_no_name_may_show)
 	    "\"=?utf-8?q?a\" <kim@post.example>, \"b?=\"" ME,
 	    "kim@post.example (=?utf-8?q?=3C?=)",
 	    "(=?x) kim@post.example",
+	    /* encoded words that some programs see before quotes are undone, or in one another */
+	    "\"=\"?utf-8?b?Y2VvQGJhbms=?=" ME,
+	    "\"=\\?utf-8?b?Y2VvQGJhbms=?=\"" ME,
+	    "(=\\?utf-8?b?Y2VvQGJhbms=?=) kim@post.example",
+	    "=?utf-8?q? =?utf-8?b?Y2VvQGJhbms=?=" ME,
+	    "=?utf-8?q?a=3D=3Futf-8?= =?utf-8?q?=3Fq=3Fceo=3F=3D?=" ME,
+	    "=?iso-2022-jp?b?GyhJPGNlb0BiYW5rLmV4YW1wbGU+GyhC?=" ME,
 	};
 
 	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
@@ -176,4 +186,28 @@ Test(display_name, what_no_name_may_show)
 		    s.code, s.text);
 		cr_expect_eq(shown.n, 0);
 	}
+}
+
+/* As many signs as a field may hold: each octet is looked at a few times, not once for each sign. */
+Test(display_name, many_signs, .timeout = 10)
+{
+	static const char *signs[] = {"<", "@", "<a@", "@ ", ">", "=", "\\", "'", ",", "a@b<"};
+	enum { BYTES = 250000 };
+	char *body = malloc(2 * BYTES + 64);
+
+	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+		size_t n = 0, step = strlen(signs[i]);
+		struct status s;
+
+		body[n++] = '"';
+		for (; n + step < BYTES; n += step)
+			memcpy(body + n, signs[i], step);
+		memset(body + n, 'a', BYTES);
+		strcpy(body + n + BYTES, "@b\"" ME);
+		s = look(body);
+		cr_expect(s.code == 250 || s.code == 550, "%s: %u %s", signs[i], s.code, s.text);
+		arena_clear(&arena);
+		arena_init(&arena, 8 << 20);
+	}
+	free(body);
 }

@@ -35,12 +35,20 @@ Test(encoded_word, shown)
 	    /* Big5: 0xa440 is a character whose second octet is that of "@"; "<" never is one */
 	    {S("=?big5?q?=A4=40=40?="), U "@", ""},
 	    {S("=?gbk?q?=81=3C?="), U "<", ""},
-	    {S("=?gb18030?q?=814=813?="), U "4" U "3", ""},
+	    /* "@" behind an octet with which it makes no character is shown */
+	    {S("=?big5?q?=81=40=C8=40=FF=40=A2=40?="), U "@" U "@" U "@" U "@", ""},
+	    {S("=?gbk?q?=A1=40=FF=40=80=40=81=40?="), U "@" U "@" U "@" U, ""},
+	    {S("=?cp949?q?=81=40=C6=40=81=41?="), U "@" U "@" U, ""},
+	    {S("=?shift_jis?q?=82=40=FD=40=87=40=EA=40?="), U "@" U "@" U "@" U, ""},
+	    {S("=?cp932?q?=87=40=FA=40?="), U U "@", ""},
+	    /* GB 18030: four octets, but not when they are not whole */
+	    {S("=?gb18030?q?=814=813a?="), U "a", ""},
+	    {S("=?gb18030?q?=814=81<=814?="), U "4" U "<" U "4", ""},
 	    /* Shift_JIS: half-width katakana stand alone */
 	    {S("=?shift_jis?q?=83=40=B1=40?="), U U "@", ""},
 	    /* ISO-2022-JP: $3 between the escape sequences is one character, and so is <@ */
 	    {S("=?ISO-2022-JP?B?GyRCJDMbKEI=?="), U, ""},
-	    {S("=?iso-2022-jp?q?=1B$B<@=1B(B@a=1B(J<=1B(I1=1B(B?="), U "@a<" U, ""},
+	    {S("=?iso-2022-jp?q?=1B$B<@=1B(B@a=1B(J<=1B(B?="), U "@a<", ""},
 	    {S("=?iso-2022-jp?q?=1B$B=0A=1B(B?="), "\n", ""},
 	};
 	struct buf out;
@@ -97,6 +105,13 @@ Test(encoded_word, refused)
 	    "=?utf-8?B?Y!==?=",
 	    "=?iso-8859-1?q?a=85?=",
 	    "=?iso-2022-jp?q?=1B$A!!=1B(B?=",
+	    /* half-width katakana: who does not know them shows what their octets are in ASCII */
+	    "=?iso-2022-jp?q?=1B(I1=1B(B?=",
+	    /* NEXT LINE and LINE SEPARATOR */
+	    "=?gb18030?q?a=810=815b?=",
+	    "=?gb18030?q?a=816=A65?=",
+	    "=?tis-620?q?a=85b?=",
+	    "=?utf-8?q?a?=?utf-8?q?b?=",
 	    "=?iso-2022-jp?q?=FF?=",
 	    "=?iso-2022-jp?q?=1B$B<?=",
 	    "=?iso-2022-jp?q?=1B$B<=1B(B?=",
