@@ -58,6 +58,7 @@ struct queue {
 	uint64_t last_job;
 	struct map *files; /* bodies that submission is writing */
 	unsigned peer_files_max;
+	int64_t newest_ms; /* of the ids in the spool at the start, and of the clock since */
 	LIST_HEAD(, pending) pendings;
 	TAILQ_HEAD(, record) late_records;
 	struct reports *reports;

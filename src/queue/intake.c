@@ -23,7 +23,10 @@ enum {
 	INTAKE_FILES_MAX = 100000,
 	PEER_FILES_MAX = 4096,
 	PEER_FILES_SHARE = 32, /* and at most that part of the descriptors that we may have */
+	DAY_MS = 24 * 60 * 60 * 1000,
 };
+
+#define TIME_MAX_MS (1ll << 42) /* of an id (base/id.h) */
 
 /* A body that submission is writing, of one message. */
 struct intake_file {
@@ -227,6 +230,35 @@ intake_file_is_whole(const struct intake_file *r, uint64_t body_bytes)
 	return spool_file_bytes(r->peer->queue->spool, r->fd, &bytes) == 0 && bytes == body_bytes;
 }
 
+/* Ids start above the newest one in the spool: one of a far time would leave none to the others. */
+static bool
+intake_is_time(struct queue *q, int64_t ms)
+{
+	int64_t now = clock_ms();
+
+	/* a clock that was set back gave ids of the time before */
+	if (now > q->newest_ms)
+		q->newest_ms = now;
+	return ms >= 0 && ms < TIME_MAX_MS && ms <= q->newest_ms + DAY_MS;
+}
+
+static struct status
+intake_check_times(const struct peer *peer, const struct envelope *e)
+{
+	struct queue *q = peer->queue;
+
+	if (!intake_is_time(q, id_ms(e->id.session)) || !intake_is_time(q, e->arrival_ms)) {
+		log_error("submission %u: a message is refused: it is of a time more than a day "
+		          "ahead; if the clock was set back, restart sallyportd",
+		    peer->index);
+		return status_make(451, "4.3.0", "The clock of this host is not right, try again");
+	}
+	if (e->hold_until_ms < 0 || e->hold_until_ms >= TIME_MAX_MS || e->deliver_by_ms < 0 ||
+	    e->deliver_by_ms >= TIME_MAX_MS)
+		return status_make(554, "5.3.0", "The envelope is not consistent");
+	return status_make(250, "2.0.0", "OK");
+}
+
 static struct status
 check(const struct message_commit *m, const struct envelope *e, const struct intake_file *r)
 {
@@ -319,6 +351,8 @@ take_message(
 	struct pending *p;
 	int error;
 
+	if (status_is_ok(&s))
+		s = intake_check_times(peer, e);
 	if (status_is_ok(&s))
 		s = check_content(peer, m, e->id);
 	if (!status_is_ok(&s))

@@ -108,6 +108,7 @@ recovery_run(struct queue *q)
 		    errno == EWOULDBLOCK ? "another process has it, is there a second daemon?"
 		                         : strerror(errno));
 	}
+	q->newest_ms = spool_newest_ms(q->spool);
 	log_recovered(q);
 	return 0;
 }

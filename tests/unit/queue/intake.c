@@ -4,6 +4,7 @@
  */
 #include <criterion/criterion.h>
 
+#include "base/clock.h"
 #include "mail/envelope.h"
 #include "rig.h"
 
@@ -14,30 +15,44 @@
 
 static struct rig rig;
 
-/* COMMIT of one message with these parts. */
 static struct status
-commit(struct str recipient, struct str header, struct str body)
+commit_envelope(const struct envelope *e, struct str header, struct str body)
 {
-	static uint64_t number = 1;
-	struct recipient to = {.address = recipient};
-	struct envelope e = {.id = rig_id(number++),
-	    .arrival_ms = 1,
-	    .user = STR("alice@example.com"),
-	    .sender = STR("alice@example.com"),
-	    .header_bytes = (uint32_t)header.n,
-	    .body_bytes = body.n,
-	    .recipients = &to,
-	    .recipient_count = 1};
 	struct message_commit m = {.header = header, .body = body};
 	struct buf envelope;
 	struct status s;
 
 	buf_init(&envelope, ENVELOPE_BYTES_MAX);
-	cr_assert(envelope_encode(&e, &envelope));
+	cr_assert(envelope_encode(e, &envelope));
 	m.envelope = buf_str(&envelope);
 	s = rig_ask_commit(&rig, &m);
 	buf_clear(&envelope);
 	return s;
+}
+
+static struct envelope
+envelope_of(struct recipient *to, struct str header, struct str body)
+{
+	static uint64_t number = 1;
+
+	return (struct envelope){.id = rig_id(number++),
+	    .arrival_ms = 1,
+	    .user = STR("alice@example.com"),
+	    .sender = STR("alice@example.com"),
+	    .header_bytes = (uint32_t)header.n,
+	    .body_bytes = body.n,
+	    .recipients = to,
+	    .recipient_count = 1};
+}
+
+/* COMMIT of one message with these parts. */
+static struct status
+commit(struct str recipient, struct str header, struct str body)
+{
+	struct recipient to = {.address = recipient};
+	struct envelope e = envelope_of(&to, header, body);
+
+	return commit_envelope(&e, header, body);
 }
 
 #define TO STR("bob@example.net")
@@ -109,5 +124,43 @@ Test(intake, bodies_that_may_not_leave_are_refused, .timeout = 60)
 	cr_expect_eq(commit(TO, HEADER, STR("a\r\n.\r\nMAIL FROM:<a@b>\r\n")).code, 250);
 	cr_expect_eq(commit(TO, HEADER, STR("no line end")).code, 250);
 	cr_expect_eq(commit(TO, HEADER, STR("")).code, 250);
+	rig_end(&rig);
+}
+
+/* Ids start above the newest one in the spool: one of a far time would leave none to the others. */
+Test(intake, times_far_ahead_are_refused, .timeout = 60)
+{
+	static const int64_t day = 86400000, times[] = {INT64_MAX, INT64_MIN, -1, 1ll << 42};
+	struct recipient to = {.address = TO};
+	int64_t now = clock_ms();
+	struct envelope e;
+
+	rig_begin(&rig, "");
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+		e = envelope_of(&to, HEADER, BODY);
+		e.arrival_ms = times[i];
+		cr_expect_eq(commit_envelope(&e, HEADER, BODY).code, 451, "arrival %zu", i);
+		e.arrival_ms = now;
+		e.hold_until_ms = times[i];
+		cr_expect_eq(commit_envelope(&e, HEADER, BODY).code, 554, "held %zu", i);
+		e.hold_until_ms = 0;
+		e.deliver_by_ms = times[i];
+		cr_expect_eq(commit_envelope(&e, HEADER, BODY).code, 554, "by %zu", i);
+	}
+	e = envelope_of(&to, HEADER, BODY);
+	e.id.session = UINT64_MAX;
+	cr_expect_eq(commit_envelope(&e, HEADER, BODY).code, 451);
+	e.id.session = (uint64_t)(now + 2 * day) << 18;
+	cr_expect_eq(commit_envelope(&e, HEADER, BODY).code, 451);
+	/* the clock was set back by less than a day */
+	e.id.session = (uint64_t)(now + day / 2) << 18;
+	cr_expect_eq(commit_envelope(&e, HEADER, BODY).code, 250);
+	rig_kill(&rig);
+	rig_start(&rig);
+	cr_expect_eq(rig.newest_ms, now + day / 2);
+	rig_submission(&rig);
+	/* or while we were not there: ids go on from the newest one */
+	e.id.session = (uint64_t)(now + day) << 18;
+	cr_expect_eq(commit_envelope(&e, HEADER, BODY).code, 250);
 	rig_end(&rig);
 }
