@@ -391,10 +391,11 @@ end(struct role *r)
 
 	if (!q)
 		return;
-	peers_clear(q);
-	admin_clear(q);
+	/* files belong to peers */
 	if (q->spool)
 		intake_clear(q);
+	peers_clear(q);
+	admin_clear(q);
 	spool_close(&q->spool);
 	fsio_free(&q->io);
 	jobs_clear(q);
