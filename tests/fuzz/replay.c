@@ -1,6 +1,7 @@
 /*
- * replay: runs a fuzz target over its seeds and over mutations of them (deterministic), so that
- * `make check` covers every parser with any compiler.  The program's name says the target:
+ * replay: runs a fuzz target over its seeds, over mutations of them and over seeds in which one piece
+ * stands thousands of times (deterministic), so that `make check` covers every parser with any
+ * compiler.  Each run has its time: a parser that looks at every octet for every other one fails.  The program's name says the target:
  * fuzz_NAME reads tests/fuzz/seeds/NAME.  With file arguments it runs just those.
  */
 #include <dirent.h>
@@ -8,10 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { INPUT_MAX = 1 << 20, MUTATIONS = 2000 };
+enum { INPUT_MAX = 1 << 20, MUTATIONS = 2000, STRETCHES = 12, STRETCH_BYTES = 100000, RUN_S = 30 };
+
+struct piece {
+	const uint8_t *p;
+	size_t n;
+};
 
 static uint64_t seed = 0x5a11790f7;
 
@@ -31,7 +38,9 @@ run(const uint8_t *p, size_t n)
 	if (!copy)
 		abort();
 	memcpy(copy, p, n);
+	alarm(RUN_S);
 	LLVMFuzzerTestOneInput(copy, n);
+	alarm(0);
 	free(copy);
 }
 
@@ -62,6 +71,33 @@ mutate(uint8_t *p, size_t n)
 	}
 }
 
+/* A piece of the seed, or one that opens, closes or divides something. */
+static struct piece
+draw_piece(const uint8_t *p, size_t n)
+{
+	static const char *pieces[] = {"<", ">", "@", "(", "\"", "\\", ",", ";", "=?", "<a@", "@a ", "(()",
+	    " ", "\r\n ", "a: b\r\n", "\n", ".", "'", "a", "=?utf-8?q?a?= ", "[", ":", "{", "&", "%"};
+	const char *text = pieces[draw(sizeof pieces / sizeof *pieces)];
+
+	if (draw(3) == 0 && n > 16)
+		return (struct piece){p + draw((uint32_t)n - 16), 1 + draw(15)};
+	return (struct piece){(const uint8_t *)text, strlen(text)};
+}
+
+/* Two pieces, each again and again, somewhere in the seed. */
+static size_t
+stretch(uint8_t *out, const uint8_t *p, size_t n)
+{
+	size_t at = draw((uint32_t)n + 1), m = at;
+
+	memcpy(out, p, at);
+	for (size_t end = at + STRETCH_BYTES; end <= at + 2 * STRETCH_BYTES; end += STRETCH_BYTES)
+		for (struct piece piece = draw_piece(p, n); m < end; m += piece.n)
+			memcpy(out + m, piece.p, piece.n);
+	memcpy(out + m, p + at, n - at);
+	return m + n - at;
+}
+
 static void
 run_file(const char *path)
 {
@@ -83,6 +119,8 @@ run_file(const char *path)
 			m = mutate(changed, m);
 		run(changed, m);
 	}
+	for (int i = 0; i < STRETCHES && n < 65536; i++)
+		run(changed, stretch(changed, original, n));
 }
 
 static int
