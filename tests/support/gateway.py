@@ -182,8 +182,11 @@ class Gateway:
     def start(self, wait=True, arguments=()):
         options = [*(["-d"] if self.debug else []), *arguments]
         wrapper = os.environ.get("SALLYPORTD_WRAPPER", "").split()
+        environment = dict(os.environ)
+        if wrapper:  # LeakSanitizer does not work in a process that is traced
+            environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
         self.stderr = open(f"{self.directory}/stderr", "ab")
-        self.process = subprocess.Popen([*wrapper, f"{BUILD}/sallyportd", *options, "-c", self.config],
+        self.process = subprocess.Popen([*wrapper, f"{BUILD}/sallyportd", *options, "-c", self.config], env=environment,
                                         stdout=self.stderr, stderr=self.stderr, start_new_session=True)
         self.stderr.close()
         if wait:
