@@ -125,25 +125,47 @@ display_name_check_encoded(struct display_name_reader *n, struct str s)
 	}
 }
 
-/* The whole of s, but for blanks and quotation marks around it, is one address. */
+/* Without what people and programs put around an address. */
+static struct str
+display_name_bare(struct str word)
+{
+	static const char around[] = "'`\".,;:!?[](){}<>/|-";
+
+	while (word.n && strchr(around, word.p[word.n - 1]))
+		word.n--;
+	while (word.n && strchr(around, word.p[0]))
+		word = str_from(word, 1);
+	if (str_istarts(word, STR("mailto:")))
+		word = str_from(word, strlen("mailto:"));
+	return word;
+}
+
+static bool
+display_name_is_address(struct str word, struct display_name_sign *out)
+{
+	size_t at = str_find(word, '@');
+
+	if (at >= word.n)
+		return false;
+	*out = display_name_sign_at(word, at);
+	return out->local.n == at && out->local.n + 1 + out->domain.n == word.n &&
+	       str_has(out->domain, '.');
+}
+
+/* The words of s, when each of them is an address. */
 static void
 display_name_check_whole(struct display_name_reader *n, struct str s)
 {
-	size_t at = str_find(s, '@');
 	struct display_name_sign a;
+	struct str rest = s, word;
 
-	while (s.n && strchr(" \t'`\"", s.p[s.n - 1]))
-		s.n--;
-	while (s.n && strchr(" \t'`\"", s.p[0])) {
-		s = str_from(s, 1);
-		at--;
-	}
-	if (at >= s.n)
-		return;
-	a = display_name_sign_at(s, at);
-	if (!a.is_apart && a.local.n == at && a.local.n + 1 + a.domain.n == s.n &&
-	    str_has(a.domain, '.'))
-		display_name_check_address(n, &a);
+	while (str_split(&rest, ' ', &word))
+		if (display_name_bare(word).n &&
+		    !display_name_is_address(display_name_bare(word), &a))
+			return;
+	while (n->status.code == 250 && str_split(&s, ' ', &word))
+		if (display_name_is_address(display_name_bare(word), &a))
+			display_name_check_address(n, &a);
 }
 
 /* The whole, or what stands between two angle brackets. */

@@ -23,6 +23,7 @@ destinations_init(
 {
 	*all = (struct destinations){
 	    .by_name = map_new(), .timers = timers, .sites = sites, .timer_kind = timer_kind};
+	lookups_init(&all->lookups);
 }
 
 void
@@ -30,6 +31,7 @@ destinations_clear(struct destinations *all)
 {
 	map_each(all->by_name, free_destination, NULL);
 	map_free(&all->by_name);
+	lookups_clear(&all->lookups);
 }
 
 void
@@ -74,6 +76,7 @@ destinations_free_if_unused(struct destinations *all, struct destination *d)
 {
 	if (d->references || d->is_listed || d->state != DESTINATION_UNKNOWN)
 		return;
+	lookup_end(&all->lookups, &d->lookup);
 	map_remove(all->by_name, d->name);
 	free_destination(d->name, d, NULL);
 }
@@ -93,7 +96,34 @@ destinations_forget_answer(struct destinations *all, struct destination *d)
 		all->delayed -= d->asking;
 	timers_remove(all->timers, &d->timer);
 	sites_drop(all->sites, &d->site);
+	lookup_end(&all->lookups, &d->lookup);
 	d->state = DESTINATION_UNKNOWN;
+}
+
+void
+destinations_look_up(struct destinations *all, struct destination *d)
+{
+	lookup_wait(&all->lookups, &d->lookup, d->first->user);
+}
+
+struct destination *
+destinations_next_lookup(struct destinations *all)
+{
+	struct lookup *l;
+
+	while ((l = lookups_take(&all->lookups))) {
+		struct destination *d =
+		    (struct destination *)((char *)l - offsetof(struct destination, lookup));
+
+		if (d->first) {
+			d->state = DESTINATION_ASKED;
+			return d;
+		}
+		/* nobody wants it any more */
+		lookup_end(&all->lookups, l);
+		destinations_free_if_unused(all, d);
+	}
+	return NULL;
 }
 
 void
@@ -112,6 +142,8 @@ destinations_push(struct destinations *all, struct parcel *p)
 	d->asking++;
 	all->asking++;
 	all->delayed += d->state == DESTINATION_DELAYED;
+	if (d->lookup.line)
+		lookup_wait(&all->lookups, &d->lookup, p->user);
 }
 
 void

@@ -6,6 +6,7 @@
 #define QUEUE_DESTINATIONS_H
 
 #include "base/map.h"
+#include "queue/lookups.h"
 #include "queue/schedule.h"
 #include "queue/sites.h"
 
@@ -19,6 +20,7 @@ enum destination_state {
 
 struct destination {
 	struct timer timer;
+	struct lookup lookup; /* waits: UNKNOWN; open: ASKED */
 	struct str name;
 	struct site *site;           /* KNOWN */
 	struct status *status;       /* DELAYED, REFUSED */
@@ -35,6 +37,7 @@ struct destination {
 struct destinations {
 	struct map *by_name;
 	struct destination *todo, *todo_last; /* something is to be said about them */
+	struct lookups lookups;
 	struct timers *timers;
 	struct sites *sites;
 	uint8_t timer_kind;
@@ -51,6 +54,10 @@ struct destination *destinations_get(struct destinations *all, struct str domain
 /* Into todo, once. */
 void destinations_list(struct destinations *all, struct destination *d);
 void destinations_unlist_first(struct destinations *all);
+/* It is to be looked up for its first parcel's user, in its turn. */
+void destinations_look_up(struct destinations *all, struct destination *d);
+/* The next one to be looked up, ASKED now; NULL: none. */
+struct destination *destinations_next_lookup(struct destinations *all);
 /* What is known of it is kept until its timer ends, used or not. */
 void destinations_free_if_unused(struct destinations *all, struct destination *d);
 /* A temporary failure: DELAYED, and one parcel is to be told. */

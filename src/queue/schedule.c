@@ -290,7 +290,7 @@ ask_again(struct str key, void *value, void *arg)
 	(void)key;
 	if (d->state != DESTINATION_ASKED)
 		return;
-	d->state = DESTINATION_UNKNOWN;
+	destinations_forget_answer(&s->destinations, d);
 	if (d->first)
 		destinations_list(&s->destinations, d);
 	else
@@ -394,11 +394,8 @@ destination_step(struct schedule *s, struct destination *d, struct schedule_step
 		return true;
 	}
 	destinations_unlist_first(&s->destinations);
-	if (d->first && d->state == DESTINATION_UNKNOWN) {
-		d->state = DESTINATION_ASKED;
-		step(out, SCHEDULE_ASK, NULL, d);
-		return true;
-	}
+	if (d->first && d->state == DESTINATION_UNKNOWN)
+		destinations_look_up(&s->destinations, d);
 	destinations_free_if_unused(&s->destinations, d);
 	return false;
 }
@@ -406,6 +403,7 @@ destination_step(struct schedule *s, struct destination *d, struct schedule_step
 void
 schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 {
+	struct destination *d;
 	struct parcel *p;
 
 	*out = (struct schedule_step){.act = SCHEDULE_NOTHING};
@@ -414,6 +412,11 @@ schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 	while (s->destinations.todo)
 		if (destination_step(s, s->destinations.todo, out))
 			return;
+	d = destinations_next_lookup(&s->destinations);
+	if (d) {
+		step(out, SCHEDULE_ASK, NULL, d);
+		return;
+	}
 	p = sites_take(&s->sites);
 	if (!p)
 		return;
@@ -428,7 +431,8 @@ schedule_wake_ms(const struct schedule *s)
 {
 	const struct timer *first = timers_first(&s->timers);
 
-	if (s->destinations.todo || sites_may_take(&s->sites))
+	if (s->destinations.todo || lookups_may_take(&s->destinations.lookups) ||
+	    sites_may_take(&s->sites))
 		return 0;
 	return first ? first->at_ms : INT64_MAX;
 }

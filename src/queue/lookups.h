@@ -1,0 +1,50 @@
+/*
+ * lookups: which domains relay is to look up next.  Behind a domain whose name servers are silent
+ * a lookup stays open for as long as relay tries; so open lookups are slots too, and users have
+ * shares of them.  For destinations.c.
+ *
+ * The rule.  At most LOOKUPS_MAX are open.  A user may have another one opened while twice what it
+ * holds is less than what is free: alone it has a third of all, and others always find room.
+ * The user who holds least comes first, then the one whose turn is longest ago; the domains of one
+ * user come in the order in which they were needed.
+ */
+#ifndef QUEUE_LOOKUPS_H
+#define QUEUE_LOOKUPS_H
+
+#include <sys/queue.h>
+
+#include "base/map.h"
+#include "queue/timers.h"
+
+enum { LOOKUPS_MAX = 1024 };
+
+struct lookup_line;
+
+/* Embedded in a domain. */
+struct lookup {
+	TAILQ_ENTRY(lookup) link;
+	struct lookup_line *line; /* waits in it, or is open and counted there; or NULL */
+	bool is_open;
+};
+
+struct lookups {
+	struct map *lines;    /* by user */
+	struct timers order;  /* lines in which something waits, the next one first */
+	uint64_t turn;
+	unsigned open;
+};
+
+void lookups_init(struct lookups *all);
+/* Lookups are the owner's; they are forgotten. */
+void lookups_clear(struct lookups *all);
+
+/* It waits for its turn, in the line of that user.  When it waits already, it stays where it is, or
+ * goes to this user's line when that one is shorter. */
+void lookup_wait(struct lookups *all, struct lookup *l, const void *user);
+/* The next that may be asked, now open; NULL: none. */
+struct lookup *lookups_take(struct lookups *all);
+bool lookups_may_take(const struct lookups *all);
+/* Answered, or not wanted any more. */
+void lookup_end(struct lookups *all, struct lookup *l);
+
+#endif
