@@ -225,7 +225,8 @@ broker_submission_lost(struct channel *c, void *arg)
 	while (index < BROKER_SUBMISSIONS_MAX && b->submissions[index] != c)
 		index++;
 	lose_submission(c, b);
-	role_peer_lost(b->role, ROLE_SUBMISSION, index);
+	if (index < BROKER_SUBMISSIONS_MAX)
+		role_peer_lost(b->role, b->submission_peers[index]);
 }
 
 static void
@@ -234,7 +235,7 @@ broker_control_lost(struct channel *c, void *arg)
 	struct broker *b = arg;
 
 	lose_control(c, b);
-	role_peer_lost(b->role, ROLE_CONTROL, 0);
+	role_peer_lost(b->role, b->control_peer);
 }
 
 /* ---- the role ---- */
@@ -247,7 +248,7 @@ broker_worker_ended(unsigned index, bool is_stuck, void *arg)
 	    .reason = STR("it took too long, or its answer cannot be")};
 
 	if (!is_stuck) {
-		role_peer_lost(b->role, ROLE_WORKER, index);
+		role_peer_lost(b->role, b->worker_peers[index]);
 		return;
 	}
 	(void)!channel_send(b->role->main, MESSAGE_RESTART, &m, -1);
@@ -300,19 +301,23 @@ broker_grant(struct role *r, const struct message_grant *grant, int fd)
 }
 
 static void
-broker_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
+broker_peer(struct role *r, struct role_peer peer, int fd)
 {
 	struct broker *b = broker_of(r);
+	unsigned index = peer.index;
 
-	if (kind == ROLE_WORKER) {
+	if (peer.kind == ROLE_WORKER && index < CREW_WORKERS_MAX) {
+		b->worker_peers[index] = peer;
 		crew_worker(b->pool, index, fd);
-	} else if (kind == ROLE_CONTROL) {
+	} else if (peer.kind == ROLE_CONTROL) {
 		if (b->control)
 			lose_control(b->control, b);
+		b->control_peer = peer;
 		b->control = channel_new(r->base, fd, hear_control, broker_control_lost, b);
-	} else if (kind == ROLE_SUBMISSION && index < BROKER_SUBMISSIONS_MAX) {
+	} else if (peer.kind == ROLE_SUBMISSION && index < BROKER_SUBMISSIONS_MAX) {
 		if (b->submissions[index])
 			lose_submission(b->submissions[index], b);
+		b->submission_peers[index] = peer;
 		b->submissions[index] =
 		    channel_new(r->base, fd, hear_submission, broker_submission_lost, b);
 	} else {

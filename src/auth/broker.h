@@ -33,6 +33,10 @@ struct broker {
 	struct event *sweep;
 	struct channel *submissions[BROKER_SUBMISSIONS_MAX];
 	struct channel *control;
+	/* which pair of main's each channel is of */
+	struct role_peer submission_peers[BROKER_SUBMISSIONS_MAX];
+	struct role_peer worker_peers[CREW_WORKERS_MAX];
+	struct role_peer control_peer;
 };
 
 /* NULL: the store is broken (logged). */

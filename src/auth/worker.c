@@ -15,6 +15,7 @@
 struct worker {
 	struct role *role;
 	struct channel *broker;
+	struct role_peer broker_peer;
 	bool has_sasl;
 };
 
@@ -68,7 +69,7 @@ worker_broker_lost(struct channel *c, void *arg)
 
 	(void)c;
 	channel_free(&w->broker);
-	role_peer_lost(w->role, ROLE_AUTH, 0);
+	role_peer_lost(w->role, w->broker_peer);
 }
 
 static struct worker *
@@ -84,16 +85,16 @@ worker_of(struct role *r)
 }
 
 static void
-worker_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
+worker_peer(struct role *r, struct role_peer peer, int fd)
 {
 	struct worker *w = worker_of(r);
 
-	(void)index;
-	if (kind != ROLE_AUTH) {
+	if (peer.kind != ROLE_AUTH) {
 		close(fd);
 		return;
 	}
 	channel_free(&w->broker);
+	w->broker_peer = peer;
 	w->broker = channel_new(r->base, fd, heard, worker_broker_lost, w);
 }
 

@@ -46,6 +46,7 @@ struct control {
 	int listener_fd;
 	struct event *listener;
 	struct channel *owners[ROLE_KINDS];
+	struct role_peer owner_peers[ROLE_KINDS];
 	TAILQ_HEAD(, client) clients;
 	unsigned client_count;
 };
@@ -273,7 +274,7 @@ owner_lost(struct channel *c, void *arg)
 	for (int k = 0; k < ROLE_KINDS; k++)
 		if (control->owners[k] == c) {
 			channel_free(&control->owners[k]);
-			role_peer_lost(control->role, (enum role_kind)k, 0);
+			role_peer_lost(control->role, control->owner_peers[k]);
 			return;
 		}
 }
@@ -292,16 +293,17 @@ on_grant(struct role *r, const struct message_grant *grant, int fd)
 }
 
 static void
-on_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
+on_peer(struct role *r, struct role_peer who, int fd)
 {
 	struct control *c = control_of(r);
 
-	if (kind >= ROLE_KINDS || index != 0) {
+	if (who.kind >= ROLE_KINDS || who.index != 0) {
 		close(fd);
 		return;
 	}
-	channel_end(&c->owners[kind]);
-	c->owners[kind] = channel_new(r->base, fd, from_owner, owner_lost, c);
+	channel_end(&c->owners[who.kind]);
+	c->owner_peers[who.kind] = who;
+	c->owners[who.kind] = channel_new(r->base, fd, from_owner, owner_lost, c);
 }
 
 static int

@@ -87,13 +87,14 @@ role_refuse(struct role *r, int exit_status, const char *format, ...)
 }
 
 void
-role_peer_lost(struct role *r, enum role_kind kind, unsigned index)
+role_peer_lost(struct role *r, struct role_peer peer)
 {
-	struct message_peer_lost m = {.role = (uint8_t)kind, .index = (uint8_t)index};
+	struct message_peer_lost m = {.role = (uint8_t)peer.kind,
+	    .index = (uint8_t)peer.index,
+	    .number = peer.number};
 
-	if (r->is_ending || r->is_stopping || kind >= ROLE_KINDS || index >= ROLE_INDEX_MAX)
+	if (r->is_ending || r->is_stopping)
 		return;
-	m.number = r->peer_numbers[kind][index];
 	(void)!channel_send(r->main, MESSAGE_PEER_LOST, &m, -1);
 }
 
@@ -259,16 +260,17 @@ stop(struct role *r, int64_t drain_ms)
 static void
 role_take_peer(struct role *r, const struct message_peer *m, int *fd)
 {
+	struct role_peer peer = {(enum role_kind)m->role, m->index, m->number};
+
 	if (!r->spec->peer || m->role >= ROLE_KINDS || m->index >= ROLE_INDEX_MAX)
 		return;
-	r->peer_numbers[m->role][m->index] = m->number;
 	if (*fd < 0) {
 		log_error("%s: the channel to %s %u came without a descriptor", r->spec->name,
-		    role_name((enum role_kind)m->role), m->index);
-		role_peer_lost(r, (enum role_kind)m->role, m->index);
+		    role_name(peer.kind), peer.index);
+		role_peer_lost(r, peer);
 		return;
 	}
-	r->spec->peer(r, (enum role_kind)m->role, m->index, *fd);
+	r->spec->peer(r, peer, *fd);
 	*fd = -1;
 }
 

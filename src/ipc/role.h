@@ -58,8 +58,15 @@ struct role {
 	bool is_started;
 	bool is_stopping;
 	bool is_ending;            /* nothing more is heard */
-	uint32_t peer_numbers[ROLE_KINDS][ROLE_INDEX_MAX]; /* of the newest PEER; 0: none yet */
 	SLIST_HEAD(, role_file) files;
+};
+
+/* The other end of a channel that main gave: which role, which of several, and the number of the
+ * pair.  Whoever keeps the channel keeps this beside it. */
+struct role_peer {
+	enum role_kind kind;
+	unsigned index;
+	uint32_t number;
 };
 
 struct role_spec {
@@ -70,7 +77,7 @@ struct role_spec {
 	/* grants and peers, before and after start; fd belongs to the callee; the message's strings
 	 * are transient */
 	void (*grant)(struct role *r, const struct message_grant *grant, int fd);
-	void (*peer)(struct role *r, enum role_kind kind, unsigned index, int fd);
+	void (*peer)(struct role *r, struct role_peer peer, int fd);
 	/* last act before the sandbox: opens what libraries open late; may add to *sandbox */
 	void (*prepare)(struct role *r, struct sandbox *sandbox);
 	/* in the sandbox; 0, or what role_refuse returned; -1: as ROLE_EXIT_LATER, logged */
@@ -97,8 +104,9 @@ int role_refuse(struct role *r, int exit_status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* To be called by each role when the channel to a peer is lost or given up, unless the role closes
- * it because it stops or because main has sent a new one: main joins the two anew if both live. */
-void role_peer_lost(struct role *r, enum role_kind kind, unsigned index);
+ * it because it stops or because main has sent a new one: main joins the two anew if both live.
+ * peer: as it came with the channel that was lost. */
+void role_peer_lost(struct role *r, struct role_peer peer);
 
 /* The text of a file that the configuration names and main could open, wherever it lies; p NULL: it
  * could not be read.  Valid in prepare and in reload: what is needed later is to be kept. */

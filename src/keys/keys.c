@@ -29,8 +29,7 @@ struct question {
 
 struct peer {
 	struct keys *keys;
-	enum role_kind kind;
-	unsigned index;
+	struct role_peer who;
 	struct channel *channel;
 	struct question *question; /* a peer asks and waits: at most one */
 	struct peer *next;
@@ -183,17 +182,30 @@ on_lost(struct channel *c, void *arg)
 	struct peer *peer = arg;
 
 	(void)c;
-	role_peer_lost(peer->keys->role, peer->kind, peer->index);
+	role_peer_lost(peer->keys->role, peer->who);
 	peer_free(peer);
 }
 
+/* Main has joined the two anew: the end of the former channel may not have been seen yet. */
 static void
-keys_peer(struct role *r, enum role_kind kind, unsigned index, int fd)
+keys_drop_former(struct keys *k, struct role_peer who)
+{
+	struct peer *peer, *next;
+
+	for (peer = k->peers; peer; peer = next) {
+		next = peer->next;
+		if (peer->who.kind == who.kind && peer->who.index == who.index)
+			peer_free(peer);
+	}
+}
+
+static void
+keys_peer(struct role *r, struct role_peer who, int fd)
 {
 	struct peer *peer = MEM_NEW(struct peer);
 
-	peer->kind = kind;
-	peer->index = index;
+	keys_drop_former(keys_of(r), who);
+	peer->who = who;
 	peer->keys = keys_of(r);
 	peer->channel = channel_new(r->base, fd, on_request, on_lost, peer);
 	peer->next = peer->keys->peers;

@@ -22,8 +22,7 @@ struct reports;
 struct peer {
 	LIST_ENTRY(peer) link;
 	struct queue *queue;
-	enum role_kind kind;
-	unsigned index;
+	struct role_peer who;
 	struct channel *channel; /* NULL: the role has not started yet, see fd */
 	int fd;
 	unsigned file_count;   /* submission: bodies that are being written */

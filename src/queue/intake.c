@@ -250,7 +250,7 @@ intake_check_times(const struct peer *peer, const struct envelope *e)
 	if (!intake_is_time(q, id_ms(e->id.session)) || !intake_is_time(q, e->arrival_ms)) {
 		log_error("submission %u: a message is refused: it is of a time more than a day "
 		          "ahead; if the clock was set back, restart sallyportd",
-		    peer->index);
+		    peer->who.index);
 		return status_make(451, "4.3.0", "The clock of this host is not right, try again");
 	}
 	if (e->hold_until_ms < 0 || e->hold_until_ms >= TIME_MAX_MS || e->deliver_by_ms < 0 ||
@@ -285,14 +285,14 @@ check_content(const struct peer *peer, const struct message_commit *m, struct ms
 	if (!header_is_sendable(m->header, &fault)) {
 		log_error("submission %u: message %s is refused: its header may not leave: %s, "
 		          "field \"%.*s\"",
-		    peer->index, msgid_text(msgid, 0, id), fault.why, STR_ARG(fault.name));
+		    peer->who.index, msgid_text(msgid, 0, id), fault.why, STR_ARG(fault.name));
 		return status_make(554, "5.6.0", "The header may not leave: %s", fault.why);
 	}
 	dot_check(&body, m->body);
 	if (dot_check_end(&body)) {
 		log_error(
 		    "submission %u: message %s is refused: its body has a bare CR or LF, or NUL",
-		    peer->index, msgid_text(msgid, 0, id));
+		    peer->who.index, msgid_text(msgid, 0, id));
 		return status_make(554, "5.6.0", "The body may not leave: bare CR or LF, or NUL");
 	}
 	return status_make(250, "2.0.0", "OK");
@@ -395,7 +395,7 @@ commit(struct peer *peer, uint64_t call, const struct message_commit *m)
 		s = status_make(554, "5.3.0", "The envelope cannot be read");
 		log_error("submission %u: a message is refused: its envelope cannot be read or "
 		          "breaks the grammar",
-		    peer->index);
+		    peer->who.index);
 	} else {
 		metrics_work_id("commit", e.id);
 		s = take_message(peer, call, m, &e);
@@ -425,7 +425,7 @@ intake_take(struct peer *peer, const struct packet *p)
 		commit(peer, p->call, &p->message->commit);
 		break;
 	default:
-		log_error("submission %u: unexpected %s", peer->index, message_name(p->type));
+		log_error("submission %u: unexpected %s", peer->who.index, message_name(p->type));
 		channel_refuse(peer->channel, p->call);
 	}
 }

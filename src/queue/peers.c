@@ -42,9 +42,9 @@ on_packet(struct channel *c, const struct packet *p, void *arg)
 		return;
 	if (p->is_fd_lost)
 		channel_refuse(c, p->call);
-	else if (peer->kind == ROLE_SUBMISSION)
+	else if (peer->who.kind == ROLE_SUBMISSION)
 		intake_take(peer, p);
-	else if (peer->kind == ROLE_RELAY)
+	else if (peer->who.kind == ROLE_RELAY)
 		from_relay(peer, p);
 	else if (p->type == MESSAGE_ADMIN)
 		admin_take(peer, p);
@@ -69,9 +69,9 @@ on_lost(struct channel *c, void *arg)
 	struct peer *peer = arg;
 	struct queue *q = peer->queue;
 
-	if (peer->kind == ROLE_SUBMISSION)
+	if (peer->who.kind == ROLE_SUBMISSION)
 		intake_peer_lost(peer);
-	if (peer->kind == ROLE_CONTROL)
+	if (peer->who.kind == ROLE_CONTROL)
 		admin_peer_lost(peer);
 	if (peer == q->relay) {
 		q->relay = NULL;
@@ -79,7 +79,7 @@ on_lost(struct channel *c, void *arg)
 	}
 	/* c NULL: a new channel to the same peer is here already */
 	if (c)
-		role_peer_lost(q->role, peer->kind, peer->index);
+		role_peer_lost(q->role, peer->who);
 	drop_peer(peer);
 	queue_check_stopped(q);
 }
@@ -101,7 +101,7 @@ got_running(enum request_end end, const struct packet *p, void *arg)
 		return; /* on_lost follows */
 	log_error("running deliveries are not known: %s; the channel to it is given up",
 	    request_text("relay", &peer->running, end, text));
-	role_peer_lost(peer->queue->role, ROLE_RELAY, peer->index);
+	role_peer_lost(peer->queue->role, peer->who);
 	channel_end(&peer->channel);
 	on_lost(NULL, peer);
 }
@@ -117,14 +117,9 @@ attach(struct peer *peer)
 {
 	struct queue *q = peer->queue;
 
-	if (peer->kind == ROLE_RELAY && q->relay) {
-		/* the new one came before the end of the old one was seen */
-		channel_end(&q->relay->channel);
-		on_lost(NULL, q->relay);
-	}
 	peer->channel = channel_new(q->role->base, peer->fd, on_packet, on_lost, peer);
 	peer->fd = -1;
-	if (peer->kind != ROLE_RELAY)
+	if (peer->who.kind != ROLE_RELAY)
 		return;
 	q->relay = peer;
 	request_init(&peer->running, got_running, peer);
@@ -132,21 +127,41 @@ attach(struct peer *peer)
 	    &(struct message_running_ask){0});
 }
 
+/* The new one came before the end of the old one was seen. */
+static void
+peers_drop_former(const struct peer *latest)
+{
+	struct peer *peer, *next;
+
+	for (peer = LIST_FIRST(&latest->queue->peers); peer; peer = next) {
+		next = LIST_NEXT(peer, link);
+		if (peer == latest || peer->who.kind != latest->who.kind ||
+		    peer->who.index != latest->who.index)
+			continue;
+		channel_end(&peer->channel);
+		if (peer->fd < 0)
+			on_lost(NULL, peer);
+		else
+			drop_peer(peer); /* nobody has heard it */
+	}
+}
+
 void
-peers_take(struct queue *q, enum role_kind kind, unsigned index, int fd)
+peers_take(struct queue *q, struct role_peer who, int fd)
 {
 	struct peer *peer;
 
-	if (!is_welcome(kind) || fd < 0) {
+	if (!is_welcome(who.kind) || fd < 0) {
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
 	peer = MEM_NEW(struct peer);
-	*peer = (struct peer){.queue = q, .kind = kind, .index = index, .fd = fd};
+	*peer = (struct peer){.queue = q, .who = who, .fd = fd};
 	LIST_INSERT_HEAD(&q->peers, peer, link);
-	if (kind == ROLE_SUBMISSION)
+	if (who.kind == ROLE_SUBMISSION)
 		leases_init(peer);
+	peers_drop_former(peer);
 	if (q->spool)
 		attach(peer);
 }

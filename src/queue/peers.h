@@ -7,7 +7,7 @@
 #include "queue/core.h"
 
 /* Our end of a channel to that role; no one is heard before the spool is open. */
-void peers_take(struct queue *q, enum role_kind kind, unsigned index, int fd);
+void peers_take(struct queue *q, struct role_peer who, int fd);
 /* The spool is open: those who came before are heard from now on. */
 void peers_attach(struct queue *q);
 void peers_clear(struct queue *q);

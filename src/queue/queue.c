@@ -224,7 +224,7 @@ queue_check_stopped(struct queue *q)
 	if (!q->is_stopping || q->is_saved)
 		return;
 	LIST_FOREACH(peer, &q->peers, link)
-		if (peer->kind == ROLE_SUBMISSION)
+		if (peer->who.kind == ROLE_SUBMISSION)
 			return;
 	if (q->relay && map_count(q->jobs))
 		return;
@@ -295,9 +295,9 @@ state_of(struct role *r)
 }
 
 static void
-peer(struct role *r, enum role_kind kind, unsigned index, int fd)
+peer(struct role *r, struct role_peer who, int fd)
 {
-	peers_take(state_of(r), kind, index, fd);
+	peers_take(state_of(r), who, fd);
 }
 
 static void

@@ -164,7 +164,7 @@ queue_lost(struct channel *c, void *arg)
 
 	(void)c;
 	forget_queue(r);
-	role_peer_lost(r->role, ROLE_QUEUE, 0);
+	role_peer_lost(r->role, r->queue_peer);
 }
 
 static void
@@ -208,7 +208,7 @@ control_lost(struct channel *c, void *arg)
 
 	(void)c;
 	forget_control(r);
-	role_peer_lost(r->role, ROLE_CONTROL, 0);
+	role_peer_lost(r->role, r->control_peer);
 }
 
 static void
@@ -229,21 +229,25 @@ hold(int *slot, int fd)
 }
 
 static void
-peer(struct role *role, enum role_kind kind, unsigned index, int fd)
+peer(struct role *role, struct role_peer who, int fd)
 {
 	struct relay *r = state_of(role);
 
-	(void)index;
-	if (kind == ROLE_QUEUE && role->is_started)
-		meet_queue(r, fd);
-	else if (kind == ROLE_QUEUE)
-		hold(&r->queue_fd, fd);
-	else if (kind == ROLE_CONTROL && role->is_started)
-		meet_control(r, fd);
-	else if (kind == ROLE_CONTROL)
-		hold(&r->control_fd, fd);
-	else
+	if (who.kind == ROLE_QUEUE) {
+		r->queue_peer = who;
+		if (role->is_started)
+			meet_queue(r, fd);
+		else
+			hold(&r->queue_fd, fd);
+	} else if (who.kind == ROLE_CONTROL) {
+		r->control_peer = who;
+		if (role->is_started)
+			meet_control(r, fd);
+		else
+			hold(&r->control_fd, fd);
+	} else {
 		close(fd);
+	}
 }
 
 /* For the first route that verifies by the system's trust, when a reload brings it. */

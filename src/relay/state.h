@@ -25,6 +25,7 @@ struct relay {
 	size_t retired_count;
 	struct channel *control;
 	int queue_fd, control_fd; /* given before the start; -1: none */
+	struct role_peer queue_peer, control_peer;
 	struct site_question_list questions;
 	struct routetest_list tests;
 	struct event *drain;

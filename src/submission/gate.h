@@ -33,6 +33,7 @@ struct gate {
 	struct role *role;
 	struct event_base *base;
 	struct channel *auth, *queue; /* NULL: not there now */
+	struct role_peer auth_peer, queue_peer, keys_peer;
 	struct signer *signer;
 	struct tokens *tokens;
 	struct tls_server *tls;  /* NULL: no certificate can be used */

@@ -72,7 +72,7 @@ gate_signer_lost(void *arg)
 {
 	struct gate *g = arg;
 
-	role_peer_lost(g->role, ROLE_KEYS, 0);
+	role_peer_lost(g->role, g->keys_peer);
 }
 
 static struct gate *
@@ -167,11 +167,11 @@ service_lost(struct channel *c, void *arg)
 
 	if (c == g->auth) {
 		channel_free(&g->auth);
-		role_peer_lost(g->role, ROLE_AUTH, 0);
+		role_peer_lost(g->role, g->auth_peer);
 	} else if (c == g->queue) {
 		tokens_connect(g->tokens, NULL);
 		channel_free(&g->queue);
-		role_peer_lost(g->role, ROLE_QUEUE, 0);
+		role_peer_lost(g->role, g->queue_peer);
 	}
 }
 
@@ -186,23 +186,25 @@ take_service(struct gate *g, struct channel **place, int fd)
 }
 
 static void
-peer(struct role *r, enum role_kind kind, unsigned index, int fd)
+peer(struct role *r, struct role_peer who, int fd)
 {
 	struct gate *g = gate_of(r);
 
-	(void)index;
-	switch (kind) {
+	switch (who.kind) {
 	case ROLE_KEYS:
+		g->keys_peer = who;
 		signer_connect(g->signer, fd);
 		if (r->is_started)
 			certificates_changed(g);
 		return;
 	case ROLE_AUTH:
+		g->auth_peer = who;
 		take_service(g, &g->auth, fd);
 		if (r->conf)
 			channel_step_timeout(g->auth, r->conf->auth.step_timeout_ms);
 		return;
 	case ROLE_QUEUE:
+		g->queue_peer = who;
 		tokens_connect(g->tokens, NULL);
 		take_service(g, &g->queue, fd);
 		tokens_connect(g->tokens, g->queue);

@@ -25,6 +25,8 @@ struct setting {
 	pthread_t thread;
 	bool is_process;
 	bool is_ready;
+	unsigned lost;
+	struct message_peer_lost last_lost;
 };
 
 static void
@@ -35,6 +37,10 @@ from_role(struct channel *c, const struct packet *p, void *arg)
 	(void)c;
 	if (p->type == MESSAGE_READY)
 		s->is_ready = true;
+	if (p->type == MESSAGE_PEER_LOST) {
+		s->lost++;
+		s->last_lost = p->message->peer_lost;
+	}
 }
 
 static void
@@ -81,7 +87,7 @@ configure(struct setting *s)
 static void
 open_setting(struct setting *s, bool is_process, struct str pem)
 {
-	struct message_peer peer = {.role = ROLE_SUBMISSION};
+	struct message_peer peer = {.role = ROLE_SUBMISSION, .number = 1};
 	struct message_start start = {0};
 	int fds[2], peers[2];
 	int64_t end = clock_mono_ms() + 10000;
@@ -223,6 +229,41 @@ Test(keys, a_peer_that_leaves_with_a_question_open, .timeout = 60)
 	/* it leaves before the second look */
 	cr_assert(blocking_send(s.peer_fd, &q, &room) == REQUEST_ANSWERED);
 	buf_clear(&room);
+	cr_assert(close_setting(&s) == 0);
+	pem_clear(&p);
+}
+
+/* Main joins the two anew: the channel that submission had before is closed, and what is told of a
+ * loss names the pair that was lost. */
+Test(keys, a_new_channel_takes_the_place_of_the_one_before, .timeout = 60)
+{
+	struct message_peer second = {.role = ROLE_SUBMISSION, .number = 2},
+			    other = {.role = ROLE_SUBMISSION, .index = 1, .number = 3};
+	struct message_key key;
+	struct setting s;
+	struct pem p;
+	int ends[2], others[2], before;
+	char byte;
+
+	pem_init(&p, GNUTLS_PK_ECDSA, true, NULL);
+	open_setting(&s, false, pem_str(&p));
+	cr_assert(channel_pair(ends) == 0 && channel_pair(others) == 0);
+	cr_assert(channel_send(s.main, MESSAGE_PEER, &other, others[1]) == 0);
+	cr_assert(channel_send(s.main, MESSAGE_PEER, &second, ends[1]) == 0);
+	close(ends[1]);
+	close(others[1]);
+	before = s.peer_fd;
+	s.peer_fd = ends[0];
+	cr_assert(ask(&s, pem_id(&p), &key));
+	cr_assert(recv(before, &byte, 1, MSG_DONTWAIT) == 0, "the end of the first is closed");
+	close(before);
+	/* the only loss is that of the other process */
+	close(others[0]);
+	while (s.lost == 0)
+		event_base_loop(s.base, EVLOOP_ONCE);
+	cr_assert(ask(&s, pem_id(&p), &key));
+	event_base_loop(s.base, EVLOOP_NONBLOCK);
+	cr_assert(s.lost == 1 && s.last_lost.index == 1 && s.last_lost.number == 3);
 	cr_assert(close_setting(&s) == 0);
 	pem_clear(&p);
 }

@@ -210,3 +210,28 @@ Test(queue_requests, a_stopped_queue_costs_no_more_than_the_deadline, .timeout =
 	cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("bob@example.net")).code, 250);
 	rig_end(&r);
 }
+
+/* Main joins the two anew before the queue has seen the end of the former channel: that one is
+ * closed, and a loss is told with the number of the pair that was lost. */
+Test(queue_requests, a_new_channel_takes_the_place_of_the_one_before, .timeout = 60)
+{
+	static struct rig r;
+	struct channel *former;
+	uint32_t number;
+
+	rig_begin(&r, quick);
+	rig_relay(&r, true);
+	former = r.submission;
+	rig_submission(&r);
+	number = r.pairs;
+	rig_until(&r, &r.ends_lost, 1);
+	channel_free(&former);
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("bob@example.net")).code, 250);
+	cr_expect_eq(r.peers_lost, 0, "main knows of the former one's end");
+	channel_free(&r.submission);
+	rig_until(&r, &r.peers_lost, 1);
+	cr_expect_eq(r.last_lost, number);
+	rig_submission(&r);
+	cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("bob@example.net")).code, 250);
+	rig_end(&r);
+}

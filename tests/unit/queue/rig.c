@@ -90,6 +90,10 @@ from_main(struct channel *c, const struct packet *p, void *arg)
 	}
 	if (p->type == MESSAGE_STOPPED)
 		r->is_stopped = true;
+	if (p->type == MESSAGE_PEER_LOST) {
+		r->peers_lost++;
+		r->last_lost = p->message->peer_lost.number;
+	}
 }
 
 static void
@@ -100,6 +104,8 @@ lost(struct channel *c, void *arg)
 
 	if (c == r->main)
 		r->is_dead = true;
+	else
+		r->ends_lost++;
 	for (size_t i = 0; i < 4; i++)
 		if (*all[i] == c)
 			channel_free(all[i]);
@@ -108,7 +114,7 @@ lost(struct channel *c, void *arg)
 static struct channel *
 give_end(struct rig *r, enum role_kind kind, channel_fn *fn, int ends[2])
 {
-	struct message_peer m = {.role = (uint8_t)kind};
+	struct message_peer m = {.role = (uint8_t)kind, .number = ++r->pairs};
 
 	cr_assert_eq(channel_send(r->main, MESSAGE_PEER, &m, ends[1]), 0);
 	close(ends[1]);

@@ -35,6 +35,10 @@ struct rig {
 	struct channel *main, *submission, *relay, *control;
 	struct fault_channel *between; /* the queue and submission; NULL: nothing */
 	bool is_ready, is_stopped, is_dead;
+	uint32_t pairs;       /* given so far; the number of the last one */
+	unsigned peers_lost;  /* that the queue told */
+	uint32_t last_lost;   /* the number of that pair */
+	unsigned ends_lost;   /* of ours: the queue closed its own */
 	int64_t newest_ms;
 	/* of all recipients that are committed from now on */
 	unsigned notify;
