@@ -105,6 +105,43 @@ end_sessions(struct broker *b, struct str user)
 			log_warn("auth: submission %d did not hear that a user is gone", i);
 }
 
+/* Those of the names that are no accounts or are suspended; false: the store cannot tell now. */
+static bool
+broker_list_gone(struct broker *b, struct str users, struct buf *gone)
+{
+	enum accounts_result result = ACCOUNTS_OK;
+	struct account account;
+	struct str name;
+
+	for (; users.n && result != ACCOUNTS_BROKEN; users = str_from(users, name.n + 1)) {
+		name = str_upto(users, str_find(users, 0));
+		result = broker_find(b, name, &account);
+		if (result == ACCOUNTS_NONE || (result == ACCOUNTS_OK && account.is_suspended)) {
+			buf_adds(gone, name);
+			buf_addc(gone, 0);
+		}
+	}
+	mem_wipe(&account, sizeof account);
+	return result != ACCOUNTS_BROKEN && buf_ok(gone);
+}
+
+/* Submission has a new channel: what was said on the former one may not have been heard. */
+static void
+broker_tell_gone(struct broker *b, struct channel *c, uint64_t call, struct str users)
+{
+	struct message_auth_users m;
+	struct buf gone;
+
+	buf_init(&gone, MESSAGE_BYTES_MAX);
+	if (broker_list_gone(b, users, &gone)) {
+		m.gone = buf_str(&gone);
+		(void)!channel_answer(c, call, MESSAGE_AUTH_USERS, &m, -1);
+	} else {
+		channel_refuse(c, call);
+	}
+	buf_clear(&gone);
+}
+
 /* Before the operator hears "done", nothing old holds any more. */
 static void
 follow_up(struct broker *b, const struct message_admin *m)
@@ -195,6 +232,9 @@ hear_submission(struct channel *c, const struct packet *p, void *arg)
 		break;
 	case MESSAGE_AUTH_CANCEL:
 		exchange_cancel(b, c, &p->message->auth_cancel);
+		break;
+	case MESSAGE_AUTH_USERS_ASK:
+		broker_tell_gone(b, c, p->call, p->message->auth_users_ask.users);
 		break;
 	case MESSAGE_HELLO:
 		break;

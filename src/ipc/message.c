@@ -59,6 +59,8 @@ static const struct field auth_answer[] = {F(auth_answer, outcome), F(auth_answe
     F(auth_answer, status), F(auth_answer, user), F(auth_answer, backend),
     F(auth_answer, from_cache)};
 static const struct field auth_user_gone[] = {F(auth_user_gone, user)};
+static const struct field auth_users_ask[] = {F(auth_users_ask, users)};
+static const struct field auth_users[] = {F(auth_users, gone)};
 static const struct field check_start[] = {F(check_start, mechanism), F(check_start, first),
     F(check_start, second), F(check_start, hostname), F(check_start, user), F(check_start, salt),
     F(check_start, iterations)};
@@ -126,6 +128,8 @@ static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_AUTH_CANCEL] = SHAPE("auth cancel", auth_cancel),
     [MESSAGE_AUTH_ANSWER] = SHAPE("auth answer", auth_answer),
     [MESSAGE_AUTH_USER_GONE] = SHAPE("auth user gone", auth_user_gone),
+    [MESSAGE_AUTH_USERS_ASK] = SHAPE("auth users ask", auth_users_ask),
+    [MESSAGE_AUTH_USERS] = SHAPE("auth users", auth_users),
     [MESSAGE_CHECK_START] = SECRET("check start", check_start),
     [MESSAGE_CHECK_ANSWER] = SECRET("check answer", check_answer),
     [MESSAGE_LEASE_ASK] = SHAPE("lease ask", lease_ask),

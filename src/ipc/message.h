@@ -26,7 +26,7 @@ enum message_type {
 	MESSAGE_SIGN, MESSAGE_SIGNED, MESSAGE_KEY_ASK, MESSAGE_KEY,
 	/* submission <-> auth broker <-> worker */
 	MESSAGE_AUTH_START, MESSAGE_AUTH_STEP, MESSAGE_AUTH_CANCEL, MESSAGE_AUTH_ANSWER,
-	MESSAGE_AUTH_USER_GONE,
+	MESSAGE_AUTH_USER_GONE, MESSAGE_AUTH_USERS_ASK, MESSAGE_AUTH_USERS,
 	MESSAGE_CHECK_START, MESSAGE_CHECK_ANSWER,
 	/* submission <-> queue */
 	MESSAGE_LEASE_ASK, MESSAGE_LEASE, MESSAGE_LEASE_RETURN, MESSAGE_LEASE_RECALL,
@@ -100,6 +100,9 @@ struct message_auth_answer {
 };
 enum auth_outcome { AUTH_CONTINUE, AUTH_OK, AUTH_FAIL, AUTH_TEMPFAIL, AUTH_MALFORMED };
 struct message_auth_user_gone { struct str user; }; /* suspended or removed: end its sessions */
+/* After a new channel: which of these are gone?  Names, each with a zero byte behind it. */
+struct message_auth_users_ask { struct str users; };
+struct message_auth_users { struct str gone; };
 
 /* ---- auth broker and its workers ---- */
 

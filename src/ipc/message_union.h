@@ -14,7 +14,9 @@ union message {
 	struct message_key_ask key_ask; struct message_key key;
 	struct message_auth_start auth_start; struct message_auth_step auth_step;
 	struct message_auth_cancel auth_cancel; struct message_auth_answer auth_answer;
-	struct message_auth_user_gone auth_user_gone; struct message_check_start check_start;
+	struct message_auth_user_gone auth_user_gone;
+	struct message_auth_users_ask auth_users_ask; struct message_auth_users auth_users;
+	struct message_check_start check_start;
 	struct message_check_answer check_answer; struct message_lease_ask lease_ask;
 	struct message_lease lease; struct message_lease_return lease_return;
 	struct message_lease_recall lease_recall;

@@ -9,6 +9,7 @@ static const struct message_ask asks[MESSAGE_TYPES] = {
     /* a step may wait for a worker, and then for its end */
     [MESSAGE_AUTH_START] = {MESSAGE_AUTH_ANSWER, MESSAGE_AUTH_MS, .steps = 2},
     [MESSAGE_AUTH_STEP] = {MESSAGE_AUTH_ANSWER, MESSAGE_AUTH_MS, .steps = 2},
+    [MESSAGE_AUTH_USERS_ASK] = {MESSAGE_AUTH_USERS, MESSAGE_USERS_MS},
     [MESSAGE_CHECK_START] = {MESSAGE_CHECK_ANSWER, 0, .steps = 1},
     [MESSAGE_LEASE_ASK] = {MESSAGE_LEASE, MESSAGE_LEASE_MS},
     [MESSAGE_SPOOL_FILE] = {MESSAGE_VERDICT, MESSAGE_LEASE_MS, .has_descriptor = true},

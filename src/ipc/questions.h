@@ -19,6 +19,7 @@ struct message_ask {
 enum {
 	MESSAGE_SIGN_MS = 2000,     /* SIGN and KEY_ASK */
 	MESSAGE_AUTH_MS = 15000,    /* beside the steps: the delay of a refusal (10 s at most) */
+	MESSAGE_USERS_MS = 15000,
 	MESSAGE_LEASE_MS = 15000, /* LEASE_ASK and SPOOL_FILE */
 	MESSAGE_COMMIT_MS = 120000, /* until the message is durable */
 	MESSAGE_SITE_MS = 45000,    /* two questions to DNS, one after the other */

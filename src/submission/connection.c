@@ -53,11 +53,28 @@ log_close(const struct connection *c, const char *reason)
 	log_end(&l);
 }
 
+void
+connection_unchecked(struct connection *c)
+{
+	if (!c->is_unchecked)
+		LIST_INSERT_HEAD(&c->gate->unchecked, c, unchecked_link);
+	c->is_unchecked = true;
+}
+
+void
+connection_checked(struct connection *c)
+{
+	if (c->is_unchecked)
+		LIST_REMOVE(c, unchecked_link);
+	c->is_unchecked = false;
+}
+
 static void
 end_session(struct connection *c, const char *reason)
 {
 	if (!c->session)
 		return;
+	connection_checked(c);
 	log_close(c, reason);
 	request_cancel(&c->request);
 	tokens_cancel(&c->token);

@@ -13,6 +13,8 @@ enum { CONNECTION_NETWORK_MAX = 8 };
 
 struct connection {
 	LIST_ENTRY(connection) link;
+	LIST_ENTRY(connection) unchecked_link;
+	bool is_unchecked;
 	struct gate *gate;
 	struct stream *stream;
 	struct session *session; /* NULL: only the last words are being sent */
@@ -39,6 +41,9 @@ void connection_close_file(struct connection *c);
 void connection_new(struct gate *g, int fd, const struct conf_listen *listen, struct str network);
 
 void connection_user_gone(struct gate *g, struct str user);
+/* Whether its user still is one, is to be asked; is asked. */
+void connection_unchecked(struct connection *c);
+void connection_checked(struct connection *c);
 /* Says goodbye to all that are idle; the others end after their message. */
 void connection_stop_all(struct gate *g);
 /* Closes what is left, at once. */

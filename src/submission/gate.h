@@ -16,6 +16,7 @@
 enum { GATE_LISTENERS = 64, GATE_CERTIFICATES = 64 };
 
 struct connection;
+struct recheck;
 
 struct listener {
 	struct gate *gate;
@@ -47,6 +48,8 @@ struct gate {
 	int clients_fd;
 	struct clients *clients;
 	LIST_HEAD(, connection) connections;
+	LIST_HEAD(, connection) unchecked; /* auth is to be asked whether their users still are */
+	struct recheck *recheck;
 	size_t connection_count;
 	int64_t crowded_ms; /* when a refused connection was logged last */
 	uint32_t crowded;   /* how many since */

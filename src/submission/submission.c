@@ -12,6 +12,7 @@
 #include "submission/certificates.h"
 #include "submission/connection.h"
 #include "submission/listener.h"
+#include "submission/recheck.h"
 
 enum { LAST_WORDS_S = 2 };
 
@@ -92,6 +93,8 @@ gate_of(struct role *r)
 	for (size_t i = 0; i < GATE_LISTENERS; i++)
 		g->listeners[i].fd = -1;
 	LIST_INIT(&g->connections);
+	LIST_INIT(&g->unchecked);
+	g->recheck = recheck_new(g);
 	g->tls_timer = timer_new(g, on_tls_timer);
 	g->accept_timer = timer_new(g, on_accept_timer);
 	g->stop_timer = timer_new(g, on_stop_timer);
@@ -202,6 +205,7 @@ peer(struct role *r, struct role_peer who, int fd)
 		take_service(g, &g->auth, fd);
 		if (r->conf)
 			channel_step_timeout(g->auth, r->conf->auth.step_timeout_ms);
+		recheck_begin(g->recheck);
 		return;
 	case ROLE_QUEUE:
 		g->queue_peer = who;
@@ -263,6 +267,7 @@ end(struct role *r)
 	if (!g)
 		return;
 	r->is_stopping = false;
+	recheck_free(&g->recheck);
 	connection_free_all(g);
 	listener_close_all(g);
 	certificates_free(g);

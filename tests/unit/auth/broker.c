@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "support/ask.h"
 #include "unit/auth/client.h"
 #include "unit/auth/rig.h"
 
@@ -512,6 +513,69 @@ Test(broker, changes_hold_at_once, .timeout = 120)
 	cr_assert_eq(rig_login(r, 6, "PLAIN", STR("\0alice@example.com\0new")), 535);
 	rig_admin(r, "user.remove", suspend, &done);
 	cr_assert_eq(done.exit_code, 67);
+	rig_free(&r);
+}
+
+struct broker_users {
+	bool is_done;
+	enum request_end end;
+	char gone[128];
+	size_t gone_n;
+};
+
+static void
+hear_users(enum request_end end, const struct packet *p, void *arg)
+{
+	struct broker_users *u = arg;
+
+	u->is_done = true;
+	u->end = end;
+	if (!p)
+		return;
+	u->gone_n = p->message->auth_users.gone.n;
+	cr_assert_leq(u->gone_n, sizeof u->gone);
+	memcpy(u->gone, p->message->auth_users.gone.p, u->gone_n);
+}
+
+static void
+ask_users(struct rig *r, struct str users, struct broker_users *out)
+{
+	struct message_auth_users_ask m = {users};
+
+	*out = (struct broker_users){0};
+	(void)ask(r->submission, MESSAGE_AUTH_USERS_ASK, &m, hear_users, out);
+	rig_until(r, &out->is_done);
+}
+
+/* What submission asks after it has a new channel. */
+Test(broker, tells_who_of_those_logged_in_is_gone, .timeout = 60)
+{
+	struct rig *r = rig_new();
+	struct broker_users u;
+
+	rig_store(r, "alice@example.com", "right", NULL);
+	rig_store(r, "bob@example.com", "right", "phished");
+	rig_run(r, CALM, 0);
+	ask_users(r, STR("alice@example.com\0bob@example.com\0carol@example.com\0alice@example.com\0"),
+	    &u);
+	cr_assert_eq(u.end, REQUEST_ANSWERED);
+	cr_assert(str_eq(str_make(u.gone, u.gone_n), STR("bob@example.com\0carol@example.com\0")));
+	ask_users(r, STR("alice@example.com\0"), &u);
+	cr_assert_eq(u.end, REQUEST_ANSWERED);
+	cr_assert_eq(u.gone_n, 0);
+	rig_free(&r);
+}
+
+/* A store that cannot be opened says nothing about anybody. */
+Test(broker, a_broken_store_makes_nobody_gone, .timeout = 60)
+{
+	struct rig *r = rig_new();
+	struct broker_users u;
+
+	snprintf(r->directory, sizeof r->directory, "/nonexistent");
+	rig_run(r, CALM, 0);
+	ask_users(r, STR("alice@example.com\0"), &u);
+	cr_assert_eq(u.end, REQUEST_ERROR);
 	rig_free(&r);
 }
 

@@ -104,6 +104,35 @@ Test(submission_requests, the_descriptor_of_a_file_is_lost, .timeout = 60)
 	free(text);
 }
 
+/* The user was suspended while there was no channel to the broker: nothing said it, and it is learned
+ * when there is one again; also when that one cannot tell at first. */
+Test(submission_requests, a_user_who_is_gone_is_learned_of_on_the_next_channel, .timeout = 60)
+{
+	struct client other = {0};
+
+	clock_hurry(10);
+	rig_begin(&rig, "");
+	client_login(&client, &rig);
+	cr_assert(client_connect(&other, &rig, 1));
+	client_expect(&other, "220");
+	rig_replace(&rig, ROLE_AUTH);
+	rig_until(&rig.users_asked, 1);
+	client_send_message(&client);
+	rig_lose_auth(&rig);
+	rig.user_gone = "alice@example.com";
+	rig.users_refused = 2;
+	rig_replace(&rig, ROLE_AUTH);
+	client_expect(&client, "421 4.7.0");
+	cr_assert(client_is_closed(&client));
+	cr_expect_eq(rig.users_asked, 4);
+	client_say(&other, "NOOP\r\n");
+	client_expect(&other, "250");
+	client_close(&client);
+	client_close(&other);
+	clock_hurry(1);
+	rig_end(&rig);
+}
+
 /* ---- keys ---- */
 
 static bool

@@ -37,7 +37,7 @@ packet(int to, uint64_t call, enum message_type type, const void *m, int fd)
 	buf_init(&out, PACKET_MAX);
 	buf_add(&out, &call, 8);
 	buf_add(&out, &is_answer, 1);
-	cr_assert(message_encode(type, m, &out));
+	cr_assert(type == MESSAGE_NONE || message_encode(type, m, &out)); /* none: a refusal */
 	v = (struct iovec){out.p, out.n};
 	if (fd >= 0) {
 		struct cmsghdr *c = (struct cmsghdr *)control;
@@ -79,6 +79,23 @@ keep_commit(struct rig *r, const struct message_commit *m, int file)
 }
 
 static void
+answer_users(struct service *s, uint64_t call, struct str users)
+{
+	const char *gone = s->rig->user_gone;
+	struct message_auth_users m = {gone ? str_make(gone, strlen(gone) + 1) : STR("")};
+	static const char alice[] = "alice@example.com";
+
+	cr_expect(str_eq(users, str_make(alice, sizeof alice)));
+	if (s->rig->users_refused) {
+		s->rig->users_refused--;
+		packet(s->fd, call, MESSAGE_NONE, NULL, -1);
+	} else {
+		packet(s->fd, call, MESSAGE_AUTH_USERS, &m, -1);
+	}
+	s->rig->users_asked++;
+}
+
+static void
 answer(struct service *s, uint64_t call, enum message_type type, union message *m, int *file)
 {
 	struct message_auth_answer yes = {.outcome = AUTH_OK, .user = STR("alice@example.com")};
@@ -96,6 +113,10 @@ answer(struct service *s, uint64_t call, enum message_type type, union message *
 		yes = (struct message_auth_answer){.outcome = AUTH_CONTINUE, .challenge = STR("Username:")};
 	if (type == MESSAGE_AUTH_START || type == MESSAGE_AUTH_STEP) {
 		packet(s->fd, call, MESSAGE_AUTH_ANSWER, &yes, -1);
+		return;
+	}
+	if (type == MESSAGE_AUTH_USERS_ASK) {
+		answer_users(s, call, m->auth_users_ask.users);
 		return;
 	}
 	if (type == MESSAGE_LEASE_ASK) {

@@ -33,6 +33,8 @@ struct rig {
 	int auth_fd; /* of the newest broker */
 	struct fault_channel *between; /* submission and one of the others; NULL: nothing */
 	_Atomic bool is_silent; /* questions are counted, and not answered */
+	_Atomic unsigned users_asked, users_refused; /* so many more times the broker cannot tell */
+	const char *_Atomic user_gone; /* what it says of those who are asked about; NULL: nobody */
 	_Atomic unsigned asked, lease_asks, lease_tokens, returned, released, committed, cancelled;
 	/* of the last commit; looked at after its reply */
 	char envelope_sender[256];

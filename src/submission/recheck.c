@@ -1,0 +1,139 @@
+/*
+ * recheck: see the header.  One question at a time, about a bounded number of names; one that is
+ * not answered is asked again a moment later, with all the others.
+ */
+#include "submission/recheck.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "submission/connection.h"
+
+enum { RECHECK_NAMES = 200, RECHECK_BYTES_MAX = 64 << 10, RECHECK_AGAIN_MS = 1000 };
+
+struct recheck {
+	struct gate *gate;
+	struct request request;
+	struct event *again;
+	bool is_noted; /* in the log, that it does not succeed */
+};
+
+static void
+recheck_stop(struct recheck *r)
+{
+	struct connection *c;
+
+	request_cancel(&r->request);
+	event_del(r->again);
+	while ((c = LIST_FIRST(&r->gate->unchecked)))
+		connection_checked(c);
+}
+
+/* Those that are asked about now leave the list. */
+static void
+recheck_take(struct recheck *r, struct buf *names)
+{
+	struct connection *c;
+
+	for (int i = 0; i < RECHECK_NAMES && (c = LIST_FIRST(&r->gate->unchecked)); i++) {
+		buf_adds(names, session_user(c->session));
+		buf_addc(names, 0);
+		connection_checked(c);
+	}
+}
+
+static void
+recheck_ask(struct recheck *r)
+{
+	struct message_auth_users_ask m;
+	struct buf names;
+
+	buf_init(&names, RECHECK_BYTES_MAX);
+	recheck_take(r, &names);
+	if (names.n && r->gate->auth) {
+		m.users = buf_str(&names);
+		request_ask(&r->request, r->gate->auth, MESSAGE_AUTH_USERS_ASK, &m);
+	}
+	buf_clear(&names);
+}
+
+static void
+recheck_failed(struct recheck *r, enum request_end end)
+{
+	int64_t ms = clock_patience(RECHECK_AGAIN_MS);
+	struct timeval wait = {ms / 1000, ms % 1000 * 1000};
+	char text[REQUEST_TEXT_BYTES];
+
+	/* the next channel begins anew */
+	if (end == REQUEST_LOST)
+		return;
+	if (!r->is_noted)
+		log_warn("logins cannot be checked again: %s; asked again until they are",
+		    request_text("auth", &r->request, end, text));
+	r->is_noted = true;
+	event_add(r->again, &wait);
+}
+
+static void
+recheck_answered(enum request_end end, const struct packet *p, void *arg)
+{
+	struct recheck *r = arg;
+	struct str gone, name;
+
+	if (end != REQUEST_ANSWERED) {
+		recheck_failed(r, end);
+		return;
+	}
+	r->is_noted = false;
+	for (gone = p->message->auth_users.gone; gone.n; gone = str_from(gone, name.n + 1)) {
+		name = str_upto(gone, str_find(gone, 0));
+		connection_user_gone(r->gate, name);
+	}
+	recheck_ask(r);
+}
+
+static void
+recheck_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	recheck_begin(arg);
+}
+
+void
+recheck_begin(struct recheck *r)
+{
+	struct connection *c;
+
+	recheck_stop(r);
+	LIST_FOREACH(c, &r->gate->connections, link)
+		if (c->session && session_user(c->session).n)
+			connection_unchecked(c);
+	recheck_ask(r);
+}
+
+struct recheck *
+recheck_new(struct gate *g)
+{
+	struct recheck *r = MEM_NEW(struct recheck);
+
+	r->gate = g;
+	request_init(&r->request, recheck_answered, r);
+	r->again = evtimer_new(g->base, recheck_again, r);
+	if (!r->again)
+		die("no timer");
+	return r;
+}
+
+void
+recheck_free(struct recheck **p)
+{
+	struct recheck *r = *p;
+
+	if (!r)
+		return;
+	recheck_stop(r);
+	event_free(r->again);
+	mem_free(r);
+	*p = NULL;
+}
