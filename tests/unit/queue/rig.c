@@ -116,6 +116,8 @@ give_end(struct rig *r, enum role_kind kind, channel_fn *fn, int ends[2])
 {
 	struct message_peer m = {.role = (uint8_t)kind, .number = ++r->pairs};
 
+	if (kind == ROLE_SUBMISSION)
+		m.index = (uint8_t)r->submission_index;
 	cr_assert_eq(channel_send(r->main, MESSAGE_PEER, &m, ends[1]), 0);
 	close(ends[1]);
 	return channel_new(r->base, ends[0], fn, lost, r);

@@ -35,6 +35,7 @@ struct rig {
 	struct channel *main, *submission, *relay, *control;
 	struct fault_channel *between; /* the queue and submission; NULL: nothing */
 	bool is_ready, is_stopped, is_dead;
+	unsigned submission_index; /* which of several, the next one that is given */
 	uint32_t pairs;       /* given so far; the number of the last one */
 	unsigned peers_lost;  /* that the queue told */
 	uint32_t last_lost;   /* the number of that pair */

@@ -309,6 +309,7 @@ Test(role, leases_are_called_back, .timeout = 60)
 	rig_begin(&r, slow);
 	cr_assert_eq(rig_lease(&r, user, 80).code, 250);
 	first = r.submission;
+	r.submission_index = 1;
 	rig_submission(&r);
 	cr_assert_eq(rig_lease(&r, user, 20).code, 250);
 	rig_until(&r, &r.recalls, 1);
