@@ -84,7 +84,7 @@ static const struct field site[] = {
 static const struct field deliver[] = {F(deliver, job), F(deliver, site), F(deliver, domain),
     F(deliver, envelope), F(deliver, numbers), F(deliver, header), F(deliver, body_in_file),
     F(deliver, body), F(deliver, sums), F(deliver, attempt), F(deliver, ticket)};
-static const struct field cancel[] = {F(cancel, job)};
+static const struct field cancel[] = {F(cancel, job), F(cancel, is_forced)};
 static const struct field result[] = {F(result, job), F(result, ticket), F(result, id),
     F(result, recipient),
     F(result, status), F(result, reason), F(result, host), F(result, address), F(result, port),

@@ -172,8 +172,9 @@ struct message_deliver {     /* fd: the body file when body_in_file */
 	uint32_t attempt;    /* 1 first */
 	uint64_t ticket;     /* to be shown with what is said of the job */
 };
-/* its time is over: relay ends it, with results for all that have none */
-struct message_cancel { uint64_t job; };
+/* Relay ends it, with results for all that have none.  is_forced: its time is over.  Else the
+ * operator holds or deleted it: a host that has the whole message is waited for. */
+struct message_cancel { uint64_t job; bool is_forced; };
 struct message_result {      /* one recipient's; kept by relay until RESULT_STORED */
 	uint64_t job, ticket;
 	struct msgid id;

@@ -47,13 +47,14 @@ say_done(struct peer *peer, uint64_t call, uint8_t exit_code, const char *text)
 }
 
 void
-errand_say_id(struct errand *errand, const struct entry *e)
+errand_changed(struct errand *errand, struct msgid id)
 {
-	char id[ID_NUMBER_TEXT_BYTES];
+	char text[ID_NUMBER_TEXT_BYTES];
 	struct buf values;
 
+	errand->changed++;
 	buf_init(&values, ROW_BYTES_MAX);
-	message_values_add(&values, "id", str_of(msgid_text(e->id, 0, id)));
+	message_values_add(&values, "id", str_of(msgid_text(id, 0, text)));
 	errand_say_row(errand, &values);
 }
 
@@ -103,21 +104,30 @@ show(struct errand *errand, struct entry *e)
 	spool_read(errand->queue->spool, e->id, got_content, errand);
 }
 
+static bool
+would_retry(const struct entry *e)
+{
+	for (size_t i = 0; i < e->shipment_count; i++)
+		if (schedule_may_hurry(&e->shipments[i].parcel))
+			return true;
+	return false;
+}
+
 static void
 retry(struct errand *errand, struct entry *e)
 {
 	for (size_t i = 0; i < e->shipment_count; i++)
 		schedule_hurry(errand->queue->schedule, &e->shipments[i].parcel, clock_ms());
-	errand_say_id(errand, e);
+	errand_changed(errand, e->id);
 }
 
 static const struct verb verbs[] = {
-    {"queue.list", list, false},
-    {"queue.show", show, false},
-    {"queue.retry", retry, true},
-    {"queue.hold", changes_hold, true},
-    {"queue.release", changes_release, true},
-    {"queue.delete", changes_delete, true},
+    {"queue.list", list, NULL, NULL},
+    {"queue.show", show, NULL, NULL},
+    {"queue.retry", retry, would_retry, "held, under way, or with no recipient left to try"},
+    {"queue.hold", changes_hold, changes_would_hold, "held already"},
+    {"queue.release", changes_release, changes_would_release, "not held"},
+    {"queue.delete", changes_delete, changes_would_delete, "at an end already"},
 };
 
 /* ---- walking ---- */
@@ -127,9 +137,11 @@ visit(struct errand *errand, struct entry *e)
 {
 	if (!filter_fits(&errand->filter, errand->queue->schedule, e, clock_ms()))
 		return;
-	errand->count++;
-	if (errand->verb->changes && errand->is_dry_run)
-		errand_say_id(errand, e);
+	errand->matched++;
+	if (errand->verb->would && !errand->verb->would(e))
+		return;
+	if (errand->verb->would && errand->is_dry_run)
+		errand_changed(errand, e->id);
 	else
 		errand->verb->fn(errand, e);
 }
@@ -158,14 +170,14 @@ log_errand(const struct errand *errand)
 {
 	struct log_line l;
 
-	if (!errand->verb->changes || errand->is_dry_run)
+	if (!errand->verb->would || errand->is_dry_run)
 		return;
 	log_begin(&l, LOG_NOTICE, "admin");
 	log_str(&l, "id", STR_NULL);
 	log_str(&l, "action", str_of(errand->verb->name));
 	log_str(&l, "by", errand->by);
 	log_str(&l, "via", STR("socket"));
-	log_num(&l, "count", errand->count - errand->failed);
+	log_num(&l, "count", errand->changed);
 	if (errand->failed)
 		log_num(&l, "failed", errand->failed);
 	log_quoted(&l, "reason", errand->reason);
@@ -181,29 +193,42 @@ free_errand(struct errand *errand)
 	mem_free(errand);
 }
 
+/* What was really done, and how many that fit stay as they were. */
+static void
+errand_tell_counts(const struct errand *errand, char *out, size_t size)
+{
+	size_t same = errand->matched - errand->changed - errand->failed;
+	int n = snprintf(out, size, "%zu message%s%s", errand->changed,
+	    errand->changed == 1 ? "" : "s", errand->is_dry_run ? " would be touched" : "");
+
+	if (same)
+		snprintf(out + n, size - (size_t)n, "; not counted: %zu, %s\n", same,
+		    errand->verb->why_not);
+	else
+		snprintf(out + n, size - (size_t)n, "\n");
+}
+
 static void
 finish(struct errand *errand)
 {
-	char text[160];
+	char text[192] = "";
 	uint8_t exit_code = 0;
 
 	log_errand(errand);
-	snprintf(text, sizeof text, "%zu message%s%s\n", errand->count,
-	    errand->count == 1 ? "" : "s", errand->is_dry_run ? " would be touched" : "");
-	if (errand->error && errand->verb->changes) {
+	if (errand->verb->would)
+		errand_tell_counts(errand, text, sizeof text);
+	if (errand->error && errand->verb->would) {
 		exit_code = EXIT_STORAGE;
 		snprintf(text, sizeof text, "%zu of %zu messages stay as they were, because the "
-		    "spool could not store the change: %s\n", errand->failed, errand->count,
-		    strerror(errand->error));
+		    "spool could not store the change: %s\n", errand->failed,
+		    errand->changed + errand->failed, strerror(errand->error));
 	} else if (errand->error) {
 		exit_code = EXIT_STORAGE;
 		snprintf(text, sizeof text, "the message cannot be read now: %s\n",
 		    strerror(errand->error));
-	} else if (errand->filter.id_count && errand->count == 0) {
+	} else if (errand->filter.id_count && errand->matched == 0) {
 		exit_code = EXIT_NO_MESSAGE;
 		snprintf(text, sizeof text, "no such message\n");
-	} else if (!errand->verb->changes) {
-		text[0] = '\0';
 	}
 	say_done(errand->peer, errand->call, exit_code, text);
 	free_errand(errand);
@@ -232,7 +257,7 @@ admin_go_on(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (; errand; errand = after) {
 		after = TAILQ_NEXT(errand, link);
-		if (!errand->peer && !errand->verb->changes)
+		if (!errand->peer && !errand->verb->would)
 			errand->is_walked = true;
 		all_wait &= walk(errand);
 		if (errand->is_walked && errand->unstored == 0)

@@ -73,6 +73,7 @@ struct entry {
 	bool is_warning_due;
 	bool is_report;
 	bool is_held;
+	bool is_deleting; /* that is on its way into the spool: no report begins */
 	bool is_booked;
 };
 

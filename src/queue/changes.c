@@ -5,11 +5,14 @@
 
 #include <errno.h>
 
+#include "base/log.h"
 #include "base/mem.h"
-#include "queue/detail.h"
+#include "queue/deadlines.h"
+#include "queue/reports.h"
 
-/* What is done to the message once the change is durable. */
-typedef void change_fn(struct errand *errand, struct entry *e);
+/* What is done to the message once the change is durable; error: it is not, and stays undone.
+ * False: there was nothing left to change.  The entry may be gone afterwards. */
+typedef bool change_fn(struct errand *errand, struct entry *e, int error);
 
 struct change {
 	LIST_ENTRY(change) link;
@@ -31,20 +34,21 @@ change_stored(int error, void *arg)
 	struct change *c = arg;
 	struct errand *errand = c->errand;
 	struct entry *e = book_find(&errand->queue->book, c->id);
+	bool is_changed = e && c->apply(errand, e, error);
 
 	errand->unstored--;
-	if (error) {
+	if (is_changed)
+		errand_changed(errand, c->id);
+	else if (error && error != ENOENT) {
 		errand->error = error;
 		errand->failed++;
-	} else if (e) {
-		errand_say_id(errand, e);
-		c->apply(errand, e);
 	}
 	change_free(c);
 	queue_wake_errands(errand->queue);
 }
 
-static void
+/* False: it could not be appended. */
+static bool
 change_store(struct errand *errand, struct entry *e, const struct spool_batch *entries,
     change_fn *apply)
 {
@@ -58,11 +62,15 @@ change_store(struct errand *errand, struct entry *e, const struct spool_batch *e
 	batch.arg = c;
 	if (spool_append(errand->queue->spool, &batch) == 0) {
 		errand->unstored++;
-		return;
+		return true;
 	}
-	errand->error = errno;
-	errand->failed++;
+	/* ENOENT: the spool knows of no recipient that is left */
+	if (errno != ENOENT) {
+		errand->error = errno;
+		errand->failed++;
+	}
 	change_free(c);
+	return false;
 }
 
 void
@@ -76,24 +84,32 @@ changes_forget(struct errand *errand)
 
 /* ---- hold and release ---- */
 
-/* What is with relay goes on; what comes back of it stays. */
-static void
-change_to_held(struct errand *errand, struct entry *e)
+/* Relay ends what is not on the way as a whole yet; what comes back stays. */
+static bool
+change_to_held(struct errand *errand, struct entry *e, int error)
 {
+	if (error || e->is_held)
+		return false;
 	entry_hold(&errand->queue->book, e, true);
 	for (size_t i = 0; i < e->shipment_count; i++)
-		if (!e->shipments[i].job)
+		if (e->shipments[i].job)
+			deadline_recall(e->shipments[i].job);
+		else
 			schedule_remove(errand->queue->schedule, &e->shipments[i].parcel);
+	return true;
 }
 
-static void
-change_to_released(struct errand *errand, struct entry *e)
+static bool
+change_to_released(struct errand *errand, struct entry *e, int error)
 {
+	if (error || !e->is_held)
+		return false;
 	entry_hold(&errand->queue->book, e, false);
 	for (size_t i = 0; i < e->shipment_count; i++)
 		if (!e->shipments[i].job)
 			queue_schedule(
 			    errand->queue, &e->shipments[i], e->shipments[i].parcel.due_ms);
+	return true;
 }
 
 static void
@@ -104,8 +120,19 @@ store_hold(struct errand *errand, struct entry *e, bool is_held)
 
 	entry.hold.is_held = is_held;
 	entry.hold.why = errand->reason;
-	if (e->is_held != is_held)
-		change_store(errand, e, &batch, is_held ? change_to_held : change_to_released);
+	(void)change_store(errand, e, &batch, is_held ? change_to_held : change_to_released);
+}
+
+bool
+changes_would_hold(const struct entry *e)
+{
+	return !e->is_held;
+}
+
+bool
+changes_would_release(const struct entry *e)
+{
+	return e->is_held;
 }
 
 void
@@ -122,37 +149,115 @@ changes_release(struct errand *errand, struct entry *e)
 
 /* ---- delete ---- */
 
+/* An open recipient fails; one about which a report is owed keeps its end, and nobody is told. */
+static struct spool_recipient
+deletion_of(const struct entry *e, uint32_t number)
+{
+	const struct addressee *a = &e->addressees[number - 1];
+	struct spool_recipient r = {.number = number, .is_settled = true};
+
+	r.outcome = a->is_owed ? (enum spool_outcome)a->outcome : SPOOL_FAILED;
+	r.marks = a->is_owed ? a->marks : MARK_DELETED;
+	return r;
+}
+
+static bool
+is_unsettled(const struct addressee *a)
+{
+	return a->is_owed || addressee_is_open(a);
+}
+
 static size_t
 list_deletions(const struct entry *e, struct spool_entry *to)
 {
 	size_t count = 0;
 
 	for (uint32_t i = 0; i < e->addressee_count; i++) {
-		if (!addressee_is_open(&e->addressees[i]))
+		if (!is_unsettled(&e->addressees[i]))
 			continue;
 		to[count] = (struct spool_entry){.kind = SPOOL_STATUS, .id = e->id};
-		to[count].status = (struct spool_recipient){.number = i + 1,
-		    .outcome = SPOOL_FAILED,
-		    .is_settled = true,
-		    .marks = MARK_DELETED};
+		to[count].status = deletion_of(e, i + 1);
 		count++;
 	}
 	return count;
 }
 
+/* ---- what the log says of it ---- */
+
+static void
+log_untold(const struct entry *e)
+{
+	struct log_line l;
+
+	if (e->owed == 0)
+		return;
+	log_begin(&l, LOG_NOTICE, "report");
+	log_id(&l, e->id, 0);
+	log_addr(&l, "to", entry_sender(e));
+	log_num(&l, "rcpts", e->owed);
+	log_str(&l, "status", STR("dropped"));
+	log_quoted(&l, "reason",
+	    STR("the message was deleted before its sender was told of these recipients"));
+	log_end(&l);
+}
+
+/* Relay has it at this moment. */
+static void
+log_under_way(const struct entry *e, uint32_t number)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "deliver");
+	log_id(&l, e->id, number);
+	log_str(&l, "status", STR("deleted"));
+	log_addr(&l, "to", entry_address(e, number));
+	log_quoted(&l, "text", STR("an attempt is under way and is ended if the host has not got "
+		"the whole message yet; if the host takes it, another line says so"));
+	log_end(&l);
+}
+
 /* Recipients that came to an end meanwhile keep it. */
 static void
-change_to_deleted(struct errand *errand, struct entry *e)
+delete_recipients(struct queue *q, struct entry *e)
+{
+	for (uint32_t i = 1; i <= e->addressee_count; i++) {
+		struct spool_recipient r = deletion_of(e, i);
+
+		if (!is_unsettled(&e->addressees[i - 1]))
+			continue;
+		if (e->addressees[i - 1].is_expected)
+			log_under_way(e, i);
+		entry_settle(&q->book, e, i, r.outcome, (uint8_t)r.marks);
+	}
+}
+
+static bool
+change_to_deleted(struct errand *errand, struct entry *e, int error)
 {
 	struct queue *q = errand->queue;
 
-	for (uint32_t i = 0; i < e->addressee_count; i++)
-		if (addressee_is_open(&e->addressees[i]))
-			entry_settle(&q->book, e, i + 1, SPOOL_FAILED, MARK_DELETED);
+	if (error) {
+		e->is_deleting = false;
+		reports_check(q, e);
+		return false;
+	}
+	log_untold(e);
+	delete_recipients(q, e);
 	for (size_t i = 0; i < e->shipment_count; i++)
-		if (!e->shipments[i].open && !e->shipments[i].job)
+		if (e->shipments[i].job) {
+			e->shipments[i].job->is_deleted = true;
+			deadline_recall(e->shipments[i].job);
+		} else {
 			schedule_remove(q->schedule, &e->shipments[i].parcel);
+		}
 	queue_end(q, e);
+	return true;
+}
+
+bool
+changes_would_delete(const struct entry *e)
+{
+	return e->open > 0;
 }
 
 void
@@ -162,7 +267,7 @@ changes_delete(struct errand *errand, struct entry *e)
 	struct spool_batch batch = {.entries = entries};
 
 	batch.count = list_deletions(e, entries);
-	if (batch.count)
-		change_store(errand, e, &batch, change_to_deleted);
+	if (batch.count && change_store(errand, e, &batch, change_to_deleted))
+		e->is_deleting = true;
 	mem_free(entries);
 }

@@ -10,7 +10,11 @@
 
 void changes_hold(struct errand *errand, struct entry *e);
 void changes_release(struct errand *errand, struct entry *e);
+/* Nothing of it is owed any more afterwards, no report either. */
 void changes_delete(struct errand *errand, struct entry *e);
+bool changes_would_hold(const struct entry *e);
+bool changes_would_release(const struct entry *e);
+bool changes_would_delete(const struct entry *e);
 /* The queue ends: nothing more will become durable. */
 void changes_forget(struct errand *errand);
 

@@ -92,16 +92,29 @@ log_late(const struct job *job, const char *text)
 
 /* Relay answers with results for all recipients that have none. */
 static void
-cancel_job(struct job *job)
+deadline_send_cancel(const struct job *job, bool is_forced)
 {
 	struct queue *q = job->queue;
-	struct message_cancel m = {.job = job->number};
+	struct message_cancel m = {.job = job->number, .is_forced = is_forced};
 
+	if (q->relay)
+		(void)!channel_send(q->relay->channel, MESSAGE_CANCEL, &m, -1);
+}
+
+void
+deadline_recall(struct job *job)
+{
+	if (job->is_sent && !job->is_cancelled)
+		deadline_send_cancel(job, false);
+}
+
+static void
+cancel_job(struct job *job)
+{
 	log_late(job, "the attempt takes too long, relay is told to end it");
 	job->is_cancelled = true;
 	deadline_set(job, clock_mono_ms() + job->grace_ms);
-	if (q->relay)
-		(void)!channel_send(q->relay->channel, MESSAGE_CANCEL, &m, -1);
+	deadline_send_cancel(job, true);
 }
 
 static void

@@ -14,5 +14,8 @@ void deadline_begin(struct job *job);
 /* A result came: relay is at it, and the next recipients have the time of an attempt again. */
 void deadline_renew(struct job *job);
 void deadline_end(struct job *job);
+/* The operator wants no more of it: relay ends it, unless the host has the whole message already
+ * and only its answer is awaited. */
+void deadline_recall(struct job *job);
 
 #endif

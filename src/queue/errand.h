@@ -22,7 +22,8 @@ struct errand {
 	struct str by, reason;
 	struct entry *next; /* of the book; not used when ids are given */
 	size_t next_id;
-	size_t count;
+	size_t matched;
+	size_t changed;  /* durably; in a dry run: would be */
 	size_t unstored; /* appended, not durable yet; or being read */
 	size_t failed;   /* could not be stored */
 	LIST_HEAD(, change) changes; /* not durable yet */
@@ -34,15 +35,19 @@ struct errand {
 /* What is done with an entry; the entry may be gone afterwards. */
 typedef void verb_fn(struct errand *errand, struct entry *e);
 
+/* Would the verb change anything of it? */
+typedef bool verb_would_fn(const struct entry *e);
+
 struct verb {
 	const char *name;
 	verb_fn *fn;
-	bool changes;
+	verb_would_fn *would; /* NULL: it changes nothing */
+	const char *why_not;  /* of those that match and are not changed */
 };
 
 /* A row of the answer; clears the values. */
 void errand_say_row(struct errand *errand, struct buf *values);
-/* A row with the message's id. */
-void errand_say_id(struct errand *errand, const struct entry *e);
+/* One more message was changed, or would be: a row with its id. */
+void errand_changed(struct errand *errand, struct msgid id);
 
 #endif

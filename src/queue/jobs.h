@@ -17,6 +17,7 @@ struct job {
 	int64_t grace_ms; /* from CANCEL to giving it up */
 	bool is_sent;
 	bool is_cancelled;    /* relay was told to end it */
+	bool is_deleted;      /* the operator has deleted its message */
 	bool is_reached;      /* the site answered */
 	bool is_away;         /* no session came as far as MAIL */
 	bool is_busy;         /* it answered 421 */

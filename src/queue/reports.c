@@ -129,7 +129,7 @@ reports_check(struct queue *q, struct entry *e)
 {
 	struct report *r;
 
-	if (e->owed == 0 && !e->is_warning_due)
+	if ((e->owed == 0 && !e->is_warning_due) || e->is_deleting)
 		return;
 	r = report_ensure(q, e);
 	if (r->state == REPORT_BUSY || r->state == REPORT_LATE || !q->is_caught_up)

@@ -267,7 +267,7 @@ report_got_content(const struct spool_content *content, int error, void *arg)
 	r->count = 0;
 	if (!e)
 		reports_stored(r, ENOENT);
-	else if (e->unstored)
+	else if (e->unstored || e->is_deleting)
 		reports_stored(r, ECANCELED);
 	else if (!content && report_may_read_again(r, error))
 		reports_stored(r, error);

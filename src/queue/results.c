@@ -327,10 +327,31 @@ job_not_understood(struct job *job, const struct message_result *m)
 	job_end(job);
 }
 
+/* Said of what was deleted while it was under way: it happened all the same. */
+static void
+results_log_deleted(const struct message_result *m)
+{
+	char code[STATUS_ENHANCED_BYTES];
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "deliver");
+	log_id(&l, m->id, m->recipient);
+	log_str(&l, "status", STR("sent"));
+	log_str(&l, "reason", STR("deleted"));
+	log_num(&l, "code", m->status.code);
+	log_str(&l, "dsn", str_of(status_enhanced(&m->status, code)));
+	log_other_side(&l, m);
+	log_quoted(&l, "text", STR("it was deleted when the host had the message already"));
+	log_quoted(&l, "reply", str_of(m->status.text));
+	log_end(&l);
+}
+
 /* The message was deleted, or all of it was settled otherwise. */
 static void
 take_of_gone(struct queue *q, struct job *job, const struct message_result *m)
 {
+	if (job->is_deleted && status_is_ok(&m->status))
+		results_log_deleted(m);
 	records_tell(q, m->job, m->id, m->recipient);
 	if (m->is_last)
 		job_end(job);

@@ -151,12 +151,18 @@ schedule_remove(struct schedule *s, struct parcel *p)
 	destinations_free_if_unused(&s->destinations, d);
 }
 
+bool
+schedule_may_hurry(const struct parcel *p)
+{
+	return p->state != PARCEL_IDLE && p->state != PARCEL_RUNNING;
+}
+
 void
 schedule_hurry(struct schedule *s, struct parcel *p, int64_t now_ms)
 {
 	struct destination *d = p->destination;
 
-	if (p->state == PARCEL_IDLE || p->state == PARCEL_RUNNING)
+	if (!schedule_may_hurry(p))
 		return;
 	if (d->state == DESTINATION_DELAYED || d->state == DESTINATION_REFUSED) {
 		destinations_forget_answer(&s->destinations, d);

@@ -64,6 +64,8 @@ void schedule_add(struct schedule *s, struct parcel *p, struct str domain, int64
 void schedule_remove(struct schedule *s, struct parcel *p);
 /* The operator wants it tried now: its site's pause and its domain's failure are forgotten too. */
 void schedule_hurry(struct schedule *s, struct parcel *p, int64_t now_ms);
+/* Does that change anything?  Not for one that is not in the schedule, or with relay. */
+bool schedule_may_hurry(const struct parcel *p);
 
 enum schedule_act {
 	SCHEDULE_NOTHING, /* until schedule_wake_ms, or something is told */

@@ -456,3 +456,9 @@ client_has_envelope(const struct client *c)
 	return c->t.message && c->t.form != BODY_NOT_BEGUN &&
 	       (client_expected(c) == 0 || c->queue[c->queue_at].phase == PHASE_FINAL);
 }
+
+bool
+client_has_content(const struct client *c)
+{
+	return c->t.message && c->t.form != BODY_NOT_BEGUN && c->t.is_body_sent;
+}

@@ -85,6 +85,8 @@ const char *client_phase(const struct client *c);
 uint64_t client_content_bytes(const struct client *c);
 /* Every recipient was answered: the content is on its way, or its answer is awaited. */
 bool client_has_envelope(const struct client *c);
+/* The content is said to its end: the host may have the message, whatever it answers. */
+bool client_has_content(const struct client *c);
 
 /* As many as message->count. */
 const struct client_result *client_results(const struct client *c);

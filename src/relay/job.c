@@ -120,10 +120,8 @@ job_finish(struct job *j, const struct status *s, const char *reason)
 
 /* Where nobody has the message yet; who was refused stays so. */
 static void
-give_up(struct job *j, struct status s)
+give_up(struct job *j, struct status s, const char *reason)
 {
-	const char *reason = REASON_TIMEOUT;
-
 	finder_cancel(&j->ask);
 	resolver_cancel(&j->query);
 	if (j->session) {
@@ -151,7 +149,14 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	if (!j->is_sending || !client_has_envelope(j->session->client))
 		give_up(j,
 		    status_make(451, "4.4.2", "no host took the message within %lld s",
-		        (long long)(patience_ms / 1000)));
+		        (long long)(patience_ms / 1000)),
+		    REASON_TIMEOUT);
+}
+
+static struct status
+job_recalled_status(void)
+{
+	return status_make(451, "4.3.0", "the operator ended the attempt");
 }
 
 /* From now on, for one transaction at least. */
@@ -281,6 +286,11 @@ send_to_rest(struct job *j, size_t before)
 		job_drop(j);
 		return;
 	}
+	if (j->is_recalled) {
+		s = job_recalled_status();
+		job_finish(j, &s, REASON_LOCAL);
+		return;
+	}
 	if (j->out.count == before) {
 		s = status_make(451, "4.3.0", "a transaction ended without a result");
 		job_finish(j, &s, REASON_LOCAL);
@@ -318,7 +328,7 @@ go_on(struct job *j, enum client_step how)
 			 "password and ca_file",
 		    j->session->host, j->session->address, j->found->site.route_number,
 		    end.status.text);
-	if (j->is_late) {
+	if (j->is_late || j->is_recalled) {
 		job_finish(j, &end.status, end.reason);
 		return;
 	}
@@ -384,8 +394,16 @@ jobs_tell(struct yard *y, struct channel *queue)
 	return true;
 }
 
+static void
+job_recall(struct job *j)
+{
+	j->is_recalled = true;
+	if (!j->is_sending || !client_has_content(j->session->client))
+		give_up(j, job_recalled_status(), REASON_LOCAL);
+}
+
 void
-jobs_cancel(struct yard *y, uint64_t number)
+jobs_cancel(struct yard *y, uint64_t number, bool is_forced)
 {
 	struct job *j;
 
@@ -393,7 +411,11 @@ jobs_cancel(struct yard *y, uint64_t number)
 	{
 		if (j->m.job != number)
 			continue;
-		give_up(j, status_make(451, "4.4.2", "the delivery took too long"));
+		if (is_forced)
+			give_up(j, status_make(451, "4.4.2", "the delivery took too long"),
+			    REASON_TIMEOUT);
+		else
+			job_recall(j);
 		return;
 	}
 }

@@ -36,8 +36,11 @@ struct yard {
 void job_begin(struct yard *y, const struct message_deliver *m, int fd);
 /* RUNNING for every job, to a new queue; false: it did not take them. */
 bool jobs_tell(struct yard *y, struct channel *queue) MUST_USE;
-/* The queue waits no longer for this one: all that are left are told to be tried again. */
-void jobs_cancel(struct yard *y, uint64_t number);
+/* All that are left of this one are told to be tried again.  is_forced: the queue waits no longer
+ * for it.  Else its message is held or deleted: while the answer to the whole message is awaited,
+ * breaking off would leave open whether it was delivered, so that is waited for, and no other host
+ * is tried. */
+void jobs_cancel(struct yard *y, uint64_t number, bool is_forced);
 /* Ends all that has not begun to talk about its message; the queue counts them as unknown. */
 void jobs_abandon(struct yard *y, bool also_talking);
 

@@ -22,6 +22,7 @@ struct job {
 	bool is_fresh; /* idle connections are not tried again */
 	bool is_sending;
 	bool was_ready; /* MAIL could be said to a host */
+	bool is_recalled; /* the operator wants no more of it: as is_late */
 	bool is_late; /* the time for an attempt is over: no other host is tried */
 	struct event deadline;
 	struct event next_look; /* at the content, a block in each turn of the loop */

@@ -131,7 +131,7 @@ from_queue(struct channel *c, const struct packet *p, void *arg)
 		}
 		break;
 	case MESSAGE_CANCEL:
-		jobs_cancel(&r->yard, p->message->cancel.job);
+		jobs_cancel(&r->yard, p->message->cancel.job, p->message->cancel.is_forced);
 		break;
 	case MESSAGE_RESULT_STORED:
 		results_stored(r->yard.results, &p->message->result_stored);

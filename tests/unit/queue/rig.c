@@ -356,6 +356,14 @@ rig_caught_up(struct rig *r)
 }
 
 static void
+take_cancel(struct rig *r, const struct message_cancel *m)
+{
+	r->cancels++;
+	r->cancelled = m->job;
+	r->is_forced = m->is_forced;
+}
+
+static void
 from_relay_peer(struct channel *c, const struct packet *p, void *arg)
 {
 	struct rig *r = arg;
@@ -373,7 +381,7 @@ from_relay_peer(struct channel *c, const struct packet *p, void *arg)
 	else if (p->type == MESSAGE_DELIVER)
 		take_job(r, p);
 	else if (p->type == MESSAGE_CANCEL)
-		r->cancels++, r->cancelled = p->message->cancel.job;
+		take_cancel(r, &p->message->cancel);
 	else if (p->type == MESSAGE_RESULT_STORED && r->stored < RIG_STORED_MAX)
 		r->stored_list[r->stored++] = p->message->result_stored;
 }

@@ -56,6 +56,7 @@ struct rig {
 	unsigned asked;
 	unsigned cancels;
 	uint64_t cancelled; /* the last one */
+	bool is_forced;     /* so was that */
 	unsigned stored;
 	struct message_result_stored stored_list[RIG_STORED_MAX];
 	/* submission: the last verdict */

@@ -230,7 +230,7 @@ Test(relay_jobs, one_is_cancelled, .timeout = 60)
 	static const char *const reasons[] = {"timeout", "lost"};
 
 	for (size_t i = 0; i < 2; i++) {
-		struct message_cancel m = {.job = 77};
+		struct message_cancel m = {.job = 77, .is_forced = true};
 		struct rig *r;
 
 		slow_open(&hosts[i], silent_at[i], 0);
@@ -250,4 +250,50 @@ Test(relay_jobs, one_is_cancelled, .timeout = 60)
 		cr_expect(r->results[1].is_last);
 		rig_free(&r);
 	}
+}
+
+/* The operator holds or deletes the message: the attempt is ended wherever the host has not got all of
+ * it, and that was no attempt of the host. */
+Test(relay_jobs, one_is_recalled, .timeout = 60)
+{
+	static struct slow hosts[3];
+	static const char *const silent_at[] = {"EHLO", "RCPT", "DATA"};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct message_cancel m = {.job = 1};
+		struct rig *r;
+
+		slow_open(&hosts[i], silent_at[i], 0);
+		r = rig_against(&hosts[i], "1h");
+		rig_deliver(r, &(struct rig_mail){.job = 1,
+		                   .domain = "host.test",
+		                   .to = {"bob@host.test", "eva@host.test"}});
+		rig_idle(r, 500);
+		cr_assert_eq(channel_send(r->queue, MESSAGE_CANCEL, &m, -1), 0);
+		cr_assert(rig_wait(r, 2), "silent at %s", silent_at[i]);
+		for (size_t k = 0; k < 2; k++)
+			rig_result_is(&r->results[k], 451, "local");
+		cr_expect(r->results[1].is_last);
+		rig_free(&r);
+	}
+}
+
+/* The host has the whole message: only its answer tells whether it was delivered. */
+Test(relay_jobs, one_that_is_recalled_at_its_end_is_waited_for, .timeout = 60)
+{
+	static struct slow host = {.dot_ms = 2000};
+	struct message_cancel m = {.job = 1};
+	struct rig *r;
+
+	slow_open(&host, "none", 0);
+	r = rig_against(&host, "1h");
+	rig_deliver(r, &(struct rig_mail){.job = 1,
+	                   .domain = "host.test",
+	                   .to = {"bob@host.test", "eva@host.test"}});
+	rig_idle(r, 1000);
+	cr_assert_eq(channel_send(r->queue, MESSAGE_CANCEL, &m, -1), 0);
+	cr_assert(rig_wait(r, 2));
+	for (size_t k = 0; k < 2; k++)
+		rig_result_is(&r->results[k], 250, "none");
+	rig_free(&r);
 }

@@ -1,0 +1,187 @@
+/* What the operator changes: hold, release, retry and delete, of messages that wait, that are with relay,
+ * and that only owe a report.  What is answered is what was done. */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "rig.h"
+
+#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define WITH(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const char *const nothing[] = {NULL};
+static const char *const all[] = {NULL};
+static const char slow[] = "retry = [ \"1h\" ];";
+static const char alice[] = "alice@example.com";
+
+/* What the queue logs from now on is kept; it is started later. */
+static int
+keep_log(void)
+{
+	int fd = memfd_create("log", MFD_CLOEXEC);
+
+	cr_assert_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	return fd;
+}
+
+static const char *
+logged(int fd)
+{
+	static char text[65536];
+	ssize_t n = pread(fd, text, sizeof text - 1, 0);
+
+	cr_assert_geq(n, 0);
+	text[n] = '\0';
+	return text;
+}
+
+/* The line that has both. */
+static bool
+has_line(int log, const char *first, const char *second)
+{
+	for (const char *at = logged(log); (at = strstr(at, first)); at++) {
+		const char *end = strchr(at, '\n'), *found = strstr(at, second);
+
+		if (found && (!end || found < end))
+			return true;
+	}
+	return false;
+}
+
+static void
+says(struct rig *r, const char *verb, const char *const *values, const char *text)
+{
+	rig_admin(r, verb, values);
+	cr_expect_eq(r->done.exit_code, 0, "%s: %s", verb, r->done_text);
+	cr_expect_str_eq(r->done_text, text, "%s: %s", verb, r->done_text);
+}
+
+static unsigned
+left(struct rig *r)
+{
+	rig_admin(r, "queue.list", nothing);
+	return r->row_count;
+}
+
+static void
+begin_with_job(struct rig *r)
+{
+	rig_begin(r, slow);
+	rig_relay(r, true);
+	cr_assert_eq(rig_commit(r, rig_id(1), alice, TO("bob@example.net")).code, 250);
+	rig_job(r, 0);
+}
+
+/* The recipient failed, and the report waits until relay has told what it holds. */
+Test(changes, deletes_what_only_owes_a_report, .timeout = 60)
+{
+	static struct rig r;
+	int log = keep_log();
+
+	begin_with_job(&r);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, false);
+	rig_results(&r, &r.jobs[0], 550, "mailbox");
+	rig_until(&r, &r.stored, 1);
+	says(&r, "queue.delete", all, "1 message\n");
+	cr_expect_eq(r.row_count, 1);
+	cr_expect_eq(left(&r), 0);
+	cr_expect(has_line(log, "report id=", "status=dropped"));
+	rig_caught_up(&r);
+	cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("eva@example.net")).code, 250);
+	cr_expect_eq(rig_job(&r, 1)->kind, ENVELOPE_MESSAGE, "no report");
+	says(&r, "queue.delete", all, "1 message\n");
+	rig_kill(&r);
+	rig_start(&r);
+	cr_expect_eq(left(&r), 0, "nor from what is stored");
+	rig_end(&r);
+}
+
+/* What counts is what was changed. */
+Test(changes, are_counted_as_they_are_made, .timeout = 60)
+{
+	static struct rig r;
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	for (unsigned i = 1; i <= 3; i++)
+		cr_assert_eq(rig_commit(&r, rig_id(i), alice, TO("bob@example.net")).code, 250);
+	rig_results(&r, rig_job(&r, 0), 451, "greylisted");
+	rig_results(&r, rig_job(&r, 1), 451, "greylisted");
+	rig_results(&r, rig_job(&r, 2), 451, "greylisted");
+	rig_until(&r, &r.stored, 3);
+	msgid_text(rig_id(1), 0, id);
+	says(&r, "queue.release", all, "0 messages; not counted: 3, not held\n");
+	says(&r, "queue.hold", WITH("id", id), "1 message\n");
+	says(&r, "queue.hold", WITH("dry_run", "1"),
+	    "2 messages would be touched; not counted: 1, held already\n");
+	says(&r, "queue.hold", all, "2 messages; not counted: 1, held already\n");
+	cr_expect_eq(r.row_count, 2);
+	says(&r, "queue.retry", all,
+	    "0 messages; not counted: 3, held, under way, or with no recipient left to try\n");
+	cr_expect_eq(r.row_count, 0);
+	says(&r, "queue.release", WITH("id", id), "1 message\n");
+	says(&r, "queue.retry", WITH("id", id), "1 message\n");
+	says(&r, "queue.delete", WITH("id", id, "id", id), "1 message; not counted: 1, at an end already\n");
+	cr_expect_eq(r.row_count, 1);
+	cr_expect_eq(left(&r), 2);
+	rig_end(&r);
+}
+
+Test(changes, deletes_what_is_with_relay, .timeout = 60)
+{
+	static struct rig r;
+	int log = keep_log();
+
+	begin_with_job(&r);
+	says(&r, "queue.delete", all, "1 message\n");
+	rig_until(&r, &r.cancels, 1);
+	cr_expect(r.cancelled == r.jobs[0].number && !r.is_forced);
+	cr_expect(has_line(log, "deliver id=", "status=deleted"));
+	/* the host had it already */
+	rig_results(&r, &r.jobs[0], 250, "none");
+	rig_until(&r, &r.stored, 1);
+	cr_expect(has_line(log, "status=sent", "reason=deleted"));
+	cr_expect_eq(left(&r), 0);
+	rig_end(&r);
+}
+
+Test(changes, deletes_what_relay_then_ends, .timeout = 60)
+{
+	static struct rig r;
+	int log = keep_log();
+
+	begin_with_job(&r);
+	says(&r, "queue.delete", all, "1 message\n");
+	rig_until(&r, &r.cancels, 1);
+	rig_results(&r, &r.jobs[0], 451, "local");
+	rig_until(&r, &r.stored, 1);
+	cr_expect_not(has_line(log, "status=sent", ""));
+	cr_expect_not(has_line(log, "status=deferred", ""));
+	cr_expect_eq(left(&r), 0);
+	rig_end(&r);
+}
+
+/* It is no attempt, and none is made before the release. */
+Test(changes, holds_what_is_with_relay, .timeout = 60)
+{
+	static struct rig r;
+
+	begin_with_job(&r);
+	says(&r, "queue.hold", all, "1 message\n");
+	rig_until(&r, &r.cancels, 1);
+	cr_expect(r.cancelled == r.jobs[0].number && !r.is_forced);
+	rig_results(&r, &r.jobs[0], 451, "local");
+	rig_until(&r, &r.stored, 1);
+	rig_wait(&r, 100);
+	cr_expect_eq(r.job_count, 1);
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_expect_eq(r.row_count, 1);
+	says(&r, "queue.release", all, "1 message\n");
+	says(&r, "queue.retry", all, "1 message\n");
+	rig_results(&r, rig_job(&r, 1), 250, "none");
+	rig_until(&r, &r.stored, 2);
+	cr_expect_eq(left(&r), 0);
+	rig_end(&r);
+}
