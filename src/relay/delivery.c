@@ -4,6 +4,7 @@
  */
 #include "relay/delivery.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -101,29 +102,35 @@ add_next(struct delivery *d, const struct resolver_answer *a, sa_family_t family
 	return true;
 }
 
-/* This host is ourselves under another name. */
-static bool
+/* Is this host ourselves under another name? */
+static enum own_answer
 leads_back(const struct delivery *d, const struct resolver_answer *a)
 {
+	enum own_answer answer = OWN_NO;
+
 	if (!d->is_own || d->site->allow_private)
-		return false;
-	for (size_t i = 0; i < a->count; i++) {
+		return OWN_NO;
+	for (size_t i = 0; i < a->count && answer == OWN_NO; i++) {
 		const struct sockaddr *sa = (const struct sockaddr *)&a->addresses[i].sa;
 
-		if (range_is_public(sa) && d->is_own(sa))
-			return true;
+		if (range_is_public(sa))
+			answer = d->is_own(sa);
 	}
-	return false;
+	return answer;
 }
 
-/* RFC 5321 section 5.1: mail has come as far as us; hosts that are no better must not get it. */
+/* RFC 5321 section 5.1: mail has come as far as us; hosts that are no better must not get it.  Nor
+ * while it cannot be said whether it has. */
 static void
-end_at_ourselves(struct delivery *d)
+end_at_ourselves(struct delivery *d, enum own_answer answer)
 {
 	struct status s = status_make(554, "5.4.6",
 	    "mail loops back to us: %s has an address of this host", delivery_host(d));
 
-	note(d, &s, REASON_LOOP);
+	if (answer == OWN_UNKNOWN)
+		s = status_make(451, "4.3.0", "it cannot be found out whether %s is this host: %s",
+		    delivery_host(d), strerrordesc_np(errno));
+	note(d, &s, answer == OWN_UNKNOWN ? REASON_LOCAL : REASON_LOOP);
 	d->host = d->site->count;
 }
 
@@ -147,6 +154,7 @@ delivery_got_addresses(struct delivery *d, const struct resolver_answer *a)
 {
 	struct resolver_answer none = *a;
 	size_t at6 = 0, at4 = 0;
+	enum own_answer back;
 	bool more = true;
 	struct status s;
 
@@ -160,8 +168,9 @@ delivery_got_addresses(struct delivery *d, const struct resolver_answer *a)
 	}
 	if (a->outcome != RESOLVER_FOUND)
 		none.count = 0;
-	if (leads_back(d, &none)) {
-		end_at_ourselves(d);
+	back = leads_back(d, &none);
+	if (back != OWN_NO) {
+		end_at_ourselves(d, back);
 		return;
 	}
 	while (more) {

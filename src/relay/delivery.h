@@ -6,6 +6,7 @@
 #define RELAY_DELIVERY_H
 
 #include "relay/client.h"
+#include "relay/own.h"
 #include "relay/site.h"
 
 enum { DELIVERY_ADDRESSES_MAX = 8, DELIVERY_TRIES_MAX = 12 };
@@ -18,7 +19,8 @@ enum delivery_step {
 
 struct delivery {
 	const struct site *site;
-	bool (*is_own)(const struct sockaddr *sa); /* an address of this machine; NULL: none is */
+	/* an address of this machine?  NULL: none is */
+	enum own_answer (*is_own)(const struct sockaddr *sa);
 	size_t host;
 	size_t address_at, address_count;
 	struct resolver_address addresses[DELIVERY_ADDRESSES_MAX];

@@ -5,6 +5,8 @@
 
 #include <idn2.h>
 
+#include "base/mem.h"
+
 static bool
 take(const char *z, size_t n, char out[IDN_BYTES])
 {
@@ -22,6 +24,7 @@ idn_to_ascii(struct str domain, char out[IDN_BYTES])
 	char text[4 * IDN_BYTES];
 	uint8_t *found = NULL;
 	bool ok;
+	int r;
 
 	if (str_is_ascii(domain))
 		return take(domain.p, domain.n, out);
@@ -29,8 +32,11 @@ idn_to_ascii(struct str domain, char out[IDN_BYTES])
 		return false;
 	memcpy(text, domain.p, domain.n);
 	text[domain.n] = '\0';
-	if (idn2_lookup_u8((const uint8_t *)text, &found, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) !=
-	    IDN2_OK)
+	r = idn2_lookup_u8(
+	    (const uint8_t *)text, &found, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	if (r == IDN2_MALLOC)
+		die("no memory");
+	if (r != IDN2_OK)
 		return false;
 	ok = take((const char *)found, strlen((const char *)found), out);
 	idn2_free(found);

@@ -7,6 +7,7 @@
  */
 #include "relay/own.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
@@ -42,42 +43,75 @@ own_copy(const struct sockaddr *sa, in_port_t port)
 	return a;
 }
 
-static bool
+/* The kernel has no such address, or none of this family at all; any other error says nothing. */
+static enum own_answer
+own_failed(int error)
+{
+	return error == EADDRNOTAVAIL || error == EAFNOSUPPORT || error == ENETUNREACH ||
+	               error == EHOSTUNREACH
+	           ? OWN_NO
+	           : OWN_UNKNOWN;
+}
+
+static enum own_answer
+own_end(int fd, bool ok)
+{
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return ok ? OWN_YES : own_failed(error);
+}
+
+static enum own_answer
 own_can_bind(const struct sockaddr *sa)
 {
 	struct own_address a = own_copy(sa, 0);
-	int fd = a.len ? socket(sa->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
-	bool ok = fd >= 0 && bind(fd, &a.sa, a.len) == 0;
+	int fd = socket(sa->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	if (fd >= 0)
-		close(fd);
-	return ok;
+	return own_end(fd, fd >= 0 && bind(fd, &a.sa, a.len) == 0);
 }
 
 /* Nothing is sent: connecting a datagram socket only asks the routing table. */
-static bool
+static enum own_answer
 own_is_reached_from_itself(const struct sockaddr *sa)
 {
 	struct own_address to = own_copy(sa, htons(25)), from = {.len = sizeof from};
-	int fd = to.len ? socket(sa->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
-	bool ok = fd >= 0 && connect(fd, &to.sa, to.len) == 0 &&
-	          getsockname(fd, &from.sa, &from.len) == 0;
+	int fd = socket(sa->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is_same, ok = fd >= 0 && connect(fd, &to.sa, to.len) == 0 &&
+	                   getsockname(fd, &from.sa, &from.len) == 0;
+	enum own_answer answer = own_end(fd, ok);
 
-	if (fd >= 0)
-		close(fd);
-	if (ok && sa->sa_family == AF_INET)
-		return to.v4.sin_addr.s_addr == from.v4.sin_addr.s_addr;
-	return ok && memcmp(&to.v6.sin6_addr, &from.v6.sin6_addr, sizeof to.v6.sin6_addr) == 0;
+	if (answer != OWN_YES)
+		return answer;
+	if (sa->sa_family == AF_INET)
+		is_same = to.v4.sin_addr.s_addr == from.v4.sin_addr.s_addr;
+	else
+		is_same = memcmp(&to.v6.sin6_addr, &from.v6.sin6_addr,
+			      sizeof to.v6.sin6_addr) == 0;
+	return is_same ? OWN_YES : OWN_NO;
 }
 
-bool
+enum own_answer
 own_has(const struct sockaddr *sa)
 {
 	const struct sockaddr *nobodys = sa->sa_family == AF_INET
 	                                     ? (const struct sockaddr *)&nobodys4
 	                                     : (const struct sockaddr *)&nobodys6;
+	enum own_answer answer;
 
-	if (!own_can_bind(sa))
-		return false;
-	return !own_can_bind(nobodys) || own_is_reached_from_itself(sa);
+	if (sa->sa_family != AF_INET && sa->sa_family != AF_INET6)
+		return OWN_NO;
+	answer = own_can_bind(sa);
+	if (answer != OWN_YES)
+		return answer;
+	switch (own_can_bind(nobodys)) {
+	case OWN_NO:
+		return OWN_YES;
+	case OWN_YES:
+		return own_is_reached_from_itself(sa);
+	default:
+		return OWN_UNKNOWN;
+	}
 }

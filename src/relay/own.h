@@ -8,7 +8,12 @@
 
 #include "base/str.h"
 
-/* An address of one of our interfaces. */
-bool own_has(const struct sockaddr *sa);
+enum own_answer {
+	OWN_NO,
+	OWN_YES,     /* an address of one of our interfaces */
+	OWN_UNKNOWN, /* it cannot be found out now: errno says why */
+};
+
+enum own_answer own_has(const struct sockaddr *sa);
 
 #endif

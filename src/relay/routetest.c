@@ -84,7 +84,14 @@ why_not(const struct site *site, const struct resolver_address *a)
 		return "";
 	if (!range_is_public(sa))
 		return "(private)";
-	return own_has(sa) ? "(this host)" : "";
+	switch (own_has(sa)) {
+	case OWN_YES:
+		return "(this host)";
+	case OWN_UNKNOWN:
+		return "(cannot be asked about now)";
+	default:
+		return "";
+	}
 }
 
 static void

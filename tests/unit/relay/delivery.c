@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 
 #include "unit/relay/routes.h"
@@ -167,14 +168,41 @@ Test(relay_delivery, never_into_our_own_network)
 	conf_drop(&inside);
 }
 
-static bool
+static enum own_answer
 is_own(const struct sockaddr *sa)
 {
 	struct resolver_address own = address("198.41.0.9");
 	const struct sockaddr_in *a = (const struct sockaddr_in *)sa;
 
 	return sa->sa_family == AF_INET &&
-	       a->sin_addr.s_addr == ((struct sockaddr_in *)&own.sa)->sin_addr.s_addr;
+	               a->sin_addr.s_addr == ((struct sockaddr_in *)&own.sa)->sin_addr.s_addr
+	           ? OWN_YES
+	           : OWN_NO;
+}
+
+static enum own_answer
+is_unknown(const struct sockaddr *sa)
+{
+	(void)sa;
+	errno = EMFILE;
+	return OWN_UNKNOWN;
+}
+
+/* Whether it is ourselves cannot be said: neither this host nor a worse one is tried, and it is no end. */
+Test(relay_delivery, does_not_guess_what_is_ours)
+{
+	struct resolver_address other = address("198.41.0.1");
+	struct conf *c = routes_of("");
+	struct delivery d;
+	struct site s;
+
+	site_of(&s, c, 3);
+	delivery_init(&d, &s);
+	d.is_own = is_unknown;
+	answer(&d, &other, 1);
+	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_expect_eq(verdict(&d, "local"), 451);
+	conf_drop(&c);
 }
 
 /* A20: no name tells that the second host is ourselves; its address does. */

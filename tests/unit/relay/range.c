@@ -4,7 +4,10 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "relay/own.h"
 #include "relay/site.h"
@@ -131,7 +134,24 @@ is_own(const char *text)
 {
 	struct resolver_address a = address(text);
 
-	return own_has((const struct sockaddr *)&a.sa);
+	return own_has((const struct sockaddr *)&a.sa) == OWN_YES;
+}
+
+/* An error is no answer: without a descriptor nothing can be asked. */
+Test(relay_own, without_descriptors_it_is_not_known)
+{
+	static const char *const rows[] = {"127.0.0.1", "9.9.9.9", "2620:fe::fe"};
+	int lowest = dup(0);
+	struct rlimit none = {(rlim_t)lowest, (rlim_t)lowest};
+
+	close(lowest);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (size_t i = 0; i < 3; i++) {
+		struct resolver_address a = address(rows[i]);
+
+		cr_expect_eq(own_has((const struct sockaddr *)&a.sa), OWN_UNKNOWN, "%s", rows[i]);
+		cr_expect_eq(errno, EMFILE);
+	}
 }
 
 Test(relay_own, the_kernel_knows)
