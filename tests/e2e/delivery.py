@@ -2,6 +2,7 @@
 """delivery: routes by real DNS (signed zones), what is refused there, retries, and failure reports."""
 import email
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,7 +17,9 @@ tap = g.Tap()
 dns = g.Dns(HOME, {
     "example.net": "@ MX 10 mx\nmx A 127.0.0.1\nnullmx MX 0 .\nnomail TXT none\nfallback A 127.0.0.1\n"
                    "inside MX 10 inside-mx\ninside-mx A 10.1.2.3\nself MX 5 mail.example.com.\nself MX 20 mx\n"
-                   "ours MX 10 ours-mx\nours-mx A 198.41.0.77\nours MX 20 mx",
+                   "ours MX 10 ours-mx\nours-mx A 198.41.0.77\nours MX 20 mx\n"
+                   "equal MX 10 mx\nequal MX 10 mail.example.com.\nequal MX 20 mx\n"
+                   "better MX 5 away\naway A 127.0.0.9\nbetter MX 10 mail.example.com.\nbetter MX 10 mx\nbetter MX 20 mx",
     "example.org": "@ MX 10 mx\nmx A 127.0.0.1",
     "example.com": "@ MX 10 back\nback A 127.0.0.1\nmail A 127.0.0.1",
     "bad.example.bogus": "@ MX 10 mx\nmx A 127.0.0.1",
@@ -77,6 +80,18 @@ def refused_by_dns():
     sent("bob@absent.example.net", "status=failed .*dsn=5.1.2")
     sent("bob@inside.example.net", "status=failed .*dsn=5.4.[0-9]")
     sent("bob@self.example.net", "status=failed .*dsn=5.4.6")
+
+
+@tap.case
+def own_name_among_the_hosts():
+    """RFC 5321 section 5.1: hosts of our own preference and worse ones get nothing, a better one is tried"""
+    for _ in range(4):  # equal ones come in any order
+        sent("bob@equal.example.net", "status=failed .*dsn=5.4.6 .*loops back to this host")
+    number = sent("bob@better.example.net", "status=deferred reason=connect ")
+    assert re.search(rf"deliver id={number}\.1 .*mx=away\.example\.net\[127\.0\.0\.9\]", gate.log())
+    for number in range(1, sink.count() + 1):
+        assert not re.search(r"@(equal|better)\.example\.net", sink.envelope(number)), sink.envelope(number)
+    gate.tool("queue", "delete", "--domain", "better.example.net", "--yes")
 
 
 @tap.case
