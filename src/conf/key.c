@@ -185,7 +185,8 @@ const struct key key_table[] = {
 	    .help = "Connections at once from one client address, all processes counted."},
 	{"limits.sessions", KEY_NUMBER, AT(limits.sessions), CONF_SUBMISSION, "20000", .min = 1,
 	    .max = 1000000,
-	    .help = "Connections at once in all."},
+	    .help = "Connections at once in all. `config check` and the start compare them with "
+		"the limit of open files."},
 	{"limits.messages_per_session", KEY_NUMBER, AT(limits.messages_per_session),
 	    CONF_SUBMISSION,
 	    "1000", .min = 1, .max = 1000000,
@@ -283,7 +284,9 @@ const struct key key_table[] = {
 	    .min = 1, .max = 100000,
 	    .help = "Deliveries at once in all. Sites that have not answered, or did not the "
 		"last time, have half of them together. One user alone can use four fifths, "
-		"and a sixth for sites that have not answered; several share."},
+		"and a sixth for sites that have not answered; several share. Each may need "
+		"three descriptors; `config check` and the start compare that with the "
+		"limit of open files."},
 
 	{"timeouts.attempt", KEY_DURATION, AT(timeouts.attempt_ms), CONF_QUEUE | CONF_RELAY,
 	    "\"10m\"",

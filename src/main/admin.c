@@ -57,6 +57,7 @@ admin_apply(struct daemon *d, struct conf *now, struct offer *offer, struct buf 
 	d->conf = now;
 	d->offer = offer;
 	host_use_log(now, d->log_secret, &offer->log);
+	host_check_limits(now, text);
 	supervise_reload(d);
 	offer_free(&old);
 	conf_drop(&before);

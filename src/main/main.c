@@ -160,6 +160,20 @@ count_submissions(const struct conf *c, bool in_threads)
 	return wanted < 1 ? 1 : wanted > SUBMISSION_MAX ? SUBMISSION_MAX : (unsigned)wanted;
 }
 
+static void
+warn_of_limits(const struct conf *c)
+{
+	struct str rest, line;
+	struct buf text;
+
+	buf_init(&text, 4096);
+	host_check_limits(c, &text);
+	for (rest = buf_str(&text); str_split(&rest, '\n', &line);)
+		if (line.n)
+			log_warn("%.*s", STR_ARG(line));
+	buf_clear(&text);
+}
+
 static int
 prepare(struct daemon *d)
 {
@@ -175,6 +189,7 @@ prepare(struct daemon *d)
 	(void)!host_open_log(d->conf, &log);
 	host_use_log(d->conf, d->log_secret, &log);
 	host_raise_limits();
+	warn_of_limits(d->conf);
 	status = host_check_channels();
 	if (status)
 		return status;

@@ -2,8 +2,10 @@
  * tool_config: the configuration seen from the command line; works without the daemon.
  */
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 
+#include "conf/descriptors.h"
 #include "main/print.h"
 #include "main/tool.h"
 
@@ -54,6 +56,25 @@ tool_check_disk(const char *file, const struct conf *c, struct conf_report *repo
 	}
 }
 
+/* By the limit of the tool itself, which the daemon's unit may set otherwise. */
+static void
+tool_check_descriptors(const char *file, const struct conf *c, struct conf_report *report)
+{
+	struct conf_descriptors needs[CONF_DESCRIPTORS];
+	char text[CONF_DESCRIPTORS_TEXT];
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	conf_descriptors(c, needs);
+	for (size_t i = 0; i < CONF_DESCRIPTORS; i++) {
+		if (!conf_descriptors_lack(&needs[i], files.rlim_max, text))
+			continue;
+		buf_addf(&report->text, "%s: warning: %s\n", file, text);
+		report->warnings++;
+	}
+}
+
 int
 tool_config_check(struct tool *t, const struct command *command)
 {
@@ -65,8 +86,10 @@ tool_config_check(struct tool *t, const struct command *command)
 	(void)command;
 	conf_report_init(&report);
 	c = conf_read_file(path, true, &report);
-	if (c)
+	if (c) {
 		tool_check_disk(path, c, &report);
+		tool_check_descriptors(path, c, &report);
+	}
 	if (report.text.n)
 		tool_say(0, buf_str(&report.text));
 	status = report.errors == 0 ? 0 : EX_CONF;

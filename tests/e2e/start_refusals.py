@@ -255,6 +255,29 @@ def watchdog_of_a_stopped_main():
 
 
 @tap.case
+def too_few_descriptors():
+    """what the configuration allows is compared with the limit of descriptors: in config check, at the start, at a reload"""
+    gate = made("descriptors", limits="limits: { sessions = 100; };")
+    gate.parts["queue"] = gate.parts["queue"].replace("queue: {", "queue: { concurrency = 5000;")
+    gate.write_config()
+    checked = subprocess.run(["prlimit", "--nofile=2000:2000", f"{g.BUILD}/sallyport", "-c", gate.config, "config", "check"],
+                             capture_output=True, text=True, check=False)
+    told = r"queue\.concurrency = 5000: the relay process may need 15256 descriptors, its hard limit is 2000; raise .*LimitNOFILE"
+    assert checked.returncode == 0 and re.search("warning: " + told, checked.stdout), checked
+    assert "the queue process may need 10256" in checked.stdout and "limits.sessions" not in checked.stdout, checked
+    with_environment({"SALLYPORTD_WRAPPER": "prlimit --nofile=1000:2000"}, gate.start)
+    gate.wait_log("warning: " + told)
+    for pid in gate.processes():
+        with open(f"/proc/{pid}/limits", encoding="ascii") as f:
+            assert re.search(r"Max open files +2000 +2000 ", f.read()), "the soft limit is raised to the hard one"
+    assert re.search(told, gate.tool("reload").stdout)
+    gate.parts["queue"] = gate.parts["queue"].replace("concurrency = 5000;", "concurrency = 500;")
+    gate.write_config()
+    assert "descriptors" not in gate.tool("reload").stdout
+    gate.stop()
+
+
+@tap.case
 def spool_of_another_daemon():
     """a second daemon on the same spool gives up in words after a few tries, and the first one goes on"""
     first = made("first").start()

@@ -1,0 +1,48 @@
+/*
+ * descriptors: see the header.
+ */
+#include "conf/descriptors.h"
+
+#include <stdio.h>
+
+enum {
+	DESCRIPTORS_BASE = 256,      /* channels, listeners, events, libraries, what waits idle */
+	DESCRIPTORS_A_DELIVERY = 3,  /* relay: a connection and a body; before it two DNS queries */
+	DESCRIPTORS_A_CONTENT = 2,   /* queue: a body that is read, and waits for relay to take it */
+	DESCRIPTORS_BODIES = 4096,   /* of large messages that one process receives at once */
+};
+
+static uint64_t
+lesser(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+void
+conf_descriptors(const struct conf *c, struct conf_descriptors out[CONF_DESCRIPTORS])
+{
+	uint64_t deliveries = (uint64_t)c->queue.concurrency;
+	uint64_t sessions = (uint64_t)c->limits.sessions;
+
+	out[0] = (struct conf_descriptors){"relay", "queue.concurrency", c->queue.concurrency,
+	    DESCRIPTORS_BASE + DESCRIPTORS_A_DELIVERY * deliveries};
+	out[1] = (struct conf_descriptors){"queue", "queue.concurrency", c->queue.concurrency,
+	    DESCRIPTORS_BASE + DESCRIPTORS_A_CONTENT * deliveries};
+	/* the kernel may give all of them to one process */
+	out[2] = (struct conf_descriptors){"submission", "limits.sessions", c->limits.sessions,
+	    DESCRIPTORS_BASE + sessions + lesser(sessions, DESCRIPTORS_BODIES)};
+}
+
+bool
+conf_descriptors_lack(
+    const struct conf_descriptors *d, uint64_t limit, char out[CONF_DESCRIPTORS_TEXT])
+{
+	if (d->needed <= limit)
+		return false;
+	snprintf(out, CONF_DESCRIPTORS_TEXT,
+	    "%s = %lld: the %s process may need %llu descriptors, its hard limit is %llu; raise the "
+	    "limit (LimitNOFILE= in the unit, \"ulimit -Hn\" in a shell) or lower %s",
+	    d->key, (long long)d->value, d->role, (unsigned long long)d->needed,
+	    (unsigned long long)limit, d->key);
+	return true;
+}

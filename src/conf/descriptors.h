@@ -1,0 +1,24 @@
+/*
+ * descriptors: how many files and sockets each role has open at most, as the configuration allows
+ * it.  The process's limit must leave room for them, or mail is delayed and clients are sent away.
+ */
+#ifndef CONF_DESCRIPTORS_H
+#define CONF_DESCRIPTORS_H
+
+#include "conf/conf.h"
+
+struct conf_descriptors {
+	const char *role;
+	const char *key; /* which key bounds them */
+	int64_t value;   /* of that key */
+	uint64_t needed;
+};
+
+enum { CONF_DESCRIPTORS = 3, CONF_DESCRIPTORS_TEXT = 400 };
+
+void conf_descriptors(const struct conf *c, struct conf_descriptors out[CONF_DESCRIPTORS]);
+/* One line without its end: what does not fit in the limit, and what to do; false: it fits. */
+bool conf_descriptors_lack(
+    const struct conf_descriptors *d, uint64_t limit, char out[CONF_DESCRIPTORS_TEXT]) MUST_USE;
+
+#endif

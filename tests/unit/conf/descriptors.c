@@ -1,0 +1,35 @@
+/* descriptors: what does not fit is told with the key, the need, the limit and what to do. */
+#include "conf/descriptors.h"
+
+#include <criterion/criterion.h>
+
+Test(descriptors, are_compared_with_the_limit)
+{
+	struct conf c = {.queue.concurrency = 500, .limits.sessions = 20000};
+	struct conf_descriptors needs[CONF_DESCRIPTORS];
+	char text[CONF_DESCRIPTORS_TEXT];
+
+	conf_descriptors(&c, needs);
+	cr_expect_eq(needs[0].needed, 256 + 3 * 500);
+	cr_expect_eq(needs[1].needed, 256 + 2 * 500);
+	cr_expect_eq(needs[2].needed, 256 + 20000 + 4096);
+	for (size_t i = 0; i < CONF_DESCRIPTORS; i++)
+		cr_expect_not(conf_descriptors_lack(&needs[i], needs[i].needed, text));
+	cr_assert(conf_descriptors_lack(&needs[0], 1755, text));
+	cr_expect_str_eq(text,
+	    "queue.concurrency = 500: the relay process may need 1756 descriptors, its hard limit is "
+	    "1755; raise the limit (LimitNOFILE= in the unit, \"ulimit -Hn\" in a shell) or lower "
+	    "queue.concurrency");
+	cr_assert(conf_descriptors_lack(&needs[2], 1024, text));
+	cr_expect(strstr(text, "limits.sessions = 20000: the submission process may need 24352 "));
+}
+
+/* Few clients need few files for bodies. */
+Test(descriptors, of_few_sessions)
+{
+	struct conf c = {.queue.concurrency = 1, .limits.sessions = 10};
+	struct conf_descriptors needs[CONF_DESCRIPTORS];
+
+	conf_descriptors(&c, needs);
+	cr_expect_eq(needs[2].needed, 256 + 20);
+}
