@@ -18,17 +18,26 @@ lesser(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* The kernel spreads them over the processes, and not quite evenly. */
+static uint64_t
+share_of_sessions(const struct conf *c, long cores)
+{
+	int64_t processes = c->submission.processes ? c->submission.processes : cores;
+	uint64_t sessions = (uint64_t)c->limits.sessions;
+
+	return processes > 1 ? sessions / (uint64_t)processes * 9 / 8 + 1 : sessions;
+}
+
 void
-conf_descriptors(const struct conf *c, struct conf_descriptors out[CONF_DESCRIPTORS])
+conf_descriptors(const struct conf *c, long cores, struct conf_descriptors out[CONF_DESCRIPTORS])
 {
 	uint64_t deliveries = (uint64_t)c->queue.concurrency;
-	uint64_t sessions = (uint64_t)c->limits.sessions;
+	uint64_t sessions = share_of_sessions(c, cores);
 
 	out[0] = (struct conf_descriptors){"relay", "queue.concurrency", c->queue.concurrency,
 	    DESCRIPTORS_BASE + DESCRIPTORS_A_DELIVERY * deliveries};
 	out[1] = (struct conf_descriptors){"queue", "queue.concurrency", c->queue.concurrency,
 	    DESCRIPTORS_BASE + DESCRIPTORS_A_CONTENT * deliveries};
-	/* the kernel may give all of them to one process */
 	out[2] = (struct conf_descriptors){"submission", "limits.sessions", c->limits.sessions,
 	    DESCRIPTORS_BASE + sessions + lesser(sessions, DESCRIPTORS_BODIES)};
 }

@@ -16,7 +16,9 @@ struct conf_descriptors {
 
 enum { CONF_DESCRIPTORS = 3, CONF_DESCRIPTORS_TEXT = 400 };
 
-void conf_descriptors(const struct conf *c, struct conf_descriptors out[CONF_DESCRIPTORS]);
+/* cores: of this machine; each has a submission process, unless the configuration says otherwise. */
+void conf_descriptors(
+    const struct conf *c, long cores, struct conf_descriptors out[CONF_DESCRIPTORS]);
 /* One line without its end: what does not fit in the limit, and what to do; false: it fits. */
 bool conf_descriptors_lack(
     const struct conf_descriptors *d, uint64_t limit, char out[CONF_DESCRIPTORS_TEXT]) MUST_USE;

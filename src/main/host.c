@@ -198,7 +198,7 @@ host_check_limits(const struct conf *c, struct buf *text_out)
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return;
-	conf_descriptors(c, needs);
+	conf_descriptors(c, sysconf(_SC_NPROCESSORS_ONLN), needs);
 	for (size_t i = 0; i < CONF_DESCRIPTORS; i++)
 		if (conf_descriptors_lack(&needs[i], files.rlim_max, text))
 			buf_addf(text_out, "%s\n", text);

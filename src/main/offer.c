@@ -237,6 +237,25 @@ offer_files(const struct offer_making *m)
 	return true;
 }
 
+static bool
+offer_is_open(const struct offer *o, enum role_grant kind, unsigned index)
+{
+	for (size_t n = 0; n < o->file_count; n++)
+		if (o->files[n].kind == kind && o->files[n].index == index)
+			return o->files[n].fd >= 0;
+	return false;
+}
+
+bool
+offer_has_certificate(const struct offer *offer)
+{
+	for (unsigned t = 0; t < offer->conf->tls.count; t++)
+		if (offer_is_open(offer, GRANT_CERTIFICATE, t) &&
+		    offer_is_open(offer, GRANT_PRIVATE_KEY, t))
+			return true;
+	return false;
+}
+
 bool
 offer_renew_certificates(struct offer *offer, char why_out[REASON_BYTES])
 {

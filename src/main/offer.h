@@ -35,6 +35,9 @@ struct offer *offer_new(struct conf *c, const struct offer *before, unsigned sub
     char why_out[REASON_BYTES]) MUST_USE;
 void offer_free(struct offer **offer);
 
+/* Is there a certificate with its key?  Without one nobody can log in. */
+bool offer_has_certificate(const struct offer *offer);
+
 /* Opens certificates and keys anew, all or none. */
 bool offer_renew_certificates(struct offer *offer, char why_out[REASON_BYTES]) MUST_USE;
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "main/liveness.h"
+#include "main/offer.h"
 
 enum { ROW_BYTES_MAX = 4096 };
 
@@ -15,7 +16,12 @@ status_state(const struct instance *i)
 {
 	static const char *const names[] = {"down", "starting", "ready", "stopping"};
 
-	return liveness_is_overdue(i) ? "not answering" : names[i->state];
+	if (liveness_is_overdue(i))
+		return "not answering";
+	if (i->kind == ROLE_SUBMISSION && i->state == INSTANCE_READY &&
+	    i->daemon->conf->listen.count && !offer_has_certificate(i->daemon->offer))
+		return "no certificate";
+	return names[i->state];
 }
 
 static void

@@ -1,9 +1,12 @@
 /*
  * tool_config: the configuration seen from the command line; works without the daemon.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "conf/descriptors.h"
 #include "main/print.h"
@@ -66,12 +69,39 @@ tool_check_descriptors(const char *file, const struct conf *c, struct conf_repor
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return;
-	conf_descriptors(c, needs);
+	conf_descriptors(c, sysconf(_SC_NPROCESSORS_ONLN), needs);
 	for (size_t i = 0; i < CONF_DESCRIPTORS; i++) {
 		if (!conf_descriptors_lack(&needs[i], files.rlim_max, text))
 			continue;
 		buf_addf(&report->text, "%s: warning: %s\n", file, text);
 		report->warnings++;
+	}
+}
+
+/* Who checks need not be who reads them: what this user may not see is passed over. */
+static void
+tool_check_certificate(
+    const char *file, const char *key, struct str path, struct conf_report *report)
+{
+	char name[4096];
+
+	snprintf(name, sizeof name, "%.*s", STR_ARG(path));
+	if (access(name, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
+		return;
+	buf_addf(&report->text,
+	    "%s: error: %s: %s: %s; clients cannot log in before it is there\n", file, key, name,
+	    strerror(errno));
+	report->errors++;
+}
+
+static void
+tool_check_certificates(const char *file, const struct conf *c, struct conf_report *report)
+{
+	for (size_t i = 0; i < c->tls.count; i++) {
+		tool_check_certificate(
+		    file, "tls.certificate", c->tls.item[i].certificate, report);
+		tool_check_certificate(
+		    file, "tls.private_key", c->tls.item[i].private_key, report);
 	}
 }
 
@@ -89,6 +119,7 @@ tool_config_check(struct tool *t, const struct command *command)
 	if (c) {
 		tool_check_disk(path, c, &report);
 		tool_check_descriptors(path, c, &report);
+		tool_check_certificates(path, c, &report);
 	}
 	if (report.text.n)
 		tool_say(0, buf_str(&report.text));
@@ -158,7 +189,7 @@ int
 tool_status(struct tool *t, const struct command *command)
 {
 	static const struct print_column columns[] = {{"role", "ROLE", -10}, {"index", "NO", 3},
-	    {"state", "STATE", -13}, {"pid", "PID", 8}, {"restarts", "RESTARTS", 8},
+	    {"state", "STATE", -15}, {"pid", "PID", 8}, {"restarts", "RESTARTS", 8},
 	    {"uptime_s", "UPTIME s", 9}, {"silent_s", "SILENT s", 8}, {"work", "WORK", 0}, {0}};
 	struct print table = {.tool = t, .columns = columns, .id_key = "role"};
 	struct print queue = {.tool = t};

@@ -9,7 +9,7 @@ Test(descriptors, are_compared_with_the_limit)
 	struct conf_descriptors needs[CONF_DESCRIPTORS];
 	char text[CONF_DESCRIPTORS_TEXT];
 
-	conf_descriptors(&c, needs);
+	conf_descriptors(&c, 1, needs);
 	cr_expect_eq(needs[0].needed, 256 + 3 * 500);
 	cr_expect_eq(needs[1].needed, 256 + 2 * 500);
 	cr_expect_eq(needs[2].needed, 256 + 20000 + 4096);
@@ -30,6 +30,12 @@ Test(descriptors, of_few_sessions)
 	struct conf c = {.queue.concurrency = 1, .limits.sessions = 10};
 	struct conf_descriptors needs[CONF_DESCRIPTORS];
 
-	conf_descriptors(&c, needs);
+	conf_descriptors(&c, 1, needs);
 	cr_expect_eq(needs[2].needed, 256 + 20);
+	c.limits.sessions = 8000;
+	conf_descriptors(&c, 4, needs);
+	cr_expect_eq(needs[2].needed, 256 + 2 * 2251, "a quarter, and an eighth of that");
+	c.submission.processes = 1;
+	conf_descriptors(&c, 4, needs);
+	cr_expect_eq(needs[2].needed, 256 + 8000 + 4096);
 }
