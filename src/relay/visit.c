@@ -43,7 +43,8 @@ content_until_ms(struct visit *s, int64_t now_ms)
 	if (!client_has_more(s->client))
 		s->content_until_ms = INT64_MAX;
 	else if (s->content_until_ms == INT64_MAX)
-		s->content_until_ms = now_ms + patience_content_ms(s->found->conf, bytes);
+		s->content_until_ms =
+		    now_ms + clock_patience(patience_content_ms(s->found->conf, bytes));
 	return s->content_until_ms;
 }
 

@@ -297,3 +297,88 @@ Test(relay_jobs, one_that_is_recalled_at_its_end_is_waited_for, .timeout = 60)
 		rig_result_is(&r->results[k], 250, "none");
 	rig_free(&r);
 }
+
+/* ---- content that is not taken ---- */
+
+/* Says 354 and then reads one byte now and then, or nothing. */
+struct sipper {
+	int fd, pause_ms; /* 0: nothing is read */
+	unsigned port;
+};
+
+static void *
+sip(void *arg)
+{
+	struct sipper *h = arg;
+	int fd = accept(h->fd, NULL, NULL);
+	char line[2000], verb[5] = "";
+	size_t n = 0;
+
+	(void)!send(fd, "220 sips.test\r\n", 15, MSG_NOSIGNAL);
+	while (strcmp(verb, "DATA") != 0 && n < sizeof line && recv(fd, line + n, 1, 0) == 1) {
+		if (line[n++] != '\n')
+			continue;
+		snprintf(verb, sizeof verb, "%.4s", line);
+		n = 0;
+		(void)!send(fd, *verb == 'D' ? "354 go\r\n" : "250 ok\r\n", 8, MSG_NOSIGNAL);
+	}
+	while (h->pause_ms && recv(fd, line, 1, 0) == 1)
+		usleep((useconds_t)h->pause_ms * 1000);
+	return NULL; /* fd stays open */
+}
+
+static struct rig *
+rig_against_sipper(struct sipper *h, const char *body_timeout)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof in;
+	pthread_t thread;
+	char conf[400];
+	int little = 4096;
+
+	h->fd = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(h->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+	cr_assert_eq(bind(h->fd, (struct sockaddr *)&in, len), 0);
+	cr_assert_eq(listen(h->fd, 1), 0);
+	getsockname(h->fd, (struct sockaddr *)&in, &len);
+	pthread_create(&thread, NULL, sip, h);
+	pthread_detach(thread);
+	snprintf(conf, sizeof conf,
+	    "hostname = \"gw.example.com\";\ntimeouts: { body = \"%s\"; };\n"
+	    "routes: ( { via = \"smtp\"; host = \"127.0.0.1\"; port = %u; } );\n",
+	    body_timeout, ntohs(in.sin_port));
+	return rig_new(conf);
+}
+
+static void
+times_out_in_content(struct sipper *h, const char *body_timeout, int hurry)
+{
+	struct rig *r = rig_against_sipper(h, body_timeout);
+
+	clock_hurry(hurry);
+	rig_deliver(r, &(struct rig_mail){.job = 1,
+	                   .domain = "sips.test",
+	                   .to = {"bob@sips.test", "eva@sips.test"},
+	                   .file_bytes = 16 << 20});
+	cr_assert(rig_wait(r, 2), "no end");
+	for (size_t i = 0; i < 2; i++)
+		rig_result_is(&r->results[i], 451, "timeout");
+	cr_expect(r->results[1].is_last);
+	rig_free(&r);
+}
+
+/* No block of it is taken within timeouts.body, and the attempt may take far longer. */
+Test(relay_jobs, content_of_which_nothing_is_taken, .timeout = 60)
+{
+	static struct sipper host;
+
+	times_out_in_content(&host, "1s", 1);
+}
+
+/* Each block has ten minutes, and all together 78, which are one second here. */
+Test(relay_jobs, content_that_is_taken_too_slowly, .timeout = 60)
+{
+	static struct sipper host = {.pause_ms = 10};
+
+	times_out_in_content(&host, "10m", 4700);
+}
