@@ -6,10 +6,10 @@
 #include <stdio.h>
 
 enum {
-	DESCRIPTORS_BASE = 256,      /* channels, listeners, events, libraries, what waits idle */
-	DESCRIPTORS_A_DELIVERY = 3,  /* relay: a connection and a body; before it two DNS queries */
-	DESCRIPTORS_A_CONTENT = 2,   /* queue: a body that is read, and waits for relay to take it */
-	DESCRIPTORS_BODIES = 4096,   /* of large messages that one process receives at once */
+	DESCRIPTORS_BASE = 256,     /* channels, listeners, events, libraries, what waits idle */
+	DESCRIPTORS_A_DELIVERY = 3, /* relay: a connection, a body; before it two DNS queries */
+	DESCRIPTORS_A_CONTENT = 2,  /* queue: a body that is read, one that relay has to take */
+	DESCRIPTORS_BODIES = 4096,  /* of large messages that one process receives at once */
 };
 
 static uint64_t
@@ -29,7 +29,8 @@ share_of_sessions(const struct conf *c, long cores)
 }
 
 void
-conf_descriptors(const struct conf *c, long cores, struct conf_descriptors out[CONF_DESCRIPTORS])
+conf_descriptors(
+    const struct conf *c, long cores, struct conf_descriptors out[CONF_DESCRIPTORS])
 {
 	uint64_t deliveries = (uint64_t)c->queue.concurrency;
 	uint64_t sessions = share_of_sessions(c, cores);
@@ -49,8 +50,8 @@ conf_descriptors_lack(
 	if (d->needed <= limit)
 		return false;
 	snprintf(out, CONF_DESCRIPTORS_TEXT,
-	    "%s = %lld: the %s process may need %llu descriptors, its hard limit is %llu; raise the "
-	    "limit (LimitNOFILE= in the unit, \"ulimit -Hn\" in a shell) or lower %s",
+	    "%s = %lld: the %s process may need %llu descriptors, its hard limit is %llu; raise "
+	    "the limit (LimitNOFILE= in the unit, \"ulimit -Hn\" in a shell) or lower %s",
 	    d->key, (long long)d->value, d->role, (unsigned long long)d->needed,
 	    (unsigned long long)limit, d->key);
 	return true;

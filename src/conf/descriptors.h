@@ -16,7 +16,8 @@ struct conf_descriptors {
 
 enum { CONF_DESCRIPTORS = 3, CONF_DESCRIPTORS_TEXT = 400 };
 
-/* cores: of this machine; each has a submission process, unless the configuration says otherwise. */
+/* cores: of this machine; each has a submission process unless the configuration says
+ * otherwise. */
 void conf_descriptors(
     const struct conf *c, long cores, struct conf_descriptors out[CONF_DESCRIPTORS]);
 /* One line without its end: what does not fit in the limit, and what to do; false: it fits. */
