@@ -4,9 +4,7 @@
  */
 #include "queue/admin.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -76,15 +74,12 @@ got_content(const struct spool_content *content, int error, void *arg)
 	struct errand *errand = arg;
 	struct buf values;
 
-	errand->unstored--;
 	if (!content) {
 		errand->error = error;
 	} else {
 		buf_init(&values, ROW_BYTES_MAX);
 		rows_envelope(content, &values);
 		errand_say_row(errand, &values);
-		if (content->fd >= 0)
-			close(content->fd);
 	}
 	queue_wake_errands(errand->queue);
 }
@@ -100,8 +95,7 @@ show(struct errand *errand, struct entry *e)
 		rows_recipient(errand->queue, e, i, &values);
 		errand_say_row(errand, &values);
 	}
-	errand->unstored++;
-	spool_read(errand->queue->spool, e->id, got_content, errand);
+	spool_read(errand->queue->spool, &errand->reading, e->id, got_content, errand);
 }
 
 static bool
@@ -187,7 +181,7 @@ log_errand(const struct errand *errand)
 static void
 free_errand(struct errand *errand)
 {
-	spool_forget(errand->queue->spool, errand);
+	spool_read_cancel(&errand->reading);
 	TAILQ_REMOVE(&errand->queue->errands, errand, link);
 	arena_clear(&errand->arena);
 	mem_free(errand);
@@ -234,13 +228,15 @@ finish(struct errand *errand)
 	free_errand(errand);
 }
 
-/* True: it waits for the spool or for its reader. */
+/* True: it waits for the spool or for its peer. */
 static bool
 walk(struct errand *errand)
 {
 	for (int i = 0; i < ENTRIES_PER_TURN && !errand->is_walked; i++) {
 		if (errand->peer && channel_waiting(errand->peer->channel) > PEER_WAITING_MAX)
 			return false;
+		if (spool_is_reading(&errand->reading))
+			return true;
 		step(errand);
 	}
 	return errand->is_walked;
@@ -257,10 +253,13 @@ admin_go_on(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (; errand; errand = after) {
 		after = TAILQ_NEXT(errand, link);
-		if (!errand->peer && !errand->verb->would)
+		if (!errand->peer && !errand->verb->would) {
 			errand->is_walked = true;
+			spool_read_cancel(&errand->reading);
+		}
 		all_wait &= walk(errand);
-		if (errand->is_walked && errand->unstored == 0)
+		if (errand->is_walked && errand->unstored == 0 &&
+		    !spool_is_reading(&errand->reading))
 			finish(errand);
 	}
 	if (!all_wait)
@@ -371,6 +370,7 @@ admin_clear(struct queue *q)
 
 	while ((errand = TAILQ_FIRST(&q->errands))) {
 		TAILQ_REMOVE(&q->errands, errand, link);
+		spool_read_cancel(&errand->reading);
 		changes_forget(errand);
 		arena_clear(&errand->arena);
 		mem_free(errand);

@@ -3,12 +3,6 @@
  */
 #include "queue/answer.h"
 
-#include <errno.h>
-#include <fcntl.h>
-
-#include "base/log.h"
-#include "base/mem.h"
-
 static void
 settle_entry(struct spool *s, const struct record *r, const struct index_place *at)
 {
@@ -66,106 +60,23 @@ answer_batch(struct spool *s, struct batch *b)
 	}
 	s->stats.syncs += b->syncs;
 	s->stats.sync_ms += b->sync_ms;
-	s->answering = b;
 	for (size_t i = 0; i < b->count; i++) {
 		settle_commit(s, b, &b->commits[i]);
 		if (b->commits[i].fn)
 			b->commits[i].fn(b->commits[i].error, b->commits[i].arg);
 	}
-	s->answering = NULL;
-}
-
-/* The body's descriptor, -1 with errno; EBADMSG: what was stored is not there any more. */
-static int
-open_body(struct spool *s, const struct item *i, const char *name)
-{
-	int fd = s->io->ops->open(s->io, name, O_RDONLY), error;
-	off_t bytes;
-
-	if (fd < 0) {
-		errno = errno == ENOENT ? EBADMSG : errno;
-		return -1;
-	}
-	if (s->io->ops->size(s->io, fd, &bytes) != 0)
-		error = errno;
-	else if ((uint64_t)bytes != i->body_bytes)
-		error = EBADMSG;
-	else
-		return fd;
-	s->io->ops->close(s->io, fd);
-	errno = error;
-	return -1;
-}
-
-static void
-answer_unreadable(const struct reading *r, const char *file, uint32_t offset, int error)
-{
-	char id[ID_NUMBER_TEXT_BYTES];
-
-	if (error == EBADMSG)
-		log_error("spool: message %s is damaged: %s, offset %u: what stands there is not "
-			  "what was stored", msgid_text(r->id, 0, id), file, offset);
-	else
-		log_error("spool: message %s cannot be read now: %s, offset %u: %s",
-		    msgid_text(r->id, 0, id), file, offset, strerror(error));
-	r->fn(NULL, error, r->arg);
-}
-
-static void
-answer_reading(struct spool *s, const struct reading *r)
-{
-	struct item *i = index_find(&s->index, r->id);
-	struct spool_content content = {.fd = -1};
-	char name[WRITER_FILE_NAME_BYTES];
-	struct record record;
-	int error = i ? item_read(i, s->io, &s->room, &record) : ENOENT;
-
-	if (error == ENOENT) {
-		r->fn(NULL, error, r->arg);
-		return;
-	}
-	if (error) {
-		answer_unreadable(r, segment_name(i->segment->slot, name), i->offset, error);
-		return;
-	}
-	if (i->in_file)
-		content.fd = open_body(s, i, writer_file_name(i->id, name));
-	if (i->in_file && content.fd < 0) {
-		answer_unreadable(r, name, 0, errno);
-		return;
-	}
-	content.envelope = record.entry.message.envelope;
-	content.header = record.entry.message.header;
-	content.body = record.entry.message.body;
-	content.sums = record.entry.message.sums;
-	r->fn(&content, 0, r->arg);
-}
-
-/* Those asked for meanwhile have their turn in the next round. */
-static void
-answer_readings(struct spool *s)
-{
-	struct reading *r;
-	size_t count = 0;
-
-	for (r = s->readings; r; r = r->next)
-		count++;
-	while (count-- > 0 && (r = s->readings)) {
-		s->readings = r->next;
-		answer_reading(s, r);
-		mem_free(r);
-	}
 }
 
 void
-answer_all(struct spool *s)
+answer_commits(struct spool *s)
 {
-	struct batch *b = writer_done(&s->writer), *next;
+	struct batch_list done = STAILQ_HEAD_INITIALIZER(done);
+	struct batch *b;
 
-	for (; b; b = next) {
-		next = b->next;
+	writer_done(&s->writer, &done);
+	while ((b = STAILQ_FIRST(&done))) {
+		STAILQ_REMOVE_HEAD(&done, link);
 		answer_batch(s, b);
 		writer_reuse(&s->writer, b);
 	}
-	answer_readings(s);
 }

@@ -31,6 +31,17 @@ batch_free(struct batch **b)
 }
 
 void
+batch_list_clear(struct batch_list *list)
+{
+	struct batch *b;
+
+	while ((b = STAILQ_FIRST(list))) {
+		STAILQ_REMOVE_HEAD(list, link);
+		batch_free(&b);
+	}
+}
+
+void
 batch_reset(struct batch *b)
 {
 	if (b->bytes.cap > BATCH_KEPT_BYTES)

@@ -5,6 +5,8 @@
 #ifndef QUEUE_BATCH_H
 #define QUEUE_BATCH_H
 
+#include <sys/queue.h>
+
 #include "queue/segment.h"
 
 struct commit {
@@ -27,7 +29,7 @@ struct commit {
 };
 
 struct batch {
-	struct batch *next;              /* in the writer's queues */
+	STAILQ_ENTRY(batch) link;        /* in the writer's or the bodies' lists */
 	struct buf bytes;
 	struct commit *commits;
 	size_t count;
@@ -40,8 +42,11 @@ struct batch {
 	int64_t sync_ms;
 };
 
+STAILQ_HEAD(batch_list, batch);
+
 struct batch *batch_new(void);
 void batch_free(struct batch **b);
+void batch_list_clear(struct batch_list *list);
 /* Empty; a large memory is given back. */
 void batch_reset(struct batch *b);
 

@@ -14,6 +14,7 @@ bodies_init(struct bodies *b, struct writer *w)
 {
 	*b = (struct bodies){.writer = w, .is_thread = w->is_thread};
 	pthread_cond_init(&b->wake, NULL);
+	STAILQ_INIT(&b->waiting);
 }
 
 /* All of it, a block at a time; -1 with errno. */
@@ -95,22 +96,20 @@ bodies_make_durable(struct fsio *io, struct batch *one)
 static void
 bodies_work(struct bodies *b)
 {
-	struct batch *one = b->working = b->waiting;
+	struct batch *one = STAILQ_FIRST(&b->waiting);
 
-	b->waiting = one->next;
-	one->next = NULL;
+	STAILQ_REMOVE_HEAD(&b->waiting, link);
 	writer_let_go(b->writer);
 	bodies_make_durable(b->writer->io, one);
 	writer_hold(b->writer);
 	batch_adopt(b->writer->filling, one);
-	b->working = NULL;
 	batch_free(&one);
 }
 
 static void
 bodies_work_all(struct bodies *b)
 {
-	while (b->waiting) {
+	while (!STAILQ_EMPTY(&b->waiting)) {
 		bodies_work(b);
 		/* the writer is woken for each */
 		writer_let_go(b->writer);
@@ -177,13 +176,8 @@ bodies_clear(struct bodies *b)
 void
 bodies_add(struct bodies *b, struct batch *one)
 {
-	struct batch **at = &b->waiting;
-
 	writer_hold(b->writer);
-	while (*at)
-		at = &(*at)->next;
-	one->next = NULL;
-	*at = one;
+	STAILQ_INSERT_TAIL(&b->waiting, one, link);
 	pthread_cond_signal(&b->wake);
 	writer_let_go(b->writer);
 }

@@ -17,8 +17,7 @@ struct bodies {
 	pthread_t thread;
 	pthread_cond_t wake;
 	/* under the writer's lock; each of one commit */
-	struct batch *waiting;           /* oldest first */
-	struct batch *working;
+	struct batch_list waiting;       /* oldest first */
 	bool is_stopping;
 };
 

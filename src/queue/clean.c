@@ -209,8 +209,8 @@ clean(struct spool *s)
 {
 	struct index *x = &s->index;
 
-	while (x->oldest != x->newest && !x->oldest->items && !has_note(s, x->oldest) &&
-	    !has_unknown(s, x->oldest))
+	while (x->oldest != x->newest && !x->oldest->items && !x->oldest->readings &&
+	    !has_note(s, x->oldest) && !has_unknown(s, x->oldest))
 		writer_give_back(&s->writer, index_take_oldest(x));
 	if (x->oldest != x->newest && is_worth(s))
 		move_some(s, x->oldest);

@@ -51,6 +51,7 @@ struct queue {
 	struct peer *relay;
 	bool is_caught_up; /* relay told what the queue before us left with it */
 	struct map *jobs;
+	unsigned reading_jobs;   /* those whose message is being read */
 	struct timers deadlines; /* of jobs */
 	struct tickets tickets;
 	LIST_HEAD(, site_question) questions; /* to relay, not answered yet */

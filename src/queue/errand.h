@@ -24,7 +24,8 @@ struct errand {
 	size_t next_id;
 	size_t matched;
 	size_t changed;  /* durably; in a dry run: would be */
-	size_t unstored; /* appended, not durable yet; or being read */
+	size_t unstored; /* appended, not durable yet */
+	struct spool_reading reading; /* of the message that is shown; the next waits for it */
 	size_t failed;   /* could not be stored */
 	LIST_HEAD(, change) changes; /* not durable yet */
 	int error;

@@ -137,20 +137,58 @@ item_describe(const struct item *i, struct spool_message *out)
 }
 
 static bool
-find_message(const struct item *i, struct str payload, struct record *out)
+find_message(struct msgid id, struct str payload, struct record *out)
 {
 	bool bad;
 
 	while (record_next(&payload, out, &bad))
-		if (out->type == RECORD_MESSAGE && msgid_eq(out->entry.id, i->id))
+		if (out->type == RECORD_MESSAGE && msgid_eq(out->entry.id, id))
 			return true;
 	return false;
 }
 
-/* What was read is not what was written: memory or a bus may be why, so another read decides. */
-static int
-item_mismatch(struct item *i)
+bool
+item_where(const struct item *i, struct item_place *out)
 {
+	if (!i->segment)
+		return false;
+	*out = (struct item_place){
+	    .id = i->id,
+	    .slot = i->segment->slot,
+	    .fd = i->segment->fd,
+	    .tag = i->segment->tag,
+	    .offset = i->offset,
+	    .frame_bytes = i->frame_bytes,
+	};
+	return true;
+}
+
+int
+item_fetch(const struct item_place *place, struct fsio *io, struct buf *room, struct record *out)
+{
+	struct record_frame f;
+	struct iovec v = {.iov_len = place->frame_bytes};
+	struct str payload;
+
+	buf_reset(room);
+	v.iov_base = buf_room(room, place->frame_bytes);
+	if (!v.iov_base)
+		return EMSGSIZE;
+	if (segment_read(io, place->fd, v, place->offset, &room->n) != 0)
+		return errno;
+	if (!record_frame_check(buf_str(room), place->tag, &f))
+		return EBADMSG;
+	payload = str_upto(str_from(buf_str(room), RECORD_HEADER_BYTES), f.payload_bytes);
+	return find_message(place->id, payload, out) ? 0 : EBADMSG;
+}
+
+int
+item_judge(struct item *i, int error)
+{
+	if (error == 0)
+		i->mismatches = 0;
+	if (error != EBADMSG)
+		return error;
 	if (i->mismatches < MISMATCHES_PROVE)
 		i->mismatches++;
 	return i->mismatches < MISMATCHES_PROVE ? EIO : EBADMSG;
@@ -159,23 +197,9 @@ item_mismatch(struct item *i)
 int
 item_read(struct item *i, struct fsio *io, struct buf *room, struct record *out)
 {
-	struct record_frame f;
-	struct iovec v = {.iov_len = i->frame_bytes};
-	struct str payload;
+	struct item_place place;
 
-	if (!i->segment)
+	if (!item_where(i, &place))
 		return ENOENT;
-	buf_reset(room);
-	v.iov_base = buf_room(room, i->frame_bytes);
-	if (!v.iov_base)
-		return EMSGSIZE;
-	if (segment_read(io, i->segment->fd, v, i->offset, &room->n) != 0)
-		return errno;
-	if (!record_frame_check(buf_str(room), i->segment->tag, &f))
-		return item_mismatch(i);
-	payload = str_upto(str_from(buf_str(room), RECORD_HEADER_BYTES), f.payload_bytes);
-	if (!find_message(i, payload, out))
-		return item_mismatch(i);
-	i->mismatches = 0;
-	return 0;
+	return item_judge(i, item_fetch(&place, io, room, out));
 }

@@ -6,6 +6,8 @@
 
 #include "queue/segment.h"
 
+struct reading;
+
 struct item {
 	struct item *next;               /* in its segment, in log order */
 	struct item *previous;
@@ -23,6 +25,7 @@ struct item {
 	bool is_held;
 	bool is_unreadable;              /* compaction could not read it the last time */
 	uint8_t mismatches;              /* reads in a row that did not fit the checksum */
+	struct reading *reading;         /* under way; those that ask now share it */
 	struct str held_why;             /* owned */
 	struct spool_recipient *recipients; /* NULL: all as at first */
 };
@@ -39,10 +42,28 @@ void item_set_hold(struct item *i, bool is_held, struct str why);
 bool item_is_settled(const struct item *i);
 void item_describe(const struct item *i, struct spool_message *out);
 
+/* Where a message's frame stands: all that a thread needs that may not look at the item. */
+struct item_place {
+	struct msgid id;
+	uint32_t slot;                   /* names the segment */
+	int fd;                          /* of the segment, which must stay while it is read */
+	uint64_t tag;
+	uint32_t offset;
+	uint32_t frame_bytes;
+};
+
+/* false: it is not durable yet. */
+bool item_where(const struct item *i, struct item_place *out) MUST_USE;
 /*
  * Reads the frame and checks it again; strings of *out point into room.  0, or an errno: EBADMSG
- * only when what was read does not fit its checksum for the second time in a row, EIO at the first.
+ * when what was read does not fit its checksum.
  */
+int item_fetch(const struct item_place *place, struct fsio *io, struct buf *room,
+    struct record *out) MUST_USE;
+/* What the result of a fetch means: EIO for the first EBADMSG in a row, which memory or a bus may
+ * have caused; so EBADMSG is proof that the disk has lost it. */
+int item_judge(struct item *i, int error) MUST_USE;
+/* The three in one. */
 int item_read(struct item *i, struct fsio *io, struct buf *room, struct record *out) MUST_USE;
 
 #endif

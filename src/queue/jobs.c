@@ -3,9 +3,6 @@
  */
 #include "queue/jobs.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -17,6 +14,7 @@
 
 enum {
 	STEPS_PER_TURN = 128,
+	JOBS_READING_MAX = 64,       /* deliveries whose message is being read */
 	RELAY_WAITING_MAX = 8 << 20, /* bytes that relay has not taken: enough for now */
 	SOON_MS = 5000,
 	NUMBERS_BYTES_MAX = 4 * SPOOL_RECIPIENTS_MAX,
@@ -56,12 +54,23 @@ job_new(struct queue *q, uint64_t number, struct shipment *s)
 	return job;
 }
 
+/* The next deliveries may be begun. */
+static void
+job_is_read(struct job *job)
+{
+	if (job->queue->reading_jobs-- == JOBS_READING_MAX)
+		queue_wake(job->queue);
+}
+
 static void
 job_free(struct job *job)
 {
 	deadline_end(job);
 	map_remove(job->queue->jobs, job_key(&job->number));
-	spool_forget(job->queue->spool, job);
+	if (spool_is_reading(&job->reading)) {
+		spool_read_cancel(&job->reading);
+		job_is_read(job);
+	}
 	if (job->shipment)
 		job->shipment->job = NULL;
 	mem_free(job);
@@ -236,8 +245,9 @@ got_content(const struct spool_content *content, int error, void *arg)
 {
 	struct job *job = arg;
 
+	job_is_read(job);
 	if (!job->shipment)
-		job_free(job);
+		job_end(job);
 	else if (!content)
 		results_unreadable(job, error);
 	else if (job->shipment->open == 0 || job->shipment->entry->is_held)
@@ -246,8 +256,6 @@ got_content(const struct spool_content *content, int error, void *arg)
 		job_is_sent(job);
 	else
 		job_lost(job, "relay_away");
-	if (content && content->fd >= 0)
-		close(content->fd);
 }
 
 /* Whose attempts end relay gets none after its time: no result would ever end it. */
@@ -279,7 +287,8 @@ deliver(struct queue *q, struct shipment *s)
 	}
 	job = job_new(q, ++q->last_job, s);
 	metrics_work_id("read for delivery", job->id);
-	spool_read(q->spool, job->id, got_content, job);
+	q->reading_jobs++;
+	spool_read(q->spool, &job->reading, job->id, got_content, job);
 }
 
 /* ---- sites ---- */
@@ -368,7 +377,7 @@ static bool
 may_schedule(const struct queue *q)
 {
 	return q->relay && q->is_caught_up && q->tickets.is_durable && !q->is_stopping &&
-	       TAILQ_EMPTY(&q->late_records) &&
+	       TAILQ_EMPTY(&q->late_records) && q->reading_jobs < JOBS_READING_MAX &&
 	       channel_waiting(q->relay->channel) <= RELAY_WAITING_MAX;
 }
 

@@ -12,6 +12,7 @@ struct job {
 	struct msgid id;
 	struct shipment *shipment; /* NULL: the message is gone */
 	uint32_t expected;         /* results that are due */
+	struct spool_reading reading; /* of the message, until it is sent */
 	struct timer deadline;
 	int64_t began_ms; /* monotonic */
 	int64_t grace_ms; /* from CANCEL to giving it up */

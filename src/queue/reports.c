@@ -84,6 +84,7 @@ static void
 report_free(struct report *r, struct entry *e)
 {
 	TAILQ_REMOVE(&r->queue->reports->of_state[r->state], r, link);
+	spool_read_cancel(&r->reading);
 	if (e)
 		e->report = NULL;
 	entry_free(&r->queue->book, &r->entry);

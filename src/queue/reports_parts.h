@@ -23,6 +23,7 @@ struct report {
 	enum report_state state;
 	int64_t since_ms; /* monotonic */
 	unsigned reads;   /* that failed */
+	struct spool_reading reading; /* of the message */
 	bool is_given_up; /* no room: settled without telling anyone */
 	/* being stored */
 	bool is_warning;

@@ -2,7 +2,6 @@
  * reports_store: one report: read the message, compose, append in one batch with the statuses.
  */
 #include <errno.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -273,12 +272,10 @@ report_got_content(const struct spool_content *content, int error, void *arg)
 		reports_stored(r, error);
 	else
 		report_make(r, e, content);
-	if (content && content->fd >= 0)
-		close(content->fd);
 }
 
 void
 report_begin(struct report *r)
 {
-	spool_read(r->queue->spool, r->id, report_got_content, r);
+	spool_read(r->queue->spool, &r->reading, r->id, report_got_content, r);
 }

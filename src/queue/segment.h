@@ -31,6 +31,7 @@ struct segment {
 	struct item *last_item;
 	uint64_t live_count;
 	uint64_t live_bytes;
+	uint32_t readings;               /* under way: it is not used again before they end */
 	int64_t retry_ms;                /* monotonic: some could not be read, not again before */
 	unsigned failures;               /* rounds in which some could not be read */
 	bool is_kept;                    /* parts cannot be read: it is set aside, not used again */

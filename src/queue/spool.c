@@ -4,7 +4,6 @@
 #include "queue/spool.h"
 
 #include <errno.h>
-#include <sys/eventfd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -92,6 +91,22 @@ tell_recovered(struct spool *s, const struct spool_recovery *r)
 	return 0;
 }
 
+static int
+spool_start_threads(struct spool *s)
+{
+	if (bodies_start(&s->bodies) != 0)
+		return -1;
+	if (reader_start(&s->reader) != 0) {
+		bodies_stop(&s->bodies);
+		return -1;
+	}
+	if (writer_start(&s->writer) == 0)
+		return 0;
+	bodies_stop(&s->bodies);
+	reader_stop(&s->reader);
+	return -1;
+}
+
 /* Reads and tells everything first: a start that is refused has written nothing. */
 static int
 open_parts(struct spool *s, const struct spool_recovery *r)
@@ -113,27 +128,14 @@ open_parts(struct spool *s, const struct spool_recovery *r)
 		log_error("spool: nothing can be stored now: %m");
 	else
 		index_add_segment(&s->index, opened);
-	if (bodies_start(&s->bodies) != 0)
-		return -1;
-	if (writer_start(&s->writer) == 0)
-		return 0;
-	bodies_stop(&s->bodies);
-	return -1;
-}
-
-static void
-free_readings(struct spool *s)
-{
-	for (struct reading *r = s->readings, *next; r; r = next) {
-		next = r->next;
-		mem_free(r);
-	}
+	return spool_start_threads(s);
 }
 
 static void
 free_parts(struct spool **s)
 {
-	free_readings(*s);
+	readings_clear(*s);
+	reader_clear(&(*s)->reader);
 	index_clear(&(*s)->index, (*s)->io);
 	bodies_clear(&(*s)->bodies);
 	writer_clear(&(*s)->writer);
@@ -154,6 +156,8 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 	buf_init(&s->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
 	writer_init(&s->writer, s->io, !o->threadless);
 	bodies_init(&s->bodies, &s->writer);
+	reader_init(&s->reader, s->io, s->writer.event_fd, !o->threadless);
+	readings_init(&s->readings);
 	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : spool_segment_bytes(o);
 	spool_set_minimum_free(s, o->minimum_free_percent);
 	errno = EINVAL;
@@ -169,20 +173,26 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 void
 spool_close(struct spool **s)
 {
+	struct batch_list done = STAILQ_HEAD_INITIALIZER(done);
+	struct batch *b;
+
 	if (!*s)
 		return;
 	bodies_stop(&(*s)->bodies);
 	writer_stop(&(*s)->writer);
+	/* last: a disk that does not end a read delays nothing that is to be durable */
+	reader_stop(&(*s)->reader);
 	/* whom it would be told to is not asked any more; segments go with the index */
-	for (struct batch *b = writer_done(&(*s)->writer), *next; b; b = next) {
-		next = b->next;
+	writer_done(&(*s)->writer, &done);
+	while ((b = STAILQ_FIRST(&done))) {
+		STAILQ_REMOVE_HEAD(&done, link);
 		while (b->opened) {
 			struct segment *g = b->opened;
 
 			b->opened = g->next;
 			index_add_segment(&(*s)->index, g);
 		}
-		writer_reuse(&(*s)->writer, b);
+		batch_free(&b);
 	}
 	free_parts(s);
 }
@@ -318,19 +328,7 @@ spool_file_drop(struct spool *s, int fd)
 	s->io->ops->close(s->io, fd);
 }
 
-/* ---- reading ---- */
-
-void
-spool_read(struct spool *s, struct msgid id, spool_content_fn *fn, void *arg)
-{
-	struct reading *r = MEM_NEW(struct reading), **at = &s->readings;
-
-	*r = (struct reading){.id = id, .fn = fn, .arg = arg};
-	while (*at)
-		at = &(*at)->next;
-	*at = r;
-	eventfd_write(s->writer.event_fd, 1);
-}
+/* ---- what is known ---- */
 
 bool
 spool_find(struct spool *s, struct msgid id, struct spool_message *out)
@@ -343,42 +341,11 @@ spool_find(struct spool *s, struct msgid id, struct spool_message *out)
 	return true;
 }
 
-static void
-forget_batches(struct batch *b, const void *arg)
-{
-	for (; b; b = b->next)
-		for (size_t i = 0; i < b->count; i++)
-			if (b->commits[i].arg == arg)
-				b->commits[i].fn = NULL;
-}
-
-void
-spool_forget(struct spool *s, const void *arg)
-{
-	struct reading **at = &s->readings, *r;
-
-	while ((r = *at)) {
-		if (r->arg != arg) {
-			at = &r->next;
-			continue;
-		}
-		*at = r->next;
-		mem_free(r);
-	}
-	writer_hold(&s->writer);
-	forget_batches(s->bodies.waiting, arg);
-	forget_batches(s->bodies.working, arg);
-	forget_batches(s->writer.filling, arg);
-	forget_batches(s->writer.writing, arg);
-	forget_batches(s->writer.done, arg);
-	forget_batches(s->answering, arg);
-	writer_let_go(&s->writer);
-}
-
 void
 spool_dispatch(struct spool *s)
 {
-	answer_all(s);
+	answer_commits(s);
+	readings_answer(s);
 	clean(s);
 }
 

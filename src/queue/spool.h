@@ -2,19 +2,22 @@
  * spool: messages and what became of them, durably; opaque to what an envelope says.  State is the
  * replay of a log of checksummed frames (doc/SPOOL.md).  Everything is asked for and answered later
  * from spool_dispatch(), never from inside the asking call, so that another store (a networked one)
- * can stand behind the same calls.  One thread (the queue's loop) calls; a second one writes and
- * syncs.
+ * can stand behind the same calls.  One thread (the queue's loop) calls; others write, sync and
+ * read.
  *
  * Life of a message: appended; statuses per recipient; gone when all its recipients are settled.
  */
 #ifndef QUEUE_SPOOL_H
 #define QUEUE_SPOOL_H
 
+#include <sys/queue.h>
+
 #include "base/buf.h"
 #include "base/fsio.h"
 #include "base/id.h"
 
 struct spool;
+struct reading;
 
 enum {
 	SPOOL_DETAIL_MAX = 512,          /* bytes of a recipient's detail */
@@ -75,12 +78,13 @@ struct spool_recovery {
  * process owns it; else something could not be read or is of a newer version; the log names it.
  */
 struct spool *spool_open(const struct spool_options *o, const struct spool_recovery *r) MUST_USE;
-/* Writes what waits, stops the thread, answers no one. */
+/* Writes what waits, ends the read under way, stops the threads, answers no one. */
 void spool_close(struct spool **s);
 
 /* Readable when spool_dispatch has something to say. */
 int spool_fd(const struct spool *s);
-/* Runs the callbacks of all that was done since. */
+/* Runs the callbacks of all that became durable since, and of a bounded number of reads; of the
+ * others soon, after the loop's other work.  Threadless: reads first. */
 void spool_dispatch(struct spool *s);
 /* Threadless: writes and syncs all that waits, and one piece of background work. */
 void spool_step(struct spool *s);
@@ -137,7 +141,8 @@ struct spool_batch {
 };
 
 /*
- * Makes all entries durable together or none.  Everything is copied.  0: fn will be called.
+ * Makes all entries durable together or none.  Everything is copied.  0: fn will be called, exactly
+ * once, unless the spool is closed first; it cannot be cancelled, so arg must live until then.
  * -1 with errno, and nothing was taken: EINVAL out of bounds, EEXIST the message is there,
  * ENOENT no such message, EMSGSIZE too large for a frame, EAGAIN too much is waiting, ENOSPC no
  * room that messages may take (statuses have a reserve).
@@ -163,7 +168,7 @@ struct spool_content {
 	struct str envelope;
 	struct str header;
 	struct str body;                 /* empty when fd >= 0 */
-	int fd;                          /* read-only, the callee's to close; -1: inline */
+	int fd;                          /* read-only, one for all callees; -1: inline */
 	struct str sums;                 /* of what fd holds; empty: stored by 0.1.0, without */
 };
 
@@ -171,13 +176,30 @@ struct spool_content {
  * content NULL, error says why.  ENOENT: the spool has no such message.  EBADMSG: what was stored
  * is proven to be gone (a checksum was wrong twice, the body's file is missing or has another
  * size).  Anything else (EIO, EMFILE, ENOMEM ...): it could not be read this time.  Valid during
- * the call.
+ * the call, the descriptor too.
  */
 typedef void spool_content_fn(const struct spool_content *content, int error, void *arg);
-/* What was read is checked again.  The answer comes from spool_dispatch. */
-void spool_read(struct spool *s, struct msgid id, spool_content_fn *fn, void *arg);
-/* Cancels reads and appends of this arg: their callbacks will not be called. */
-void spool_forget(struct spool *s, const void *arg);
+
+/* A read that its owner asked for, a member of the owner's struct.  All zeros: none.  Its members
+ * are the spool's. */
+struct spool_reading {
+	TAILQ_ENTRY(spool_reading) link;
+	struct reading *of;
+	spool_content_fn *fn;
+	void *arg;
+};
+
+/*
+ * What was read is checked again.  A thread reads, one message after the other, in the order in
+ * which they were asked for, and once for all that ask for the same message meanwhile.  A disk that
+ * stands still stops the reads and nothing else.  The answer comes from spool_dispatch, exactly
+ * once, unless it is cancelled.  r must not be under way.
+ */
+void spool_read(struct spool *s, struct spool_reading *r, struct msgid id, spool_content_fn *fn,
+    void *arg);
+/* From any state, any number of times: fn will not be called.  The owner may go at once. */
+void spool_read_cancel(struct spool_reading *r);
+bool spool_is_reading(const struct spool_reading *r);
 
 /* What is durably known of a message; false: not there. */
 bool spool_find(struct spool *s, struct msgid id, struct spool_message *out) MUST_USE;

@@ -6,9 +6,8 @@
 
 #include "queue/index.h"
 #include "queue/bodies.h"
+#include "queue/readings.h"
 #include "queue/writer.h"
-
-struct reading;
 
 struct spool {
 	struct spool_options options;
@@ -16,10 +15,10 @@ struct spool {
 	struct writer writer;
 	struct bodies bodies;
 	struct index index;
-	struct reading *readings;        /* oldest first */
-	struct buf room;                 /* for what is read */
+	struct reader reader;
+	struct readings readings;
+	struct buf room;                 /* for what the loop itself reads */
 	struct spool_stats stats;
-	struct batch *answering;         /* whose callbacks are being called */
 	uint64_t waiting_bytes;          /* appended, not answered */
 	int64_t space_ms;                /* when the disk was last asked; monotonic */
 	bool is_low;                     /* no free share, idle segments counted in */

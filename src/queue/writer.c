@@ -14,8 +14,8 @@
 #include "base/mem.h"
 #include "queue/place.h"
 
-struct job {
-	struct job *next;
+struct writer_job {
+	STAILQ_ENTRY(writer_job) link;
 	struct segment *segment;         /* to give back; NULL: a file to remove */
 	struct msgid id;
 };
@@ -42,6 +42,9 @@ writer_init(struct writer *w, struct fsio *io, bool is_thread)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+	STAILQ_INIT(&w->done);
+	STAILQ_INIT(&w->spare);
+	STAILQ_INIT(&w->jobs);
 	w->filling = batch_new();
 }
 
@@ -61,12 +64,13 @@ writer_begin(struct writer *w, struct segment **opened_out)
 }
 
 static void
-do_jobs(struct writer *w, struct job *jobs)
+writer_do_jobs(struct writer *w, struct writer_jobs *jobs)
 {
 	char name[WRITER_FILE_NAME_BYTES];
+	struct writer_job *j;
 
-	for (struct job *j = jobs, *next; j; j = next) {
-		next = j->next;
+	while ((j = STAILQ_FIRST(jobs))) {
+		STAILQ_REMOVE_HEAD(jobs, link);
 		if (j->segment)
 			stock_give_back(&w->pool, j->segment);
 		else if (w->io->ops->unlink(w->io, writer_file_name(j->id, name)) != 0)
@@ -79,26 +83,14 @@ do_jobs(struct writer *w, struct job *jobs)
 static struct batch *
 take_filling(struct writer *w)
 {
-	struct batch *b = w->filling;
+	struct batch *b = w->filling, *next = STAILQ_FIRST(&w->spare);
 
 	if (b->count == 0)
 		return NULL;
-	w->filling = w->spare ? w->spare : batch_new();
-	w->spare = w->filling->next;
-	w->filling->next = NULL;
+	if (next)
+		STAILQ_REMOVE_HEAD(&w->spare, link);
+	w->filling = next ? next : batch_new();
 	return b;
-}
-
-static void
-hand_over(struct writer *w, struct batch *b)
-{
-	struct batch **at = &w->done;
-
-	while (*at)
-		at = &(*at)->next;
-	b->next = NULL;
-	*at = b;
-	eventfd_write(w->event_fd, 1);
 }
 
 /* Called and left with the lock held. */
@@ -106,21 +98,21 @@ static void
 work(struct writer *w)
 {
 	struct batch *b = take_filling(w);
-	struct job *jobs = w->jobs;
+	struct writer_jobs jobs = STAILQ_HEAD_INITIALIZER(jobs);
 
-	w->jobs = NULL;
-	w->writing = b;
+	STAILQ_CONCAT(&jobs, &w->jobs);
 	pthread_mutex_unlock(&w->lock);
 	if (b)
 		place_batch(w, b);
-	do_jobs(w, jobs);
+	writer_do_jobs(w, &jobs);
 	if (stock_has_work(&w->pool))
 		stock_work(&w->pool);
 	place_report(w);
 	pthread_mutex_lock(&w->lock);
-	w->writing = NULL;
-	if (b)
-		hand_over(w, b);
+	if (!b)
+		return;
+	STAILQ_INSERT_TAIL(&w->done, b, link);
+	eventfd_write(w->event_fd, 1);
 }
 
 void
@@ -152,7 +144,7 @@ idle_ms(struct writer *w)
 {
 	int64_t lazy;
 
-	if (w->jobs || w->is_stopping || stock_has_work(&w->pool))
+	if (!STAILQ_EMPTY(&w->jobs) || w->is_stopping || stock_has_work(&w->pool))
 		return 0;
 	if (w->filling->count == 0)
 		return 1000;
@@ -210,34 +202,22 @@ writer_stop(struct writer *w)
 		writer_step(w);
 }
 
-static void
-free_batches(struct batch *b)
-{
-	for (struct batch *next; b; b = next) {
-		next = b->next;
-		batch_free(&b);
-	}
-}
-
 void
 writer_clear(struct writer *w)
 {
-	struct job *jobs = w->jobs;
+	struct writer_job *j;
 
-	while (jobs) {
-		struct job *next = jobs->next;
-
-		segment_free(&jobs->segment, w->io);
-		mem_free(jobs);
-		jobs = next;
+	while ((j = STAILQ_FIRST(&w->jobs))) {
+		STAILQ_REMOVE_HEAD(&w->jobs, link);
+		segment_free(&j->segment, w->io);
+		mem_free(j);
 	}
-	w->jobs = NULL;
 	if (w->active && w->is_virgin)
 		segment_free(&w->active, w->io);
 	stock_clear(&w->pool);
-	free_batches(w->filling);
-	free_batches(w->spare);
-	free_batches(w->done);
+	batch_free(&w->filling);
+	batch_list_clear(&w->spare);
+	batch_list_clear(&w->done);
 	pthread_cond_destroy(&w->wake);
 	pthread_mutex_destroy(&w->lock);
 	if (w->event_fd >= 0)
@@ -255,25 +235,22 @@ void
 writer_let_go(struct writer *w)
 {
 	bool wake = w->is_waiting &&
-	    (w->jobs || w->filling->is_urgent || w->filling->count == 1);
+	    (!STAILQ_EMPTY(&w->jobs) || w->filling->is_urgent || w->filling->count == 1);
 
 	pthread_mutex_unlock(&w->lock);
 	if (wake)
 		pthread_cond_signal(&w->wake);
 }
 
-struct batch *
-writer_done(struct writer *w)
+void
+writer_done(struct writer *w, struct batch_list *list)
 {
 	eventfd_t count;
-	struct batch *done;
 
 	eventfd_read(w->event_fd, &count);
 	pthread_mutex_lock(&w->lock);
-	done = w->done;
-	w->done = NULL;
+	STAILQ_CONCAT(list, &w->done);
 	pthread_mutex_unlock(&w->lock);
-	return done;
 }
 
 void
@@ -281,32 +258,29 @@ writer_reuse(struct writer *w, struct batch *b)
 {
 	batch_reset(b);
 	pthread_mutex_lock(&w->lock);
-	b->next = w->spare;
-	w->spare = b;
+	STAILQ_INSERT_HEAD(&w->spare, b, link);
 	pthread_mutex_unlock(&w->lock);
 }
 
 static void
-add_job(struct writer *w, struct job job)
+writer_add_job(struct writer *w, struct writer_job job)
 {
-	struct job *j = MEM_NEW(struct job), **at;
+	struct writer_job *j = MEM_NEW(struct writer_job);
 
 	*j = job;
 	writer_hold(w);
-	for (at = &w->jobs; *at;)
-		at = &(*at)->next;
-	*at = j;
+	STAILQ_INSERT_TAIL(&w->jobs, j, link);
 	writer_let_go(w);
 }
 
 void
 writer_give_back(struct writer *w, struct segment *s)
 {
-	add_job(w, (struct job){.segment = s});
+	writer_add_job(w, (struct writer_job){.segment = s});
 }
 
 void
 writer_remove_file(struct writer *w, struct msgid id)
 {
-	add_job(w, (struct job){.id = id});
+	writer_add_job(w, (struct writer_job){.id = id});
 }

@@ -15,7 +15,7 @@
 
 enum { WRITER_FILE_NAME_BYTES = 32 };
 
-struct job;
+struct writer_job;
 
 struct writer {
 	struct fsio *io;
@@ -26,10 +26,9 @@ struct writer {
 	pthread_cond_t wake;
 	/* under the lock */
 	struct batch *filling;           /* the loop's, while it holds the lock */
-	struct batch *writing;           /* its callbacks still belong to the loop */
-	struct batch *done;              /* oldest first */
-	struct batch *spare;
-	struct job *jobs;                /* oldest first */
+	struct batch_list done;          /* oldest first */
+	struct batch_list spare;
+	STAILQ_HEAD(writer_jobs, writer_job) jobs; /* oldest first */
 	bool is_waiting;
 	bool is_stopping;
 	/* readable by all */
@@ -63,8 +62,8 @@ void writer_step(struct writer *w);
 /* The loop fills w->filling between these. */
 void writer_hold(struct writer *w);
 void writer_let_go(struct writer *w);
-/* All that is done, oldest first; each batch is given back with writer_reuse. */
-struct batch *writer_done(struct writer *w);
+/* All that is done goes to the end of the list; each batch is given back with writer_reuse. */
+void writer_done(struct writer *w, struct batch_list *list);
 void writer_reuse(struct writer *w, struct batch *b);
 
 /* Later, in order: */

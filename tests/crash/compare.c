@@ -36,7 +36,6 @@ compare_content(const struct spool_content *found, int error, void *arg)
 	static struct content c;
 	static char file[CONTENT_MAX];
 	struct look *l = arg;
-	struct fsio *io = simdisk_io(l->model->disk);
 	const struct model_message *g = l->message;
 	struct str body;
 
@@ -54,7 +53,6 @@ compare_content(const struct spool_content *found, int error, void *arg)
 	body = found->body;
 	if (found->fd >= 0) {
 		body = compare_file(l->model, found->fd, file);
-		io->ops->close(io, found->fd);
 		if (!body.p)
 			return;
 	}
@@ -69,8 +67,9 @@ static void
 compare_bytes(struct model *m, struct model_message *g)
 {
 	struct look l = {m, g, false};
+	struct spool_reading reading = {.of = NULL};
 
-	spool_read(m->spool, g->id, compare_content, &l);
+	spool_read(m->spool, &reading, g->id, compare_content, &l);
 	spool_dispatch(m->spool);
 	if (!l.was_called)
 		model_broken(m, "no answer to a read");

@@ -169,7 +169,6 @@ compare(const struct spool_content *found, int error, void *arg)
 		ssize_t n = read(found->fd, file, sizeof file);
 
 		got = str_make(file, n > 0 ? (size_t)n : 0);
-		close(found->fd);
 	}
 	*(uint32_t *)arg = !found || !str_eq(got, body) ? UINT32_MAX : 0;
 	if (error)
@@ -179,6 +178,7 @@ compare(const struct spool_content *found, int error, void *arg)
 static unsigned
 check_one(struct spool *s, uint32_t number)
 {
+	struct spool_reading reading = {.of = NULL};
 	struct spool_message found;
 	uint32_t arg = number;
 	bool is_there = spool_find(s, id_of(number), &found);
@@ -189,7 +189,7 @@ check_one(struct spool *s, uint32_t number)
 		return printf("# message %u is lost\n", number), 1;
 	if (!is_there)
 		return 0;
-	spool_read(s, id_of(number), compare, &arg);
+	spool_read(s, &reading, id_of(number), compare, &arg);
 	spool_dispatch(s);
 	return arg != 0;
 }

@@ -192,6 +192,7 @@ static bool
 a_wrong_checksum_is_believed_at_the_second_read(void)
 {
 	struct model *m = reads_begin(4);
+	struct spool_reading reading = {.of = NULL};
 	int errors[8] = {1};
 	struct msgid id;
 	char *frame;
@@ -205,7 +206,7 @@ a_wrong_checksum_is_believed_at_the_second_read(void)
 		bool is_wrong = n == 0 || n == 2 || n == 3;
 
 		frame[200] ^= is_wrong ? 1 : 0;
-		spool_read(m->spool, id, reads_count_error, errors);
+		spool_read(m->spool, &reading, id, reads_count_error, errors);
 		spool_dispatch(m->spool);
 		frame[200] ^= is_wrong ? 1 : 0;
 	}

@@ -110,7 +110,6 @@ golden_file(struct golden_list *l, int fd)
 	p = mem_new((size_t)bytes + 1);
 	if (l->io->ops->pread(l->io, fd, p, (size_t)bytes, 0) != bytes)
 		die("body: %m");
-	l->io->ops->close(l->io, fd);
 	return str_make(p, (size_t)bytes);
 }
 
@@ -136,6 +135,7 @@ static void
 golden_print_message(struct golden_list *l, struct msgid id)
 {
 	char text[ID_NUMBER_TEXT_BYTES];
+	struct spool_reading reading = {.of = NULL};
 	struct spool_message m;
 
 	if (!spool_find(l->spool, id, &m))
@@ -144,7 +144,7 @@ golden_print_message(struct golden_list *l, struct msgid id)
 	    msgid_text(id, 0, text), m.recipient_count, m.header_bytes,
 	    (unsigned long long)m.body_bytes, m.is_held, STR_ARG(m.held_why));
 	golden_print_recipients(l, &m);
-	spool_read(l->spool, id, golden_got_content, l);
+	spool_read(l->spool, &reading, id, golden_got_content, l);
 	spool_dispatch(l->spool);
 	golden_end_line(l);
 }

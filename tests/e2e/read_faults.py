@@ -130,6 +130,33 @@ def eio_while_running():
     arrive(names, before)
 
 
+def stands_in_read(pid):
+    """A thread of the process is within pread64."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/syscall", encoding="ascii") as f:
+            if f.read().split()[0] == "17":
+                return True
+    return False
+
+
+@case
+def reads_that_stand_still():
+    """a disk that answers no read for 15 s: the queue is not ended, new mail is acknowledged and the operator answered meanwhile, then
+    all of it is delivered once"""
+    before, names, pid = len(gate.log()), waiting("still", 20), queue_pid()
+    tracer = traced("-e", "trace=pread64", "-e", "inject=pread64:delay_enter=15000000:when=1")
+    try:
+        gate.tool("queue", "retry", "--all", "--yes")
+        g.wait_for("a read", 10, lambda: stands_in_read(pid))
+        names += send("meanwhile", 20)
+        assert len(gate.queue()) == 40 and stands_in_read(pid)
+        g.wait_for("the end of that read", 30, lambda: not stands_in_read(pid), every=0.1)
+    finally:
+        untraced(tracer)
+    assert queue_pid() == pid, gate.tail()
+    arrive(names, before)
+
+
 @case
 def no_descriptors_while_running():
     """no free descriptor in the queue: messages with a body file wait, and are delivered when there are some"""

@@ -149,21 +149,6 @@ Test(spool, statuses_are_checked_against_the_message)
 	wait_for(2);
 }
 
-Test(spool, forgotten_calls_are_not_answered)
-{
-	struct spool_entry e = a_message(1, 1);
-	struct spool_message found;
-
-	cr_assert_eq(append(&e, 1), 0);
-	spool_forget(spool, NULL);
-	for (int n = 0; n < 200 && !spool_find(spool, e.id, &found); n++) {
-		usleep(5000);
-		spool_dispatch(spool);
-	}
-	cr_expect(spool_find(spool, e.id, &found));
-	cr_expect_eq(answers, 0);
-}
-
 Test(spool, a_settled_message_is_gone_also_after_a_restart)
 {
 	struct spool_entry e[2] = {a_message(1, 1), {.kind = SPOOL_STATUS}};

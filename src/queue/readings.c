@@ -1,0 +1,235 @@
+/*
+ * readings: see the header.
+ */
+#include "queue/readings.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/store.h"
+
+void
+readings_init(struct readings *all)
+{
+	*all = (struct readings){.ahead = 0};
+	TAILQ_INIT(&all->waiting);
+	TAILQ_INIT(&all->read);
+}
+
+/* ---- to the reader ---- */
+
+static bool
+readings_have_room(const struct readings *all, const struct reading *one)
+{
+	return all->ahead == 0 || (all->ahead < READINGS_AHEAD_MAX &&
+	    all->ahead_bytes + one->place.frame_bytes <= READINGS_AHEAD_BYTES);
+}
+
+/* There is no such message: it is told without a read. */
+static void
+readings_skip(struct spool *s, struct reading *one)
+{
+	TAILQ_REMOVE(&s->readings.waiting, one, link);
+	one->error = ENOENT;
+	one->place.frame_bytes = 0;
+	s->readings.ahead++;
+	TAILQ_INSERT_TAIL(&s->readings.read, one, link);
+	eventfd_write(s->writer.event_fd, 1);
+}
+
+static void
+readings_hand_over(struct spool *s, struct reading *one, struct item *i)
+{
+	TAILQ_REMOVE(&s->readings.waiting, one, link);
+	one->in_file = i->in_file;
+	one->body_bytes = i->body_bytes;
+	one->segment = i->segment;
+	one->segment->readings++;
+	s->readings.ahead++;
+	s->readings.ahead_bytes += one->place.frame_bytes;
+	reader_ask(&s->reader, one);
+}
+
+/* As many as there is room for; those that everybody has cancelled are left out. */
+static void
+readings_go_on(struct spool *s)
+{
+	struct readings *all = &s->readings;
+	struct reading *one;
+
+	while ((one = TAILQ_FIRST(&all->waiting))) {
+		struct item *i = index_find(&s->index, one->id);
+
+		if (TAILQ_EMPTY(&one->callers)) {
+			TAILQ_REMOVE(&all->waiting, one, link);
+			if (i && i->reading == one)
+				i->reading = NULL;
+			reading_free(one, s->io);
+		} else if (!i || !item_where(i, &one->place)) {
+			readings_skip(s, one);
+		} else if (readings_have_room(all, one)) {
+			readings_hand_over(s, one, i);
+		} else {
+			return;
+		}
+	}
+}
+
+void
+spool_read(
+    struct spool *s, struct spool_reading *r, struct msgid id, spool_content_fn *fn, void *arg)
+{
+	struct item *i = index_find(&s->index, id);
+	struct reading *one = i ? i->reading : NULL;
+
+	if (r->of)
+		die("spool: a reading that is under way was asked for again");
+	if (!one) {
+		one = reading_new(id);
+		if (i)
+			i->reading = one;
+		TAILQ_INSERT_TAIL(&s->readings.waiting, one, link);
+	}
+	*r = (struct spool_reading){.of = one, .fn = fn, .arg = arg};
+	TAILQ_INSERT_TAIL(&one->callers, r, link);
+	readings_go_on(s);
+}
+
+void
+spool_read_cancel(struct spool_reading *r)
+{
+	if (!r->of)
+		return;
+	TAILQ_REMOVE(&r->of->callers, r, link);
+	r->of = NULL;
+}
+
+bool
+spool_is_reading(const struct spool_reading *r)
+{
+	return r->of != NULL;
+}
+
+/* ---- what was read ---- */
+
+static void
+reading_log_error(const struct reading *one)
+{
+	char id[ID_NUMBER_TEXT_BYTES], name[WRITER_FILE_NAME_BYTES];
+	uint32_t offset = one->is_of_body ? 0 : one->place.offset;
+
+	if (one->is_of_body)
+		writer_file_name(one->id, name);
+	else
+		segment_name(one->place.slot, name);
+	if (one->error == EBADMSG)
+		log_error("spool: message %s is damaged: %s, offset %u: what stands there is not "
+			  "what was stored", msgid_text(one->id, 0, id), name, offset);
+	else
+		log_error("spool: message %s cannot be read now: %s, offset %u: %s",
+		    msgid_text(one->id, 0, id), name, offset, strerror(one->error));
+}
+
+/* Once, before the first is told: who asks from now on begins another read.  A message that went
+ * away meanwhile is no message any more, whatever was read of it. */
+static void
+reading_end(struct spool *s, struct reading *one)
+{
+	struct item *i = index_find(&s->index, one->id);
+
+	if (one->segment)
+		one->segment->readings--;
+	one->segment = NULL;
+	if (!i || i->reading != one) {
+		one->error = ENOENT;
+		return;
+	}
+	i->reading = NULL;
+	if (!one->is_of_body)
+		one->error = item_judge(i, one->error);
+	if (one->error && one->error != ENOENT)
+		reading_log_error(one);
+}
+
+/* Each may cancel any other. */
+static unsigned
+reading_tell(struct reading *one, unsigned at_most)
+{
+	const struct spool_entry *e = &one->record.entry;
+	struct spool_content content = {.fd = one->fd};
+	struct spool_reading *r;
+	unsigned calls = 0;
+
+	if (!one->error) {
+		content.envelope = e->message.envelope;
+		content.header = e->message.header;
+		content.body = e->message.body;
+		content.sums = e->message.sums;
+	}
+	while (calls < at_most && (r = TAILQ_FIRST(&one->callers))) {
+		spool_read_cancel(r);
+		calls++;
+		r->fn(one->error ? NULL : &content, one->error, r->arg);
+	}
+	return calls;
+}
+
+static void
+readings_finish(struct spool *s, struct reading *one)
+{
+	TAILQ_REMOVE(&s->readings.read, one, link);
+	s->readings.ahead--;
+	s->readings.ahead_bytes -= one->place.frame_bytes;
+	reading_free(one, s->io);
+}
+
+/* The rest has its turn after the other work of the loop. */
+void
+readings_answer(struct spool *s)
+{
+	struct readings *all = &s->readings;
+	unsigned calls = 0;
+	struct reading *one;
+
+	if (!s->reader.is_thread)
+		reader_step(&s->reader);
+	reader_done(&s->reader, &all->read);
+	while (calls < READINGS_CALLS_PER_TURN && (one = TAILQ_FIRST(&all->read))) {
+		if (!one->is_ended)
+			reading_end(s, one);
+		one->is_ended = true;
+		calls += reading_tell(one, READINGS_CALLS_PER_TURN - calls);
+		if (TAILQ_EMPTY(&one->callers))
+			readings_finish(s, one);
+	}
+	readings_go_on(s);
+	if (!TAILQ_EMPTY(&all->read) || (!s->reader.is_thread && all->ahead))
+		eventfd_write(s->writer.event_fd, 1);
+}
+
+/* ---- the end ---- */
+
+static void
+readings_drop(struct reading_list *list, struct fsio *io)
+{
+	struct reading *one;
+	struct spool_reading *r;
+
+	while ((one = TAILQ_FIRST(list))) {
+		TAILQ_REMOVE(list, one, link);
+		while ((r = TAILQ_FIRST(&one->callers)))
+			spool_read_cancel(r);
+		reading_free(one, io);
+	}
+}
+
+void
+readings_clear(struct spool *s)
+{
+	readings_drop(&s->readings.waiting, s->io);
+	readings_drop(&s->readings.read, s->io);
+	readings_drop(&s->reader.asked, s->io);
+	readings_drop(&s->reader.done, s->io);
+}
