@@ -1,5 +1,6 @@
 /*
- * keyring: a handful of keys in a list, newest first.
+ * keyring: a handful of keys in a list, newest first.  GnuTLS reads each of them, and says what it
+ * may sign; libcrypto signs with those that it reads as the same key, GnuTLS with the others.
  */
 #include "keys/keyring.h"
 
@@ -9,10 +10,12 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "keys/libcrypto.h"
 
 struct key {
 	struct key *next;
 	gnutls_privkey_t private;
+	struct libcrypto_key *fast; /* NULL: GnuTLS signs */
 	unsigned char id[KEYRING_ID_BYTES];
 	uint32_t algorithm;
 	uint32_t bits;
@@ -23,6 +26,7 @@ struct key {
 
 struct keyring {
 	struct key *first;
+	struct libcrypto *libcrypto; /* NULL: not installed */
 };
 
 /* What a stranger's handshake may make us sign with.  Above all not RSA without padding, which
@@ -38,7 +42,10 @@ static const gnutls_sign_algorithm_t allowed[] = {GNUTLS_SIGN_RSA_SHA256, GNUTLS
 struct keyring *
 keyring_new(void)
 {
-	return MEM_NEW(struct keyring);
+	struct keyring *k = MEM_NEW(struct keyring);
+
+	k->libcrypto = libcrypto_open();
+	return k;
 }
 
 static void
@@ -46,6 +53,7 @@ key_free(struct key *key)
 {
 	if (key->private)
 		gnutls_privkey_deinit(key->private);
+	libcrypto_key_free(&key->fast);
 	mem_free(key);
 }
 
@@ -60,6 +68,7 @@ keyring_free(struct keyring **k)
 		next = key->next;
 		key_free(key);
 	}
+	libcrypto_close(&(*k)->libcrypto);
 	mem_free(*k);
 	*k = NULL;
 }
@@ -83,10 +92,74 @@ find(const struct keyring *k, struct str id)
 	return NULL;
 }
 
+/* ---- libcrypto ---- */
+
+static struct libcrypto_scheme
+keyring_scheme(gnutls_sign_algorithm_t algorithm)
+{
+	struct libcrypto_scheme scheme = {.digest = "SHA256"};
+
+	if (gnutls_sign_get_hash_algorithm(algorithm) == GNUTLS_DIG_SHA384)
+		scheme.digest = "SHA384";
+	if (gnutls_sign_get_hash_algorithm(algorithm) == GNUTLS_DIG_SHA512)
+		scheme.digest = "SHA512";
+	scheme.is_pss = gnutls_sign_get_pk_algorithm(algorithm) == GNUTLS_PK_RSA_PSS ||
+	                algorithm == GNUTLS_SIGN_RSA_PSS_RSAE_SHA256 ||
+	                algorithm == GNUTLS_SIGN_RSA_PSS_RSAE_SHA384 ||
+	                algorithm == GNUTLS_SIGN_RSA_PSS_RSAE_SHA512;
+	return scheme;
+}
+
+static size_t
+keyring_sign_fast(const struct key *key, const struct keyring_request *r,
+    unsigned char signature_out[KEYRING_SIGNATURE_MAX])
+{
+	gnutls_digest_algorithm_t hash = gnutls_sign_get_hash_algorithm(r->algorithm);
+	struct libcrypto_scheme scheme = keyring_scheme(r->algorithm);
+	unsigned char digest[64];
+	struct str data = r->data;
+
+	if (!r->is_hash) {
+		if (gnutls_hash_fast(hash, r->data.p, r->data.n, digest) != 0)
+			return 0;
+		data = str_make((const char *)digest, gnutls_hash_get_len(hash));
+	}
+	return libcrypto_sign(key->fast, &scheme, data, signature_out, KEYRING_SIGNATURE_MAX);
+}
+
+/* What libcrypto signs must be what GnuTLS takes for the signature of this key. */
+static bool
+keyring_is_same(const struct key *key, gnutls_pubkey_t public)
+{
+	static const char text[] = "is it the same key";
+	bool is_rsa = key->algorithm == GNUTLS_PK_RSA;
+	struct keyring_request r = {
+	    .algorithm = is_rsa ? GNUTLS_SIGN_RSA_SHA256 : GNUTLS_SIGN_ECDSA_SHA256,
+	    .data = str_of(text)};
+	unsigned char signature[KEYRING_SIGNATURE_MAX];
+	gnutls_datum_t in = {(unsigned char *)text, sizeof text - 1}, given = {signature, 0};
+
+	given.size = (unsigned)keyring_sign_fast(key, &r, signature);
+	return given.size > 0 &&
+	       gnutls_pubkey_verify_data2(public, r.algorithm, 0, &in, &given) >= 0;
+}
+
+static void
+keyring_read_fast(const struct keyring *k, struct key *key, struct str pem, gnutls_pubkey_t public)
+{
+	if (!k->libcrypto ||
+	    (key->algorithm != GNUTLS_PK_RSA && key->algorithm != GNUTLS_PK_ECDSA))
+		return;
+	key->fast = libcrypto_key_new(k->libcrypto, pem);
+	if (key->fast && !keyring_is_same(key, public))
+		libcrypto_key_free(&key->fast);
+}
+
 /* ---- taking keys ---- */
 
+/* What is computed of its public half; false: nothing. */
 static bool
-read_id(struct key *key)
+read_public(const struct keyring *k, struct key *key, struct str pem)
 {
 	gnutls_pubkey_t public;
 	size_t n = sizeof key->id;
@@ -97,6 +170,8 @@ read_id(struct key *key)
 	ok = gnutls_pubkey_import_privkey(public, key->private, 0, 0) == 0 &&
 	     gnutls_pubkey_get_key_id(public, GNUTLS_KEYID_USE_SHA256, key->id, &n) == 0 &&
 	     n == sizeof key->id;
+	if (ok)
+		keyring_read_fast(k, key, pem, public);
 	gnutls_pubkey_deinit(public);
 	return ok;
 }
@@ -110,7 +185,7 @@ is_known_kind(int algorithm)
 }
 
 static const char *
-read_key(struct key *key, struct str pem)
+read_key(const struct keyring *k, struct key *key, struct str pem)
 {
 	gnutls_datum_t text = {(unsigned char *)pem.p, (unsigned)pem.n};
 	int r;
@@ -129,7 +204,7 @@ read_key(struct key *key, struct str pem)
 	if (!is_known_kind(r))
 		return "a key of this kind is not supported (RSA, EC, Ed25519 and Ed448 are)";
 	key->algorithm = (uint32_t)r;
-	return read_id(key) ? NULL : "its public half cannot be computed";
+	return read_public(k, key, pem) ? NULL : "its public half cannot be computed";
 }
 
 static void
@@ -176,7 +251,7 @@ keyring_put(struct keyring *k, unsigned place, struct str pem, const char **why_
 {
 	struct key *key = MEM_NEW(struct key), *same;
 
-	*why_out = read_key(key, pem);
+	*why_out = read_key(k, key, pem);
 	if (*why_out) {
 		key_free(key);
 		return false;
@@ -238,6 +313,8 @@ keyring_sign(const struct keyring *k, const struct keyring_request *r,
 
 	if (!key || !may_sign(key, r))
 		return 0;
+	if (key->fast)
+		return keyring_sign_fast(key, r, signature_out);
 	e = r->is_hash ? gnutls_privkey_sign_hash2(key->private, r->algorithm, 0, &in, &out)
 	               : gnutls_privkey_sign_data2(key->private, r->algorithm, 0, &in, &out);
 	if (e == 0 && out.size <= KEYRING_SIGNATURE_MAX) {

@@ -214,14 +214,14 @@ keys_peer(struct role *r, struct role_peer who, int fd)
 
 /* ---- life ---- */
 
-/* The random generator opens what it needs. */
+/* The random generator and the keyring open what they need. */
 static void
 keys_prepare(struct role *r, struct sandbox *sandbox)
 {
 	unsigned char some[16];
 
-	(void)r;
 	(void)sandbox;
+	keys_of(r);
 	if (gnutls_rnd(GNUTLS_RND_KEY, some, sizeof some) != 0 ||
 	    gnutls_rnd(GNUTLS_RND_NONCE, some, sizeof some) != 0)
 		die("keys: no random bytes");
