@@ -167,22 +167,33 @@ make_begin(struct stock *p)
 	return failed(p, "no number is free for a segment");
 }
 
+/* The pages of one write stay together in the kernel's cache, and each later write of a frame walks
+ * over all of those that it touches: so no write is large. */
+static int
+stock_write_zeros(struct stock *p, uint32_t count)
+{
+	static const char zeros[ZEROS_BYTES];
+	uint32_t part;
+
+	for (uint32_t done = 0; done < count; done += part) {
+		struct iovec v = {(void *)(uintptr_t)zeros, ZEROS_BYTES};
+
+		part = count - done < ZEROS_BYTES ? count - done : ZEROS_BYTES;
+		v.iov_len = part;
+		if (segment_write(p->io, p->making->fd, &v, 1, p->made_bytes + done) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Zeros once written and synced, so that later syncs of frames do not have to allocate. */
 static int
 make_piece(struct stock *p)
 {
-	static const char zeros[ZEROS_BYTES];
-	struct iovec v[PIECE_BYTES / ZEROS_BYTES];
 	uint32_t left = p->bytes - p->made_bytes, n = left < PIECE_BYTES ? left : PIECE_BYTES;
 	char name[SEGMENT_NAME_BYTES];
-	int count = 0;
 
-	for (uint32_t done = 0, part; done < n; done += part) {
-		part = n - done < ZEROS_BYTES ? n - done : ZEROS_BYTES;
-		v[count++] = (struct iovec){(void *)(uintptr_t)zeros, part};
-	}
-	if (segment_write(p->io, p->making->fd, v, count, p->made_bytes) != 0 ||
-	    p->io->ops->sync_data(p->io, p->making->fd) != 0) {
+	if (stock_write_zeros(p, n) != 0 || p->io->ops->sync_data(p->io, p->making->fd) != 0) {
 		failed(p, "cannot make a segment");
 		unmake(p, segment_new_name(p->making->slot, name));
 		return -1;
