@@ -144,7 +144,7 @@ stream_finish(struct stream *s, int64_t linger_ms)
 {
 	if (!stream_row(s)->finish)
 		return;
-	stream_flush(s);
+	(void)stream_move(s);
 	if (!stream_row(s)->finish)
 		return;
 	stream_deadline(s, clock_mono_ms() + linger_ms);

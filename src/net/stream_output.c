@@ -38,16 +38,17 @@ stream_move_written(struct stream *s)
 	s->written.max = STREAM_OUTPUT_MAX;
 }
 
-void
-stream_flush(struct stream *s)
+/* False: nothing can be sent now. */
+bool
+stream_move(struct stream *s)
 {
 	enum stream_flush_rule rule = stream_row(s)->flush;
 
 	if (rule == FLUSH_NEVER || s->written.n == 0)
-		return;
+		return false;
 	s->is_flush_held = rule == FLUSH_LATER;
 	if (s->is_flush_held)
-		return;
+		return false;
 	if (!s->tunnel) {
 		stream_move_written(s);
 	} else if (tunnel_write(s->tunnel, buf_str(&s->written))) {
@@ -55,9 +56,15 @@ stream_flush(struct stream *s)
 	} else {
 		buf_clear(&s->written);
 		stream_tunnel_failed(s);
-		return;
+		return false;
 	}
-	if (s->sending != SENDING_BLOCKED)
+	return true;
+}
+
+void
+stream_flush(struct stream *s)
+{
+	if (stream_move(s) && s->sending != SENDING_BLOCKED)
 		stream_send(s);
 }
 
@@ -98,12 +105,21 @@ stream_compact_output(struct stream *s)
 	s->output_at = 0;
 }
 
+/* The last bytes leave with the end of sending that follows them. */
+static int
+stream_send_flags(const struct stream *s)
+{
+	bool is_last = s->state == STREAM_FINISHING || s->state == STREAM_FLUSHING;
+
+	return is_last ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
+}
+
 void
 stream_send(struct stream *s)
 {
 	while (s->output_at < s->output.n) {
-		ssize_t n = send(
-		    s->fd, s->output.p + s->output_at, s->output.n - s->output_at, MSG_NOSIGNAL);
+		ssize_t n = send(s->fd, s->output.p + s->output_at, s->output.n - s->output_at,
+		    stream_send_flags(s));
 
 		if (n < 0 && errno == EINTR)
 			continue;

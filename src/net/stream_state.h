@@ -154,6 +154,8 @@ void stream_read_last_words(struct stream *s);
 /* Waits until the socket can be written. */
 void stream_block(struct stream *s);
 void stream_send(struct stream *s);
+/* What the owner wrote is ready to be sent; false: nothing is, or it has to wait. */
+bool stream_move(struct stream *s);
 /* After a failure inside the tunnel: ends, and tries once to send the alert. */
 void stream_tunnel_failed(struct stream *s);
 

@@ -100,15 +100,21 @@ connection_free(struct connection *c)
 /* ---- running ---- */
 
 static void
-send_replies(struct connection *c)
+connection_write_replies(struct connection *c)
 {
 	struct buf *out = session_out(c->session);
 
 	if (out->n == 0)
 		return;
 	stream_write(c->stream, buf_str(out));
-	stream_flush(c->stream);
 	buf_clear(out);
+}
+
+static void
+send_replies(struct connection *c)
+{
+	connection_write_replies(c);
+	stream_flush(c->stream);
 }
 
 static bool
@@ -140,14 +146,15 @@ void
 connection_run(struct connection *c, enum session_step step)
 {
 	step = take_input(c, step);
-	/* what is asked of others ends in a reply, with which the former ones can leave */
-	if (step != SESSION_WAIT || !connection_has_asked(c))
-		send_replies(c);
 	if (step == SESSION_CLOSE) {
+		connection_write_replies(c);
 		stream_finish(c->stream, LINGER_MS);
 		end_session(c, session_reason(c->session));
 		return;
 	}
+	/* what is asked of others ends in a reply, with which the former ones can leave */
+	if (step != SESSION_WAIT || !connection_has_asked(c))
+		send_replies(c);
 	c->is_waiting = step == SESSION_WAIT;
 	if (c->wants_tls) {
 		c->wants_tls = false;
