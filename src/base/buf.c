@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-enum { FIRST_BYTES = 256, PIECE_BYTES = 16384 };
+enum { FIRST_BYTES = 256, PIECE_BYTES = 16384, FORMAT_BYTES = 512 };
 
 void
 buf_init(struct buf *b, size_t max_bytes)
@@ -85,25 +85,29 @@ buf_addz(struct buf *b, const char *z)
 	return buf_add(b, z, strlen(z));
 }
 
+/* What does not fit is printed once more, into the room that it needs; nearly nothing does not. */
 bool
 buf_addf(struct buf *b, const char *format, ...)
 {
+	char small[FORMAT_BYTES], *to;
 	va_list args, again;
-	char *to;
+	bool ok = false;
 	int n;
 
 	va_start(args, format);
 	va_copy(again, args);
-	n = vsnprintf(NULL, 0, format, args);
-	/* one byte more for the NUL that vsnprintf writes */
-	to = n < 0 || b->over ? NULL : buf_room(b, (size_t)n + 1);
-	if (to) {
+	n = vsnprintf(small, sizeof small, format, args);
+	if (n >= 0 && (size_t)n < sizeof small) {
+		ok = buf_add(b, small, (size_t)n);
+	} else if (n >= 0 && !b->over && (to = buf_room(b, (size_t)n + 1))) {
+		/* one byte more for the NUL that vsnprintf writes */
 		vsnprintf(to, (size_t)n + 1, format, again);
 		b->n += (size_t)n;
+		ok = true;
 	}
 	va_end(again);
 	va_end(args);
-	return to != NULL;
+	return ok;
 }
 
 int

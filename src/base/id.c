@@ -3,8 +3,6 @@
  */
 #include "base/id.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
 
 static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -66,18 +64,34 @@ parse(struct str text, uint64_t *out)
 	return true;
 }
 
+/* Not printf: a message is named a dozen times on its way. */
+static char *
+add_decimal(char *to, char before, uint32_t value)
+{
+	char digits[10];
+	int n = 0;
+
+	*to++ = before;
+	do
+		digits[n++] = (char)('0' + value % 10);
+	while ((value /= 10));
+	while (n > 0)
+		*to++ = digits[--n];
+	*to = '\0';
+	return to;
+}
+
 char *
 msgid_text(struct msgid id, uint32_t recipient, char out[ID_NUMBER_TEXT_BYTES])
 {
-	char session[ID_TEXT_BYTES];
+	char *end;
 
-	id_text(id.session, session);
+	id_text(id.session, out);
 	if (id.number == 0)
-		snprintf(out, ID_NUMBER_TEXT_BYTES, "%s", session);
-	else if (recipient == 0)
-		snprintf(out, ID_NUMBER_TEXT_BYTES, "%s-%u", session, id.number);
-	else
-		snprintf(out, ID_NUMBER_TEXT_BYTES, "%s-%u.%u", session, id.number, recipient);
+		return out;
+	end = add_decimal(out + TEXT, '-', id.number);
+	if (recipient)
+		add_decimal(end, '.', recipient);
 	return out;
 }
 

@@ -5,6 +5,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,9 +15,22 @@
 
 enum { LOOKS_MAX = 256 };
 
-/* The next packet in *room; REQUEST_EXPIRED: there is none. */
+int
+blocking_prepare(int fd)
+{
+	int64_t ms = clock_patience(MESSAGE_SIGN_MS);
+	struct timeval patience = {ms / 1000, ms % 1000 * 1000};
+	int off = 0;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0)
+		return -1;
+	return ioctl(fd, FIONBIO, &off);
+}
+
+/* The next packet in *room; REQUEST_EXPIRED: there is none.  flags MSG_DONTWAIT: not waited for; 0:
+ * as long as the descriptor waits. */
 static enum request_end
-take_packet(int fd, struct buf *room, struct wire_head *out)
+take_packet(int fd, struct buf *room, int flags, struct wire_head *out)
 {
 	size_t size = room->max < WIRE_PACKET_MAX ? room->max : WIRE_PACKET_MAX;
 	struct wire_packet got;
@@ -24,7 +40,7 @@ take_packet(int fd, struct buf *room, struct wire_head *out)
 	to = buf_room(room, size);
 	if (!to)
 		return REQUEST_ERROR;
-	if (wire_receive(fd, to, size, &got, 1) != 1)
+	if (wire_receive_one(fd, (struct iovec){to, size}, flags, &got) != 0)
 		return errno == EAGAIN ? REQUEST_EXPIRED : REQUEST_LOST;
 	if (got.fd >= 0)
 		close(got.fd);
@@ -68,14 +84,19 @@ blocking_ask(int fd, const struct blocking_question *q, struct buf *room, union 
 	int64_t until_us = clock_mono_us() + patience_ms * 1000;
 	enum request_end end = blocking_send(fd, q, room);
 	struct wire_head head;
+	int flags = 0;
 
+	/* nearly always the first look waits until the answer is there, and is the only call */
 	while (end == REQUEST_ANSWERED) {
-		if (!wait_readable(fd, until_us))
-			return REQUEST_EXPIRED;
-		end = take_packet(fd, room, &head);
+		end = take_packet(fd, room, flags, &head);
+		if (end == REQUEST_EXPIRED && wait_readable(fd, until_us))
+			end = take_packet(fd, room, MSG_DONTWAIT, &head);
 		if (end == REQUEST_ANSWERED && head.kind != WIRE_MESSAGE &&
 		    head.request == q->number)
 			return understand(q->type, &head, room, out);
+		if (end == REQUEST_ANSWERED && clock_mono_us() >= until_us)
+			end = REQUEST_EXPIRED;
+		flags = MSG_DONTWAIT;
 	}
 	return end;
 }
@@ -100,7 +121,7 @@ blocking_look(int fd, struct buf *room)
 	struct wire_head head;
 
 	for (int i = 0; i < LOOKS_MAX; i++) {
-		enum request_end end = take_packet(fd, room, &head);
+		enum request_end end = take_packet(fd, room, MSG_DONTWAIT, &head);
 
 		if (end == REQUEST_EXPIRED)
 			break;

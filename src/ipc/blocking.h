@@ -13,6 +13,10 @@ struct blocking_question {
 	const void *message;
 };
 
+/* From now on a question waits for its answer in one system call.  -1 with errno: in two as
+ * before. */
+int blocking_prepare(int fd) MUST_USE;
+
 /* Strings of the answer point into `room`, which the caller keeps and whose ceiling bounds the
  * answer.  REQUEST_EXPIRED: not taken or not answered in its type's time; the answer may still
  * come, and is passed over then.  REQUEST_LOST: this descriptor is good for nothing any more. */

@@ -144,6 +144,24 @@ wire_receive(int socket_fd, char *room, size_t size, struct wire_packet *out, in
 	return n;
 }
 
+int
+wire_receive_one(int socket_fd, struct iovec room, int flags, struct wire_packet *out)
+{
+	_Alignas(struct cmsghdr) char control[RIGHTS_BYTES];
+	struct mmsghdr m = {.msg_hdr = {.msg_iov = &room, .msg_iovlen = 1, .msg_control = control,
+	    .msg_controllen = sizeof control}};
+	ssize_t n;
+
+	do
+		n = recvmsg(socket_fd, &m.msg_hdr, flags | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -1;
+	m.msg_len = (unsigned)n;
+	*out = packet_of(&m);
+	return 0;
+}
+
 size_t
 wire_room_needed(void)
 {

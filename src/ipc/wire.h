@@ -5,6 +5,8 @@
 #ifndef IPC_WIRE_H
 #define IPC_WIRE_H
 
+#include <sys/uio.h>
+
 #include "ipc/message.h"
 
 enum {
@@ -50,6 +52,10 @@ int wire_send(int socket_fd, struct str packet, int fd) MUST_USE;
 /* As many packets as are there, up to `count` (at most WIRE_BATCH); packet i goes to
  * room + i * size.  Never waits: -1 with EAGAIN when there is none. */
 int wire_receive(int socket_fd, char *room, size_t size, struct wire_packet *out, int count)
+    MUST_USE;
+
+/* One packet into room; flags MSG_DONTWAIT, or 0: waits as the socket does.  -1 with errno. */
+int wire_receive_one(int socket_fd, struct iovec room, int flags, struct wire_packet *out)
     MUST_USE;
 
 /* The socket's send buffer is made large enough for the largest packet.  -1: the system allows no

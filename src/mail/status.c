@@ -121,20 +121,43 @@ void
 status_reply(const struct status *s, struct buf *out)
 {
 	char enhanced[STATUS_ENHANCED_BYTES];
-	const char *blank = s->class && s->text[0] ? " " : "";
+	char code[] = {(char)('0' + s->code / 100 % 10), (char)('0' + s->code / 10 % 10),
+	    (char)('0' + s->code % 10), ' '};
 
-	buf_addf(out, "%03u %s%s%s\r\n", s->code, s->class ? status_enhanced(s, enhanced) : "",
-	    blank, s->text);
+	buf_add(out, code, sizeof code);
+	if (s->class)
+		buf_addz(out, status_enhanced(s, enhanced));
+	if (s->class && s->text[0])
+		buf_addz(out, " ");
+	buf_addz(out, s->text);
+	buf_addz(out, "\r\n");
+}
+
+/* At most three digits. */
+static char *
+add_part(char *to, unsigned value)
+{
+	if (value >= 100)
+		*to++ = (char)('0' + value / 100 % 10);
+	if (value >= 10)
+		*to++ = (char)('0' + value / 10 % 10);
+	*to++ = (char)('0' + value % 10);
+	return to;
 }
 
 char *
 status_enhanced(const struct status *s, char out[STATUS_ENHANCED_BYTES])
 {
 	unsigned class = s->class;
+	char *to;
 
 	if (class == 0)
 		class = s->code >= 500 ? 5 : status_is_ok(s) ? 2 : 4;
-	snprintf(out, STATUS_ENHANCED_BYTES, "%u.%u.%u", class, s->class ? s->subject : 0,
-	    s->class ? s->detail : 0);
+	to = add_part(out, class);
+	*to++ = '.';
+	to = add_part(to, s->class ? s->subject : 0);
+	*to++ = '.';
+	to = add_part(to, s->class ? s->detail : 0);
+	*to = '\0';
 	return out;
 }

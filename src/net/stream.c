@@ -20,7 +20,6 @@ static struct stream *
 stream_make(struct event_base *base, int fd, const struct stream_events *events, void *arg)
 {
 	struct stream *s = MEM_NEW(struct stream);
-	int on = 1;
 
 	s->events = events;
 	s->arg = arg;
@@ -30,8 +29,6 @@ stream_make(struct event_base *base, int fd, const struct stream_events *events,
 	buf_init(&s->written, STREAM_OUTPUT_MAX);
 	buf_init(&s->output, STREAM_OUTPUT_CAP);
 	stream_loop_init(s, base);
-	if (fd >= 0)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	return s;
 }
 
@@ -51,8 +48,11 @@ stream_connect(struct event_base *base, const struct stream_ends *ends,
 	int fd = socket(ends->to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int error = fd < 0 ? errno : 0;
 	struct stream *s = stream_make(base, fd, events, arg);
+	int on = 1;
 
 	stream_enter(s, STREAM_CONNECTING);
+	if (!error)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (!error && ends->source && bind(fd, ends->source, ends->source_len) != 0)
 		error = errno;
 	if (!error && connect(fd, ends->to, ends->to_len) != 0 && errno != EINPROGRESS)

@@ -55,7 +55,8 @@ struct stream_ends {
 	socklen_t source_len;
 };
 
-/* Takes over a connected, non-blocking socket.  Reading is off until stream_read(s, true). */
+/* Takes over a connected, non-blocking socket with TCP_NODELAY set, which an accepted one has from
+ * its listener.  Reading is off until stream_read(s, true). */
 struct stream *stream_new(
     struct event_base *base, int fd, const struct stream_events *events, void *arg);
 /* Connects; source (may be NULL) is bound first.  Never NULL: failures come through `ended`. */

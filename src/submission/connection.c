@@ -239,7 +239,8 @@ static const struct stream_events events = {
 /* ---- life ---- */
 
 void
-connection_new(struct gate *g, int fd, const struct conf_listen *listen, struct str network)
+connection_new(
+    struct gate *g, const struct connection_guest *guest, const struct conf_listen *listen)
 {
 	struct connection *c = MEM_NEW(struct connection);
 	struct session_setup setup = {
@@ -255,11 +256,10 @@ connection_new(struct gate *g, int fd, const struct conf_listen *listen, struct 
 	c->file_fd = -1;
 	c->began_ms = clock_mono_ms();
 	c->id = setup.id = id_next(&g->role->ids);
-	c->network_bytes =
-	    (uint8_t)(network.n < CONNECTION_NETWORK_MAX ? network.n : CONNECTION_NETWORK_MAX);
-	memcpy(c->network, network.p, c->network_bytes);
-	c->stream = stream_new(g->base, fd, &events, c);
-	stream_peer(c->stream, c->client, &(uint16_t){0});
+	c->network_bytes = (uint8_t)str_upto(guest->network, CONNECTION_NETWORK_MAX).n;
+	memcpy(c->network, guest->network.p, c->network_bytes);
+	c->stream = stream_new(g->base, guest->fd, &events, c);
+	endpoint_text(&guest->from, c->client, &(uint16_t){0});
 	setup.client = c->client;
 	c->session = session_new(&setup);
 	LIST_INSERT_HEAD(&g->connections, c, link);

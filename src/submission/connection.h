@@ -37,8 +37,16 @@ struct connection {
 void connection_run(struct connection *c, enum session_step step);
 void connection_close_file(struct connection *c);
 
-/* Takes over the socket.  The client was counted under `network` and is given back at the end. */
-void connection_new(struct gate *g, int fd, const struct conf_listen *listen, struct str network);
+/* Who was let in. */
+struct connection_guest {
+	int fd;
+	struct sockaddr_storage from;
+	struct str network; /* within from */
+};
+
+/* Takes over the socket.  The client was counted under its network and is given back at the end. */
+void connection_new(
+    struct gate *g, const struct connection_guest *guest, const struct conf_listen *listen);
 
 void connection_user_gone(struct gate *g, struct str user);
 /* Whether its user still is one, is to be asked; is asked. */

@@ -17,12 +17,6 @@
 
 enum { BATCH = 32, PAUSE_MS = 100, CROWD_LOG_MS = 1000, NETWORK6_BYTES = 8 };
 
-struct guest {
-	int fd;
-	struct sockaddr_storage from;
-	struct str network; /* within from */
-};
-
 /* ---- who it is ---- */
 
 /* IPv4: the address; IPv6: the /64, which is what one customer has. */
@@ -44,7 +38,7 @@ network_of(const struct sockaddr_storage *a)
 /* ---- who is sent away ---- */
 
 static void
-log_crowd(struct gate *g, const struct guest *guest, const char *reason)
+log_crowd(struct gate *g, const struct connection_guest *guest, const char *reason)
 {
 	int64_t now = clock_mono_ms();
 	char ip[INET6_ADDRSTRLEN_];
@@ -78,7 +72,7 @@ static const struct farewell greedy = {
 static const struct farewell unready = {"no_certificate", "No certificate"};
 
 static void
-send_away(struct gate *g, const struct guest *guest, const struct conf_listen *listen,
+send_away(struct gate *g, const struct connection_guest *guest, const struct conf_listen *listen,
     const struct farewell *bye)
 {
 	log_crowd(g, guest, bye->reason);
@@ -98,7 +92,7 @@ send_away(struct gate *g, const struct guest *guest, const struct conf_listen *l
 /* ---- who comes in ---- */
 
 static void
-welcome(struct gate *g, const struct guest *guest, const struct conf_listen *listen)
+welcome(struct gate *g, const struct connection_guest *guest, const struct conf_listen *listen)
 {
 	const struct conf *conf = g->role->conf;
 	unsigned per_client = (unsigned)conf->limits.sessions_per_client;
@@ -117,7 +111,7 @@ welcome(struct gate *g, const struct guest *guest, const struct conf_listen *lis
 		send_away(g, guest, listen, &greedy);
 		return;
 	}
-	connection_new(g, guest->fd, listen, guest->network);
+	connection_new(g, guest, listen);
 }
 
 /* ---- accepting ---- */
@@ -138,7 +132,7 @@ pause_all(struct gate *g)
 static void
 out_of_descriptors(struct gate *g, const struct listener *l)
 {
-	struct guest guest = {.fd = -1, .from = {.ss_family = AF_UNSPEC}};
+	struct connection_guest guest = {.fd = -1, .from = {.ss_family = AF_UNSPEC}};
 	int error = errno;
 
 	log_crowd(g, &guest, "descriptors");
@@ -168,7 +162,7 @@ on_client(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	metrics_work("accept");
 	for (int i = 0; i < BATCH && l->index < conf->listen.count; i++) {
-		struct guest guest;
+		struct connection_guest guest;
 		socklen_t size = sizeof guest.from;
 
 		guest.fd = accept4(

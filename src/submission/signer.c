@@ -172,6 +172,8 @@ signer_connect(struct signer *s, int fd)
 		close(s->fd);
 	s->fd = fd;
 	s->is_away = false;
+	if (blocking_prepare(fd) != 0)
+		log_warn("keys: each handshake takes one more system call: %m");
 }
 
 const char *

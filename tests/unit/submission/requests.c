@@ -167,10 +167,10 @@ Test(submission_requests, keys_is_stopped, .timeout = 120)
 	unsigned before;
 
 	rig_begin(&rig, "");
+	clock_hurry(10);
 	rig_keys_through(&rig);
 	until_hands_are_shaken();
 	before = fault_channel_seen(rig.between, MESSAGE_SIGN);
-	clock_hurry(10);
 	fault_channel_stall(rig.between, true);
 	for (int i = 0; i < HANDSHAKES; i++)
 		cr_assert_not(shakes_hands());
@@ -190,9 +190,9 @@ Test(submission_requests, keys_answers_late, .timeout = 120)
 	static const struct fault late = {MESSAGE_SIGNED, FAULT_DELAY, 500, 1};
 
 	rig_begin(&rig, "");
+	clock_hurry(10); /* 200 ms */
 	rig_keys_through(&rig);
 	until_hands_are_shaken();
-	clock_hurry(10); /* 200 ms */
 	fault_channel_set(rig.between, &late, 1);
 	cr_assert_not(shakes_hands());
 	until_hands_are_shaken();
@@ -205,9 +205,9 @@ Test(submission_requests, an_answer_of_keys_is_lost, .timeout = 120)
 	static const struct fault drop = {MESSAGE_SIGNED, FAULT_DROP, 0, 1};
 
 	rig_begin(&rig, "");
+	clock_hurry(20);
 	rig_keys_through(&rig);
 	until_hands_are_shaken();
-	clock_hurry(20);
 	fault_channel_set(rig.between, &drop, 1);
 	cr_assert_not(shakes_hands());
 	until_hands_are_shaken();
