@@ -98,6 +98,10 @@ status_make(unsigned code, const char *enhanced, const char *format, ...)
 
 	if (given.n)
 		(void)take_enhanced(&s, &given);
+	if (!strchr(format, '%')) {
+		set_text(&s, str_of(format));
+		return s;
+	}
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);

@@ -45,8 +45,10 @@ list_mechanisms(struct session *s)
 
 	buf_addz(&s->out, "250-AUTH");
 	for (size_t i = 0; i < all->count; i++)
-		if (login_is_offered(s, all->str[i]))
-			buf_addf(&s->out, " %.*s", STR_ARG(all->str[i]));
+		if (login_is_offered(s, all->str[i])) {
+			buf_addz(&s->out, " ");
+			buf_adds(&s->out, all->str[i]);
+		}
 	buf_addz(&s->out, "\r\n");
 }
 

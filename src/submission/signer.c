@@ -23,6 +23,7 @@ struct signer {
 	int64_t probe_at_ms;
 	int64_t probe_pause_ms;
 	struct tls_signer hooks;
+	struct buf room; /* of one question and its answer */
 };
 
 /* ---- a keys process that does not answer ---- */
@@ -47,7 +48,7 @@ note_away(struct signer *s)
 
 /* The answer that is due may be lost for good: then this one shows whether keys is back. */
 static enum request_end
-probe(struct signer *s, struct buf *room)
+probe(struct signer *s)
 {
 	char nothing[TLS_KEY_ID_BYTES] = {0};
 	struct message_key_ask m = {str_make(nothing, sizeof nothing)};
@@ -57,16 +58,16 @@ probe(struct signer *s, struct buf *room)
 	if (s->probe_pause_ms > PROBE_MAX_MS)
 		s->probe_pause_ms = PROBE_MAX_MS;
 	s->probe_at_ms = clock_mono_ms() + clock_patience(s->probe_pause_ms);
-	return blocking_send(s->fd, &q, room);
+	return blocking_send(s->fd, &q, &s->room);
 }
 
 static bool
-has_come_back(struct signer *s, struct buf *room)
+has_come_back(struct signer *s)
 {
-	enum request_end end = blocking_look(s->fd, room);
+	enum request_end end = blocking_look(s->fd, &s->room);
 
 	if (end == REQUEST_EXPIRED && clock_mono_ms() >= s->probe_at_ms &&
-	    probe(s, room) == REQUEST_LOST)
+	    probe(s) == REQUEST_LOST)
 		end = REQUEST_LOST;
 	if (end == REQUEST_LOST)
 		give_up(s);
@@ -77,18 +78,17 @@ has_come_back(struct signer *s, struct buf *room)
 	return true;
 }
 
-/* The answer in *out, its strings in *room. */
+/* The answer in *out, its strings in the signer's room until the next question. */
 static bool
-ask(struct signer *s, enum message_type type, const void *question, struct buf *room,
-    union message *out)
+ask(struct signer *s, enum message_type type, const void *question, union message *out)
 {
 	struct blocking_question q = {0, type, question};
 	enum request_end end;
 
-	if (s->fd < 0 || (s->is_away && !has_come_back(s, room)))
+	if (s->fd < 0 || (s->is_away && !has_come_back(s)))
 		return false;
 	q.number = ++s->last_number;
-	end = blocking_ask(s->fd, &q, room, out);
+	end = blocking_ask(s->fd, &q, &s->room, out);
 	if (end == REQUEST_EXPIRED)
 		note_away(s);
 	if (end == REQUEST_LOST)
@@ -109,17 +109,13 @@ sign(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t algorithm
 	    .data = data,
 	};
 	union message answer;
-	struct buf room;
-	bool is_signed;
+	bool is_signed = ask(arg, MESSAGE_SIGN, &m, &answer) && answer.signature.ok &&
+	                 answer.signature.signature.n <= *size_io;
 
-	buf_init(&room, ROOM_BYTES);
-	is_signed = ask(arg, MESSAGE_SIGN, &m, &room, &answer) && answer.signature.ok &&
-	            answer.signature.signature.n <= *size_io;
 	if (is_signed) {
 		*size_io = answer.signature.signature.n;
 		memcpy(signature_out, answer.signature.signature.p, *size_io);
 	}
-	buf_clear(&room);
 	return is_signed;
 }
 
@@ -129,13 +125,8 @@ find(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t *algorith
 {
 	struct message_key_ask m = {str_make((const char *)key_id, TLS_KEY_ID_BYTES)};
 	union message answer;
-	struct buf room;
-	bool is_known;
 
-	buf_init(&room, ROOM_BYTES);
-	is_known = ask(arg, MESSAGE_KEY_ASK, &m, &room, &answer) && answer.key.known;
-	buf_clear(&room);
-	if (!is_known)
+	if (!ask(arg, MESSAGE_KEY_ASK, &m, &answer) || !answer.key.known)
 		return false;
 	*algorithm_out = answer.key.algorithm;
 	*bits_out = answer.key.bits;
@@ -151,6 +142,7 @@ signer_new(signer_lost_fn *lost, void *arg)
 	s->lost = lost;
 	s->arg = arg;
 	s->hooks = (struct tls_signer){sign, find, s};
+	buf_init(&s->room, ROOM_BYTES);
 	return s;
 }
 
@@ -161,6 +153,7 @@ signer_free(struct signer **s)
 		return;
 	if ((*s)->fd >= 0)
 		close((*s)->fd);
+	buf_clear(&(*s)->room);
 	mem_free(*s);
 	*s = NULL;
 }
