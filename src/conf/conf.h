@@ -81,14 +81,14 @@ struct conf_route {
 	struct str ca_file;   /* trust for verify; empty: the system's */
 };
 
-/* A list sorted by key: see conf/order.h. */
+/* A list found by key: see conf/order.h. */
 struct conf_order_entry {
-	struct str key;
-	uint32_t at; /* position in the list */
+	struct str key; /* p NULL: a free place of the table */
+	uint32_t at;    /* position in the list */
 };
 struct conf_order {
-	const struct conf_order_entry *entry;
-	size_t count;
+	const struct conf_order_entry *entry; /* a table with open addressing, half of it free */
+	size_t mask;                          /* its places, a power of two, less one */
 };
 
 struct conf {

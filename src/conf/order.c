@@ -3,76 +3,66 @@
  */
 #include "conf/order.h"
 
-#include <stdlib.h>
+#include "base/hash.h"
 
-/* What is being collected before it is sorted. */
-struct order_list {
+struct order_table {
 	struct arena *arena;
-	struct conf_order_entry *entries;
-	size_t count;
+	struct conf_order_entry *places;
+	size_t mask;
 };
 
-static int
-order_compare_keys(struct str a, struct str b)
+/* The place of the key, or the free one where it belongs.  The administrator chooses the keys. */
+static struct conf_order_entry *
+order_place(struct conf_order_entry *places, size_t mask, struct str key)
 {
-	size_t n = a.n < b.n ? a.n : b.n;
-	int r = n ? memcmp(a.p, b.p, n) : 0;
+	size_t i = hash_bytes((struct hash_key){0, 0}, key) & mask;
 
-	return r ? r : (a.n > b.n) - (a.n < b.n);
-}
-
-static int
-order_compare(const void *a, const void *b)
-{
-	const struct conf_order_entry *x = a, *y = b;
-	int r = order_compare_keys(x->key, y->key);
-
-	return r ? r : (x->at > y->at) - (x->at < y->at);
+	while (places[i].key.p && !str_eq(places[i].key, key))
+		i = (i + 1) & mask;
+	return &places[i];
 }
 
 static void
-order_begin(struct order_list *l, struct arena *arena, size_t count_max)
+order_begin(struct order_table *t, struct arena *arena, size_t count_max)
 {
-	*l = (struct order_list){.arena = arena};
-	l->entries = ARENA_ARRAY(arena, struct conf_order_entry, count_max + 1);
+	size_t size = 2;
+
+	while (size < 2 * (count_max + 1))
+		size *= 2;
+	*t = (struct order_table){
+	    arena, ARENA_ARRAY(arena, struct conf_order_entry, size), size - 1};
+	for (size_t i = 0; i < size; i++)
+		t->places[i] = (struct conf_order_entry){STR_NULL, 0};
 }
 
 static void
-order_add(struct order_list *l, struct str key, size_t at)
+order_add(struct order_table *t, struct str key, size_t at)
 {
-	l->entries[l->count++] =
-	    (struct conf_order_entry){arena_lower(l->arena, key), (uint32_t)at};
+	struct str own = arena_lower(t->arena, key);
+	struct conf_order_entry *place = order_place(t->places, t->mask, own);
+
+	if (!place->key.p)
+		*place = (struct conf_order_entry){own, (uint32_t)at};
 }
 
 static struct conf_order
-order_end(struct order_list *l)
+order_end(const struct order_table *t)
 {
-	qsort(l->entries, l->count, sizeof *l->entries, order_compare);
-	return (struct conf_order){l->entries, l->count};
+	return (struct conf_order){t->places, t->mask};
 }
 
 int64_t
 conf_order_find(const struct conf_order *o, struct str key)
 {
+	const struct conf_order_entry *found;
 	char room[CONF_ORDER_KEY_MAX];
-	size_t low = 0, high = o->count;
 
-	if (key.n > sizeof room)
+	if (key.n > sizeof room || !o->entry)
 		return CONF_ORDER_NONE;
 	for (size_t i = 0; i < key.n; i++)
 		room[i] = char_lower(key.p[i]);
-	key.p = room;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (order_compare_keys(o->entry[middle].key, key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == o->count || !str_eq(o->entry[low].key, key))
-		return CONF_ORDER_NONE;
-	return o->entry[low].at;
+	found = order_place((struct conf_order_entry *)o->entry, o->mask, str_make(room, key.n));
+	return found->key.p ? (int64_t)found->at : CONF_ORDER_NONE;
 }
 
 /* ---- grants of sender_policy.send_as ---- */
@@ -111,7 +101,7 @@ conf_order_grant_key(struct str user, struct str local, struct str domain,
 }
 
 static void
-order_add_grant(struct order_list *l, struct str user, struct str address, size_t at)
+order_add_grant(struct order_table *t, struct str user, struct str address, size_t at)
 {
 	char room[CONF_ORDER_KEY_MAX];
 	size_t split = str_rfind(address, '@');
@@ -120,25 +110,25 @@ order_add_grant(struct order_list *l, struct str user, struct str address, size_
 	if (str_eq(local, STR("*")))
 		local = STR_NULL;
 	if (conf_order_grant_key(user, local, str_from(address, split + 1), room, &key))
-		order_add(l, key, at);
+		order_add(t, key, at);
 }
 
 static struct conf_order
 order_grants(struct conf *c)
 {
-	struct order_list l;
+	struct order_table t;
 	size_t count = 0;
 
 	for (size_t i = 0; i < c->sender_policy.send_as.count; i++)
 		count += c->sender_policy.send_as.item[i].addresses.count;
-	order_begin(&l, &c->arena, count);
+	order_begin(&t, &c->arena, count);
 	for (size_t i = 0; i < c->sender_policy.send_as.count; i++) {
 		const struct conf_send_as *s = &c->sender_policy.send_as.item[i];
 
 		for (size_t a = 0; a < s->addresses.count; a++)
-			order_add_grant(&l, s->user, s->addresses.str[a], i);
+			order_add_grant(&t, s->user, s->addresses.str[a], i);
 	}
-	return order_end(&l);
+	return order_end(&t);
 }
 
 /* ---- the other lists ---- */
@@ -146,38 +136,38 @@ order_grants(struct conf *c)
 static struct conf_order
 order_limits(struct conf *c)
 {
-	struct order_list l;
+	struct order_table t;
 
-	order_begin(&l, &c->arena, c->limits.users.count);
+	order_begin(&t, &c->arena, c->limits.users.count);
 	for (size_t i = 0; i < c->limits.users.count; i++)
-		order_add(&l, c->limits.users.item[i].user, i);
-	return order_end(&l);
+		order_add(&t, c->limits.users.item[i].user, i);
+	return order_end(&t);
 }
 
 static struct conf_order
 order_domains(struct conf *c)
 {
-	struct order_list l;
+	struct order_table t;
 
-	order_begin(&l, &c->arena, c->domains.count);
+	order_begin(&t, &c->arena, c->domains.count);
 	for (size_t i = 0; i < c->domains.count; i++)
-		order_add(&l, c->domains.item[i].name, i);
-	return order_end(&l);
+		order_add(&t, c->domains.item[i].name, i);
+	return order_end(&t);
 }
 
 /* "*.example.com" has the key ".example.com", which no domain has. */
 static struct conf_order
 order_routes(struct conf *c)
 {
-	struct order_list l;
+	struct order_table t;
 
-	order_begin(&l, &c->arena, c->routes.count);
+	order_begin(&t, &c->arena, c->routes.count);
 	for (size_t i = 0; i < c->routes.count; i++) {
 		struct str pattern = c->routes.item[i].to_domain;
 
-		order_add(&l, str_from(pattern, str_starts(pattern, STR("*."))), i);
+		order_add(&t, str_from(pattern, str_starts(pattern, STR("*."))), i);
 	}
-	return order_end(&l);
+	return order_end(&t);
 }
 
 void

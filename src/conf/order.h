@@ -1,6 +1,6 @@
 /*
- * order: a list of the configuration sorted by key, so that a look-up costs the logarithm of the
- * list's length.  Made once, when a tree is complete; keys are lower case (ASCII) and live in the
+ * order: a list of the configuration as a hash table, so that a look-up costs the same however long
+ * the list is.  Made once, when a tree is complete; keys are lower case (ASCII) and live in the
  * tree's arena.  Of entries with equal keys the first one of the list is found.
  */
 #ifndef CONF_ORDER_H
