@@ -315,6 +315,23 @@ entry_settle(
 	count_end(e, outcome, marks);
 }
 
+void
+entry_envelope(const struct entry *from, struct arena *arena, struct envelope *out)
+{
+	*out = (struct envelope){.id = from->id, .arrival_ms = from->arrival_ms};
+	out->kind = from->is_report ? ENVELOPE_REPORT : ENVELOPE_MESSAGE;
+	out->user = from->user->name;
+	out->sender = entry_sender(from);
+	out->deliver_by_ms = from->deliver_by_ms;
+	out->body_bytes = from->bytes;
+	out->recipient_count = from->addressee_count;
+	out->recipients = ARENA_ARRAY(arena, struct recipient, from->addressee_count);
+	for (uint32_t i = 0; i < from->addressee_count; i++) {
+		out->recipients[i].address = entry_address(from, i + 1);
+		out->recipients[i].notify = from->addressees[i].notify;
+	}
+}
+
 struct str
 entry_sender(const struct entry *e)
 {

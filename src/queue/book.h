@@ -121,6 +121,8 @@ void entry_owe(
 void entry_settle(
     struct book *b, struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks);
 
+/* What the book still knows of it, for when it cannot be read; strings are the entry's. */
+void entry_envelope(const struct entry *e, struct arena *arena, struct envelope *out);
 struct str entry_sender(const struct entry *e);
 struct str entry_address(const struct entry *e, uint32_t number);
 struct str shipment_domain(const struct shipment *s);

@@ -47,6 +47,26 @@ is_worth(const struct spool *s)
 	return s->index.segment_count >= SEGMENTS_MIN && s->index.live_bytes <= used / 2;
 }
 
+/* Does the file's head reach the loop?  An error of the whole disk says nothing of one message. */
+static bool
+clean_can_read(const struct spool *s, const struct segment *g)
+{
+	char head[SEGMENT_SECTOR];
+	struct iovec v = {head, sizeof head};
+	size_t got;
+
+	return segment_read(s->io, g->fd, v, 0, &got) == 0 && got == sizeof head;
+}
+
+static bool
+clean_is_lost(const struct spool *s, const struct item *i, int error, int64_t since_ms)
+{
+	if (error == EBADMSG)
+		return true;
+	return segment_is_medium_error(error) && since_ms >= LOST_AFTER_MS &&
+	    clean_can_read(s, i->segment);
+}
+
 /* Message, hold and every state that is not as at first; returns how many. */
 static size_t
 describe(const struct item *i, const struct record *r, struct spool_entry *entries)
@@ -70,24 +90,36 @@ describe(const struct item *i, const struct record *r, struct spool_entry *entri
 	return count;
 }
 
-/* The others move on; this one is tried again, less and less often, until it can be read or is
- * deleted.  Until then nothing from here on can be freed. */
+/* The others move on; this one is tried again, less and less often, until it can be read, is
+ * deleted or counts as lost.  Until then nothing from here on can be freed. */
 static void
-clean_failed(const struct item *i, int error)
+clean_failed(const struct item *i, int error, int64_t now_ms)
 {
-	struct segment *g = i->segment;
 	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES];
-	int64_t wait_ms = RETRY_FIRST_MS;
+	int64_t wait_ms = now_ms - i->wait->since_ms;
 
-	for (unsigned n = 0; n < g->failures && wait_ms < RETRY_MAX_MS; n++)
-		wait_ms *= 2;
+	wait_ms = wait_ms > RETRY_FIRST_MS ? wait_ms : RETRY_FIRST_MS;
 	wait_ms = wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS;
-	g->retry_ms = clock_mono_ms() + wait_ms;
+	i->wait->next_ms = now_ms + wait_ms;
 	log_error("spool: message %s cannot be read: %s, offset %u: %s; the segment cannot be "
 		  "freed and is tried again in %llu s; `sallyport queue delete %s` gives the "
-		  "message up",
-	    msgid_text(i->id, 0, id), segment_name(g->slot, name), i->offset, strerror(error),
-	    (unsigned long long)wait_ms / 1000, id);
+		  "message up at once",
+	    msgid_text(i->id, 0, id), segment_name(i->segment->slot, name), i->offset,
+	    strerror(error), (unsigned long long)wait_ms / 1000, id);
+}
+
+/* What counts as lost leaves the log now, or is tried again as all others. */
+static void
+clean_unreadable(struct spool *s, struct item *i, int error)
+{
+	int64_t now_ms = clock_mono_ms(), since_ms = item_set_unreadable(i, now_ms);
+
+	i->segment->is_suspect |= segment_is_medium_error(error) && error != EBADMSG &&
+	    i->mismatches == 0;
+	if (s->lost_fn && clean_is_lost(s, i, error, since_ms))
+		s->lost_fn(i->id, error, s->lost_arg);
+	if (i->open == 0)
+		clean_failed(i, error, now_ms);
 }
 
 /* false: no room for the copy now. */
@@ -101,11 +133,13 @@ move_item(struct spool *s, struct item *i)
 
 	metrics_work_id("compact", i->id);
 	error = item_read(i, s->io, &s->room, &r);
-	i->is_unreadable = error != 0;
 	if (error) {
-		clean_failed(i, error);
+		clean_unreadable(s, i, error);
 		return true;
 	}
+	if (i->wait)
+		i->segment->is_suspect = false;
+	item_set_readable(i);
 	entries = mem_new((i->recipient_count + 2) * sizeof *entries);
 	b.entries = entries;
 	b.count = describe(i, &r, entries);
@@ -156,52 +190,67 @@ move_all_unknown(struct spool *s, const struct segment *g)
 			return;
 }
 
-/* Those with an append under way come later: a copy must hold all that was answered before it.
- * Those that could not be read wait for the segment's next time. */
+/* Not before its time, which the segment is to know. */
 static bool
-move_items(struct spool *s, struct segment *g, bool is_retry)
+clean_must_wait(const struct item *i, struct segment *g, int64_t now_ms)
 {
+	if (!i->wait || i->wait->next_ms <= now_ms)
+		return false;
+	if (g->retry_ms == 0 || i->wait->next_ms < g->retry_ms)
+		g->retry_ms = i->wait->next_ms;
+	return true;
+}
+
+/* Those with an append under way come later: a copy must hold all that was answered before it.  A
+ * round is bounded; it has written something then, and the answer to that brings the next one. */
+static bool
+move_items(struct spool *s, struct segment *g)
+{
+	int64_t now_ms = clock_mono_ms();
 	uint64_t bytes = 0;
 
+	g->retry_ms = 0;
 	for (struct item *i = g->items; i && bytes < ROUND_BYTES; i = i->next) {
-		if (i->open > 0 || (i->is_unreadable && !is_retry))
+		if (i->open > 0 || clean_must_wait(i, g, now_ms))
 			continue;
 		if (!move_item(s, i))
 			return false;
 		bytes += i->frame_bytes;
+		/* it was lost, and is written aside here and now: one in each round */
+		if (i->wait && i->open > 0)
+			return false;
+		(void)clean_must_wait(i, g, now_ms);
 	}
 	return true;
-}
-
-static bool
-has_unreadable(const struct segment *g)
-{
-	for (const struct item *i = g->items; i; i = i->next)
-		if (i->is_unreadable)
-			return true;
-	return false;
 }
 
 static void
 move_some(struct spool *s, struct segment *g)
 {
-	int64_t now = clock_mono_ms();
-	bool is_retry = g->retry_ms && now >= g->retry_ms, is_done;
-
-	if (is_retry) {
-		g->failures++;
-		g->retry_ms = 0;
-	}
-	is_done = move_items(s, g, is_retry);
-	/* a round is bounded: those that it did not come to are tried in the next one */
-	if (is_retry && !g->retry_ms && has_unreadable(g))
-		g->retry_ms = now;
-	if (!is_done)
+	if (!move_items(s, g))
 		return;
 	for (struct note *n = s->index.notes; n; n = n->next)
 		if (n->segment == g && n->value.n > 0 && n->open == 0 && !move_note(s, n))
 			return;
 	move_all_unknown(s, g);
+}
+
+int64_t
+spool_retry_ms(const struct spool *s)
+{
+	const struct index *x = &s->index;
+
+	return x->oldest != x->newest && is_worth(s) ? x->oldest->retry_ms : 0;
+}
+
+/* A file with a place that cannot be read would stop the next start: it is set aside. */
+static void
+clean_free_oldest(struct spool *s)
+{
+	struct segment *g = index_take_oldest(&s->index);
+
+	g->is_kept |= g->is_suspect;
+	writer_give_back(&s->writer, g);
 }
 
 void
@@ -211,7 +260,7 @@ clean(struct spool *s)
 
 	while (x->oldest != x->newest && !x->oldest->items && !x->oldest->readings &&
 	    !has_note(s, x->oldest) && !has_unknown(s, x->oldest))
-		writer_give_back(&s->writer, index_take_oldest(x));
+		clean_free_oldest(s);
 	if (x->oldest != x->newest && is_worth(s))
 		move_some(s, x->oldest);
 }

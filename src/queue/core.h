@@ -18,6 +18,7 @@ struct record;
 struct errand;
 struct site_question;
 struct reports;
+struct damage;
 
 struct peer {
 	LIST_ENTRY(peer) link;
@@ -38,6 +39,7 @@ struct queue {
 	bool accept_damage; /* of the spool, at this start */
 	struct sandbox_path paths[1];
 	struct event *spool_event;
+	struct event *spool_timer; /* the spool tries again what it could not read */
 	struct event *pump_event;  /* steps of the schedule */
 	struct event *retry_event; /* records that could not be stored */
 	struct event *save_event;  /* limit snapshot */
@@ -62,6 +64,7 @@ struct queue {
 	LIST_HEAD(, pending) pendings;
 	TAILQ_HEAD(, record) late_records;
 	struct reports *reports;
+	LIST_HEAD(, damage) damages; /* messages whose end is being stored, their content is lost */
 	TAILQ_HEAD(, errand) errands;
 	bool is_stopping;
 	bool is_saved;

@@ -108,11 +108,16 @@ apply_message(struct index *x, const struct record *r, const struct index_place 
 	if (i->segment) {
 		x->live_bytes -= i->frame_bytes;
 		x->file_bytes -= i->in_file ? i->body_bytes : 0;
+		/* its content was lost: what is left of the body has another name by now */
+		if (i->in_file && !e->message.in_file && x->gone)
+			x->gone(i->id, x->arg);
 	}
 	i->envelope_bytes = (uint32_t)e->message.envelope.n;
 	i->header_bytes = (uint32_t)e->message.header.n;
 	i->body_bytes = r->body_bytes;
 	i->in_file = e->message.in_file;
+	item_set_readable(i);
+	i->mismatches = 0;
 	item_move(i, at->segment, at->offset, at->bytes);
 	x->live_bytes += i->frame_bytes;
 	x->file_bytes += i->in_file ? i->body_bytes : 0;

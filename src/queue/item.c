@@ -59,6 +59,7 @@ item_free(struct item **i)
 	for (uint32_t n = 0; (*i)->recipients && n < (*i)->recipient_count; n++)
 		own(&(*i)->recipients[n].detail, STR_NULL);
 	mem_free((*i)->recipients);
+	item_set_readable(*i);
 	mem_free(*i);
 	*i = NULL;
 }
@@ -107,6 +108,23 @@ item_set_status(struct item *i, const struct spool_recipient *status)
 	r->is_settled |= was_settled;
 	r->detail = detail;
 	own(&r->detail, status->detail);
+}
+
+int64_t
+item_set_unreadable(struct item *i, int64_t now_ms)
+{
+	if (!i->wait) {
+		i->wait = MEM_NEW(struct item_wait);
+		i->wait->since_ms = now_ms;
+	}
+	return now_ms - i->wait->since_ms;
+}
+
+void
+item_set_readable(struct item *i)
+{
+	mem_free(i->wait);
+	i->wait = NULL;
 }
 
 void

@@ -8,6 +8,12 @@
 
 struct reading;
 
+/* Monotonic. */
+struct item_wait {
+	int64_t since_ms;                /* it cannot be read */
+	int64_t next_ms;                 /* not tried again before */
+};
+
 struct item {
 	struct item *next;               /* in its segment, in log order */
 	struct item *previous;
@@ -23,9 +29,9 @@ struct item {
 	uint32_t open;                   /* appends that speak of it and are under way */
 	bool in_file;
 	bool is_held;
-	bool is_unreadable;              /* compaction could not read it the last time */
 	uint8_t mismatches;              /* reads in a row that did not fit the checksum */
 	struct reading *reading;         /* under way; those that ask now share it */
+	struct item_wait *wait;          /* compaction could not read it the last time; or NULL */
 	struct str held_why;             /* owned */
 	struct spool_recipient *recipients; /* NULL: all as at first */
 };
@@ -38,6 +44,9 @@ void item_free(struct item **i);
 void item_move(struct item *i, struct segment *s, uint32_t offset, uint32_t frame_bytes);
 /* Recipients beyond the count are ignored; settled stays settled. */
 void item_set_status(struct item *i, const struct spool_recipient *status);
+/* It could not be read; returns for how long that is so. */
+int64_t item_set_unreadable(struct item *i, int64_t now_ms);
+void item_set_readable(struct item *i);
 void item_set_hold(struct item *i, bool is_held, struct str why);
 bool item_is_settled(const struct item *i);
 void item_describe(const struct item *i, struct spool_message *out);

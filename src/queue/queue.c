@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "queue/admin.h"
 #include "queue/core.h"
+#include "queue/damage.h"
 #include "queue/deadlines.h"
 #include "queue/dsn.h"
 #include "queue/intake.h"
@@ -145,6 +146,16 @@ on_pump(evutil_socket_t fd, short what, void *arg)
 	arm(q->pump_event, wake < WAKE_MAX_MS ? wake : WAKE_MAX_MS);
 }
 
+/* A quiet spool has nothing to answer, and still something to try again. */
+static void
+queue_arm_spool(struct queue *q)
+{
+	int64_t at_ms = spool_retry_ms(q->spool), ms = at_ms - clock_mono_ms();
+
+	if (at_ms)
+		arm(q->spool_timer, ms > BUSY_MS ? ms : BUSY_MS);
+}
+
 static void
 on_spool(evutil_socket_t fd, short what, void *arg)
 {
@@ -153,6 +164,7 @@ on_spool(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	spool_dispatch(q->spool);
+	queue_arm_spool(q);
 }
 
 static void
@@ -277,6 +289,7 @@ state_of(struct role *r)
 	q->spool_directory = -1;
 	LIST_INIT(&q->peers);
 	LIST_INIT(&q->questions);
+	LIST_INIT(&q->damages);
 	TAILQ_INIT(&q->late_records);
 	TAILQ_INIT(&q->errands);
 	book_init(&q->book);
@@ -286,6 +299,7 @@ state_of(struct role *r)
 	reports_init(q, r->base);
 	q->buckets = buckets_new();
 	q->pump_event = evtimer_new(r->base, on_pump, q);
+	q->spool_timer = evtimer_new(r->base, on_spool, q);
 	q->retry_event = evtimer_new(r->base, on_retry, q);
 	q->save_event = evtimer_new(r->base, on_save, q);
 	q->stop_event = evtimer_new(r->base, on_stop, q);
@@ -344,6 +358,7 @@ start(struct role *r)
 	q->spool_event = event_new(r->base, spool_fd(q->spool), EV_READ | EV_PERSIST, on_spool, q);
 	event_add(q->spool_event, NULL);
 	arm(q->save_event, SAVE_MS);
+	damage_init(q);
 	ticket_key_store(q);
 	peers_attach(q);
 	return 0;
@@ -376,8 +391,8 @@ newest_ms(struct role *r)
 static void
 free_events(struct queue *q)
 {
-	struct event *events[] = {q->spool_event, q->pump_event, q->retry_event, q->save_event,
-	    q->stop_event, q->errand_event};
+	struct event *events[] = {q->spool_event, q->spool_timer, q->pump_event, q->retry_event,
+	    q->save_event, q->stop_event, q->errand_event};
 
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		if (events[i])
@@ -401,6 +416,7 @@ end(struct role *r)
 	jobs_clear(q);
 	deadlines_clear(q);
 	reports_clear(q);
+	damage_clear(q);
 	records_clear(q);
 	book_clear(&q->book);
 	schedule_free(&q->schedule);

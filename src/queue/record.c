@@ -12,7 +12,7 @@ enum { MAGIC = 0x52465053 }; /* "SPFR" */
 
 enum { MESSAGE_FIXED = 36, STATUS_FIXED = 36, HOLD_FIXED = 16, NOTE_FIXED = 4, SEAL_FIXED = 24 };
 
-enum { MESSAGE_IN_FILE = 1 };
+enum { MESSAGE_IN_FILE = 1, MESSAGE_LOST = 2 };
 
 /* Parts behind the header of a message with a file: tag 4, length 4, contents. */
 enum { PART_FIXED = 8, PART_SUMS = 1 };
@@ -129,7 +129,8 @@ put_message(struct buf *out, const struct spool_entry *e, uint64_t body_bytes)
 {
 	put_id(out, e->id);
 	put32(out, e->message.recipient_count);
-	put32(out, e->message.in_file ? MESSAGE_IN_FILE : 0);
+	put32(out, (e->message.in_file ? MESSAGE_IN_FILE : 0u) |
+	        (e->message.is_lost ? MESSAGE_LOST : 0u));
 	put32(out, (uint32_t)e->message.envelope.n);
 	put32(out, (uint32_t)e->message.header.n);
 	put64(out, body_bytes);
@@ -236,6 +237,7 @@ take_message(struct str s, struct record *out)
 	header = take(&s, 4);
 	out->body_bytes = take(&s, 8);
 	e->message.in_file = flags & MESSAGE_IN_FILE;
+	e->message.is_lost = flags & MESSAGE_LOST;
 	e->message.fd = -1;
 	if (!take_str(&s, envelope, &e->message.envelope) ||
 	    !take_str(&s, header, &e->message.header))

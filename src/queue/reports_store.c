@@ -85,7 +85,8 @@ report_fill(struct report_batch *b, const struct envelope *e, const struct spool
 	    .postmaster = c->postmaster,
 	    .now_ms = clock_ms(),
 	    .retry_until_ms = b->entry->expires_ms};
-	if (!content)
+	/* of one that was lost nothing is there that could be returned */
+	if (!content || content->header.n == 0)
 		return;
 	d->header = content->header;
 	d->has_body = content->fd < 0 && dsn_returns_body(e);
@@ -221,19 +222,6 @@ report_store(struct report *r, const struct envelope *e, const struct spool_cont
 
 /* ---- the message ---- */
 
-/* What the book still knows of a message that cannot be read any more. */
-static void
-report_envelope(struct entry *from, struct arena *arena, struct envelope *out)
-{
-	*out = (struct envelope){.id = from->id, .arrival_ms = from->arrival_ms};
-	out->kind = from->is_report ? ENVELOPE_REPORT : ENVELOPE_MESSAGE;
-	out->sender = entry_sender(from);
-	out->recipient_count = from->addressee_count;
-	out->recipients = ARENA_ARRAY(arena, struct recipient, from->addressee_count);
-	for (uint32_t i = 0; i < from->addressee_count; i++)
-		out->recipients[i].address = entry_address(from, i + 1);
-}
-
 static void
 report_make(struct report *r, struct entry *e, const struct spool_content *content)
 {
@@ -244,7 +232,7 @@ report_make(struct report *r, struct entry *e, const struct spool_content *conte
 
 	arena_init(&arena, ENVELOPE_ARENA_MAX);
 	if (!content || !envelope_decode(content->envelope, &arena, &envelope))
-		report_envelope(e, &arena, &envelope);
+		entry_envelope(e, &arena, &envelope);
 	error = report_store(r, &envelope, content, &is_done);
 	arena_clear(&arena);
 	if (error || is_done)

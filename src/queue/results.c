@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "queue/damage.h"
 #include "queue/deadlines.h"
 #include "queue/records.h"
 #include "queue/reports.h"
@@ -458,7 +459,9 @@ results_unreadable(struct job *job, int error)
 	job_orphan(s);
 	schedule_finished(q->schedule, &s->parcel, SCHEDULE_LOST, NULL, clock_ms());
 	job_end(job);
-	if (error == EBADMSG || error == ENOENT)
+	if (error == EBADMSG && damage_end(q, s->entry) == 0)
+		return;
+	if (error == ENOENT || (error == EBADMSG && errno == EEXIST))
 		results_hold_damaged(q, s->entry);
 	else
 		results_wait_for_content(q, s, error);

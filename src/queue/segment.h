@@ -32,8 +32,8 @@ struct segment {
 	uint64_t live_count;
 	uint64_t live_bytes;
 	uint32_t readings;               /* under way: it is not used again before they end */
-	int64_t retry_ms;                /* monotonic: some could not be read, not again before */
-	unsigned failures;               /* rounds in which some could not be read */
+	int64_t retry_ms;                /* monotonic: some could not be read, then the next try */
+	bool is_suspect;                 /* a part could not be read, and not since */
 	bool is_kept;                    /* parts cannot be read: it is set aside, not used again */
 };
 

@@ -86,6 +86,8 @@ int spool_fd(const struct spool *s);
 /* Runs the callbacks of all that became durable since, and of a bounded number of reads; of the
  * others soon, after the loop's other work.  Threadless: reads first. */
 void spool_dispatch(struct spool *s);
+/* When it must be called although there is nothing to read from spool_fd: clock_mono_ms; 0: not. */
+int64_t spool_retry_ms(const struct spool *s);
 /* Threadless: writes and syncs all that waits, and one piece of background work. */
 void spool_step(struct spool *s);
 
@@ -102,6 +104,7 @@ struct spool_entry {
 			struct str header;
 			struct str body;         /* when not in_file */
 			bool in_file;
+			bool is_lost;            /* the content, see queue/lost.h */
 			int fd;                  /* from spool_file; the spool's once appended */
 			struct str sums;         /* of a body in a file (mail/sums), as stored */
 			struct str parts;        /* the spool's own: all behind the header */

@@ -6,6 +6,7 @@
 
 #include "queue/index.h"
 #include "queue/bodies.h"
+#include "queue/lost.h"
 #include "queue/readings.h"
 #include "queue/writer.h"
 
@@ -23,6 +24,8 @@ struct spool {
 	int64_t space_ms;                /* when the disk was last asked; monotonic */
 	bool is_low;                     /* no free share, idle segments counted in */
 	bool is_tight;                   /* no free share outside of segments */
+	lost_found_fn *lost_fn;          /* NULL: lost messages stay where they are */
+	void *lost_arg;
 };
 
 /* Writes anew what is there already; body_bytes: of a message, also of a file. */

@@ -218,7 +218,7 @@ def hard_links():
 
 @case
 def wrong_bytes():
-    """bytes of a message that are wrong on the disk while the daemon runs: held as damaged, never bounced; a start names it and keeps its bytes"""
+    """bytes of a message that are wrong on the disk while the daemon runs: its sender is told, once; what is left of it is kept, also by a start"""
     before, names = len(gate.log()), waiting("wrong", 3)
     with open(f"{SPOOL}/{segment(names[1])}", "r+b") as f:
         f.seek(f.read().rfind(b"Subject: wrong-1") + 9)
@@ -226,11 +226,16 @@ def wrong_bytes():
     sink = g.Sink(HOME, port=port)
     try:
         gate.tool("queue", "retry", "--all", "--yes")
-        g.wait_for(f"a hold {gate.tail()}", 20, lambda: [r["state"] for r in gate.queue()] == ["held"], every=0.2)
-        assert load.subjects(sink) == {names[0]: 1, names[2]: 1}
+        gate.wait_log(r"message \S+ is lost: what was stored of it is damaged")
+        sink.wait(3, 30)
+        g.wait_for(f"an empty queue {gate.tail()}", 20, lambda: not gate.queue(), every=0.2)
+        found = load.subjects(sink)
+        assert found.pop(names[0]) == found.pop(names[2]) == 1 and len(found) == 1 and names[1] not in found, found
+        assert any(b"the stored message was damaged" in m and b"multipart/report" in m for m in sink.messages())
         log = gate.log()[before:]
-        message = gate.queue()[0]["id"]
-        assert re.search(rf"message {message} is damaged: seg-\d+, offset \d+", log) and f"message {message} is held" in log, log
+        message = re.search(r"message (\S+) is lost", log)[1]
+        assert re.search(rf"message {message} is damaged: seg-\d+, offset \d+", log), log
+        assert b"Wrong" in content(f"{message}.aside")
         gate.stop()
         gate.start()
         # its frame is damage that is found at the start: kept beside the log

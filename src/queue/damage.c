@@ -1,0 +1,222 @@
+/*
+ * damage: see the header.  Compaction and deliveries find such messages; both lead here.
+ */
+#include "queue/damage.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/detail.h"
+#include "queue/lost.h"
+#include "queue/reports.h"
+
+enum { ARENA_MAX = 4 << 20, RETRY_MS = 60000 };
+
+/* One whose end is being stored. */
+struct damage {
+	LIST_ENTRY(damage) link;
+	struct queue *queue;
+	struct msgid id;
+	int error;
+	struct status status;
+};
+
+/* Something of it is under way that may end otherwise. */
+static bool
+damage_must_wait(const struct entry *e)
+{
+	for (uint32_t i = 0; i < e->addressee_count; i++)
+		if (e->addressees[i].is_expected)
+			return true;
+	return e->unstored > 0;
+}
+
+/* ---- durable ---- */
+
+static void
+damage_log(const struct damage *d, const struct entry *e, uint32_t number)
+{
+	char code[STATUS_ENHANCED_BYTES];
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "deliver");
+	log_id(&l, e->id, number);
+	log_str(&l, "status", STR("failed"));
+	log_str(&l, "reason", STR("damaged"));
+	log_num(&l, "code", d->status.code);
+	log_str(&l, "dsn", str_of(status_enhanced(&d->status, code)));
+	log_addr(&l, "to", entry_address(e, number));
+	log_seconds(&l, "delay", clock_ms() - e->arrival_ms);
+	log_quoted(&l, "reply", str_of(d->status.text));
+	log_end(&l);
+}
+
+static void
+damage_end_one(const struct damage *d, struct entry *e, uint32_t number)
+{
+	struct queue *q = d->queue;
+	uint8_t marks = e->addressees[number - 1].marks & MARK_WARNED;
+
+	damage_log(d, e, number);
+	if (reports_is_owed(e, number, SPOOL_FAILED, marks))
+		entry_owe(e, number, SPOOL_FAILED, marks);
+	else
+		entry_settle(&q->book, e, number, SPOOL_FAILED, marks);
+}
+
+static void
+damage_is_over(struct damage *d, struct entry *e)
+{
+	struct queue *q = d->queue;
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	log_error("message %s is lost: what was stored of it is damaged or cannot be read; what is "
+		  "left is kept as %s.aside in the spool, its sender is told",
+	    msgid_text(e->id, 0, id), id);
+	for (uint32_t i = 1; i <= e->addressee_count; i++)
+		if (addressee_is_open(&e->addressees[i - 1]))
+			damage_end_one(d, e, i);
+	for (size_t i = 0; i < e->shipment_count; i++)
+		if (!e->shipments[i].job)
+			schedule_remove(q->schedule, &e->shipments[i].parcel);
+	reports_check(q, e);
+	queue_end(q, e);
+}
+
+static void
+damage_try_later(struct queue *q, struct entry *e)
+{
+	for (size_t i = 0; i < e->shipment_count; i++)
+		if (!e->shipments[i].job && e->shipments[i].parcel.state == PARCEL_IDLE)
+			queue_schedule(q, &e->shipments[i], clock_ms() + RETRY_MS);
+}
+
+static void
+damage_stored(int error, void *arg)
+{
+	struct damage *d = arg;
+	struct entry *e = book_find(&d->queue->book, d->id);
+
+	if (e && error)
+		damage_try_later(d->queue, e);
+	else if (e)
+		damage_is_over(d, e);
+	LIST_REMOVE(d, link);
+	mem_free(d);
+}
+
+/* ---- its end ---- */
+
+static void
+damage_fill(const struct damage *d, struct entry *e, struct arena *arena, struct lost *out)
+{
+	struct detail detail = {
+	    .status = d->status, .reason = STR("damaged"), .at_ms = clock_ms()};
+	struct spool_recipient *ends =
+	    ARENA_ARRAY(arena, struct spool_recipient, e->addressee_count);
+	char *text = arena_new(arena, SPOOL_DETAIL_MAX);
+	struct buf words;
+
+	buf_init(&words, SPOOL_DETAIL_MAX);
+	detail_encode(&detail, &words);
+	memcpy(text, words.p, words.n);
+	out->ends = ends;
+	for (uint32_t i = 1; i <= e->addressee_count; i++) {
+		const struct addressee *a = &e->addressees[i - 1];
+		uint8_t marks = a->marks & MARK_WARNED;
+
+		if (!addressee_is_open(a))
+			continue;
+		ends[out->count++] = (struct spool_recipient){.number = i,
+		    .outcome = SPOOL_FAILED,
+		    .is_settled = !reports_is_owed(e, i, SPOOL_FAILED, marks),
+		    .attempts = e->shipments[a->shipment].parcel.tries,
+		    .marks = marks,
+		    .detail = str_make(text, words.n)};
+	}
+	buf_clear(&words);
+}
+
+static int
+damage_put(struct damage *d, struct entry *e)
+{
+	struct lost lost = {.id = e->id, .error = d->error, .fn = damage_stored, .arg = d};
+	struct envelope envelope;
+	struct arena arena;
+	struct buf bytes;
+	int result = -1, error;
+
+	arena_init(&arena, ARENA_MAX);
+	buf_init(&bytes, ENVELOPE_BYTES_MAX);
+	entry_envelope(e, &arena, &envelope);
+	damage_fill(d, e, &arena, &lost);
+	errno = EMSGSIZE;
+	if (envelope_encode(&envelope, &bytes)) {
+		lost.envelope = buf_str(&bytes);
+		result = lost_put(d->queue->spool, &lost);
+	}
+	error = errno;
+	buf_clear(&bytes);
+	arena_clear(&arena);
+	errno = error;
+	return result;
+}
+
+static int
+damage_begin(struct queue *q, struct entry *e, int error)
+{
+	const char *text = error == EBADMSG ? "the stored message was damaged"
+	    : "the stored message could not be read any more";
+	struct damage *d;
+
+	errno = EBUSY;
+	if (damage_must_wait(e))
+		return -1;
+	d = MEM_NEW(struct damage);
+	d->queue = q;
+	d->id = e->id;
+	d->error = error;
+	d->status = status_make(554, "5.3.0", "%s", text);
+	LIST_INSERT_HEAD(&q->damages, d, link);
+	if (damage_put(d, e) == 0)
+		return 0;
+	LIST_REMOVE(d, link);
+	mem_free(d);
+	return -1;
+}
+
+int
+damage_end(struct queue *q, struct entry *e)
+{
+	return damage_begin(q, e, EBADMSG);
+}
+
+/* From compaction, which comes again when nothing was begun. */
+static void
+damage_found(struct msgid id, int error, void *arg)
+{
+	struct queue *q = arg;
+	struct entry *e = book_find(&q->book, id);
+
+	if (e)
+		(void)!damage_begin(q, e, error);
+}
+
+void
+damage_init(struct queue *q)
+{
+	lost_listen(q->spool, damage_found, q);
+}
+
+void
+damage_clear(struct queue *q)
+{
+	struct damage *d;
+
+	while ((d = LIST_FIRST(&q->damages))) {
+		LIST_REMOVE(d, link);
+		mem_free(d);
+	}
+}
