@@ -260,7 +260,10 @@ const struct key key_table[] = {
 	    .help = "The spool. Best on a file system of its own; never on a network."},
 	{"queue.lifetime", KEY_DURATION, AT(queue.lifetime_ms), CONF_QUEUE, "\"5d\"", .min = SECOND,
 	    .max = 60 * DAY,
-	    .help = "How long delivery is tried before the sender is told that it failed."},
+	    .help = "How long delivery is tried before the sender is told that it failed. It ends "
+		"messages as well that cannot be tried, because what was stored cannot be read or "
+		"is damaged, or because the delivering process does not work; not those that an "
+		"operator holds."},
 	{"queue.delay_warning", KEY_DURATION, AT(queue.delay_warning_ms), CONF_QUEUE, "\"4h\"",
 	    .max = 60 * DAY,
 	    .help = "After how long the sender is told, once per message, that it waits and until "

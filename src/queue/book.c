@@ -257,6 +257,7 @@ entry_hold(struct book *b, struct entry *e, bool is_held)
 		b->held += is_held;
 	}
 	e->is_held = is_held;
+	e->is_damaged &= is_held;
 }
 
 int64_t

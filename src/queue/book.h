@@ -59,6 +59,7 @@ struct entry {
 	uint64_t bytes;
 	struct user *user;
 	struct report *report; /* owed, or being made; or NULL */
+	struct timer expiry;   /* in queue.expiries */
 	struct timer warning;  /* when the sender is to be told that it waits */
 	struct shipment *shipments;
 	struct addressee *addressees; /* number n is addressees[n - 1] */
@@ -74,6 +75,7 @@ struct entry {
 	bool is_report;
 	bool is_held;
 	bool is_deleting; /* that is on its way into the spool: no report begins */
+	bool is_damaged; /* held because its body is damaged, and not by the operator */
 	bool is_booked;
 };
 

@@ -19,6 +19,7 @@ struct errand;
 struct site_question;
 struct reports;
 struct damage;
+struct recheck;
 
 struct peer {
 	LIST_ENTRY(peer) link;
@@ -55,6 +56,9 @@ struct queue {
 	struct map *jobs;
 	unsigned reading_jobs;   /* those whose message is being read */
 	struct timers deadlines; /* of jobs */
+	struct timers expiries;  /* of entries */
+	struct event *expiry_event;
+	int64_t away_since_ms;   /* monotonic: relay was lost, or we began */
 	struct tickets tickets;
 	LIST_HEAD(, site_question) questions; /* to relay, not answered yet */
 	uint64_t last_job;
@@ -64,6 +68,7 @@ struct queue {
 	LIST_HEAD(, pending) pendings;
 	TAILQ_HEAD(, record) late_records;
 	struct reports *reports;
+	LIST_HEAD(, recheck) rechecks;
 	LIST_HEAD(, damage) damages; /* messages whose end is being stored, their content is lost */
 	TAILQ_HEAD(, errand) errands;
 	bool is_stopping;

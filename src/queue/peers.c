@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "queue/admin.h"
+#include "queue/expiry.h"
 #include "queue/intake.h"
 #include "queue/jobs.h"
 #include "queue/leases.h"
@@ -76,6 +77,7 @@ on_lost(struct channel *c, void *arg)
 	if (peer == q->relay) {
 		q->relay = NULL;
 		jobs_relay_lost(q);
+		expiry_relay_lost(q);
 	}
 	/* c NULL: a new channel to the same peer is here already */
 	if (c)

@@ -16,9 +16,11 @@
 #include "queue/damage.h"
 #include "queue/deadlines.h"
 #include "queue/dsn.h"
+#include "queue/expiry.h"
 #include "queue/intake.h"
 #include "queue/jobs.h"
 #include "queue/peers.h"
+#include "queue/recheck.h"
 #include "queue/records.h"
 #include "queue/recovery.h"
 #include "queue/reports.h"
@@ -71,6 +73,7 @@ queue_take(struct queue *q, struct entry *e)
 	for (size_t i = 0; i < e->shipment_count; i++)
 		queue_schedule(q, &e->shipments[i], e->shipments[i].parcel.due_ms);
 	reports_entry_came(q, e);
+	expiry_entry_came(q, e);
 	queue_wake(q);
 }
 
@@ -121,6 +124,7 @@ queue_end(struct queue *q, struct entry *e)
 	}
 	admin_entry_gone(q, e);
 	reports_entry_gone(q, e);
+	expiry_entry_gone(q, e);
 	book_remove(&q->book, &e);
 }
 
@@ -290,11 +294,13 @@ state_of(struct role *r)
 	LIST_INIT(&q->peers);
 	LIST_INIT(&q->questions);
 	LIST_INIT(&q->damages);
+	LIST_INIT(&q->rechecks);
 	TAILQ_INIT(&q->late_records);
 	TAILQ_INIT(&q->errands);
 	book_init(&q->book);
 	jobs_init(q);
 	deadlines_init(q);
+	expiry_init(q, r->base);
 	intake_init(q);
 	reports_init(q, r->base);
 	q->buckets = buckets_new();
@@ -374,8 +380,10 @@ reload(struct role *r, const struct conf *before)
 	schedule_configure(q->schedule, &limits);
 	spool_set_minimum_free(q->spool, (uint32_t)r->conf->queue.minimum_free);
 	if (before->queue.lifetime_ms != r->conf->queue.lifetime_ms)
-		TAILQ_FOREACH(e, &q->book.entries, link)
+		TAILQ_FOREACH(e, &q->book.entries, link) {
 			entry_live(e, r->conf->queue.lifetime_ms);
+			expiry_entry_came(q, e);
+		}
 	reports_configure(q);
 	queue_wake(q);
 }
@@ -407,6 +415,7 @@ end(struct role *r)
 	if (!q)
 		return;
 	/* files belong to peers */
+	recheck_clear(q);
 	if (q->spool)
 		intake_clear(q);
 	peers_clear(q);
@@ -415,6 +424,7 @@ end(struct role *r)
 	fsio_free(&q->io);
 	jobs_clear(q);
 	deadlines_clear(q);
+	expiry_clear(q);
 	reports_clear(q);
 	damage_clear(q);
 	records_clear(q);

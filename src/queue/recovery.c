@@ -52,6 +52,7 @@ on_message(const struct spool_message *m, void *arg)
 	    &q->book, &envelope, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
 	arena_clear(&arena);
 	e->is_held = m->is_held;
+	e->is_damaged = m->is_held && str_starts(m->held_why, STR("damaged"));
 	for (uint32_t i = 0; m->recipients && i < m->recipient_count; i++)
 		if (entry_addressee(e, m->recipients[i].number))
 			take_state(q, e, &m->recipients[i]);

@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "queue/damage.h"
 #include "queue/deadlines.h"
+#include "queue/recheck.h"
 #include "queue/records.h"
 #include "queue/reports.h"
 #include "queue/ticket_key.h"
@@ -251,8 +252,7 @@ refuse_result(struct queue *q, const struct message_result *m)
 	records_tell(q, m->job, m->id, m->recipient);
 }
 
-/* Proven: no later read can bring it back.  It stays, held, until the operator decides. */
-static void
+void
 results_hold_damaged(struct queue *q, struct entry *e)
 {
 	struct spool_entry entry = {.kind = SPOOL_HOLD, .id = e->id};
@@ -266,6 +266,7 @@ results_hold_damaged(struct queue *q, struct entry *e)
 		log_warn("spool: the hold of message %s cannot be stored: %m; the next start holds "
 			 "it again", id);
 	entry_hold(&q->book, e, true);
+	e->is_damaged = true;
 	for (size_t i = 0; i < e->shipment_count; i++)
 		if (!e->shipments[i].job)
 			schedule_remove(q->schedule, &e->shipments[i].parcel);
@@ -289,7 +290,7 @@ take_from_job(struct queue *q, struct job *job, const struct message_result *m)
 	else
 		records_tell(q, m->job, m->id, m->recipient);
 	if (result_is_damaged(m) && !e->is_held)
-		results_hold_damaged(q, e);
+		recheck_begin(q, e);
 	if (m->is_last || job->expected == 0)
 		job_end(job);
 	else
@@ -316,15 +317,24 @@ take_without_job(struct queue *q, struct entry *e, const struct message_result *
 	queue_end(q, e);
 }
 
-/* Relay could not make out which message the job is for, or whom: that is no attempt. */
+/* It ends, and has not begun with the job. */
+static bool
+result_is_of_end(const struct message_result *m)
+{
+	return str_eq(m->reason, STR("stopping"));
+}
+
+/* Relay could not make out which message the job is for, or whom, or it is about to end: that is no
+ * attempt. */
 static void
 job_not_understood(struct job *job, const struct message_result *m)
 {
 	records_tell(job->queue, m->job, m->id, m->recipient);
 	if (!m->is_last)
 		return;
-	log_error("relay: a job could not be read there: %s", m->status.text);
-	job->is_deferred = true;
+	if (!result_is_of_end(m))
+		log_error("relay: a job could not be read there: %s", m->status.text);
+	job->is_deferred = !result_is_of_end(m);
 	job_end(job);
 }
 
@@ -422,6 +432,14 @@ results_unsent(struct queue *q, struct shipment *s, const struct schedule_step *
 	else
 		m.status = status_make(451, "4.4.7", "No attempt was possible in time");
 	decide_all(q, s, &m, step->act == SCHEDULE_EXPIRE ? MARK_EXPIRED : 0);
+}
+
+void
+results_expire(struct queue *q, struct shipment *s, const struct status *status)
+{
+	struct message_result m = {.reason = STR("local"), .status = *status};
+
+	decide_all(q, s, &m, MARK_EXPIRED);
 }
 
 /* ---- what cannot be read ---- */

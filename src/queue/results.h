@@ -11,6 +11,11 @@
 void results_take(struct queue *q, const struct message_result *m);
 /* The schedule gave the shipment up, or defers it, without an attempt. */
 void results_unsent(struct queue *q, struct shipment *s, const struct schedule_step *step);
+/* Its time is over, and no attempt came to an end. */
+void results_expire(struct queue *q, struct shipment *s, const struct status *status);
+/* Its body is proven to be damaged: no later read can bring it back.  It stays, held, until the
+ * operator decides or its time is over. */
+void results_hold_damaged(struct queue *q, struct entry *e);
 /* The spool could not read the job's message. */
 void results_unreadable(struct job *job, int error);
 

@@ -34,6 +34,8 @@ struct yard {
  * message names gets one result, and one result is the last of the job: also when the message
  * cannot be read, and then with recipient 0 when it names none. */
 void job_begin(struct yard *y, const struct message_deliver *m, int fd);
+/* Relay is about to end: the queue hears at once that nothing was begun. */
+void job_decline(struct yard *y, const struct message_deliver *m);
 /* RUNNING for every job, to a new queue; false: it did not take them. */
 bool jobs_tell(struct yard *y, struct channel *queue) MUST_USE;
 /* All that are left of this one are told to be tried again.  is_forced: the queue waits no longer

@@ -96,14 +96,30 @@ refuse(struct job *j)
 	    .reason = REASON_LOCAL};
 	size_t count = j->m.numbers.n / 4;
 
-	log_error("relay: job %llu from the queue cannot be read; the queue tries its recipients "
+	log_error("relay: job %llu from the queue cannot be read%s; the queue tries its recipients "
 		  "again later",
-	    (unsigned long long)j->m.job);
+	    (unsigned long long)j->m.job,
+	    j->m.body_in_file && j->body_fd < 0
+		? ", the file of its body could not be passed: too many open files (EMFILE), raise "
+		  "their limit (LimitNOFILE)" : "");
 	for (size_t i = 0; i < count; i++)
 		job_tell(j, number_at(j, i), &r, i + 1 == count);
 	if (count == 0)
 		job_tell(j, 0, &r, true);
 	job_drop(j);
+}
+
+void
+job_decline(struct yard *y, const struct message_deliver *m)
+{
+	struct message_result r = {.job = m->job,
+	    .ticket = m->ticket,
+	    .status = status_make(451, "4.3.2", "relay is about to end"),
+	    .reason = STR(REASON_STOPPING),
+	    .tls = STR("none"),
+	    .is_last = true};
+
+	results_add(y->results, y->queue, &r);
 }
 
 /* What the content needs of a host is known before one is asked for. */

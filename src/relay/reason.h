@@ -25,6 +25,7 @@
 #define REASON_8BIT "8bit"
 #define REASON_LOCAL "local"
 #define REASON_DAMAGED "damaged" /* the body is not what was stored */
+#define REASON_STOPPING "stopping" /* relay ends; not begun */
 
 /* Of another host's answer to MAIL, RCPT, DATA or the final dot. */
 const char *reason_of_reply(const struct status *s);

@@ -124,11 +124,12 @@ from_queue(struct channel *c, const struct packet *p, void *arg)
 		site_asked(r, p->call, p->message->site_ask.domain);
 		break;
 	case MESSAGE_DELIVER:
-		/* while stopping: it ends with this process, soon, and is tried again */
-		if (!r->role->is_stopping) {
-			job_begin(&r->yard, &p->message->deliver, fd);
-			fd = -1;
+		if (r->role->is_stopping) {
+			job_decline(&r->yard, &p->message->deliver);
+			break;
 		}
+		job_begin(&r->yard, &p->message->deliver, fd);
+		fd = -1;
 		break;
 	case MESSAGE_CANCEL:
 		jobs_cancel(&r->yard, p->message->cancel.job, p->message->cancel.is_forced);

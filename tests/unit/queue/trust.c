@@ -72,6 +72,68 @@ Test(trust, relay_cannot_read_the_job, .timeout = 60)
 	rig_end(&r);
 }
 
+/* Relay is about to end: nothing was begun, and nothing waits for an hour. */
+Test(trust, relay_declines_the_job, .timeout = 60)
+{
+	static struct rig r;
+	struct rig_job job;
+
+	open_with(&r, slow, TO("a@example.net", "b@example.net"));
+	job = r.jobs[0];
+	job.id = (struct msgid){0};
+	job.count = 1;
+	job.numbers[0] = 0;
+	rig_results(&r, &job, 451, "stopping");
+	cr_assert_eq(rig_job(&r, 1)->count, 2);
+	cr_assert_eq(r.jobs[1].attempt, 1, "that was no attempt");
+	cr_assert_eq(r.stored, 1, "relay is to forget it");
+	rig_end(&r);
+}
+
+static void
+put_file(struct rig *r)
+{
+	struct message_spool_file m = {.session = rig_id(1).session, .number = 1};
+	static char body[RIG_FD_BODY];
+
+	memset(body, 'y', sizeof body);
+	memcpy(body + sizeof body - 2, "\r\n", 2);
+	rig_ask_file(r, &m);
+	cr_assert_eq(pwrite(r->fd, body, sizeof body, 0), (ssize_t)sizeof body);
+	cr_assert_eq(rig_commit(r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_job(r, 0);
+}
+
+/* Relay read a body wrong; the queue reads it as well, and holds it only when that is damaged. */
+Test(trust, relay_says_that_a_body_is_damaged, .timeout = 60)
+{
+	static struct rig r;
+	char name[WRITER_FILE_NAME_BYTES], path[128];
+	int fd;
+
+	rig_begin(&r, quick);
+	rig_relay(&r, true);
+	put_file(&r);
+	rig_results(&r, &r.jobs[0], 451, "damaged");
+	rig_job(&r, 1);
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_assert_eq(r.row_count, 0, "its bytes are what was stored");
+	snprintf(path, sizeof path, "%s/%s", r.directory, writer_file_name(rig_id(1), name));
+	fd = open(path, O_WRONLY);
+	cr_assert_eq(pwrite(fd, "Y", 1, 200000), 1);
+	close(fd);
+	rig_results(&r, &r.jobs[1], 451, "damaged");
+	for (int i = 0; i < 500; i++) {
+		rig_admin(&r, "queue.list", WITH("state", "held"));
+		if (r.row_count)
+			break;
+		rig_wait(&r, 10);
+	}
+	cr_assert_eq(r.row_count, 1);
+	cr_assert_eq(r.job_count, 2);
+	rig_end(&r);
+}
+
 /* As it should be: results follow, and that is an attempt like any other. */
 Test(trust, relay_ends_what_is_cancelled, .timeout = 60)
 {

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -89,10 +90,11 @@ struct slow {
 	const char *silent_at; /* a verb */
 	unsigned pause_ms;     /* before each answer */
 	unsigned dot_ms;       /* before the answer to the dot */
+	atomic_bool had_data;  /* a client said DATA */
 };
 
 static void
-answer_slowly(const struct slow *h, int fd)
+answer_slowly(struct slow *h, int fd)
 {
 	FILE *in = fdopen(fd, "r");
 	const char *text = "220 slow.test\r\n";
@@ -102,6 +104,7 @@ answer_slowly(const struct slow *h, int fd)
 	do {
 		if (!is_data || strcmp(line, ".\r\n") == 0) {
 			is_data = strncmp(line, "DATA", 4) == 0;
+			atomic_store(&h->had_data, h->had_data || is_data);
 			if (*line)
 				text = is_data ? "354 go\r\n" : "250 slow.test\r\n";
 			usleep((*line == '.' ? h->dot_ms : h->pause_ms) * 1000);
@@ -194,6 +197,31 @@ Test(relay_jobs, content_that_is_on_its_way_is_let_end, .timeout = 60)
 
 	slow_open(&host, "none", 0);
 	ends(&host, "5s", 250, "none");
+}
+
+/* One message is still on its way: the queue hears of the next one at once. */
+Test(relay_jobs, one_that_comes_while_relay_ends_is_declined, .timeout = 60)
+{
+	static struct slow host = {.dot_ms = 3000};
+	struct rig *r;
+
+	slow_open(&host, "none", 0);
+	r = rig_against(&host, "30s");
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	while (!atomic_load(&host.had_data))
+		rig_idle(r, 20);
+	rig_stop(r, 20000);
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"eva@host.test"}});
+	cr_assert(rig_wait(r, 1));
+	cr_assert_eq(r->results[0].job, 2);
+	rig_result_is(&r->results[0], 451, "stopping");
+	cr_assert_eq(r->results[0].recipient, 0);
+	cr_assert(r->results[0].is_last);
+	cr_assert(rig_wait(r, 2));
+	rig_result_is(&r->results[1], 250, "none");
+	rig_free(&r);
 }
 
 /* A resolver that says nothing takes from the same time. */

@@ -289,6 +289,14 @@ rig_queue_through(struct rig *r)
 }
 
 void
+rig_stop(struct rig *r, uint32_t drain_ms)
+{
+	struct message_stop stop = {.drain_ms = drain_ms};
+
+	tell(r, MESSAGE_STOP, &stop, -1);
+}
+
+void
 rig_free(struct rig **p)
 {
 	struct message_stop stop = {.drain_ms = 200};

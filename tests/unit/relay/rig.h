@@ -49,6 +49,8 @@ struct rig_mail {
 
 struct rig *rig_new(const char *conf);
 /* Tells the role to stop, and waits for its thread. */
+/* Main says that it is to end; what is being sent has so long. */
+void rig_stop(struct rig *r, uint32_t drain_ms);
 void rig_free(struct rig **r);
 void rig_configure(struct rig *r, const char *conf);
 /* A new queue; the old one is gone. */

@@ -1,0 +1,189 @@
+/*
+ * expiry: see the header.
+ */
+#include "queue/expiry.h"
+
+#include "base/clock.h"
+#include "queue/results.h"
+
+enum { AT_ONCE = 100, AGAIN_MS = 60000, HELD_MS = 3600 * 1000, PART = 10 };
+
+static struct entry *
+expiry_entry_of(struct timer *t)
+{
+	return (struct entry *)(void *)((char *)t - offsetof(struct entry, expiry));
+}
+
+static void
+expiry_arm(struct queue *q)
+{
+	struct timer *first = timers_first(&q->expiries);
+	int64_t ms = first ? first->at_ms - clock_ms() : 0;
+	struct timeval tv = {0};
+
+	if (!first)
+		return;
+	ms = ms > 0 ? ms : 0;
+	ms = ms < HELD_MS ? ms : HELD_MS; /* the clock may be set */
+	tv.tv_sec = ms / 1000;
+	tv.tv_usec = ms % 1000 * 1000;
+	evtimer_add(q->expiry_event, &tv);
+}
+
+/* Where messages live for seconds (tests), nothing waits for an hour. */
+static int64_t
+expiry_bounded(const struct queue *q, int64_t ms)
+{
+	int64_t lifetime_ms = q->role->conf->queue.lifetime_ms;
+
+	return lifetime_ms < ms ? lifetime_ms : ms;
+}
+
+/* ---- one message ---- */
+
+/* Relay may still tell of an attempt. */
+static bool
+expiry_may_hear(const struct queue *q)
+{
+	return !q->is_caught_up &&
+	    clock_mono_ms() - q->away_since_ms < expiry_bounded(q, EXPIRY_AWAY_MS);
+}
+
+static bool
+expiry_is_about_to_be_tried(const struct queue *q, const struct shipment *s, int64_t now_ms)
+{
+	const struct parcel *p = &s->parcel;
+
+	if (s->job)
+		return true;
+	if (s->entry->is_held || !q->is_caught_up || s->unreadable ||
+	    now_ms >= p->expires_ms + expiry_bounded(q, EXPIRY_PATIENCE_MS))
+		return false;
+	return p->state == PARCEL_ASKING || p->state == PARCEL_READY || p->due_ms <= now_ms;
+}
+
+static struct status
+expiry_status(const struct queue *q, const struct shipment *s)
+{
+	if (s->entry->is_damaged)
+		return status_make(451, "4.3.0", "The stored message was damaged");
+	if (s->unreadable)
+		return status_make(451, "4.3.0", "The stored message could not be read in time");
+	if (!q->is_caught_up)
+		return status_make(451, "4.3.2", "The sending host could not try it in time");
+	return status_make(451, "4.4.7", "No attempt came to an end in time");
+}
+
+/* NULL: nothing of it is open, or the message is gone. */
+static struct shipment *
+expiry_next(struct queue *q, struct msgid id, int64_t now_ms)
+{
+	struct entry *e = book_find(&q->book, id);
+
+	for (size_t i = 0; e && i < e->shipment_count; i++)
+		if (e->shipments[i].open &&
+		    !expiry_is_about_to_be_tried(q, &e->shipments[i], now_ms))
+			return &e->shipments[i];
+	return NULL;
+}
+
+static bool
+expiry_has_open(const struct entry *e)
+{
+	for (size_t i = 0; i < e->shipment_count; i++)
+		if (e->shipments[i].open)
+			return true;
+	return false;
+}
+
+/* What is left of it is looked at again: soon, at most once in a minute. */
+static void
+expiry_again(struct queue *q, struct entry *e, int64_t now_ms)
+{
+	int64_t after_ms = expiry_bounded(q, (int64_t)AGAIN_MS * PART) / PART;
+
+	if (e->is_held && !e->is_damaged)
+		after_ms = expiry_bounded(q, HELD_MS);
+	timers_set(&q->expiries, &e->expiry, now_ms + after_ms);
+}
+
+static void
+expiry_end(struct queue *q, struct entry *e, int64_t now_ms)
+{
+	struct msgid id = e->id;
+	size_t count = e->shipment_count;
+	struct shipment *s;
+
+	if (now_ms < e->expires_ms || (e->is_held && !e->is_damaged) || expiry_may_hear(q))
+		count = 0;
+	while (count-- > 0 && (s = expiry_next(q, id, now_ms))) {
+		struct status status = expiry_status(q, s);
+
+		schedule_remove(q->schedule, &s->parcel);
+		results_expire(q, s, &status);
+	}
+	e = book_find(&q->book, id);
+	if (e && expiry_has_open(e))
+		expiry_again(q, e, now_ms);
+}
+
+static void
+expiry_on_time(evutil_socket_t fd, short what, void *arg)
+{
+	struct queue *q = arg;
+	int64_t now_ms = clock_ms();
+	struct timer *t;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < AT_ONCE; i++) {
+		t = timers_first(&q->expiries);
+		if (!t || t->at_ms > now_ms)
+			break;
+		timers_remove(&q->expiries, t);
+		expiry_end(q, expiry_entry_of(t), now_ms);
+	}
+	expiry_arm(q);
+}
+
+/* ---- all of them ---- */
+
+void
+expiry_entry_came(struct queue *q, struct entry *e)
+{
+	struct timer *first = timers_first(&q->expiries);
+	int64_t before_ms = first ? first->at_ms : INT64_MAX;
+
+	timers_set(&q->expiries, &e->expiry, e->expires_ms + EXPIRY_SLACK_MS);
+	if (e->expiry.at_ms < before_ms)
+		expiry_arm(q);
+}
+
+void
+expiry_entry_gone(struct queue *q, struct entry *e)
+{
+	timers_remove(&q->expiries, &e->expiry);
+}
+
+void
+expiry_relay_lost(struct queue *q)
+{
+	q->away_since_ms = clock_mono_ms();
+}
+
+void
+expiry_init(struct queue *q, struct event_base *base)
+{
+	timers_init(&q->expiries);
+	q->away_since_ms = clock_mono_ms();
+	q->expiry_event = evtimer_new(base, expiry_on_time, q);
+}
+
+void
+expiry_clear(struct queue *q)
+{
+	timers_clear(&q->expiries);
+	if (q->expiry_event)
+		event_free(q->expiry_event);
+	q->expiry_event = NULL;
+}

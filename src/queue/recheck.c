@@ -1,0 +1,136 @@
+/*
+ * recheck: see the header.
+ */
+#include "queue/recheck.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "mail/sums.h"
+#include "queue/results.h"
+#include "queue/segment.h"
+
+enum { PIECE_BLOCKS = 16, CHECKS_MAX = 64 };
+
+struct recheck {
+	LIST_ENTRY(recheck) link;
+	struct queue *queue;
+	struct spool_reading reading;
+	struct msgid id;
+	int fd;
+	size_t block;                    /* the next one */
+	char *sums;
+	size_t sums_bytes;
+	struct event *turn;
+};
+
+static void
+recheck_free(struct recheck *c)
+{
+	LIST_REMOVE(c, link);
+	spool_read_cancel(&c->reading);
+	event_free(c->turn);
+	if (c->fd >= 0)
+		close(c->fd);
+	mem_free(c->sums);
+	mem_free(c);
+}
+
+/* result 0: it fits; EBADMSG: it does not; else it could not be read. */
+static void
+recheck_end(struct recheck *c, int result)
+{
+	struct queue *q = c->queue;
+	struct entry *e = book_find(&q->book, c->id);
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	msgid_text(c->id, 0, id);
+	recheck_free(c);
+	if (e && result == EBADMSG && !e->is_held)
+		results_hold_damaged(q, e);
+	else if (e && result == 0)
+		log_warn("message %s: relay read its body wrong, the queue reads what was stored; "
+			 "it is tried again", id);
+	else if (e)
+		log_warn("message %s: relay read its body wrong, and the queue cannot read it now: "
+			 "%s; it is tried again", id, strerror(result));
+}
+
+static int
+recheck_block(struct recheck *c, char *room)
+{
+	struct iovec v = {room, SUMS_BLOCK_BYTES};
+	char sum[SUMS_BYTES];
+	size_t got;
+
+	if (segment_read(c->queue->io, c->fd, v, (off_t)c->block * SUMS_BLOCK_BYTES, &got) != 0)
+		return errno;
+	sums_make(str_make(room, got), sum);
+	return memcmp(sum, c->sums + c->block * SUMS_BYTES, SUMS_BYTES) == 0 ? 0 : EBADMSG;
+}
+
+static void
+recheck_turn(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval next_turn = {0, 0};
+	struct recheck *c = arg;
+	size_t blocks = c->sums_bytes / SUMS_BYTES;
+	char *room = mem_new(SUMS_BLOCK_BYTES);
+	int result = 0;
+
+	(void)fd;
+	(void)what;
+	metrics_work_id("check a body again", c->id);
+	for (int n = 0; n < PIECE_BLOCKS && c->block < blocks && result == 0; n++, c->block++)
+		result = recheck_block(c, room);
+	mem_free(room);
+	if (result || c->block >= blocks)
+		recheck_end(c, result);
+	else
+		evtimer_add(c->turn, &next_turn);
+}
+
+static void
+recheck_got(const struct spool_content *content, int error, void *arg)
+{
+	struct recheck *c = arg;
+
+	if (!content) {
+		recheck_end(c, error);
+		return;
+	}
+	c->fd = content->fd;
+	c->sums_bytes = content->sums.n;
+	c->sums = mem_text(content->sums.p, content->sums.n);
+	recheck_turn(-1, 0, c);
+}
+
+void
+recheck_begin(struct queue *q, const struct entry *e)
+{
+	struct recheck *c;
+	unsigned count = 0;
+
+	LIST_FOREACH(c, &q->rechecks, link)
+		if (msgid_eq(c->id, e->id) || ++count >= CHECKS_MAX)
+			return;
+	c = MEM_NEW(struct recheck);
+	c->queue = q;
+	c->id = e->id;
+	c->fd = -1;
+	c->turn = evtimer_new(q->role->base, recheck_turn, c);
+	LIST_INSERT_HEAD(&q->rechecks, c, link);
+	spool_read(q->spool, &c->reading, e->id, recheck_got, c);
+}
+
+void
+recheck_clear(struct queue *q)
+{
+	struct recheck *c;
+
+	while ((c = LIST_FIRST(&q->rechecks)))
+		recheck_free(c);
+}

@@ -1,0 +1,208 @@
+/* expiry: messages that get no attempt end when their time is over, for whatever reason, and their
+ * senders are told. */
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "queue/writer.h"
+#include "rig.h"
+
+#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* the next attempt would be in an hour */
+#define SHORT "retry = [ \"1h\" ]; lifetime = \"1s\";"
+#define HASTY \
+	SHORT " }; timeouts: { attempt = \"300ms\"; body = \"100ms\"; final = \"100ms\";"
+
+static const char *const nothing[] = {NULL};
+
+static void
+put_body(struct rig *r)
+{
+	static char body[RIG_FD_BODY];
+	struct message_spool_file m = {.session = rig_id(1).session, .number = 1};
+
+	memset(body, 'y', sizeof body);
+	memcpy(body + sizeof body - 2, "\r\n", 2);
+	rig_ask_file(r, &m);
+	cr_assert_geq(r->fd, 0);
+	cr_assert_eq(pwrite(r->fd, body, sizeof body, 0), (ssize_t)sizeof body);
+}
+
+static void
+put(struct rig *r)
+{
+	cr_assert_eq(
+	    rig_commit(r, rig_id(1), "alice@example.com", TO("a@example.net", "b@two.example")).code,
+	    250);
+}
+
+/* Jobs of the message are not understood or not answered; the first report is looked at. */
+static void
+expect_report(struct rig *r, bool is_understood)
+{
+	unsigned i;
+
+	for (i = 0; i < 20 && rig_job(r, i)->kind == ENVELOPE_MESSAGE; i++) {
+		struct rig_job job = r->jobs[i];
+
+		job.id = (struct msgid){0};
+		if (!is_understood)
+			rig_results(r, &job, 451, "local");
+	}
+	cr_assert_lt(i, 20, "tried again and again");
+	cr_assert(strstr(r->jobs[i].body, "Final-Recipient: rfc822;a@example.net\r\n"));
+	cr_assert(strstr(r->jobs[i].body, "Final-Recipient: rfc822;b@two.example\r\n"));
+	cr_assert(strstr(r->jobs[i].body, "Action: failed\r\n"), "%s", r->jobs[i].body);
+	rig_results(r, &r->jobs[i], 250, "none");
+	rig_wait(r, 200);
+	rig_admin(r, "queue.list", nothing);
+	cr_assert_eq(r->row_count, 0);
+}
+
+/* Only when relay is there again can the report leave; it is composed then. */
+static void
+no_relay(struct rig *r)
+{
+	rig_begin(r, SHORT);
+	put(r);
+	rig_wait(r, 4000);
+	rig_relay(r, true);
+	expect_report(r, true);
+	cr_assert_eq(r->jobs[0].kind, ENVELOPE_REPORT, "its time was over before");
+}
+
+static void
+relay_ends_and_stays_away(struct rig *r)
+{
+	rig_begin(r, SHORT);
+	rig_relay(r, true);
+	put(r);
+	rig_job(r, 1);
+	rig_relay_gone(r);
+	rig_wait(r, 4000);
+	rig_relay(r, true);
+	expect_report(r, true);
+	cr_assert_eq(r->jobs[2].kind, ENVELOPE_REPORT, "its time was over before");
+}
+
+static void
+relay_does_not_understand(struct rig *r)
+{
+	rig_begin(r, SHORT);
+	rig_relay(r, true);
+	put(r);
+	expect_report(r, false);
+}
+
+static void
+relay_does_not_answer(struct rig *r)
+{
+	rig_begin(r, HASTY);
+	rig_relay(r, true);
+	put(r);
+	expect_report(r, true);
+}
+
+static void
+no_descriptors(struct rig *r)
+{
+	struct rlimit before, none = {.rlim_cur = 3, .rlim_max = 1024};
+
+	rig_begin(r, SHORT);
+	rig_relay(r, false);
+	put_body(r);
+	put(r);
+	cr_assert_eq(prlimit(r->pid, RLIMIT_NOFILE, NULL, &before), 0);
+	none.rlim_max = before.rlim_max;
+	cr_assert_eq(prlimit(r->pid, RLIMIT_NOFILE, &none, NULL), 0);
+	rig_caught_up(r);
+	rig_wait(r, 4000);
+	/* the report's header is read with the body's file */
+	cr_assert_eq(prlimit(r->pid, RLIMIT_NOFILE, &before, NULL), 0);
+	expect_report(r, true);
+	cr_assert_eq(r->jobs[0].kind, ENVELOPE_REPORT);
+	cr_assert(strstr(r->jobs[0].body, "could not be read"), "%s", r->jobs[0].body);
+}
+
+static void
+damaged_body(struct rig *r)
+{
+	char name[WRITER_FILE_NAME_BYTES], path[128];
+
+	rig_begin(r, SHORT);
+	rig_relay(r, false);
+	put_body(r);
+	put(r);
+	snprintf(path, sizeof path, "%s/%s", r->directory, writer_file_name(rig_id(1), name));
+	cr_assert_eq(truncate(path, 1000), 0);
+	rig_caught_up(r);
+	expect_report(r, true);
+	cr_assert(strstr(r->jobs[0].body, "damaged"), "%s", r->jobs[0].body);
+}
+
+/* The same after a start, which holds it. */
+static void
+damaged_body_at_a_start(struct rig *r)
+{
+	char name[WRITER_FILE_NAME_BYTES], path[128];
+
+	rig_begin(r, SHORT);
+	put_body(r);
+	put(r);
+	rig_kill(r);
+	snprintf(path, sizeof path, "%s/%s", r->directory, writer_file_name(rig_id(1), name));
+	cr_assert_eq(truncate(path, 1000), 0);
+	rig_start(r);
+	rig_relay(r, true);
+	expect_report(r, true);
+}
+
+static const struct reason {
+	const char *what;
+	void (*fn)(struct rig *r);
+} reasons[] = {
+    {"relay is not there", no_relay},
+    {"relay ends and stays away", relay_ends_and_stays_away},
+    {"relay does not understand the job", relay_does_not_understand},
+    {"relay does not answer, the job is given up", relay_does_not_answer},
+    {"the body cannot be opened", no_descriptors},
+    {"the body is damaged", damaged_body},
+    {"the body is damaged when the queue starts", damaged_body_at_a_start},
+};
+
+static void
+check_reason(size_t n)
+{
+	static struct rig r;
+
+	reasons[n].fn(&r);
+	rig_end(&r);
+}
+
+Test(expiry, without_attempt_0, .timeout = 60) { check_reason(0); }
+Test(expiry, without_attempt_1, .timeout = 60) { check_reason(1); }
+Test(expiry, without_attempt_2, .timeout = 60) { check_reason(2); }
+Test(expiry, without_attempt_3, .timeout = 60) { check_reason(3); }
+Test(expiry, without_attempt_4, .timeout = 60) { check_reason(4); }
+Test(expiry, without_attempt_5, .timeout = 60) { check_reason(5); }
+Test(expiry, without_attempt_6, .timeout = 60) { check_reason(6); }
+
+/* The operator's hold is no end; after a release there is one attempt. */
+Test(expiry, not_of_what_the_operator_holds, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, SHORT);
+	put(&r);
+	rig_admin(&r, "queue.hold", nothing);
+	rig_relay(&r, true);
+	rig_wait(&r, 4000);
+	cr_assert_eq(r.job_count, 0);
+	rig_admin(&r, "queue.release", nothing);
+	cr_assert_eq(rig_job(&r, 0)->kind, ENVELOPE_MESSAGE);
+	rig_results(&r, &r.jobs[0], 451, "greylisted");
+	rig_results(&r, rig_job(&r, 1), 451, "greylisted");
+	cr_assert_eq(rig_job(&r, 2)->kind, ENVELOPE_REPORT);
+	rig_end(&r);
+}
