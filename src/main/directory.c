@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,6 +22,7 @@
 enum { LINKS_MAX = 16, SOCKET_BACKLOG = 64 };
 
 static const char socket_name[] = "control.sock";
+static const char lock_name[] = "lock"; /* in the run directory, and the queue's in the spool */
 
 /* ---- walking ---- */
 
@@ -313,6 +315,57 @@ directory_open_run(const struct directory_wish *wish, int *status_out)
 	    wish->key, STR_ARG(wish->path), st.st_uid, st.st_mode & 07777, caller.uid, caller.uid,
 	    STR_ARG(wish->path));
 	return -1;
+}
+
+/* Only what main itself made is locked: another's file could be locked by him. */
+static int
+directory_open_lock(int run_fd)
+{
+	int fd = openat(run_fd, lock_name,
+	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	    fchmod(fd, 0600) == 0)
+		return fd;
+	close(fd);
+	errno = EPERM;
+	return -1;
+}
+
+int
+directory_lock(int run_fd, const struct directory_wish *wish, int *status_out)
+{
+	int fd = directory_open_lock(run_fd);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	if (errno == EWOULDBLOCK)
+		*status_out = host_refuse(EXIT_LATER,
+		    "%s: %.*s: another sallyportd is running with this directory; nothing was "
+		    "changed",
+		    wish->key, STR_ARG(wish->path));
+	else
+		*status_out = host_refuse(EXIT_IO, "%s: %.*s/%s: %s", wish->key,
+		    STR_ARG(wish->path), lock_name, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+bool
+directory_is_locked(int fd)
+{
+	int lock = openat(fd, lock_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool is_locked;
+
+	if (lock < 0)
+		return false;
+	is_locked = flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+	close(lock);
+	return is_locked;
 }
 
 static int

@@ -24,6 +24,14 @@ int directory_open(const struct directory_wish *wish, int *status_out) MUST_USE;
  * caller who is not root: the caller's, 0700.  One that 0.1.0 made for a role is taken back. */
 int directory_open_run(const struct directory_wish *wish, int *status_out) MUST_USE;
 
+/* One daemon has the run directory: the file "lock" in it, locked as long as the returned
+ * descriptor is open.  -1: refused in words. */
+int directory_lock(int run_fd, const struct directory_wish *wish, int *status_out) MUST_USE;
+
+/* Whether the queue of another daemon has the lock of the spool.  Nothing is kept: the queue's own
+ * lock decides. */
+bool directory_is_locked(int fd) MUST_USE;
+
 /* The tool's socket in the run directory, listening, mode 0600, given to its owner. */
 int directory_open_socket(int run_fd, const struct directory_wish *wish, int *status_out) MUST_USE;
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -16,6 +17,8 @@
 #include "main/host.h"
 #include "main/offer.h"
 #include "submission/clients.h"
+
+enum { SPOOL_WAIT_MS = 3000, SPOOL_PAUSE_MS = 100 };
 
 /* ---- opening ---- */
 
@@ -32,28 +35,55 @@ open_clients(void)
 	return fd;
 }
 
+/* The queue of a daemon that was just killed may need a moment to end. */
 static int
-open_directories(struct daemon *d)
+grants_await_spool(const struct daemon *d)
+{
+	const struct timespec pause = {.tv_nsec = SPOOL_PAUSE_MS * 1000000};
+
+	for (int i = 0; i < SPOOL_WAIT_MS / SPOOL_PAUSE_MS; i++) {
+		if (!directory_is_locked(d->spool_fd))
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+	return host_refuse(EXIT_LATER,
+	    "spool %.*s cannot be opened: another process has it, is there a second daemon?",
+	    STR_ARG(d->conf->queue.directory));
+}
+
+/* Before anything that a daemon which runs already could notice: 0, or the exit status. */
+static int
+grants_open_stores(struct daemon *d)
 {
 	const struct conf *c = d->conf;
 	struct directory_wish spool = {
 	    "queue.directory", c->queue.directory, &d->identities[ROLE_QUEUE]};
 	struct directory_wish state = {
 	    "state_directory", c->state_directory, &d->identities[ROLE_AUTH]};
-	struct directory_wish run = {
-	    "run_directory", c->run_directory, &d->identities[ROLE_CONTROL]};
-	int run_fd, status = 0;
+	int status = 0;
 
 	d->spool_fd = directory_open(&spool, &status);
-	if (status)
+	if (status == 0)
+		status = grants_await_spool(d);
+	if (status == 0)
+		d->state_fd = directory_open(&state, &status);
+	return status;
+}
+
+static int
+open_directories(struct daemon *d)
+{
+	struct directory_wish run = {
+	    "run_directory", d->conf->run_directory, &d->identities[ROLE_CONTROL]};
+	int status = 0, run_fd = directory_open_run(&run, &status);
+
+	if (run_fd < 0)
 		return status;
-	d->state_fd = directory_open(&state, &status);
-	if (status)
-		return status;
-	run_fd = directory_open_run(&run, &status);
-	if (status)
-		return status;
-	d->admin_fd = directory_open_socket(run_fd, &run, &status);
+	d->run_lock_fd = directory_lock(run_fd, &run, &status);
+	if (status == 0)
+		status = grants_open_stores(d);
+	if (status == 0)
+		d->admin_fd = directory_open_socket(run_fd, &run, &status);
 	close(run_fd);
 	return status;
 }
@@ -64,7 +94,7 @@ grants_open(struct daemon *d)
 	char why[REASON_BYTES];
 	int status;
 
-	d->spool_fd = d->state_fd = d->admin_fd = d->clients_fd = -1;
+	d->run_lock_fd = d->spool_fd = d->state_fd = d->admin_fd = d->clients_fd = -1;
 	if (getrandom(d->ticket_key, sizeof d->ticket_key, 0) != (ssize_t)sizeof d->ticket_key)
 		die("no random bytes");
 	status = open_directories(d);
@@ -85,6 +115,7 @@ grants_close(struct daemon *d)
 	close(d->state_fd);
 	close(d->admin_fd);
 	close(d->clients_fd);
+	close(d->run_lock_fd);
 	mem_wipe(d->ticket_key, sizeof d->ticket_key);
 }
 

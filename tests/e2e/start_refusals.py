@@ -254,6 +254,47 @@ def watchdog_of_a_stopped_main():
         gate.stop()
 
 
+def is_whole(gate, log):
+    """The daemon is controlled by the tool, its ports are its own, and nothing else stands in its log."""
+    for _ in range(20):
+        assert gate.banner(), "somebody else has the port"
+    assert gate.tool("status").returncode == 0
+    gate.tool("user", "suspend", gate.user, "--reason", "phished")
+    gate.tool("user", "resume", gate.user)
+    assert gate.log().startswith(log), "the log was begun anew"
+
+
+@tap.case
+def same_configuration_twice():
+    """a second daemon with the same configuration ends with 75 and one line, and touches neither socket, port nor spool"""
+    gate = made("twice").start().add_user()
+    try:
+        socket_before, log = os.lstat(f"{gate.directory}/run/control.sock"), gate.log()
+        second = subprocess.run([f"{g.BUILD}/sallyportd", "-c", gate.config], capture_output=True, text=True, timeout=20,
+                                check=False)
+        assert second.returncode == 75, second
+        assert second.stderr.count("\n") == 1 and "another sallyportd is running" in second.stderr, second.stderr
+        after = os.lstat(f"{gate.directory}/run/control.sock")
+        assert (after.st_ino, after.st_mtime_ns) == (socket_before.st_ino, socket_before.st_mtime_ns), "the socket is another"
+        assert gate.log()[len(log):].count("\n") == 1, gate.log()[len(log):]
+        is_whole(gate, log)
+    finally:
+        gate.stop()
+
+
+@tap.case
+def socket_of_a_killed_daemon():
+    """what a killed daemon left in the run directory, its socket and its lock, does not stop the next one"""
+    gate = made("killed").start().add_user()
+    gate.kill_group()
+    assert os.path.exists(f"{gate.directory}/run/control.sock")
+    gate.start()
+    try:
+        gate.tool("status")
+    finally:
+        gate.stop()
+
+
 @tap.case
 def too_few_descriptors():
     """what the configuration allows is compared with the limit of descriptors: in config check, at the start, at a reload"""
@@ -279,16 +320,22 @@ def too_few_descriptors():
 
 @tap.case
 def spool_of_another_daemon():
-    """a second daemon on the same spool gives up in words after a few tries, and the first one goes on"""
-    first = made("first").start()
+    """a second daemon with a run directory of its own and the same spool ends with 75; the first one keeps its ports"""
+    first = made("first").start().add_user()
     second = made("second")
-    second.parts["queue"] = first.parts["queue"]
+    second.parts["queue"], second.parts["listen"] = first.parts["queue"], first.parts["listen"]
     second.write_config()
+    log = first.log()
+    second.start(wait=False)
     try:
-        status, said = ended(second, 40)
-        assert status == 75 and "is there a second daemon?" in said, (status, said)
-        assert first.banner()
+        while second.process.poll() is None:
+            assert first.banner(), "a port was shared with the second daemon"
+        with open(f"{second.directory}/stderr", encoding="utf-8") as f:
+            said = f.read()
+        assert second.process.returncode == 75 and "is there a second daemon?" in said, (second.process.returncode, said)
+        is_whole(first, log)
     finally:
+        second.stop()
         first.stop()
 
 

@@ -220,6 +220,34 @@ Test(directory, socket_is_made_and_made_again)
 	cr_expect_eq(st.st_mode & 0777, geteuid() ? 0700 : 0755);
 }
 
+/* A second daemon is refused as long as the first one has the lock; what is no file of main's is
+ * not locked. */
+Test(directory, run_directory_is_of_one)
+{
+	static struct identity role;
+	struct directory_wish wish = {.key = "run", .path = directory_path("run"), .owner = &role};
+	int status = 0, run, first;
+
+	role = directory_role();
+	run = directory_open_run(&wish, &status);
+	first = directory_lock(run, &wish, &status);
+	cr_assert(first >= 0, "%d", status);
+	cr_expect(directory_is_locked(run));
+	cr_expect_eq(directory_lock(run, &wish, &status), -1);
+	cr_expect_eq(status, EXIT_LATER);
+	close(first);
+	cr_expect(!directory_is_locked(run));
+	first = directory_lock(run, &wish, &status);
+	cr_assert(first >= 0);
+	close(first);
+	cr_assert_eq(unlinkat(run, "lock", 0), 0);
+	cr_expect(!directory_is_locked(run));
+	cr_assert_eq(symlinkat("elsewhere", run, "lock"), 0);
+	cr_expect_eq(directory_lock(run, &wish, &status), -1);
+	cr_expect_eq(status, EXIT_IO);
+	close(run);
+}
+
 /* What 0.1.0 left, with a link in the socket's place. */
 Test(directory, run_directory_is_taken_back)
 {
