@@ -59,6 +59,8 @@ struct accounts {
 		uint64_t accounts;
 	} counts[ACCOUNTS_COUNTS_MAX]; /* by iterations */
 	int counts_n;
+	enum accounts_absent absent;
+	bool is_new;
 	char error[ACCOUNTS_ERROR_BYTES];
 };
 
@@ -74,6 +76,12 @@ const char *
 accounts_error(const struct accounts *a)
 {
 	return a->error;
+}
+
+bool
+accounts_is_new(const struct accounts *a)
+{
+	return a->is_new;
 }
 
 struct str
@@ -294,7 +302,12 @@ make_schema(struct accounts *a)
 		snprintf(a->error, sizeof a->error, "made by a later version of this program");
 		return SQLITE_MISMATCH;
 	}
+	if (r == SQLITE_OK && version < STORE_VERSION && a->absent == ACCOUNTS_REFUSE) {
+		snprintf(a->error, sizeof a->error, "accounts.db is empty");
+		return SQLITE_NOTFOUND;
+	}
 	if (r == SQLITE_OK && version < STORE_VERSION) {
+		a->is_new = true;
 		snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d",
 		    APPLICATION_ID, STORE_VERSION);
 		r = run(a->db, schema);
@@ -407,23 +420,39 @@ give_to_owner(const char *directory)
 	return r;
 }
 
+static int
+accounts_open_file(struct accounts *a, const char *directory)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+	char path[PATH_MAX + 16];
+	struct stat st;
+	int r;
+
+	snprintf(path, sizeof path, "%s/accounts.db", directory);
+	if (a->absent == ACCOUNTS_MAKE)
+		flags |= SQLITE_OPEN_CREATE;
+	r = sqlite3_open_v2(path, &a->db, flags, "plain");
+	if (r == SQLITE_OK)
+		return set_up(a);
+	if (stat(directory, &st) != 0 || lstat(path, &st) == 0 || errno != ENOENT)
+		return r;
+	snprintf(a->error, sizeof a->error, "accounts.db is missing");
+	return SQLITE_NOTFOUND;
+}
+
 struct accounts *
-accounts_open(const char *directory, char error_out[ACCOUNTS_ERROR_BYTES])
+accounts_open(const char *directory, enum accounts_absent absent,
+    char error_out[ACCOUNTS_ERROR_BYTES])
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct accounts *a = MEM_NEW(struct accounts);
-	char path[PATH_MAX + 16];
 	mode_t mask;
 	int r;
 
 	pthread_once(&once, register_vfs);
-	snprintf(path, sizeof path, "%s/accounts.db", directory);
+	a->absent = absent;
 	mask = umask(0777 & ~ACCOUNTS_FILE_MODE);
-	r = sqlite3_open_v2(path, &a->db,
-	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-	    "plain");
-	if (r == SQLITE_OK)
-		r = set_up(a);
+	r = accounts_open_file(a, directory);
 	umask(mask);
 	if (r == SQLITE_OK)
 		r = give_to_owner(directory);
@@ -433,7 +462,7 @@ accounts_open(const char *directory, char error_out[ACCOUNTS_ERROR_BYTES])
 		broken(a, "accounts.db");
 	snprintf(error_out, ACCOUNTS_ERROR_BYTES, "%s", a->error);
 	accounts_close(&a);
-	errno = r == SQLITE_BUSY ? EBUSY : EIO;
+	errno = r == SQLITE_BUSY ? EBUSY : r == SQLITE_NOTFOUND ? ENOENT : EIO;
 	return NULL;
 }
 

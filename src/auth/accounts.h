@@ -31,9 +31,15 @@ struct account {
 	int64_t suspended_ms;
 };
 
-/* Opens, and makes when absent. NULL: error_out says why, errno is EBUSY when another process
- * has it. */
-struct accounts *accounts_open(const char *directory, char error_out[ACCOUNTS_ERROR_BYTES]);
+enum accounts_absent { ACCOUNTS_MAKE, ACCOUNTS_REFUSE };
+
+/* Opens; what to do when the file is missing or empty: to make a store without accounts, which lets
+ * nobody log in, is right only at a first start or on the operator's word.  NULL: error_out says
+ * why; errno is EBUSY when another process has it, ENOENT when it is missing or empty. */
+struct accounts *accounts_open(const char *directory, enum accounts_absent absent,
+    char error_out[ACCOUNTS_ERROR_BYTES]);
+/* It was made by this accounts_open. */
+bool accounts_is_new(const struct accounts *a);
 void accounts_close(struct accounts **a);
 /* Of the last ACCOUNTS_BROKEN. */
 const char *accounts_error(const struct accounts *a);

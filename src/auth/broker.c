@@ -23,22 +23,40 @@ enum { OPEN_AGAIN_MS = 1000, SWEEP_S = 30, TEXT_BYTES = 1024 };
 static void
 close_store(struct broker *b, const char *why)
 {
-	log_error("accounts: %s", why);
+	log_error("accounts: %s in %.*s: logins hear 454 until it can be used%s", why,
+	    STR_ARG(b->role->conf->state_directory),
+	    b->is_missing ? "; put it back, or make a new one with sallyport user add" : "");
+	snprintf(b->trouble, sizeof b->trouble, "%s", why);
+	metrics_trouble(why);
 	accounts_close(&b->accounts);
 	b->open_after_ms = clock_mono_ms() + OPEN_AGAIN_MS;
 	b->changes++;
 }
 
-struct accounts *
-broker_store(struct broker *b)
+static void
+broker_open_store(struct broker *b, enum accounts_absent absent)
 {
 	char error[ACCOUNTS_ERROR_BYTES];
 
-	if (b->accounts || clock_mono_ms() < b->open_after_ms)
-		return b->accounts;
-	b->accounts = accounts_open(b->directory, error);
-	if (!b->accounts)
+	b->accounts = accounts_open(b->directory, absent, error);
+	b->is_missing = !b->accounts && errno == ENOENT;
+	if (!b->accounts) {
 		close_store(b, error);
+		return;
+	}
+	b->absent = ACCOUNTS_REFUSE;
+	b->trouble[0] = 0;
+	metrics_trouble("");
+	if (accounts_is_new(b->accounts))
+		log_warn("made a new account store %.*s/accounts.db",
+		    STR_ARG(b->role->conf->state_directory));
+}
+
+struct accounts *
+broker_store(struct broker *b)
+{
+	if (!b->accounts && clock_mono_ms() >= b->open_after_ms)
+		broker_open_store(b, b->absent);
 	return b->accounts;
 }
 
@@ -162,16 +180,22 @@ follow_up(struct broker *b, const struct message_admin *m)
 static void
 run_verb(struct broker *b, const struct admin_call *r, const struct message_admin *m)
 {
-	struct accounts *a = broker_store(b);
 	struct users_out out = {.row = send_row, .arg = (void *)r};
+	struct accounts *a = broker_store(b);
 	struct buf text;
 	uint8_t code;
 
-	if (!a) {
-		send_done(r, USERS_IO, STR("the account store cannot be opened; see the log"));
-		return;
+	if (!a && b->is_missing && users_absent(m->verb) == ACCOUNTS_MAKE) {
+		broker_open_store(b, ACCOUNTS_MAKE);
+		a = b->accounts;
 	}
 	buf_init(&text, TEXT_BYTES);
+	if (!a) {
+		buf_addf(&text, "the account store cannot be used: %s; see the log", b->trouble);
+		send_done(r, USERS_IO, buf_str(&text));
+		buf_clear(&text);
+		return;
+	}
 	out.text = &text;
 	code = users_run(a, m->verb, m->values, &out);
 	if (code == USERS_OK)
@@ -300,6 +324,8 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	exchange_sweep(arg);
+	/* a store that is back is found without a login, and one that is not is told of again */
+	(void)broker_store(arg);
 }
 
 /* Made by whatever main sends first: a peer or the grant. */
@@ -313,6 +339,7 @@ broker_of(struct role *r)
 	b = MEM_NEW(struct broker);
 	b->role = r;
 	b->directory_fd = -1;
+	b->absent = ACCOUNTS_REFUSE;
 	b->cache = cache_new();
 	b->failures = failures_new();
 	b->places = places_new();
@@ -336,6 +363,7 @@ broker_grant(struct role *r, const struct message_grant *grant, int fd)
 		return;
 	}
 	b->directory_fd = fd;
+	b->absent = grant->index == GRANT_STATE_NEW ? ACCOUNTS_MAKE : ACCOUNTS_REFUSE;
 	mem_free(b->directory);
 	b->directory = mem_text(path, (size_t)snprintf(path, sizeof path, "/proc/self/fd/%d", fd));
 }

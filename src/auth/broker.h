@@ -22,6 +22,9 @@ struct broker {
 	struct sandbox_path paths[2];
 	struct accounts *accounts; /* NULL: cannot be opened now */
 	int64_t open_after_ms;   /* monotonic: no new attempt before */
+	enum accounts_absent absent; /* ACCOUNTS_MAKE: at a first start, until it was open once */
+	bool is_missing;         /* the store, at the last attempt */
+	char trouble[ACCOUNTS_ERROR_BYTES]; /* why it could not be opened or used */
 	uint64_t changes;        /* of passwords and suspensions, so far */
 	struct cache *cache;
 	struct failures *failures;

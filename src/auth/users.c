@@ -231,11 +231,17 @@ users_run(struct accounts *a, struct str verb, struct str values, const struct u
 
 /* ---- without the daemon ---- */
 
+enum accounts_absent
+users_absent(struct str verb)
+{
+	return str_eq(verb, STR("user.add")) ? ACCOUNTS_MAKE : ACCOUNTS_REFUSE;
+}
+
 struct accounts *
-users_open(const char *directory, struct buf *text)
+users_open(const char *directory, struct str verb, struct buf *text)
 {
 	char error[ACCOUNTS_ERROR_BYTES];
-	struct accounts *a = accounts_open(directory, error);
+	struct accounts *a = accounts_open(directory, users_absent(verb), error);
 	int failed = errno;
 
 	if (!a)

@@ -43,9 +43,11 @@ bool users_is_void(struct str verb);
 /* After it, the user's sessions end. */
 bool users_is_end(struct str verb);
 
+/* Whether a store that is missing may be made for it: only to add an account to it. */
+enum accounts_absent users_absent(struct str verb);
 /* For the tool, which is the accounts' user by now.  NULL: text says why; errno EBUSY: the daemon
  * has it open. */
-struct accounts *users_open(const char *directory, struct buf *text);
+struct accounts *users_open(const char *directory, struct str verb, struct buf *text);
 
 enum { USERS_PASSWORD_BYTES = 32 };
 /* A password of 100 random bits for `--generate`: groups of five letters and digits; returns

@@ -17,6 +17,7 @@ struct metrics_now {
 	uint64_t session; /* 0: there is no id */
 	uint32_t number;
 	uint32_t unused;
+	char trouble[METRICS_TROUBLE_BYTES];
 };
 
 struct metrics_region {
@@ -120,6 +121,17 @@ metrics_read_work(const struct metrics_region *region, char out[METRICS_TEXT_BYT
 	return out;
 }
 
+char *
+metrics_read_trouble(const struct metrics_region *region, char out[METRICS_TEXT_BYTES])
+{
+	struct metrics_now now = region ? metrics_copy(region) : (struct metrics_now){0};
+
+	_Static_assert(4 * METRICS_TROUBLE_BYTES <= METRICS_TEXT_BYTES, "a longer text");
+	out[0] = 0;
+	metrics_add(out, now.trouble, sizeof now.trouble - 1);
+	return out;
+}
+
 uint64_t
 metrics_read_progress(const struct metrics_region *region)
 {
@@ -193,6 +205,21 @@ void
 metrics_work_on(const char *word, struct str detail)
 {
 	metrics_write(word, (struct msgid){0, 0}, detail);
+}
+
+void
+metrics_trouble(const char *text)
+{
+	struct metrics_region *r = own;
+	uint32_t version;
+
+	if (!r)
+		return;
+	version = atomic_load_explicit(&r->version, memory_order_relaxed);
+	atomic_store_explicit(&r->version, version + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	snprintf(r->now.trouble, sizeof r->now.trouble, "%s", text);
+	atomic_store_explicit(&r->version, version + 2, memory_order_release);
 }
 
 void

@@ -19,7 +19,7 @@ enum role_kind {
 };
 
 /* The administrator accepts, for this start, that parts of the spool cannot be read. */
-enum { GRANT_SPOOL_DAMAGED = 1 };
+enum { GRANT_SPOOL_DAMAGED = 1, GRANT_STATE_NEW = 1 };
 
 enum role_grant {
 	GRANT_LISTENER,     /* index: of conf->listen; fd: listening socket */
@@ -29,7 +29,7 @@ enum role_grant {
 	GRANT_CLIENTS,      /* fd: memfd of all submission processes, see submission/clients.h;
 			     * index: the region of this one, which main wipes when it has died */
 	GRANT_SPOOL,        /* index: 0 or GRANT_SPOOL_DAMAGED; fd: the spool directory */
-	GRANT_STATE,        /* fd: the state directory */
+	GRANT_STATE,        /* index: 0 or GRANT_STATE_NEW; fd: the state directory */
 	GRANT_ADMIN,        /* fd: listening unix socket of the tool */
 	GRANT_FILE,         /* name: as configured; fd: a small file, see role_file */
 	GRANT_METRICS,      /* fd: memfd of this process, see base/metrics.h; taken by role_run */

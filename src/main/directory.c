@@ -286,6 +286,28 @@ directory_open(const struct directory_wish *wish, int *status_out)
 	return w.fd;
 }
 
+bool
+directory_has(int fd, struct str beginning)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
+	const struct dirent *e = NULL;
+	bool is_there;
+
+	if (!d) {
+		if (copy >= 0)
+			close(copy);
+		return true;
+	}
+	do {
+		errno = 0;
+		e = readdir(d);
+	} while (e && !str_starts(str_of(e->d_name), beginning));
+	is_there = e || errno;
+	closedir(d);
+	return is_there;
+}
+
 /* ---- the run directory ---- */
 
 int

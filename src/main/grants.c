@@ -67,6 +67,10 @@ grants_open_stores(struct daemon *d)
 		status = grants_await_spool(d);
 	if (status == 0)
 		d->state_fd = directory_open(&state, &status);
+	/* Segments are made at the first start and never all removed; an account store leaves its
+	 * journal, and who moves it away often keeps it beside its place. */
+	d->is_first_start = status == 0 && !directory_has(d->spool_fd, STR("seg-")) &&
+	    !directory_has(d->state_fd, STR("accounts."));
 	return status;
 }
 
@@ -225,7 +229,11 @@ grants_give(struct instance *i)
 	case ROLE_KEYS:
 		return grants_give_certificates(i);
 	case ROLE_AUTH:
-		return grant_one(i, GRANT_STATE, d->conf->state_directory, d->state_fd);
+		return grant(i,
+		    &(struct message_grant){.kind = GRANT_STATE,
+			.index = d->is_first_start ? GRANT_STATE_NEW : 0,
+			.name = d->conf->state_directory},
+		    d->state_fd);
 	case ROLE_SUBMISSION:
 		return grant_to_submission(i);
 	case ROLE_QUEUE:

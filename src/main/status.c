@@ -12,7 +12,7 @@
 enum { ROW_BYTES_MAX = 4096 };
 
 static const char *
-status_state(const struct instance *i)
+status_state(const struct instance *i, const char *trouble)
 {
 	static const char *const names[] = {"down", "starting", "ready", "stopping"};
 
@@ -21,7 +21,7 @@ status_state(const struct instance *i)
 	if (i->kind == ROLE_SUBMISSION && i->state == INSTANCE_READY &&
 	    i->daemon->conf->listen.count && !offer_has_certificate(i->daemon->offer))
 		return "no certificate";
-	return names[i->state];
+	return i->state == INSTANCE_READY && trouble[0] ? "failing" : names[i->state];
 }
 
 static void
@@ -40,17 +40,19 @@ status_row(const struct instance *i, struct buf *values)
 {
 	int pid = i->daemon->in_threads ? (int)getpid() : (int)i->pid;
 	int64_t uptime_ms = clock_mono_ms() - i->started_ms;
-	char work[METRICS_TEXT_BYTES];
+	char work[METRICS_TEXT_BYTES], trouble[METRICS_TEXT_BYTES];
 
+	metrics_read_trouble(i->region, trouble);
 	message_values_add(values, "role", str_of(role_name(i->kind)));
 	status_number(values, "index", i->index);
-	message_values_add(values, "state", str_of(status_state(i)));
+	message_values_add(values, "state", str_of(status_state(i, trouble)));
 	status_number(values, "pid", pid);
 	status_number(values, "restarts", i->restarts);
 	status_number(values, "uptime_s", i->state == INSTANCE_DOWN ? 0 : uptime_ms / 1000);
 	status_number(values, "silent_s",
 	    i->state == INSTANCE_DOWN ? 0 : liveness_silent_ms(i) / 1000);
-	message_values_add(values, "work", str_of(metrics_read_work(i->region, work)));
+	metrics_read_work(i->region, work);
+	message_values_add(values, "work", str_of(trouble[0] ? trouble : work));
 }
 
 void

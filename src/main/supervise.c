@@ -82,6 +82,8 @@ is_ready(struct instance *i, const struct message_ready *m)
 	liveness_sign(i);
 	if (i->kind == ROLE_QUEUE)
 		d->accepts_damage = false;
+	if (i->kind == ROLE_AUTH)
+		d->is_first_start = false;
 	if (i->kind == ROLE_QUEUE && d->floor_ms < 0) {
 		d->floor_ms = m->newest_ms;
 		for (unsigned n = 0; n < d->instance_count; n++)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "conf/descriptors.h"
+#include "ipc/message.h"
 #include "main/print.h"
 #include "main/tool.h"
 
@@ -185,19 +186,36 @@ tool_reload(struct tool *t, const struct command *command)
 	return tool_ask_running(t, command->asks, NULL, NULL);
 }
 
+struct status_count {
+	struct print print;
+	unsigned not_ready;
+};
+
+static void
+tool_status_row(struct str values, void *arg)
+{
+	struct status_count *c = arg;
+
+	c->not_ready += !str_eq(message_values_get(values, "state"), STR("ready"));
+	print_row(values, &c->print);
+}
+
 int
 tool_status(struct tool *t, const struct command *command)
 {
 	static const struct print_column columns[] = {{"role", "ROLE", -10}, {"index", "NO", 3},
 	    {"state", "STATE", -15}, {"pid", "PID", 8}, {"restarts", "RESTARTS", 8},
 	    {"uptime_s", "UPTIME s", 9}, {"silent_s", "SILENT s", 8}, {"work", "WORK", 0}, {0}};
-	struct print table = {.tool = t, .columns = columns, .id_key = "role"};
+	struct status_count table = {.print = {.tool = t, .columns = columns, .id_key = "role"}};
 	struct print queue = {.tool = t};
-	int status = tool_ask_running(t, command->asks, print_row, &table);
+	int status = tool_ask_running(t, command->asks, tool_status_row, &table);
 
 	if (status)
 		return status;
 	if (!t->json)
 		putchar('\n');
-	return tool_ask_running(t, "queue.status", print_record, &queue);
+	/* what stands in a pipe comes before what is said of the queue */
+	fflush(stdout);
+	status = tool_ask_running(t, "queue.status", print_record, &queue);
+	return status ? status : table.not_ready ? EX_DOWN : 0;
 }

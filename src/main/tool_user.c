@@ -69,10 +69,13 @@ run_on_store(const struct conf *c, const char *verb, struct str values, tool_row
 	/* by the descriptor: this user may not be allowed to search the directories above */
 	snprintf(directory, sizeof directory, "/proc/self/fd/%d", fd);
 	buf_init(&text, 4096);
-	a = users_open(directory, &text);
+	a = users_open(directory, str_of(verb), &text);
 	if (a) {
 		struct users_out out = {.row = fn, .arg = arg, .text = &text};
 
+		if (accounts_is_new(a))
+			fprintf(stderr, "sallyport: made a new account store %.*s/accounts.db\n",
+			    STR_ARG(c->state_directory));
 		status = users_run(a, str_of(verb), values, &out);
 		accounts_close(&a);
 	}

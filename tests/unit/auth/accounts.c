@@ -46,7 +46,7 @@ TestSuite(accounts, .init = set_up, .fini = tear_down);
 static struct accounts *
 must_open(void)
 {
-	struct accounts *a = accounts_open(directory, error);
+	struct accounts *a = accounts_open(directory, ACCOUNTS_MAKE, error);
 
 	cr_assert_not_null(a, "%s", error);
 	return a;
@@ -128,7 +128,7 @@ Test(accounts, belong_to_one_process)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		struct accounts *b = accounts_open(directory, error);
+		struct accounts *b = accounts_open(directory, ACCOUNTS_MAKE, error);
 
 		_exit(b ? 1 : errno == EBUSY ? 0 : 2);
 	}
@@ -149,15 +149,37 @@ overwrite(const char *name, const char *text)
 Test(accounts, a_file_that_is_no_store)
 {
 	overwrite("accounts.db", "this is not a database, and long enough to be looked at as one");
-	cr_assert_null(accounts_open(directory, error));
+	cr_assert_null(accounts_open(directory, ACCOUNTS_MAKE, error));
 	cr_assert_neq(error[0], 0);
-	cr_assert_null(accounts_open("/nonexistent", error));
+	cr_assert_null(accounts_open("/nonexistent", ACCOUNTS_MAKE, error));
+}
+
+/* Made only on demand; missing or emptied, it is an error, and nothing is made. */
+Test(accounts, a_store_that_is_missing)
+{
+	struct accounts *a;
+
+	cr_assert_null(accounts_open(directory, ACCOUNTS_REFUSE, error));
+	cr_expect_eq(errno, ENOENT);
+	cr_expect_str_eq(error, "accounts.db is missing");
+	cr_expect_eq(access(file("accounts.db"), F_OK), -1);
+	overwrite("accounts.db", "");
+	cr_assert_null(accounts_open(directory, ACCOUNTS_REFUSE, error));
+	cr_expect_eq(errno, ENOENT);
+	cr_expect_str_eq(error, "accounts.db is empty");
+	a = must_open();
+	cr_expect(accounts_is_new(a));
+	accounts_close(&a);
+	a = accounts_open(directory, ACCOUNTS_REFUSE, error);
+	cr_assert_not_null(a, "%s", error);
+	cr_expect_not(accounts_is_new(a));
+	accounts_close(&a);
 }
 
 Test(accounts, no_link_is_followed)
 {
 	cr_assert_eq(symlink("/tmp/sallyport-elsewhere", file("accounts.db")), 0);
-	cr_assert_null(accounts_open(directory, error));
+	cr_assert_null(accounts_open(directory, ACCOUNTS_MAKE, error));
 	cr_assert_eq(access("/tmp/sallyport-elsewhere", F_OK), -1);
 }
 
@@ -165,7 +187,7 @@ Test(accounts, no_link_is_followed)
 static void
 add_until_killed(int tell)
 {
-	struct accounts *a = accounts_open(directory, error);
+	struct accounts *a = accounts_open(directory, ACCOUNTS_MAKE, error);
 	struct secret s;
 
 	if (!a || !secret_make(STR("x"), 4096, &s))
@@ -293,7 +315,7 @@ Test(accounts, the_tool_opens_what_the_daemon_left)
 	struct buf text;
 
 	buf_init(&text, 1024);
-	a = users_open(directory, &text);
+	a = users_open(directory, STR("user.add"), &text);
 	cr_assert_not_null(a, "%.*s", STR_ARG(buf_str(&text)));
 	accounts_close(&a);
 	cr_assert_eq(stat(file("accounts.db"), &st), 0);

@@ -146,7 +146,8 @@ send_config(struct rig_child *child, const char *auth)
 static void
 grant_directory(struct rig *r)
 {
-	struct message_grant m = {.kind = GRANT_STATE, .name = str_of(r->directory)};
+	struct message_grant m = {.kind = GRANT_STATE, .index = GRANT_STATE_NEW,
+	    .name = str_of(r->directory)};
 	int fd = open(r->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
@@ -396,7 +397,7 @@ void
 rig_store(struct rig *r, const char *user, const char *password, const char *suspended)
 {
 	char error[ACCOUNTS_ERROR_BYTES];
-	struct accounts *a = accounts_open(r->directory, error);
+	struct accounts *a = accounts_open(r->directory, ACCOUNTS_MAKE, error);
 	struct secret s;
 
 	cr_assert_not_null(a, "%s", error);
@@ -411,7 +412,7 @@ void
 rig_store_rounds(struct rig *r, const char *user, uint32_t iterations)
 {
 	char error[ACCOUNTS_ERROR_BYTES];
-	struct accounts *a = accounts_open(r->directory, error);
+	struct accounts *a = accounts_open(r->directory, ACCOUNTS_MAKE, error);
 	struct secret s;
 
 	cr_assert_not_null(a, "%s", error);

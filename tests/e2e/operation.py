@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""operation: what an administrator sees when something is wrong: a missing account store, a role that does not answer, a stop
+of the daemon, and what the log and the tool say of each."""
+import os
+import re
+import signal
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
+import gateway as g  # noqa: E402
+
+HOME = g.workplace("operation")
+tap = g.Tap()
+sink = g.Sink(HOME)
+ROUTES = f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );'
+
+
+def made(name, **replace):
+    return g.Gateway(f"{HOME}/{name}", routes=ROUTES, **replace)
+
+
+def login_code(gate, password=g.PASSWORD):
+    """What a client hears that logs in."""
+    client = gate.connect(login=False)
+    try:
+        return client.login(gate.user, password)[0]
+    except g.smtplib.SMTPAuthenticationError as e:
+        return e.smtp_code
+    finally:
+        client.close()
+
+
+@tap.case
+def account_store_is_missing():
+    """accounts.db is gone, and the spool shows that this is no first start: 454, never 535; said in log and status; it heals"""
+    gate = made("missing").start()
+    store = f"{gate.directory}/state/accounts.db"
+    try:
+        assert f"made a new account store {store}" in gate.log(), gate.tail()
+        gate.add_user()
+        gate.stop()
+        os.rename(store, f"{gate.directory}/kept")
+        gate.start()
+        assert login_code(gate) == 454, gate.tail()
+        gate.wait_log(f"accounts: accounts.db is missing in {gate.directory}/state: logins hear 454")
+        status = gate.tool("status", check=False)
+        assert re.search(r"^auth +0 +failing .*accounts\.db is missing", status.stdout, re.M), status.stdout
+        assert status.returncode == 69, status
+        listed = gate.tool("user", "list", check=False)
+        assert listed.returncode == 74 and "accounts.db is missing" in listed.stderr, listed
+        assert not os.path.exists(store), "it was made anew"
+        os.rename(f"{gate.directory}/kept", store)
+        g.wait_for("the store is open again", 20, lambda: login_code(gate) == 235, every=0.5)
+        assert gate.tool("status").returncode == 0
+        gate.stop()
+        os.truncate(store, 0)
+        gate.start()
+        assert login_code(gate) == 454, gate.tail()
+        assert gate.log().count("made a new account store") == 1
+        gate.tool("user", "add", "carol@example.com", "--password-stdin", given=g.PASSWORD + "\n")
+        assert gate.log().count("made a new account store") == 2
+        assert login_code(gate) == 535
+    finally:
+        gate.stop()
+
+
+@tap.case
+def account_store_without_the_daemon():
+    """the tool makes a store only to add an account to it, and says so"""
+    gate = made("alone")
+    listed = gate.tool("user", "list", check=False)
+    assert listed.returncode == 74 and "accounts.db is missing" in listed.stderr, listed
+    added = gate.tool("user", "add", gate.user, "--password-stdin", given=g.PASSWORD + "\n")
+    assert "made a new account store" in added.stderr, added
+    assert "made" not in gate.tool("user", "list").stderr
+
+
+try:
+    tap.run()
+finally:
+    sink.stop()
