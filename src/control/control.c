@@ -5,10 +5,12 @@
  */
 #include "control/control.h"
 
+#include <stdio.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/wire.h"
@@ -29,6 +31,7 @@ struct command {
 	struct client *client;
 	uint64_t call; /* the tool's */
 	enum role_kind owner;
+	int64_t asked_ms;
 	struct request request;
 };
 
@@ -110,11 +113,27 @@ refuse(struct client *k, uint64_t call, uint8_t exit_code, const char *text)
 	(void)!channel_answer(k->channel, call, MESSAGE_ADMIN_DONE, &m, -1);
 }
 
+/* Which process did not answer, for how long, and what that means for the command. */
+static void
+command_unanswered(struct command *q, enum request_end end)
+{
+	long long waited_s = (clock_mono_ms() - q->asked_ms) / 1000;
+	char text[REQUEST_TEXT_BYTES], why[2 * REQUEST_TEXT_BYTES];
+	const char *role = role_name(q->owner);
+
+	if (end == REQUEST_LOST)
+		snprintf(why, sizeof why, "%s ended after %lld s without an answer and is started "
+		    "again: repeat the command", role, waited_s);
+	else
+		snprintf(why, sizeof why, "%s%s", request_text(role, &q->request, end, text),
+		    end == REQUEST_EXPIRED ? "; it may still do what was asked" : "");
+	refuse(q->client, q->call, EXIT_UNAVAILABLE, why);
+}
+
 static void
 command_answered(enum request_end end, const struct packet *p, void *arg)
 {
 	struct command *q = arg;
-	char text[REQUEST_TEXT_BYTES];
 
 	if (end == REQUEST_ROW) {
 		(void)!channel_answer(
@@ -125,8 +144,7 @@ command_answered(enum request_end end, const struct packet *p, void *arg)
 		(void)!channel_answer(
 		    q->client->channel, q->call, p->type, &p->message->admin_done, -1);
 	else
-		refuse(q->client, q->call, EXIT_UNAVAILABLE,
-		    request_text(role_name(q->owner), &q->request, end, text));
+		command_unanswered(q, end);
 	command_free(q);
 }
 
@@ -158,6 +176,7 @@ pass_on(struct client *k, uint64_t call, const struct message_admin *m)
 	struct message_admin asked = *m;
 	enum role_kind kind = owner_of(m->verb);
 	struct channel *owner;
+	char text[REQUEST_TEXT_BYTES];
 	struct command *q;
 	struct buf name;
 
@@ -168,13 +187,16 @@ pass_on(struct client *k, uint64_t call, const struct message_admin *m)
 	}
 	owner = kind == ROLE_MAIN ? k->control->role->main : k->control->owners[kind];
 	if (!owner) {
-		refuse(k, call, EXIT_UNAVAILABLE, "that part of the daemon is not running\n");
+		snprintf(text, sizeof text, "%s is not running now, and is started again: repeat "
+		    "the command", role_name(kind));
+		refuse(k, call, EXIT_UNAVAILABLE, text);
 		return;
 	}
 	buf_init(&name, 64);
 	asked.by = name_of(k->uid, &name);
 	q = MEM_NEW(struct command);
-	*q = (struct command){.client = k, .call = call, .owner = kind};
+	*q = (struct command){
+	    .client = k, .call = call, .owner = kind, .asked_ms = clock_mono_ms()};
 	TAILQ_INSERT_TAIL(&k->commands, q, link);
 	k->command_count++;
 	request_init(&q->request, command_answered, q);

@@ -2,16 +2,21 @@
  * ask: the tool's side of the control socket: one question, rows, one end.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "ipc/channel.h"
 #include "ipc/wire.h"
+#include "main/directory.h"
 #include "main/tool.h"
+
+enum { CONNECT_S = 5 };
 
 struct asking {
 	struct event_base *base;
@@ -19,6 +24,7 @@ struct asking {
 	tool_row_fn *row;
 	void *arg;
 	int exit_code;
+	int64_t asked_ms;
 	struct request request;
 };
 
@@ -27,10 +33,13 @@ connect_daemon(const struct conf *c)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), failed;
+	const struct timeval patience = {.tv_sec = CONNECT_S};
 
 	if (fd < 0)
 		return -1;
 	snprintf(to.sun_path, sizeof to.sun_path, "%.*s/control.sock", STR_ARG(c->run_directory));
+	/* control may be stopped, and its queue full */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
 		/* commands that do not fit in all the same end with an error */
 		(void)!wire_make_room(fd);
@@ -65,7 +74,10 @@ lost(struct channel *c, void *arg)
 
 	(void)c;
 	channel_free(&a->channel);
-	fputs("sallyport: the daemon closed the connection\n", stderr);
+	fprintf(stderr,
+	    "sallyport: control ended after %lld s without an answer and is started again: repeat "
+	    "the command\n",
+	    (long long)(clock_mono_ms() - a->asked_ms) / 1000);
 	end(a, EX_LATER);
 }
 
@@ -97,13 +109,44 @@ answered(enum request_end how, const struct packet *p, void *arg)
 	}
 	if (how != REQUEST_ANSWERED) {
 		fprintf(stderr, "sallyport: %s\n",
-		    request_text("the daemon", &a->request, how, text));
+		    request_text("control", &a->request, how, text));
 		end(a, how == REQUEST_EXPIRED ? EX_LATER : EX_BROKEN);
 		return;
 	}
 	done = &p->message->admin_done;
 	tool_say(done->exit_code, done->text);
 	end(a, done->exit_code);
+}
+
+/* Main holds the lock in the run directory as long as it lives. */
+static bool
+tool_daemon_runs(const struct conf *c)
+{
+	char path[4096];
+	bool is_locked;
+	int fd;
+
+	snprintf(path, sizeof path, "%.*s", STR_ARG(c->run_directory));
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	is_locked = directory_is_locked(fd);
+	close(fd);
+	return is_locked;
+}
+
+/* The socket cannot be connected to: error says why. */
+static int
+tool_unconnected(const struct conf *c, int error)
+{
+	bool is_forbidden = error == EACCES || error == EPERM;
+
+	if ((error == ENOENT || error == ECONNREFUSED) && !tool_daemon_runs(c))
+		return TOOL_NO_DAEMON;
+	fprintf(stderr, "sallyport: %s%.*s/control.sock: %s\n",
+	    is_forbidden ? "" : "the daemon is running, but its control does not answer on ",
+	    STR_ARG(c->run_directory), strerror(error));
+	return is_forbidden ? EX_FORBIDDEN : EX_DOWN;
 }
 
 int
@@ -113,13 +156,9 @@ tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn 
 	struct asking a = {.row = row, .arg = arg, .exit_code = EX_BROKEN};
 	int fd = connect_daemon(c);
 
-	if (fd < 0 && (errno == EACCES || errno == EPERM)) {
-		fprintf(stderr, "sallyport: %.*s/control.sock: %s\n", STR_ARG(c->run_directory),
-		    strerror(errno));
-		return EX_FORBIDDEN;
-	}
 	if (fd < 0)
-		return EX_DOWN;
+		return tool_unconnected(c, errno);
+	a.asked_ms = clock_mono_ms();
 	a.base = event_base_new();
 	if (!a.base)
 		die("no event loop");
@@ -143,10 +182,12 @@ tool_ask_running(const struct tool *t, const char *verb, tool_row_fn *row, void 
 	if (!c)
 		return EX_CONF;
 	status = tool_ask(c, verb, buf_str(&t->values), row, arg);
-	if (status == EX_DOWN)
+	if (status == TOOL_NO_DAEMON) {
 		fprintf(stderr,
-		    "sallyport: the daemon is not running (no answer on %.*s/control.sock)\n",
+		    "sallyport: the daemon is not running (nobody listens on %.*s/control.sock)\n",
 		    STR_ARG(c->run_directory));
+		status = EX_DOWN;
+	}
 	conf_drop(&c);
 	return status;
 }

@@ -11,6 +11,7 @@
 enum {
 	TOOL_ARGS_MAX = 16,
 	TOOL_VALUES_MAX = 60000,
+	TOOL_NO_DAEMON = -1, /* of tool_ask: not an exit code */
 	EX_FOUND = 1, EX_USE = 64, EX_DATA = 65, EX_NO_ONE = 67, EX_DOWN = 69,
 	EX_BROKEN = 70, EX_DISK = 74, EX_LATER = 75, EX_FORBIDDEN = 77, EX_CONF = 78,
 };
@@ -41,8 +42,8 @@ struct conf *tool_conf(const struct tool *t);
 typedef void tool_row_fn(struct str values, void *arg);
 
 /* Asks the running daemon: rows as they come, then its last words on standard output (exit code
- * 0) or standard error.  Returns the exit code; EX_DOWN without a message when no daemon
- * answers. */
+ * 0) or standard error.  Returns the exit code; TOOL_NO_DAEMON without a message when no daemon is
+ * running. */
 int tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn *row,
     void *arg);
 /* The last words of an answer, where its exit code sends them. */

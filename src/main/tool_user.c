@@ -94,7 +94,7 @@ run(const struct tool *t, const char *verb, tool_row_fn *fn, void *arg)
 	if (!c)
 		return EX_CONF;
 	status = tool_ask(c, verb, buf_str(&t->values), fn, arg);
-	if (status == EX_DOWN)
+	if (status == TOOL_NO_DAEMON)
 		status = run_on_store(c, verb, buf_str(&t->values), fn, arg);
 	conf_drop(&c);
 	return status;

@@ -75,7 +75,72 @@ def account_store_without_the_daemon():
     assert "made" not in gate.tool("user", "list").stderr
 
 
+def while_stopped(pid, *words):
+    """A command of the tool while that process is stopped."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        return gateway.tool(*words, check=False)
+    finally:
+        cont(pid)
+
+
+def cont(pid):
+    try:
+        os.kill(pid, signal.SIGCONT)
+    except ProcessLookupError:  # ended meanwhile
+        pass
+
+
+def pid_of(role):
+    return next(pid for pid, (name, _) in gateway.processes().items() if name == role)
+
+
+@tap.case
+def commands_of_a_process_that_does_not_answer():
+    """the tool names the process that did not answer, and for how long; it never says that a running daemon is not running"""
+    for pid, words, wanted in ((gateway.process.pid, ("reload",), r"main did not answer within 4 s"),
+                               (gateway.process.pid, ("status",), r"main did not answer within 4 s"),
+                               (pid_of("queue"), ("queue", "list"), r"queue ended after 1[0-9] s without an answer"),
+                               (pid_of("auth"), ("user", "list"), r"auth ended after 1[0-9] s without an answer"),
+                               (pid_of("control"), ("queue", "list"), r"control ended after 1[0-9] s without an answer")):
+        said = while_stopped(pid, *words)
+        assert re.search(wanted, said.stderr) and "not running" not in said.stderr, (words, said)
+        assert said.returncode == (75 if "control" in wanted else 69), (words, said)
+        g.wait_for("all are back", 30, lambda: gateway.tool("status", check=False).returncode == 0, every=0.3)
+
+
+@tap.case
+def status_for_monitoring():
+    """the exit status of `status` is not 0 while a process is down or silent, and 0 again afterwards"""
+    for role in ("relay", "submission"):
+        pid = pid_of(role)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            g.wait_for(f"{role} is not answering", 15, lambda: "not answering" in gateway.tool("status", check=False).stdout,
+                       every=0.3)
+            said = gateway.tool("status", check=False)
+            assert said.returncode == 69 or "not answering" not in said.stdout, said
+        finally:
+            cont(pid)
+        g.wait_for("all are back", 30, lambda: gateway.tool("status", check=False).returncode == 0, every=0.3)
+
+
+@tap.case
+def socket_is_gone():
+    """somebody deleted the socket: the tool says so, and leaves the running daemon's account store alone"""
+    os.unlink(f"{gateway.directory}/run/control.sock")
+    for words in (("status",), ("user", "list"), ("user", "suspend", gateway.user)):
+        said = gateway.tool(*words, check=False)
+        assert said.returncode == 69 and "the daemon is running, but its control does not answer" in said.stderr, said
+    gateway.stop()
+    said = gateway.tool("status", check=False)
+    assert said.returncode == 69 and "the daemon is not running" in said.stderr, said
+    gateway.start()
+
+
+gateway = made("gateway").start().add_user()
 try:
     tap.run()
 finally:
+    gateway.stop()
     sink.stop()

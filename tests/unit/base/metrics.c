@@ -46,6 +46,20 @@ Test(metrics, work_is_read)
 	cr_expect_str_eq(metrics_read_work(p.region, text), "sign");
 }
 
+Test(metrics, trouble_stays_while_work_changes)
+{
+	struct metrics_pair p = metrics_pair();
+
+	cr_expect_str_eq(metrics_read_trouble(p.region, text), "");
+	cr_expect_str_eq(metrics_read_trouble(NULL, text), "");
+	metrics_trouble("accounts.db is missing\n");
+	metrics_work("accept");
+	cr_expect_str_eq(metrics_read_trouble(p.region, text), "accounts.db is missing\\x0A");
+	cr_expect_str_eq(metrics_read_work(p.region, text), "accept");
+	metrics_trouble("");
+	cr_expect_str_eq(metrics_read_trouble(p.region, text), "");
+}
+
 /* What a client chose must not end a line of the log or reach a terminal. */
 Test(metrics, work_is_cut_and_escaped)
 {
