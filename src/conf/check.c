@@ -137,6 +137,17 @@ check_routes(const struct checking *k)
 	}
 }
 
+static int64_t
+longest_pause_ms(const struct conf *c)
+{
+	int64_t longest_ms = 0;
+
+	for (size_t i = 0; i < c->queue.retry_count; i++)
+		if (c->queue.retry_ms[i] > longest_ms)
+			longest_ms = c->queue.retry_ms[i];
+	return longest_ms;
+}
+
 static void
 check_queue(const struct checking *k)
 {
@@ -145,6 +156,10 @@ check_queue(const struct checking *k)
 	if (c->queue.retry_count && c->queue.lifetime_ms <= c->queue.retry_ms[0])
 		notes_add(k->notes, read_line(k->tree, "queue.lifetime"), NOTE_ERROR,
 		    "queue.lifetime must be longer than the first pause of queue.retry");
+	else if (c->queue.lifetime_ms < longest_pause_ms(c))
+		notes_add(k->notes, read_line(k->tree, "queue.lifetime"), NOTE_WARNING,
+		    "queue.lifetime is shorter than the longest pause of queue.retry: the end of "
+		    "the lifetime ends that pause, with the last attempt");
 	if (c->queue.delay_warning_ms > c->queue.lifetime_ms)
 		notes_add(k->notes, read_line(k->tree, "queue.delay_warning"), NOTE_WARNING,
 		    "queue.delay_warning is longer than queue.lifetime: no warning will be sent");

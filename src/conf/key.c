@@ -260,7 +260,9 @@ const struct key key_table[] = {
 	    .help = "The spool. Best on a file system of its own; never on a network."},
 	{"queue.lifetime", KEY_DURATION, AT(queue.lifetime_ms), CONF_QUEUE, "\"5d\"", .min = SECOND,
 	    .max = 60 * DAY,
-	    .help = "How long delivery is tried before the sender is told that it failed. It ends "
+	    .help = "How long delivery is tried before the sender is told that it failed. At its "
+		"end a message is tried for the last time, whatever pause was to follow; of "
+		"many for one host that cannot be reached one is tried, for all. It ends "
 		"messages as well that cannot be tried, because what was stored cannot be read or "
 		"is damaged, or because the delivering process does not work; not those that an "
 		"operator holds."},

@@ -100,6 +100,28 @@ destinations_forget_answer(struct destinations *all, struct destination *d)
 	d->state = DESTINATION_UNKNOWN;
 }
 
+static void
+ask_again(struct str key, void *value, void *arg)
+{
+	struct destination *d = value;
+	struct destinations *all = arg;
+
+	(void)key;
+	if (d->state != DESTINATION_ASKED)
+		return;
+	destinations_forget_answer(all, d);
+	if (d->first)
+		destinations_list(all, d);
+	else
+		destinations_free_if_unused(all, d);
+}
+
+void
+destinations_ask_again(struct destinations *all)
+{
+	map_each(all->by_name, ask_again, all);
+}
+
 void
 destinations_look_up(struct destinations *all, struct destination *d)
 {

@@ -26,6 +26,7 @@ struct destination {
 	struct status *status;       /* DELAYED, REFUSED */
 	struct parcel *first, *last; /* ASKING */
 	struct destination *next;    /* in todo */
+	int64_t found_ms;            /* the last failure */
 	uint32_t references;         /* parcels that are not IDLE */
 	uint32_t asking;             /* parcels from first to last */
 	uint32_t failures;           /* in a row */
@@ -63,6 +64,8 @@ void destinations_free_if_unused(struct destinations *all, struct destination *d
 /* A temporary failure: DELAYED, and one parcel is to be told. */
 void destinations_delay(struct destinations *all, struct destination *d);
 void destinations_forget_answer(struct destinations *all, struct destination *d);
+/* Those that were asked for: the answers will not come. */
+void destinations_ask_again(struct destinations *all);
 
 /* A parcel waits to know its site. */
 void destinations_push(struct destinations *all, struct parcel *p);

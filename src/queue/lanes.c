@@ -91,11 +91,9 @@ lane_add(struct sites *all, struct site *site, struct parcel *p)
 	lane->last = p;
 }
 
-void
-lane_remove(struct sites *all, struct parcel *p)
+static void
+lane_unlink(struct lane *lane, struct parcel *p)
 {
-	struct lane *lane = p->lane;
-
 	if (p->previous)
 		p->previous->next = p->next;
 	else
@@ -104,8 +102,35 @@ lane_remove(struct sites *all, struct parcel *p)
 		p->next->previous = p->previous;
 	else
 		lane->last = p->previous;
-	p->lane = NULL;
 	p->next = p->previous = NULL;
+}
+
+void
+lane_lead(struct sites *all, struct parcel *p)
+{
+	struct lane *lane = p->lane;
+
+	lane_unlink(lane, p);
+	p->next = lane->first;
+	if (p->next)
+		p->next->previous = p;
+	else
+		lane->last = p;
+	lane->first = p;
+	if (lane->is_parked)
+		lane_leave_parked(all, lane);
+	else
+		TAILQ_REMOVE(&lane->site->lanes, lane, link);
+	TAILQ_INSERT_HEAD(&lane->site->lanes, lane, link);
+}
+
+void
+lane_remove(struct sites *all, struct parcel *p)
+{
+	struct lane *lane = p->lane;
+
+	lane_unlink(lane, p);
+	p->lane = NULL;
 	if (!lane->first)
 		lane_end(all, lane);
 }

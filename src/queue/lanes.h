@@ -29,6 +29,8 @@ void lane_add(struct sites *all, struct site *site, struct parcel *p);
 void lane_remove(struct sites *all, struct parcel *p);
 /* Its user holds its share of what its site counts for. */
 void lane_park(struct sites *all, struct lane *lane);
+/* To the head of its lane, and that to the head of its site's lanes. */
+void lane_lead(struct sites *all, struct parcel *p);
 /* To the end of its site's lanes again. */
 void lane_unpark(struct sites *all, struct lane *lane);
 

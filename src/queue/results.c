@@ -106,12 +106,13 @@ log_judgement(const struct judgement *j)
 
 /* ---- one recipient ---- */
 
+/* Not after the end of its life: at that moment it is tried for the last time. */
 static int64_t
-next_try(const struct judgement *j)
+results_next_ms(const struct queue *q, const struct entry *e, uint32_t tries, int64_t now_ms)
 {
-	int64_t next = j->now_ms + schedule_backoff_ms(j->queue->schedule, j->tries);
+	int64_t next = now_ms + schedule_backoff_ms(q->schedule, tries);
 
-	return next < j->entry->expires_ms ? next : j->entry->expires_ms;
+	return next < e->expires_ms ? next : e->expires_ms;
 }
 
 static void
@@ -130,7 +131,7 @@ judge(struct judgement *j)
 		j->marks = MARK_EXPIRED;
 	} else {
 		j->outcome = SPOOL_DEFERRED;
-		j->next_ms = next_try(j);
+		j->next_ms = results_next_ms(j->queue, j->entry, j->tries, j->now_ms);
 	}
 }
 
@@ -415,8 +416,7 @@ decide_all(struct queue *q, struct shipment *s, const struct message_result *m, 
 	}
 	if (s->open) {
 		s->parcel.tries = (uint16_t)tries;
-		queue_schedule(
-		    q, s, clock_ms() + schedule_backoff_ms(q->schedule, s->parcel.tries));
+		queue_schedule(q, s, results_next_ms(q, e, tries, clock_ms()));
 	}
 	reports_check(q, e);
 	queue_end(q, e);

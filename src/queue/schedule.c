@@ -1,7 +1,8 @@
 /*
  * schedule: parcels and the domains they are for.  A parcel has one timer: its due time while it
- * waits, afterwards the time at which it is given up.  What must be told to the owner stands in
- * `todo`, a list of domains, and comes out one step at a time.
+ * waits, afterwards the end of its life, at which the pause of its site or domain ends for it, and
+ * after that the time at which it is given up.  What must be told to the owner stands in `todo`, a
+ * list of domains, and comes out one step at a time.
  */
 #include "queue/schedule.h"
 
@@ -11,7 +12,12 @@
 #include "queue/sites.h"
 
 enum timer_kind { TIMER_PARCEL, TIMER_SITE, TIMER_DESTINATION };
-enum { TTL_MIN_S = 10, TTL_MAX_S = 3600, EXPIRY_GRACE_MS = 60 * 1000 };
+enum {
+	TTL_MIN_S = 10,
+	TTL_MAX_S = 3600,
+	EXPIRY_GRACE_MS = 60 * 1000,
+	FINDING_COUNTS_MS = 30 * 1000,
+};
 
 struct schedule {
 	struct schedule_limits limits;
@@ -77,15 +83,13 @@ join_site(struct schedule *s, struct parcel *p)
 	sites_push(&s->sites, p->destination->site, p);
 }
 
-/* However old it is, it gets a chance to be tried before it is given up. */
 static void
 become_due(struct schedule *s, struct parcel *p, int64_t now_ms)
 {
-	int64_t last_ms = now_ms + EXPIRY_GRACE_MS;
 	struct destination *d = p->destination;
 
 	s->waiting--;
-	timers_set(&s->timers, &p->timer, p->expires_ms > last_ms ? p->expires_ms : last_ms);
+	timers_set(&s->timers, &p->timer, p->expires_ms > now_ms ? p->expires_ms : now_ms);
 	if (d->state == DESTINATION_KNOWN) {
 		join_site(s, p);
 		return;
@@ -110,6 +114,7 @@ void
 schedule_add(struct schedule *s, struct parcel *p, struct str domain, int64_t now_ms)
 {
 	p->timer.kind = TIMER_PARCEL;
+	p->since_ms = now_ms;
 	p->destination = destinations_get(&s->destinations, domain);
 	p->destination->references++;
 	wait(s, p, now_ms);
@@ -173,8 +178,8 @@ schedule_hurry(struct schedule *s, struct parcel *p, int64_t now_ms)
 		s->waiting--;
 		wait(s, p, now_ms);
 	}
-	if (p->site)
-		sites_wake(&s->sites, p->site);
+	if (p->site && sites_is_paused(p->site))
+		sites_hurry(&s->sites, p);
 }
 
 /* ---- answers ---- */
@@ -206,6 +211,7 @@ answered_failure(struct schedule *s, struct destination *d, const struct status 
 		d->status = MEM_NEW(struct status);
 	*d->status = *status;
 	d->failures++;
+	d->found_ms = now_ms;
 	if (status_is_permanent(status)) {
 		d->state = DESTINATION_REFUSED;
 	} else {
@@ -242,6 +248,7 @@ schedule_answered(
 static void
 site_is_away(struct schedule *s, struct site *site, const struct status *status, int64_t now_ms)
 {
+	site->found_ms = now_ms;
 	if (!sites_is_paused(site))
 		sites_pause(&s->sites, site, status, now_ms + pause_ms(s, site->failures + 1));
 }
@@ -287,26 +294,10 @@ schedule_running(struct schedule *s, struct parcel *p, struct str domain, struct
 	sites_drop(&s->sites, &at);
 }
 
-static void
-ask_again(struct str key, void *value, void *arg)
-{
-	struct destination *d = value;
-	struct schedule *s = arg;
-
-	(void)key;
-	if (d->state != DESTINATION_ASKED)
-		return;
-	destinations_forget_answer(&s->destinations, d);
-	if (d->first)
-		destinations_list(&s->destinations, d);
-	else
-		destinations_free_if_unused(&s->destinations, d);
-}
-
 void
 schedule_relay_lost(struct schedule *s)
 {
-	map_each(s->destinations.by_name, ask_again, s);
+	destinations_ask_again(&s->destinations);
 }
 
 /* ---- steps ---- */
@@ -324,12 +315,14 @@ step(
 static void
 hand_back(struct schedule *s, struct parcel *p, enum schedule_act act, struct schedule_step *out)
 {
-	const struct status *status = p->site ? p->site->status : p->destination->status;
 
 	step(out, act, p, p->destination);
-	if (p->site)
+	out->found_ms = p->destination->found_ms;
+	if (p->site) {
 		out->site = p->site->name;
-	out->status = status;
+		out->status = p->site->status;
+		out->found_ms = p->site->found_ms;
+	}
 	p->destination->references--;
 	destinations_list(&s->destinations, p->destination);
 	leave(s, p);
@@ -346,7 +339,15 @@ destination_time(struct schedule *s, struct destination *d)
 		destinations_free_if_unused(&s->destinations, d);
 }
 
-/* True: it must be given up. */
+/* Is what was found out then its last chance?  It counts for all that waited already, and whose life
+ * had ended or was about to: so that thousands that expire cost one probe, not one each. */
+static bool
+finding_counts(const struct parcel *p, int64_t found_ms)
+{
+	return found_ms >= p->since_ms && found_ms >= p->expires_ms - FINDING_COUNTS_MS;
+}
+
+/* However old it is, its site is tried before it is given up.  True: it must be given up. */
 static bool
 parcel_time(struct schedule *s, struct parcel *p, int64_t now_ms)
 {
@@ -354,10 +355,20 @@ parcel_time(struct schedule *s, struct parcel *p, int64_t now_ms)
 		become_due(s, p, now_ms);
 		return false;
 	}
-	if (p->state == PARCEL_READY ? sites_is_paused(p->site)
-	                             : p->destination->state == DESTINATION_DELAYED)
-		return true;
+	if (p->expires_ms > now_ms) { /* it was given more time */
+		timers_set(&s->timers, &p->timer, p->expires_ms);
+		return false;
+	}
 	timers_set(&s->timers, &p->timer, now_ms + EXPIRY_GRACE_MS);
+	if (p->state == PARCEL_READY && sites_is_paused(p->site)) {
+		if (finding_counts(p, p->site->found_ms))
+			return true;
+		sites_hurry(&s->sites, p);
+	} else if (p->state == PARCEL_ASKING && p->destination->state == DESTINATION_DELAYED) {
+		if (finding_counts(p, p->destination->found_ms))
+			return true;
+		destination_time(s, p->destination);
+	}
 	return false;
 }
 
@@ -445,6 +456,12 @@ schedule_wake_ms(const struct schedule *s)
 
 /* ---- questions ---- */
 
+static int64_t
+earlier_ms(const struct timer *a, const struct timer *b)
+{
+	return a->at_ms < b->at_ms ? a->at_ms : b->at_ms;
+}
+
 void
 schedule_explain(const struct schedule *s, const struct parcel *p, struct schedule_info *out)
 {
@@ -463,11 +480,14 @@ schedule_explain(const struct schedule *s, const struct parcel *p, struct schedu
 	if (p->state == PARCEL_WAITING) {
 		out->next_ms = p->due_ms;
 	} else if (p->state == PARCEL_ASKING && d->state == DESTINATION_DELAYED) {
-		out->next_ms = d->timer.at_ms;
+		out->next_ms = earlier_ms(&d->timer, &p->timer);
 		out->status = d->status;
-	} else if (p->state == PARCEL_READY && sites_is_paused(site)) {
-		out->next_ms = site->timer.at_ms;
+		out->found_ms = d->found_ms;
+	} else if (p->state == PARCEL_READY && site->status) {
+		if (sites_is_paused(site))
+			out->next_ms = earlier_ms(&site->timer, &p->timer);
 		out->status = site->status;
+		out->found_ms = site->found_ms;
 	}
 }
 

@@ -2,10 +2,11 @@
  * schedule: what is tried next (pure: the clock is passed in, nothing is read, sent or stored).  A
  * parcel is one message's recipients in one domain.  Relay answers by which site a domain is
  * served; sites take turns, within a site its users take turns, and a site that cannot be reached
- * is probed with one parcel at growing intervals before it is opened up again.  Who may have how
- * many of the slots stands in sites.h: sites that have not answered get one each and half of all
- * together, and no user gets all.  Every act costs, on average over many, at most the logarithm of
- * what is queued.
+ * is probed with one parcel at growing intervals before it is opened up again.  The pause ends
+ * earlier at the end of the life of a parcel that waits: it is the probe then, and what is found
+ * counts for all whose life ended by then or ends soon after.  Who may have how many of the slots
+ * stands in sites.h: sites that have not answered get one each and half of all together, and no
+ * user gets all.  Every act costs, on average over many, at most the logarithm of what is queued.
  */
 #ifndef QUEUE_SCHEDULE_H
 #define QUEUE_SCHEDULE_H
@@ -39,8 +40,9 @@ struct parcel {
 	const void *user; /* equal for equal users: who takes turns */
 	int64_t due_ms;
 	int64_t expires_ms;
-	uint16_t tries; /* the owner's count */
-	uint8_t state;  /* enum parcel_state; only schedule writes it */
+	int64_t since_ms; /* when it was added */
+	uint16_t tries;   /* the owner's count */
+	uint8_t state;    /* enum parcel_state; only schedule writes it */
 };
 
 struct schedule_limits {
@@ -83,6 +85,7 @@ struct schedule_step {
 	struct str domain; /* valid until the next call */
 	struct str site;
 	const struct status *status;
+	int64_t found_ms; /* when status was found out; 0: unknown */
 };
 
 void schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out);
@@ -121,6 +124,7 @@ struct schedule_info {
 	int64_t next_ms;         /* when it can be tried; 0: now */
 	const struct status
 	    *status; /* of the domain or the site, when that is why it waits; or NULL */
+	int64_t found_ms; /* when that was found out */
 };
 void schedule_explain(const struct schedule *s, const struct parcel *p, struct schedule_info *out);
 

@@ -413,3 +413,10 @@ sites_wake(struct sites *all, struct site *site)
 	site_refresh(all, site);
 	site_free_if_unused(all, site);
 }
+
+void
+sites_hurry(struct sites *all, struct parcel *p)
+{
+	lane_lead(all, p);
+	sites_wake(all, p->site);
+}

@@ -30,6 +30,7 @@ struct site {
 	struct share_lanes parked; /* whose users hold their share */
 	struct parcel *first;      /* running */
 	struct status *status;     /* why it is away */
+	int64_t found_ms;          /* when it was found away the last time */
 	uint64_t turn;
 	uint32_t ready, running;
 	uint32_t window;     /* how many may run */
@@ -80,6 +81,8 @@ void sites_doubt(struct sites *all, struct site *site);
 void sites_pause(
     struct sites *all, struct site *site, const struct status *status, int64_t until_ms);
 void sites_wake(struct sites *all, struct site *site);
+/* Its site's pause ends, and it comes before all others there. */
+void sites_hurry(struct sites *all, struct parcel *p);
 
 static inline bool
 sites_is_paused(const struct site *site)

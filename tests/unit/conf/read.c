@@ -187,6 +187,8 @@ Test(read, warnings_let_it_pass)
 		{"listen: ( { port = 465; tls = \"starttls\"; } );\n", "expect implicit TLS on port 465"},
 		{"queue: { delay_warning = \"6d\"; };\n", "no warning will be sent"},
 		{"queue: { retry = [ \"5m\", \"1m\" ]; };\n", "the pauses do not grow"},
+		{"queue: { lifetime = \"5h\"; retry = [ \"5m\", \"6h\" ]; };\n",
+		 "queue.lifetime is shorter than the longest pause of queue.retry"},
 		{"routes: ( { ca_file = \"/x\"; } );\n", "ca_file has no effect"},
 		{"limits: { users: ( { user = \"a\"; per_user = \"1 / 1h\"; }, { user = \"A\"; "
 		 "per_user = \"1 / 1h\"; } ); };\n", "\"A\" stands here a second time; the first one holds"},

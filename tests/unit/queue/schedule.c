@@ -382,7 +382,7 @@ Test(schedule, delayed_domain)
 }
 
 /* What waits for a site that is away is given up in time; what could be tried is tried first. */
-Test(schedule, expiry)
+Test(schedule, expiry, .timeout = 60)
 {
 	struct schedule *s = make(100, 10);
 	struct parcel *p = parcels(7);
@@ -399,14 +399,219 @@ Test(schedule, expiry)
 	n = drain(s, now, got, 7);
 	for (size_t i = 0; i < n; i++)
 		schedule_finished(s, got[i], SCHEDULE_AWAY, &away, now);
-	cr_assert_eq(next(s, now + 2 * MINUTE_MS, &step), SCHEDULE_EXPIRE);
+	schedule_remove(s, &p[1]);
+	schedule_add(s, &p[1], STR("d"), now);
+	cr_assert_eq(next(s, now + 2 * MINUTE_MS, &step), SCHEDULE_DELIVER, "its last chance");
 	cr_assert_eq(step.parcel, &p[1]);
-	cr_assert_eq(step.status->code, 451);
+	schedule_finished(s, &p[1], SCHEDULE_AWAY, &away, now + 2 * MINUTE_MS);
 	p[6].expires_ms = start_ms - 1;
 	schedule_add(s, &p[6], STR("other"), now);
 	answer(s, "other", "other", now + 2 * MINUTE_MS);
 	cr_assert_eq(next(s, now + 2 * MINUTE_MS, &step), SCHEDULE_DELIVER,
 	    "after a long outage: one attempt");
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* Parcels at a site that a first one found away at start_ms. */
+static struct parcel *
+parcels_behind_a_dead_site(struct schedule *s, size_t count)
+{
+	struct parcel *p = parcels(count + 1);
+	struct schedule_step step;
+
+	schedule_add(s, &p[count], STR("dead"), start_ms);
+	answer(s, "dead", "dead", start_ms);
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_DELIVER);
+	schedule_finished(s, &p[count], SCHEDULE_AWAY, &away, start_ms);
+	return p;
+}
+
+struct last_chances {
+	size_t probes, expired, asked;
+	int64_t now_ms;
+};
+
+/* Lets time pass until it has nothing more to do; the host does not answer. */
+static void
+pass_away(struct schedule *s, int64_t until_ms, struct last_chances *out)
+{
+	struct schedule_step step;
+
+	while (out->now_ms < until_ms) {
+		switch (next(s, out->now_ms, &step)) {
+		case SCHEDULE_NOTHING:
+			out->now_ms = schedule_wake_ms(s);
+			break;
+		case SCHEDULE_DELIVER:
+			out->probes++;
+			schedule_finished(s, step.parcel, SCHEDULE_AWAY, &away, out->now_ms);
+			break;
+		case SCHEDULE_EXPIRE:
+			out->expired++;
+			cr_assert_geq(out->now_ms, step.parcel->expires_ms);
+			cr_assert_eq(step.status->code, 451);
+			cr_assert_geq(step.found_ms, step.parcel->expires_ms - 30000);
+			cr_assert_leq(step.found_ms, out->now_ms);
+			break;
+		default:
+			out->asked++;
+			told(s, STR("dead"), STR("dead"), &sent, out->now_ms);
+		}
+	}
+}
+
+/* A message that came while its site was paused, and whose time ends before the pause. */
+Test(schedule, a_pause_ends_with_the_life_of_what_waits)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels_behind_a_dead_site(s, 2);
+	struct schedule_step step;
+	struct schedule_info info;
+
+	p[0].expires_ms = start_ms + 2 * MINUTE_MS;
+	for (int i = 0; i < 2; i++)
+		schedule_add(s, &p[1 - i], STR("dead"), start_ms + 1000);
+	cr_assert_eq(next(s, start_ms + 1000, &step), SCHEDULE_NOTHING);
+	schedule_explain(s, &p[0], &info);
+	cr_assert_eq(info.next_ms, p[0].expires_ms);
+	cr_assert_eq(info.found_ms, start_ms);
+	cr_assert_eq(schedule_wake_ms(s), p[0].expires_ms);
+	cr_assert_eq(next(s, p[0].expires_ms - 1, &step), SCHEDULE_NOTHING);
+	cr_assert_eq(next(s, p[0].expires_ms, &step), SCHEDULE_DELIVER);
+	cr_assert_eq(step.parcel, &p[0], "not one that came before it");
+	cr_assert_eq(next(s, p[0].expires_ms, &step), SCHEDULE_NOTHING);
+	schedule_finished(s, &p[0], SCHEDULE_REACHED, NULL, p[0].expires_ms);
+	cr_assert_eq(next(s, p[0].expires_ms, &step), SCHEDULE_DELIVER);
+	cr_assert_eq(step.parcel, &p[1], "the site is back");
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* The same for one that waited by itself, and comes to a paused site at its end. */
+Test(schedule, a_last_chance_after_a_pause_of_its_own)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels_behind_a_dead_site(s, 1);
+	struct schedule_step step;
+
+	p[0].due_ms = p[0].expires_ms = start_ms + 2 * MINUTE_MS;
+	schedule_add(s, &p[0], STR("dead"), start_ms);
+	cr_assert_eq(next(s, p[0].expires_ms, &step), SCHEDULE_DELIVER);
+	cr_assert_eq(step.parcel, &p[0]);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* 8,000 messages whose time ends together: one probe, and its finding counts for all. */
+Test(schedule, one_last_probe_for_all_that_expire, .timeout = 60)
+{
+	enum { COUNT = 8000 };
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels_behind_a_dead_site(s, COUNT);
+	struct last_chances got = {.now_ms = start_ms};
+
+	for (int i = 0; i < COUNT; i++) {
+		p[i].user = users[i % 8];
+		p[i].expires_ms = start_ms + 2 * MINUTE_MS + i;
+		schedule_add(s, &p[i], STR("dead"), start_ms);
+	}
+	pass_away(s, start_ms + 4 * MINUTE_MS, &got);
+	cr_assert_eq(got.probes, 1, "%zu probes", got.probes);
+	cr_assert_eq(got.expired, COUNT - 1, "%zu", got.expired);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* One message a second comes to its end: not a probe for each. */
+Test(schedule, last_probes_are_bounded_in_time, .timeout = 60)
+{
+	enum { COUNT = 600 };
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels_behind_a_dead_site(s, COUNT);
+	struct last_chances got = {.now_ms = start_ms};
+
+	for (int i = 0; i < COUNT; i++) {
+		p[i].expires_ms = start_ms + MINUTE_MS + i * 1000;
+		schedule_add(s, &p[i], STR("dead"), start_ms);
+	}
+	pass_away(s, start_ms + 12 * MINUTE_MS, &got);
+	cr_assert_leq(got.probes, 21, "%zu probes in 600 s", got.probes);
+	cr_assert_eq(got.expired + got.probes, COUNT, "%zu, %zu", got.expired, got.probes);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* The last chance of one finds the site back: all go, and none is given up. */
+Test(schedule, all_go_when_a_last_chance_finds_the_site_back, .timeout = 60)
+{
+	enum { COUNT = 8000 };
+	struct schedule *s = make(500, 20);
+	struct parcel *p = parcels_behind_a_dead_site(s, COUNT);
+	static struct parcel *got[COUNT];
+	size_t attempts = 0, n;
+
+	for (int i = 0; i < COUNT; i++) {
+		p[i].user = users[i % 8];
+		p[i].expires_ms = start_ms + 2 * MINUTE_MS;
+		schedule_add(s, &p[i], STR("dead"), start_ms);
+	}
+	cr_assert_eq(drain(s, start_ms + 2 * MINUTE_MS - 1, got, COUNT), 0);
+	while ((n = drain(s, start_ms + 2 * MINUTE_MS, got, COUNT)) > 0) {
+		cr_assert_leq(n, attempts ? 20 : 1);
+		attempts += n;
+		for (size_t i = 0; i < n; i++)
+			schedule_finished(
+			    s, got[i], SCHEDULE_REACHED, NULL, start_ms + 2 * MINUTE_MS);
+	}
+	cr_assert_eq(attempts, COUNT, "%zu", attempts);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* A domain whose site could not be found is asked for once more, once for all. */
+Test(schedule, a_last_question_for_all_that_expire)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels(10);
+	struct schedule_step step;
+	int64_t end_ms = start_ms + 2 * MINUTE_MS;
+
+	schedule_add(s, &p[9], STR("slow"), start_ms);
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_ASK);
+	told(s, STR("slow"), STR_NULL, &away, start_ms);
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_DEFER);
+	for (int i = 0; i < 9; i++) {
+		p[i].expires_ms = end_ms;
+		schedule_add(s, &p[i], STR("slow"), start_ms);
+	}
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_NOTHING);
+	cr_assert_eq(schedule_wake_ms(s), end_ms);
+	cr_assert_eq(next(s, end_ms, &step), SCHEDULE_ASK);
+	cr_assert_eq(next(s, end_ms, &step), SCHEDULE_NOTHING, "asked once");
+	told(s, STR("slow"), STR_NULL, &away, end_ms + 1);
+	cr_assert_eq(next(s, end_ms + 1, &step), SCHEDULE_DEFER);
+	for (int i = 0; i < 8; i++) {
+		cr_assert_eq(next(s, end_ms + MINUTE_MS, &step), SCHEDULE_EXPIRE);
+		cr_assert_eq(step.found_ms, end_ms + 1);
+	}
+	cr_assert_eq(next(s, end_ms + MINUTE_MS, &step), SCHEDULE_NOTHING);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* A lifetime that was made longer while the message waited for its site. */
+Test(schedule, a_longer_life_is_seen_while_the_site_is_away)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels_behind_a_dead_site(s, 1);
+	struct schedule_step step;
+
+	p[0].expires_ms = start_ms + 2 * MINUTE_MS;
+	schedule_add(s, &p[0], STR("dead"), start_ms);
+	p[0].expires_ms = start_ms + 4 * MINUTE_MS;
+	cr_assert_eq(next(s, start_ms + 2 * MINUTE_MS, &step), SCHEDULE_NOTHING);
+	cr_assert_eq(schedule_wake_ms(s), start_ms + 4 * MINUTE_MS);
 	schedule_free(&s);
 	mem_free(p);
 }
