@@ -80,10 +80,8 @@ is_ready(struct instance *i, const struct message_ready *m)
 
 	i->state = INSTANCE_READY;
 	liveness_sign(i);
-	if (i->kind == ROLE_QUEUE)
-		d->accepts_damage = false;
-	if (i->kind == ROLE_AUTH)
-		d->is_first_start = false;
+	d->accepts_damage &= i->kind != ROLE_QUEUE;
+	d->is_first_start &= i->kind != ROLE_AUTH;
 	if (i->kind == ROLE_QUEUE && d->floor_ms < 0) {
 		d->floor_ms = m->newest_ms;
 		for (unsigned n = 0; n < d->instance_count; n++)

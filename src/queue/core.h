@@ -19,7 +19,7 @@ struct errand;
 struct site_question;
 struct reports;
 struct damage;
-struct recheck;
+struct reread;
 
 struct peer {
 	LIST_ENTRY(peer) link;
@@ -68,7 +68,7 @@ struct queue {
 	LIST_HEAD(, pending) pendings;
 	TAILQ_HEAD(, record) late_records;
 	struct reports *reports;
-	LIST_HEAD(, recheck) rechecks;
+	LIST_HEAD(, reread) rereads;
 	LIST_HEAD(, damage) damages; /* messages whose end is being stored, their content is lost */
 	TAILQ_HEAD(, errand) errands;
 	bool is_stopping;

@@ -20,7 +20,7 @@
 #include "queue/intake.h"
 #include "queue/jobs.h"
 #include "queue/peers.h"
-#include "queue/recheck.h"
+#include "queue/reread.h"
 #include "queue/records.h"
 #include "queue/recovery.h"
 #include "queue/reports.h"
@@ -294,7 +294,7 @@ state_of(struct role *r)
 	LIST_INIT(&q->peers);
 	LIST_INIT(&q->questions);
 	LIST_INIT(&q->damages);
-	LIST_INIT(&q->rechecks);
+	LIST_INIT(&q->rereads);
 	TAILQ_INIT(&q->late_records);
 	TAILQ_INIT(&q->errands);
 	book_init(&q->book);
@@ -415,7 +415,7 @@ end(struct role *r)
 	if (!q)
 		return;
 	/* files belong to peers */
-	recheck_clear(q);
+	reread_clear(q);
 	if (q->spool)
 		intake_clear(q);
 	peers_clear(q);

@@ -11,7 +11,7 @@
 #include "base/metrics.h"
 #include "queue/damage.h"
 #include "queue/deadlines.h"
-#include "queue/recheck.h"
+#include "queue/reread.h"
 #include "queue/records.h"
 #include "queue/reports.h"
 #include "queue/ticket_key.h"
@@ -291,7 +291,7 @@ take_from_job(struct queue *q, struct job *job, const struct message_result *m)
 	else
 		records_tell(q, m->job, m->id, m->recipient);
 	if (result_is_damaged(m) && !e->is_held)
-		recheck_begin(q, e);
+		reread_begin(q, e);
 	if (m->is_last || job->expected == 0)
 		job_end(job);
 	else

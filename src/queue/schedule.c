@@ -315,7 +315,6 @@ step(
 static void
 hand_back(struct schedule *s, struct parcel *p, enum schedule_act act, struct schedule_step *out)
 {
-
 	step(out, act, p, p->destination);
 	out->found_ms = p->destination->found_ms;
 	if (p->site) {
@@ -339,8 +338,8 @@ destination_time(struct schedule *s, struct destination *d)
 		destinations_free_if_unused(&s->destinations, d);
 }
 
-/* Is what was found out then its last chance?  It counts for all that waited already, and whose life
- * had ended or was about to: so that thousands that expire cost one probe, not one each. */
+/* Is what was found out then its last chance?  It counts for all that waited already, and whose
+ * life had ended or was about to: so that thousands that expire cost one probe, not one each. */
 static bool
 finding_counts(const struct parcel *p, int64_t found_ms)
 {
@@ -429,13 +428,9 @@ schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 	while (s->destinations.todo)
 		if (destination_step(s, s->destinations.todo, out))
 			return;
-	d = destinations_next_lookup(&s->destinations);
-	if (d) {
+	if ((d = destinations_next_lookup(&s->destinations)))
 		step(out, SCHEDULE_ASK, NULL, d);
-		return;
-	}
-	p = sites_take(&s->sites);
-	if (!p)
+	if (d || !(p = sites_take(&s->sites)))
 		return;
 	timers_remove(&s->timers, &p->timer);
 	p->state = PARCEL_RUNNING;

@@ -1,7 +1,7 @@
 /*
- * recheck: see the header.
+ * reread: see the header.
  */
-#include "queue/recheck.h"
+#include "queue/reread.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -15,8 +15,8 @@
 
 enum { PIECE_BLOCKS = 16, CHECKS_MAX = 64 };
 
-struct recheck {
-	LIST_ENTRY(recheck) link;
+struct reread {
+	LIST_ENTRY(reread) link;
 	struct queue *queue;
 	struct spool_reading reading;
 	struct msgid id;
@@ -28,7 +28,7 @@ struct recheck {
 };
 
 static void
-recheck_free(struct recheck *c)
+reread_free(struct reread *c)
 {
 	LIST_REMOVE(c, link);
 	spool_read_cancel(&c->reading);
@@ -41,14 +41,14 @@ recheck_free(struct recheck *c)
 
 /* result 0: it fits; EBADMSG: it does not; else it could not be read. */
 static void
-recheck_end(struct recheck *c, int result)
+reread_end(struct reread *c, int result)
 {
 	struct queue *q = c->queue;
 	struct entry *e = book_find(&q->book, c->id);
 	char id[ID_NUMBER_TEXT_BYTES];
 
 	msgid_text(c->id, 0, id);
-	recheck_free(c);
+	reread_free(c);
 	if (e && result == EBADMSG && !e->is_held)
 		results_hold_damaged(q, e);
 	else if (e && result == 0)
@@ -60,7 +60,7 @@ recheck_end(struct recheck *c, int result)
 }
 
 static int
-recheck_block(struct recheck *c, char *room)
+reread_block(struct reread *c, char *room)
 {
 	struct iovec v = {room, SUMS_BLOCK_BYTES};
 	char sum[SUMS_BYTES];
@@ -73,10 +73,10 @@ recheck_block(struct recheck *c, char *room)
 }
 
 static void
-recheck_turn(evutil_socket_t fd, short what, void *arg)
+reread_turn(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval next_turn = {0, 0};
-	struct recheck *c = arg;
+	struct reread *c = arg;
 	size_t blocks = c->sums_bytes / SUMS_BYTES;
 	char *room = mem_new(SUMS_BLOCK_BYTES);
 	int result = 0;
@@ -85,52 +85,52 @@ recheck_turn(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	metrics_work_id("check a body again", c->id);
 	for (int n = 0; n < PIECE_BLOCKS && c->block < blocks && result == 0; n++, c->block++)
-		result = recheck_block(c, room);
+		result = reread_block(c, room);
 	mem_free(room);
 	if (result || c->block >= blocks)
-		recheck_end(c, result);
+		reread_end(c, result);
 	else
 		evtimer_add(c->turn, &next_turn);
 }
 
 static void
-recheck_got(const struct spool_content *content, int error, void *arg)
+reread_got(const struct spool_content *content, int error, void *arg)
 {
-	struct recheck *c = arg;
+	struct reread *c = arg;
 
 	if (!content) {
-		recheck_end(c, error);
+		reread_end(c, error);
 		return;
 	}
 	c->fd = content->fd;
 	c->sums_bytes = content->sums.n;
 	c->sums = mem_text(content->sums.p, content->sums.n);
-	recheck_turn(-1, 0, c);
+	reread_turn(-1, 0, c);
 }
 
 void
-recheck_begin(struct queue *q, const struct entry *e)
+reread_begin(struct queue *q, const struct entry *e)
 {
-	struct recheck *c;
+	struct reread *c;
 	unsigned count = 0;
 
-	LIST_FOREACH(c, &q->rechecks, link)
+	LIST_FOREACH(c, &q->rereads, link)
 		if (msgid_eq(c->id, e->id) || ++count >= CHECKS_MAX)
 			return;
-	c = MEM_NEW(struct recheck);
+	c = MEM_NEW(struct reread);
 	c->queue = q;
 	c->id = e->id;
 	c->fd = -1;
-	c->turn = evtimer_new(q->role->base, recheck_turn, c);
-	LIST_INSERT_HEAD(&q->rechecks, c, link);
-	spool_read(q->spool, &c->reading, e->id, recheck_got, c);
+	c->turn = evtimer_new(q->role->base, reread_turn, c);
+	LIST_INSERT_HEAD(&q->rereads, c, link);
+	spool_read(q->spool, &c->reading, e->id, reread_got, c);
 }
 
 void
-recheck_clear(struct queue *q)
+reread_clear(struct queue *q)
 {
-	struct recheck *c;
+	struct reread *c;
 
-	while ((c = LIST_FIRST(&q->rechecks)))
-		recheck_free(c);
+	while ((c = LIST_FIRST(&q->rereads)))
+		reread_free(c);
 }

@@ -1,0 +1,14 @@
+/*
+ * reread: relay says that a body's file is not what was stored.  It may have read it wrong: the
+ * queue reads it as well, a piece at a time, and its answer counts.
+ */
+#ifndef QUEUE_REREAD_H
+#define QUEUE_REREAD_H
+
+#include "queue/core.h"
+
+/* The message is held when a block does not fit here either; else it is tried again in its turn. */
+void reread_begin(struct queue *q, const struct entry *e);
+void reread_clear(struct queue *q);
+
+#endif
