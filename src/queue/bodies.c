@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "mail/dot.h"
 #include "mail/sums.h"
@@ -75,6 +76,14 @@ bodies_store(struct fsio *io, struct batch *one)
 	return io->ops->sync_directory(io);
 }
 
+/* Who asked has been told 451, or soon will be: what were stored now would be sent again. */
+static int
+bodies_in_time(const struct commit *c)
+{
+	errno = ETIMEDOUT;
+	return clock_mono_ms() < c->late_ms ? 0 : -1;
+}
+
 /* A file whose name may not be durable is not kept; the commit goes on with its error. */
 static void
 bodies_make_durable(struct fsio *io, struct batch *one)
@@ -82,7 +91,7 @@ bodies_make_durable(struct fsio *io, struct batch *one)
 	struct commit *c = &one->commits[0];
 	char name[WRITER_FILE_NAME_BYTES];
 
-	if (bodies_store(io, one) != 0) {
+	if (bodies_in_time(c) != 0 || bodies_store(io, one) != 0 || bodies_in_time(c) != 0) {
 		c->error = errno ? errno : EIO;
 		if (c->is_named)
 			io->ops->unlink(io, writer_file_name(c->id, name));

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -151,6 +152,8 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 	int error;
 
 	s->options = *o;
+	if (!o->body_wait_ms)
+		s->options.body_wait_ms = SPOOL_BODY_WAIT_MS;
 	s->io = o->io;
 	index_init(&s->index);
 	buf_init(&s->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
@@ -242,6 +245,7 @@ queue_body(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, in
 
 	if (!c)
 		die("spool: more waits than is allowed");
+	c->late_ms = clock_mono_ms() + s->options.body_wait_ms;
 	s->waiting_bytes += c->span;
 	bodies_add(&s->bodies, one);
 }

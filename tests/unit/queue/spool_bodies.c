@@ -19,6 +19,7 @@ static struct fsio *io;
 static const struct fsio_ops *disk;
 static struct fsio_ops watched;
 static struct spool *spool;
+static uint32_t body_wait_ms;
 
 /* What was done about the body file, in order. */
 static atomic_int body_fd = -1;
@@ -68,7 +69,7 @@ watch_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at
 static void
 open_spool(void)
 {
-	struct spool_options o = {.segment_bytes = 1 << 20};
+	struct spool_options o = {.segment_bytes = 1 << 20, .body_wait_ms = body_wait_ms};
 
 	io = fsio_new(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	disk = io->ops;
@@ -132,7 +133,7 @@ append(struct spool_entry *e, uint32_t number, int *answer)
 }
 
 static void
-append_large(int *answer)
+append_large_as(uint32_t number, int *answer)
 {
 	static char body[BODY_BYTES];
 	struct spool_entry e = {.message = {.envelope = STR("LARGE"), .in_file = true}};
@@ -142,7 +143,13 @@ append_large(int *answer)
 	cr_assert_geq(e.message.fd, 0);
 	cr_assert_eq(write(e.message.fd, body, sizeof body), BODY_BYTES);
 	body_fd = e.message.fd;
-	append(&e, 1, answer);
+	append(&e, number, answer);
+}
+
+static void
+append_large(int *answer)
+{
+	append_large_as(1, answer);
 }
 
 static void
@@ -309,4 +316,34 @@ Test(spool_bodies, close_finishes_what_waits)
 	open_spool();
 	cr_assert(spool_find(spool, (struct msgid){(uint64_t)1 << 30, 1}, &m));
 	cr_assert_eq(m.body_bytes, BODY_BYTES);
+}
+
+/* Whose client was told 451 meanwhile is not stored: it would be sent twice. */
+Test(spool_bodies, those_that_come_too_late_are_not_stored)
+{
+	struct spool_message m;
+	int syncing, waiting, next;
+
+	spool_close(&spool);
+	fsio_free(&io);
+	body_wait_ms = 200;
+	open_spool();
+	is_shut = true;
+	append_large_as(2, &waiting);
+	append_large_as(3, &syncing);
+	usleep(300000);
+	is_shut = false;
+	wait_for(&waiting);
+	wait_for(&syncing);
+	cr_assert_eq(waiting, ETIMEDOUT);
+	cr_assert_eq(syncing, ETIMEDOUT);
+	cr_assert_not(spool_find(spool, (struct msgid){(uint64_t)1 << 30, 2}, &m));
+	append_large_as(4, &next);
+	wait_for(&next);
+	cr_assert_eq(next, 0);
+	spool_close(&spool);
+	fsio_free(&io);
+	open_spool();
+	cr_assert_not(spool_find(spool, (struct msgid){(uint64_t)1 << 30, 3}, &m));
+	cr_assert(spool_find(spool, (struct msgid){(uint64_t)1 << 30, 4}, &m));
 }
