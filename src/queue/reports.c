@@ -1,7 +1,9 @@
 /*
- * reports: see the header.  A report that cannot be stored waits in one line with all others; the
- * first of the line is tried, at growing pauses, and without reading anything while the spool says
- * that it has no room.  Each success brings two more of the line, so that it empties quickly.
+ * reports: see the header.  Those whose round is over are made in that order, a bounded number at a
+ * time.  One whose message cannot be read waits by itself, and the others go on.  A report that
+ * cannot be stored waits in one line with all others; the first of the line is tried, at growing
+ * pauses, and without reading anything while the spool says that it has no room.  Each success
+ * brings two more of the line, so that it empties quickly.
  */
 #include "queue/reports.h"
 
@@ -12,9 +14,9 @@
 #include "base/mem.h"
 #include "queue/reports_parts.h"
 
-enum { WARNINGS_PER_TURN = 100, LATE_AT_ONCE = 2 };
+enum { LATE_AT_ONCE = 2 };
 
-static void
+void
 reports_arm(struct event *event, int64_t ms)
 {
 	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
@@ -61,6 +63,8 @@ report_enter(struct report *r, enum report_state state)
 	struct reports *all = r->queue->reports;
 
 	TAILQ_REMOVE(&all->of_state[r->state], r, link);
+	all->busy_count += state == REPORT_BUSY;
+	all->busy_count -= r->state == REPORT_BUSY;
 	r->state = state;
 	TAILQ_INSERT_TAIL(&all->of_state[state], r, link);
 }
@@ -83,7 +87,11 @@ report_ensure(struct queue *q, struct entry *e)
 static void
 report_free(struct report *r, struct entry *e)
 {
-	TAILQ_REMOVE(&r->queue->reports->of_state[r->state], r, link);
+	struct reports *all = r->queue->reports;
+
+	TAILQ_REMOVE(&all->of_state[r->state], r, link);
+	all->busy_count -= r->state == REPORT_BUSY;
+	timers_remove(&all->unread, &r->again);
 	spool_read_cancel(&r->reading);
 	if (e)
 		e->report = NULL;
@@ -125,6 +133,20 @@ report_is_round_over(const struct report *r, const struct entry *e)
 	       clock_mono_ms() >= r->since_ms + REPORTS_ROUND_MS;
 }
 
+/* In their order; while one waits that could not be stored, only that one is tried. */
+static void
+reports_begin_ready(struct queue *q)
+{
+	struct reports *all = q->reports;
+	struct report *r;
+
+	while (all->pause_ms == 0 && all->busy_count < REPORTS_AT_ONCE &&
+	    (r = TAILQ_FIRST(&all->of_state[REPORT_READY]))) {
+		report_enter(r, REPORT_BUSY);
+		report_begin(r);
+	}
+}
+
 void
 reports_check(struct queue *q, struct entry *e)
 {
@@ -133,7 +155,7 @@ reports_check(struct queue *q, struct entry *e)
 	if ((e->owed == 0 && !e->is_warning_due) || e->is_deleting)
 		return;
 	r = report_ensure(q, e);
-	if (r->state == REPORT_BUSY || r->state == REPORT_LATE || !q->is_caught_up)
+	if ((r->state != REPORT_ROUND && r->state != REPORT_WAITING) || !q->is_caught_up)
 		return;
 	if (!report_is_round_over(r, e)) {
 		if (r->state != REPORT_ROUND)
@@ -146,8 +168,8 @@ reports_check(struct queue *q, struct entry *e)
 	} else if (q->reports->pause_ms) {
 		report_enter(r, REPORT_LATE);
 	} else {
-		report_enter(r, REPORT_BUSY);
-		report_begin(r);
+		report_enter(r, REPORT_READY);
+		reports_begin_ready(q);
 	}
 }
 
@@ -181,10 +203,19 @@ reports_begin_late(struct queue *q, unsigned count)
 {
 	struct report *r;
 
-	while (count-- && (r = TAILQ_FIRST(&q->reports->of_state[REPORT_LATE]))) {
+	while (count-- && q->reports->busy_count < REPORTS_AT_ONCE &&
+	    (r = TAILQ_FIRST(&q->reports->of_state[REPORT_LATE]))) {
 		report_enter(r, REPORT_BUSY);
 		report_begin(r);
 	}
+}
+
+static int64_t
+reports_longer(int64_t pause_ms)
+{
+	if (pause_ms == 0)
+		return REPORTS_PAUSE_FIRST_MS;
+	return pause_ms * 2 < REPORTS_PAUSE_MAX_MS ? pause_ms * 2 : REPORTS_PAUSE_MAX_MS;
 }
 
 static void
@@ -195,35 +226,51 @@ reports_on_late(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (TAILQ_EMPTY(&all->of_state[REPORT_LATE]))
+	if (TAILQ_EMPTY(&all->of_state[REPORT_LATE])) {
 		all->pause_ms = 0;
-	else if (spool_admits_reports(q->spool) == 0)
+		reports_begin_ready(q);
+	} else if (spool_admits_reports(q->spool) == 0) {
 		reports_begin_late(q, 1);
-	else
-		reports_arm(all->late_event, all->pause_ms = all->pause_ms * 2 <
-				    REPORTS_PAUSE_MAX_MS ? all->pause_ms * 2
-							 : REPORTS_PAUSE_MAX_MS);
+	} else {
+		all->pause_ms = reports_longer(all->pause_ms);
+		reports_arm(all->late_event, all->pause_ms);
+	}
+}
+
+static void
+report_log_late(const struct report *r, int64_t pause_ms, int error)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_WARNING, "report");
+	log_id(&l, r->id, 0);
+	log_str(&l, "status", STR("late"));
+	log_seconds(&l, "again_in", pause_ms);
+	log_quoted(&l, "reason", str_of(strerror(error)));
+	log_end(&l);
 }
 
 static void
 report_be_late(struct report *r, int error)
 {
 	struct reports *all = r->queue->reports;
-	struct log_line l;
 
 	report_enter(r, REPORT_LATE);
 	if (evtimer_pending(all->late_event, NULL))
 		return;
-	all->pause_ms = all->pause_ms ? all->pause_ms * 2 : REPORTS_PAUSE_FIRST_MS;
-	if (all->pause_ms > REPORTS_PAUSE_MAX_MS)
-		all->pause_ms = REPORTS_PAUSE_MAX_MS;
+	all->pause_ms = reports_longer(all->pause_ms);
 	reports_arm(all->late_event, all->pause_ms);
-	log_begin(&l, LOG_WARNING, "report");
-	log_id(&l, r->id, 0);
-	log_str(&l, "status", STR("late"));
-	log_seconds(&l, "again_in", all->pause_ms);
-	log_quoted(&l, "reason", str_of(strerror(error)));
-	log_end(&l);
+	report_log_late(r, all->pause_ms, error);
+}
+
+/* One ended, or waits: the next ones. */
+static void
+reports_go_on(struct queue *q)
+{
+	reports_begin_ready(q);
+	if (!evtimer_pending(q->reports->late_event, NULL) && q->reports->busy_count == 0)
+		reports_on_late(-1, 0, q);
+	queue_check_stopped(q);
 }
 
 static void
@@ -289,7 +336,7 @@ reports_stored(struct report *r, int error)
 	if (error && error != ECANCELED && e) {
 		entry_free(&q->book, &r->entry);
 		report_be_late(r, error);
-		queue_check_stopped(q);
+		reports_go_on(q);
 		return;
 	}
 	if (!error && e)
@@ -304,82 +351,56 @@ reports_stored(struct report *r, int error)
 		q->reports->pause_ms = REPORTS_PAUSE_FIRST_MS;
 		reports_begin_late(q, LATE_AT_ONCE);
 	}
-	if (!evtimer_pending(q->reports->late_event, NULL) &&
-	    TAILQ_EMPTY(&q->reports->of_state[REPORT_BUSY]))
-		reports_on_late(-1, 0, q);
-	queue_check_stopped(q);
+	reports_go_on(q);
 }
 
-/* ---- delays ---- */
+/* ---- the message cannot be read now ---- */
 
-static struct entry *
-report_entry_of(struct timer *t)
+static struct report *
+report_of_timer(struct timer *t)
 {
-	return (struct entry *)(void *)((char *)t - offsetof(struct entry, warning));
+	return (struct report *)(void *)((char *)t - offsetof(struct report, again));
 }
 
 static void
-report_arm_warnings(struct queue *q)
+reports_arm_unread(struct reports *all)
 {
-	struct timer *first = timers_first(&q->reports->warnings);
-	int64_t ms = first ? first->at_ms - clock_ms() : 0;
+	struct timer *first = timers_first(&all->unread);
+	int64_t ms = first ? first->at_ms - clock_mono_ms() : 0;
 
 	if (first)
-		reports_arm(q->reports->warning_event, ms > 0 ? ms : 0);
-}
-
-static bool
-report_may_warn(const struct entry *e)
-{
-	for (uint32_t i = 1; i <= e->addressee_count; i++)
-		if (reports_is_warned_of(e, i))
-			return true;
-	return false;
+		reports_arm(all->unread_event, ms > 0 ? ms : 0);
 }
 
 static void
-report_set_warning(struct queue *q, struct entry *e)
-{
-	int64_t after_ms = q->role->conf->queue.delay_warning_ms;
-	struct timer *first = timers_first(&q->reports->warnings);
-	int64_t at_ms = e->arrival_ms + after_ms;
-
-	timers_remove(&q->reports->warnings, &e->warning);
-	if (after_ms == 0 || at_ms >= e->expires_ms || !report_may_warn(e))
-		return;
-	timers_set(&q->reports->warnings, &e->warning, at_ms);
-	if (!first || at_ms < first->at_ms)
-		report_arm_warnings(q);
-}
-
-static void
-report_warn(struct queue *q, struct entry *e, int64_t now_ms)
-{
-	if (e->is_held) {
-		timers_set(&q->reports->warnings, &e->warning, now_ms + REPORTS_HELD_MS);
-		return;
-	}
-	e->is_warning_due = true;
-	reports_check(q, e);
-}
-
-static void
-reports_on_warning(evutil_socket_t fd, short what, void *arg)
+reports_on_unread(evutil_socket_t fd, short what, void *arg)
 {
 	struct queue *q = arg;
-	int64_t now = clock_ms();
 	struct timer *t;
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < WARNINGS_PER_TURN; i++) {
-		t = timers_first(&q->reports->warnings);
-		if (!t || t->at_ms > now)
-			break;
-		timers_remove(&q->reports->warnings, t);
-		report_warn(q, report_entry_of(t), now);
+	while ((t = timers_first(&q->reports->unread)) && t->at_ms <= clock_mono_ms()) {
+		timers_remove(&q->reports->unread, t);
+		report_enter(report_of_timer(t), REPORT_READY);
 	}
-	report_arm_warnings(q);
+	reports_begin_ready(q);
+	reports_arm_unread(q->reports);
+}
+
+void
+reports_unread(struct report *r, int error)
+{
+	struct queue *q = r->queue;
+	int64_t pause_ms = 0;
+
+	for (unsigned n = 0; n < r->reads; n++)
+		pause_ms = reports_longer(pause_ms);
+	report_log_late(r, pause_ms, error);
+	report_enter(r, REPORT_UNREAD);
+	timers_set(&q->reports->unread, &r->again, clock_mono_ms() + pause_ms);
+	reports_arm_unread(q->reports);
+	reports_go_on(q);
 }
 
 /* ---- the book ---- */
@@ -387,7 +408,7 @@ reports_on_warning(evutil_socket_t fd, short what, void *arg)
 void
 reports_entry_came(struct queue *q, struct entry *e)
 {
-	report_set_warning(q, e);
+	reports_set_warning(q, e);
 	reports_check(q, e);
 }
 
@@ -422,13 +443,15 @@ reports_configure(struct queue *q)
 	struct entry *e;
 
 	TAILQ_FOREACH(e, &q->book.entries, link)
-		report_set_warning(q, e);
+		reports_set_warning(q, e);
 }
 
 bool
 reports_are_idle(const struct queue *q)
 {
-	return TAILQ_EMPTY(&q->reports->of_state[REPORT_BUSY]);
+	const struct reports *all = q->reports;
+
+	return all->busy_count == 0 && (all->pause_ms || TAILQ_EMPTY(&all->of_state[REPORT_READY]));
 }
 
 /* ---- life ---- */
@@ -441,9 +464,11 @@ reports_init(struct queue *q, struct event_base *base)
 	for (size_t i = 0; i <= REPORT_LATE; i++)
 		TAILQ_INIT(&all->of_state[i]);
 	timers_init(&all->warnings);
+	timers_init(&all->unread);
 	all->round_event = evtimer_new(base, reports_on_round, q);
 	all->late_event = evtimer_new(base, reports_on_late, q);
 	all->warning_event = evtimer_new(base, reports_on_warning, q);
+	all->unread_event = evtimer_new(base, reports_on_unread, q);
 }
 
 void
@@ -460,7 +485,9 @@ reports_clear(struct queue *q)
 	event_free(all->round_event);
 	event_free(all->late_event);
 	event_free(all->warning_event);
+	event_free(all->unread_event);
 	timers_clear(&all->warnings);
+	timers_clear(&all->unread);
 	mem_free(all);
 	q->reports = NULL;
 }

@@ -13,8 +13,10 @@
 
 enum {
 	REPORTS_ROUND_MS = 15000,       /* a slow domain delays the report of another that long */
+	REPORTS_AT_ONCE = 16,           /* being read or stored; the others wait their turn */
 	REPORTS_PAUSE_FIRST_MS = 2000,  /* after a report that could not be stored, doubled ... */
-	REPORTS_PAUSE_MAX_MS = 60000,   /* ... up to this; one is tried for all */
+	REPORTS_PAUSE_MAX_MS = 60000,   /* ... up to this; one is tried for all.  The same after a
+	                                 * message that could not be read, for its report alone */
 	REPORTS_READS_MAX = 10,         /* then it is told without the message's content */
 	REPORTS_HELD_MS = 600000,       /* a held message's delay is looked at again */
 };
@@ -35,7 +37,7 @@ void reports_check(struct queue *q, struct entry *e);
 void reports_check_all(struct queue *q);
 /* queue.delay_warning may be another one. */
 void reports_configure(struct queue *q);
-/* None is being read or stored at this moment. */
+/* None is being read or stored at this moment, or will be soon. */
 bool reports_are_idle(const struct queue *q);
 
 #endif

@@ -257,7 +257,7 @@ report_got_content(const struct spool_content *content, int error, void *arg)
 	else if (e->unstored || e->is_deleting)
 		reports_stored(r, ECANCELED);
 	else if (!content && report_may_read_again(r, error))
-		reports_stored(r, error);
+		reports_unread(r, error);
 	else
 		report_make(r, e, content);
 }

@@ -1,9 +1,11 @@
 #include "rig.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <fcntl.h>
@@ -12,7 +14,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/fsio.h"
 #include "queue/queue.h"
+#include "queue/spool.h"
 #include "support/ask.h"
 #include "support/fault_channel.h"
 
@@ -181,6 +185,59 @@ leave(int status)
 static void from_control(struct channel *c, const struct packet *p, void *arg);
 static void from_submission(struct channel *c, const struct packet *p, void *arg);
 
+/* ---- the disk, in the queue's process ---- */
+
+static struct rig_disk *rig_disk;
+static const struct fsio_ops *rig_real;
+static struct fsio_ops rig_ops;
+
+static ssize_t
+rig_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
+{
+	ssize_t got = rig_real->pread(f, fd, p, n, at);
+
+	rig_disk->reads++;
+	while (rig_disk->is_shut)
+		usleep(1000);
+	if (rig_disk->unreadable[0] && got > 0 &&
+	    memmem(p, (size_t)got, rig_disk->unreadable, strlen(rig_disk->unreadable))) {
+		errno = EIO;
+		return -1;
+	}
+	return got;
+}
+
+struct fsio *__real_fsio_new(int directory_fd);
+struct fsio *__wrap_fsio_new(int directory_fd);
+
+struct fsio *
+__wrap_fsio_new(int directory_fd)
+{
+	struct fsio *io = __real_fsio_new(directory_fd);
+
+	if (!rig_disk)
+		return io;
+	rig_real = io->ops;
+	rig_ops = *io->ops;
+	rig_ops.pread = rig_pread;
+	io->ops = &rig_ops;
+	return io;
+}
+
+void __real_spool_read(struct spool *s, struct spool_reading *r, struct msgid id,
+    spool_content_fn *fn, void *arg);
+void __wrap_spool_read(struct spool *s, struct spool_reading *r, struct msgid id,
+    spool_content_fn *fn, void *arg);
+
+void
+__wrap_spool_read(
+    struct spool *s, struct spool_reading *r, struct msgid id, spool_content_fn *fn, void *arg)
+{
+	if (rig_disk)
+		rig_disk->reads_asked++;
+	__real_spool_read(s, r, id, fn, arg);
+}
+
 void
 rig_start(struct rig *r)
 {
@@ -191,6 +248,8 @@ rig_start(struct rig *r)
 	fflush(NULL);
 	r->pid = fork();
 	if (r->pid == 0) {
+		/* a disk that stands still would keep it */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(ends[1], 3);
 		close_range(4, ~0U, 0);
 		leave(role_run(&queue_role, ROLE_QUEUE, 0, 3, IS_THREAD));
@@ -211,6 +270,9 @@ rig_begin(struct rig *r, const char *queue_conf)
 {
 	memset(r, 0, sizeof *r);
 	r->fd = -1;
+	r->disk = rig_disk = mmap(NULL, sizeof *r->disk, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(r->disk, MAP_FAILED);
 	r->base = event_base_new();
 	r->queue_conf = queue_conf;
 	snprintf(r->directory, sizeof r->directory, "/tmp/test-queue.XXXXXX");
@@ -281,6 +343,8 @@ rig_end(struct rig *r)
 	if (r->pid)
 		rig_stop(r);
 	forget_jobs(r);
+	munmap(r->disk, sizeof *r->disk);
+	rig_disk = r->disk = NULL;
 	remove_directory(r->directory);
 	event_base_free(r->base);
 }
@@ -511,7 +575,7 @@ rig_commit_soon(struct rig *r, struct msgid id, const char *sender, const char *
 {
 	static const char header[] = "From: alice@example.com\r\nMessage-ID: <x@y>\r\n";
 	static const char body[] = "Hello, world\r\n";
-	struct recipient recipients[16] = {0};
+	struct recipient recipients[RIG_RECIPIENTS_MAX] = {0};
 	struct message_commit m = {.header = STR(header), .body = STR(body)};
 	struct envelope e = {.id = id,
 	    .arrival_ms = clock_ms(),
@@ -637,11 +701,10 @@ got_row(enum request_end end, const struct packet *p, void *arg)
 }
 
 void
-rig_admin(struct rig *r, const char *verb, const char *const *values)
+rig_admin_soon(struct rig *r, const char *verb, const char *const *values)
 {
 	struct buf list;
 	struct message_admin m = {.verb = str_of(verb), .by = STR("root")};
-	unsigned before = r->dones;
 
 	buf_init(&list, 65536);
 	for (; *values; values += 2)
@@ -650,7 +713,21 @@ rig_admin(struct rig *r, const char *verb, const char *const *values)
 	r->row_count = 0;
 	(void)ask(r->control, MESSAGE_ADMIN, &m, got_row, r);
 	buf_clear(&list);
+}
+
+void
+rig_admin(struct rig *r, const char *verb, const char *const *values)
+{
+	unsigned before = r->dones;
+
+	rig_admin_soon(r, verb, values);
 	rig_until(r, &r->dones, before + 1);
+}
+
+void
+rig_control_gone(struct rig *r)
+{
+	channel_free(&r->control);
 }
 
 struct str

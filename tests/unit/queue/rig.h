@@ -4,13 +4,23 @@
 #define TESTS_UNIT_QUEUE_RIG_H
 
 #include <event2/event.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "ipc/role.h"
 #include "mail/envelope.h"
 #include "support.h"
 
-enum { RIG_JOBS_MAX = 4096, RIG_STORED_MAX = 8192, RIG_ROWS_MAX = 64, RIG_FD_BODY = 300000 };
+enum { RIG_JOBS_MAX = 16384, RIG_STORED_MAX = 16384, RIG_ROWS_MAX = 64, RIG_FD_BODY = 300000,
+	RIG_RECIPIENTS_MAX = 64 };
+
+/* The disk under the queue, as the test wants it; shared with the queue's process. */
+struct rig_disk {
+	atomic_bool is_shut;        /* no read of a message ends */
+	atomic_uint reads_asked;    /* of the spool */
+	atomic_uint reads;          /* of the disk */
+	char unreadable[64];        /* EIO for what holds these words, in the envelope */
+};
 
 struct rig_job {
 	uint64_t number;
@@ -32,6 +42,7 @@ struct rig {
 	char directory[64];
 	const char *queue_conf; /* inside queue: { } */
 	pid_t pid;
+	struct rig_disk *disk;
 	struct channel *main, *submission, *relay, *control;
 	struct fault_channel *between; /* the queue and submission; NULL: nothing */
 	bool is_ready, is_stopped, is_dead;
@@ -121,6 +132,9 @@ const struct rig_job *rig_job(struct rig *r, unsigned index);
 
 /* values: pairs that end in NULL.  Waits for the end. */
 void rig_admin(struct rig *r, const char *verb, const char *const *values);
+/* The same without waiting. */
+void rig_admin_soon(struct rig *r, const char *verb, const char *const *values);
+void rig_control_gone(struct rig *r);
 struct str rig_row(struct rig *r, unsigned row, const char *key);
 
 #endif

@@ -1,0 +1,167 @@
+/* reading: the queue role on a disk that does not answer reads, or not all of them. */
+#include <string.h>
+
+#include "queue/jobs.h"
+#include "queue/reports.h"
+#include "rig.h"
+
+enum { DOMAINS = 50, OWED = 5000, OWED_ROUND = 100 };
+
+static const char *const nothing[] = {NULL};
+static const char slow[] = "retry = [ \"1h\" ]; concurrency = 4000;";
+
+/* All domains are known before the message comes, so that its deliveries are wanted together. */
+static void
+learn_sites(struct rig *r, char names[DOMAINS][32])
+{
+	for (unsigned i = 0; i < DOMAINS; i++) {
+		snprintf(names[i], sizeof names[i], "a@d%u.example", i);
+		rig_commit_soon(r, rig_id(1000 + i), "alice@example.com",
+		    (const char *const[]){names[i], NULL});
+	}
+	rig_until(r, &r->job_count, DOMAINS);
+	for (unsigned i = 0; i < DOMAINS; i++)
+		rig_results(r, &r->jobs[i], 250, "none");
+	rig_until(r, &r->stored, DOMAINS);
+}
+
+/* P1: a message to many domains is read once, not once for each. */
+Test(reading, once_for_all_domains, .timeout = 60)
+{
+	static char names[DOMAINS][32];
+	static struct rig r;
+	const char *to[DOMAINS + 1] = {NULL};
+	unsigned before;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	learn_sites(&r, names);
+	for (unsigned i = 0; i < DOMAINS; i++)
+		to[i] = names[i];
+	before = r.disk->reads;
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", to).code, 250);
+	rig_until(&r, &r.job_count, 2 * DOMAINS);
+	cr_assert_eq(r.disk->reads - before, 1, "%u reads", r.disk->reads - before);
+	rig_end(&r);
+}
+
+/* P1: while no read ends: mail is taken, the operator is answered, and what waits to be read is
+ * bounded; then all is delivered once. */
+Test(reading, a_disk_that_stands_still, .timeout = 60)
+{
+	static struct rig r;
+	char to[32];
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	r.disk->is_shut = true;
+	for (unsigned i = 0; i < 300; i++) {
+		snprintf(to, sizeof to, "a@d%u.example", i);
+		cr_assert_eq(rig_commit(&r, rig_id(i), "alice@example.com",
+				 (const char *const[]){to, NULL}).code, 250);
+	}
+	rig_until(&r, &r.asked, 64);
+	rig_admin(&r, "queue.list", nothing);
+	cr_assert_eq(r.row_count, 300);
+	cr_assert_eq(r.job_count, 0);
+	cr_assert_leq(r.disk->reads_asked, 64);
+	r.disk->is_shut = false;
+	rig_until(&r, &r.job_count, 300);
+	for (unsigned i = 0; i < 300; i++)
+		for (unsigned k = 0; k < i; k++)
+			cr_assert_not(msgid_eq(r.jobs[i].id, r.jobs[k].id));
+	rig_end(&r);
+}
+
+/* The operator looks at messages that cannot be read now, goes, and is not waited for. */
+Test(reading, a_command_whose_peer_goes, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
+			 (const char *const[]){"a@one.example", NULL}).code, 250);
+	r.disk->is_shut = true;
+	rig_admin_soon(&r, "queue.show", nothing);
+	rig_wait(&r, 200);
+	cr_assert_eq(r.dones, 0);
+	rig_control_gone(&r);
+	rig_wait(&r, 100);
+	r.disk->is_shut = false;
+	rig_relay(&r, true);
+	rig_job(&r, 0);
+	rig_end(&r);
+}
+
+static void
+commit_hopeless(struct rig *r, unsigned from, unsigned count)
+{
+	unsigned before = r->verdicts;
+
+	for (unsigned i = from; i < from + count; i++)
+		rig_commit_soon(r, rig_id(i), "alice@example.com",
+		    (const char *const[]){"a@nx.example.org", NULL});
+	rig_until(r, &r->verdicts, before + count);
+}
+
+/* P1: reports owed at a start are made a bounded number at a time, and all are made. */
+Test(reading, many_reports_owed_at_a_start, .timeout = 120)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	r.disk->is_shut = true;
+	for (unsigned n = 0; n < OWED; n += OWED_ROUND)
+		commit_hopeless(&r, n, OWED_ROUND);
+	rig_wait(&r, 500);
+	cr_assert_leq(r.disk->reads_asked, REPORTS_AT_ONCE);
+	rig_kill(&r);
+	r.disk->is_shut = false;
+	rig_start(&r);
+	r.disk->is_shut = true;
+	r.disk->reads_asked = 0;
+	rig_relay(&r, true);
+	rig_until(&r, &r.running_asked, 2);
+	rig_wait(&r, 500);
+	cr_assert_geq(r.disk->reads_asked, 1);
+	cr_assert_leq(r.disk->reads_asked, REPORTS_AT_ONCE, "%u at once", r.disk->reads_asked);
+	r.disk->is_shut = false;
+	for (unsigned i = 0; i < OWED; i++) {
+		const struct rig_job *job = rig_job(&r, i);
+
+		cr_assert_eq(job->kind, ENVELOPE_REPORT);
+		rig_results(&r, job, 250, "none");
+	}
+	rig_until(&r, &r.stored, OWED);
+	rig_admin(&r, "queue.list", nothing);
+	cr_assert_eq(r.row_count, 0);
+	rig_end(&r);
+}
+
+/* P1: a message that cannot be read holds up its own report, and no other. */
+Test(reading, a_report_that_waits_for_its_message_alone, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	strcpy(r.disk->unreadable, "bad@example.com");
+	cr_assert_eq(rig_commit(&r, rig_id(0), "bad@example.com",
+			 (const char *const[]){"a@nx.example.org", NULL}).code, 250);
+	rig_until(&r, &r.verdicts, 1);
+	while (r.disk->reads_asked == 0)
+		rig_wait(&r, 20);
+	commit_hopeless(&r, 1, 10);
+	for (unsigned i = 0; i < 10; i++) {
+		cr_assert_str_eq(rig_job(&r, i)->to, "alice@example.com");
+		rig_results(&r, &r.jobs[i], 250, "none");
+	}
+	rig_until(&r, &r.stored, 10);
+	cr_assert_leq(r.disk->reads_asked, 10 + 10 + 2, "others were tried again");
+	memset(r.disk->unreadable, 0, sizeof r.disk->unreadable);
+	rig_job(&r, 10);
+	cr_assert_str_eq(r.jobs[10].to, "bad@example.com");
+	cr_assert(strstr(r.jobs[10].body, "Hello, world"), "with its content");
+	rig_end(&r);
+}
