@@ -124,6 +124,14 @@ disk_sync_data(struct fsio *f, int fd)
 }
 
 static int
+disk_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
+{
+	(void)f;
+	return sync_file_range(fd, at, bytes,
+	    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
+static int
 disk_sync_directory(struct fsio *f)
 {
 	return fsync(directory_of(f));
@@ -206,6 +214,7 @@ static const struct fsio_ops disk_ops = {
     .size = disk_size,
     .inspect = disk_inspect,
     .sync_data = disk_sync_data,
+    .write_back = disk_write_back,
     .sync_directory = disk_sync_directory,
     .rename = disk_rename,
     .unlink = disk_unlink,

@@ -36,6 +36,8 @@ struct fsio_ops {
 	/* what stands under a name, without opening it or following a link; ENOENT: nothing */
 	int (*inspect)(struct fsio *f, const char *name, struct fsio_file *out);
 	int (*sync_data)(struct fsio *f, int fd);
+	/* these bytes are written now, and waited for; durable they are after sync_data only */
+	int (*write_back)(struct fsio *f, int fd, off_t at, off_t bytes);
 	int (*sync_directory)(struct fsio *f);
 	int (*rename)(struct fsio *f, const char *from, const char *to);
 	int (*unlink)(struct fsio *f, const char *name);

@@ -238,6 +238,16 @@ sim_sync_data(struct fsio *f, int fd)
 	return 0;
 }
 
+/* What is not synced may be lost: whether it was written before makes no difference. */
+static int
+sim_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
+{
+	(void)fd;
+	(void)at;
+	(void)bytes;
+	return of(f)->is_cut ? refuse(EIO) : 0;
+}
+
 static int
 sim_sync_directory(struct fsio *f)
 {
@@ -315,6 +325,7 @@ const struct fsio_ops simdisk_ops = {
     .size = sim_size,
     .inspect = sim_inspect,
     .sync_data = sim_sync_data,
+    .write_back = sim_write_back,
     .sync_directory = sim_sync_directory,
     .rename = sim_rename,
     .unlink = sim_unlink,

@@ -12,7 +12,7 @@
 #include "mail/sums.h"
 #include "queue/spool.h"
 
-enum { BODY_BYTES = 300000 };
+enum { BODY_BYTES = 300000, PIECES_BODY_BYTES = 3500000 };
 
 static char directory[64];
 static struct fsio *io;
@@ -39,6 +39,22 @@ watch_sync_data(struct fsio *f, int fd)
 		is_synced = true;
 	}
 	return disk->sync_data(f, fd);
+}
+
+/* How far the body was written back, piece after piece, and whether one fails. */
+static atomic_llong written_back;
+static atomic_bool write_back_fails;
+
+static int
+watch_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
+{
+	if (at == written_back && bytes <= 1 << 20)
+		written_back += bytes;
+	if (write_back_fails) {
+		errno = EIO;
+		return -1;
+	}
+	return disk->write_back(f, fd, at, bytes);
 }
 
 static int
@@ -75,6 +91,7 @@ open_spool(void)
 	disk = io->ops;
 	watched = *disk;
 	watched.sync_data = watch_sync_data;
+	watched.write_back = watch_write_back;
 	watched.name = watch_name;
 	watched.sync_directory = watch_sync_directory;
 	watched.pwritev = watch_pwritev;
@@ -133,17 +150,23 @@ append(struct spool_entry *e, uint32_t number, int *answer)
 }
 
 static void
-append_large_as(uint32_t number, int *answer)
+append_body(uint32_t number, size_t bytes, int *answer)
 {
-	static char body[BODY_BYTES];
+	static char body[PIECES_BODY_BYTES];
 	struct spool_entry e = {.message = {.envelope = STR("LARGE"), .in_file = true}};
 
 	memset(body, 'b', sizeof body);
 	e.message.fd = spool_file(spool);
 	cr_assert_geq(e.message.fd, 0);
-	cr_assert_eq(write(e.message.fd, body, sizeof body), BODY_BYTES);
+	cr_assert_eq(write(e.message.fd, body, bytes), (ssize_t)bytes);
 	body_fd = e.message.fd;
 	append(&e, number, answer);
+}
+
+static void
+append_large_as(uint32_t number, int *answer)
+{
+	append_body(number, BODY_BYTES, answer);
 }
 
 static void
@@ -197,6 +220,29 @@ Test(spool_bodies, small_messages_do_not_wait_for_the_sync_of_a_large_one)
 	is_shut = false;
 	wait_for(&large);
 	cr_assert_eq(large, 0);
+}
+
+Test(spool_bodies, a_large_one_is_written_piece_by_piece_before_its_sync)
+{
+	int answer;
+
+	append_body(1, PIECES_BODY_BYTES, &answer);
+	wait_for(&answer);
+	cr_expect_eq(answer, 0);
+	cr_expect_eq(written_back, 4 << 20);
+	cr_expect(is_synced && !is_early);
+}
+
+/* The kernel tells an error once: a sync that follows may succeed. */
+Test(spool_bodies, an_error_of_a_piece_is_one_of_the_message)
+{
+	int answer;
+
+	write_back_fails = true;
+	append_body(1, PIECES_BODY_BYTES, &answer);
+	wait_for(&answer);
+	cr_expect_eq(answer, EIO);
+	cr_expect(!is_named);
 }
 
 Test(spool_bodies, failed_sync_is_the_answer_of_that_message_only)
