@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "auth/auth.h"
@@ -33,14 +34,29 @@ static const struct role_spec *const specs[ROLE_KINDS] = {
 
 /* ---- processes ---- */
 
-/* Nothing of the terminal from which main may have been started: neither its descriptors nor its
- * session.  What is written to stderr goes to the log, over a socket of this process's own. */
+/* Gives the controlling terminal up and leaves main's process group, so that the terminal's keys
+ * reach main alone.  Not by a session of its own: the kernel schedules each session as a group
+ * (sched_autogroup), and on a busy machine every step from role to role would wait for the turn of
+ * another group. */
+static bool
+leave_session(void)
+{
+	int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	bool has_left = terminal >= 0 ? ioctl(terminal, TIOCNOTTY) == 0 : errno == ENXIO;
+
+	if (terminal >= 0)
+		close(terminal);
+	return has_left ? setpgid(0, 0) == 0 : setsid() >= 0;
+}
+
+/* Nothing of the terminal from which main may have been started.  What is written to stderr goes to
+ * the log, over a socket of this process's own. */
 static bool
 leave_terminal(int log_fd)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	return setsid() >= 0 && null >= 0 && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 &&
+	return leave_session() && null >= 0 && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 &&
 	    dup2(log_fd >= 0 ? log_fd : null, 2) >= 0;
 }
 

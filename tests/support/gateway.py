@@ -218,7 +218,7 @@ class Gateway:
         """SIGKILL for every process at once, as a power cut would end them."""
         roles = list(self.processes())
         os.killpg(self.process.pid, signal.SIGKILL)
-        for pid in roles:  # each has a session of its own
+        for pid in roles:  # each has a process group of its own
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
