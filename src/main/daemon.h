@@ -97,6 +97,7 @@ struct daemon {
 	uint32_t joint_numbers;
 	int64_t floor_ms;        /* newest id time in the spool; -1: the queue has not said */
 	int stage;               /* of stopping; -1: running */
+	unsigned ended_early;    /* processes killed while stopping */
 	int exit_status;
 	struct event *signals[5];
 	struct watch *watch;     /* of certificate files */

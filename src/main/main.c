@@ -217,6 +217,12 @@ run(struct daemon *d)
 	watch_stop(d);
 	supervise_end(d);
 	logger_free(&d->logger);
+	/* behind all that the roles said: a log without it is one of a daemon that was killed */
+	if (d->ended_early)
+		log_warn("stopped: %u processes were ended before they had finished",
+		    d->ended_early);
+	else
+		log_info("stopped");
 	for (size_t i = 0; i < sizeof d->signals / sizeof *d->signals; i++)
 		if (d->signals[i])
 			event_free(d->signals[i]);

@@ -36,7 +36,6 @@ enum {
 
 static void start_instance(struct instance *i);
 static void supervise_give_up(struct instance *i, const char *why);
-static void supervise_return_slot(struct instance *i);
 
 /* ---- starting ---- */
 
@@ -215,6 +214,16 @@ go_on_stopping(struct daemon *d)
 }
 
 static void
+supervise_return_slot(struct instance *i)
+{
+	if (i->slot < 0)
+		return;
+	clients_wipe(i->daemon->clients_fd, (unsigned)i->slot);
+	slots_return(&i->daemon->slots, i->slot, clock_mono_ms());
+	i->slot = -1;
+}
+
+static void
 is_gone(struct instance *i)
 {
 	struct daemon *d = i->daemon;
@@ -253,12 +262,13 @@ supervise_fail(struct instance *i, int role_status)
 }
 
 static void
-log_death(const struct instance *i, int status)
+supervise_note_death(struct instance *i, int status)
 {
 	const char *name = role_name(i->kind);
 
 	if (i->daemon->stage >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
+	i->daemon->ended_early += i->daemon->stage >= 0;
 	if (WIFSIGNALED(status))
 		log_error("%s %u (pid %d) was ended by signal %d", name, i->index, (int)i->pid,
 		    WTERMSIG(status));
@@ -279,7 +289,7 @@ supervise_reap(struct daemon *d)
 
 			if (i->pid != pid)
 				continue;
-			log_death(i, status);
+			supervise_note_death(i, status);
 			i->pid = 0;
 			if (supervise_is_hopeless(i, status))
 				supervise_fail(i, WEXITSTATUS(status));
@@ -322,16 +332,6 @@ supervise_lend_slot(struct instance *i)
 	if (i->slot >= 0)
 		clients_wipe(d->clients_fd, (unsigned)i->slot);
 	return i->slot >= 0;
-}
-
-static void
-supervise_return_slot(struct instance *i)
-{
-	if (i->slot < 0)
-		return;
-	clients_wipe(i->daemon->clients_fd, (unsigned)i->slot);
-	slots_return(&i->daemon->slots, i->slot, clock_mono_ms());
-	i->slot = -1;
 }
 
 /* -1, or the descriptor of its region of the metrics. */

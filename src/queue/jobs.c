@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "queue/deadlines.h"
+#include "queue/job_log.h"
 #include "queue/ticket_key.h"
 #include "queue/reports.h"
 #include "queue/results.h"
@@ -167,16 +168,11 @@ job_give_up(struct job *job)
 	job_end(job);
 }
 
-static void
-job_lost(struct job *job, const char *why)
+/* Nothing was said of it to any host: that is no attempt. */
+void
+job_put_back(struct job *job, const char *why)
 {
-	struct log_line l;
-
-	log_begin(&l, LOG_WARNING, "deliver");
-	log_id(&l, job->id, 0);
-	log_str(&l, "status", STR("unknown"));
-	log_str(&l, "reason", str_of(why));
-	log_end(&l);
+	job_log_open(job, LOG_INFO, "put_back", why);
 	job_end(job);
 }
 
@@ -255,7 +251,7 @@ got_content(const struct spool_content *content, int error, void *arg)
 	else if (send_job(job, content))
 		job_is_sent(job);
 	else
-		job_lost(job, "relay_away");
+		job_put_back(job, "relay_away");
 }
 
 /* Whose attempts end relay gets none after its time: no result would ever end it. */
@@ -456,7 +452,8 @@ lose(struct str key, void *value, void *arg)
 	else if (job->is_sent) {
 		job->shipment->is_suspect = true;
 		job->is_tried = true;
-		job_lost(job, "relay_lost");
+		job_log_open(job, LOG_WARNING, "unknown", "relay_lost");
+		job_end(job);
 	}
 }
 

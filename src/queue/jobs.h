@@ -36,6 +36,8 @@ bool jobs_pump(struct queue *q);
 struct job *job_find(const struct queue *q, uint64_t number);
 /* All results are in, or no more will come. */
 void job_end(struct job *job);
+/* Relay had not begun it: back into the schedule; `why` is for the log. */
+void job_put_back(struct job *job, const char *why);
 /* No result will be waited for: back into the schedule with what is open. */
 void job_give_up(struct job *job);
 /* The message is gone; what relay still says of it finds no one. */

@@ -333,9 +333,12 @@ job_not_understood(struct job *job, const struct message_result *m)
 	records_tell(job->queue, m->job, m->id, m->recipient);
 	if (!m->is_last)
 		return;
-	if (!result_is_of_end(m))
-		log_error("relay: a job could not be read there: %s", m->status.text);
-	job->is_deferred = !result_is_of_end(m);
+	if (result_is_of_end(m)) {
+		job_put_back(job, "relay_stops");
+		return;
+	}
+	log_error("relay: a job could not be read there: %s", m->status.text);
+	job->is_deferred = true;
 	job_end(job);
 }
 

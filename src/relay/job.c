@@ -421,13 +421,24 @@ jobs_cancel(struct yard *y, uint64_t number, bool is_forced)
 }
 
 void
-jobs_abandon(struct yard *y, bool also_talking)
+jobs_stop(struct yard *y)
 {
 	struct job *j, *next;
 
 	for (j = LIST_FIRST(&y->jobs); j; j = next) {
 		next = LIST_NEXT(j, link);
-		if (also_talking || !j->is_sending)
-			job_drop(j);
+		if (j->is_sending)
+			continue;
+		job_decline(y, &j->m);
+		job_drop(j);
 	}
+}
+
+void
+jobs_abandon(struct yard *y)
+{
+	struct job *j;
+
+	while ((j = LIST_FIRST(&y->jobs)))
+		job_drop(j);
 }

@@ -43,7 +43,9 @@ bool jobs_tell(struct yard *y, struct channel *queue) MUST_USE;
  * breaking off would leave open whether it was delivered, so that is waited for, and no other host
  * is tried. */
 void jobs_cancel(struct yard *y, uint64_t number, bool is_forced);
-/* Ends all that has not begun to talk about its message; the queue counts them as unknown. */
-void jobs_abandon(struct yard *y, bool also_talking);
+/* Stopping: all that has not begun to talk about its message is declined. */
+void jobs_stop(struct yard *y);
+/* The end: the queue counts those that are left as unknown. */
+void jobs_abandon(struct yard *y);
 
 #endif

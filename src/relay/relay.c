@@ -359,7 +359,7 @@ stop(struct role *role, int64_t drain_ms)
 	struct relay *r = role->state;
 	struct timeval tv = {drain_ms / 1000, drain_ms % 1000 * 1000};
 
-	jobs_abandon(&r->yard, false);
+	jobs_stop(&r->yard);
 	pool_flush(r->yard.pool);
 	r->drain = evtimer_new(role->base, drained, role);
 	if (!r->drain || event_add(r->drain, &tv) != 0)
@@ -376,7 +376,7 @@ end(struct role *role)
 		return;
 	r->yard.emptied = NULL;
 	if (r->yard.pool)
-		jobs_abandon(&r->yard, true);
+		jobs_abandon(&r->yard);
 	forget_queue(r);
 	forget_control(r);
 	pool_free(&r->yard.pool);

@@ -4,6 +4,7 @@ of the daemon, and what the log and the tool say of each."""
 import os
 import re
 import signal
+import socket
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
@@ -136,6 +137,43 @@ def socket_is_gone():
     said = gateway.tool("status", check=False)
     assert said.returncode == 69 and "the daemon is not running" in said.stderr, said
     gateway.start()
+
+
+class SilentHost:
+    """A receiving host whose connections stand, and that never says a word."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+
+    @property
+    def routes(self):
+        return f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {self.port}; tls = "none"; }} );'
+
+    def hear(self):
+        self.socket.settimeout(20)
+        return self.socket.accept()[0]
+
+
+@tap.case
+def a_clean_stop_and_a_kill():
+    """after a clean stop `stopped` is the last line, and what relay had not begun was put back; a kill leaves neither"""
+    host = SilentHost()
+    gate = g.Gateway(f"{HOME}/stop", routes=host.routes).start().add_user()
+    gate.send(recipients=("bob@example.net",))
+    with host.hear():
+        gate.stop()
+    log = gate.log()
+    assert re.search(r" deliver id=\S+-1\.1 status=put_back reason=relay_stops to=<bob@example\.net>$", log, re.M), gate.tail()
+    assert "status=unknown" not in log
+    assert log.rstrip("\n").endswith(" stopped"), gate.tail()
+    gate.start()
+    with host.hear():
+        relay = next(pid for pid, (name, _) in gate.processes().items() if name == "relay")
+        os.kill(relay, signal.SIGKILL)
+        gate.wait_log(r" deliver id=\S+-1\.1 status=unknown reason=relay_lost to=<bob@example\.net>$")
+        gate.kill_group()
+    assert gate.log().count(" stopped") == 1
 
 
 gateway = made("gateway").start().add_user()
