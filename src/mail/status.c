@@ -165,3 +165,20 @@ status_enhanced(const struct status *s, char out[STATUS_ENHANCED_BYTES])
 	*to = '\0';
 	return out;
 }
+
+/* ---- after the final dot ---- */
+
+static const char may_have_arrived[] =
+    "connection lost after the message was sent; it may have arrived";
+
+struct status
+status_may_have_arrived(void)
+{
+	return status_make(451, "4.4.2", "%s", may_have_arrived);
+}
+
+bool
+status_is_may_have_arrived(const struct status *s)
+{
+	return !s->is_remote && str_eq(str_of(s->text), str_of(may_have_arrived));
+}

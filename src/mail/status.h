@@ -47,6 +47,10 @@ status_is_permanent(const struct status *s)
 /* "550 5.7.1 text\r\n" */
 void status_reply(const struct status *s, struct buf *out);
 
+/* The connection ended behind the final dot: only the host knows whether it has the message. */
+struct status status_may_have_arrived(void);
+bool status_is_may_have_arrived(const struct status *s);
+
 enum { STATUS_ENHANCED_BYTES = 16 };
 /* "5.7.1"; where none was given, one made of the reply code's class: "5.0.0"; returns out. */
 char *status_enhanced(const struct status *s, char out[STATUS_ENHANCED_BYTES]);

@@ -32,6 +32,9 @@ dsn_advice_for(const struct dsn_item *item)
 {
 	const struct status *s = &item->status;
 
+	if (status_is_may_have_arrived(s))
+		return "It may have arrived already, perhaps several times. Ask the recipient "
+		       "before you send it again.";
 	if (item->is_expired)
 		return "Check the part of the address behind the @. If it is right, send the "
 		       "message again later.";

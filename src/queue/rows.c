@@ -45,6 +45,7 @@ add_status(struct buf *out, const struct status *s)
 
 	snprintf(text, sizeof text, "%u %s %s", s->code, status_enhanced(s, code), s->text);
 	add_text(out, "reply", text);
+	add_text(out, "reply_by", s->is_remote ? "host" : "here");
 }
 
 /* The last answer that the spool keeps; false: none. */

@@ -4,11 +4,13 @@
  */
 #include "relay/client.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "relay/phases.h"
 #include "relay/reason.h"
 
-enum { OUTPUT_MAX = 2 << 20, FIRST_EXPECTED = 8, LINE_MAX_BYTES = 12288 };
+enum { OUTPUT_MAX = 2 << 20, FIRST_EXPECTED = 8, LINE_MAX_BYTES = 12288, ANSWER_BYTES = 160 };
 
 /* ---- greeting ---- */
 
@@ -228,14 +230,31 @@ client_fail(struct client *c, const struct status *why, const char *reason)
 	return CLIENT_OVER;
 }
 
-enum client_step
-client_confused(struct client *c, const char *what)
+/* Its first line, which status_make cleans. */
+static enum client_step
+client_confused_by(struct client *c, const char *what, struct str answer)
 {
-	struct status s = status_make(451, "4.5.0", "the host's answer to %s makes no sense", what);
+	size_t n = 0;
+	struct status s;
 
+	while (n < answer.n && n < ANSWER_BYTES && answer.p[n] != '\r' && answer.p[n] != '\n')
+		n++;
+	s = status_make(451, "4.5.0", "the host's answer to %s makes no sense: %.*s", what, (int)n,
+	    answer.p);
 	if (c->t.message)
 		transaction_lost(c);
 	return client_fail(c, &s, REASON_PROTOCOL);
+}
+
+enum client_step
+client_confused(struct client *c, const char *what)
+{
+	struct status r = reply_status(&c->reply);
+	char answer[ANSWER_BYTES], code[STATUS_ENHANCED_BYTES];
+
+	snprintf(answer, sizeof answer, "%u %s%s%.120s", r.code,
+	    r.class ? status_enhanced(&r, code) : "", r.class ? " " : "", r.text);
+	return client_confused_by(c, what, str_of(answer));
 }
 
 /* Speaks as far as it may: one command, or with PIPELINING up to where an answer is needed. */
@@ -290,7 +309,7 @@ out_of_step(struct client *c, struct str in)
 	reply_clear(&c->reply);
 	reply_init(&c->reply, NULL);
 	if (reply_take(&c->reply, in, &used) != REPLY_DONE || c->reply.code != 421)
-		return client_confused(c, "nothing that was said");
+		return client_confused_by(c, "nothing that was said", in);
 	r = reply_status(&c->reply);
 	return client_closed(c, &r);
 }
@@ -317,9 +336,10 @@ client_take(struct client *c, struct str in, size_t *used_out)
 		await_reply(c);
 		progress = reply_take(&c->reply, in, &used);
 		*used_out += used;
-		in = str_from(in, used);
 		if (progress == REPLY_BAD)
-			return client_confused(c, phases[c->queue[c->queue_at].phase].name);
+			return client_confused_by(
+			    c, phases[c->queue[c->queue_at].phase].name, in);
+		in = str_from(in, used);
 		if (progress == REPLY_DONE) {
 			step = hear(c, in.n > 0);
 			if (step == CLIENT_WAIT && in.n && client_expected(c) == 0)

@@ -14,6 +14,15 @@ is_greylisting(const struct status *s)
 	           strcasestr(s->text, "greylist") || strcasestr(s->text, "graylist"));
 }
 
+/* Where the enhanced code says nothing nearer, 552 is about storage: the message is too large. */
+static bool
+reason_is_size(const struct status *s)
+{
+	if (s->class && (s->subject == 2 || s->subject == 3))
+		return s->subject == 2 ? s->detail == 3 : s->detail == 4;
+	return s->code == 552;
+}
+
 const char *
 reason_of_reply(const struct status *s)
 {
@@ -21,7 +30,9 @@ reason_of_reply(const struct status *s)
 		return REASON_NONE;
 	if (is_greylisting(s))
 		return REASON_GREYLISTED;
-	if (s->code == 552 || (s->subject == 3 && s->detail == 4))
+	if (s->class && s->subject == 2 && s->detail == 2)
+		return REASON_MAILBOX_FULL;
+	if (reason_is_size(s))
 		return REASON_SIZE;
 	if (s->class && (s->subject == 1 || s->subject == 2))
 		return REASON_MAILBOX;

@@ -19,6 +19,7 @@
 #define REASON_LOOP "loop"
 #define REASON_UNROUTABLE "unroutable"
 #define REASON_MAILBOX "mailbox"
+#define REASON_MAILBOX_FULL "mailbox_full"
 #define REASON_AUTH "auth"
 #define REASON_SIZE "size"
 #define REASON_UTF8 "utf8"

@@ -441,8 +441,7 @@ transaction_may_pipeline(const struct client *c, enum phase phase)
 void
 transaction_lost(struct client *c)
 {
-	struct status s = status_make(
-	    451, "4.4.2", "connection lost after the message was sent; it may have arrived");
+	struct status s = status_may_have_arrived();
 
 	if (c->t.is_body_sent && !c->end.bad_chunking && c->t.accepted && client_expected(c))
 		settle_rest(c, &s, REASON_LOST);

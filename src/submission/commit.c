@@ -189,7 +189,7 @@ ask(struct draft *d)
 	}
 	if (!is_asked) {
 		why = session_queue_lost();
-		return refuse(s, "queue_unavailable", &why, d->from);
+		return refuse(s, "queue_away", &why, d->from);
 	}
 	buf_clear(&s->content.bytes);
 	/* the queue has it: who hangs up now takes nothing back */

@@ -217,7 +217,7 @@ ask_file(struct session *s)
 
 	if (!s->services->open_file(s->arg, &m)) {
 		status = session_queue_lost();
-		content_fail(s, "queue_unavailable", &status);
+		content_fail(s, "queue_away", &status);
 		return s->content.is_piece_done ? piece_end(s) : SESSION_NEXT;
 	}
 	s->transaction.has_file = true;

@@ -226,6 +226,20 @@ release(void *arg, const struct message_release *m)
 		(void)!channel_send(c->gate->queue, MESSAGE_RELEASE, m, -1);
 }
 
+static void
+services_log_unwritten(const struct connection *c)
+{
+	int failed = errno;
+	struct log_line l;
+
+	log_begin(&l, LOG_ERR, "body not written");
+	log_id(&l, (struct msgid){c->id, 0}, 0);
+	log_user(&l, "user", session_user(c->session));
+	log_str(&l, "client", str_of(c->client));
+	log_quoted(&l, "error", str_of(strerror(failed)));
+	log_end(&l);
+}
+
 static bool
 write_file(void *arg, struct str bytes)
 {
@@ -237,7 +251,7 @@ write_file(void *arg, struct str bytes)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			log_error("a message of %s cannot be written to the spool: %m", c->client);
+			services_log_unwritten(c);
 			return false;
 		}
 		bytes = str_from(bytes, (size_t)n);

@@ -197,7 +197,7 @@ ask(struct session *s)
 		return accept_recipient(s);
 	if (!s->services->ask_token(s->arg, buf_str(&s->user))) {
 		lost = session_queue_lost();
-		return refuse_recipient(s, "queue_unavailable", &lost, asked_address(t));
+		return refuse_recipient(s, "queue_away", &lost, asked_address(t));
 	}
 	t->is_token_asked = true;
 	s->heard = got_token;
@@ -225,6 +225,15 @@ transaction_rcpt(struct session *s, struct str args)
 	return ask(s);
 }
 
+/* The queue's own words for why there is no room for a recipient, or nobody to ask. */
+static const char *
+transaction_refusal_reason(const struct status *verdict)
+{
+	if (verdict->subject != 3)
+		return "limit";
+	return verdict->detail == 1 ? "storage" : "queue_away";
+}
+
 static enum session_step
 got_token(struct session *s, const struct status *verdict)
 {
@@ -233,5 +242,6 @@ got_token(struct session *s, const struct status *verdict)
 	t->is_token_asked = false;
 	if (status_is_ok(verdict))
 		return accept_recipient(s);
-	return refuse_recipient(s, "limit", verdict, asked_address(t));
+	return refuse_recipient(
+	    s, transaction_refusal_reason(verdict), verdict, asked_address(t));
 }

@@ -256,6 +256,21 @@ Test(dsn, expired_and_local)
 	dsn_clear(&r);
 }
 
+/* Who might have the message already is not told to send it again without a word of that. */
+Test(dsn, may_have_arrived)
+{
+	struct dsn_report r;
+	struct sample s;
+
+	sample(&s, "a@b", "c@d");
+	s.item.is_expired = true;
+	s.item.status = status_may_have_arrived();
+	cr_assert_eq(dsn_compose(&s.dsn, &r), 1);
+	cr_assert(has(&r.body, "It may have arrived already"));
+	cr_assert_not(has(&r.body, "send the message"));
+	dsn_clear(&r);
+}
+
 /* CVE-2020-8794 and its kind: nothing that was said to us begins a line or a field. */
 Test(dsn, hostile_words)
 {

@@ -70,6 +70,7 @@ Test(queue_requests, a_domain_is_not_asked_for_for_ever, .timeout = 60)
 	cr_assert_eq(r.row_count, 1);
 	cr_assert(str_eq(rig_row(&r, 0, "reason"), STR("dns")));
 	cr_assert(str_starts(rig_row(&r, 0, "reply"), STR("451 4.4.3")));
+	cr_assert(str_eq(rig_row(&r, 0, "reply_by"), STR("here")));
 	r.is_silent = false;
 	rig_results(&r, rig_job(&r, 0), 250, "none");
 	rig_until(&r, &r.stored, 1);

@@ -95,6 +95,7 @@ Test(role, killed_and_started, .timeout = 120)
 	cr_assert_eq(r.row_count, 1);
 	cr_assert(str_eq(rig_row(&r, 0, "tries"), STR("1")));
 	cr_assert(str_eq(rig_row(&r, 0, "reply"), STR("451 4.0.0 remote text 451")));
+	cr_assert(str_eq(rig_row(&r, 0, "reply_by"), STR("host")));
 	cr_assert(str_eq(rig_row(&r, 0, "reason"), STR("greylisted")));
 	cr_assert(str_eq(rig_row(&r, 0, "state"), STR("deferred")));
 	rig_end(&r);
