@@ -343,42 +343,6 @@ rig_login(struct rig *r, uint64_t session, const char *mechanism, struct str ini
 	return a.outcome == AUTH_CONTINUE ? 334 : a.status.code;
 }
 
-/* ---- as control ---- */
-
-static void
-hear_admin(enum request_end end, const struct packet *p, void *arg)
-{
-	struct rig_admin *a = arg;
-
-	cr_assert_not_null(p);
-	if (end == REQUEST_ROW) {
-		struct str row = p->message->admin_row.values;
-
-		a->rows++;
-		a->last_row_n = row.n < sizeof a->last_row ? row.n : 0;
-		memcpy(a->last_row, row.p, a->last_row_n);
-		return;
-	}
-	a->is_done = true;
-	a->exit_code = p->message->admin_done.exit_code;
-}
-
-void
-rig_admin(struct rig *r, const char *verb, const char *values[][2], struct rig_admin *out)
-{
-	struct message_admin m = {.verb = str_of(verb), .by = STR("root")};
-	struct buf b;
-
-	*out = (struct rig_admin){0};
-	buf_init(&b, 4096);
-	for (; values && (*values)[0]; values++)
-		message_values_add(&b, (*values)[0], str_of((*values)[1]));
-	m.values = buf_str(&b);
-	(void)ask(r->control, MESSAGE_ADMIN, &m, hear_admin, out);
-	rig_until(r, &out->is_done);
-	buf_clear(&b);
-}
-
 /* ---- life ---- */
 
 struct rig *
@@ -393,32 +357,37 @@ rig_new(void)
 	return r;
 }
 
-void
-rig_store(struct rig *r, const char *user, const char *password, const char *suspended)
+static void
+store(struct rig *r, const char *user, const char *password, uint32_t iterations)
 {
 	char error[ACCOUNTS_ERROR_BYTES];
 	struct accounts *a = accounts_open(r->directory, ACCOUNTS_MAKE, error);
 	struct secret s;
 
 	cr_assert_not_null(a, "%s", error);
-	cr_assert(secret_make(str_of(password), ITERATIONS, &s));
+	cr_assert(secret_make(str_of(password), iterations, &s));
 	cr_assert_eq(accounts_add(a, str_of(user), &s), ACCOUNTS_OK);
-	if (suspended)
-		cr_assert_eq(accounts_suspend(a, str_of(user), str_of(suspended)), ACCOUNTS_OK);
+	accounts_close(&a);
+}
+
+void
+rig_store(struct rig *r, const char *user, const char *password, const char *suspended)
+{
+	char error[ACCOUNTS_ERROR_BYTES];
+	struct accounts *a;
+
+	store(r, user, password, ITERATIONS);
+	if (!suspended)
+		return;
+	a = accounts_open(r->directory, ACCOUNTS_MAKE, error);
+	cr_assert_eq(accounts_suspend(a, str_of(user), str_of(suspended)), ACCOUNTS_OK);
 	accounts_close(&a);
 }
 
 void
 rig_store_rounds(struct rig *r, const char *user, uint32_t iterations)
 {
-	char error[ACCOUNTS_ERROR_BYTES];
-	struct accounts *a = accounts_open(r->directory, ACCOUNTS_MAKE, error);
-	struct secret s;
-
-	cr_assert_not_null(a, "%s", error);
-	cr_assert(secret_make(STR("unused"), iterations, &s));
-	cr_assert_eq(accounts_add(a, str_of(user), &s), ACCOUNTS_OK);
-	accounts_close(&a);
+	store(r, user, "unused", iterations);
 }
 
 void
@@ -440,6 +409,32 @@ rig_run(struct rig *r, const char *auth, unsigned workers)
 	rig_until(r, &r->broker.is_ready);
 	for (unsigned i = 0; i < workers; i++)
 		rig_worker(r, i);
+}
+
+struct rig *
+rig_with_alice(const char *auth, unsigned workers)
+{
+	struct rig *r = rig_new();
+
+	rig_store(r, "alice@example.com", "wonderland", NULL);
+	rig_store(r, "mallory", "pirate", "phished");
+	rig_run(r, auth, workers);
+	return r;
+}
+
+void
+rig_step_expect(struct rig *r, uint64_t session, struct str response, unsigned code, const char *challenge)
+{
+	struct rig_answer a;
+
+	rig_step(r, session, response, &a);
+	rig_until(r, &a.is_done);
+	if (challenge) {
+		cr_assert_eq(a.outcome, AUTH_CONTINUE);
+		cr_assert(str_eq(str_make(a.challenge, a.challenge_n), str_of(challenge)));
+	} else {
+		cr_assert_eq(a.status.code, code, "%u", a.status.code);
+	}
 }
 
 static void

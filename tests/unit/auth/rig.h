@@ -18,6 +18,12 @@ struct rig_child {
 	bool is_ready;
 };
 
+/* What alice's client says, and what is no password; enough wrong ones for a test. */
+#define GOOD STR("\0alice@example.com\0wonderland")
+#define WRONG STR("\0alice@example.com\0x")
+#define BINDING "0123456789abcdef0123456789abcdef"
+#define CALM "failure_limit = \"1000 / 1m\";"
+
 struct rig_seen { /* by a worker that the test plays */
 	uint64_t call;
 	char user[64], mechanism[32], first[128];
@@ -64,6 +70,8 @@ struct rig *rig_new(void);
 void rig_store(struct rig *r, const char *user, const char *password, const char *suspended);
 /* With a password that nobody will use. */
 void rig_store_rounds(struct rig *r, const char *user, uint32_t iterations);
+/* With alice, whose password is right in GOOD, and mallory, who is suspended; then as rig_run. */
+struct rig *rig_with_alice(const char *auth, unsigned workers);
 /* auth: lines of the auth group. */
 void rig_run(struct rig *r, const char *auth, unsigned workers);
 /* A new worker process for the broker, or (play) one whose part the test plays. */
@@ -86,6 +94,8 @@ void rig_play_answer(struct rig *r, unsigned seen, uint8_t outcome, struct str k
 /* Runs the loop until *flag; the test fails when it takes for ever. */
 void rig_until(struct rig *r, const bool *flag);
 void rig_until_count(struct rig *r, const unsigned *count, unsigned enough);
+/* What the client says next is answered so: a reply code, or 334 and this challenge. */
+void rig_step_expect(struct rig *r, uint64_t session, struct str response, unsigned code, const char *challenge);
 /* Start and wait: the reply code, 334 for a challenge. */
 unsigned rig_login(struct rig *r, uint64_t session, const char *mechanism, struct str initial);
 

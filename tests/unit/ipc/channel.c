@@ -11,138 +11,48 @@
 
 #include "ipc/wire.h"
 #include "support/ask.h"
-
-struct end {
-	struct channel *channel;
-	struct event_base *base;
-	unsigned heard, answered, unanswered, lost;
-	uint64_t last_call;
-	int last_fd, fd;
-	bool is_fd_lost;
-	bool answers;      /* answer each ask */
-	bool frees;        /* free the channel in the handler */
-	const char *words; /* of AUTH_STEP, in the channel's buffer */
-	unsigned stop_at;  /* leave the loop after so many heard or answered */
-};
-
-static void
-on_packet(struct channel *c, const struct packet *p, void *arg)
-{
-	struct end *e = arg;
-	struct message_verdict v = {.status = status_make(250, "2.0.0", "ok")};
-
-	e->heard++;
-	e->last_call = p->call;
-	e->last_fd = p->fd;
-	e->is_fd_lost = p->is_fd_lost;
-	if (p->type == MESSAGE_AUTH_STEP) {
-		e->words = p->message->auth_step.response.p;
-		cr_assert(*e->words);
-	}
-	if (e->answers)
-		cr_assert_eq(channel_answer(c, p->call, MESSAGE_VERDICT, &v, -1), 0);
-	if (e->frees)
-		channel_free(&e->channel);
-	if (e->heard == e->stop_at)
-		event_base_loopbreak(e->base);
-}
-
-static void
-on_lost(struct channel *c, void *arg)
-{
-	struct end *e = arg;
-
-	(void)c;
-	e->lost++;
-	channel_free(&e->channel);
-	event_base_loopbreak(e->base);
-}
-
-static void
-on_answer(enum request_end end, const struct packet *p, void *arg)
-{
-	struct end *e = arg;
-
-	cr_assert_eq(p != NULL, end == REQUEST_ANSWERED);
-	if (p)
-		e->answered++;
-	else
-		e->unanswered++;
-	if (e->answered == e->stop_at)
-		event_base_loopbreak(e->base);
-}
-
-static struct event_base *
-pair(struct end *a, struct end *b)
-{
-	struct event_base *base = event_base_new();
-	int fds[2];
-
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-	a->base = b->base = base;
-	a->fd = fds[0];
-	b->fd = fds[1];
-	a->channel = channel_new(base, fds[0], on_packet, on_lost, a);
-	b->channel = channel_new(base, fds[1], on_packet, on_lost, b);
-	return base;
-}
-
-static void
-finish(struct event_base *base, struct end *a, struct end *b)
-{
-	channel_free(&a->channel);
-	channel_free(&b->channel);
-	event_base_free(base);
-}
-
-static struct request *
-commit(struct end *e)
-{
-	struct message_commit m = {.envelope = STR("e"), .header = STR("h"), .body = STR("b")};
-
-	return ask(e->channel, MESSAGE_COMMIT, &m, on_answer, e);
-}
+#include "unit/ipc/channel_end.h"
 
 Test(channel, a_call_is_answered_through_the_loop)
 {
 	struct end a = {.stop_at = 1}, b = {.answers = true};
-	struct event_base *base = pair(&a, &b);
+	struct event_base *base = end_pair(&a, &b);
 
-	(void)commit(&a);
+	(void)end_commit(&a);
 	cr_assert_eq(a.answered, 0);
 	event_base_dispatch(base);
 	cr_assert_eq(a.answered, 1);
 	cr_assert_eq(b.heard, 1);
-	finish(base, &a, &b);
+	end_finish(base, &a, &b);
 }
 
 Test(channel, a_cancelled_call_finds_no_one)
 {
 	struct end a = {.stop_at = 1}, b = {.answers = true};
-	struct event_base *base = pair(&a, &b);
-	struct request *first = commit(&a);
+	struct event_base *base = end_pair(&a, &b);
+	struct request *first = end_commit(&a);
 
 	request_cancel(first);
 	request_cancel(first);
-	cr_assert_neq(commit(&a)->number, 1, "a number is never used again");
+	cr_assert_neq(end_commit(&a)->number, 1, "a number is never used again");
 	event_base_dispatch(base);
 	cr_assert_eq(b.heard, 2);
 	cr_assert_eq(a.answered, 1);
-	finish(base, &a, &b);
+	end_finish(base, &a, &b);
 }
 
 Test(channel, a_lost_peer_answers_every_open_call)
 {
 	struct end a = {0}, b = {0};
-	struct event_base *base = pair(&a, &b);
+	struct event_base *base = end_pair(&a, &b);
 
 	for (int i = 0; i < 100; i++)
-		(void)commit(&a);
+		(void)end_commit(&a);
 	channel_free(&b.channel);
 	event_base_dispatch(base);
 	cr_assert_eq(a.unanswered, 100);
 	cr_assert_eq(a.lost, 1);
-	finish(base, &a, &b);
+	end_finish(base, &a, &b);
 }
 
 struct chain {
@@ -170,7 +80,7 @@ ask_next(enum request_end end, const struct packet *p, void *arg)
 Test(channel, what_is_asked_while_the_channel_is_lost_ends_too)
 {
 	struct end a = {0}, b = {0};
-	struct event_base *base = pair(&a, &b);
+	struct event_base *base = end_pair(&a, &b);
 	struct chain chain = {.channel = a.channel, .asked = 1};
 	struct message_commit m = {.envelope = STR("e"), .header = STR("h"), .body = STR("b")};
 
@@ -181,13 +91,13 @@ Test(channel, what_is_asked_while_the_channel_is_lost_ends_too)
 	cr_assert_eq(a.lost, 1);
 	cr_assert_eq(chain.asked, 20);
 	cr_assert_eq(chain.ended, 20, "each that was asked ends");
-	finish(base, &a, &b);
+	end_finish(base, &a, &b);
 }
 
 Test(channel, what_a_dead_peer_said_is_still_heard)
 {
 	struct end a = {0}, b = {0};
-	struct event_base *base = pair(&a, &b);
+	struct event_base *base = end_pair(&a, &b);
 	struct message_release m = {.session = 1, .number = 2};
 
 	for (int i = 0; i < 50; i++)
@@ -197,13 +107,13 @@ Test(channel, what_a_dead_peer_said_is_still_heard)
 	event_base_dispatch(base);
 	cr_assert_eq(a.heard, 50);
 	cr_assert_eq(a.lost, 1);
-	finish(base, &a, &b);
+	end_finish(base, &a, &b);
 }
 
 Test(channel, a_descriptor_travels)
 {
 	struct end a = {.stop_at = 1}, b = {0};
-	struct event_base *base = pair(&a, &b);
+	struct event_base *base = end_pair(&a, &b);
 	struct message_log m = {0};
 	int fds[2];
 	char c = 0;
@@ -218,14 +128,14 @@ Test(channel, a_descriptor_travels)
 	cr_assert_eq(c, 'x');
 	close(fds[0]);
 	close(a.last_fd);
-	finish(base, &a, &b);
+	end_finish(base, &a, &b);
 }
 
 Test(channel, more_than_the_kernel_takes_waits_in_order)
 {
 	static char body[100000];
 	struct end a = {.stop_at = 300}, b = {0};
-	struct event_base *base = pair(&a, &b);
+	struct event_base *base = end_pair(&a, &b);
 	struct message_commit m = {.body = {body, sizeof body}};
 
 	for (int i = 0; i < 300; i++)
@@ -234,14 +144,14 @@ Test(channel, more_than_the_kernel_takes_waits_in_order)
 	event_base_dispatch(base);
 	cr_assert_eq(a.heard, 300);
 	cr_assert_eq(channel_waiting(b.channel), 0);
-	finish(base, &a, &b);
+	end_finish(base, &a, &b);
 }
 
 Test(channel, what_waits_is_bounded)
 {
 	static char body[130000];
 	struct end a = {0}, b = {0};
-	struct event_base *base = pair(&a, &b);
+	struct event_base *base = end_pair(&a, &b);
 	struct message_commit m = {.body = {body, sizeof body}};
 	int sent = 0;
 
@@ -249,20 +159,20 @@ Test(channel, what_waits_is_bounded)
 		sent++;
 	cr_assert_lt(sent, 1000);
 	cr_assert_leq(channel_waiting(b.channel), CHANNEL_WAITING_MAX);
-	finish(base, &a, &b);
+	end_finish(base, &a, &b);
 }
 
 Test(channel, a_handler_may_free_its_channel)
 {
 	struct end a = {.frees = true, .stop_at = 1}, b = {0};
-	struct event_base *base = pair(&a, &b);
+	struct event_base *base = end_pair(&a, &b);
 	struct message_release m = {0};
 
 	cr_assert_eq(channel_send(b.channel, MESSAGE_RELEASE, &m, -1), 0);
 	cr_assert_eq(channel_send(b.channel, MESSAGE_RELEASE, &m, -1), 0);
 	event_base_dispatch(base);
 	cr_assert_eq(a.heard, 1);
-	finish(base, &a, &b);
+	end_finish(base, &a, &b);
 }
 
 #ifndef __SANITIZE_ADDRESS__ /* which forbids to read what is not one's own */
@@ -295,7 +205,7 @@ Test(channel, secrets_are_wiped)
 {
 	static const unsigned char odd[16] = "jM#x0-Vw!q.8Zr_";
 	struct end a = {0}, b = {.stop_at = 3000};
-	struct event_base *base = pair(&a, &b);
+	struct event_base *base = end_pair(&a, &b);
 	struct message_auth_step m = {.session = 7};
 	char words[64];
 
@@ -314,7 +224,7 @@ Test(channel, secrets_are_wiped)
 	memset(words, 0, sizeof words);
 	cr_assert_eq(b.words[0], 0);
 	cr_assert_eq(count_in_memory(odd), 0);
-	finish(base, &a, &b);
+	end_finish(base, &a, &b);
 }
 #endif
 
@@ -325,148 +235,13 @@ Test(channel, nonsense_ends_the_channel)
 	int fds[2];
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-	a.channel = channel_new(base, fds[0], on_packet, on_lost, &a);
+	a.channel = channel_new(base, fds[0], end_on_packet, end_on_lost, &a);
 	cr_assert_eq(write(fds[1], "nonsense", 8), 8);
 	event_base_dispatch(base);
 	cr_assert_eq(a.lost, 1);
 	cr_assert_eq(a.heard, 0);
 	close(fds[1]);
 	event_base_free(base);
-}
-
-/* ---- descriptors ---- */
-
-static unsigned
-open_descriptors(void)
-{
-	unsigned n = 0;
-
-	for (int fd = 0; fd < 1024; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
-/* One packet with `count` descriptors, as a peer that breaks the rules sends it. */
-static void
-send_with_descriptors(int to, const void *bytes, size_t n, unsigned count)
-{
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(3 * sizeof(int))] = {0};
-	struct iovec v = {(void *)bytes, n};
-	struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control,
-	    .msg_controllen = CMSG_SPACE(count * sizeof(int))};
-	struct cmsghdr *c = (struct cmsghdr *)control;
-	int fds[3] = {0, 1, 2};
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(count * sizeof(int));
-	memcpy(CMSG_DATA(c), fds, count * sizeof(int));
-	cr_assert_eq(sendmsg(to, &h, MSG_NOSIGNAL), (ssize_t)n);
-}
-
-static void
-log_packet(struct buf *out)
-{
-	struct message_log m = {0};
-
-	buf_init(out, 1000);
-	cr_assert(wire_pack(out, &(struct wire_head){0}, MESSAGE_LOG, &m));
-}
-
-Test(channel, two_descriptors_in_one_packet_end_the_channel_and_are_closed)
-{
-	for (unsigned count = 2; count <= 3; count++) {
-		struct event_base *base = event_base_new();
-		struct end a = {.base = base};
-		unsigned before;
-		struct buf bytes;
-		int fds[2];
-
-		cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-		a.channel = channel_new(base, fds[0], on_packet, on_lost, &a);
-		before = open_descriptors();
-		log_packet(&bytes);
-		send_with_descriptors(fds[1], bytes.p, bytes.n, count);
-		event_base_dispatch(base);
-		cr_assert_eq(a.lost, 1, "%u descriptors", count);
-		cr_assert_eq(a.heard, 0);
-		cr_assert_eq(open_descriptors(), before - 1, "only the channel's own was closed");
-		close(fds[1]);
-		buf_clear(&bytes);
-		event_base_free(base);
-	}
-}
-
-Test(channel, a_packet_that_does_not_decode_closes_its_descriptor)
-{
-	struct event_base *base = event_base_new();
-	struct end a = {.base = base};
-	unsigned before;
-	int fds[2];
-
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-	a.channel = channel_new(base, fds[0], on_packet, on_lost, &a);
-	before = open_descriptors();
-	send_with_descriptors(fds[1], "nonsense", 8, 1);
-	event_base_dispatch(base);
-	cr_assert_eq(a.lost, 1);
-	cr_assert_eq(open_descriptors(), before - 1);
-	close(fds[1]);
-	event_base_free(base);
-}
-
-/* The limit on descriptors lets the packet come, and its descriptor not. */
-Test(channel, a_lost_descriptor_is_an_error_of_its_packet_alone)
-{
-	struct end a = {.stop_at = 1}, b = {0};
-	struct event_base *base = pair(&a, &b);
-	struct message_log m = {0};
-	struct rlimit limit;
-	int highest = dup(0);
-
-	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	cr_assert_eq(channel_send(b.channel, MESSAGE_LOG, &m, 0), 0);
-	limit.rlim_cur = (rlim_t)highest;
-	close(highest);
-	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	event_base_dispatch(base);
-	cr_assert_eq(a.heard, 1);
-	cr_assert(a.is_fd_lost);
-	cr_assert_eq(a.last_fd, -1);
-	cr_assert_eq(channel_send(b.channel, MESSAGE_LOG, &m, -1), 0);
-	a.stop_at = 2;
-	event_base_dispatch(base);
-	cr_assert_eq(a.heard, 2, "the channel goes on");
-	cr_assert_not(a.is_fd_lost);
-	finish(base, &a, &b);
-}
-
-/* No descriptor is left for the copy that must wait: it is lost, and its message is not. */
-Test(channel, a_descriptor_that_cannot_wait_is_lost_alone)
-{
-	static char body[100000];
-	struct end a = {0}, b = {0};
-	struct event_base *base = pair(&a, &b);
-	struct message_commit large = {.body = {body, sizeof body}};
-	struct message_log m = {0};
-	struct rlimit limit, low;
-	int highest = dup(0);
-
-	for (; channel_waiting(b.channel) == 0; a.stop_at++)
-		cr_assert_eq(channel_send(b.channel, MESSAGE_COMMIT, &large, -1), 0);
-	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	low = limit;
-	low.rlim_cur = (rlim_t)highest;
-	close(highest);
-	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
-	cr_assert_eq(channel_send(b.channel, MESSAGE_LOG, &m, 0), 0);
-	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	a.stop_at++;
-	event_base_dispatch(base);
-	cr_assert(a.is_fd_lost);
-	cr_assert_eq(a.last_fd, -1);
-	cr_assert_eq(a.lost + b.lost, 0);
-	finish(base, &a, &b);
 }
 
 /* ---- buffers ---- */
@@ -492,13 +267,13 @@ Test(channel, a_pair_has_room_for_the_largest_packet)
 
 		if (i == 1)
 			cr_assert_eq(channel_pair(fds), 0);
-		a.channel = channel_new(base, fds[i], on_packet, on_lost, &a);
-		b.channel = channel_new(base, fds[!i], on_packet, on_lost, &b);
+		a.channel = channel_new(base, fds[i], end_on_packet, end_on_lost, &a);
+		b.channel = channel_new(base, fds[!i], end_on_packet, end_on_lost, &b);
 		cr_assert_eq(channel_send(b.channel, MESSAGE_COMMIT, &m, -1), 0);
 		cr_assert_eq(channel_waiting(b.channel), 0);
 		event_base_dispatch(base);
 		cr_assert_eq(a.heard, 1);
-		finish(base, &a, &b);
+		end_finish(base, &a, &b);
 	}
 	cr_assert_eq(wire_make_room(0), -1, "no socket");
 	cr_assert_leq(channel_buffer_needed(), 212992 / 2 + 64,
@@ -512,7 +287,7 @@ Test(channel, a_send_that_fails_ends_the_channel_from_the_loop)
 {
 	static char body[100000];
 	struct end a = {0}, b = {0};
-	struct event_base *base = pair(&a, &b);
+	struct event_base *base = end_pair(&a, &b);
 	struct message_commit m = {.body = {body, sizeof body}};
 	struct message_release small = {.session = 1, .number = 2};
 	int size = 1;
@@ -524,5 +299,5 @@ Test(channel, a_send_that_fails_ends_the_channel_from_the_loop)
 	event_base_dispatch(base);
 	cr_assert_eq(a.heard, 1, "what the peer said before is still heard");
 	cr_assert_eq(a.lost, 1);
-	finish(base, &a, &b);
+	end_finish(base, &a, &b);
 }

@@ -1,0 +1,165 @@
+/* What the operator changes holds at once, for sessions and for checks that are under way. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <sasl/sasl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "support/ask.h"
+#include "unit/auth/client.h"
+#include "unit/auth/rig.h"
+
+/* ---- the operator ---- */
+
+Test(broker, changes_hold_at_once, .timeout = 120)
+{
+	struct rig *r = rig_with_alice(CALM, 1);
+	const char *suspend[][2] = {{"name", "Alice@example.com"}, {"reason", "phished"}, {NULL, NULL}};
+	char text[SECRET_TEXT_BYTES];
+	struct secret s;
+	struct rig_admin done;
+
+	cr_assert(secret_make(STR("new"), 4096, &s));
+	const char *password[][2] = {
+	    {"name", "alice@example.com"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
+
+	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
+	rig_admin(r, "user.suspend", suspend, &done);
+	cr_assert_eq(done.exit_code, 0);
+	rig_until_count(r, &r->gone, 1);
+	cr_assert_str_eq(r->last_gone, "alice@example.com");
+	cr_assert_eq(rig_login(r, 2, "PLAIN", GOOD), 535);
+	rig_admin(r, "user.resume", suspend, &done);
+	cr_assert_eq(rig_login(r, 3, "PLAIN", GOOD), 235);
+	rig_admin(r, "user.password", password, &done);
+	cr_assert_eq(done.exit_code, 0);
+	cr_assert_eq(rig_login(r, 4, "PLAIN", GOOD), 535);
+	cr_assert_eq(rig_login(r, 5, "PLAIN", STR("\0alice@example.com\0new")), 235);
+	rig_admin(r, "user.remove", suspend, &done);
+	cr_assert_eq(done.exit_code, 0);
+	cr_assert_eq(r->gone, 2);
+	cr_assert_eq(rig_login(r, 6, "PLAIN", STR("\0alice@example.com\0new")), 535);
+	rig_admin(r, "user.remove", suspend, &done);
+	cr_assert_eq(done.exit_code, 67);
+	rig_free(&r);
+}
+
+struct broker_users {
+	bool is_done;
+	enum request_end end;
+	char gone[128];
+	size_t gone_n;
+};
+
+static void
+hear_users(enum request_end end, const struct packet *p, void *arg)
+{
+	struct broker_users *u = arg;
+
+	u->is_done = true;
+	u->end = end;
+	if (!p)
+		return;
+	u->gone_n = p->message->auth_users.gone.n;
+	cr_assert_leq(u->gone_n, sizeof u->gone);
+	memcpy(u->gone, p->message->auth_users.gone.p, u->gone_n);
+}
+
+static void
+ask_users(struct rig *r, struct str users, struct broker_users *out)
+{
+	struct message_auth_users_ask m = {users};
+
+	*out = (struct broker_users){0};
+	(void)ask(r->submission, MESSAGE_AUTH_USERS_ASK, &m, hear_users, out);
+	rig_until(r, &out->is_done);
+}
+
+/* What submission asks after it has a new channel. */
+Test(broker, tells_who_of_those_logged_in_is_gone, .timeout = 60)
+{
+	struct rig *r = rig_new();
+	struct broker_users u;
+
+	rig_store(r, "alice@example.com", "right", NULL);
+	rig_store(r, "bob@example.com", "right", "phished");
+	rig_run(r, CALM, 0);
+	ask_users(r, STR("alice@example.com\0bob@example.com\0carol@example.com\0alice@example.com\0"),
+	    &u);
+	cr_assert_eq(u.end, REQUEST_ANSWERED);
+	cr_assert(str_eq(str_make(u.gone, u.gone_n), STR("bob@example.com\0carol@example.com\0")));
+	ask_users(r, STR("alice@example.com\0"), &u);
+	cr_assert_eq(u.end, REQUEST_ANSWERED);
+	cr_assert_eq(u.gone_n, 0);
+	rig_free(&r);
+}
+
+/* A store that cannot be opened says nothing about anybody. */
+Test(broker, a_broken_store_makes_nobody_gone, .timeout = 60)
+{
+	struct rig *r = rig_new();
+	struct broker_users u;
+
+	snprintf(r->directory, sizeof r->directory, "/nonexistent");
+	rig_run(r, CALM, 0);
+	ask_users(r, STR("alice@example.com\0"), &u);
+	cr_assert_eq(u.end, REQUEST_ERROR);
+	rig_free(&r);
+}
+
+/* The change comes while a worker is at work on the old password. */
+Test(broker, a_change_overtakes_a_check, .timeout = 60)
+{
+	struct rig *r = rig_with_alice(CALM, 0);
+	const char *suspend[][2] = {{"name", "alice@example.com"}, {NULL, NULL}};
+	struct str good = GOOD;
+	struct rig_answer a;
+	struct rig_admin done;
+
+	rig_play(r, 0);
+	rig_start(r, 1, "PLAIN", &good, &a);
+	rig_until_count(r, &r->seen_count, 1);
+	rig_admin(r, "user.suspend", suspend, &done);
+	rig_play_honestly(r, 0);
+	rig_until(r, &a.is_done);
+	cr_assert_eq(a.status.code, 535);
+	rig_admin(r, "user.resume", suspend, &done);
+	rig_start(r, 2, "PLAIN", &good, &a);
+	rig_until_count(r, &r->seen_count, 2);
+	rig_free(&r);
+}
+
+Test(broker, add_show_list_and_test, .timeout = 60)
+{
+	struct rig *r = rig_with_alice(CALM, 1);
+	char text[SECRET_TEXT_BYTES];
+	struct rig_admin done;
+	struct secret s;
+
+	cr_assert(secret_make(STR("new"), 4096, &s));
+	const char *bob[][2] = {{"name", "bob"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
+	const char *clear[][2] = {{"name", "eve"}, {"secret", "clear"}, {NULL, NULL}};
+	const char *good[][2] = {{"user", "bob"}, {"password", "new"}, {NULL, NULL}};
+	const char *wrong[][2] = {{"user", "bob"}, {"password", "old"}, {NULL, NULL}};
+
+	rig_admin(r, "user.add", bob, &done);
+	cr_assert_eq(done.exit_code, 0);
+	rig_admin(r, "user.add", bob, &done);
+	cr_assert_eq(done.exit_code, 73);
+	rig_admin(r, "user.add", clear, &done);
+	cr_assert_eq(done.exit_code, 65);
+	rig_admin(r, "user.list", NULL, &done);
+	cr_assert_eq(done.rows, 3);
+	rig_admin(r, "user.fly", bob, &done);
+	cr_assert_eq(done.exit_code, 64);
+	rig_admin(r, "test.auth", good, &done);
+	cr_assert_eq(done.exit_code, 0);
+	cr_assert(str_eq(message_values_get(str_make(done.last_row, done.last_row_n), "outcome"),
+	    STR("ok")));
+	rig_admin(r, "test.auth", wrong, &done);
+	cr_assert_eq(done.exit_code, 1);
+	rig_free(&r);
+}

@@ -1,0 +1,215 @@
+/* SCRAM through the broker, and what unknown names look like. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <sasl/sasl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "support/ask.h"
+#include "unit/auth/client.h"
+#include "unit/auth/rig.h"
+
+/* ---- SCRAM ---- */
+
+struct talk_end {
+	unsigned code;
+	char first_challenge[512];
+};
+
+static struct talk_end
+talk(struct rig *r, uint64_t session, const struct client_wish *wish, bool with_initial)
+{
+	const char *mechanism = wish->binding ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256";
+	struct client *c = client_new(wish);
+	struct str message = client_first(c);
+	struct talk_end end = {0};
+	struct rig_answer a;
+
+	rig_start(r, session, mechanism, with_initial ? &message : NULL, &a);
+	rig_until(r, &a.is_done);
+	if (!with_initial) {
+		cr_assert_eq(a.outcome, AUTH_CONTINUE);
+		rig_step(r, session, message, &a);
+		rig_until(r, &a.is_done);
+	}
+	snprintf(end.first_challenge, sizeof end.first_challenge, "%.*s", (int)a.challenge_n,
+	    a.challenge);
+	while (a.outcome == AUTH_CONTINUE) {
+		cr_assert(client_next(c, str_make(a.challenge, a.challenge_n), &message));
+		rig_step(r, session, message, &a);
+		rig_until(r, &a.is_done);
+	}
+	client_free(&c);
+	end.code = a.status.code;
+	return end;
+}
+
+static const struct {
+	struct client_wish wish;
+	bool with_initial;
+	unsigned code;
+} talks[] = {
+    {{.user = "alice@example.com", .password = "wonderland"}, true, 235},
+    {{.user = "Alice@Example.com", .password = "wonderland"}, false, 235},
+    {{.user = "alice@example.com", .password = "wonderland", .binding = BINDING,
+	 .type = "tls-exporter"}, true, 235},
+    {{.user = "alice@example.com", .password = "wonderland", .binding = "tampered",
+	 .type = "tls-exporter"}, true, 535},
+    {{.user = "alice@example.com", .password = "wonderland", .binding = BINDING,
+	 .type = "tls-unique"}, true, 535},
+    {{.user = "alice@example.com", .password = "x"}, true, 535},
+    {{.user = "nobody@example.com", .password = "x"}, true, 535},
+    {{.user = "mallory", .password = "pirate"}, true, 535},
+    {{.user = "alice@example.com", .password = "wonderland", .as = "bob"}, true, 535},
+};
+
+Test(broker, scram, .timeout = 120)
+{
+	struct rig *r = rig_with_alice(CALM, 2);
+
+	cr_assert_eq(sasl_client_init(NULL), SASL_OK);
+	for (size_t i = 0; i < sizeof talks / sizeof *talks; i++)
+		cr_assert_eq(talk(r, 10 + i, &talks[i].wish, talks[i].with_initial).code,
+		    talks[i].code, "case %zu", i);
+	rig_free(&r);
+}
+
+static void
+salt_of(const struct talk_end *end, char salt[64])
+{
+	const char *s = strstr(end->first_challenge, ",s=");
+
+	cr_assert_not_null(s, "%s", end->first_challenge);
+	snprintf(salt, 64, "%s", s);
+}
+
+/* The same for each asking, of the same form as a real one, and after a restart as before. */
+Test(broker, unknown_users_have_a_salt_too, .timeout = 120)
+{
+	static const struct client_wish nobody = {.user = "nobody", .password = "x"};
+	static const struct client_wish alice = {.user = "alice@example.com", .password = "x"};
+	struct rig *r = rig_with_alice(CALM, 1);
+	char first[64], second[64], real[64];
+	struct talk_end end;
+
+	cr_assert_eq(sasl_client_init(NULL), SASL_OK);
+	end = talk(r, 1, &nobody, true);
+	salt_of(&end, first);
+	end = talk(r, 2, &alice, true);
+	salt_of(&end, real);
+	cr_assert_eq(strlen(first), strlen(real));
+	cr_assert_str_eq(strstr(first, ",i="), strstr(real, ",i="));
+
+	kill(r->broker.pid, SIGKILL);
+	waitpid(r->broker.pid, NULL, 0);
+	channel_free(&r->broker.main);
+	channel_free(&r->submission);
+	channel_free(&r->control);
+	rig_run(r, CALM, 0);
+	end = talk(r, 3, &nobody, true);
+	salt_of(&end, second);
+	cr_assert_str_eq(first, second);
+	rig_free(&r);
+}
+
+/* Accounts of two counts, as auth.iterations was changed: names that nobody has show both, about as
+ * often, and each always the same. */
+Test(broker, iterations_do_not_tell_who_exists, .timeout = 120)
+{
+	enum { EACH = 10, NAMES = 200 };
+	struct rig *r = rig_new();
+	char first[64], name[96];
+	unsigned low = 0;
+
+	for (int i = 0; i < 2 * EACH; i++) {
+		snprintf(name, sizeof name, "user%d", i);
+		rig_store_rounds(r, name, i < EACH ? 4096 : 20000);
+	}
+	rig_run(r, CALM, 0);
+	for (unsigned i = 0; i < NAMES; i++) {
+		struct rig_answer a[2];
+
+		struct str message = str_make(
+		    name, (size_t)snprintf(name, sizeof name, "n,,n=nobody%u,r=abc", i));
+
+		for (unsigned j = 0; j < 2; j++) {
+			rig_start(r, 1 + 2 * i + j, "SCRAM-SHA-256", &message, &a[j]);
+			rig_until(r, &a[j].is_done);
+			a[j].challenge[a[j].challenge_n] = 0;
+		}
+		snprintf(first, sizeof first, "%s", strstr(a[0].challenge, ",s="));
+		cr_assert_str_eq(first, strstr(a[1].challenge, ",s="));
+		low += strstr(first, ",i=4096") != NULL;
+		cr_assert(strstr(first, ",i=4096") || strstr(first, ",i=20000"), "%s", first);
+	}
+	cr_assert(low > NAMES * 35 / 100 && low < NAMES * 65 / 100, "%u of %u", low, NAMES);
+	rig_free(&r);
+}
+
+/* What a worker gets to do is the same for a known, an unknown and a suspended name. */
+Test(broker, every_name_costs_the_same, .timeout = 60)
+{
+	static const struct str logins[] = {STR("\0alice@example.com\0x"), STR("\0nobody\0x"),
+	    STR("\0mallory\0pirate")};
+	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig_answer a[3];
+
+	rig_play(r, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		rig_start(r, 1 + i, "PLAIN", &logins[i], &a[i]);
+		rig_until_count(r, &r->seen_count, i + 1);
+		rig_play_honestly(r, i);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		rig_until(r, &a[i].is_done);
+		cr_assert_eq(r->seen[i].secret.iterations, r->seen[0].secret.iterations);
+		cr_assert_eq(r->seen[i].secret.salt_n, r->seen[0].secret.salt_n);
+		cr_assert_eq(a[i].status.code, 535, "a suspended user's password fits no more");
+		cr_assert_str_eq(a[i].status.text, a[0].status.text);
+	}
+	rig_free(&r);
+}
+
+/* SCRAM's proof is checked by the broker itself. */
+Test(broker, scram_needs_no_worker, .timeout = 60)
+{
+	static const struct client_wish good = {.user = "alice@example.com", .password = "wonderland"};
+	static const struct client_wish wrong = {.user = "alice@example.com", .password = "x"};
+	struct rig *r = rig_with_alice(CALM, 0);
+
+	cr_assert_eq(sasl_client_init(NULL), SASL_OK);
+	rig_play(r, 0);
+	cr_assert_eq(talk(r, 1, &good, true).code, 235);
+	cr_assert_eq(talk(r, 2, &wrong, true).code, 535);
+	cr_assert_eq(r->seen_count, 0, "no worker heard of it");
+	rig_free(&r);
+}
+
+/* The password is changed between the client's proof and its last empty line. */
+Test(broker, a_change_overtakes_a_proof, .timeout = 60)
+{
+	static const struct client_wish good = {.user = "alice@example.com", .password = "wonderland"};
+	const char *suspend[][2] = {{"name", "alice@example.com"}, {NULL, NULL}};
+	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig_admin done;
+	struct client *c;
+	struct rig_answer a;
+	struct str message;
+
+	cr_assert_eq(sasl_client_init(NULL), SASL_OK);
+	c = client_new(&good);
+	message = client_first(c);
+	rig_start(r, 1, "SCRAM-SHA-256", &message, &a);
+	rig_until(r, &a.is_done);
+	cr_assert(client_next(c, str_make(a.challenge, a.challenge_n), &message));
+	rig_step(r, 1, message, &a);
+	rig_until(r, &a.is_done);
+	cr_assert_eq(a.outcome, AUTH_CONTINUE);
+	rig_admin(r, "user.suspend", suspend, &done);
+	rig_step_expect(r, 1, STR(""), 535, NULL);
+	client_free(&c);
+	rig_free(&r);
+}

@@ -1,0 +1,50 @@
+/* rig: the test as control. */
+#include "unit/auth/rig.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "auth/auth.h"
+#include "base/mem.h"
+#include "support/ask.h"
+
+static void
+hear_admin(enum request_end end, const struct packet *p, void *arg)
+{
+	struct rig_admin *a = arg;
+
+	cr_assert_not_null(p);
+	if (end == REQUEST_ROW) {
+		struct str row = p->message->admin_row.values;
+
+		a->rows++;
+		a->last_row_n = row.n < sizeof a->last_row ? row.n : 0;
+		memcpy(a->last_row, row.p, a->last_row_n);
+		return;
+	}
+	a->is_done = true;
+	a->exit_code = p->message->admin_done.exit_code;
+}
+
+void
+rig_admin(struct rig *r, const char *verb, const char *values[][2], struct rig_admin *out)
+{
+	struct message_admin m = {.verb = str_of(verb), .by = STR("root")};
+	struct buf b;
+
+	*out = (struct rig_admin){0};
+	buf_init(&b, 4096);
+	for (; values && (*values)[0]; values++)
+		message_values_add(&b, (*values)[0], str_of((*values)[1]));
+	m.values = buf_str(&b);
+	(void)ask(r->control, MESSAGE_ADMIN, &m, hear_admin, out);
+	rig_until(r, &out->is_done);
+	buf_clear(&b);
+}

@@ -1,0 +1,152 @@
+/* Requests, whatever their type: numbers, sizes, dead channels, rows, and owners that go. */
+#include "ipc/request.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ipc/channel.h"
+#include "support/ask.h"
+#include "support/fault_channel.h"
+#include "unit/ipc/request_setting.h"
+
+/* ---- what is not of a type ---- */
+
+/* 12 bits of use and a slot made a number once, and it came again after 4,095 others. */
+Test(request, a_number_is_never_used_again, .timeout = 120)
+{
+	struct setting s;
+	union message zero = {0};
+	uint64_t first;
+
+	setting_set_up(&s, MESSAGE_LEASE_ASK);
+	s.other.is_silent = true;
+	setting_ask_one(&s);
+	setting_until(&s, &s.other.call_count, 1);
+	first = s.other.calls[0];
+	request_cancel(&s.request);
+	for (unsigned i = 1; i <= 10000; i++) {
+		struct request *r = ask(s.asker.channel, MESSAGE_LEASE_ASK, &zero, setting_ended, &s);
+
+		cr_assert_eq(r->number, first + i);
+		request_cancel(r);
+		if (i % 100 == 0)
+			setting_until(&s, &s.other.call_count, i + 1);
+	}
+	setting_answer(&s, first);
+	setting_ask_one(&s);
+	setting_linger(&s);
+	cr_assert_eq(s.asker.ends, 0, "an answer to the first is none to the last");
+	setting_tear_down(&s);
+}
+
+/* What cannot be sent at all ends soon, and not from inside the asking call. */
+Test(request, too_large_to_be_sent_is_an_error, .timeout = 60)
+{
+	static char body[MESSAGE_BYTES_MAX];
+	struct message_commit m = {.body = {body, sizeof body}};
+	struct setting s;
+
+	setting_set_up(&s, MESSAGE_COMMIT);
+	request_init(&s.request, setting_ended, &s);
+	request_ask(&s.request, s.asker.channel, MESSAGE_COMMIT, &m);
+	cr_assert_eq(s.asker.ends, 0);
+	setting_ends_with(&s, REQUEST_ERROR, "too large");
+	setting_works_as_ever(&s, "too large");
+	setting_tear_down(&s);
+}
+
+Test(request, asked_of_a_dead_channel_is_lost, .timeout = 60)
+{
+	union message zero = {0};
+	struct setting s;
+
+	setting_set_up(&s, MESSAGE_COMMIT);
+	channel_free(&s.other.channel);
+	setting_linger(&s);
+	fault_channel_free(&s.between);
+	request_init(&s.request, setting_ended, &s);
+	if (s.asker.channel)
+		request_ask(&s.request, s.asker.channel, MESSAGE_COMMIT, &zero);
+	setting_until(&s, &s.asker.lost, 1);
+	cr_assert_eq(s.asker.ends, s.asker.end == REQUEST_LOST);
+	setting_tear_down(&s);
+}
+
+/* The answer's descriptor cannot be passed: the question ends all the same. */
+Test(request, an_answer_whose_descriptor_cannot_be_passed_is_an_error, .timeout = 60)
+{
+	struct message_verdict m = {.status = status_make(250, "2.0.0", "ok")};
+	struct setting s;
+
+	setting_set_up(&s, MESSAGE_SPOOL_FILE);
+	s.other.is_silent = true;
+	setting_ask_one(&s);
+	setting_until(&s, &s.other.call_count, 1);
+	cr_assert_eq(
+	    channel_answer(s.other.channel, s.other.calls[0], MESSAGE_VERDICT, &m, 500), 0);
+	setting_ends_with(&s, REQUEST_ERROR, "bad descriptor");
+	setting_works_as_ever(&s, "bad descriptor");
+	setting_tear_down(&s);
+}
+
+/* Each row gives the next one the whole time. */
+Test(request, rows_renew_the_deadline, .timeout = 60)
+{
+	struct setting s;
+	union message zero = {0};
+
+	clock_hurry(200); /* 300 ms */
+	setting_set_up(&s, MESSAGE_ADMIN);
+	s.other.is_silent = true;
+	setting_ask_one(&s);
+	setting_until(&s, &s.other.call_count, 1);
+	for (unsigned i = 1; i <= 8; i++) {
+		struct timeval pause = {0, 60000};
+
+		cr_assert_eq(channel_answer(s.other.channel, s.other.calls[0], MESSAGE_ADMIN_ROW,
+				 &zero, -1), 0);
+		setting_until(&s, &s.asker.rows, i);
+		event_base_loopexit(s.base, &pause);
+		event_base_dispatch(s.base);
+	}
+	cr_assert_eq(s.asker.ends, 0, "480 ms, and still open");
+	setting_ends_with(&s, REQUEST_EXPIRED, "no more rows");
+	setting_tear_down(&s);
+}
+
+/* The owner of a request may free the channel from its end. */
+static void
+frees(enum request_end end, const struct packet *p, void *arg)
+{
+	struct setting *s = arg;
+
+	(void)p;
+	s->asker.ends++;
+	s->asker.end = end;
+	channel_free(&s->asker.channel);
+}
+
+Test(request, an_end_may_free_the_channel, .timeout = 60)
+{
+	union message zero = {0};
+
+	for (int i = 0; i < 3; i++) {
+		struct setting s;
+
+		setting_set_up(&s, MESSAGE_COMMIT);
+		clock_hurry(i == 1 ? 1000 : 1);
+		s.other.is_silent = i > 0;
+		request_init(&s.request, frees, &s);
+	request_ask(&s.request, s.asker.channel, MESSAGE_COMMIT, &zero);
+		(void)ask(s.asker.channel, MESSAGE_COMMIT, &zero, setting_ended, &s);
+		if (i == 2)
+			channel_free(&s.other.channel);
+		setting_until(&s, &s.asker.ends, 1);
+		setting_linger(&s);
+		cr_assert_eq(s.asker.ends, 1, "the other one was cancelled");
+		setting_tear_down(&s);
+	}
+}

@@ -1,0 +1,26 @@
+/* dsn_sample: one failed recipient of one message, to be changed by a test; and what holds of every
+ * report. */
+#ifndef TESTS_UNIT_QUEUE_DSN_SAMPLE_H
+#define TESTS_UNIT_QUEUE_DSN_SAMPLE_H
+
+#include "queue/dsn.h"
+
+enum { BIG = 60000 };
+
+#define DSN_NOW_MS INT64_C(1795000000000)
+
+struct sample {
+	struct recipient recipient;
+	struct envelope envelope;
+	struct dsn_item item;
+	struct dsn dsn;
+};
+
+void sample(struct sample *s, const char *sender, const char *recipient);
+bool dsn_has(const struct buf *b, const char *text);
+/* Lines within RFC 5322's bounds, CRLF ended, without control characters, ASCII unless is_utf8. */
+void dsn_check_lines(const struct buf *b, bool is_utf8);
+/* The header can be read, all lines are right, the boundary stands where it should alone. */
+void dsn_check_report(const struct dsn_report *r);
+
+#endif
