@@ -4,41 +4,27 @@ recipient gets an outcome in time, the relay's memory is bounded, other sites do
 import email
 import os
 import re
-import socket
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
+import hostile  # noqa: E402
 import load  # noqa: E402
 import report_reader  # noqa: E402
 
 HOME = g.workplace("attacks_host")
 tap = g.Tap()
-FLOOD_BYTES = 64 << 20
 GOOD = {"greeting": b"220 ok\r\n", "ehlo": b"250-bad.example.net\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 10000000\r\n", "mail": b"250 ok\r\n",
         "rcpt": b"250 ok\r\n", "data": b"354 go\r\n", "final": b"250 taken\r\n"}
 
 
-class Host:
+class Host(hostile.Listener):
     """Answers as GOOD, but for the phases in `turns`: bytes, or a function of the connection."""
 
     def __init__(self, turns):
-        self.turns, self.connections, self.taken, self.open = turns, 0, 0, []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=50)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self.open.append(connection)
-            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+        self.turns, self.taken = turns, 0
+        super().__init__()
 
     def say(self, connection, phase):
         turn = self.turns.get(phase, GOOD.get(phase, b"250 ok\r\n"))
@@ -47,34 +33,24 @@ class Host:
         else:
             connection.sendall(turn)
 
-    def talk(self, connection):
-        try:
-            self.say(connection, "greeting")
-            lines = connection.makefile("rb")
-            while True:
-                verb = lines.readline()[:4].upper().strip()
-                if not verb:
-                    return
-                self.say(connection, verb.lower().decode(errors="replace"))
-                if verb == b"DATA" and not self.turns.get("data", b"354").startswith(b"354"):
-                    continue
-                if verb == b"DATA":
-                    self.say(connection, "body") if "body" in self.turns else None
-                    while lines.readline() not in (b".\r\n", b""):
-                        pass
-                    self.taken += 1
-                    self.say(connection, "final")
-                if verb == b"QUIT":
-                    return
-        except (OSError, ValueError):
-            pass
-        finally:
-            connection.close()
-
-    def stop(self):
-        self.listener.close()
-        for connection in self.open:
-            connection.close()
+    def one(self, connection):
+        self.say(connection, "greeting")
+        lines = connection.makefile("rb")
+        while True:
+            verb = lines.readline()[:4].upper().strip()
+            if not verb:
+                return
+            self.say(connection, verb.lower().decode(errors="replace"))
+            if verb == b"DATA" and not self.turns.get("data", b"354").startswith(b"354"):
+                continue
+            if verb == b"DATA":
+                self.say(connection, "body") if "body" in self.turns else None
+                while lines.readline() not in (b".\r\n", b""):
+                    pass
+                self.taken += 1
+                self.say(connection, "final")
+            if verb == b"QUIT":
+                return
 
 
 def drop(connection):
@@ -107,7 +83,7 @@ def dribble_lines(connection):
 def flood(piece):
     def act(connection):
         block = piece * (65536 // len(piece))
-        for _ in range(FLOOD_BYTES // len(block)):
+        for _ in range(hostile.FLOOD_BYTES // len(block)):
             connection.sendall(block)
     return act
 

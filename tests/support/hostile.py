@@ -167,14 +167,11 @@ class Wire:
         self.act_silence(slowly)
 
 
-class Host:
-    """A receiving host that does `act` at `point`; "random": other ones in each connection."""
+class Listener:
+    """Takes connections on a port of its own; `one` has each of them, in a thread."""
 
-    def __init__(self, context, point, act, seed=0, slowly=1.0):
-        self.context, self.point, self.act, self.slowly = context, point, act, slowly
-        self.random = random.Random(seed)
-        self.connections = self.acts = 0
-        self.open = set()
+    def __init__(self):
+        self.connections, self.open = 0, set()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=50)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -187,7 +184,33 @@ class Host:
                 return
             self.connections += 1
             self.open.add(connection)
-            threading.Thread(target=self.one, args=(connection,), daemon=True).start()
+            threading.Thread(target=self.run, args=(connection,), daemon=True).start()
+
+    def run(self, connection):
+        try:
+            self.one(connection)
+        except (OSError, ssl.SSLError, ValueError):
+            pass
+        finally:
+            connection.close()
+            self.open.discard(connection)
+
+    def stop(self):
+        self.listener.close()
+        for connection in list(self.open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+class Host(Listener):
+    """A receiving host that does `act` at `point`; "random": other ones in each connection."""
+
+    def __init__(self, context, point, act, seed=0, slowly=1.0):
+        self.context, self.point, self.act, self.slowly = context, point, act, slowly
+        self.random, self.acts = random.Random(seed), 0
+        super().__init__()
 
     def one(self, connection):
         point, act = self.point, self.act
@@ -195,16 +218,10 @@ class Host:
             point, act = self.random.choice(HOST_POINTS), self.random.choice(ACTS)
         wire = Wire(connection)
         try:
-            try:
-                self.talk(wire, point)
-            except Over:
-                self.acts += 1
-                wire.act(act, self.slowly)
-        except (OSError, ssl.SSLError, ValueError):
-            pass
-        finally:
-            connection.close()
-            self.open.discard(connection)
+            self.talk(wire, point)
+        except Over:
+            self.acts += 1
+            wire.act(act, self.slowly)
 
     def start_tls(self, wire, reached, point):
         reached("starttls")
@@ -248,14 +265,6 @@ class Host:
                 return
             else:
                 wire.send(b"250 ok\r\n")
-
-    def stop(self):
-        self.listener.close()
-        for connection in list(self.open):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
 
 def client(port, is_implicit, point, act, *, user, secret, source, reached, slowly=1.0):
