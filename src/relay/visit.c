@@ -64,7 +64,7 @@ arm(struct visit *s)
 static void
 begin_tls(struct visit *s)
 {
-	s->is_securing = true;
+	s->state = VISIT_SECURING;
 	/* RFC 3207: what came in clear behind the 220 is nobody's */
 	stream_drop(s->stream, stream_input(s->stream).n);
 	stream_deadline(s->stream, clock_mono_ms() + s->found->conf->timeouts.ehlo_ms);
@@ -109,7 +109,7 @@ on_readable(struct stream *stream, void *arg)
 	enum client_step step;
 	size_t used;
 
-	if (s->is_quitting) {
+	if (s->state == VISIT_QUITTING) {
 		stream_drop(stream, stream_input(stream).n);
 		return;
 	}
@@ -124,7 +124,7 @@ on_connected(struct stream *stream, void *arg)
 	struct visit *s = arg;
 	uint16_t port;
 
-	s->is_connected = true;
+	s->state = VISIT_TALKING;
 	stream_local(stream, s->source, &port);
 	if (s->level == CLIENT_TLS_STANDS) {
 		begin_tls(s);
@@ -139,7 +139,7 @@ on_secured(struct stream *stream, void *arg)
 {
 	struct visit *s = arg;
 
-	s->is_securing = false;
+	s->state = VISIT_TALKING;
 	stream_read(stream, true);
 	go_on(s, client_secured(s->client, stream_tls_is_verified(stream)));
 }
@@ -150,7 +150,7 @@ on_drained(struct stream *stream, void *arg)
 	struct visit *s = arg;
 
 	(void)stream;
-	if (!s->is_quitting && client_has_more(s->client))
+	if (s->state != VISIT_QUITTING && client_has_more(s->client))
 		go_on(s, client_fill(s->client));
 }
 
@@ -200,16 +200,22 @@ on_ended(struct stream *stream, enum stream_end why, void *arg)
 	struct visit *s = arg;
 
 	(void)stream;
-	if (s->is_quitting)
-		;
-	else if (!s->is_connected)
+	switch (s->state) {
+	case VISIT_CONNECTING:
 		connect_failed(s, why);
-	else if (s->is_securing)
+		break;
+	case VISIT_SECURING:
 		handshake_failed(s);
-	else if (why == STREAM_EXPIRED)
-		client_expired(s->client);
-	else
-		connection_lost(s);
+		break;
+	case VISIT_TALKING:
+		if (why == STREAM_EXPIRED)
+			client_expired(s->client);
+		else
+			connection_lost(s);
+		break;
+	case VISIT_QUITTING:
+		break;
+	}
 	s->events->over(s, s->arg);
 }
 
@@ -283,7 +289,7 @@ void
 visit_quit(struct visit *s)
 {
 	client_quit(s->client);
-	s->is_quitting = true;
+	s->state = VISIT_QUITTING;
 	stream_deadline(s->stream, 0);
 	push(s);
 	stream_finish(s->stream, QUIT_LINGER_MS);

@@ -21,6 +21,13 @@ struct visit_events {
 	void (*over)(struct visit *s, void *arg);
 };
 
+enum visit_state {
+	VISIT_CONNECTING,
+	VISIT_SECURING, /* the TLS handshake, at once or after STARTTLS */
+	VISIT_TALKING,  /* also while it waits idle in the pool */
+	VISIT_QUITTING, /* QUIT is said; what comes now is of no interest */
+};
+
 struct visit {
 	LIST_ENTRY(visit) all; /* the pool's */
 	TAILQ_ENTRY(visit) idle;
@@ -40,10 +47,8 @@ struct visit {
 	int64_t content_until_ms; /* INT64_MAX: no content is on its way */
 	unsigned armed; /* the client's turn that the deadline stands for */
 	unsigned messages;
-	bool is_connected;
-	bool is_securing;
+	enum visit_state state;
 	bool tls_failed; /* the session ended in the handshake */
-	bool is_quitting;
 };
 
 struct visit_options {
