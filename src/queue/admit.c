@@ -24,7 +24,7 @@ admit_look_at_disk(struct spool *s)
 	s->space_ms = now;
 	if (s->io->ops->space(s->io, have, all) != 0)
 		return;
-	keep = *all / 100 * s->options.minimum_free_percent;
+	keep = s->keep_bytes = *all / 100 * s->options.minimum_free_percent;
 	s->is_tight = *have < keep;
 	s->is_low = *have + atomic_load(&s->writer.idle_bytes) < keep;
 }
@@ -34,6 +34,17 @@ admit_file(struct spool *s)
 {
 	admit_look_at_disk(s);
 	return !s->is_tight;
+}
+
+bool
+spool_admits_bodies(struct spool *s, uint64_t bytes)
+{
+	admit_look_at_disk(s);
+	if (s->stats.disk_free_bytes >= s->keep_bytes + bytes)
+		return true;
+	s->space_ms = 0;
+	admit_look_at_disk(s);
+	return s->stats.disk_free_bytes >= s->keep_bytes + bytes;
 }
 
 int

@@ -15,6 +15,7 @@ struct commit {
 	uint32_t payload_bytes;
 	bool is_bulk;                    /* may not use the reserve ... */
 	bool is_report;                  /* ... but for half of it */
+	bool is_copy;                    /* by compaction: may use all that there is */
 	uint64_t body_bytes;             /* of that file */
 	uint32_t sums_at;                /* where its sums go in the batch's bytes */
 	int fd;                          /* body file not yet durable; -1: none */

@@ -14,6 +14,7 @@ enum {
 	SEGMENTS_MIN = 4,
 	ROUND_BYTES = 1 << 20,
 	RETRY_FIRST_MS = 1000,
+	ROUND_PAUSE_MS = 10000,
 	RETRY_MAX_MS = 300000,
 };
 
@@ -33,6 +34,31 @@ has_unknown(const struct spool *s, const struct segment *g)
 	return unknown_in(&s->index.unknown, g, NULL) != NULL;
 }
 
+/* Bytes of closed segments that nothing live stands in; part of them is padding. */
+static uint64_t
+clean_dead_bytes(const struct spool *s)
+{
+	const struct index *x = &s->index;
+	uint64_t closed = (x->segment_count - 1) * s->writer.pool.bytes;
+	uint64_t live = x->live_bytes - x->newest->live_bytes;
+
+	return closed > live ? closed - live : 0;
+}
+
+/* A full disk: the log is gone through once, with the reserve as room, until there is a segment to
+ * spare.  Where that frees nothing it comes again after a pause, so that the disk is not busy with
+ * nothing else.  What cannot be read would keep the reserve. */
+static bool
+clean_is_worth_when_dry(const struct spool *s)
+{
+	const struct segment *g = s->index.oldest;
+
+	if (g->live_bytes <= s->writer.pool.bytes / 16 || s->round_left > 0)
+		return true;
+	return atomic_load(&s->writer.is_spent) && clock_mono_ms() >= s->round_next_ms &&
+	    !g->retry_ms && clean_dead_bytes(s) >= s->writer.pool.bytes / 4;
+}
+
 /* Worth copying: half of the log or more is dead, or space is short. */
 static bool
 is_worth(const struct spool *s)
@@ -43,7 +69,7 @@ is_worth(const struct spool *s)
 	if (s->index.kept_count)
 		return true;
 	if (atomic_load(&s->writer.is_dry))
-		return s->index.oldest->live_bytes <= s->writer.pool.bytes / 16;
+		return clean_is_worth_when_dry(s);
 	return s->index.segment_count >= SEGMENTS_MIN && s->index.live_bytes <= used / 2;
 }
 
@@ -122,11 +148,32 @@ clean_unreadable(struct spool *s, struct item *i, int error)
 		clean_failed(i, error, now_ms);
 }
 
+/* A copy that had no room: not again at once. */
+static void
+clean_copied(int error, void *arg)
+{
+	struct spool *s = arg;
+
+	if (error)
+		s->copy_ms = clock_mono_ms() + RETRY_FIRST_MS;
+}
+
+static int
+clean_copy(struct spool *s, const struct spool_entry *e, size_t count, uint64_t body_bytes)
+{
+	struct spool_batch b = {.entries = e,
+	    .count = count,
+	    .urgency = SPOOL_LAZY,
+	    .fn = clean_copied,
+	    .arg = s};
+
+	return store_copy(s, &b, body_bytes);
+}
+
 /* false: no room for the copy now. */
 static bool
 move_item(struct spool *s, struct item *i)
 {
-	struct spool_batch b = {.urgency = SPOOL_LAZY};
 	struct spool_entry *entries;
 	struct record r;
 	int error;
@@ -141,9 +188,7 @@ move_item(struct spool *s, struct item *i)
 		i->segment->is_suspect = false;
 	item_set_readable(i);
 	entries = mem_new((i->recipient_count + 2) * sizeof *entries);
-	b.entries = entries;
-	b.count = describe(i, &r, entries);
-	error = store_copy(s, &b, r.body_bytes);
+	error = clean_copy(s, entries, describe(i, &r, entries), r.body_bytes);
 	mem_free(entries);
 	return error == 0;
 }
@@ -152,11 +197,10 @@ static bool
 move_note(struct spool *s, struct note *n)
 {
 	struct spool_entry e = {.kind = SPOOL_NOTE};
-	struct spool_batch b = {.entries = &e, .count = 1, .urgency = SPOOL_LAZY};
 
 	e.note.name = n->name;
 	e.note.value = n->value;
-	return store_copy(s, &b, 0) == 0;
+	return clean_copy(s, &e, 1, 0) == 0;
 }
 
 /* Each in a frame of its own, which names its message first. */
@@ -164,7 +208,6 @@ static bool
 move_unknown(struct spool *s, struct unknown *u)
 {
 	struct spool_entry e[2] = {{.kind = SPOOL_UNKNOWN}};
-	struct spool_batch b = {.entries = e, .count = 1, .urgency = SPOOL_LAZY};
 	const struct item *i = u->owner.session ? index_find(&s->index, u->owner) : NULL;
 
 	e[0].unknown.type = u->type;
@@ -174,9 +217,8 @@ move_unknown(struct spool *s, struct unknown *u)
 		e[0] = (struct spool_entry){.kind = SPOOL_HOLD, .id = i->id};
 		e[0].hold.is_held = i->is_held;
 		e[0].hold.why = i->held_why;
-		b.count = 2;
 	}
-	u->is_moving = store_copy(s, &b, 0) == 0;
+	u->is_moving = clean_copy(s, e, i ? 2 : 1, 0) == 0;
 	return u->is_moving;
 }
 
@@ -235,12 +277,35 @@ move_some(struct spool *s, struct segment *g)
 	move_all_unknown(s, g);
 }
 
+/* The earlier one of two times; 0 is none. */
+static int64_t
+clean_earlier(int64_t a, int64_t b)
+{
+	return a && (!b || a < b) ? a : b;
+}
+
 int64_t
 spool_retry_ms(const struct spool *s)
 {
 	const struct index *x = &s->index;
+	int64_t at_ms = 0;
 
-	return x->oldest != x->newest && is_worth(s) ? x->oldest->retry_ms : 0;
+	if (x->oldest == x->newest)
+		return 0;
+	if (is_worth(s))
+		at_ms = clean_earlier(x->oldest->retry_ms, s->copy_ms);
+	else if (atomic_load(&s->writer.is_dry))
+		at_ms = s->round_next_ms > clock_mono_ms() ? s->round_next_ms : 0;
+	return at_ms;
+}
+
+static void
+clean_end_round(struct spool *s)
+{
+	int64_t now_ms = clock_mono_ms(), pause_ms = 10 * (now_ms - s->round_began_ms);
+
+	s->round_left = 0;
+	s->round_next_ms = now_ms + (pause_ms > ROUND_PAUSE_MS ? pause_ms : ROUND_PAUSE_MS);
 }
 
 /* A file with a place that cannot be read would stop the next start: it is set aside. */
@@ -251,16 +316,49 @@ clean_free_oldest(struct spool *s)
 
 	g->is_kept |= g->is_suspect;
 	writer_give_back(&s->writer, g);
+	if (s->round_left > 0 && --s->round_left == 0)
+		clean_end_round(s);
+}
+
+/* What its copies take: they have the states of their recipients with them. */
+static unsigned
+clean_bytes(const struct segment *g)
+{
+	uint64_t bytes = g->live_bytes + g->live_bytes / 8 + g->live_count * RECORD_ALIGN;
+
+	return bytes < UINT32_MAX ? (unsigned)bytes : UINT32_MAX;
+}
+
+/* The loop tells the writer what must be left for it. */
+static void
+clean_begin_or_end_round(struct spool *s, bool is_worth)
+{
+	bool is_dry = atomic_load(&s->writer.is_dry);
+
+	if (is_dry && is_worth && s->round_left == 0) {
+		s->round_left = s->index.segment_count;
+		s->round_began_ms = clock_mono_ms();
+	} else if (s->round_left > 0 && (!is_dry || s->index.oldest->retry_ms)) {
+		clean_end_round(s);
+	}
+	atomic_store(&s->writer.cleaning_bytes, s->round_left ? clean_bytes(s->index.oldest) : 0);
 }
 
 void
 clean(struct spool *s)
 {
 	struct index *x = &s->index;
+	bool is_worth_it;
 
 	while (x->oldest != x->newest && !x->oldest->items && !x->oldest->readings &&
 	    !has_note(s, x->oldest) && !has_unknown(s, x->oldest))
 		clean_free_oldest(s);
-	if (x->oldest != x->newest && is_worth(s))
-		move_some(s, x->oldest);
+	if (x->oldest == x->newest)
+		return;
+	is_worth_it = is_worth(s);
+	clean_begin_or_end_round(s, is_worth_it);
+	if (!is_worth_it || s->copy_ms > clock_mono_ms())
+		return;
+	s->copy_ms = 0;
+	move_some(s, x->oldest);
 }

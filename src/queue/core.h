@@ -63,6 +63,7 @@ struct queue {
 	LIST_HEAD(, site_question) questions; /* to relay, not answered yet */
 	uint64_t last_job;
 	struct map *files; /* bodies that submission is writing */
+	uint64_t promised_bytes; /* that they will have, as far as clients said */
 	unsigned peer_files_max;
 	int64_t newest_ms; /* of the ids in the spool at the start, and of the clock since */
 	LIST_HEAD(, pending) pendings;

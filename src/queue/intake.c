@@ -16,6 +16,7 @@
 #include "mail/header.h"
 #include "queue/dsn.h"
 #include "queue/leases.h"
+#include "queue/record.h"
 
 enum {
 	KEY_BYTES = 12,
@@ -33,6 +34,7 @@ struct intake_file {
 	struct peer *peer;
 	struct msgid id;
 	int fd;
+	uint64_t promised_bytes;         /* as the client said; counted while fd is open */
 };
 
 /* A message on its way into the spool. */
@@ -107,6 +109,7 @@ intake_file_close(struct queue *q, struct intake_file *r)
 	if (r->fd >= 0) {
 		spool_file_drop(q->spool, r->fd);
 		r->peer->file_count--;
+		q->promised_bytes -= r->promised_bytes;
 	}
 	map_remove(q->files, key_of(r->id, room));
 	mem_free(r);
@@ -131,10 +134,13 @@ open_file(struct intake_file *r)
 
 	if (r->peer->file_count >= q->peer_files_max)
 		return EAGAIN;
+	if (!spool_admits_bodies(q->spool, q->promised_bytes + r->promised_bytes))
+		return ENOSPC;
 	r->fd = spool_file(q->spool);
 	if (r->fd < 0)
 		return errno;
 	r->peer->file_count++;
+	q->promised_bytes += r->promised_bytes;
 	return 0;
 }
 
@@ -149,8 +155,10 @@ give_file(struct peer *peer, uint64_t call, const struct message_spool_file *m)
 
 	if (!error && !r)
 		error = EAGAIN;
-	if (!error && r->fd < 0)
+	if (!error && r->fd < 0) {
+		r->promised_bytes = m->size_hint < RECORD_BODY_MAX ? m->size_hint : RECORD_BODY_MAX;
 		error = open_file(r);
+	}
 	if (error)
 		s = intake_no_room(error);
 	answer(peer, call, &s, error ? -1 : r->fd);
@@ -316,6 +324,7 @@ append(struct peer *peer, struct pending *p, const struct message_commit *m, str
 	if (m->in_file) {
 		r->fd = -1; /* the spool's now */
 		peer->file_count--;
+		peer->queue->promised_bytes -= r->promised_bytes;
 	}
 	return 0;
 }

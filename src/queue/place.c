@@ -12,11 +12,34 @@
 
 /* Segment bytes that messages may not use while no other segment is ready: enough for what must be
  * said of the messages in the oldest segment before that one is free.  Reports may use half of it,
- * statuses, holds and notes all. */
+ * statuses, holds and notes all but a sixteenth, copies of compaction all. */
 static uint32_t
 reserve(const struct segment *s, bool is_report)
 {
 	return is_report ? s->bytes / 4 : s->bytes / 2;
+}
+
+/* When compaction has taken the reserve it must come to its end, which frees the oldest segment. */
+static uint32_t
+place_lent_bytes(const struct writer *w)
+{
+	uint32_t bytes = atomic_load(&w->cleaning_bytes), most = w->pool.bytes;
+
+	if (!w->pool.is_lent)
+		return 0;
+	return bytes < most ? bytes : most;
+}
+
+/* Of the active segment, while no other one is ready. */
+static uint32_t
+place_kept_bytes(const struct writer *w, const struct commit *c)
+{
+	uint32_t kept = c->is_bulk ? reserve(w->active, c->is_report) : w->active->bytes / 16;
+
+	if (c->is_copy)
+		return 0;
+	kept += place_lent_bytes(w);
+	return kept < w->active->bytes ? kept : w->active->bytes;
 }
 
 enum { SEAL_BYTES = 128 };
@@ -66,6 +89,8 @@ place_open(struct writer *w)
 static enum stock_claim
 place_claim(const struct commit *c)
 {
+	if (c->is_copy)
+		return STOCK_COPY;
 	return c->is_bulk && !c->is_report ? STOCK_MESSAGE : STOCK_ANY;
 }
 
@@ -74,8 +99,8 @@ fits(const struct writer *w, const struct commit *c, uint32_t at)
 {
 	uint32_t end = w->active->bytes;
 
-	if (c->is_bulk && !stock_is_ready(&w->pool))
-		end -= reserve(w->active, c->is_report);
+	if (!stock_is_ready(&w->pool))
+		end -= place_kept_bytes(w, c);
 	return at <= end && c->span <= end - at;
 }
 
@@ -335,12 +360,12 @@ place_batch(struct writer *w, struct batch *b)
 static bool
 place_is_beyond(const struct writer *w, bool is_report)
 {
-	uint32_t kept = reserve(w->active, is_report);
+	uint32_t kept = reserve(w->active, is_report) + place_lent_bytes(w);
 
-	/* so that a client is told before it sends its message, not afterwards */
-	if (!is_report)
-		kept += w->active->bytes / 16;
-	return w->at > w->active->bytes - kept;
+	/* so that a client is told before it sends its message, not afterwards, and compaction
+	 * begins before a report is refused */
+	kept += w->active->bytes / 16;
+	return kept >= w->active->bytes || w->at > w->active->bytes - kept;
 }
 
 void
@@ -348,8 +373,10 @@ place_report(struct writer *w)
 {
 	bool is_ready = stock_is_ready(&w->pool);
 
+
 	atomic_store(&w->is_dry, !is_ready && (!w->active || place_is_beyond(w, false)));
-	atomic_store(&w->is_spent, !is_ready && (!w->active || place_is_beyond(w, true)));
+	atomic_store(&w->is_spent,
+	    !is_ready && (!w->active || place_is_beyond(w, true)) && !stock_may_make(&w->pool));
 	atomic_store(&w->idle_bytes, stock_idle_bytes(&w->pool));
 	atomic_store(&w->spare_segments, w->pool.free_count + (w->pool.ready ? 1 : 0));
 }

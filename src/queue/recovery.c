@@ -91,12 +91,35 @@ log_recovered(const struct queue *q)
 	log_end(&l);
 }
 
+/* As sallyport config check does, which knows the numbers before the daemon starts. */
+static int
+recovery_check_disk(struct queue *q)
+{
+	const struct conf *c = q->role->conf;
+	uint64_t have, all, usable;
+
+	if (q->io->ops->space(q->io, &have, &all) != 0)
+		return 0;
+	usable = all / 100 * (uint64_t)(100 - c->queue.minimum_free);
+	if (usable >= CONF_SPOOL_BYTES_MIN)
+		return 0;
+	return role_refuse(q->role, ROLE_EXIT_CONFIG,
+	    "the file system of the spool %.*s has %llu MiB, of which queue.minimum_free leaves "
+	    "%llu MiB; a spool needs at least %u MiB: make the file system larger, move the spool "
+	    "(queue.directory), or lower queue.minimum_free",
+	    STR_ARG(c->queue.directory), (unsigned long long)(all >> 20),
+	    (unsigned long long)(usable >> 20), (unsigned)(CONF_SPOOL_BYTES_MIN >> 20));
+}
+
 int
 recovery_run(struct queue *q)
 {
 	struct spool_recovery r = {.message = on_message, .note = on_note, .arg = q};
 	struct spool_options o = {.io = q->io = fsio_new(q->spool_directory)};
+	int status = recovery_check_disk(q);
 
+	if (status != 0)
+		return status;
 	o.accept_damage = q->accept_damage;
 	o.minimum_free_percent = (uint32_t)q->role->conf->queue.minimum_free;
 	q->spool_directory = -1;

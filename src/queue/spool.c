@@ -276,6 +276,7 @@ queue_commit(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, 
 	if (!c)
 		die("spool: more waits than is allowed");
 	c->is_bulk &= !is_copy;
+	c->is_copy = is_copy;
 	s->waiting_bytes += c->span;
 	writer_let_go(&s->writer);
 }

@@ -29,9 +29,10 @@ stock_clear(struct stock *p)
 	free_list(p->ready, p->io);
 	free_list(p->free, p->io);
 	free_list(p->odd, p->io);
+	free_list(p->reserve, p->io);
 	free_list(p->returned, p->io);
 	free_list(p->making, p->io);
-	p->ready = p->free = p->odd = p->returned = p->making = NULL;
+	p->ready = p->free = p->odd = p->returned = p->making = p->reserve = NULL;
 }
 
 void
@@ -46,11 +47,23 @@ stock_give_back(struct stock *p, struct segment *s)
 }
 
 static void
+stock_keep(struct stock *p, struct segment *s)
+{
+	s->next = NULL;
+	p->reserve = s;
+	p->is_lent = false;
+}
+
+static void
 put_free(struct stock *p, struct segment *s)
 {
 	struct segment **list = s->bytes == p->bytes ? &p->free : &p->odd;
 
 	s->generation = 0;
+	if (!p->reserve && list == &p->free) {
+		stock_keep(p, s);
+		return;
+	}
 	s->next = *list;
 	*list = s;
 	p->free_count += list == &p->free;
@@ -101,20 +114,37 @@ stock_list_bytes(const struct segment *s)
 uint64_t
 stock_idle_bytes(const struct stock *p)
 {
-	return (p->ready ? p->ready->bytes : 0) + stock_list_bytes(p->free) +
-	    stock_list_bytes(p->odd) + stock_list_bytes(p->returned);
+	return (p->ready ? p->ready->bytes : 0) + (p->reserve ? p->reserve->bytes : 0) +
+	    stock_list_bytes(p->free) + stock_list_bytes(p->odd) + stock_list_bytes(p->returned);
 }
 
-/* Has the disk room for (the rest of) a new segment, beside what must stay free?  -1 with errno. */
+/* What a new segment leaves free of the disk: messages its free share, and room for a reserve that
+ * is not there yet; reports and statuses half of the share; compaction, which gives back, none. */
+static uint64_t
+stock_kept_bytes(const struct stock *p, enum stock_claim claim, uint64_t all)
+{
+	uint64_t share = all / 100 * atomic_load(&p->minimum_free_percent);
+
+	switch (claim) {
+	case STOCK_MESSAGE:
+		return share + (p->reserve ? 0 : p->bytes);
+	case STOCK_ANY:
+		return share / 2;
+	case STOCK_COPY:
+		return 0;
+	}
+	return share;
+}
+
+/* Has the disk room for (the rest of) a new segment?  -1 with errno. */
 static int
 stock_has_space(struct stock *p, enum stock_claim claim)
 {
-	uint64_t have, all, keep = 0, need = p->bytes - (p->making ? p->made_bytes : 0);
+	uint64_t have, all, keep, need = p->bytes - (p->making ? p->made_bytes : 0);
 
 	if (p->io->ops->space(p->io, &have, &all) != 0)
 		return -1;
-	if (claim == STOCK_MESSAGE)
-		keep = all / 100 * atomic_load(&p->minimum_free_percent);
+	keep = stock_kept_bytes(p, claim, all);
 	if (have >= keep + need) {
 		p->is_short = false;
 		return 0;
@@ -280,7 +310,8 @@ take_used(struct stock *p)
 {
 	struct segment *s;
 
-	while (p->returned && (p->returned->is_kept || p->returned->bytes != p->bytes))
+	while (p->returned &&
+	    (p->returned->is_kept || p->returned->bytes != p->bytes || (p->is_lent && !p->reserve)))
 		if (make_unreadable(p) != 0)
 			return NULL;
 	s = take_from(p, &p->returned);
@@ -340,8 +371,12 @@ stock_take(struct stock *p, enum stock_claim claim)
 {
 	struct segment *s;
 
-	if (stock_fill(p, claim) != 0)
-		return NULL;
+	if (stock_fill(p, claim) != 0) {
+		if (claim != STOCK_COPY || !(s = take_from(p, &p->reserve)))
+			return NULL;
+		p->is_lent = true;
+		return s;
+	}
 	s = p->ready;
 	p->ready = NULL;
 	return s;
@@ -354,13 +389,41 @@ stock_is_ready(const struct stock *p)
 }
 
 bool
+stock_may_make(const struct stock *p)
+{
+	uint64_t have, all;
+
+	return p->retry_ms <= clock_mono_ms() &&
+	    p->io->ops->space(p->io, &have, &all) == 0 &&
+	    have >= stock_kept_bytes(p, STOCK_ANY, all) + p->bytes;
+}
+
+bool
 stock_has_work(const struct stock *p)
 {
 	int64_t now = clock_mono_ms();
-	bool is_missing = !p->ready && (p->free || p->ahead_ms <= now);
+	bool is_missing = (!p->ready || !p->reserve) && (p->free || p->ahead_ms <= now);
 
 	return (is_missing || p->returned || p->odd || p->free_count > FREE_MAX) &&
 	    p->retry_ms <= now;
+}
+
+/* The one that is ready comes first, unless the disk has only room for a reserve. */
+static bool
+stock_is_for_reserve(struct stock *p)
+{
+	return !p->reserve && (p->ready || stock_has_space(p, STOCK_MESSAGE) != 0);
+}
+
+static void
+stock_make_last(struct stock *p, bool is_reserve)
+{
+	struct segment *s = make_end(p);
+
+	if (!is_reserve)
+		p->ready = s;
+	else if (s)
+		stock_keep(p, s);
 }
 
 /* A piece of a segment that nobody needs yet. */
@@ -368,10 +431,13 @@ static void
 stock_make_ahead(struct stock *p)
 {
 	char name[SEGMENT_NAME_BYTES];
+	bool is_reserve;
 
 	if (p->ahead_ms > clock_mono_ms())
 		return;
-	if (p->made_bytes < p->bytes && stock_has_space(p, STOCK_MESSAGE) != 0) {
+	is_reserve = stock_is_for_reserve(p);
+	if (p->made_bytes < p->bytes &&
+	    stock_has_space(p, is_reserve ? STOCK_ANY : STOCK_MESSAGE) != 0) {
 		if (p->making)
 			unmake(p, segment_new_name(p->making->slot, name));
 		p->ahead_ms = p->is_patient ? clock_mono_ms() + RETRY_MS : 0;
@@ -380,13 +446,21 @@ stock_make_ahead(struct stock *p)
 	} else if (p->made_bytes < p->bytes) {
 		(void)make_piece(p);
 	} else {
-		p->ready = make_end(p);
+		stock_make_last(p, is_reserve);
 	}
 }
 
 void
 stock_work(struct stock *p)
 {
+	struct segment *s = p->free;
+
+	if (s && !p->reserve && (p->ready || p->is_lent)) {
+		p->free = s->next;
+		p->free_count--;
+		stock_keep(p, s);
+		return;
+	}
 	if (!p->ready && (p->returned || p->free) && (p->ready = take_used(p)))
 		return;
 	if (p->returned)
@@ -395,6 +469,6 @@ stock_work(struct stock *p)
 		stock_unlink(p, &p->odd);
 	else if (p->free_count > FREE_MAX)
 		stock_unlink(p, &p->free);
-	else if (!p->ready)
+	else if (!p->ready || !p->reserve)
 		stock_make_ahead(p);
 }

@@ -25,6 +25,8 @@ struct stock {
 	struct segment *ready;           /* its header is durable */
 	struct segment *free;            /* unreadable, durably */
 	unsigned free_count;
+	struct segment *reserve;         /* holds nothing; for compaction, which frees others */
+	bool is_lent;                    /* compaction took it */
 	struct segment *odd;             /* unreadable, durably, and of another size */
 	struct segment *returned;        /* oldest first */
 	struct segment *making;
@@ -37,8 +39,9 @@ struct stock {
 void stock_clear(struct stock *p);
 /* Still readable: is made unreadable in its turn. */
 void stock_give_back(struct stock *p, struct segment *s);
-/* For whom a segment is made: messages leave the disk its free share, all else may use it. */
-enum stock_claim { STOCK_MESSAGE, STOCK_ANY };
+/* For whom a segment is: messages leave the disk its free share, reports and statuses half of
+ * it; compaction may take the reserve when there is nothing else. */
+enum stock_claim { STOCK_MESSAGE, STOCK_ANY, STOCK_COPY };
 /* A segment without frames, with a new generation; NULL with errno. */
 struct segment *stock_take(struct stock *p, enum stock_claim claim) MUST_USE;
 /* Has one ready afterwards, whatever it takes; -1 with errno. */
@@ -47,6 +50,8 @@ int stock_fill(struct stock *p, enum stock_claim claim) MUST_USE;
 uint64_t stock_idle_bytes(const struct stock *p);
 /* Is there one without asking the disk for space? */
 bool stock_is_ready(const struct stock *p);
+/* Has the disk room for one, for reports and statuses? */
+bool stock_may_make(const struct stock *p);
 bool stock_has_work(const struct stock *p);
 /* One bounded piece of work. */
 void stock_work(struct stock *p);

@@ -22,8 +22,14 @@ struct spool {
 	struct spool_stats stats;
 	uint64_t waiting_bytes;          /* appended, not answered */
 	int64_t space_ms;                /* when the disk was last asked; monotonic */
+	uint64_t keep_bytes;             /* of the disk, its free share */
 	bool is_low;                     /* no free share, idle segments counted in */
 	bool is_tight;                   /* no free share outside of segments */
+	/* compaction of a full disk; monotonic */
+	uint64_t round_left;             /* segments that this round still comes to; 0: none */
+	int64_t round_began_ms;
+	int64_t round_next_ms;           /* none begins before */
+	int64_t copy_ms;                 /* a copy had no room: nothing is copied before */
 	lost_found_fn *lost_fn;          /* NULL: lost messages stay where they are */
 	void *lost_arg;
 };

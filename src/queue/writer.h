@@ -34,6 +34,7 @@ struct writer {
 	/* readable by all */
 	atomic_bool is_dry;              /* no room for messages, only what is reserved */
 	atomic_bool is_spent;            /* no room for reports either */
+	atomic_uint cleaning_bytes;      /* set by the loop: what compaction has to copy yet */
 	atomic_uint spare_segments;
 	_Atomic uint64_t idle_bytes;     /* of segments that hold nothing */
 	/* the writer's own */

@@ -213,8 +213,10 @@ static enum session_step
 ask_file(struct session *s)
 {
 	struct message_spool_file m = {s->id, s->number, s->content.total_bytes};
+	uint64_t said = s->transaction.said_bytes;
 	struct status status;
 
+	m.size_hint = said > m.size_hint ? said : m.size_hint;
 	if (!s->services->open_file(s->arg, &m)) {
 		status = session_queue_lost();
 		content_fail(s, "queue_away", &status);

@@ -43,6 +43,7 @@ struct transaction {
 	bool is_token_asked;
 	bool is_committed;     /* the queue has the message, and spends the tokens */
 	bool has_file;         /* the queue was asked for one */
+	uint64_t said_bytes;   /* by SIZE; 0: not said */
 	struct buf recipients; /* of struct recipient */
 	size_t envelope_bytes; /* estimate, on the large side */
 	/* the recipient that the queue was asked for: address, then ORCPT */

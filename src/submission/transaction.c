@@ -94,6 +94,7 @@ begin(struct session *s, const struct command_mail *mail)
 	t->envid = arena_str(&t->arena, mail->envid);
 	t->ret = mail->ret;
 	t->smtputf8 = mail->smtputf8;
+	t->said_bytes = mail->has_size ? mail->size : 0;
 	t->envelope_bytes = ENVELOPE_FIXED + t->sender.n + t->envid.n;
 	session_enter(s, STATE_SENDER);
 }

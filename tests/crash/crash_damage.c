@@ -67,8 +67,8 @@ mutate(struct model *m)
 		noise(m, p, simdisk_draw(m->disk, 64));
 		return MESSAGES;
 	}
-	/* bodies of 1,000 bytes and more: so many frames at most are touched by n bytes */
-	return at < 4096 ? MESSAGES : (unsigned)(n / 1000 + 2);
+	/* each frame begins at a sector of its own: so many at most are touched by n bytes */
+	return at < 4096 ? MESSAGES : (unsigned)(n / 512 + 2);
 }
 
 static bool

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "model.h"
+#include "queue/store.h"
 
 struct fault_row {
 	const char *what;
@@ -182,8 +183,11 @@ run_low_disk(void)
 	reopen(m, &o);
 	is_good = model_submit(m, 100, false);
 	model_turn(m);
+	is_good &= spool_admits_bodies(m->spool, 2 * SPOOL_SEGMENT_MIN);
+	is_good &= !spool_admits_bodies(m->spool, 9 * SPOOL_SEGMENT_MIN);
 	simdisk_limit(m->disk, SPOOL_SEGMENT_MIN + SPOOL_SEGMENT_MIN / 2);
 	is_good &= spool_admits(m->spool) == ENOSPC;
+	is_good &= !spool_admits_bodies(m->spool, 0);
 	is_good &= !model_submit(m, 100, false) && errno == ENOSPC;
 	model_finish_all(m);
 	model_check(m);
@@ -233,7 +237,8 @@ store_report(struct model *m, const struct model_message *about)
 
 struct report_run {
 	struct model *model;
-	uint32_t taken, reported;
+	uint32_t taken, reported, finished;
+	uint32_t order[MODEL_MESSAGES];  /* in which they fail */
 };
 
 /* Fills the disk as far as messages may. */
@@ -256,6 +261,8 @@ begin_reports(struct report_run *run, uint32_t minimum_free)
 	}
 	run->taken -= (uint32_t)m->bad;
 	m->bad = 0;
+	for (uint32_t n = 0; n < run->taken; n++)
+		run->order[n] = n;
 }
 
 /* Reports until the spool takes no more; 0 or why. */
@@ -265,29 +272,34 @@ store_reports(struct report_run *run)
 	int error = 0;
 
 	while (run->reported < run->taken && error == 0) {
-		error = store_report(run->model, &run->model->messages[run->reported]);
+		error = store_report(run->model, &run->model->messages[run->order[run->reported]]);
 		run->reported += error == 0;
 	}
 	return error;
 }
 
-/* The reports are delivered; the model knows neither them nor what they settled. */
-static bool
+/* The reports are delivered; the model knows neither them nor what they settled.  A status that finds
+ * no room comes again later. */
+static void
 finish_reports(struct report_run *run)
 {
 	struct spool_entry done = {.kind = SPOOL_STATUS};
-	struct spool_batch b = {.entries = &done, .count = 1, .urgency = SPOOL_NOW};
-	bool is_good = true;
+	struct spool_batch b = {.entries = &done, .count = 1, .fn = report_heard};
+	int error = 0;
 
-	for (uint32_t i = 0; i < run->reported; i++) {
-		run->model->messages[i].fate = MODEL_NONE;
-		done.id = (struct msgid){run->model->messages[i].id.session, 1000000};
+	b.arg = &error;
+	for (; run->finished < run->reported && error == 0; run->finished += error == 0) {
+		struct model_message *about = &run->model->messages[run->order[run->finished]];
+
+		about->fate = MODEL_NONE;
+		done.id = (struct msgid){about->id.session, 1000000};
 		done.status = (struct spool_recipient){
 		    .number = 1, .outcome = SPOOL_DONE, .is_settled = true};
-		is_good &= spool_append(run->model->spool, &b) == 0;
+		if (spool_append(run->model->spool, &b) != 0)
+			error = errno;
+		else
+			model_turn(run->model);
 	}
-	model_turn(run->model);
-	return is_good;
 }
 
 static void
@@ -299,36 +311,43 @@ end_reports(struct report_run *run, const char *what)
 	mem_free(run->model);
 }
 
-/* Only failing mail: what the free share keeps from messages is there for the reports about them. */
+/* Without room for messages, and whichever of them fail first: the reports that there is room for are
+ * delivered, compaction makes room for more, and the queue empties.  Half of the free share stays but for a
+ * segment while compaction copies. */
 static bool
-run_reports_on_a_low_disk(void)
+run_reports_on_a_full_disk(uint32_t stride, uint32_t minimum_free)
 {
 	struct report_run run = {0};
+	uint64_t have, all, least = UINT64_MAX;
+	unsigned rounds = 0;
 	bool is_good;
 
-	begin_reports(&run, 30);
-	is_good = run.taken > 50 && run.taken < 390 && spool_admits(run.model->spool) == ENOSPC;
-	is_good &= store_reports(&run) == 0;
-	end_reports(&run, "low disk");
-	return is_good;
-}
-
-/* Without any room reports have a part of the last segment, and leave the rest to statuses. */
-static bool
-run_reports_on_a_full_disk(void)
-{
-	struct report_run run = {0};
-	bool is_good;
-
-	begin_reports(&run, 0);
-	is_good = run.taken > 50 && run.taken < 390;
-	is_good &= store_reports(&run) == ENOSPC && run.reported > 0;
-	is_good &= finish_reports(&run);
-	for (int round = 0; round < 4; round++)
-		model_finish_all(run.model);
+	begin_reports(&run, minimum_free);
+	for (uint32_t n = 0; n < run.taken; n++)
+		run.order[n] = n * stride % run.taken;
+	is_good = run.taken > 50 && run.taken < 390 && (run.taken % stride || stride == 1);
+	is_good &= spool_admits(run.model->spool) == ENOSPC;
+	is_good &= (store_reports(&run) == ENOSPC || minimum_free) && run.reported > 0;
+	for (; run.finished < run.taken && rounds < 1000; rounds++) {
+		finish_reports(&run);
+		/* as if the pause between two rounds of compaction were over */
+		run.model->spool->round_next_ms = run.model->spool->copy_ms = 0;
+		for (int n = 0; n < 20; n++)
+			model_turn(run.model);
+		(void)!store_reports(&run);
+		(void)!simdisk_io(run.model->disk)->ops->space(simdisk_io(run.model->disk), &have, &all);
+		least = have < least ? have : least;
+	}
+	is_good &= run.finished == run.taken;
+	is_good &= minimum_free == 0 || least + SPOOL_SEGMENT_MIN >= all / 100 * minimum_free / 2;
+	for (int n = 0; n < 4; n++)
+		model_turn(run.model);
+	model_check(run.model);
 	is_good &= run.model->bad == 0;
 	expect_work(run.model);
 	is_good &= run.model->faults == 0;
+	printf("# stride %u, free share %u %%: %u rounds, at least %llu of %llu bytes free\n", stride,
+	    minimum_free, rounds, (unsigned long long)least, (unsigned long long)all);
 	end_reports(&run, "full disk");
 	return is_good;
 }
@@ -347,14 +366,18 @@ main(void)
 	bool all = true;
 
 	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
-	printf("1..%zu\n", count + 4);
+	printf("1..%zu\n", count + 6);
 	for (size_t i = 0; i < count; i++)
 		report(i + 1, rows[i].what, run_row(&rows[i]), &all);
 	report(count + 1, "a full disk", run_full_disk(7), &all);
 	report(count + 2, "less than the free share", run_low_disk(), &all);
-	report(count + 3, "less than the free share: reports of all that is there",
-	    run_reports_on_a_low_disk(), &all);
-	report(count + 4, "a full disk: some reports, then statuses all the same",
-	    run_reports_on_a_full_disk(), &all);
+	report(count + 3, "less than the free share, failing mail: it empties, oldest first",
+	    run_reports_on_a_full_disk(1, 30), &all);
+	report(count + 4, "less than the free share, failing mail: it empties, in any order",
+	    run_reports_on_a_full_disk(37, 30), &all);
+	report(count + 5, "a full disk of failing mail: it empties, oldest first",
+	    run_reports_on_a_full_disk(1, 0), &all);
+	report(count + 6, "a full disk of failing mail: it empties, in any order",
+	    run_reports_on_a_full_disk(37, 0), &all);
 	return !all;
 }
