@@ -277,9 +277,10 @@ const struct key key_table[] = {
 	{"queue.minimum_free", KEY_PERCENT, AT(queue.minimum_free), CONF_QUEUE, "\"5%\"", .max = 90,
 	    .help = "The share of the file system that must stay free; below it clients hear "
 		"452. Segments of the spool that hold nothing count as free. What is said of "
-		"messages that are there already may use the share. What it leaves must be "
-		"32 MiB or more (sallyport config check); below 1 GiB the spool's segments "
-		"are smaller, a sixteenth of it each, and at least 2 MiB."},
+		"messages that are there already, and reports, may use half of the share. "
+		"What it leaves must be 32 MiB or more, or the daemon does not start; below "
+		"1 GiB the spool's segments are smaller, a sixteenth of it each, and at least "
+		"2 MiB."},
 	{"queue.site_concurrency", KEY_NUMBER, AT(queue.site_concurrency), CONF_QUEUE | CONF_RELAY,
 	    "10", .min = 1, .max = 10000,
 	    .help = "Connections at once to one site: hosts that share an MX set. A site has one "
