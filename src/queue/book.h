@@ -45,6 +45,7 @@ struct shipment {
 	uint32_t domain_at;
 	uint16_t domain_n;
 	uint16_t open; /* recipients that have not come to their end */
+	uint16_t pauses; /* how many in a row: for schedule_backoff_ms */
 	uint8_t unreadable; /* times in a row that the content could not be read */
 	bool is_suspect; /* relay ended during the last attempt */
 };

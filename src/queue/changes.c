@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "queue/deadlines.h"
@@ -99,6 +100,16 @@ change_to_held(struct errand *errand, struct entry *e, int error)
 	return true;
 }
 
+/* As `queue retry` does: who releases it wants to see what becomes of it. */
+static void
+change_try_now(struct queue *q, struct shipment *s)
+{
+	int64_t now = clock_ms();
+
+	queue_schedule(q, s, now);
+	schedule_hurry(q->schedule, &s->parcel, now);
+}
+
 static bool
 change_to_released(struct errand *errand, struct entry *e, int error)
 {
@@ -107,8 +118,7 @@ change_to_released(struct errand *errand, struct entry *e, int error)
 	entry_hold(&errand->queue->book, e, false);
 	for (size_t i = 0; i < e->shipment_count; i++)
 		if (!e->shipments[i].job)
-			queue_schedule(
-			    errand->queue, &e->shipments[i], e->shipments[i].parcel.due_ms);
+			change_try_now(errand->queue, &e->shipments[i]);
 	return true;
 }
 

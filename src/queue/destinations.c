@@ -100,15 +100,9 @@ destinations_forget_answer(struct destinations *all, struct destination *d)
 	d->state = DESTINATION_UNKNOWN;
 }
 
-static void
-ask_again(struct str key, void *value, void *arg)
+void
+destinations_ask(struct destinations *all, struct destination *d)
 {
-	struct destination *d = value;
-	struct destinations *all = arg;
-
-	(void)key;
-	if (d->state != DESTINATION_ASKED)
-		return;
 	destinations_forget_answer(all, d);
 	if (d->first)
 		destinations_list(all, d);
@@ -116,10 +110,20 @@ ask_again(struct str key, void *value, void *arg)
 		destinations_free_if_unused(all, d);
 }
 
+static void
+destination_ask_again(struct str key, void *value, void *arg)
+{
+	struct destination *d = value;
+
+	(void)key;
+	if (d->state == DESTINATION_ASKED)
+		destinations_ask(arg, d);
+}
+
 void
 destinations_ask_again(struct destinations *all)
 {
-	map_each(all->by_name, ask_again, all);
+	map_each(all->by_name, destination_ask_again, all);
 }
 
 void

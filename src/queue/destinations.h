@@ -64,6 +64,8 @@ void destinations_free_if_unused(struct destinations *all, struct destination *d
 /* A temporary failure: DELAYED, and one parcel is to be told. */
 void destinations_delay(struct destinations *all, struct destination *d);
 void destinations_forget_answer(struct destinations *all, struct destination *d);
+/* What is known is forgotten; asked for anew when a parcel waits to know. */
+void destinations_ask(struct destinations *all, struct destination *d);
 /* Those that were asked for: the answers will not come. */
 void destinations_ask_again(struct destinations *all);
 

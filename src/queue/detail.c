@@ -1,6 +1,7 @@
 /*
  * detail: fixed head (code, class, subject, detail, time), then four texts with a length byte each,
- * then a byte of flags.  Version 0.1.0 wrote no flags: of its statuses nobody knows who said them.
+ * then a byte of flags and the time of another message's attempt.  Version 0.1.0 wrote neither: of
+ * its statuses nobody knows who said them.
  */
 #include "queue/detail.h"
 
@@ -35,6 +36,7 @@ detail_encode(const struct detail *d, struct buf *out)
 	add_text(out, d->host, HOST_MAX);
 	add_text(out, str_of(s->text), STATUS_TEXT_BYTES - 1);
 	buf_addc(out, s->is_remote ? FLAG_REMOTE : 0);
+	buf_add(out, &d->found_ms, sizeof d->found_ms);
 }
 
 static struct str
@@ -73,4 +75,6 @@ detail_decode(struct str bytes, struct detail *out)
 	out->status.subject = head.subject;
 	out->status.detail = head.detail;
 	out->status.is_remote = bytes.n && (bytes.p[0] & FLAG_REMOTE);
+	if (bytes.n > sizeof out->found_ms)
+		memcpy(&out->found_ms, bytes.p + 1, sizeof out->found_ms);
 }

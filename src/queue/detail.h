@@ -11,7 +11,8 @@ struct detail {
 	struct status status; /* is_remote is false too in what version 0.1.0 wrote: unknown */
 	struct str reason;
 	struct str host, address; /* of the other side; empty: none was asked */
-	int64_t at_ms;
+	int64_t at_ms;    /* of its own last attempt; 0: none */
+	int64_t found_ms; /* when the status was found out by another message's attempt; 0: not */
 };
 
 /* At most SPOOL_DETAIL_MAX bytes. */

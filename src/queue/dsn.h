@@ -30,6 +30,7 @@ struct dsn_item {
 	bool is_expired;          /* FAILED: it was temporary, but time is up */
 	struct str host, address; /* of the host that was asked; empty: none was */
 	int64_t at_ms;            /* of that attempt; 0: none */
+	int64_t found_ms;         /* when another message's attempt found the status; 0: not so */
 };
 
 struct dsn {

@@ -4,6 +4,8 @@
  */
 #include "queue/dsn_text.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 
 #define INDENT "    "
@@ -91,6 +93,21 @@ dsn_text_reason(struct dsn_writer *w, const struct dsn_item *item)
 	buf_addz(w->out, "\r\n");
 }
 
+/* Another message's attempt kept it waiting. */
+static void
+dsn_text_untried(struct dsn_writer *w, const struct dsn_item *item)
+{
+	char stamp[CLOCK_TEXT_BYTES], text[200];
+
+	if (item->at_ms || !item->found_ms)
+		return;
+	snprintf(text, sizeof text,
+	    "It was %s, because its host could not be found or reached, the last time at %s.",
+	    item->action == DSN_DELAYED ? "not tried yet" : "never tried",
+	    clock_rfc5322(item->found_ms, stamp));
+	dsn_text_line(w, INDENT, text);
+}
+
 static void
 dsn_text_recipient(struct dsn_writer *w, const struct dsn_item *item)
 {
@@ -99,6 +116,7 @@ dsn_text_recipient(struct dsn_writer *w, const struct dsn_item *item)
 	buf_addz(w->out, ">\r\n");
 	if (item->is_expired)
 		dsn_text_line(w, INDENT, "It could not be delivered in the time allowed.");
+	dsn_text_untried(w, item);
 	dsn_text_reason(w, item);
 	if (item->action == DSN_FAILED && w->d->envelope->kind != ENVELOPE_REPORT)
 		dsn_text_line(w, INDENT, dsn_advice_for(item));

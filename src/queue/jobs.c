@@ -100,12 +100,13 @@ expect_none(struct shipment *s)
 
 /* Soon when nothing is known of it, but not again and again: a message could be what ends relay. */
 static int64_t
-next_due(const struct queue *q, const struct parcel *p, const struct job *job, int64_t now_ms)
+next_due(const struct queue *q, const struct shipment *s, const struct job *job, int64_t now_ms)
 {
-	bool is_soon = !job->is_deferred && p->tries <= 1;
-	int64_t due = now_ms + (is_soon ? SOON_MS : schedule_backoff_ms(q->schedule, p->tries));
+	bool is_soon = !job->is_deferred && s->pauses <= 1;
+	int64_t due = now_ms + (is_soon ? SOON_MS : schedule_backoff_ms(q->schedule, s->pauses));
+	int64_t expires = s->parcel.expires_ms;
 
-	return due < p->expires_ms || now_ms >= p->expires_ms ? due : p->expires_ms;
+	return due < expires || now_ms >= expires ? due : expires;
 }
 
 /* Back into the schedule with what is still open. */
@@ -121,8 +122,9 @@ give_back(struct job *job, enum schedule_outcome outcome)
 	job->shipment = NULL;
 	schedule_finished(
 	    q->schedule, &s->parcel, outcome, job->status.code ? &job->status : NULL, now);
-	s->parcel.tries = (uint16_t)(s->parcel.tries + job->is_tried);
-	queue_schedule(q, s, next_due(q, &s->parcel, job, now));
+	s->pauses = (uint16_t)(s->pauses + job->is_tried);
+	s->parcel.tries = (uint16_t)(s->parcel.tries + job->is_connected);
+	queue_schedule(q, s, next_due(q, s, job, now));
 }
 
 static enum schedule_outcome
@@ -164,6 +166,7 @@ job_give_up(struct job *job)
 	if (job->is_sent)
 		job->shipment->late_job = job->number;
 	job->is_tried |= job->is_sent;
+	job->is_connected |= job->is_sent;
 	job->is_deferred = true;
 	job_end(job);
 }
@@ -451,7 +454,7 @@ lose(struct str key, void *value, void *arg)
 		job_free(job);
 	else if (job->is_sent) {
 		job->shipment->is_suspect = true;
-		job->is_tried = true;
+		job->is_tried = job->is_connected = true;
 		job_log_open(job, LOG_WARNING, "unknown", "relay_lost");
 		job_end(job);
 	}

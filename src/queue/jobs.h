@@ -23,7 +23,8 @@ struct job {
 	bool is_away;         /* no session came as far as MAIL */
 	bool is_busy;         /* it answered 421 */
 	bool is_silent;       /* it fell silent */
-	bool is_tried;        /* that counts as an attempt */
+	bool is_tried;        /* the next pause is longer for it */
+	bool is_connected;    /* a host was tried, or nobody knows */
 	bool is_deferred;     /* someone must be tried again */
 	struct status status; /* why it is away */
 };

@@ -119,6 +119,17 @@ records_put(struct queue *q, const struct record_result *result, const struct de
 	append(r);
 }
 
+bool
+records_last(struct queue *q, struct msgid id, uint32_t number, struct detail *out)
+{
+	struct spool_message m;
+
+	if (!spool_find(q->spool, id, &m) || !m.recipients || number > m.recipient_count)
+		return false;
+	detail_decode(m.recipients[number - 1].detail, out);
+	return out->status.code != 0;
+}
+
 static bool
 is_superseded(const struct record *r)
 {

@@ -24,6 +24,9 @@ void records_put(struct queue *q, const struct record_result *r, const struct de
 /* Those that could not be stored. */
 void records_retry(struct queue *q);
 void records_clear(struct queue *q);
+/* What the spool keeps of the recipient's last attempt, or of what kept it waiting; false: nothing.
+ * Strings are valid until the next call of the spool. */
+bool records_last(struct queue *q, struct msgid id, uint32_t number, struct detail *out);
 /* Tells relay. */
 void records_tell(struct queue *q, uint64_t job, struct msgid id, uint32_t number);
 

@@ -30,6 +30,7 @@ take_state(struct queue *q, struct entry *e, const struct spool_recipient *r)
 		e->addressees[r->number - 1].outcome = SPOOL_DEFERRED;
 	if (r->attempts > p->tries)
 		p->tries = (uint16_t)r->attempts;
+	e->shipments[e->addressees[r->number - 1].shipment].pauses = p->tries;
 	if (r->next_ms > p->due_ms)
 		p->due_ms = r->next_ms;
 }

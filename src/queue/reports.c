@@ -102,15 +102,20 @@ report_free(struct report *r, struct entry *e)
 
 /* ---- a round ---- */
 
-/* Something of it is with relay, or due. */
+/* Something of it is with relay, or due and not kept waiting by the pause of its site. */
 static bool
-report_has_more(const struct entry *e)
+report_has_more(const struct queue *q, const struct entry *e)
 {
+	int64_t now = clock_ms();
+
 	for (size_t i = 0; i < e->shipment_count; i++) {
 		const struct shipment *s = &e->shipments[i];
+		struct schedule_info info;
 
-		if (s->job || (s->open && (s->parcel.state == PARCEL_ASKING ||
-					      s->parcel.state == PARCEL_READY)))
+		schedule_explain(q->schedule, &s->parcel, &info);
+		if (s->job || (s->open && info.next_ms <= now &&
+				  (s->parcel.state == PARCEL_ASKING ||
+				      s->parcel.state == PARCEL_READY)))
 			return true;
 	}
 	return false;
@@ -129,7 +134,7 @@ report_arm_round(struct reports *all)
 static bool
 report_is_round_over(const struct report *r, const struct entry *e)
 {
-	return r->queue->is_stopping || !report_has_more(e) ||
+	return r->queue->is_stopping || !report_has_more(r->queue, e) ||
 	       clock_mono_ms() >= r->since_ms + REPORTS_ROUND_MS;
 }
 

@@ -51,6 +51,22 @@ report_list(struct report_batch *b)
 	r->count = n;
 }
 
+/* What another message's attempt found of its site, as `queue list` says it. */
+static void
+report_explain_wait(
+    const struct report_batch *b, const struct addressee *a, struct dsn_item *item)
+{
+	struct schedule_info info;
+
+	schedule_explain(b->report->queue->schedule, &b->entry->shipments[a->shipment].parcel,
+	    &info);
+	if (!info.status)
+		return;
+	item->status = *info.status;
+	item->found_ms = info.found_ms;
+	item->host = item->address = STR_NULL;
+}
+
 static struct dsn_item
 report_item(const struct report_batch *b, uint32_t number)
 {
@@ -65,6 +81,9 @@ report_item(const struct report_batch *b, uint32_t number)
 	item.host = d.host;
 	item.address = d.address;
 	item.at_ms = d.at_ms;
+	item.found_ms = d.found_ms;
+	if (item.action == DSN_DELAYED)
+		report_explain_wait(b, a, &item);
 	return item;
 }
 

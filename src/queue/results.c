@@ -14,6 +14,7 @@
 #include "queue/reread.h"
 #include "queue/records.h"
 #include "queue/reports.h"
+#include "queue/result_kind.h"
 #include "queue/ticket_key.h"
 
 enum { MX_BYTES = 360, UNREADABLE_FIRST_MS = 1000, UNREADABLE_MAX_MS = 300000 };
@@ -27,35 +28,17 @@ struct judgement {
 	int64_t now_ms;
 	/* what comes of it */
 	enum spool_outcome outcome;
-	uint32_t tries;
+	uint32_t tries, pauses;
 	uint8_t marks;
 	int64_t next_ms;
+	int64_t attempt_ms; /* of its own last one; 0: none */
+	int64_t found_ms;   /* of another's, that kept it waiting; 0: none */
 };
 
 static struct shipment *
 shipment_of(struct entry *e, uint32_t number)
 {
 	return &e->shipments[e->addressees[number - 1].shipment];
-}
-
-/* RFC 5321 section 3.8: the host wants no more for now. */
-static bool
-result_is_busy(const struct message_result *m)
-{
-	return m->status.code == 421;
-}
-
-/* Relay found that the body is not what was stored. */
-static bool
-result_is_damaged(const struct message_result *m)
-{
-	return str_eq(m->reason, STR("damaged"));
-}
-
-static bool
-result_is_local(const struct message_result *m)
-{
-	return str_eq(m->reason, STR("local")) || result_is_damaged(m);
 }
 
 /* ---- the log ---- */
@@ -95,7 +78,7 @@ log_judgement(const struct judgement *j)
 	log_num(&l, "code", m->status.code);
 	log_str(&l, "dsn", str_of(status_enhanced(&m->status, code)));
 	log_addr(&l, "to", entry_address(j->entry, j->number));
-	log_num(&l, "try", j->tries ? j->tries : 1);
+	log_num(&l, "try", j->tries);
 	log_other_side(&l, m);
 	log_seconds(&l, "delay", j->now_ms - j->entry->arrival_ms);
 	if (is_deferred)
@@ -108,9 +91,9 @@ log_judgement(const struct judgement *j)
 
 /* Not after the end of its life: at that moment it is tried for the last time. */
 static int64_t
-results_next_ms(const struct queue *q, const struct entry *e, uint32_t tries, int64_t now_ms)
+results_next_ms(const struct queue *q, const struct entry *e, uint32_t pauses, int64_t now_ms)
 {
-	int64_t next = now_ms + schedule_backoff_ms(q->schedule, tries);
+	int64_t next = now_ms + schedule_backoff_ms(q->schedule, pauses);
 
 	return next < e->expires_ms ? next : e->expires_ms;
 }
@@ -131,7 +114,7 @@ judge(struct judgement *j)
 		j->marks = MARK_EXPIRED;
 	} else {
 		j->outcome = SPOOL_DEFERRED;
-		j->next_ms = results_next_ms(j->queue, j->entry, j->tries, j->now_ms);
+		j->next_ms = results_next_ms(j->queue, j->entry, j->pauses, j->now_ms);
 	}
 }
 
@@ -150,7 +133,8 @@ apply(struct judgement *j)
 	    .job = m->job};
 
 	d.address = m->address;
-	d.at_ms = j->now_ms;
+	d.at_ms = j->attempt_ms;
+	d.found_ms = j->found_ms;
 	log_judgement(j);
 	r.is_owed = reports_is_owed(j->entry, j->number, j->outcome, j->marks);
 	records_put(j->queue, &r, &d);
@@ -160,13 +144,24 @@ apply(struct judgement *j)
 		entry_settle(&j->queue->book, j->entry, j->number, j->outcome, j->marks);
 }
 
+/* One that came as far as a connection is a try.  A host that is busy does not make the next pause
+ * longer. */
+static void
+results_count_attempt(struct judgement *j)
+{
+	const struct shipment *s = shipment_of(j->entry, j->number);
+
+	j->tries = s->parcel.tries + result_is_connected(j->result);
+	j->pauses = s->pauses + !result_is_busy(j->result);
+	j->attempt_ms = j->now_ms;
+}
+
 static void
 decide(struct judgement *j)
 {
 	j->now_ms = clock_ms();
 	if (j->from_relay)
-		j->tries = shipment_of(j->entry, j->number)->parcel.tries +
-		           (result_is_busy(j->result) ? 0u : 1u);
+		results_count_attempt(j);
 	judge(j);
 	apply(j);
 }
@@ -203,6 +198,7 @@ note_in_job(struct job *job, struct addressee *a, const struct message_result *m
 	job->expected--;
 	job->is_deferred |= status_is_temporary(&m->status);
 	job->is_tried |= !result_is_busy(m) && !result_is_local(m);
+	job->is_connected |= result_is_connected(m);
 	note_site(job, m);
 }
 
@@ -214,8 +210,10 @@ reschedule(struct queue *q, struct entry *e, const struct judgement *j)
 
 	if (s->job)
 		return;
-	if (j->outcome == SPOOL_DEFERRED && s->parcel.due_ms <= j->now_ms)
+	if (j->outcome == SPOOL_DEFERRED && s->parcel.due_ms <= j->now_ms) {
 		s->parcel.tries = (uint16_t)j->tries;
+		s->pauses = (uint16_t)j->pauses;
+	}
 	schedule_remove(q->schedule, &s->parcel);
 	queue_schedule(q, s, j->outcome == SPOOL_DEFERRED ? j->next_ms : s->parcel.due_ms);
 }
@@ -399,28 +397,31 @@ results_take(struct queue *q, const struct message_result *m)
 
 /* ---- without an attempt ---- */
 
-/* A site that could not be found counts as an attempt; a message that could not be read does not,
- * nor does one whose time is over. */
+/* A site that could not be found makes the next pause longer, but is no try. */
 static void
-decide_all(struct queue *q, struct shipment *s, const struct message_result *m, uint8_t marks)
+decide_all(struct queue *q, struct shipment *s, const struct message_result *m,
+    const struct schedule_step *step)
 {
 	struct entry *e = s->entry;
-	bool is_tried = !(marks & MARK_EXPIRED) && !result_is_local(m);
-	uint32_t tries = s->parcel.tries + is_tried;
 
+	if (step->act != SCHEDULE_EXPIRE)
+		s->pauses++;
 	for (uint32_t i = 1; i <= e->addressee_count; i++) {
-		struct judgement j = {
-		    .queue = q, .entry = e, .number = i, .result = m, .marks = marks};
+		struct judgement j = {.queue = q, .entry = e, .number = i, .result = m};
+		struct detail last = {0};
 
 		if (shipment_of(e, i) != s || !is_undecided(&e->addressees[i - 1]))
 			continue;
-		j.tries = tries;
+		(void)!records_last(q, e->id, i, &last);
+		j.marks = step->act == SCHEDULE_EXPIRE ? MARK_EXPIRED : 0;
+		j.tries = s->parcel.tries;
+		j.pauses = s->pauses;
+		j.attempt_ms = last.at_ms;
+		j.found_ms = step->act == SCHEDULE_REFUSE ? 0 : step->found_ms;
 		decide(&j);
 	}
-	if (s->open) {
-		s->parcel.tries = (uint16_t)tries;
-		queue_schedule(q, s, results_next_ms(q, e, tries, clock_ms()));
-	}
+	if (s->open)
+		queue_schedule(q, s, results_next_ms(q, e, s->pauses, clock_ms()));
 	reports_check(q, e);
 	queue_end(q, e);
 }
@@ -428,13 +429,13 @@ decide_all(struct queue *q, struct shipment *s, const struct message_result *m, 
 void
 results_unsent(struct queue *q, struct shipment *s, const struct schedule_step *step)
 {
-	struct message_result m = {.reason = STR("dns")};
+	struct message_result m = {.reason = step->site.n ? STR("site_away") : STR("dns")};
 
 	if (step->status)
 		m.status = *step->status;
 	else
 		m.status = status_make(451, "4.4.7", "No attempt was possible in time");
-	decide_all(q, s, &m, step->act == SCHEDULE_EXPIRE ? MARK_EXPIRED : 0);
+	decide_all(q, s, &m, step);
 }
 
 void
@@ -442,7 +443,7 @@ results_expire(struct queue *q, struct shipment *s, const struct status *status)
 {
 	struct message_result m = {.reason = STR("local"), .status = *status};
 
-	decide_all(q, s, &m, MARK_EXPIRED);
+	decide_all(q, s, &m, &(struct schedule_step){.act = SCHEDULE_EXPIRE});
 }
 
 /* ---- what cannot be read ---- */

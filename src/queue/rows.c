@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "queue/detail.h"
 #include "queue/filter.h"
+#include "queue/records.h"
 
 static void
 add_text(struct buf *out, const char *key, const char *text)
@@ -48,24 +48,12 @@ add_status(struct buf *out, const struct status *s)
 	add_text(out, "reply_by", s->is_remote ? "host" : "here");
 }
 
-/* The last answer that the spool keeps; false: none. */
-static bool
-last_detail(struct queue *q, const struct entry *e, uint32_t number, struct detail *out)
-{
-	struct spool_message m;
-
-	if (!spool_find(q->spool, e->id, &m) || !m.recipients || number > m.recipient_count)
-		return false;
-	detail_decode(m.recipients[number - 1].detail, out);
-	return out->status.code != 0;
-}
-
 static void
 add_reply(struct queue *q, const struct entry *e, uint32_t number, const struct schedule_info *info,
     struct buf *out)
 {
 	struct detail d = {0};
-	bool is_known = last_detail(q, e, number, &d);
+	bool is_known = records_last(q, e->id, number, &d);
 
 	if (info->status)
 		add_status(out, info->status);

@@ -59,11 +59,11 @@ schedule_configure(struct schedule *s, const struct schedule_limits *limits)
 }
 
 int64_t
-schedule_backoff_ms(const struct schedule *s, unsigned tries)
+schedule_backoff_ms(const struct schedule *s, unsigned failures)
 {
 	size_t last = s->limits.retry_count - 1;
 
-	return s->limits.retry_ms[tries > last ? last : tries ? tries - 1 : 0];
+	return s->limits.retry_ms[failures > last ? last : failures ? failures - 1 : 0];
 }
 
 static int64_t
@@ -114,7 +114,8 @@ void
 schedule_add(struct schedule *s, struct parcel *p, struct str domain, int64_t now_ms)
 {
 	p->timer.kind = TIMER_PARCEL;
-	p->since_ms = now_ms;
+	if (!p->since_ms)
+		p->since_ms = now_ms;
 	p->destination = destinations_get(&s->destinations, domain);
 	p->destination->references++;
 	wait(s, p, now_ms);
@@ -328,16 +329,6 @@ hand_back(struct schedule *s, struct parcel *p, enum schedule_act act, struct sc
 	p->destination = NULL;
 }
 
-static void
-destination_time(struct schedule *s, struct destination *d)
-{
-	destinations_forget_answer(&s->destinations, d);
-	if (d->first)
-		destinations_list(&s->destinations, d);
-	else
-		destinations_free_if_unused(&s->destinations, d);
-}
-
 /* Is what was found out then its last chance?  It counts for all that waited already, and whose
  * life had ended or was about to: so that thousands that expire cost one probe, not one each. */
 static bool
@@ -366,7 +357,7 @@ parcel_time(struct schedule *s, struct parcel *p, int64_t now_ms)
 	} else if (p->state == PARCEL_ASKING && p->destination->state == DESTINATION_DELAYED) {
 		if (finding_counts(p, p->destination->found_ms))
 			return true;
-		destination_time(s, p->destination);
+		destinations_ask(&s->destinations, p->destination);
 	}
 	return false;
 }
@@ -383,7 +374,7 @@ time_step(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 			sites_wake(&s->sites, (struct site *)t);
 			break;
 		case TIMER_DESTINATION:
-			destination_time(s, (struct destination *)t);
+			destinations_ask(&s->destinations, (struct destination *)t);
 			break;
 		case TIMER_PARCEL:
 			if (!parcel_time(s, (struct parcel *)t, now_ms))

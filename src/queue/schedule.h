@@ -40,8 +40,8 @@ struct parcel {
 	const void *user; /* equal for equal users: who takes turns */
 	int64_t due_ms;
 	int64_t expires_ms;
-	int64_t since_ms; /* when it was added */
-	uint16_t tries;   /* the owner's count */
+	int64_t since_ms; /* when it was added for the first time */
+	uint16_t tries;   /* the owner's count: attempts that came as far as a connection */
 	uint8_t state;    /* enum parcel_state; only schedule writes it */
 };
 
@@ -116,8 +116,8 @@ void schedule_running(struct schedule *s, struct parcel *p, struct str domain, s
 /* Relay is another one: what was asked is asked again. */
 void schedule_relay_lost(struct schedule *s);
 
-/* The pause after the tries-th (from 1) failure. */
-int64_t schedule_backoff_ms(const struct schedule *s, unsigned tries);
+/* The pause after the n-th (from 1) failure. */
+int64_t schedule_backoff_ms(const struct schedule *s, unsigned failures);
 
 struct schedule_info {
 	struct str domain, site; /* site may be empty */

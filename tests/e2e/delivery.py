@@ -215,6 +215,29 @@ def expiry():
 
 
 @tap.case
+def last_chance():
+    """a message whose host was found away before it came is tried at the end of its life, in spite of the pause"""
+    port = g.free_port()
+    other = g.Gateway(f"{HOME}/chance", queue=f'queue: {{ directory = "{HOME}/chance/spool"; retry = [ "1s", "10m" ]; lifetime = "5s"; '
+                      'minimum_free = "1%"; };',
+                      routes=f'routes: ( {{ to_domain = "example.com"; via = "smtp"; host = "127.0.0.1"; port = {sink.port}; '
+                      f'tls = "none"; }}, {{ via = "smtp"; host = "127.0.0.1"; port = {port}; tls = "none"; }} );').start()
+    late = None
+    try:
+        other.add_user()
+        other.send(recipients=("one@example.net",))
+        other.wait_log(r"deliver .*to=<one@example.net> try=2 ")
+        late = g.Sink(f"{HOME}/chance", port=port)
+        other.send(recipients=("two@example.net",))
+        other.wait_log(r"deliver .*status=sent .*to=<two@example.net> try=1 ")
+        late.wait(1)
+    finally:
+        other.stop()
+        if late:
+            late.stop()
+
+
+@tap.case
 def smarthost():
     """a smarthost with implicit TLS and AUTH; the wrong certificate is not trusted"""
     cert, key = g.certificate(f"{HOME}/smart", "localhost")

@@ -13,7 +13,8 @@ round_trip(const struct status *status, struct detail *out, struct buf *bytes)
 	    .reason = STR("mailbox"),
 	    .host = STR("mx1.example.net"),
 	    .address = STR("192.0.2.25"),
-	    .at_ms = 1234};
+	    .at_ms = 1234,
+	    .found_ms = INT64_C(1795000000000)};
 
 	buf_init(bytes, SPOOL_DETAIL_MAX);
 	detail_encode(&d, bytes);
@@ -36,10 +37,11 @@ Test(queue_detail, knows_who_said_it)
 	round_trip(&ours, &d, &bytes);
 	cr_expect_not(d.status.is_remote);
 	cr_expect_eq(d.at_ms, 1234);
+	cr_expect_eq(d.found_ms, INT64_C(1795000000000));
 	buf_clear(&bytes);
 }
 
-/* Without the byte of flags at its end. */
+/* Without the byte of flags and the time at its end; then without the time. */
 Test(queue_detail, of_version_0_1_0)
 {
 	struct status theirs = status_remote(550, STR("5.1.1 no such user"));
@@ -47,7 +49,10 @@ Test(queue_detail, of_version_0_1_0)
 	struct detail d;
 
 	round_trip(&theirs, &d, &bytes);
-	detail_decode(str_upto(buf_str(&bytes), bytes.n - 1), &d);
+	detail_decode(str_upto(buf_str(&bytes), bytes.n - 8), &d);
+	cr_expect(d.status.is_remote);
+	cr_expect_eq(d.found_ms, 0);
+	detail_decode(str_upto(buf_str(&bytes), bytes.n - 9), &d);
 	cr_expect_not(d.status.is_remote, "nobody knows");
 	cr_expect_eq(d.status.code, 550);
 	cr_expect_str_eq(d.status.text, "no such user");

@@ -233,6 +233,63 @@ Test(reports, of_delay, .timeout = 120)
 	rig_end(&r);
 }
 
+/* Of messages that waited for the one that found their host away: what it found, and no attempt
+ * that nobody made. */
+Test(reports, of_delay_behind_another, .timeout = 120)
+{
+	static struct rig r;
+	const struct rig_job *report;
+
+	rig_begin(&r, warned_of);
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@one.example")).code, 250);
+	cr_assert_eq(rig_commit(&r, rig_id(2), "bob@example.com", TO("b@one.example")).code, 250);
+	rig_results(&r, rig_job(&r, 0), 451, "connect");
+	for (unsigned i = 1; i < 3; i++) {
+		report = rig_job(&r, i);
+		cr_assert_eq(report->kind, ENVELOPE_REPORT);
+		cr_expect(strstr(report->body, "Status: 4.4.1\r\n"), "%s", report->body);
+		cr_expect(strstr(
+		    report->body, "Diagnostic-Code: x-sallyport; connection refused\r\n"));
+		cr_expect_eq(!strstr(report->body, "Last-Attempt-Date: "),
+		    strcmp(report->to, "bob@example.com") == 0);
+		cr_expect_eq(!strstr(report->body, "It was not tried yet"),
+		    strcmp(report->to, "bob@example.com") != 0);
+		rig_results(&r, report, 250, "none");
+	}
+	rig_end(&r);
+}
+
+/* Three messages whose host is away: the third was never tried when its time is over. */
+Test(reports, of_expiry_without_an_attempt, .timeout = 120)
+{
+	static struct rig r;
+	unsigned untried = 0;
+
+	rig_begin(&r, "retry = [ \"1s\", \"1h\" ]; lifetime = \"4s\";");
+	rig_relay(&r, true);
+	for (unsigned i = 1; i < 4; i++)
+		cr_assert_eq(
+		    rig_commit(&r, rig_id(i), "alice@example.com", TO("a@one.example")).code, 250);
+	for (unsigned i = 0; i < 2; i++)
+		rig_results(&r, rig_job(&r, i), 451, "connect");
+	for (unsigned i = 2; i < 5; i++) {
+		const struct rig_job *report = rig_job(&r, i);
+		bool is_untried = !strstr(report->body, "Last-Attempt-Date: ");
+
+		cr_assert_eq(report->kind, ENVELOPE_REPORT);
+		cr_expect(strstr(report->body, "Status: 4.4.7\r\n"));
+		cr_expect(strstr(
+		    report->body, "Diagnostic-Code: x-sallyport; connection refused\r\n"));
+		cr_expect_eq(strstr(report->body, "It was never tried, because its host") != NULL,
+		    is_untried);
+		untried += is_untried;
+		rig_results(&r, report, 250, "none");
+	}
+	cr_expect_eq(untried, 1);
+	rig_end(&r);
+}
+
 /* The mark survives a later try that says nothing of it. */
 Test(reports, of_delay_once_over_later_tries, .timeout = 120)
 {

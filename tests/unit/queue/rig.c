@@ -489,6 +489,8 @@ rig_result(struct rig *r, const struct rig_job *job, size_t n, unsigned code, co
 
 	m.status = status_make(code, NULL, "remote text %u", code);
 	m.status.is_remote = true;
+	if (strcmp(reason, "connect") == 0)
+		m.status = status_make(code, "4.4.1", "connection refused");
 	m.dsn_passed_on = r->is_passed_on;
 	m.is_delivered = r->is_delivered;
 	m.is_last = n + 1 == job->count;

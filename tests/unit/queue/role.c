@@ -433,6 +433,23 @@ Test(role, retry_now, .timeout = 60)
 	rig_end(&r);
 }
 
+/* Not only when it was due before it was held. */
+Test(role, a_release_tries_at_once, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_results(&r, rig_job(&r, 0), 451, "connect");
+	rig_until(&r, &r.stored, 1);
+	rig_admin(&r, "queue.hold", WITH("domain", "example.net"));
+	rig_admin(&r, "queue.release", WITH("domain", "example.net"));
+	cr_assert_eq(r.row_count, 1);
+	cr_assert_eq(rig_job(&r, 1)->attempt, 2);
+	rig_end(&r);
+}
+
 /* A thousand messages at once: all acknowledged, all delivered, once. */
 Test(role, many, .timeout = 120)
 {

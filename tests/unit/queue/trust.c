@@ -280,16 +280,17 @@ Test(trust, results_and_running_after_a_restart, .timeout = 60)
 	rig_end(&r);
 }
 
-/* RFC 5321 section 3.8: a host that wants no more for now did not try the message. */
-Test(trust, busy_is_no_attempt, .timeout = 60)
+/* RFC 5321 section 3.8: a host that wants no more for now did not look at the message: a try, but
+ * the next pause is not longer for it. */
+Test(trust, busy_makes_no_pause_longer, .timeout = 60)
 {
 	static struct rig r;
 
-	open_with(&r, quick, TO("a@example.net"));
+	open_with(&r, "retry = [ \"1s\", \"1h\" ];", TO("a@example.net"));
 	rig_results(&r, &r.jobs[0], 421, "refused");
-	cr_assert_eq(rig_job(&r, 1)->attempt, 1);
+	cr_assert_eq(rig_job(&r, 1)->attempt, 2);
 	rig_results(&r, &r.jobs[1], 451, "greylisted");
-	cr_assert_eq(rig_job(&r, 2)->attempt, 2);
+	cr_assert_eq(rig_job(&r, 2)->attempt, 3, "it is the first pause still");
 	rig_end(&r);
 }
 
