@@ -4,6 +4,7 @@
 #include "main/liveness.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@ struct liveness {
 	int64_t looked_ms;   /* of the last look, monotonic */
 	int64_t feed_ms;     /* the watchdog is fed that often; 0: there is none */
 	int64_t fed_ms;
+	int64_t extended_ms; /* when the manager was last told that the start takes longer */
 };
 
 /* ---- signs ---- */
@@ -46,13 +48,29 @@ liveness_pong(struct instance *i, uint32_t number)
 		liveness_sign(i);
 }
 
+/* The manager's own limit of a start (TimeoutStartSec) must not end one that goes on. */
+static void
+liveness_extend_start(struct daemon *d)
+{
+	struct liveness *v = d->liveness;
+	char text[40];
+
+	if (d->was_ready || v->now_ms - v->extended_ms < LIVENESS_EVERY_MS)
+		return;
+	v->extended_ms = v->now_ms;
+	snprintf(text, sizeof text, "EXTEND_TIMEOUT_USEC=%u000", LIVENESS_EXTEND_MS);
+	notify_state(text);
+}
+
 static void
 liveness_see_progress(struct instance *i)
 {
 	uint64_t progress = metrics_read_progress(i->region);
 
-	if (i->state == INSTANCE_STARTING && progress != i->progress)
+	if (i->state == INSTANCE_STARTING && progress != i->progress) {
 		liveness_sign(i);
+		liveness_extend_start(i->daemon);
+	}
 	i->progress = progress;
 }
 

@@ -12,7 +12,9 @@
  * Time is counted on a clock of its own, which advances by at most LIVENESS_STEP_MAX_MS from one
  * look to the next: while main itself, or the whole machine, is stopped, no role becomes overdue.
  *
- * The watchdog of systemd is fed here, while every role answers or is being replaced.
+ * The watchdog of systemd is fed here, while every role answers or is being replaced; before the
+ * daemon is ready, systemd is told about every second that a start which makes progress takes
+ * longer (EXTEND_TIMEOUT_USEC).
  */
 #ifndef MAIN_LIVENESS_H
 #define MAIN_LIVENESS_H
@@ -27,6 +29,7 @@ enum {
 	LIVENESS_START_MS = 30000,
 	LIVENESS_GRACE_MS = 1000,
 	LIVENESS_OVERDUE_MS = 3000, /* `status` says "not answering" */
+	LIVENESS_EXTEND_MS = 90000, /* what systemd is asked for while a start goes on */
 	LIVENESS_STUCK_MS = 30000,  /* even SIGKILL did not end it: the watchdog is fed no more */
 };
 

@@ -70,6 +70,7 @@ saw(const char *name, void *arg)
 	struct str s = str_of(name);
 	uint32_t slot;
 
+	metrics_progress();
 	if (segment_parse_name(name, "seg-", &slot))
 		saw_segment(l, slot);
 	else if (segment_parse_name(name, "new-", &slot))
@@ -100,6 +101,7 @@ recover_set_aside(struct listing *l)
 	char from[SEGMENT_NAME_BYTES], to[64];
 
 	for (struct recover_foreign *f = l->foreign; f; f = f->next) {
+		metrics_progress();
 		segment_name(f->slot, from);
 		if (!f->why) {
 			log_warn("spool: %s is not a plain file and is left alone", from);
@@ -268,8 +270,10 @@ tidy(struct listing *l)
 
 	recover_set_aside(l);
 	recover_bodies_tidy(l->spool, l->files);
-	for (size_t at = 0; at < l->stale.n; at += strlen(l->stale.p + at) + 1)
+	for (size_t at = 0; at < l->stale.n; at += strlen(l->stale.p + at) + 1) {
+		metrics_progress();
 		io->ops->unlink(io, l->stale.p + at);
+	}
 }
 
 static void

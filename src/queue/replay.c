@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 
-enum { KEPT_MAX = 64 };
+enum { KEPT_MAX = 64, KEPT_PIECE_BYTES = 1 << 20, FIND_PIECE_BYTES = 1 << 20 };
 
 /* ---- what stops a start ---- */
 
@@ -131,6 +131,8 @@ find_frame(const struct replay *r, struct image *m, uint32_t at, struct record_f
 {
 	m->is_out_of_order = false;
 	for (; at + RECORD_HEADER_BYTES <= m->end; at += RECORD_ALIGN) {
+		if (at % FIND_PIECE_BYTES == 0)
+			metrics_progress();
 		if (!record_frame_check(str_from(m->bytes, at), m->segment->tag, out))
 			continue;
 		if (out->sequence > r->last_sequence)
@@ -140,12 +142,25 @@ find_frame(const struct replay *r, struct image *m, uint32_t at, struct record_f
 	return m->end;
 }
 
+/* In pieces: each of them is progress. */
+static int
+replay_copy(struct fsio *io, int fd, struct str bytes)
+{
+	for (size_t at = 0; at < bytes.n; at += KEPT_PIECE_BYTES) {
+		struct str piece = str_upto(str_from(bytes, at), KEPT_PIECE_BYTES);
+		struct iovec v = {(char *)(uintptr_t)piece.p, piece.n};
+
+		if (segment_write(io, fd, &v, 1, (off_t)at) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* A copy of bytes that were read, once. */
 static void
 keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 {
 	struct fsio *io = r->spool->io;
-	struct iovec v = {(char *)(uintptr_t)m->bytes.p + from, to - from};
 	char name[64];
 	int fd;
 
@@ -160,7 +175,7 @@ keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 		log_warn("spool: cannot write %s: %m", name);
 	if (fd < 0)
 		return;
-	if (segment_write(io, fd, &v, 1, 0) != 0)
+	if (replay_copy(io, fd, str_from(str_upto(m->bytes, to), from)) != 0)
 		log_warn("spool: cannot write %s: %m", name);
 	io->ops->close(io, fd);
 }

@@ -11,6 +11,7 @@
 
 #include "base/crc.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
 enum { PIECE_BYTES = 65536, INTERRUPTED_MAX = 100 };
 
@@ -153,6 +154,7 @@ segment_write(struct fsio *io, int fd, struct iovec *v, int count, off_t at)
 			continue;
 		}
 		n = io->ops->pwritev(io, fd, v, count, at);
+		metrics_progress();
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n == 0)
@@ -176,6 +178,7 @@ segment_read(struct fsio *io, int fd, struct iovec room, off_t at, size_t *got_o
 		size_t want = room.iov_len - got < PIECE_BYTES ? room.iov_len - got : PIECE_BYTES;
 		ssize_t n = io->ops->pread(io, fd, p + got, want, at + (off_t)got);
 
+		metrics_progress();
 		if (n < 0 && errno == EINTR && interrupted++ < INTERRUPTED_MAX)
 			continue;
 		if (n <= 0) {

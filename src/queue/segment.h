@@ -58,7 +58,8 @@ int segment_read_header(
 /* A new random tag. */
 uint64_t segment_draw_tag(void);
 
-/* All of v, whatever the system makes of it; -1 with errno.  v is used up. */
+/* All of v, whatever the system makes of it; -1 with errno.  v is used up.  Each system call of
+ * this and of segment_read is progress (metrics_progress): a slow disk is not a silent role. */
 int segment_write(struct fsio *io, int fd, struct iovec *v, int count, off_t at) MUST_USE;
 /*
  * Fills the room as far as the file goes: 0, and *got_out says how much.  -1 with errno: a part

@@ -295,6 +295,41 @@ def socket_of_a_killed_daemon():
         gate.stop()
 
 
+def traced_start(gate, *inject):
+    os.environ["SALLYPORTD_WRAPPER"] = " ".join(("strace", "-f", "-qq", "-o", "/dev/null", *inject))
+    try:
+        gate.start(wait=False)
+    finally:
+        del os.environ["SALLYPORTD_WRAPPER"]
+
+
+@tap.case
+def slow_disk():
+    """each read of the spool takes 40 ms: 64 MiB take longer than a silent role may be; it starts, and systemd's time is extended"""
+    if not ROOT:
+        return "needs root to trace the queue"
+    gate, manager = made("slow").start().add_user(), Manager("slow")
+    assert gate.send(subject="kept") is not None
+    gate.stop()
+    segment = max((n for n in os.listdir(f"{gate.directory}/spool") if n.startswith("seg-")),
+                  key=lambda n: os.stat(f"{gate.directory}/spool/{n}").st_blocks)
+    path = f"{gate.directory}/spool/{segment}"
+    pieces = os.stat(path).st_size // 65536
+    assert pieces >= 1000, pieces
+    with_environment(manager.environment(), lambda: traced_start(
+        gate, "-P", path, "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=40000"))
+    try:
+        g.wait_for("it is ready or has ended", 240, lambda: manager.hear() and (
+            gate.process.poll() is not None or "READY=1" in manager.hear()), every=0.5)
+        assert gate.process.poll() is None and "not answering" not in gate.log(), gate.tail()
+        extended = [text for text in manager.hear() if text.startswith("EXTEND_TIMEOUT_USEC=")]
+        assert len(extended) >= 10, manager.hear()
+        assert all(int(text.split("=")[1]) >= 60000000 for text in extended)
+    finally:
+        gate.kill_group()
+    return None
+
+
 @tap.case
 def too_few_descriptors():
     """what the configuration allows is compared with the limit of descriptors: in config check, at the start, at a reload"""

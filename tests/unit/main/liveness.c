@@ -1,6 +1,10 @@
 /* liveness: who is ended, when, and who is not.  Time is the test's; the ended ones are real processes. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -179,6 +183,57 @@ Test(liveness, progress_counts_while_starting)
 		pass(1);
 	}
 	cr_expect_eq(signal_of(role), SIGABRT);
+	metrics_unmap(&role->instance->region);
+}
+
+/* Text of each datagram that the manager got. */
+static unsigned
+count_extensions(int fd)
+{
+	char text[200];
+	unsigned count = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, text, sizeof text - 1, MSG_DONTWAIT)) > 0) {
+		text[n] = 0;
+		count += strcmp(text, "EXTEND_TIMEOUT_USEC=90000000") == 0;
+	}
+	return count;
+}
+
+/* systemd's own limit of a start is moved as long as the start makes progress, and no longer. */
+Test(liveness, the_manager_is_told_that_a_start_goes_on)
+{
+	struct rig_role *role = with_process(ROLE_QUEUE, false);
+	struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "/tmp/sallyport-XXXXXX"};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), region = metrics_create();
+
+	close(mkostemp(at.sun_path, O_CLOEXEC));
+	unlink(at.sun_path);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+	setenv("NOTIFY_SOCKET", at.sun_path, 1);
+	cr_assert_eq(metrics_use(region), 0);
+	role->instance->region = metrics_map(region);
+	role->instance->state = INSTANCE_STARTING;
+	role->instance->is_told_to_start = true;
+	r.d.was_ready = false;
+	for (int i = 0; i < 8; i++) {
+		metrics_progress();
+		pass(1);
+	}
+	cr_expect_eq(count_extensions(fd), 8);
+	pass(5);
+	cr_expect_eq(count_extensions(fd), 0, "without progress it is not extended");
+	r.d.was_ready = true;
+	metrics_progress();
+	pass(1);
+	cr_expect_eq(count_extensions(fd), 0, "nor is that of a daemon that was ready");
+	cr_expect(is_alive(role));
+	kill(role->instance->pid, SIGKILL);
+	cr_expect_eq(signal_of(role), SIGKILL);
+	unsetenv("NOTIFY_SOCKET");
+	unlink(at.sun_path);
+	close(fd);
 	metrics_unmap(&role->instance->region);
 }
 
