@@ -48,6 +48,9 @@ static atomic_bool write_back_fails;
 static int
 watch_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
 {
+	if (fd == body_fd)
+		while (is_shut)
+			usleep(1000);
 	if (at == written_back && bytes <= 1 << 20)
 		written_back += bytes;
 	if (write_back_fails) {
