@@ -24,7 +24,7 @@ static uint32_t body_wait_ms;
 /* What was done about the body file, in order. */
 static atomic_int body_fd = -1;
 static atomic_bool is_synced, is_named, is_directory_synced, is_early;
-static atomic_bool is_shut, fails;
+static atomic_bool is_shut, fails, is_held; /* is_held: a body waits */
 
 static int
 watch_sync_data(struct fsio *f, int fd)
@@ -49,8 +49,10 @@ static int
 watch_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
 {
 	if (fd == body_fd)
-		while (is_shut)
+		while (is_shut) {
+			is_held = true;
 			usleep(1000);
+		}
 	if (at == written_back && bytes <= 1 << 20)
 		written_back += bytes;
 	if (write_back_fails) {
@@ -378,8 +380,10 @@ Test(spool_bodies, those_that_come_too_late_are_not_stored)
 	body_wait_ms = 200;
 	open_spool();
 	is_shut = true;
-	append_large_as(2, &waiting);
-	append_large_as(3, &syncing);
+	append_large_as(2, &syncing);
+	while (!is_held)
+		usleep(1000);
+	append_large_as(3, &waiting);
 	usleep(300000);
 	is_shut = false;
 	wait_for(&waiting);

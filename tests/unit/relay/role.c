@@ -138,7 +138,7 @@ Test(relay_role, lmtp, .init = rig_set_up, .fini = rig_tear_down)
 	           .job = 1, .domain = "host.test", .to = {"bob@host.test", "eva@host.test"}});
 	cr_assert(rig_wait(r, 2));
 	rig_result_is(&r->results[0], 250, "none");
-	rig_result_is(&r->results[1], 452, "mailbox");
+	rig_result_is(&r->results[1], 452, "mailbox_full");
 	rig_free(&r);
 	rig_end(host, NULL);
 }
