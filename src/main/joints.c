@@ -72,6 +72,7 @@ static void
 joint_make(struct joint *j)
 {
 	int fds[2];
+	bool is_given;
 
 	j->a_incarnation = j->a->incarnation;
 	j->b_incarnation = j->b->incarnation;
@@ -84,7 +85,10 @@ joint_make(struct joint *j)
 		joint_retry(j);
 		return;
 	}
-	if (!joint_give(j, j->a, j->b, fds[0]) | !joint_give(j, j->b, j->a, fds[1]))
+	/* each end is given, also when the other one could not be */
+	is_given = joint_give(j, j->a, j->b, fds[0]);
+	is_given &= joint_give(j, j->b, j->a, fds[1]);
+	if (!is_given)
 		joint_retry(j);
 }
 
