@@ -52,7 +52,7 @@ def account_store_is_missing():
         assert not os.path.exists(store), "it was made anew"
         os.rename(f"{gate.directory}/kept", store)
         g.wait_for("the store is open again", 20, lambda: login_code(gate) == 235, every=0.5)
-        assert gate.tool("status").returncode == 0
+        g.wait_for("all are ready", 20, lambda: gate.tool("status", check=False).returncode == 0)
         gate.stop()
         os.truncate(store, 0)
         gate.start()

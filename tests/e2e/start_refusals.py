@@ -258,7 +258,7 @@ def is_whole(gate, log):
     """The daemon is controlled by the tool, its ports are its own, and nothing else stands in its log."""
     for _ in range(20):
         assert gate.banner(), "somebody else has the port"
-    assert gate.tool("status").returncode == 0
+    g.wait_for("all are ready", 20, lambda: gate.tool("status", check=False).returncode == 0)
     gate.tool("user", "suspend", gate.user, "--reason", "phished")
     gate.tool("user", "resume", gate.user)
     assert gate.log().startswith(log), "the log was begun anew"
@@ -290,7 +290,7 @@ def socket_of_a_killed_daemon():
     assert os.path.exists(f"{gate.directory}/run/control.sock")
     gate.start()
     try:
-        gate.tool("status")
+        g.wait_for("all are ready", 20, lambda: gate.tool("status", check=False).returncode == 0)
     finally:
         gate.stop()
 
