@@ -269,8 +269,10 @@ run_stands(struct writer *w, struct run *r)
 {
 	for (size_t i = 0; i < r->count; i++)
 		r->batch->commits[r->first + i].segment = w->active;
-	if (w->is_virgin)
+	if (w->is_virgin) {
 		append_opened(r->batch, w->active);
+		w->pool.newest = w->active;
+	}
 	w->is_virgin = false;
 	w->durable = w->sequence;
 	w->at = r->end;

@@ -403,6 +403,19 @@ record_frame_read(struct str bytes, uint64_t tag, struct record_frame *out)
 }
 
 bool
+record_frame_tag(struct str bytes, uint64_t *tag_out)
+{
+	struct str s = str_upto(bytes, RECORD_HEADER_BYTES);
+
+	if (s.n < RECORD_HEADER_BYTES || take(&s, 4) != MAGIC)
+		return false;
+	if ((uint32_t)take(&s, 4) != crc32c(0, s.p, s.n))
+		return false;
+	*tag_out = take(&s, 8);
+	return true;
+}
+
+bool
 record_frame_check(struct str bytes, uint64_t tag, struct record_frame *out)
 {
 	struct str payload = str_from(bytes, RECORD_HEADER_BYTES);

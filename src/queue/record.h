@@ -84,6 +84,8 @@ bool record_next(struct str *rest, struct record *out, bool *bad_out) MUST_USE;
 void record_frame_write(const struct record_frame *f, char *at);
 /* Is there a whole header under this tag?  The span is not checked against any room. */
 bool record_frame_read(struct str bytes, uint64_t tag, struct record_frame *out) MUST_USE;
+/* Of a whole frame header, whatever its tag is. */
+bool record_frame_tag(struct str bytes, uint64_t *tag_out) MUST_USE;
 /* Header and payload: bytes begins with the frame and holds at least its payload. */
 bool record_frame_check(struct str bytes, uint64_t tag, struct record_frame *out) MUST_USE;
 

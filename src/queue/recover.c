@@ -11,6 +11,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "queue/chain.h"
+#include "queue/headers.h"
+#include "queue/losses.h"
 #include "queue/recover_bodies.h"
 #include "queue/replay.h"
 
@@ -26,6 +29,8 @@ struct listing {
 	struct segment **segments;
 	size_t count;
 	size_t cap;
+	struct replay replay;
+	struct headers_case *cases;      /* segments with a damaged header */
 	uint32_t slot_max;               /* of segments that are ours */
 	struct map *files;               /* body files seen; value: their own name, owned */
 	struct buf stale;                /* names to remove, each with its NUL */
@@ -141,15 +146,36 @@ recover_check_owner(struct listing *l, size_t at, const struct fsio_file *file)
 	return -1;
 }
 
+/* Its header is no header: a segment all the same, if frames stand in it. */
+static int
+recover_look_inside(struct listing *l, size_t at, const struct fsio_file *file,
+    const struct segment_mark *mark)
+{
+	bool is_segment = false;
+
+	if (file->is_ours && file->is_private &&
+	    headers_look(&l->replay, l->segments[at], &l->cases, &is_segment) != 0)
+		return -1;
+	if (is_segment) {
+		l->cases->mark = *mark;
+		segment_add_mark(&l->replay.mark, mark);
+	} else {
+		recover_is_foreign(
+		    l, at, file->is_ours ? "damaged header" : "not a file of ours");
+	}
+	return 0;
+}
+
 static int
 recover_judge_header(struct listing *l, size_t at, const struct fsio_file *file)
 {
 	struct segment *g = l->segments[at];
 	enum segment_verdict verdict;
+	struct segment_mark mark;
 	char name[SEGMENT_NAME_BYTES];
 
 	segment_name(g->slot, name);
-	if (segment_read_header(g, l->spool->io, &verdict) != 0) {
+	if (segment_read_header(g, l->spool->io, &verdict, &mark) != 0) {
 		if (!l->spool->options.accept_damage || !replay_may_accept(errno))
 			return replay_refuse(name, 0);
 		recover_is_foreign(l, at, "its header cannot be read");
@@ -157,10 +183,16 @@ recover_judge_header(struct listing *l, size_t at, const struct fsio_file *file)
 	}
 	if (verdict == SEGMENT_FOREIGN)
 		return replay_refuse_version(name, 0, g->version);
-	if (verdict == SEGMENT_GOOD)
-		return recover_check_owner(l, at, file);
-	recover_is_foreign(l, at, file->is_ours ? "damaged header" : "not a file of ours");
-	return 0;
+	/* one that was cut short is not used again: a later start would miss its end */
+	g->is_kept = verdict == SEGMENT_GOOD && file->bytes < g->bytes;
+	if (verdict == SEGMENT_GOOD) {
+		if (recover_check_owner(l, at, file) != 0)
+			return -1;
+		if (l->segments[at])
+			chain_see_mark(&l->replay, g, &mark);
+		return 0;
+	}
+	return recover_look_inside(l, at, file, &mark);
 }
 
 /* -1: the whole spool must be left alone. */
@@ -202,6 +234,27 @@ by_generation(const void *a, const void *b)
 	return (x->generation > y->generation) - (x->generation < y->generation);
 }
 
+/* Those with a damaged header get their generation, or are set aside. */
+static int
+recover_place(struct listing *l)
+{
+	struct segment **good = mem_new((l->count + 1) * sizeof(struct segment *));
+	size_t count = 0;
+	int result;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (l->segments[i] && l->segments[i]->generation > 0)
+			good[count++] = l->segments[i];
+	result = headers_place(&l->replay, l->cases, good, count);
+	mem_free(good);
+	headers_clear(&l->cases);
+	for (size_t i = 0; i < l->count && result == 0; i++)
+		if (l->segments[i] && l->segments[i]->has_bad_header &&
+		    l->segments[i]->generation == 0)
+			recover_is_foreign(l, i, "damaged header");
+	return result;
+}
+
 /* Opened, without holes, oldest first; free ones go to the pool. */
 static int
 open_segments(struct listing *l)
@@ -212,6 +265,8 @@ open_segments(struct listing *l)
 	for (size_t i = 0; i < l->count; i++)
 		if (open_segment(l, i) != 0)
 			return -1;
+	if (recover_place(l) != 0)
+		return -1;
 	for (size_t i = 0; i < l->count; i++) {
 		struct segment *g = l->segments[i];
 
@@ -235,39 +290,61 @@ open_segments(struct listing *l)
 /* ---- the log ---- */
 
 static int
-replay_segments(struct listing *l)
+recover_replay(struct listing *l)
 {
-	struct spool *s = l->spool;
-	struct replay r = {.spool = s};
+	struct replay *r = &l->replay;
 
-	if (replay_find_ends(&r, l->segments, l->count) != 0) {
-		replay_clear(&r);
+	if (replay_find_ends(r, l->segments, l->count) != 0 ||
+	    chain_check(r, l->segments, l->count) != 0)
 		return -1;
-	}
 	for (size_t i = 0; i < l->count; i++) {
 		struct segment *g = l->segments[i];
 
 		l->segments[i] = NULL;
-		if (replay_segment(&r, g, i) != 0) {
-			replay_clear(&r);
+		if (replay_segment(r, g, i) != 0)
 			return -1;
-		}
 	}
-	s->writer.sequence = r.last_sequence;
-	s->writer.durable = r.last_sequence;
-	s->writer.seal = r.last;
-	s->writer.newest_ms = s->index.newest_ms;
-	replay_clear(&r);
+	losses_tell_missing(r);
 	return 0;
 }
 
+static int
+replay_segments(struct listing *l)
+{
+	struct writer *w = &l->spool->writer;
+	struct replay *r = &l->replay;
+	int result = recover_replay(l);
+
+	w->sequence = r->last_sequence;
+	w->durable = r->last_sequence;
+	w->seal = r->last;
+	w->newest_ms = l->spool->index.newest_ms;
+	w->pool.mark = r->mark;
+	w->pool.newest = l->spool->index.newest;
+	replay_clear(r);
+	return result;
+}
+
 /* ---- the rest ---- */
+
+/* What its frames and the others say of it is what its header said. */
+static void
+recover_mend_headers(struct spool *s)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	for (struct segment *g = s->index.oldest; g; g = g->next)
+		if (g->has_bad_header && segment_write_header(g, s->io, &s->writer.pool.mark) != 0)
+			log_error("spool: the header of %s cannot be written: %m",
+			    segment_name(g->slot, name));
+}
 
 static void
 tidy(struct listing *l)
 {
 	struct fsio *io = l->spool->io;
 
+	recover_mend_headers(l->spool);
 	recover_set_aside(l);
 	recover_bodies_tidy(l->spool, l->files);
 	for (size_t at = 0; at < l->stale.n; at += strlen(l->stale.p + at) + 1) {
@@ -290,6 +367,7 @@ clear(struct listing *l)
 	for (size_t i = 0; i < l->count; i++)
 		segment_free(&l->segments[i], l->spool->io);
 	mem_free(l->segments);
+	headers_clear(&l->cases);
 	map_each(l->files, free_name, NULL);
 	map_free(&l->files);
 	buf_clear(&l->stale);
@@ -321,7 +399,7 @@ recover_read(struct listing *l)
 int
 recover(struct spool *s)
 {
-	struct listing l = {.spool = s, .files = map_new()};
+	struct listing l = {.spool = s, .files = map_new(), .replay = {.spool = s}};
 	int result, error;
 
 	buf_init(&l.stale, STALE_BYTES_MAX);

@@ -112,6 +112,17 @@ recovery_check_disk(struct queue *q)
 	    (unsigned long long)(usable >> 20), (unsigned)(CONF_SPOOL_BYTES_MIN >> 20));
 }
 
+static const char *
+recovery_reason(int error)
+{
+	if (error == EWOULDBLOCK)
+		return "another process has it, is there a second daemon?";
+	if (error == ENOTRECOVERABLE)
+		return "messages that were acknowledged are missing, the log says which files; "
+		       "--accept-damage starts once without them";
+	return strerror(error);
+}
+
 int
 recovery_run(struct queue *q)
 {
@@ -130,8 +141,7 @@ recovery_run(struct queue *q)
 
 		return role_refuse(q->role, is_forbidden ? ROLE_EXIT_FORBIDDEN : ROLE_EXIT_LATER,
 		    "spool %.*s cannot be opened: %s", STR_ARG(q->role->conf->queue.directory),
-		    errno == EWOULDBLOCK ? "another process has it, is there a second daemon?"
-		                         : strerror(errno));
+		    recovery_reason(errno));
 	}
 	q->newest_ms = spool_newest_ms(q->spool);
 	log_recovered(q);

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "queue/chain.h"
+#include "queue/losses.h"
 
 enum { KEPT_MAX = 64, KEPT_PIECE_BYTES = 1 << 20, FIND_PIECE_BYTES = 1 << 20 };
 
@@ -55,34 +57,50 @@ refuse_segment(const struct segment *g, uint64_t offset)
 
 /* ---- seals ---- */
 
-/* 1: there is one; 0: none; -1 with errno: it cannot be read. */
-static int
-read_seal(struct fsio *io, const struct segment *g, struct record_seal *out)
+static bool
+replay_take_seal(
+    const struct segment *g, struct str at, struct record_seal *out, uint64_t *sequence_out)
+{
+	struct record_frame f;
+	struct record r;
+	bool bad;
+
+	if (!record_frame_check(at, g->tag, &f))
+		return false;
+	at = str_upto(str_from(at, RECORD_HEADER_BYTES), f.payload_bytes);
+	if (!record_next(&at, &r, &bad) || r.type != RECORD_SEAL)
+		return false;
+	*out = r.seal;
+	*sequence_out = f.sequence;
+	return true;
+}
+
+bool
+replay_read_seal_of(const struct segment *g, struct str bytes, struct record_seal *out,
+    uint64_t *sequence_out)
+{
+	return replay_take_seal(g, str_from(bytes, SEGMENT_DATA), out, sequence_out);
+}
+
+int
+replay_read_seal(
+    struct fsio *io, const struct segment *g, struct record_seal *out, uint64_t *sequence_out)
 {
 	char bytes[4 * RECORD_ALIGN];
 	struct iovec v = {bytes, sizeof bytes};
-	struct record_frame f;
-	struct record r;
-	struct str rest;
-	bool bad;
+	struct str at = {bytes, 0};
 
-	rest.p = bytes;
-	if (segment_read(io, g->fd, v, SEGMENT_DATA, &rest.n) != 0)
+	if (segment_read(io, g->fd, v, SEGMENT_DATA, &at.n) != 0)
 		return -1;
-	if (!record_frame_check(rest, g->tag, &f))
-		return 0;
-	rest = str_upto(str_from(rest, RECORD_HEADER_BYTES), f.payload_bytes);
-	if (!record_next(&rest, &r, &bad) || r.type != RECORD_SEAL)
-		return 0;
-	*out = r.seal;
-	return r.seal.generation < g->generation;
+	return replay_take_seal(g, at, out, sequence_out) && out->generation < g->generation;
 }
 
 /* What cannot be read seals nothing; only when damage is accepted does the start go on. */
 static int
 find_seal(struct replay *r, struct segment *g, struct record_seal *out)
 {
-	int found = read_seal(r->spool->io, g, out);
+	uint64_t sequence;
+	int found = replay_read_seal(r->spool->io, g, out, &sequence);
 
 	if (found >= 0)
 		return found;
@@ -104,6 +122,9 @@ replay_find_ends(struct replay *r, struct segment *const *segments, size_t count
 			found = find_seal(r, segments[i], &seal);
 		if (found < 0)
 			return -1;
+		r->ends[i].has_own = found;
+		if (found)
+			r->ends[i].own = seal;
 		for (j = i; found && j-- > 0 && segments[j]->generation >= seal.generation;) {
 			bool is_it = segments[j]->generation == seal.generation;
 
@@ -156,35 +177,44 @@ replay_copy(struct fsio *io, int fd, struct str bytes)
 	return 0;
 }
 
-/* A copy of bytes that were read, once. */
 static void
+replay_write_copy(struct replay *r, const char *name, struct str bytes)
+{
+	struct fsio *io = r->spool->io;
+	int fd = io->ops->open(io, name, O_RDWR | O_CREAT | O_EXCL);
+
+	if (fd < 0 || replay_copy(io, fd, bytes) != 0)
+		log_warn("spool: cannot write %s: %m", name);
+	if (fd >= 0)
+		io->ops->close(io, fd);
+}
+
+/* A copy of bytes that were read, once.  False: it is there, an earlier start has told all. */
+static bool
 keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 {
 	struct fsio *io = r->spool->io;
+	struct fsio_file file;
 	char name[64];
-	int fd;
 
 	snprintf(name, sizeof name, "damaged-%llu-%u", (unsigned long long)m->segment->generation,
 	    from);
+	if (io->ops->inspect(io, name, &file) == 0) {
+		log_info("spool: segment %u is damaged from %u to %u, as is known: %s",
+		    m->segment->slot, from, to, name);
+		return false;
+	}
 	log_error("spool: segment %u is damaged from %u to %u, kept as %s", m->segment->slot, from,
 	    to, name);
-	if (r->kept++ >= KEPT_MAX)
-		return;
-	fd = io->ops->open(io, name, O_RDWR | O_CREAT | O_EXCL);
-	if (fd < 0 && errno != EEXIST)
-		log_warn("spool: cannot write %s: %m", name);
-	if (fd < 0)
-		return;
-	if (replay_copy(io, fd, str_from(str_upto(m->bytes, to), from)) != 0)
-		log_warn("spool: cannot write %s: %m", name);
-	io->ops->close(io, fd);
+	if (r->kept++ < KEPT_MAX)
+		replay_write_copy(r, name, str_from(str_upto(m->bytes, to), from));
+	return true;
 }
 
 /* Which messages stood there, as far as what is left of their frames tells; nothing is proven. */
 static void
 tell_messages(const struct image *m, uint32_t from, uint32_t to)
 {
-	char id[ID_NUMBER_TEXT_BYTES];
 	struct record_frame f;
 	struct record r;
 	bool bad;
@@ -197,8 +227,7 @@ tell_messages(const struct image *m, uint32_t from, uint32_t to)
 		rest = str_upto(rest, f.payload_bytes);
 		while (record_next(&rest, &r, &bad))
 			if (r.type == RECORD_MESSAGE)
-				log_error("spool: the damage at %u is in message %s", at,
-				    msgid_text(r.entry.id, 0, id));
+				losses_tell_message(m->segment, at, &r);
 	}
 }
 
@@ -207,20 +236,25 @@ static void
 keep_readable(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 {
 	const struct segment_holes *h = &m->holes;
+	bool is_new = segment_is_holed(h, from, to);
 	uint32_t begin = from;
 
-	r->spool->stats.quarantined++;
 	for (size_t i = 0; i < h->count && from < to; i++) {
 		if (h->item[i].to <= from || h->item[i].from >= to)
 			continue;
 		log_error("spool: segment %u cannot be read from %u to %u: %s", m->segment->slot,
 		    h->item[i].from, h->item[i].to, strerror(h->error));
 		if (h->item[i].from > from)
-			keep_aside(r, m, from, h->item[i].from);
+			(void)keep_aside(r, m, from, h->item[i].from);
 		from = h->item[i].to;
 	}
 	if (from < to)
-		keep_aside(r, m, from, to);
+		is_new |= keep_aside(r, m, from, to);
+	if (!is_new) {
+		r->spool->stats.known_damages++;
+		return;
+	}
+	r->spool->stats.quarantined++;
 	tell_messages(m, begin, to);
 }
 
@@ -254,8 +288,11 @@ apply_frame(struct replay *r, const struct image *m, uint32_t at, const struct r
 
 	if (check_frame(m, at, f, &record, false) != 0)
 		return -1;
-	while (record_next(&rest, &record, &bad))
+	while (record_next(&rest, &record, &bad)) {
+		if (record.type == RECORD_STATUS)
+			losses_see_status(r, &record.entry);
 		index_apply(x, &record, &place);
+	}
 	if (bad && check_frame(m, at, f, &record, true) != 0)
 		return -1;
 	if (bad) {
@@ -323,7 +360,7 @@ read_image(struct replay *r, struct segment *g, struct iovec room, struct image 
 	} else if (segment_salvage(r->spool->io, g->fd, room, &out->holes, &got) != 0) {
 		return refuse_segment(g, 0);
 	}
-	g->is_kept = out->holes.count > 0;
+	g->is_kept |= out->holes.count > 0;
 	out->bytes.n = got;
 	out->end = (uint32_t)got;
 	return 0;
@@ -362,19 +399,44 @@ image_clear(struct image *m)
 	errno = error;
 }
 
-/* The file may have lost its end: it was written whole before it got its name. */
-static void
-check_end(struct replay *r, const struct image *m, const struct replay_end *end)
+/* Does the log go on where the file ends?  Behind the last frame of an open segment stands either
+ * the next one or something else than a frame. */
+static bool
+replay_is_cut(const struct replay *r, const struct image *m, const struct replay_end *end)
 {
-	uint32_t whole = m->is_sealed ? end->seal.end : m->segment->bytes;
+	struct record_frame f;
+	uint32_t at = SEGMENT_DATA;
 
-	if (m->end >= whole)
-		return;
-	if (m->is_sealed && r->last_sequence >= end->seal.last_sequence)
-		return;
-	log_error("spool: segment %u is damaged: it ends at %u of %u", m->segment->slot, m->end,
-	    whole);
-	r->spool->stats.quarantined++;
+	if (m->is_sealed)
+		return m->end < end->seal.end && r->last_sequence < end->seal.last_sequence;
+	if (r->last.generation == m->segment->generation)
+		at = r->last.end;
+	return m->end < m->segment->bytes &&
+	    (at + RECORD_HEADER_BYTES > m->end ||
+	        record_frame_read(str_from(m->bytes, at), m->segment->tag, &f));
+}
+
+/* The file may have lost its end: it was written whole before it got its name, so no crash does
+ * that.  -1 with errno, told: messages are lost, and the start does not accept it. */
+static int
+replay_check_end(struct replay *r, const struct image *m, const struct replay_end *end)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	segment_name(m->segment->slot, name);
+	if (!replay_is_cut(r, m, end))
+		return 0;
+	if (segment_is_missing(&r->mark, m->segment->generation)) {
+		r->spool->stats.known_damages++;
+		log_info("spool: %s ends at %u of %u, as an earlier start with --accept-damage "
+			 "has told", name, m->end, m->segment->bytes);
+		return 0;
+	}
+	log_error("spool: %s is cut short: it ends at %u of %u; the last record in it is %llu; "
+		  "messages that were acknowledged are lost with its end; put the whole file back, "
+		  "or start once with --accept-damage, which delivers the rest",
+	    name, m->end, m->segment->bytes, (unsigned long long)r->last_sequence);
+	return chain_accept(r, m->segment->generation);
 }
 
 int
@@ -383,6 +445,7 @@ replay_segment(struct replay *r, struct segment *g, size_t number)
 	const struct replay_end *end = &r->ends[number];
 	uint64_t before = r->last_sequence;
 	struct image m;
+	bool is_lost;
 	int error;
 
 	metrics_work("recover: read a segment");
@@ -398,19 +461,23 @@ replay_segment(struct replay *r, struct segment *g, size_t number)
 		errno = error;
 		return -1;
 	}
-	check_end(r, &m, end);
+	is_lost = replay_check_end(r, &m, end) != 0;
+	error = errno;
 	image_clear(&m);
-	/* prepared and never used, or nothing in it can be read */
-	if (r->last_sequence == before)
+	errno = error;
+	/* prepared and never used, or nothing in it was ever acknowledged */
+	if (r->last_sequence == before && end->kind != REPLAY_SEALED)
 		stock_give_back(&r->spool->writer.pool, g);
 	else
 		index_add_segment(&r->spool->index, g);
-	return 0;
+	errno = error;
+	return is_lost ? -1 : 0;
 }
 
 void
 replay_clear(struct replay *r)
 {
+	losses_clear(r);
 	mem_free(r->ends);
 	r->ends = NULL;
 }

@@ -14,6 +14,8 @@ enum replay_kind { REPLAY_OPEN, REPLAY_SEALED, REPLAY_NEVER_WAS };
 struct replay_end {
 	enum replay_kind kind;
 	struct record_seal seal;         /* when sealed */
+	bool has_own;                    /* its own first frame is a seal that can be read */
+	struct record_seal own;          /* which names the segment before it */
 };
 
 struct replay {
@@ -22,8 +24,18 @@ struct replay {
 	uint64_t last_sequence;
 	struct record_seal last;         /* of the last segment that holds frames */
 	unsigned kept;                   /* damaged stretches written aside */
+	struct segment_mark mark;        /* of all headers; is_known: the newest has one */
+	uint64_t newest_header;          /* its generation */
+	bool has_loss;                   /* acknowledged messages are missing */
+	struct map *waiting;             /* recipients of such, by their last status (losses) */
 };
 
+/* 1: the first frame of the segment is a seal; 0: it is not; -1 with errno: it cannot be read. */
+int replay_read_seal(struct fsio *io, const struct segment *g, struct record_seal *out,
+    uint64_t *sequence_out) MUST_USE;
+/* The same, of the bytes of the file. */
+bool replay_read_seal_of(const struct segment *g, struct str bytes, struct record_seal *out,
+    uint64_t *sequence_out) MUST_USE;
 /* -1 with errno, told: a seal could not be read. */
 int replay_find_ends(
     struct replay *r, struct segment *const *segments, size_t count) MUST_USE;

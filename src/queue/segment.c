@@ -30,6 +30,21 @@ struct header {
 
 _Static_assert(sizeof(struct header) == 40, "no padding");
 
+/* Behind the header, and once more in a sector of its own; 0.1.0 wrote zeros there. */
+struct header_mark {
+	char magic[4];
+	uint32_t count;
+	uint64_t freed;
+	uint64_t missing[SEGMENT_MISSING_MAX];
+	uint32_t zero;
+	uint32_t crc;
+};
+
+static const char mark_magic[4] = "MARK";
+
+_Static_assert(sizeof(struct header_mark) == 408, "no padding");
+_Static_assert(sizeof(struct header) + sizeof(struct header_mark) <= SEGMENT_SECTOR, "one sector");
+
 char *
 segment_name(uint32_t slot, char out[SEGMENT_NAME_BYTES])
 {
@@ -90,32 +105,116 @@ segment_draw_tag(void)
 	return tag;
 }
 
-int
-segment_write_header(const struct segment *s, struct fsio *io)
+/* ---- marks ---- */
+
+void
+segment_add_missing(struct segment_mark *mark, uint64_t generation)
 {
-	static const char zeros[SEGMENT_SECTOR - sizeof(struct header)];
+	if (!segment_is_missing(mark, generation) && mark->missing_count < SEGMENT_MISSING_MAX)
+		mark->missing[mark->missing_count++] = generation;
+}
+
+bool
+segment_is_missing(const struct segment_mark *mark, uint64_t generation)
+{
+	for (unsigned i = 0; i < mark->missing_count; i++)
+		if (mark->missing[i] == generation)
+			return true;
+	return false;
+}
+
+void
+segment_add_mark(struct segment_mark *to, const struct segment_mark *from)
+{
+	if (from->freed > to->freed)
+		to->freed = from->freed;
+	for (unsigned i = 0; i < from->missing_count; i++)
+		segment_add_missing(to, from->missing[i]);
+}
+
+/* What is freed need not be spoken of any more. */
+static void
+segment_put_mark(char *at, const struct segment_mark *mark)
+{
+	struct header_mark h = {.freed = htole64(mark->freed)};
+	uint32_t count = 0;
+
+	memcpy(h.magic, mark_magic, sizeof h.magic);
+	for (unsigned i = 0; i < mark->missing_count; i++)
+		if (mark->missing[i] > mark->freed)
+			h.missing[count++] = htole64(mark->missing[i]);
+	h.count = htole32(count);
+	h.crc = htole32(crc32c(0, &h, offsetof(struct header_mark, crc)));
+	memcpy(at, &h, sizeof h);
+}
+
+static void
+segment_take_mark(struct str bytes, size_t at, struct segment_mark *out)
+{
+	struct segment_mark m = {.is_known = true};
+	struct header_mark h;
+
+	if (bytes.n < at + sizeof h)
+		return;
+	memcpy(&h, bytes.p + at, sizeof h);
+	m.freed = le64toh(h.freed);
+	if (memcmp(h.magic, mark_magic, sizeof h.magic) != 0 ||
+	    le32toh(h.crc) != crc32c(0, &h, offsetof(struct header_mark, crc)))
+		return;
+	for (uint32_t i = 0; i < le32toh(h.count) && i < SEGMENT_MISSING_MAX; i++)
+		segment_add_missing(&m, le64toh(h.missing[i]));
+	out->is_known = true;
+	segment_add_mark(out, &m);
+}
+
+int
+segment_write_mark(const struct segment *s, struct fsio *io, const struct segment_mark *mark)
+{
+	char sector[SEGMENT_SECTOR] = {0};
+	struct iovec v = {sector, sizeof sector};
+
+	segment_put_mark(sector, mark);
+	if (segment_write(io, s->fd, &v, 1, SEGMENT_MARK_AT) != 0)
+		return -1;
+	return io->ops->sync_data(io, s->fd);
+}
+
+/* ---- headers ---- */
+
+int
+segment_write_header(const struct segment *s, struct fsio *io, const struct segment_mark *mark)
+{
 	struct header h = {.version = htole32(SEGMENT_VERSION), .bytes = htole32(s->bytes)};
-	struct iovec v[2] = {{&h, sizeof h}, {(void *)(uintptr_t)zeros, sizeof zeros}};
+	char sector[SEGMENT_SECTOR] = {0};
+	struct iovec v = {sector, sizeof sector};
 
 	memcpy(h.magic, magic, sizeof magic);
 	h.generation = htole64(s->generation);
 	h.tag = htole64(s->tag);
 	h.crc = htole32(crc32c(0, &h, offsetof(struct header, crc)));
-	if (segment_write(io, s->fd, v, 2, 0) != 0)
+	memcpy(sector, &h, sizeof h);
+	segment_put_mark(sector + sizeof h, mark);
+	if (segment_write(io, s->fd, &v, 1, 0) != 0)
 		return -1;
 	return io->ops->sync_data(io, s->fd);
 }
 
 int
-segment_read_header(struct segment *s, struct fsio *io, enum segment_verdict *verdict_out)
+segment_read_header(struct segment *s, struct fsio *io, enum segment_verdict *verdict_out,
+    struct segment_mark *mark_out)
 {
+	char bytes[SEGMENT_MARK_AT + SEGMENT_SECTOR] = {0};
 	struct header h;
 	size_t got;
 
 	*verdict_out = SEGMENT_BAD;
-	if (segment_read(io, s->fd, (struct iovec){&h, sizeof h}, 0, &got) != 0)
+	*mark_out = (struct segment_mark){0};
+	if (segment_read(io, s->fd, (struct iovec){bytes, sizeof bytes}, 0, &got) != 0)
 		return -1;
-	if (got != sizeof h || memcmp(h.magic, magic, sizeof magic) != 0 ||
+	segment_take_mark(str_make(bytes, got), sizeof h, mark_out);
+	segment_take_mark(str_make(bytes, got), SEGMENT_MARK_AT, mark_out);
+	memcpy(&h, bytes, sizeof h);
+	if (got < sizeof h || memcmp(h.magic, magic, sizeof magic) != 0 ||
 	    le32toh(h.crc) != crc32c(0, &h, offsetof(struct header, crc)))
 		return 0;
 	s->version = le32toh(h.version);

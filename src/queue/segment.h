@@ -1,6 +1,8 @@
 /*
  * segment: one file of the log: a header of 4096 bytes, then frames.  A file is used again and
- * again: each use has a higher generation and a new random tag, under which its frames stand.
+ * again: each use has a higher generation and a new random tag, under which its frames stand.  The
+ * header also says what the spool knew of all its segments when it was written (struct
+ * segment_mark), so that a file that is missing is told from one that was freed.
  */
 #ifndef QUEUE_SEGMENT_H
 #define QUEUE_SEGMENT_H
@@ -14,9 +16,20 @@ enum {
 	SEGMENT_NAME_BYTES = 24,
 	SEGMENT_SLOTS_MAX = 1 << 20,
 	SEGMENT_SALVAGE_BYTES = 4096,    /* what one unreadable place costs */
+	SEGMENT_MARK_AT = 2048,          /* a sector in which the mark alone is written anew */
+	SEGMENT_MISSING_MAX = 48,
 };
 
 struct item;
+
+/* True for ever once it is true: what is read from several headers adds up. */
+struct segment_mark {
+	bool is_known;                   /* false: 0.1.0 wrote the header */
+	uint64_t freed;                  /* no generation up to it is needed any more */
+	unsigned missing_count;
+	/* generations that are gone or cut short, and a start with --accept-damage went on */
+	uint64_t missing[SEGMENT_MISSING_MAX];
+};
 
 struct segment {
 	struct segment *next;            /* newer, or the next of whatever list it is in */
@@ -34,6 +47,7 @@ struct segment {
 	uint32_t readings;               /* under way: it is not used again before they end */
 	int64_t retry_ms;                /* monotonic: some could not be read, then the next try */
 	bool is_suspect;                 /* a part could not be read, and not since */
+	bool has_bad_header;             /* its tag was taken from its frames */
 	bool is_kept;                    /* parts cannot be read: it is set aside, not used again */
 };
 
@@ -47,13 +61,22 @@ struct segment *segment_new(uint32_t slot, int fd, uint32_t bytes);
 /* Closes. */
 void segment_free(struct segment **s, struct fsio *io);
 
-/* Writes generation, tag and size, and syncs; -1 with errno: what stands there now is unknown. */
-int segment_write_header(const struct segment *s, struct fsio *io) MUST_USE;
+/* Writes generation, tag, size and mark, in one sector, and syncs; -1 with errno: what stands there
+ * now is unknown. */
+int segment_write_header(
+    const struct segment *s, struct fsio *io, const struct segment_mark *mark) MUST_USE;
+/* The mark alone, into a segment in use, in a sector of its own. */
+int segment_write_mark(
+    const struct segment *s, struct fsio *io, const struct segment_mark *mark) MUST_USE;
+/* Into the other one: the sum of both; is_known of `to` stays. */
+void segment_add_mark(struct segment_mark *to, const struct segment_mark *from);
+void segment_add_missing(struct segment_mark *mark, uint64_t generation);
+bool segment_is_missing(const struct segment_mark *mark, uint64_t generation);
 enum segment_verdict { SEGMENT_GOOD, SEGMENT_BAD, SEGMENT_FOREIGN };
-/* 0 and the verdict, FOREIGN: of a version (s->version) that this program must not touch.  -1 with
- * errno: it could not be read, so nothing is known. */
-int segment_read_header(
-    struct segment *s, struct fsio *io, enum segment_verdict *verdict_out) MUST_USE;
+/* 0, the verdict and the mark, FOREIGN: of a version (s->version) that this program must not touch.
+ * -1 with errno: it could not be read, so nothing is known. */
+int segment_read_header(struct segment *s, struct fsio *io, enum segment_verdict *verdict_out,
+    struct segment_mark *mark_out) MUST_USE;
 
 /* A new random tag. */
 uint64_t segment_draw_tag(void);

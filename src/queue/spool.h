@@ -222,7 +222,8 @@ struct spool_stats {
 	uint64_t syncs;
 	uint64_t commits;
 	uint64_t failed;                 /* appends answered with an error */
-	uint64_t quarantined;            /* damaged stretches found by recovery */
+	uint64_t quarantined;            /* damaged places that recovery found and told */
+	uint64_t known_damages;          /* those that an earlier start has told */
 	uint64_t set_aside;              /* files of messages that were set aside (ID-N.aside) */
 	int64_t sync_ms;                 /* all time spent in syncs */
 };

@@ -46,6 +46,14 @@ stock_give_back(struct stock *p, struct segment *s)
 	*at = s;
 }
 
+void
+stock_release(struct stock *p, struct segment *s)
+{
+	if (s->generation > p->mark.freed)
+		p->mark.freed = s->generation;
+	stock_give_back(p, s);
+}
+
 static void
 stock_keep(struct stock *p, struct segment *s)
 {
@@ -86,7 +94,7 @@ prepare(struct stock *p, struct segment *s)
 {
 	s->generation = ++p->generation;
 	s->tag = segment_draw_tag();
-	if (segment_write_header(s, p->io) != 0)
+	if (segment_write_header(s, p->io, &p->mark) != 0)
 		return failed(p, "cannot prepare a segment");
 	return 0;
 }
@@ -259,6 +267,19 @@ make_end(struct stock *p)
 	return s;
 }
 
+/* A file that goes may be the only one whose header says that its generation was freed: the newest
+ * segment of the log says it first.  Else a later start would miss it. */
+static int
+stock_tell_freed(struct stock *p)
+{
+	if (!p->newest || p->told_freed >= p->mark.freed)
+		return 0;
+	if (segment_write_mark(p->newest, p->io, &p->mark) != 0)
+		return -1;
+	p->told_freed = p->mark.freed;
+	return 0;
+}
+
 /* One that cannot be read everywhere: its file stays, under a name that is never read again. */
 static int
 stock_set_aside(struct stock *p)
@@ -268,7 +289,8 @@ stock_set_aside(struct stock *p)
 
 	segment_name(s->slot, from);
 	snprintf(to, sizeof to, "damaged-%s-%016llx", from, (unsigned long long)s->tag);
-	if (p->io->ops->rename(p->io, from, to) != 0 || p->io->ops->sync_directory(p->io) != 0)
+	if (stock_tell_freed(p) != 0 || p->io->ops->rename(p->io, from, to) != 0 ||
+	    p->io->ops->sync_directory(p->io) != 0)
 		return failed(p, "cannot set a segment aside");
 	log_warn("spool: %s holds nothing that is needed any more, kept as %s", from, to);
 	p->returned = s->next;
@@ -286,7 +308,7 @@ make_unreadable(struct stock *p)
 		return stock_set_aside(p);
 	s->generation = 0;
 	s->tag = 0;
-	if (segment_write_header(s, p->io) != 0)
+	if (segment_write_header(s, p->io, &p->mark) != 0)
 		return failed(p, "cannot free a segment");
 	p->returned = s->next;
 	put_free(p, s);
@@ -327,7 +349,8 @@ stock_unlink(struct stock *p, struct segment **list)
 	char name[SEGMENT_NAME_BYTES];
 	struct segment *s = *list;
 
-	if (p->io->ops->unlink(p->io, segment_name(s->slot, name)) != 0) {
+	if (stock_tell_freed(p) != 0 ||
+	    p->io->ops->unlink(p->io, segment_name(s->slot, name)) != 0) {
 		failed(p, "cannot remove a segment");
 		return;
 	}

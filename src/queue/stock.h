@@ -22,6 +22,9 @@ struct stock {
 	bool is_patient;                 /* a failed attempt is tried again later, not at once */
 	uint64_t generation;             /* the last one given */
 	uint32_t slot;                   /* of the next new file */
+	struct segment_mark mark;        /* goes into each header that is written */
+	uint64_t told_freed;             /* mark.freed, as far as `newest` durably says it */
+	struct segment *newest;          /* of the log; NULL: there is no log */
 	struct segment *ready;           /* its header is durable */
 	struct segment *free;            /* unreadable, durably */
 	unsigned free_count;
@@ -39,6 +42,8 @@ struct stock {
 void stock_clear(struct stock *p);
 /* Still readable: is made unreadable in its turn. */
 void stock_give_back(struct stock *p, struct segment *s);
+/* The same for the oldest one of the log: from now on headers say that it is needed no more. */
+void stock_release(struct stock *p, struct segment *s);
 /* For whom a segment is: messages leave the disk its free share, reports and statuses half of
  * it; compaction may take the reserve when there is nothing else. */
 enum stock_claim { STOCK_MESSAGE, STOCK_ANY, STOCK_COPY };

@@ -72,7 +72,7 @@ writer_do_jobs(struct writer *w, struct writer_jobs *jobs)
 	while ((j = STAILQ_FIRST(jobs))) {
 		STAILQ_REMOVE_HEAD(jobs, link);
 		if (j->segment)
-			stock_give_back(&w->pool, j->segment);
+			stock_release(&w->pool, j->segment);
 		else if (w->io->ops->unlink(w->io, writer_file_name(j->id, name)) != 0)
 			log_warn("spool: cannot remove %s: %m", name);
 		mem_free(j);

@@ -3,6 +3,7 @@
 undamaged message is delivered byte for byte, nothing damaged is, and the log says what was set aside.
 
 ROUNDS (25) says how often, SEED repeats a run."""
+import json
 import os
 import random
 import re
@@ -112,8 +113,9 @@ def cut():
 
 
 def header():
-    patch(rng.randrange(0, 44), b"\xff")
-    return set(ALL)
+    """The frames say whose they are."""
+    patch(rng.randrange(0, 40), b"XXXX")
+    return set()
 
 
 def body_gone():
@@ -159,6 +161,25 @@ def arrived(sink):
     return found
 
 
+def refused():
+    """The daemon ends with 75, and says what there is to do; what it said."""
+    before = len(gate.log())
+    gate.start(wait=False)
+    assert gate.process.wait(30) == 75, gate.tail()
+    said = gate.log()[before:]
+    assert "--accept-damage" in said and "spool open" not in said, said
+    return said
+
+
+def start_in_spite(kind):
+    """Where acknowledged mail is certainly gone the start is refused, and goes on with the option."""
+    if kind is not cut:
+        gate.start()
+        return
+    assert re.search(r"seg-\d+ is cut short: it ends at \d+ of \d+", refused())
+    gate.start(arguments=("--accept-damage",))
+
+
 def one_round(kind):
     shutil.rmtree(SPOOL)
     subprocess.run(["cp", "-a", "--sparse=always", PRISTINE, SPOOL], check=True)
@@ -166,7 +187,7 @@ def one_round(kind):
     lost = kind()
     sink = g.Sink(HOME, port=port)
     try:
-        gate.start()
+        start_in_spite(kind)
         processes = dict(gate.processes())
         if lost is None:  # one of those with a body file, whichever
             g.wait_for("delivery", 20, lambda: len(arrived(sink)) >= len(ALL) - 1)
@@ -193,6 +214,92 @@ def one_round(kind):
         if gate.process.poll() is None:
             gate.kill_group()
         sink.stop()
+
+
+def damages():
+    rows = [json.loads(line) for line in gate.tool("status", "--json").stdout.splitlines()]
+    return next(int(row["damages"]) for row in rows if "damages" in row)
+
+
+def live_segments():
+    """Files with frames, oldest first, and how many messages stand in each."""
+    found = []
+    for name in os.listdir(SPOOL):
+        if not re.fullmatch(r"seg-\d{8}", name):
+            continue
+        with open(f"{SPOOL}/{name}", "rb") as f:
+            data = f.read()
+        generation = struct.unpack_from("<Q", data, 16)[0]
+        if generation and data[4096:4100] == b"SPFR":
+            found.append((generation, name, data.count(b"\r\nSubject: m")))
+    return [(name, count) for _, name, count in sorted(found)]
+
+
+@tap.case
+def a_missing_segment():
+    """one file of the log is gone: refused with 75 in words, again and again; --accept-damage delivers the rest and counts it;
+    later starts need no option and mention it in no error"""
+    shutil.rmtree(SPOOL)
+    subprocess.run(["cp", "-a", "--sparse=always", PRISTINE, SPOOL], check=True)
+    for _ in range(2):  # a segment more for each start
+        gate.start()
+        session = load.Session(gate)
+        assert session.send("m2-", size=1200).startswith("250")
+        session.close()
+        gate.stop()
+    segments = live_segments()
+    assert len(segments) >= 3, segments
+    gone = segments[1][0]
+    os.rename(f"{SPOOL}/{gone}", f"{HOME}/gone")
+    for _ in range(2):
+        assert re.search(rf"a segment file is missing: that of generation \d+, which stood between {segments[0][0]} and "
+                         rf"{segments[2][0]} ", refused())
+    gate.start(arguments=("--accept-damage",))
+    assert damages() >= 1
+    gate.stop()
+    before = len(gate.log())
+    gate.start()
+    assert "error: spool" not in gate.log()[before:] and "quarantined=0" in gate.log()[before:], gate.log()[before:]
+    gate.stop()
+
+
+@tap.case
+def the_oldest_segment_is_missing():
+    """the same for the oldest one, which nothing older shows; put back, all is there without the option"""
+    shutil.rmtree(SPOOL)
+    subprocess.run(["cp", "-a", "--sparse=always", PRISTINE, SPOOL], check=True)
+    gate.start()
+    gate.stop()
+    oldest = live_segments()[0][0]
+    os.rename(f"{SPOOL}/{oldest}", f"{HOME}/oldest")
+    assert "a segment file is missing" in refused()
+    os.rename(f"{HOME}/oldest", f"{SPOOL}/{oldest}")
+    gate.start()
+    assert len(gate.queue()) == len(ALL), gate.queue()
+    gate.stop()
+
+
+@tap.case
+def damage_is_told_once():
+    """a damaged record: the first start names message, sender and recipient and counts it; the next ones say that it is known"""
+    shutil.rmtree(SPOOL)
+    subprocess.run(["cp", "-a", "--sparse=always", PRISTINE, SPOOL], check=True)
+    begin, end, names = FRAMES[5]
+    assert names
+    patch(end - 600, b"garbage")
+    before = len(gate.log())
+    gate.start()
+    assert damages() == 1
+    gate.stop()
+    said = gate.log()[before:]
+    assert re.search(r"error: spool: the damage at \d+ of seg-\d+ is in message \S+ from <\S+@\S+> to <\S+@\S+>: it is lost", said), said
+    for _ in range(2):
+        before = len(gate.log())
+        gate.start()
+        assert damages() == 1
+        gate.stop()
+        said = gate.log()[before:]
+        assert "error: spool" not in said and said.count("as is known: damaged-") == 1, said
 
 
 @tap.case

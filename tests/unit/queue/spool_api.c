@@ -23,13 +23,20 @@ new_io(void)
 }
 
 static void
-open_it(void)
+try_it(bool accept_damage)
 {
-	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN};
+	struct spool_options o = {
+	    .segment_bytes = SPOOL_SEGMENT_MIN, .accept_damage = accept_damage};
 
 	io = new_io();
 	o.io = io;
 	spool = spool_open(&o, NULL);
+}
+
+static void
+open_it(void)
+{
+	try_it(false);
 	cr_assert_not_null(spool);
 }
 
@@ -347,7 +354,7 @@ frame_at(int fd, unsigned number)
 }
 
 static uint64_t
-quarantined_after(void (*damage)(int fd))
+quarantined_after(void (*damage)(int fd), bool is_refused)
 {
 	struct spool_stats stats;
 	char path[128];
@@ -361,7 +368,14 @@ quarantined_after(void (*damage)(int fd))
 	cr_assert_geq(fd, 0);
 	damage(fd);
 	close(fd);
-	open_it();
+	try_it(false);
+	cr_assert_eq(!spool, is_refused);
+	if (is_refused) {
+		cr_expect_eq(errno, ENOTRECOVERABLE);
+		fsio_free(&io);
+		try_it(true);
+	}
+	cr_assert_not_null(spool);
 	spool_stats(spool, &stats);
 	return stats.quarantined;
 }
@@ -384,10 +398,34 @@ cut(int fd)
 
 Test(spool, a_frame_in_a_wrong_place_is_told)
 {
-	cr_expect_eq(quarantined_after(misplace), 1);
+	cr_expect_eq(quarantined_after(misplace, false), 1);
 }
 
-Test(spool, a_lost_end_is_told)
+Test(spool, a_lost_end_is_refused_until_it_is_accepted)
 {
-	cr_expect_eq(quarantined_after(cut), 1);
+	cr_expect_eq(quarantined_after(cut, true), 1);
+	close_it();
+	open_it();
+}
+
+static void
+spoil_header(int fd)
+{
+	cr_assert_eq(pwrite(fd, "XXXX", 4, 2), 4);
+}
+
+Test(spool, a_damaged_header_costs_nothing_and_is_mended)
+{
+	struct spool_message found;
+	struct spool_stats stats;
+
+	cr_expect_eq(quarantined_after(spoil_header, false), 1);
+	for (uint32_t n = 1; n <= 6; n++)
+		cr_expect(spool_find(spool, a_message(n, 1).id, &found));
+	close_it();
+	open_it();
+	spool_stats(spool, &stats);
+	cr_expect_eq(stats.quarantined, 0, "its header was written anew");
+	for (uint32_t n = 1; n <= 6; n++)
+		cr_expect(spool_find(spool, a_message(n, 1).id, &found));
 }

@@ -1,0 +1,23 @@
+/*
+ * chain: is every segment there that the log must consist of?  The first frame of each segment
+ * names the one before it, and segments are freed oldest first.  So one that is named and neither
+ * there nor known to be freed is missing, with the messages that stood in it.
+ */
+#ifndef QUEUE_CHAIN_H
+#define QUEUE_CHAIN_H
+
+#include "queue/replay.h"
+
+/* What the header of a segment says of all of them. */
+void chain_see_mark(struct replay *r, const struct segment *g, const struct segment_mark *mark);
+/*
+ * After replay_find_ends.  -1 with ENOTRECOVERABLE, told: segments are missing and the start does
+ * not accept damage.  0: the mark of the spool is made, for the next headers.
+ */
+int chain_check(struct replay *r, struct segment *const *segments, size_t count) MUST_USE;
+
+/* Acknowledged messages are lost, as was told.  0: the start goes on, and headers will say so; -1
+ * with ENOTRECOVERABLE. */
+int chain_accept(struct replay *r, uint64_t generation) MUST_USE;
+
+#endif

@@ -1,0 +1,319 @@
+/*
+ * crash_missing: after random work with power cuts, one file of the log is gone, cut short, or has a
+ * damaged header.  A file that is gone or cut is never passed over in silence: the start is refused
+ * and changes nothing; with --accept-damage it goes on with all that is left, and the next one needs
+ * no option.  A damaged header costs nothing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "model.h"
+#include "queue/store.h"
+
+enum { SEEDS = 60, CUTS = 3, ACTS = 250, SEGMENTS = 64 };
+
+struct missing_log {
+	uint32_t slot[SEGMENTS];         /* oldest first; the last one is the newest */
+	uint32_t end;                    /* of what is written in the newest */
+	size_t count;
+};
+
+static struct model *
+missing_begin(uint64_t seed)
+{
+	struct model *m = MEM_NEW(struct model);
+
+	m->seed = seed;
+	m->disk = simdisk_new(seed);
+	m->last_id = 1 << 18;
+	return m;
+}
+
+static bool
+missing_open(struct model *m, bool accept_damage)
+{
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+
+	o.io = simdisk_io(m->disk);
+	o.accept_damage = accept_damage;
+	return model_open(m, &o);
+}
+
+/* Work, power cuts, work; then what the log consists of, and a proper end. */
+static struct missing_log
+missing_work(struct model *m)
+{
+	struct missing_log log = {.count = 0};
+
+	for (int cut = 0; cut < CUTS && missing_open(m, false); cut++) {
+		model_check(m);
+		simdisk_cut(m->disk, 40 + simdisk_draw(m->disk, 200));
+		for (int n = 0; n < ACTS && !simdisk_is_cut(m->disk); n++)
+			if (!model_act(m))
+				model_turn(m);
+		model_close(m);
+		simdisk_restart(m->disk);
+		simdisk_cut(m->disk, 0);
+	}
+	if (!missing_open(m, false)) {
+		model_broken(m, "cannot be opened: errno %d", errno);
+		return log;
+	}
+	model_check(m);
+	for (int n = 0; n < 4; n++)
+		model_turn(m);
+	for (struct segment *g = m->spool->index.oldest; g && log.count < SEGMENTS; g = g->next)
+		log.slot[log.count++] = g->slot;
+	log.end = m->spool->writer.at;
+	model_close(m);
+	return log;
+}
+
+/* 0.1.0 left zeros where later versions write the mark. */
+static void
+missing_unmark(struct model *m)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	for (uint32_t slot = 1; slot < SEGMENTS; slot++) {
+		struct str s = simdisk_bytes(m->disk, segment_name(slot, name));
+
+		if (s.n >= SEGMENT_DATA)
+			memset((char *)(uintptr_t)s.p + 40, 0, SEGMENT_DATA - 40);
+	}
+}
+
+static void
+missing_expect_refusal(struct model *m, const char *what)
+{
+	if (missing_open(m, false))
+		model_broken(m, "opened although %s", what);
+	else if (errno != ENOTRECOVERABLE)
+		model_broken(m, "refused with errno %d", errno);
+	model_close(m);
+}
+
+/* Messages that are held because their body is gone are told at each start. */
+static uint64_t
+missing_held(struct model *m)
+{
+	uint64_t count = 0;
+
+	for (struct segment *g = m->spool->index.oldest; g; g = g->next)
+		for (struct item *i = g->items; i; i = i->next)
+			count += str_starts(i->held_why, STR("damaged: "));
+	return count;
+}
+
+static bool
+missing_opens_quietly(struct model *m)
+{
+	unsigned lost = m->lost;
+
+	if (!missing_open(m, false)) {
+		model_broken(m, "refused once more: errno %d", errno);
+		return false;
+	}
+	model_check(m);
+	if (m->spool->stats.quarantined > missing_held(m) || m->lost != lost)
+		model_broken(m, "told again, or lost afterwards");
+	return true;
+}
+
+/* With the option what is left is there (and what became of some is forgotten); then without it. */
+static void
+missing_expect_acceptance(struct model *m)
+{
+	m->may_lose = true;
+	if (!missing_open(m, true)) {
+		model_broken(m, "refused although damage is accepted: errno %d", errno);
+		return;
+	}
+	model_check(m);
+	if (m->spool->stats.quarantined == 0)
+		model_broken(m, "not counted");
+	for (int n = 0; n < 3; n++) {
+		model_submit(m, 1000, false);
+		model_turn(m);
+		model_close(m);
+		if (!missing_opens_quietly(m))
+			return;
+	}
+	model_churn(m, 60);
+	model_close(m);
+	(void)missing_opens_quietly(m);
+}
+
+static void
+missing_remove(struct model *m, uint32_t slot)
+{
+	struct fsio *io = simdisk_io(m->disk);
+	char name[SEGMENT_NAME_BYTES];
+
+	if (io->ops->unlink(io, segment_name(slot, name)) != 0 ||
+	    io->ops->sync_directory(io) != 0)
+		model_broken(m, "cannot remove %s", name);
+}
+
+/* ---- the cases ---- */
+
+static void
+missing_any(struct model *m, const struct missing_log *log)
+{
+	missing_remove(m, log->slot[simdisk_draw(m->disk, log->count - 1)]);
+	missing_expect_refusal(m, "a segment is missing");
+	missing_expect_refusal(m, "a segment is missing, at a second start");
+	missing_expect_acceptance(m);
+}
+
+static void
+missing_oldest(struct model *m, const struct missing_log *log)
+{
+	size_t count = 1 + simdisk_draw(m->disk, log->count - 1);
+
+	for (size_t i = 0; i < count; i++)
+		missing_remove(m, log->slot[i]);
+	missing_expect_refusal(m, "the oldest segments are missing");
+	missing_expect_acceptance(m);
+}
+
+static void
+missing_in_old_spool(struct model *m, const struct missing_log *log)
+{
+	missing_unmark(m);
+	if (log->count > 2) {
+		missing_remove(m, log->slot[1 + simdisk_draw(m->disk, log->count - 2)]);
+		missing_expect_refusal(m, "a segment is missing in the middle");
+		missing_expect_acceptance(m);
+		return;
+	}
+	if (!missing_open(m, false))
+		model_broken(m, "a spool of 0.1.0 is refused: errno %d", errno);
+	else
+		model_check(m);
+}
+
+static void
+missing_end(struct model *m, const struct missing_log *log)
+{
+	size_t number = simdisk_draw(m->disk, log->count);
+	bool is_newest = number == log->count - 1;
+	char name[SEGMENT_NAME_BYTES];
+
+	/* the others are full to a quarter at least, or end where the power was cut */
+	simdisk_truncate(m->disk, segment_name(log->slot[number], name),
+	    is_newest ? SEGMENT_DATA + simdisk_draw(m->disk, log->end - SEGMENT_DATA)
+	              : SEGMENT_DATA + 200);
+	missing_expect_refusal(m, "a segment is cut short");
+	missing_expect_acceptance(m);
+}
+
+static void
+missing_header(struct model *m, const struct missing_log *log)
+{
+	size_t from = simdisk_draw(m->disk, log->count), count = 1 + simdisk_draw(m->disk, 2);
+	char name[SEGMENT_NAME_BYTES];
+
+	for (size_t i = 0; i < count; i++) {
+		struct str s = simdisk_bytes(
+		    m->disk, segment_name(log->slot[(from + i) % log->count], name));
+
+		memset((char *)(uintptr_t)s.p + simdisk_draw(m->disk, 36), 'X', 4);
+	}
+	if (!missing_open(m, false)) {
+		model_broken(m, "refused for a damaged header: errno %d", errno);
+		return;
+	}
+	model_check(m);
+	if (m->spool->stats.quarantined == 0)
+		model_broken(m, "not counted");
+	model_churn(m, 3);
+	model_close(m);
+	if (!missing_open(m, false)) {
+		model_broken(m, "refused after a damaged header: errno %d", errno);
+		return;
+	}
+	model_check(m);
+	if (m->spool->stats.quarantined != 0)
+		model_broken(m, "told again");
+}
+
+/* A free file with a damaged header, and frames of a former use in it: nothing comes back. */
+static void
+missing_free_header(struct model *m, const struct missing_log *log)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	for (uint32_t slot = 1; slot < SEGMENTS; slot++) {
+		struct str s = simdisk_bytes(m->disk, segment_name(slot, name));
+		bool is_live = false;
+
+		for (size_t i = 0; i < log->count; i++)
+			is_live |= log->slot[i] == slot;
+		if (s.n > 0 && !is_live)
+			memset((char *)(uintptr_t)s.p + simdisk_draw(m->disk, 36), 'X', 4);
+	}
+	if (missing_open(m, false))
+		model_check(m);
+	else
+		model_broken(m, "refused for the header of a free file: errno %d", errno);
+}
+
+static const struct missing_case {
+	const char *what;
+	void (*fn)(struct model *m, const struct missing_log *log);
+} missing_cases[] = {
+    {"any file but the newest is gone", missing_any},
+    {"the oldest files are gone", missing_oldest},
+    {"a file in the middle of a spool of 0.1.0 is gone", missing_in_old_spool},
+    {"a file is cut short", missing_end},
+    {"one or two headers are damaged", missing_header},
+    {"the headers of all free files are damaged", missing_free_header},
+};
+
+static bool
+missing_run(const struct missing_case *c)
+{
+	unsigned faults = 0, tried = 0, lost = 0;
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct model *m = missing_begin(seed);
+		struct missing_log log = missing_work(m);
+
+		if (log.count >= 2 && !m->faults) {
+			tried++;
+			m->is_quiet = faults > 5;
+			c->fn(m, &log);
+		}
+		lost += m->lost;
+		faults += m->faults;
+		model_close(m);
+		simdisk_free(&m->disk);
+		mem_free(m);
+	}
+	printf("# %s: %u spools of %d, %u messages lost and told, %u broken promises\n", c->what,
+	    tried, SEEDS, lost, faults);
+	return faults == 0 && tried > SEEDS / 2;
+}
+
+int
+main(void)
+{
+	size_t count = sizeof missing_cases / sizeof *missing_cases;
+	bool all = true;
+
+	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("1..%zu\n", count);
+	for (size_t i = 0; i < count; i++) {
+		bool is_good = missing_run(&missing_cases[i]);
+
+		printf("%sok %zu - %s\n", is_good ? "" : "not ", i + 1, missing_cases[i].what);
+		all &= is_good;
+	}
+	return !all;
+}
