@@ -199,7 +199,7 @@ keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 
 	snprintf(name, sizeof name, "damaged-%llu-%u", (unsigned long long)m->segment->generation,
 	    from);
-	if (io->ops->inspect(io, name, &file) == 0) {
+	if (io->ops->inspect(io, name, &file) == 0 && file.bytes == (off_t)(to - from)) {
 		log_info("spool: segment %u is damaged from %u to %u, as is known: %s",
 		    m->segment->slot, from, to, name);
 		return false;
