@@ -23,7 +23,9 @@ def disk(name, megabytes):
     gate = g.Gateway(f"{HOME}/{name}", extra='limits: { per_user = "10000000 recipients / 1h"; messages_per_session = 100000; };',
                      queue=f'queue: {{ directory = "{HOME}/{name}/spool"; retry = [ "1h" ]; '
                            f'minimum_free = "{PERCENT}%"; }};',
-                     routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {port}; tls = "none"; }} );')
+                     routes=f'routes: ( {{ to_domain = "away.example.net"; via = "smtp"; host = "127.0.0.1"; '
+                            f'port = {g.free_port()}; tls = "none"; }},\n'
+                            f'{{ via = "smtp"; host = "127.0.0.1"; port = {port}; tls = "none"; }} );')
     gate.host_port = port
     disks.mount(f"{gate.directory}/spool", megabytes)
     return gate
@@ -37,8 +39,8 @@ def free_share(gate):
 class Fill:
     """Sessions that send until they are told 452; the free share is there after each message."""
 
-    def __init__(self, gate, size, recipient, sessions=3):
-        self.gate, self.size, self.recipient, self.count, self.wrong = gate, size, recipient, 0, []
+    def __init__(self, gate, size, recipients, sessions=3):
+        self.gate, self.size, self.recipients, self.count, self.wrong = gate, size, recipients, 0, []
         self.lock = threading.Lock()
         threads = [threading.Thread(target=self.run, args=(n,)) for n in range(sessions)]
         for thread in threads:
@@ -57,7 +59,7 @@ class Fill:
 
     def send(self, session, which):
         try:
-            reply = session.send(f"m{which}", recipient=self.recipient, size=self.size)
+            reply = session.send(f"m{which}", recipient=self.recipients[which % len(self.recipients)], size=self.size)
         except g.smtplib.SMTPException as e:
             reply = str(e)
         assert free_share(self.gate) >= PERCENT, f"{free_share(self.gate)} % are free after {self.count} messages"
@@ -70,9 +72,9 @@ class Fill:
         return False
 
 
-def fill(gate, size=125000, recipient="bob@example.net"):
+def fill(gate, size=125000, recipients=("bob@example.net",)):
     """Until the gateway says 452; returns how many it took."""
-    filled = Fill(gate, size, recipient)
+    filled = Fill(gate, size, recipients)
     assert not filled.wrong, filled.wrong
     return filled.count
 
@@ -155,19 +157,24 @@ def fill_rest(gate, percent):
 
 @tap.case
 def full_disk_of_failing_mail():
-    """A disk that is full to the last byte, of mail that fails: each sender gets a report, and the queue empties"""
+    """A disk that is full to the last byte; mail that fails stands between mail that waits: each sender gets a report, and
+    then there is room again"""
     gate = disk("failing", 64).start()
     gate.add_user()
     sink = None
     try:
-        count = fill(gate, size=50000, recipient="gone@example.net")
+        count = fill(gate, size=100000, recipients=("gone@example.net", "bob@away.example.net"))
         fill_rest(gate, 0)
+        waiting = sum("away" in str(row["to"]) for row in gate.queue())
+        assert count > 300 and 50 < waiting < count - 50, (count, waiting)
         sink = g.Sink(f"{HOME}/failing", "--fail", "rcpt/gone=550 5.1.1 no such user", port=gate.host_port)
         gate.tool("queue", "retry", "--all", "--yes")
-        g.wait_for(f"an empty queue {gate.tail()}", 120, lambda: not gate.queue(), every=0.5)
+        g.wait_for(f"a queue of waiting mail {gate.tail()}", 120, lambda: len(gate.queue()) == waiting, every=0.5)
         reports = [m for m in sink.messages() if b"Action: failed" in m]
-        assert len(reports) == sink.count() == count, (len(reports), sink.count(), count)
-        print(f"# {count} messages, {count} reports")
+        assert len(reports) == sink.count() == count - waiting, (len(reports), sink.count(), count, waiting)
+        print(f"# {waiting} messages wait, {len(reports)} reports")
+        os.remove(f"{gate.directory}/spool/other")
+        g.wait_for(f"a message is taken {gate.tail()}", 60, lambda: is_taken(gate), every=0.5)
     finally:
         gate.stop()
         if sink:
