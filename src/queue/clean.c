@@ -52,11 +52,16 @@ static bool
 clean_is_worth_when_dry(const struct spool *s)
 {
 	const struct segment *g = s->index.oldest;
+	uint64_t dead;
 
 	if (g->live_bytes <= s->writer.pool.bytes / 16 || s->round_left > 0)
 		return true;
-	return atomic_load(&s->writer.is_spent) && clock_mono_ms() >= s->round_next_ms &&
-	    !g->retry_ms && clean_dead_bytes(s) >= s->writer.pool.bytes / 4;
+	dead = clean_dead_bytes(s);
+	if (clock_mono_ms() < s->round_next_ms || g->retry_ms)
+		return false;
+	return (s->index.segment_count > SEGMENTS_MIN &&
+	        dead >= s->index.segment_count * s->writer.pool.bytes / 2) ||
+	    (atomic_load(&s->writer.is_spent) && dead >= s->writer.pool.bytes / 4);
 }
 
 /* Worth copying: half of the log or more is dead, or space is short. */
@@ -299,13 +304,16 @@ spool_retry_ms(const struct spool *s)
 	return at_ms;
 }
 
+/* A round that did not help is followed by a pause. */
 static void
 clean_end_round(struct spool *s)
 {
 	int64_t now_ms = clock_mono_ms(), pause_ms = 10 * (now_ms - s->round_began_ms);
 
 	s->round_left = 0;
-	s->round_next_ms = now_ms + (pause_ms > ROUND_PAUSE_MS ? pause_ms : ROUND_PAUSE_MS);
+	s->round_next_ms = 0;
+	if (atomic_load(&s->writer.is_dry))
+		s->round_next_ms = now_ms + (pause_ms > ROUND_PAUSE_MS ? pause_ms : ROUND_PAUSE_MS);
 }
 
 /* A file with a place that cannot be read would stop the next start: it is set aside. */

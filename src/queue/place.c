@@ -370,15 +370,22 @@ place_is_beyond(const struct writer *w, bool is_report)
 	return kept >= w->active->bytes || w->at > w->active->bytes - kept;
 }
 
+/* Neither in the active segment nor by a new one. */
+static bool
+place_is_out(const struct writer *w, enum stock_claim claim)
+{
+	return (!w->active || place_is_beyond(w, claim != STOCK_MESSAGE)) &&
+	    !stock_may_make(&w->pool, claim);
+}
+
 void
 place_report(struct writer *w)
 {
 	bool is_ready = stock_is_ready(&w->pool);
 
 
-	atomic_store(&w->is_dry, !is_ready && (!w->active || place_is_beyond(w, false)));
-	atomic_store(&w->is_spent,
-	    !is_ready && (!w->active || place_is_beyond(w, true)) && !stock_may_make(&w->pool));
+	atomic_store(&w->is_dry, !is_ready && place_is_out(w, STOCK_MESSAGE));
+	atomic_store(&w->is_spent, !is_ready && place_is_out(w, STOCK_ANY));
 	atomic_store(&w->idle_bytes, stock_idle_bytes(&w->pool));
 	atomic_store(&w->spare_segments, w->pool.free_count + (w->pool.ready ? 1 : 0));
 }

@@ -412,13 +412,13 @@ stock_is_ready(const struct stock *p)
 }
 
 bool
-stock_may_make(const struct stock *p)
+stock_may_make(const struct stock *p, enum stock_claim claim)
 {
 	uint64_t have, all;
 
 	return p->retry_ms <= clock_mono_ms() &&
 	    p->io->ops->space(p->io, &have, &all) == 0 &&
-	    have >= stock_kept_bytes(p, STOCK_ANY, all) + p->bytes;
+	    have >= stock_kept_bytes(p, claim, all) + p->bytes;
 }
 
 bool

@@ -55,8 +55,8 @@ int stock_fill(struct stock *p, enum stock_claim claim) MUST_USE;
 uint64_t stock_idle_bytes(const struct stock *p);
 /* Is there one without asking the disk for space? */
 bool stock_is_ready(const struct stock *p);
-/* Has the disk room for one, for reports and statuses? */
-bool stock_may_make(const struct stock *p);
+/* Has the disk room for a new one? */
+bool stock_may_make(const struct stock *p, enum stock_claim claim);
 bool stock_has_work(const struct stock *p);
 /* One bounded piece of work. */
 void stock_work(struct stock *p);
