@@ -18,7 +18,7 @@ static const struct {
 	bool has_login, has_chunking, is_sending;
 	const char *before[6];
 } meetings[MEETINGS] = {
-    [GREETING] = {"greeting", "greeting"},
+    [GREETING] = {.name = "greeting", .phase = "greeting"},
     [EHLO] = {"EHLO", "EHLO", .before = {"220 hi"}},
     [EHLO_TLS] = {"EHLO, TLS must", "EHLO", .tls = CLIENT_TLS_MUST, .before = {"220 hi"}},
     [HELO] = {"HELO", "HELO", .before = {"220 hi", "502 no"}},
