@@ -98,8 +98,8 @@ def without_a_death(found):
 
 
 def ages(found):
-    """Of the messages that arrived again: how long before the next death they had arrived, in seconds."""
-    return [max(0, min((dead for _, dead, started in deaths if started >= times[0] - 0.05)) - times[0])
+    """Of the messages that arrived again: how long before a process may have died they had arrived, in seconds."""
+    return [max(0, min(begin for begin, _, started in deaths if started >= times[0] - 0.05) - times[0])
             for times in found.values() if len(times) > 1]
 
 
