@@ -168,13 +168,15 @@ segment_take_mark(struct str bytes, size_t at, struct segment_mark *out)
 }
 
 int
-segment_write_mark(const struct segment *s, struct fsio *io, const struct segment_mark *mark)
+segment_write_mark(const struct segment *s, struct fsio *io, const struct segment_mark *mark,
+    unsigned number)
 {
+	off_t at = SEGMENT_MARK_AT + (off_t)(number % SEGMENT_MARK_SLOTS) * SEGMENT_SECTOR;
 	char sector[SEGMENT_SECTOR] = {0};
 	struct iovec v = {sector, sizeof sector};
 
 	segment_put_mark(sector, mark);
-	if (segment_write(io, s->fd, &v, 1, SEGMENT_MARK_AT) != 0)
+	if (segment_write(io, s->fd, &v, 1, at) != 0)
 		return -1;
 	return io->ops->sync_data(io, s->fd);
 }
@@ -203,7 +205,7 @@ int
 segment_read_header(struct segment *s, struct fsio *io, enum segment_verdict *verdict_out,
     struct segment_mark *mark_out)
 {
-	char bytes[SEGMENT_MARK_AT + SEGMENT_SECTOR] = {0};
+	char bytes[SEGMENT_MARK_AT + SEGMENT_MARK_SLOTS * SEGMENT_SECTOR] = {0};
 	struct header h;
 	size_t got;
 
@@ -212,7 +214,9 @@ segment_read_header(struct segment *s, struct fsio *io, enum segment_verdict *ve
 	if (segment_read(io, s->fd, (struct iovec){bytes, sizeof bytes}, 0, &got) != 0)
 		return -1;
 	segment_take_mark(str_make(bytes, got), sizeof h, mark_out);
-	segment_take_mark(str_make(bytes, got), SEGMENT_MARK_AT, mark_out);
+	for (size_t n = 0; n < SEGMENT_MARK_SLOTS; n++)
+		segment_take_mark(str_make(bytes, got), SEGMENT_MARK_AT + n * SEGMENT_SECTOR,
+		    mark_out);
 	memcpy(&h, bytes, sizeof h);
 	if (got < sizeof h || memcmp(h.magic, magic, sizeof magic) != 0 ||
 	    le32toh(h.crc) != crc32c(0, &h, offsetof(struct header, crc)))

@@ -16,7 +16,8 @@ enum {
 	SEGMENT_NAME_BYTES = 24,
 	SEGMENT_SLOTS_MAX = 1 << 20,
 	SEGMENT_SALVAGE_BYTES = 4096,    /* what one unreadable place costs */
-	SEGMENT_MARK_AT = 2048,          /* a sector in which the mark alone is written anew */
+	SEGMENT_MARK_AT = 2048,          /* sectors in which the mark alone is written anew */
+	SEGMENT_MARK_SLOTS = 2,          /* in turn: one that is torn leaves the other */
 	SEGMENT_MISSING_MAX = 48,
 };
 
@@ -65,9 +66,9 @@ void segment_free(struct segment **s, struct fsio *io);
  * now is unknown. */
 int segment_write_header(
     const struct segment *s, struct fsio *io, const struct segment_mark *mark) MUST_USE;
-/* The mark alone, into a segment in use, in a sector of its own. */
-int segment_write_mark(
-    const struct segment *s, struct fsio *io, const struct segment_mark *mark) MUST_USE;
+/* The mark alone, into a segment in use, in the sector of its own with this number. */
+int segment_write_mark(const struct segment *s, struct fsio *io, const struct segment_mark *mark,
+    unsigned number) MUST_USE;
 /* Into the other one: the sum of both; is_known of `to` stays. */
 void segment_add_mark(struct segment_mark *to, const struct segment_mark *from);
 void segment_add_missing(struct segment_mark *mark, uint64_t generation);

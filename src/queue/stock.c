@@ -89,9 +89,24 @@ failed(struct stock *p, const char *what)
 	return -1;
 }
 
+/* Before a generation can be read no more, the newest segment durably says that it is not needed:
+ * else a later start would miss it.  Its next header may be torn, and its file may be removed. */
+static int
+stock_tell_freed(struct stock *p)
+{
+	if (!p->newest || p->told_freed >= p->mark.freed)
+		return 0;
+	if (segment_write_mark(p->newest, p->io, &p->mark, p->told_count++) != 0)
+		return -1;
+	p->told_freed = p->mark.freed;
+	return 0;
+}
+
 static int
 prepare(struct stock *p, struct segment *s)
 {
+	/* when the newest cannot be written, the header itself has to do */
+	(void)!stock_tell_freed(p);
 	s->generation = ++p->generation;
 	s->tag = segment_draw_tag();
 	if (segment_write_header(s, p->io, &p->mark) != 0)
@@ -267,19 +282,6 @@ make_end(struct stock *p)
 	return s;
 }
 
-/* A file that goes may be the only one whose header says that its generation was freed: the newest
- * segment of the log says it first.  Else a later start would miss it. */
-static int
-stock_tell_freed(struct stock *p)
-{
-	if (!p->newest || p->told_freed >= p->mark.freed)
-		return 0;
-	if (segment_write_mark(p->newest, p->io, &p->mark) != 0)
-		return -1;
-	p->told_freed = p->mark.freed;
-	return 0;
-}
-
 /* One that cannot be read everywhere: its file stays, under a name that is never read again. */
 static int
 stock_set_aside(struct stock *p)
@@ -306,6 +308,7 @@ make_unreadable(struct stock *p)
 
 	if (s->is_kept)
 		return stock_set_aside(p);
+	(void)!stock_tell_freed(p);
 	s->generation = 0;
 	s->tag = 0;
 	if (segment_write_header(s, p->io, &p->mark) != 0)
