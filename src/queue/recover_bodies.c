@@ -84,7 +84,8 @@ recover_bodies_check(struct spool *s, struct map *files)
 	return 0;
 }
 
-/* A body without a record was never acknowledged, unless records were lost: then it is kept. */
+/* A body without a record was never acknowledged, unless records were lost, now or before: then it
+ * is kept. */
 static void
 recover_bodies_tidy_one(struct str key, void *value, void *arg)
 {
@@ -93,7 +94,7 @@ recover_bodies_tidy_one(struct str key, void *value, void *arg)
 
 	(void)key;
 	metrics_progress();
-	if (s->stats.quarantined == 0) {
+	if (s->stats.quarantined + s->stats.known_damages == 0) {
 		if (s->io->ops->unlink(s->io, name) != 0)
 			log_warn("spool: cannot remove %s: %m", name);
 	} else {

@@ -145,6 +145,15 @@ class Sink:
         self.process.stdout.close()
 
 
+def is_running(pid):
+    """A process that was killed answers for a moment longer when it is traced."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Gateway:
     """One sallyportd.  `extra`: more configuration; `replace`: key -> text instead of the default one."""
 
@@ -224,6 +233,7 @@ class Gateway:
             except ProcessLookupError:
                 pass
         self.process.wait(10)
+        wait_for("the end of all roles", 10, lambda: not any(is_running(pid) for pid in roles))
 
     def stop(self):
         if self.process is None or self.process.poll() is not None:

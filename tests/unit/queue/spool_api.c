@@ -396,6 +396,36 @@ cut(int fd)
 	cr_assert_eq(ftruncate(fd, frame_at(fd, 5)), 0);
 }
 
+static void
+spoil_frame(int fd)
+{
+	off_t at = frame_at(fd, 3) + 60;
+	char c;
+
+	cr_assert_eq(pread(fd, &c, 1, at), 1);
+	c ^= 1;
+	cr_assert_eq(pwrite(fd, &c, 1, at), 1);
+}
+
+/* The start that found the damage may have ended before it came to the bodies. */
+Test(spool, a_body_whose_record_may_be_damaged_is_kept_by_later_starts_too)
+{
+	char text[ID_NUMBER_TEXT_BYTES], name[160], lost[180];
+	struct spool_stats stats;
+	struct stat found;
+
+	cr_expect_eq(quarantined_after(spoil_frame, false), 1);
+	close_it();
+	snprintf(name, sizeof name, "%s/%s.body", directory, msgid_text(a_message(9, 1).id, 0, text));
+	snprintf(lost, sizeof lost, "%s.lost", name);
+	close(open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	open_it();
+	spool_stats(spool, &stats);
+	cr_expect_eq(stats.quarantined, 0);
+	cr_expect_eq(stats.known_damages, 1);
+	cr_expect_eq(stat(lost, &found), 0);
+}
+
 Test(spool, a_frame_in_a_wrong_place_is_told)
 {
 	cr_expect_eq(quarantined_after(misplace, false), 1);
