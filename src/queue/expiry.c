@@ -49,6 +49,16 @@ expiry_may_hear(const struct queue *q)
 	    clock_mono_ms() - q->away_since_ms < expiry_bounded(q, EXPIRY_AWAY_MS);
 }
 
+/* From when on it waits for an attempt after the end of its life: it may have been released since,
+ * or relay or we were away. */
+static int64_t
+expiry_waits_since_ms(const struct queue *q, const struct parcel *p)
+{
+	int64_t since_ms = p->due_ms > p->expires_ms ? p->due_ms : p->expires_ms;
+
+	return since_ms > q->caught_up_ms ? since_ms : q->caught_up_ms;
+}
+
 static bool
 expiry_is_about_to_be_tried(const struct queue *q, const struct shipment *s, int64_t now_ms)
 {
@@ -57,7 +67,7 @@ expiry_is_about_to_be_tried(const struct queue *q, const struct shipment *s, int
 	if (s->job)
 		return true;
 	if (s->entry->is_held || !q->is_caught_up || s->unreadable ||
-	    now_ms >= p->expires_ms + expiry_bounded(q, EXPIRY_PATIENCE_MS))
+	    now_ms >= expiry_waits_since_ms(q, p) + expiry_bounded(q, EXPIRY_PATIENCE_MS))
 		return false;
 	return p->state == PARCEL_ASKING || p->state == PARCEL_READY || p->due_ms <= now_ms;
 }

@@ -439,6 +439,7 @@ void
 jobs_caught_up(struct queue *q)
 {
 	q->is_caught_up = true;
+	q->caught_up_ms = clock_ms();
 	reports_check_all(q);
 	queue_wake(q);
 }

@@ -4,6 +4,7 @@
 #include "queue/reread.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -102,7 +103,12 @@ reread_got(const struct spool_content *content, int error, void *arg)
 		reread_end(c, error);
 		return;
 	}
-	c->fd = content->fd;
+	/* content's own is closed after this call */
+	c->fd = fcntl(content->fd, F_DUPFD_CLOEXEC, 0);
+	if (c->fd < 0) {
+		reread_end(c, errno);
+		return;
+	}
 	c->sums_bytes = content->sums.n;
 	c->sums = mem_text(content->sums.p, content->sums.n);
 	reread_turn(-1, 0, c);

@@ -206,3 +206,23 @@ Test(expiry, not_of_what_the_operator_holds, .timeout = 60)
 	cr_assert_eq(rig_job(&r, 2)->kind, ENVELOPE_REPORT);
 	rig_end(&r);
 }
+
+/* Nor when the attempt that ran came to no good after its time: after a release it is tried again. */
+Test(expiry, not_of_what_is_held_while_it_is_tried, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, SHORT);
+	rig_relay(&r, true);
+	put(&r);
+	rig_job(&r, 1);
+	rig_admin(&r, "queue.hold", nothing);
+	rig_wait(&r, 1500);
+	rig_results(&r, &r.jobs[0], 451, "local");
+	rig_results(&r, &r.jobs[1], 451, "local");
+	rig_wait(&r, 2000);
+	cr_assert_eq(r.job_count, 2, "no report");
+	rig_admin(&r, "queue.release", nothing);
+	cr_assert_eq(rig_job(&r, 2)->kind, ENVELOPE_MESSAGE);
+	rig_end(&r);
+}

@@ -11,7 +11,7 @@
 #include "mail/envelope.h"
 #include "support.h"
 
-enum { RIG_JOBS_MAX = 16384, RIG_STORED_MAX = 16384, RIG_ROWS_MAX = 64, RIG_FD_BODY = 300000,
+enum { RIG_JOBS_MAX = 16384, RIG_STORED_MAX = 16384, RIG_ROWS_MAX = 64, RIG_FD_BODY = 1200000,
 	RIG_RECIPIENTS_MAX = 64 };
 
 /* The disk under the queue, as the test wants it; shared with the queue's process. */

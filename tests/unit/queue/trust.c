@@ -120,7 +120,7 @@ Test(trust, relay_says_that_a_body_is_damaged, .timeout = 60)
 	cr_assert_eq(r.row_count, 0, "its bytes are what was stored");
 	snprintf(path, sizeof path, "%s/%s", r.directory, writer_file_name(rig_id(1), name));
 	fd = open(path, O_WRONLY);
-	cr_assert_eq(pwrite(fd, "Y", 1, 200000), 1);
+	cr_assert_eq(pwrite(fd, "Y", 1, 1150000), 1); /* not in the first piece that is read */
 	close(fd);
 	rig_results(&r, &r.jobs[1], 451, "damaged");
 	for (int i = 0; i < 500; i++) {
