@@ -130,7 +130,7 @@ tool_daemon_runs(const struct conf *c)
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	is_locked = directory_is_locked(fd);
+	is_locked = directory_is_run(fd);
 	close(fd);
 	return is_locked;
 }

@@ -360,11 +360,13 @@ directory_open_lock(int run_fd)
 int
 directory_lock(int run_fd, const struct directory_wish *wish, int *status_out)
 {
+	/* of the open file, not of the process: it ends with the last descriptor */
+	struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int fd = directory_open_lock(run_fd);
 
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &all) == 0)
 		return fd;
-	if (errno == EWOULDBLOCK)
+	if (errno == EAGAIN || errno == EACCES)
 		*status_out = host_refuse(EXIT_LATER,
 		    "%s: %.*s: another sallyportd is running with this directory; nothing was "
 		    "changed",
@@ -375,6 +377,20 @@ directory_lock(int run_fd, const struct directory_wish *wish, int *status_out)
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+bool
+directory_is_run(int run_fd)
+{
+	struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int lock = openat(run_fd, lock_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool is_locked;
+
+	if (lock < 0)
+		return false;
+	is_locked = fcntl(lock, F_OFD_GETLK, &all) == 0 && all.l_type != F_UNLCK;
+	close(lock);
+	return is_locked;
 }
 
 bool

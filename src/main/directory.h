@@ -31,6 +31,10 @@ int directory_open_run(const struct directory_wish *wish, int *status_out) MUST_
  * descriptor is open.  -1: refused in words. */
 int directory_lock(int run_fd, const struct directory_wish *wish, int *status_out) MUST_USE;
 
+/* Whether a daemon runs with this directory.  The question takes no lock: a daemon that starts at
+ * this moment does not notice it. */
+bool directory_is_run(int run_fd) MUST_USE;
+
 /* Whether the queue of another daemon has the lock of the spool.  Nothing is kept: the queue's own
  * lock decides. */
 bool directory_is_locked(int fd) MUST_USE;
