@@ -320,6 +320,7 @@ replay_segments(struct listing *l)
 	w->seal = r->last;
 	w->newest_ms = l->spool->index.newest_ms;
 	w->pool.mark = r->mark;
+	w->pool.newest = l->spool->index.newest;
 	replay_clear(r);
 	return result;
 }

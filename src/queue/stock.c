@@ -346,28 +346,27 @@ take_used(struct stock *p)
 	return s;
 }
 
-static void
+static int
 stock_unlink(struct stock *p, struct segment **list)
 {
 	char name[SEGMENT_NAME_BYTES];
 	struct segment *s = *list;
 
 	if (stock_tell_freed(p) != 0 ||
-	    p->io->ops->unlink(p->io, segment_name(s->slot, name)) != 0) {
-		failed(p, "cannot remove a segment");
-		return;
-	}
+	    p->io->ops->unlink(p->io, segment_name(s->slot, name)) != 0)
+		return failed(p, "cannot remove a segment");
 	*list = s->next;
 	p->free_count -= list == &p->free;
 	segment_free(&s, p->io);
+	return 0;
 }
 
 /* A whole new one, here and now: a segment that exists never lacks space. */
 static int
 make_whole(struct stock *p, enum stock_claim claim)
 {
-	while (p->odd && p->retry_ms <= clock_mono_ms())
-		stock_unlink(p, &p->odd);
+	while (p->odd && p->retry_ms <= clock_mono_ms() && stock_unlink(p, &p->odd) == 0)
+		;
 	if (stock_has_space(p, claim) != 0)
 		return -1;
 	if (p->retry_ms > clock_mono_ms()) {
@@ -492,9 +491,9 @@ stock_work(struct stock *p)
 	if (p->returned)
 		(void)!make_unreadable(p);
 	else if (p->odd)
-		stock_unlink(p, &p->odd);
+		(void)!stock_unlink(p, &p->odd);
 	else if (p->free_count > FREE_MAX)
-		stock_unlink(p, &p->free);
+		(void)!stock_unlink(p, &p->free);
 	else if (!p->ready || !p->reserve)
 		stock_make_ahead(p);
 }

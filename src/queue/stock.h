@@ -24,7 +24,7 @@ struct stock {
 	uint32_t slot;                   /* of the next new file */
 	struct segment_mark mark;        /* goes into each header that is written */
 	uint64_t told_freed;             /* mark.freed, as far as `newest` durably says it */
-	struct segment *newest;          /* of the log; NULL: none was begun since the start */
+	struct segment *newest;          /* of the log; NULL: it is empty, none can be missed */
 	unsigned told_count;
 	struct segment *ready;           /* its header is durable */
 	struct segment *free;            /* unreadable, durably */

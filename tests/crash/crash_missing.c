@@ -14,7 +14,7 @@
 #include "model.h"
 #include "queue/store.h"
 
-enum { SEEDS = 60, CUTS = 3, ACTS = 250, SEGMENTS = 64 };
+enum { SEEDS = 60, CUTS = 3, ACTS = 250, SEGMENTS = 64, CUT_ACTS_MAX = 300 };
 
 struct missing_log {
 	uint32_t slot[SEGMENTS];         /* oldest first; the last one is the newest */
@@ -268,6 +268,90 @@ missing_free_header(struct model *m, const struct missing_log *log)
 		model_broken(m, "refused for the header of a free file: errno %d", errno);
 }
 
+/* ---- a start on a full disk ---- */
+
+/* A log of three segments, all but the newest of them dead, which nothing on the disk says yet. */
+static void
+missing_dead_log(struct model *m)
+{
+	struct spool_entry e[MODEL_RECIPIENTS];
+	struct spool_batch b = {.entries = e};
+	struct model_message *g = &m->messages[0];
+
+	if (!missing_open(m, false) || !model_submit(m, 1000, false)) {
+		model_broken(m, "cannot begin: errno %d", errno);
+		return;
+	}
+	while (m->spool->index.segment_count < 3 && !m->faults)
+		model_churn(m, 1);
+	b.count = g->recipient_count;
+	for (uint32_t n = 0; n < g->recipient_count; n++) {
+		e[n] = (struct spool_entry){.kind = SPOOL_STATUS, .id = g->id};
+		e[n].status.number = n + 1;
+		e[n].status.outcome = SPOOL_DONE;
+		e[n].status.is_settled = true;
+	}
+	if (spool_append(m->spool, &b) != 0)
+		model_broken(m, "cannot be settled: errno %d", errno);
+	g->fate = MODEL_NONE;
+	model_close(m);
+}
+
+/* Nothing but what is unlinked gives room for a segment, which is larger than those that are there;
+ * the power fails at act `cut` of that; false: it was not reached. */
+static bool
+missing_cut_full_start(struct model *m, uint64_t cut)
+{
+	struct spool_options o = {
+	    .segment_bytes = 2 * SPOOL_SEGMENT_MIN, .threadless = true, .io = simdisk_io(m->disk)};
+	bool was_cut;
+
+	simdisk_limit(m->disk, 3 * SPOOL_SEGMENT_MIN + SPOOL_SEGMENT_MIN / 2);
+	simdisk_cut(m->disk, cut);
+	if (model_open(m, &o)) {
+		if (m->spool->writer.active && !simdisk_is_cut(m->disk))
+			model_broken(m, "the disk is not full");
+		for (int n = 0; n < 20; n++)
+			model_turn(m);
+	}
+	was_cut = simdisk_is_cut(m->disk);
+	model_close(m);
+	simdisk_restart(m->disk);
+	simdisk_cut(m->disk, 0);
+	simdisk_limit(m->disk, 0);
+	return was_cut;
+}
+
+static bool
+missing_full_start(void)
+{
+	unsigned faults = 0, cuts = 0;
+	bool was_cut;
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		was_cut = true;
+		for (uint64_t cut = 1; was_cut && cut < CUT_ACTS_MAX; cut++) {
+			struct model *m = missing_begin(seed);
+
+			m->is_quiet = faults > 5;
+			missing_dead_log(m);
+			was_cut = missing_cut_full_start(m, cut);
+			cuts += was_cut;
+			if (!missing_open(m, false))
+				model_broken(m, "cut %llu: refused with errno %d",
+				    (unsigned long long)cut, errno);
+			else
+				model_check(m);
+			faults += m->faults;
+			model_close(m);
+			simdisk_free(&m->disk);
+			mem_free(m);
+		}
+	}
+	printf("# a start on a full disk: %u power cuts, %u broken promises\n", cuts, faults);
+	return faults == 0 && cuts > SEEDS && !was_cut;
+}
+
 static const struct missing_case {
 	const char *what;
 	void (*fn)(struct model *m, const struct missing_log *log);
@@ -309,15 +393,17 @@ int
 main(void)
 {
 	size_t count = sizeof missing_cases / sizeof *missing_cases;
-	bool all = true;
+	bool all, is_good;
 
 	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("1..%zu\n", count);
+	printf("1..%zu\n", count + 1);
+	all = missing_full_start();
+	printf("%sok 1 - a start on a full disk with another segment size, cut off, costs nothing\n",
+	    all ? "" : "not ");
 	for (size_t i = 0; i < count; i++) {
-		bool is_good = missing_run(&missing_cases[i]);
-
-		printf("%sok %zu - %s\n", is_good ? "" : "not ", i + 1, missing_cases[i].what);
+		is_good = missing_run(&missing_cases[i]);
+		printf("%sok %zu - %s\n", is_good ? "" : "not ", i + 2, missing_cases[i].what);
 		all &= is_good;
 	}
 	return !all;
