@@ -123,15 +123,22 @@ describe(const struct item *i, const struct record *r, struct spool_entry *entri
 
 /* The others move on; this one is tried again, less and less often, until it can be read, is
  * deleted or counts as lost.  Until then nothing from here on can be freed. */
-static void
-clean_failed(const struct item *i, int error, int64_t now_ms)
+static int64_t
+clean_set_wait(const struct item *i, int64_t now_ms)
 {
-	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES];
 	int64_t wait_ms = now_ms - i->wait->since_ms;
 
 	wait_ms = wait_ms > RETRY_FIRST_MS ? wait_ms : RETRY_FIRST_MS;
 	wait_ms = wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS;
 	i->wait->next_ms = now_ms + wait_ms;
+	return wait_ms;
+}
+
+static void
+clean_log_failed(const struct item *i, int error, int64_t wait_ms)
+{
+	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES];
+
 	log_error("spool: message %s cannot be read: %s, offset %u: %s; the segment cannot be "
 		  "freed and is tried again in %llu s; `sallyport queue delete %s` gives the "
 		  "message up at once",
@@ -139,18 +146,20 @@ clean_failed(const struct item *i, int error, int64_t now_ms)
 	    strerror(error), (unsigned long long)wait_ms / 1000, id);
 }
 
-/* What counts as lost leaves the log now, or is tried again as all others. */
+/* What counts as lost leaves the log now, or is tried again as all others: also when it was begun
+ * and cannot be stored. */
 static void
 clean_unreadable(struct spool *s, struct item *i, int error)
 {
 	int64_t now_ms = clock_mono_ms(), since_ms = item_set_unreadable(i, now_ms);
+	int64_t wait_ms = clean_set_wait(i, now_ms);
 
 	i->segment->is_suspect |= segment_is_medium_error(error) && error != EBADMSG &&
 	    i->mismatches == 0;
 	if (s->lost_fn && clean_is_lost(s, i, error, since_ms))
 		s->lost_fn(i->id, error, s->lost_arg);
 	if (i->open == 0)
-		clean_failed(i, error, now_ms);
+		clean_log_failed(i, error, wait_ms);
 }
 
 /* A copy that had no room: not again at once. */

@@ -399,6 +399,45 @@ no_room_for_the_file(void)
 	return all;
 }
 
+/* The file is there, the record cannot be stored: the next try comes after the pause, not with each
+ * answer. */
+static bool
+no_room_for_the_record(void)
+{
+	static const int errors[] = {EIO, ENOSPC};
+	bool all = true;
+
+	for (size_t n = 0; n < sizeof errors / sizeof *errors; n++) {
+		struct lost_test *t = lost_begin(7, true);
+
+		lost_flip(t);
+		t->is_deaf = true;
+		model_churn(&t->m, 200);
+		lost_age(t, 0);
+		model_turn(&t->m);
+		t->is_deaf = false;
+		t->found = 0;
+		lost_age(t, 0);
+		for (int turn = 0; turn < 30; turn++) {
+			spool_dispatch(t->m.spool);
+			simdisk_fail(t->m.disk,
+			    (struct simdisk_fault){SIMDISK_WRITE, 1, 100, errors[n]});
+			spool_step(t->m.spool);
+			simdisk_fail(t->m.disk, (struct simdisk_fault){0});
+		}
+		if (t->found != 1 || t->done != 1 || !t->done_error)
+			model_broken(&t->m, "told %u times, %u failed appends, errno %d", t->found,
+			    t->done, t->done_error);
+		t->done = 0;
+		lost_age(t, 0);
+		for (int turn = 0; turn < 40; turn++)
+			model_turn(&t->m);
+		lost_expect_lost(t, true);
+		all &= lost_end(t);
+	}
+	return all;
+}
+
 /* The power fails at act `cut`; the place can be read again afterwards. */
 static bool
 a_cut(uint64_t cut, bool in_file, bool *was_cut_out, unsigned *lost)
@@ -498,6 +537,8 @@ static const struct lost_case {
     {"a file that cannot be read at all loses nothing", a_file_that_cannot_be_read},
     {"a sound record is not given up", a_sound_record},
     {"what is left cannot be written: nothing changes", no_room_for_the_file},
+    {"what is left is written and the record cannot be stored: one try, then a pause",
+	no_room_for_the_record},
     {"the power fails at each act", the_power_fails},
     {"many damaged records leave, one in each round", many_of_them},
 };
