@@ -314,7 +314,9 @@ keyring_sign(const struct keyring *k, const struct keyring_request *r,
 	if (!key || !may_sign(key, r))
 		return 0;
 	if (key->fast)
-		return keyring_sign_fast(key, r, signature_out);
+		n = keyring_sign_fast(key, r, signature_out);
+	if (n)
+		return n;
 	e = r->is_hash ? gnutls_privkey_sign_hash2(key->private, r->algorithm, 0, &in, &out)
 	               : gnutls_privkey_sign_data2(key->private, r->algorithm, 0, &in, &out);
 	if (e == 0 && out.size <= KEYRING_SIGNATURE_MAX) {

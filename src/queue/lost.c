@@ -174,7 +174,8 @@ lost_append(struct spool *s, const struct item *i, const struct lost *l)
 	return result;
 }
 
-/* 0: it cannot be read, as the caller said; else an errno. */
+/* 0: it cannot be read, as the caller said; else an errno.  That memory or descriptors are short
+ * now says nothing of the disk. */
 static int
 lost_check(struct spool *s, struct item *i, int said)
 {
@@ -186,7 +187,9 @@ lost_check(struct spool *s, struct item *i, int said)
 	error = item_read(i, s->io, &s->room, &r);
 	if (error == 0)
 		return EEXIST;
-	return said == EBADMSG && error != EBADMSG ? EAGAIN : 0;
+	if (error == EBADMSG)
+		return 0;
+	return said == EBADMSG || error != EIO ? EAGAIN : 0;
 }
 
 int
