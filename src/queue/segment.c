@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 
-enum { PIECE_BYTES = 65536, INTERRUPTED_MAX = 100 };
+enum { PIECE_BYTES = 65536, ZEROS_BYTES = 1 << 16, INTERRUPTED_MAX = 100 };
 
 static const char magic[8] = "SALLYSEG";
 
@@ -103,6 +103,25 @@ segment_draw_tag(void)
 	if (getrandom(&tag, sizeof tag, 0) != (ssize_t)sizeof tag)
 		die("no random bytes");
 	return tag;
+}
+
+/* The pages of one write stay together in the kernel's cache, and each later write of a frame walks
+ * over all of those that it touches: so no write is large. */
+int
+segment_write_zeros(struct fsio *io, int fd, uint32_t at, uint32_t bytes)
+{
+	static const char zeros[ZEROS_BYTES];
+	uint32_t part;
+
+	for (uint32_t done = 0; done < bytes; done += part) {
+		struct iovec v = {(void *)(uintptr_t)zeros, ZEROS_BYTES};
+
+		part = bytes - done < ZEROS_BYTES ? bytes - done : ZEROS_BYTES;
+		v.iov_len = part;
+		if (segment_write(io, fd, &v, 1, (off_t)at + done) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* ---- marks ---- */

@@ -49,7 +49,8 @@ struct segment {
 	int64_t retry_ms;                /* monotonic: some could not be read, then the next try */
 	bool is_suspect;                 /* a part could not be read, and not since */
 	bool has_bad_header;             /* its tag was taken from its frames */
-	bool is_kept;                    /* parts cannot be read: it is set aside, not used again */
+	/* parts cannot be read, or its header cannot be written: it is set aside, not used again */
+	bool is_kept;
 };
 
 /* "seg-00000007"; returns out. */
@@ -85,6 +86,8 @@ uint64_t segment_draw_tag(void);
 /* All of v, whatever the system makes of it; -1 with errno.  v is used up.  Each system call of
  * this and of segment_read is progress (metrics_progress): a slow disk is not a silent role. */
 int segment_write(struct fsio *io, int fd, struct iovec *v, int count, off_t at) MUST_USE;
+/* Not synced. */
+int segment_write_zeros(struct fsio *io, int fd, uint32_t at, uint32_t bytes) MUST_USE;
 /*
  * Fills the room as far as the file goes: 0, and *got_out says how much.  -1 with errno: a part
  * could not be read, at at + *got_out; what is in the room means nothing.

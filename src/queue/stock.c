@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { PIECE_BYTES = 1 << 20, ZEROS_BYTES = 1 << 16, FREE_MAX = 2, RETRY_MS = 1000,
+enum { PIECE_BYTES = 1 << 20, FREE_MAX = 2, RETRY_MS = 1000,
 	SLOT_TRIES = 64 };
 
 static void
@@ -102,6 +102,18 @@ stock_tell_freed(struct stock *p)
 	return 0;
 }
 
+/* One that the disk cannot write is set aside in its turn: it must not stop the others. */
+static int
+stock_write_header(struct stock *p, struct segment *s, const char *what)
+{
+	if (segment_write_header(s, p->io, &p->mark) == 0)
+		return 0;
+	s->is_kept = segment_is_medium_error(errno);
+	/* a part of its name when it is set aside */
+	s->tag = segment_draw_tag();
+	return failed(p, what);
+}
+
 static int
 prepare(struct stock *p, struct segment *s)
 {
@@ -109,9 +121,7 @@ prepare(struct stock *p, struct segment *s)
 	(void)!stock_tell_freed(p);
 	s->generation = ++p->generation;
 	s->tag = segment_draw_tag();
-	if (segment_write_header(s, p->io, &p->mark) != 0)
-		return failed(p, "cannot prepare a segment");
-	return 0;
+	return stock_write_header(p, s, "cannot prepare a segment");
 }
 
 static void
@@ -220,25 +230,6 @@ make_begin(struct stock *p)
 	return failed(p, "no number is free for a segment");
 }
 
-/* The pages of one write stay together in the kernel's cache, and each later write of a frame walks
- * over all of those that it touches: so no write is large. */
-static int
-stock_write_zeros(struct stock *p, uint32_t count)
-{
-	static const char zeros[ZEROS_BYTES];
-	uint32_t part;
-
-	for (uint32_t done = 0; done < count; done += part) {
-		struct iovec v = {(void *)(uintptr_t)zeros, ZEROS_BYTES};
-
-		part = count - done < ZEROS_BYTES ? count - done : ZEROS_BYTES;
-		v.iov_len = part;
-		if (segment_write(p->io, p->making->fd, &v, 1, p->made_bytes + done) != 0)
-			return -1;
-	}
-	return 0;
-}
-
 /* Zeros once written and synced, so that later syncs of frames do not have to allocate. */
 static int
 make_piece(struct stock *p)
@@ -246,7 +237,8 @@ make_piece(struct stock *p)
 	uint32_t left = p->bytes - p->made_bytes, n = left < PIECE_BYTES ? left : PIECE_BYTES;
 	char name[SEGMENT_NAME_BYTES];
 
-	if (stock_write_zeros(p, n) != 0 || p->io->ops->sync_data(p->io, p->making->fd) != 0) {
+	if (segment_write_zeros(p->io, p->making->fd, p->made_bytes, n) != 0 ||
+	    p->io->ops->sync_data(p->io, p->making->fd) != 0) {
 		failed(p, "cannot make a segment");
 		unmake(p, segment_new_name(p->making->slot, name));
 		return -1;
@@ -282,7 +274,8 @@ make_end(struct stock *p)
 	return s;
 }
 
-/* One that cannot be read everywhere: its file stays, under a name that is never read again. */
+/* One that cannot be read everywhere, or cannot be written: its file stays, under a name that is
+ * never read again. */
 static int
 stock_set_aside(struct stock *p)
 {
@@ -291,11 +284,14 @@ stock_set_aside(struct stock *p)
 
 	segment_name(s->slot, from);
 	snprintf(to, sizeof to, "damaged-%s-%016llx", from, (unsigned long long)s->tag);
-	if (stock_tell_freed(p) != 0 || p->io->ops->rename(p->io, from, to) != 0 ||
+	/* no such name: it was renamed before, and the directory could not be synced */
+	if (stock_tell_freed(p) != 0 ||
+	    (p->io->ops->rename(p->io, from, to) != 0 && errno != ENOENT) ||
 	    p->io->ops->sync_directory(p->io) != 0)
 		return failed(p, "cannot set a segment aside");
 	log_warn("spool: %s holds nothing that is needed any more, kept as %s", from, to);
 	p->returned = s->next;
+	p->retry_ms = 0;
 	segment_free(&s, p->io);
 	return 0;
 }
@@ -311,8 +307,8 @@ make_unreadable(struct stock *p)
 	(void)!stock_tell_freed(p);
 	s->generation = 0;
 	s->tag = 0;
-	if (segment_write_header(s, p->io, &p->mark) != 0)
-		return failed(p, "cannot free a segment");
+	if (stock_write_header(p, s, "cannot free a segment") != 0)
+		return -1;
 	p->returned = s->next;
 	put_free(p, s);
 	return 0;
@@ -322,12 +318,16 @@ static struct segment *
 take_from(struct stock *p, struct segment **list)
 {
 	struct segment *s = *list;
+	bool is_good = s && prepare(p, s) == 0;
 
-	if (!s || prepare(p, s) != 0)
+	if (!s || (!is_good && (!s->is_kept || list == &p->returned)))
 		return NULL;
 	*list = s->next;
+	p->free_count -= list == &p->free;
 	s->next = NULL;
-	return s;
+	if (!is_good)
+		stock_give_back(p, s);
+	return is_good ? s : NULL;
 }
 
 static struct segment *
@@ -340,10 +340,7 @@ take_used(struct stock *p)
 		if (make_unreadable(p) != 0)
 			return NULL;
 	s = take_from(p, &p->returned);
-
-	if (!s && (s = take_from(p, &p->free)))
-		p->free_count--;
-	return s;
+	return s ? s : take_from(p, &p->free);
 }
 
 static int
@@ -388,6 +385,9 @@ stock_fill(struct stock *p, enum stock_claim claim)
 	if (p->ready)
 		return 0;
 	p->ready = take_used(p);
+	/* the header of one could not be written: without it there may be another */
+	if (!p->ready && p->returned && p->returned->is_kept)
+		p->ready = take_used(p);
 	return p->ready ? 0 : make_whole(p, claim);
 }
 

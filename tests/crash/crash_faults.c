@@ -201,6 +201,75 @@ run_low_disk(void)
 	return is_good;
 }
 
+enum unwritable { UNWRITABLE_FREE, UNWRITABLE_OLDEST, UNWRITABLE_NO_DIRECTORY };
+
+/* Much is stored, then all of it finished, again and again. */
+static bool
+work_beside_unwritable(struct model *m, enum unwritable kind, char name[SEGMENT_NAME_BYTES])
+{
+	bool is_good = true;
+
+	for (int round = 0; round < 4; round++) {
+		for (int n = 0; n < 60; n++) {
+			is_good &= model_submit(m, 3000, false);
+			model_turn(m);
+		}
+		if (round == 0 && kind != UNWRITABLE_FREE) {
+			is_good &= m->spool->index.segment_count > 2;
+			segment_name(m->spool->index.oldest->slot, name);
+			simdisk_refuse_writes(m->disk, name);
+		}
+		if (round == 0 && kind == UNWRITABLE_NO_DIRECTORY)
+			simdisk_fail(m->disk, (struct simdisk_fault){
+						  SIMDISK_SYNC_DIRECTORY, 1, 10, EIO});
+		model_finish_all(m);
+		model_churn(m, 60);
+	}
+	return is_good;
+}
+
+/* The header of one segment can be written no more: it is set aside when its turn to be used or
+ * freed comes, all others are used and freed as before, and nothing is refused. */
+static bool
+run_unwritable_segment(enum unwritable kind)
+{
+	struct model *m = MEM_NEW(struct model);
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	char name[SEGMENT_NAME_BYTES];
+	struct stock *p;
+	bool is_good = true;
+
+	m->disk = simdisk_new(1);
+	m->last_id = 1 << 18;
+	o.io = simdisk_io(m->disk);
+	reopen(m, &o);
+	p = &m->spool->writer.pool;
+	p->is_patient = kind != UNWRITABLE_NO_DIRECTORY;
+	if (kind == UNWRITABLE_FREE) {
+		for (int n = 0; n < 1000 && !p->free; n++)
+			model_churn(m, 1);
+		is_good = p->free;
+		segment_name(is_good ? p->free->slot : 0, name);
+		simdisk_refuse_writes(m->disk, name);
+	}
+	is_good &= work_beside_unwritable(m, kind, name);
+	is_good &= m->bad == 0 || kind == UNWRITABLE_NO_DIRECTORY;
+	is_good &= !p->returned && !simdisk_bytes(m->disk, name).p;
+	printf("# %s: %llu good, %llu refused, %s\n", name, (unsigned long long)m->good,
+	    (unsigned long long)m->bad, p->returned ? "some are not freed" : "all freed");
+	simdisk_fail(m->disk, (struct simdisk_fault){0});
+	expect_work(m);
+	model_check(m);
+	model_close(m);
+	simdisk_restart(m->disk);
+	reopen(m, &o);
+	is_good &= m->faults == 0;
+	model_close(m);
+	simdisk_free(&m->disk);
+	mem_free(m);
+	return is_good;
+}
+
 static void
 report_heard(int error, void *arg)
 {
@@ -366,7 +435,7 @@ main(void)
 	bool all = true;
 
 	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
-	printf("1..%zu\n", count + 6);
+	printf("1..%zu\n", count + 9);
 	for (size_t i = 0; i < count; i++)
 		report(i + 1, rows[i].what, run_row(&rows[i]), &all);
 	report(count + 1, "a full disk", run_full_disk(7), &all);
@@ -379,5 +448,11 @@ main(void)
 	    run_reports_on_a_full_disk(1, 0), &all);
 	report(count + 6, "a full disk of failing mail: it empties, in any order",
 	    run_reports_on_a_full_disk(37, 0), &all);
+	report(count + 7, "the header of a segment given back cannot be written",
+	    run_unwritable_segment(UNWRITABLE_OLDEST), &all);
+	report(count + 8, "the header of a free segment cannot be written",
+	    run_unwritable_segment(UNWRITABLE_FREE), &all);
+	report(count + 9, "nor can the directory be synced when it is set aside",
+	    run_unwritable_segment(UNWRITABLE_NO_DIRECTORY), &all);
 	return !all;
 }

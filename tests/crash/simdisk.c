@@ -291,6 +291,14 @@ simdisk_bad_place(struct simdisk *d, const char *name, size_t from, size_t to)
 	d->bad_to = e ? to : 0;
 }
 
+void
+simdisk_refuse_writes(struct simdisk *d, const char *name)
+{
+	struct entry *e = name ? simdisk_find(d->cache, name) : NULL;
+
+	d->unwritable = e ? e->inode + 1 : 0;
+}
+
 struct str
 simdisk_bytes(struct simdisk *d, const char *name)
 {

@@ -58,6 +58,8 @@ void simdisk_read_short(struct simdisk *d);
 void simdisk_read_fail_at_random(struct simdisk *d, unsigned in);
 /* Reads that touch these bytes of the file fail with EIO, whatever its name becomes; to 0: none. */
 void simdisk_bad_place(struct simdisk *d, const char *name, size_t from, size_t to);
+/* Writes to this file fail with EIO, whatever its name becomes; NULL: none. */
+void simdisk_refuse_writes(struct simdisk *d, const char *name);
 
 /* For damage: the file's bytes; NULL if there is no such name. */
 struct str simdisk_bytes(struct simdisk *d, const char *name);

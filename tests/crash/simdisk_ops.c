@@ -181,6 +181,8 @@ sim_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
 
 	if (descriptor(d, fd)->is_read_only)
 		return refuse(EBADF);
+	if (d->unwritable == descriptor(d, fd)->inode + 1)
+		return refuse(EIO);
 	/* the write that the power cut interrupts may have been under way */
 	if (is_last && !(d->is_cut && d->acts == d->cut_at))
 		return refuse(error);

@@ -71,6 +71,7 @@ struct simdisk {
 	int bad_inode;
 	size_t bad_from;
 	size_t bad_to;                   /* 0: no bad place */
+	int unwritable;                  /* this inode + 1; 0: none */
 };
 
 extern const struct fsio_ops simdisk_ops;
