@@ -166,6 +166,23 @@ metrics_leave(void)
 	own = NULL;
 }
 
+/* An odd version: what stands there is half written. */
+static uint32_t
+metrics_begin_write(struct metrics_region *r)
+{
+	uint32_t version = atomic_load_explicit(&r->version, memory_order_relaxed);
+
+	atomic_store_explicit(&r->version, version + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	return version;
+}
+
+static void
+metrics_end_write(struct metrics_region *r, uint32_t version)
+{
+	atomic_store_explicit(&r->version, version + 2, memory_order_release);
+}
+
 static void
 metrics_write(const char *word, struct msgid id, struct str detail)
 {
@@ -174,9 +191,7 @@ metrics_write(const char *word, struct msgid id, struct str detail)
 
 	if (!r)
 		return;
-	version = atomic_load_explicit(&r->version, memory_order_relaxed);
-	atomic_store_explicit(&r->version, version + 1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release);
+	version = metrics_begin_write(r);
 	for (size_t i = 0; i < sizeof r->now.word; i++)
 		if ((r->now.word[i] = word[i]) == 0)
 			break;
@@ -186,7 +201,7 @@ metrics_write(const char *word, struct msgid id, struct str detail)
 	if (detail.n)
 		memcpy(r->now.detail, detail.p, detail.n);
 	r->now.detail[detail.n] = 0;
-	atomic_store_explicit(&r->version, version + 2, memory_order_release);
+	metrics_end_write(r, version);
 }
 
 void
@@ -215,11 +230,9 @@ metrics_trouble(const char *text)
 
 	if (!r)
 		return;
-	version = atomic_load_explicit(&r->version, memory_order_relaxed);
-	atomic_store_explicit(&r->version, version + 1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release);
+	version = metrics_begin_write(r);
 	snprintf(r->now.trouble, sizeof r->now.trouble, "%s", text);
-	atomic_store_explicit(&r->version, version + 2, memory_order_release);
+	metrics_end_write(r, version);
 }
 
 void

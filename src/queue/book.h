@@ -142,4 +142,11 @@ addressee_is_open(const struct addressee *a)
 	return a->outcome == SPOOL_WAITING || a->outcome == SPOOL_DEFERRED;
 }
 
+/* Then it does not end; what is held because it is damaged does. */
+static inline bool
+entry_is_held_by_operator(const struct entry *e)
+{
+	return e->is_held && !e->is_damaged;
+}
+
 #endif

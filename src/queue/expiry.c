@@ -112,7 +112,7 @@ expiry_again(struct queue *q, struct entry *e, int64_t now_ms)
 {
 	int64_t after_ms = expiry_bounded(q, (int64_t)AGAIN_MS * PART) / PART;
 
-	if (e->is_held && !e->is_damaged)
+	if (entry_is_held_by_operator(e))
 		after_ms = expiry_bounded(q, HELD_MS);
 	timers_set(&q->expiries, &e->expiry, now_ms + after_ms);
 }
@@ -124,7 +124,7 @@ expiry_end(struct queue *q, struct entry *e, int64_t now_ms)
 	size_t count = e->shipment_count;
 	struct shipment *s;
 
-	if (now_ms < e->expires_ms || (e->is_held && !e->is_damaged) || expiry_may_hear(q))
+	if (now_ms < e->expires_ms || entry_is_held_by_operator(e) || expiry_may_hear(q))
 		count = 0;
 	while (count-- > 0 && (s = expiry_next(q, id, now_ms))) {
 		struct status status = expiry_status(q, s);

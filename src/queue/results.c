@@ -98,13 +98,6 @@ results_next_ms(const struct queue *q, const struct entry *e, uint32_t pauses, i
 	return next < e->expires_ms ? next : e->expires_ms;
 }
 
-/* By the operator: it does not end. */
-static bool
-results_is_held(const struct entry *e)
-{
-	return e->is_held && !e->is_damaged;
-}
-
 static void
 judge(struct judgement *j)
 {
@@ -116,7 +109,7 @@ judge(struct judgement *j)
 			   (j->result->is_delivered ? MARK_FINAL : 0);
 	} else if (status_is_permanent(s)) {
 		j->outcome = SPOOL_FAILED;
-	} else if (j->now_ms >= j->entry->expires_ms && !results_is_held(j->entry)) {
+	} else if (j->now_ms >= j->entry->expires_ms && !entry_is_held_by_operator(j->entry)) {
 		j->outcome = SPOOL_FAILED;
 		j->marks = MARK_EXPIRED;
 	} else {
@@ -265,7 +258,8 @@ results_hold_damaged(struct queue *q, struct entry *e)
 	struct spool_batch batch = {.entries = &entry, .count = 1, .urgency = SPOOL_LAZY};
 	char id[ID_NUMBER_TEXT_BYTES];
 
-	if (results_is_held(e)) /* its reason stays: after a release the damage is found again */
+	/* the operator's reason stays: after a release the damage is found again */
+	if (entry_is_held_by_operator(e))
 		return;
 	entry.hold.is_held = true;
 	entry.hold.why = STR("damaged");

@@ -22,17 +22,6 @@ struct missing_log {
 	size_t count;
 };
 
-static struct model *
-missing_begin(uint64_t seed)
-{
-	struct model *m = MEM_NEW(struct model);
-
-	m->seed = seed;
-	m->disk = simdisk_new(seed);
-	m->last_id = 1 << 18;
-	return m;
-}
-
 static bool
 missing_open(struct model *m, bool accept_damage)
 {
@@ -331,7 +320,7 @@ missing_full_start(void)
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		was_cut = true;
 		for (uint64_t cut = 1; was_cut && cut < CUT_ACTS_MAX; cut++) {
-			struct model *m = missing_begin(seed);
+			struct model *m = model_new(seed);
 
 			m->is_quiet = faults > 5;
 			missing_dead_log(m);
@@ -370,7 +359,7 @@ missing_run(const struct missing_case *c)
 	unsigned faults = 0, tried = 0, lost = 0;
 
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-		struct model *m = missing_begin(seed);
+		struct model *m = model_new(seed);
 		struct missing_log log = missing_work(m);
 
 		if (log.count >= 2 && !m->faults) {

@@ -53,11 +53,8 @@ reads_open(struct model *m, bool accept_damage)
 static struct model *
 reads_begin(uint64_t seed)
 {
-	struct model *m = MEM_NEW(struct model);
+	struct model *m = model_new(seed);
 
-	m->seed = seed;
-	m->disk = simdisk_new(seed);
-	m->last_id = 1 << 18;
 	if (!reads_open(m, false))
 		model_broken(m, "cannot be opened: errno %d", errno);
 	return m;

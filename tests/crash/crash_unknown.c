@@ -18,17 +18,6 @@
 static const struct spool_options options = {
     .segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
 
-static struct model *
-unknown_begin(uint64_t seed)
-{
-	struct model *m = MEM_NEW(struct model);
-
-	m->seed = seed;
-	m->disk = simdisk_new(seed);
-	m->last_id = 1 << 18;
-	return m;
-}
-
 static bool
 unknown_open(struct model *m)
 {
@@ -113,7 +102,7 @@ newer_count(const struct model *m)
 static struct model *
 newer_spool(const struct newer *w)
 {
-	struct model *m = unknown_begin(7);
+	struct model *m = model_new(7);
 
 	if (!unknown_open(m))
 		model_broken(m, "cannot be opened");
@@ -203,7 +192,7 @@ set_header_version(struct model *m, uint32_t version)
 static bool
 newer_segments_are_refused(void)
 {
-	struct model *m = unknown_begin(8);
+	struct model *m = model_new(8);
 	struct spool_options o = options;
 
 	if (!unknown_open(m))
@@ -290,7 +279,7 @@ meaning_expect_file(struct model *m, const struct model_message *g)
 static bool
 set_aside_with_a_cut(uint64_t cut, bool in_file, bool *was_cut_out)
 {
-	struct model *m = unknown_begin(100 + cut);
+	struct model *m = model_new(100 + cut);
 	struct meaning g = {0};
 
 	if (!unknown_open(m))

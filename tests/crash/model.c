@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "content.h"
 
 enum { LIVE_MAX = 60 };
@@ -366,6 +367,17 @@ recovered_note(struct str name, struct str value, void *arg)
 		memcpy(&m->found_notes[n], value.p, 4);
 	else
 		model_broken(m, "a strange note");
+}
+
+struct model *
+model_new(uint64_t seed)
+{
+	struct model *m = MEM_NEW(struct model);
+
+	m->seed = seed;
+	m->disk = simdisk_new(seed);
+	m->last_id = 1 << 18;
+	return m;
 }
 
 bool

@@ -63,6 +63,8 @@ struct model {
 	uint64_t unread;                 /* and those that could not be */
 };
 
+/* With an empty disk of its own. */
+struct model *model_new(uint64_t seed);
 /* Opens what is on the disk; NULL spool with errno. */
 bool model_open(struct model *m, const struct spool_options *o);
 /* One random act; false: nothing more can be done in this round. */
