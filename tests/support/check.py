@@ -115,7 +115,8 @@ def main():
     parser.add_argument("--all", action="store_true")
     options = parser.parse_args()
     build = options.build
-    found = [step("make check", ["make", "-k", f"-j{os.cpu_count()}", "check"], build, f"{build}/check.log")]
+    found = [step("make check", ["make", "-k", f"-j{os.cpu_count()}", "check"], build, f"{build}/check.log",
+                  seconds=HOUR_S)]
     if options.all:
         found.append(variant(build, "clang", "CC=clang --enable-werror"))
         found.append(variant(build, "sanitizers", "--enable-sanitizers --enable-werror",
