@@ -7,7 +7,6 @@ Criterion programs get TAP on standard output; scripts and plain programs print 
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -59,6 +58,13 @@ def after(seconds):
         time.sleep(0.1)
 
 
+def send(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
 def kill_all():
     """True when nothing is left."""
     until = time.monotonic() + GRACE_S
@@ -66,16 +72,31 @@ def kill_all():
         if time.monotonic() > until:
             return False
         for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            send(pid, signal.SIGKILL)
         time.sleep(0.1)
     return True
 
 
 def fail(words, pids):
     print(f"Bail out! {words}", *map(describe, pids), sep="\n# ", flush=True)
+
+
+def wait_for(pid, seconds):
+    """Its exit status, or None when the time is over.  Orphans that end meanwhile are reaped: some tests wait for that."""
+    def is_over(*_):
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, is_over)
+    signal.alarm(seconds)
+    try:
+        while True:
+            ended, status = os.waitpid(-1, 0)
+            if ended == pid:
+                return os.waitstatus_to_exitcode(status)
+    except TimeoutError:
+        return None
+    finally:
+        signal.alarm(0)
 
 
 def command_of(program, *arguments):
@@ -90,12 +111,12 @@ def command_of(program, *arguments):
 def main():
     limit = int(os.environ.get("TEST_SECONDS", "900"))
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    process = subprocess.Popen(command_of(*sys.argv[1:]))
-    try:
-        status = process.wait(limit)
-    except subprocess.TimeoutExpired:
+    command = command_of(*sys.argv[1:])
+    pid = os.spawnvp(os.P_NOWAIT, command[0], command)
+    status = wait_for(pid, limit)
+    if status is None:
         fail(f"not over after {limit} s:", running())
-        process.send_signal(signal.SIGABRT)
+        send(pid, signal.SIGABRT)
         after(2)
         kill_all()
         return 124
