@@ -13,13 +13,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/host.h"
 
-enum { LINKS_MAX = 16, SOCKET_BACKLOG = 64 };
+enum { LINKS_MAX = 16, SOCKET_BACKLOG = 64, LOCK_WAIT_MS = 3000, LOCK_PAUSE_MS = 50 };
 
 static const char socket_name[] = "control.sock";
 static const char lock_name[] = "lock"; /* in the run directory, and the queue's in the spool */
@@ -357,14 +358,28 @@ directory_open_lock(int run_fd)
 	return -1;
 }
 
+/* The lock is of the open file, not of the process: it ends with the last descriptor.  A daemon that
+ * was killed while it started a role leaves a child that has it until its exec. */
+static int
+directory_await_lock(int fd)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000};
+	struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	for (int i = 0; fcntl(fd, F_OFD_SETLK, &all) != 0; i++) {
+		if ((errno != EAGAIN && errno != EACCES) || i == LOCK_WAIT_MS / LOCK_PAUSE_MS)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 int
 directory_lock(int run_fd, const struct directory_wish *wish, int *status_out)
 {
-	/* of the open file, not of the process: it ends with the last descriptor */
-	struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int fd = directory_open_lock(run_fd);
 
-	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &all) == 0)
+	if (fd >= 0 && directory_await_lock(fd) == 0)
 		return fd;
 	if (errno == EAGAIN || errno == EACCES)
 		*status_out = host_refuse(EXIT_LATER,

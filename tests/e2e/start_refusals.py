@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """start_refusals: what a restart cannot cure ends the start at once, in words: owner, mode, the uid that needs it and the
 command that mends it; systemd is told the reason.  As root, nothing is done by path in a directory of another user."""
+import fcntl
 import os
 import re
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ import gateway as g  # noqa: E402
 
 HOME = g.workplace("start_refusals")
 ROOT = os.getuid() == 0
+F_OFD_SETLK = 37  # of <fcntl.h>
 WHO = g.test_user()
 tap = g.Tap()
 sink = g.Sink(HOME)
@@ -289,6 +292,22 @@ def socket_of_a_killed_daemon():
     gate.kill_group()
     assert os.path.exists(f"{gate.directory}/run/control.sock")
     gate.start()
+    try:
+        g.wait_for("all are ready", 20, lambda: gate.tool("status", check=False).returncode == 0)
+    finally:
+        gate.stop()
+
+
+@tap.case
+def lock_of_a_child_of_a_killed_daemon():
+    """a process that was being started when the daemon was killed holds the run directory's lock for a moment: it is awaited"""
+    gate = made("held").start().add_user()
+    gate.kill_group()
+    with open(f"{gate.directory}/run/lock", "r+b") as lock:
+        fcntl.fcntl(lock, F_OFD_SETLK, struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        gate.start(wait=False)
+        time.sleep(1)
+        assert gate.process.poll() is None, gate.tail()
     try:
         g.wait_for("all are ready", 20, lambda: gate.tool("status", check=False).returncode == 0)
     finally:

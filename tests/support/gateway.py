@@ -154,6 +154,17 @@ def is_running(pid):
         return False
 
 
+def process_table():
+    """(pid, parent, session) of every process."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        yield int(name), int(fields[1]), int(fields[3])
+
+
 class Gateway:
     """One sallyportd.  `extra`: more configuration; `replace`: key -> text instead of the default one."""
 
@@ -225,15 +236,21 @@ class Gateway:
 
     def kill_group(self):
         """SIGKILL for every process at once, as a power cut would end them."""
-        roles = list(self.processes())
-        os.killpg(self.process.pid, signal.SIGKILL)
-        for pid in roles:  # each has a process group of its own
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        until = time.monotonic() + 10
+        while left := self.session():
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            if time.monotonic() > until:
+                raise AssertionError(f"do not end: {left}")
+            time.sleep(0.01)
         self.process.wait(10)
-        wait_for("the end of all roles", 10, lambda: not any(is_running(pid) for pid in roles))
+
+    def session(self):
+        """What runs of it: main, the roles, whose process groups are their own, a wrapper."""
+        return [pid for pid, _, session in process_table() if session == self.process.pid and is_running(pid)]
 
     def stop(self):
         if self.process is None or self.process.poll() is not None:
@@ -280,18 +297,16 @@ class Gateway:
     def processes(self):
         """pid -> (role, index) of the running roles."""
         found = {}
-        for name in os.listdir("/proc"):
-            if not name.isdigit():
+        for pid, parent, _ in process_table():
+            if parent != self.process.pid:
                 continue
             try:
-                with open(f"/proc/{name}/cmdline", "rb") as f:
+                with open(f"/proc/{pid}/cmdline", "rb") as f:
                     words = f.read().split(b"\0")
-                with open(f"/proc/{name}/stat", encoding="ascii") as f:
-                    parent = int(f.read().rsplit(")", 1)[1].split()[1])
             except OSError:
                 continue
-            if parent == self.process.pid and len(words) > 3 and words[1] == b"--role":
-                found[int(name)] = (words[2].decode(), int(words[3]))
+            if len(words) > 3 and words[1] == b"--role":
+                found[pid] = (words[2].decode(), int(words[3]))
         return found
 
     # ---- clients ----
