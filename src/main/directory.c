@@ -358,8 +358,8 @@ directory_open_lock(int run_fd)
 	return -1;
 }
 
-/* The lock is of the open file, not of the process: it ends with the last descriptor.  A daemon that
- * was killed while it started a role leaves a child that has it until its exec. */
+/* The lock is of the open file, not of the process: it ends with the last descriptor.  A daemon
+ * that was killed while it started a role leaves a child that has it until its exec. */
 static int
 directory_await_lock(int fd)
 {
