@@ -11,15 +11,16 @@
 #include "queue/detail.h"
 #include "queue/lost.h"
 #include "queue/reports.h"
+#include "queue/results.h"
 
 enum { ARENA_MAX = 4 << 20, RETRY_MS = 60000 };
 
-/* One whose end is being stored. */
+/* One that is proven and put aside, then its end is being stored. */
 struct damage {
 	LIST_ENTRY(damage) link;
 	struct queue *queue;
 	struct msgid id;
-	int error;
+	bool is_of_delivery;             /* which ended, and waits for what comes of this */
 	struct status status;
 };
 
@@ -142,7 +143,7 @@ damage_fill(const struct damage *d, struct entry *e, struct arena *arena, struct
 static int
 damage_put(struct damage *d, struct entry *e)
 {
-	struct lost lost = {.id = e->id, .error = d->error, .fn = damage_stored, .arg = d};
+	struct lost lost = {.id = e->id, .fn = damage_stored, .arg = d};
 	struct envelope envelope;
 	struct arena arena;
 	struct buf bytes;
@@ -164,8 +165,45 @@ damage_put(struct damage *d, struct entry *e)
 	return result;
 }
 
+/* The delivery has ended with nothing, and no other one was begun since. */
+static void
+damage_wait(struct queue *q, struct entry *e, int error)
+{
+	for (size_t i = 0; i < e->shipment_count && !e->is_held; i++) {
+		struct shipment *s = &e->shipments[i];
+
+		if (!s->job && s->open > 0 && s->parcel.state == PARCEL_IDLE)
+			results_wait_for_content(q, s, error);
+	}
+}
+
+/* What is left is put aside, or that came to nothing.  The message may have gone or gone on
+ * meanwhile. */
+static void
+damage_kept(int error, void *arg)
+{
+	struct damage *d = arg;
+	struct queue *q = d->queue;
+	struct entry *e = book_find(&q->book, d->id);
+
+	if (e && !error && damage_must_wait(e))
+		error = EBUSY;
+	if (e && !error) {
+		if (damage_put(d, e) == 0)
+			return;
+		error = errno;
+	}
+	/* compaction comes again by itself; a record that is sound has a body that is not */
+	if (e && d->is_of_delivery && error == EEXIST)
+		results_hold_damaged(q, e);
+	else if (e && d->is_of_delivery)
+		damage_wait(q, e, error);
+	LIST_REMOVE(d, link);
+	mem_free(d);
+}
+
 static int
-damage_begin(struct queue *q, struct entry *e, int error)
+damage_begin(struct queue *q, struct entry *e, int error, bool is_of_delivery)
 {
 	const char *text = error == EBADMSG ? "the stored message was damaged"
 	    : "the stored message could not be read any more";
@@ -177,20 +215,20 @@ damage_begin(struct queue *q, struct entry *e, int error)
 	d = MEM_NEW(struct damage);
 	d->queue = q;
 	d->id = e->id;
-	d->error = error;
+	d->is_of_delivery = is_of_delivery;
 	d->status = status_make(554, "5.3.0", "%s", text);
+	if (lost_keep(q->spool, e->id, error, damage_kept, d) != 0) {
+		mem_free(d);
+		return -1;
+	}
 	LIST_INSERT_HEAD(&q->damages, d, link);
-	if (damage_put(d, e) == 0)
-		return 0;
-	LIST_REMOVE(d, link);
-	mem_free(d);
-	return -1;
+	return 0;
 }
 
 int
 damage_end(struct queue *q, struct entry *e)
 {
-	return damage_begin(q, e, EBADMSG);
+	return damage_begin(q, e, EBADMSG, true);
 }
 
 /* From compaction, which comes again when nothing was begun. */
@@ -201,7 +239,7 @@ damage_found(struct msgid id, int error, void *arg)
 	struct entry *e = book_find(&q->book, id);
 
 	if (e)
-		(void)!damage_begin(q, e, error);
+		(void)!damage_begin(q, e, error, false);
 }
 
 void

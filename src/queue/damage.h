@@ -11,9 +11,9 @@ void damage_init(struct queue *q);
 void damage_clear(struct queue *q);
 
 /*
- * A read said EBADMSG: the message's record may be damaged.  0: it is, and its end is being stored.
- * -1 with errno: EEXIST the record is sound, so it is the body's file; else not now, to be called
- * again later.
+ * A read for a delivery said EBADMSG: the message's record may be damaged.  0: that is being found
+ * out, and what comes of it is done here: the message is lost, or its body's file is damaged and it
+ * is held, or it is tried again later.  -1 with errno: not now, to be called again later.
  */
 int damage_end(struct queue *q, struct entry *e) MUST_USE;
 

@@ -181,6 +181,12 @@ item_where(const struct item *i, struct item_place *out)
 	return true;
 }
 
+bool
+item_is_at(const struct item *i, const struct segment *s, const struct item_place *place)
+{
+	return i->segment == s && i->offset == place->offset;
+}
+
 int
 item_fetch(const struct item_place *place, struct fsio *io, struct buf *room, struct record *out)
 {

@@ -7,6 +7,8 @@
 #include "queue/segment.h"
 
 struct reading;
+struct survivor;
+struct loss;
 
 /* Monotonic. */
 struct item_wait {
@@ -31,6 +33,8 @@ struct item {
 	bool is_held;
 	uint8_t mismatches;              /* reads in a row that did not fit the checksum */
 	struct reading *reading;         /* under way; those that ask now share it */
+	struct survivor *survivor;       /* compaction reads it */
+	struct loss *loss;               /* under way */
 	struct item_wait *wait;          /* compaction could not read it the last time; or NULL */
 	struct str held_why;             /* owned */
 	struct spool_recipient *recipients; /* NULL: all as at first */
@@ -63,6 +67,8 @@ struct item_place {
 
 /* false: it is not durable yet. */
 bool item_where(const struct item *i, struct item_place *out) MUST_USE;
+/* Is that still its place, in that segment? */
+bool item_is_at(const struct item *i, const struct segment *s, const struct item_place *place);
 /*
  * Reads the frame and checks it again; strings of *out point into room.  0, or an errno: EBADMSG
  * when what was read does not fit its checksum.

@@ -12,7 +12,35 @@
 #include "base/mem.h"
 #include "queue/store.h"
 
-enum { NAME_BYTES = 64, HEAD_BYTES = 512, HOLES_MAX = 16 };
+enum { NAME_BYTES = 64, HEAD_BYTES = 512, HOLES_MAX = 16, PIECE_BYTES = 64 << 10 };
+
+struct loss {
+	struct task task;
+	struct msgid id;
+	int said;
+	spool_done_fn *fn;
+	void *arg;
+	struct segment *segment;         /* counts it in its readings */
+	bool is_kept;                    /* fn is told so */
+	/* what the thread needs */
+	struct item_place place;
+	uint32_t recipient_count;
+	uint32_t envelope_bytes;
+	uint32_t header_bytes;
+	uint64_t body_bytes;
+	bool in_file;
+	char name[NAME_BYTES];           /* of the file */
+	char body_name[NAME_BYTES];
+	/* the thread's */
+	unsigned step;
+	char *bytes;                     /* of the record, as far as they can be read */
+	uint32_t at;
+	uint32_t unread;
+	unsigned holes;
+	bool is_new;                     /* the file was not there before */
+	bool is_new_body;
+	int error;
+};
 
 void
 lost_listen(struct spool *s, lost_found_fn *fn, void *arg)
@@ -21,37 +49,52 @@ lost_listen(struct spool *s, lost_found_fn *fn, void *arg)
 	s->lost_arg = arg;
 }
 
-/* ---- the file ---- */
+/* ---- the file, in the thread ---- */
 
-/* The record, a page at a time; what cannot be read is zero.  Returns how many bytes that is.  A
- * disk may need seconds for each page that it cannot read: after some of them the rest is left. */
-static uint32_t
-lost_salvage(struct spool *s, const struct item *i, char *to)
+/* What a step has done: it comes again, the next one follows, or errno says what went wrong. */
+enum loss_result { LOSS_FAILED = -1, LOSS_MORE, LOSS_DONE };
+
+/* The next page; false: it cannot be read, and is zero. */
+static bool
+lost_salvage_page(struct fsio *io, struct loss *l)
 {
-	uint32_t unread = 0, n;
-	unsigned holes = 0;
+	uint64_t place = (uint64_t)l->place.offset + l->at;
+	uint32_t n = SEGMENT_SALVAGE_BYTES - (uint32_t)(place % SEGMENT_SALVAGE_BYTES);
+	struct iovec v = {l->bytes + l->at, 0};
 	size_t got;
+	bool is_read;
 
-	memset(to, 0, i->frame_bytes);
-	for (uint32_t at = 0; at < i->frame_bytes; at += n) {
-		uint64_t place = (uint64_t)i->offset + at;
-		struct iovec v = {to + at, 0};
-
-		n = SEGMENT_SALVAGE_BYTES - (uint32_t)(place % SEGMENT_SALVAGE_BYTES);
-		n = n < i->frame_bytes - at ? n : i->frame_bytes - at;
-		v.iov_len = n;
-		if (holes < HOLES_MAX && segment_read(s->io, i->segment->fd, v, (off_t)place,
-					     &got) == 0)
-			continue;
-		memset(to + at, 0, n);
-		unread += n;
-		holes++;
+	n = n < l->place.frame_bytes - l->at ? n : l->place.frame_bytes - l->at;
+	v.iov_len = n;
+	is_read = l->holes < HOLES_MAX &&
+	    segment_read(io, l->place.fd, v, (off_t)place, &got) == 0;
+	if (!is_read) {
+		memset(l->bytes + l->at, 0, n);
+		l->unread += n;
 	}
-	return unread;
+	l->at += n;
+	return is_read;
+}
+
+/* A disk may need seconds for each page that it cannot read: others have their turns behind each,
+ * and after some of them the rest is left. */
+static enum loss_result
+lost_salvage(struct fsio *io, struct loss *l)
+{
+	uint32_t end = l->at + PIECE_BYTES;
+
+	if (!l->bytes)
+		l->bytes = mem_new(l->place.frame_bytes);
+	while (l->at < l->place.frame_bytes && l->at < end)
+		if (!lost_salvage_page(io, l) && l->holes < HOLES_MAX) {
+			l->holes++;
+			break;
+		}
+	return l->at < l->place.frame_bytes ? LOSS_MORE : LOSS_DONE;
 }
 
 static int
-lost_write(struct spool *s, int fd, const struct item *i, char *bytes, uint32_t unread)
+lost_write(struct fsio *io, int fd, const struct loss *l)
 {
 	char head[HEAD_BYTES], id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES];
 	int n = snprintf(head, sizeof head,
@@ -59,76 +102,254 @@ lost_write(struct spool *s, int fd, const struct item *i, char *bytes, uint32_t 
 	    "id: %s\nrecipients: %u\n"
 	    "record: %u bytes from %s, offset %u; %u of them cannot be read and are zero here\n"
 	    "envelope: %u bytes\nheader: %u bytes\nbody: %llu bytes%s\n\n",
-	    msgid_text(i->id, 0, id), i->recipient_count, i->frame_bytes,
-	    segment_name(i->segment->slot, name), i->offset, unread, i->envelope_bytes,
-	    i->header_bytes, (unsigned long long)i->body_bytes,
-	    i->in_file ? ", in a file of its own" : "");
-	struct iovec v[2] = {{head, (size_t)n}, {bytes, i->frame_bytes}};
+	    msgid_text(l->id, 0, id), l->recipient_count, l->place.frame_bytes,
+	    segment_name(l->place.slot, name), l->place.offset, l->unread, l->envelope_bytes,
+	    l->header_bytes, (unsigned long long)l->body_bytes,
+	    l->in_file ? ", in a file of its own" : "");
+	struct iovec v[2] = {{head, (size_t)n}, {l->bytes, l->place.frame_bytes}};
 
-	if (segment_write(s->io, fd, v, 2, 0) != 0)
+	if (segment_write(io, fd, v, 2, 0) != 0)
 		return -1;
-	return s->io->ops->sync_data(s->io, fd);
+	return io->ops->sync_data(io, fd);
 }
 
-static int
-lost_keep_record(struct spool *s, const struct item *i, const char *name, bool *is_new_out)
+static enum loss_result
+lost_keep_record(struct fsio *io, struct loss *l)
 {
-	char *bytes = mem_new(i->frame_bytes);
-	uint32_t unread = lost_salvage(s, i, bytes);
 	struct fsio_file file;
-	int fd, result = -1, error;
+	bool is_new = io->ops->inspect(io, l->name, &file) != 0;
+	int fd = io->ops->open(io, l->name, O_RDWR | O_CREAT | O_TRUNC), result, error;
 
-	*is_new_out = s->io->ops->inspect(s->io, name, &file) != 0;
-	fd = s->io->ops->open(s->io, name, O_RDWR | O_CREAT | O_TRUNC);
-	if (fd >= 0)
-		result = lost_write(s, fd, i, bytes, unread);
+	if (fd < 0)
+		return LOSS_FAILED;
+	l->is_new = is_new;
+	result = lost_write(io, fd, l);
 	error = errno;
-	if (fd >= 0)
-		s->io->ops->close(s->io, fd);
-	mem_free(bytes);
+	io->ops->close(io, fd);
 	errno = error;
-	return result;
+	return result == 0 ? LOSS_DONE : LOSS_FAILED;
 }
 
 /* A second name: the first one goes with the message. */
-static int
-lost_keep_body(struct spool *s, const struct item *i)
+static enum loss_result
+lost_keep_body(struct fsio *io, struct loss *l)
 {
-	char from[WRITER_FILE_NAME_BYTES], to[NAME_BYTES];
-	int fd, result, error;
+	char from[WRITER_FILE_NAME_BYTES];
+	int fd, error;
 
-	if (!i->in_file)
-		return 0;
-	snprintf(to, sizeof to, "%s.aside", writer_file_name(i->id, from));
-	fd = s->io->ops->open(s->io, from, O_RDONLY);
+	if (!l->in_file)
+		return LOSS_DONE;
+	fd = io->ops->open(io, writer_file_name(l->id, from), O_RDONLY);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -1;
-	result = s->io->ops->name(s->io, fd, to);
+		return errno == ENOENT ? LOSS_DONE : LOSS_FAILED;
+	l->is_new_body = io->ops->name(io, fd, l->body_name) == 0;
 	error = errno;
-	s->io->ops->close(s->io, fd);
+	io->ops->close(io, fd);
 	errno = error;
-	return result == 0 || error == EEXIST ? 0 : -1;
+	return l->is_new_body || error == EEXIST ? LOSS_DONE : LOSS_FAILED;
 }
 
-static int
-lost_keep(struct spool *s, const struct item *i)
+static enum loss_result
+lost_sync(struct fsio *io, struct loss *l)
 {
-	char name[NAME_BYTES], id[ID_NUMBER_TEXT_BYTES];
-	bool is_new;
-	int error;
+	(void)l;
+	return io->ops->sync_directory(io) == 0 ? LOSS_DONE : LOSS_FAILED;
+}
 
-	msgid_text(i->id, 0, id);
-	snprintf(name, sizeof name, "%s.aside", id);
-	if (lost_keep_record(s, i, name, &is_new) == 0 && lost_keep_body(s, i) == 0 &&
-	    s->io->ops->sync_directory(s->io) == 0) {
-		s->stats.set_aside += is_new;
-		return 0;
-	}
-	error = errno;
+static bool
+lost_run_keep(struct fsio *io, void *of)
+{
+	static enum loss_result (*const steps[])(struct fsio *io, struct loss *l) = {
+	    lost_salvage, lost_keep_record, lost_keep_body, lost_sync};
+	struct loss *l = of;
+	enum loss_result result = steps[l->step](io, l);
+
+	if (result == LOSS_FAILED)
+		l->error = errno ? errno : EIO;
+	l->step += result == LOSS_DONE;
+	return l->error || l->step == sizeof steps / sizeof *steps;
+}
+
+static bool
+lost_run_check(struct fsio *io, void *of)
+{
+	struct loss *l = of;
+	struct record r;
+	struct buf room;
+
+	buf_init(&room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
+	l->error = item_fetch(&l->place, io, &room, &r);
+	buf_clear(&room);
+	return true;
+}
+
+/* What was put aside of a message that has gone meanwhile. */
+static bool
+lost_run_forget(struct fsio *io, void *of)
+{
+	const struct loss *l = of;
+
+	if (l->is_new)
+		io->ops->unlink(io, l->name);
+	if (l->is_new_body)
+		io->ops->unlink(io, l->body_name);
+	return true;
+}
+
+/* ---- from step to step, in the loop ---- */
+
+static void
+lost_free(struct spool *s, void *of)
+{
+	struct loss *l = of;
+
+	l->segment->readings--;
+	s->losses--;
+	mem_free(l->bytes);
+	mem_free(l);
+}
+
+/* The message, if it is still there. */
+static struct item *
+lost_item(const struct spool *s, const struct loss *l)
+{
+	struct item *i = index_find(&s->index, l->id);
+
+	return i && i->loss == l ? i : NULL;
+}
+
+/* fn may append the record: then the message is busy, and not this one's any more. */
+static void
+lost_tell(struct spool *s, struct loss *l, int error)
+{
+	struct item *i;
+
+	l->is_kept = error == 0;
+	l->fn(error, l->arg);
+	i = lost_item(s, l);
+	if (i)
+		i->loss = NULL;
+}
+
+/* May anything be said of it now?  0, or an errno. */
+static int
+lost_look_again(const struct item *i, const struct loss *l)
+{
+	if (!i)
+		return ENOENT;
+	if (i->open > 0)
+		return EBUSY;
+	return item_is_at(i, l->segment, &l->place) ? 0 : EAGAIN;
+}
+
+static void
+lost_log_failed(const struct loss *l)
+{
+	char id[ID_NUMBER_TEXT_BYTES];
+
 	log_error("spool: message %s is damaged, and what is left of it cannot be written to %s "
-		  "now: %s; it is tried again later", id, name, strerror(error));
-	errno = error;
-	return -1;
+		  "now: %s; it is tried again later",
+	    msgid_text(l->id, 0, id), l->name, strerror(l->error));
+}
+
+static void
+lost_kept(struct spool *s, void *of)
+{
+	static const struct task_kind forget = {lost_run_forget, lost_free, lost_free};
+	struct loss *l = of;
+	int error = lost_look_again(lost_item(s, l), l);
+
+	if (l->error && error != ENOENT) {
+		lost_log_failed(l);
+		error = l->error;
+	} else if (error != ENOENT) {
+		s->stats.set_aside += l->is_new;
+	}
+	lost_tell(s, l, error);
+	if (error == ENOENT && (l->is_new || l->is_new_body))
+		tasks_ask(&s->upkeep, &l->task, &forget, l);
+	else
+		lost_free(s, l);
+}
+
+/* 0: it cannot be read, as the caller said; else an errno.  That memory or descriptors are short
+ * now says nothing of the disk. */
+static int
+lost_judge(struct item *i, const struct loss *l)
+{
+	int error = lost_look_again(i, l);
+
+	if (error)
+		return error;
+	error = item_judge(i, l->error);
+	if (error == 0)
+		return EEXIST;
+	if (error == EBADMSG)
+		return 0;
+	return l->said == EBADMSG || error != EIO ? EAGAIN : 0;
+}
+
+static void
+lost_checked(struct spool *s, void *of)
+{
+	static const struct task_kind keep = {lost_run_keep, lost_kept, lost_free};
+	struct loss *l = of;
+	int error = lost_judge(lost_item(s, l), l);
+
+	l->error = 0;
+	if (error == 0) {
+		tasks_ask(&s->upkeep, &l->task, &keep, l);
+		return;
+	}
+	lost_tell(s, l, error);
+	lost_free(s, l);
+}
+
+static struct loss *
+lost_new(struct item *i, int said)
+{
+	struct loss *l = MEM_NEW(struct loss);
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	l->id = i->id;
+	l->said = said;
+	l->segment = i->segment;
+	l->recipient_count = i->recipient_count;
+	l->envelope_bytes = i->envelope_bytes;
+	l->header_bytes = i->header_bytes;
+	l->body_bytes = i->body_bytes;
+	l->in_file = i->in_file;
+	msgid_text(i->id, 0, id);
+	snprintf(l->name, sizeof l->name, "%s.aside", id);
+	snprintf(l->body_name, sizeof l->body_name, "%s.body.aside", id);
+	return l;
+}
+
+int
+lost_keep(struct spool *s, struct msgid id, int error, spool_done_fn *fn, void *arg)
+{
+	static const struct task_kind check = {lost_run_check, lost_checked, lost_free};
+	struct item *i = index_find(&s->index, id);
+	struct item_place place;
+	struct loss *l;
+
+	if (!i || !item_where(i, &place))
+		errno = ENOENT;
+	else if (i->open > 0 || i->loss)
+		errno = EBUSY;
+	else
+		errno = s->losses >= LOST_AT_ONCE ? EAGAIN : 0;
+	if (errno)
+		return -1;
+	l = lost_new(i, error);
+	l->place = place;
+	l->fn = fn;
+	l->arg = arg;
+	i->loss = l;
+	i->segment->readings++;
+	s->losses++;
+	tasks_ask(&s->upkeep, &l->task, &check, l);
+	return 0;
 }
 
 /* ---- the record ---- */
@@ -174,35 +395,13 @@ lost_append(struct spool *s, const struct item *i, const struct lost *l)
 	return result;
 }
 
-/* 0: it cannot be read, as the caller said; else an errno.  That memory or descriptors are short
- * now says nothing of the disk. */
-static int
-lost_check(struct spool *s, struct item *i, int said)
-{
-	struct record r;
-	int error;
-
-	if (i->open > 0)
-		return EBUSY;
-	error = item_read(i, s->io, &s->room, &r);
-	if (error == 0)
-		return EEXIST;
-	if (error == EBADMSG)
-		return 0;
-	return said == EBADMSG || error != EIO ? EAGAIN : 0;
-}
-
 int
 lost_put(struct spool *s, const struct lost *l)
 {
-	struct item *i = index_find(&s->index, l->id);
-	int error = i && i->segment ? lost_check(s, i, l->error) : ENOENT;
+	const struct item *i = index_find(&s->index, l->id);
 
-	if (error) {
-		errno = error;
-		return -1;
-	}
-	if (lost_keep(s, i) != 0)
+	errno = EINVAL;
+	if (!i || !i->loss || !i->loss->is_kept)
 		return -1;
 	errno = EAGAIN;
 	return lost_append(s, i, l);

@@ -2,26 +2,41 @@
  * lost: a message whose stored record cannot be read any more.  What can still be read of the
  * record is written to ID-N.aside, durably, and a record without content takes its place in the
  * log, in one frame with the state of each recipient, so that the segment can be freed
- * (doc/adr/0030-content-lost.md).
+ * (doc/adr/0030-content-lost.md).  The disk may need long for all of this: the upkeep thread does
+ * it, and the loop looks at the message again before it says anything of it.
  */
 #ifndef QUEUE_LOST_H
 #define QUEUE_LOST_H
 
 #include "queue/spool.h"
 
-enum { LOST_AFTER_MS = 3600 * 1000 }; /* a message that cannot be read for so long is lost */
+enum {
+	LOST_AFTER_MS = 3600 * 1000,     /* a message that cannot be read for so long is lost */
+	LOST_AT_ONCE = 8,                /* more must come again */
+};
 
 /*
  * Compaction met a message that is lost.  error: EBADMSG: it did not fit its checksum twice in a
  * row; else it could not be read for LOST_AFTER_MS, while another part of its segment can be.  The
- * callee calls lost_put, or it is called again later.
+ * callee calls lost_keep, or it is called again later.
  */
 typedef void lost_found_fn(struct msgid id, int error, void *arg);
 void lost_listen(struct spool *s, lost_found_fn *fn, void *arg);
 
+/*
+ * Proves the damage and puts aside what is left.  error: as lost_found_fn.  0: fn will be called,
+ * once, from spool_dispatch, unless the spool is closed first; arg must live until then.  It is
+ * told 0: what is left is durable, and lost_put may be called from within fn; or an errno, and
+ * nothing has changed: EEXIST the record can be read after all, ENOENT the message is gone, EBUSY
+ * something of it is being stored, EAGAIN the damage is not proven; else the file could not be
+ * written, which is logged.
+ * -1 with errno: ENOENT no such message, EBUSY something of it is being stored or this is under
+ * way, EAGAIN too many are.
+ */
+int lost_keep(struct spool *s, struct msgid id, int error, spool_done_fn *fn, void *arg) MUST_USE;
+
 struct lost {
 	struct msgid id;
-	int error;                       /* as lost_found_fn; EBADMSG must be proven, else EAGAIN */
 	struct str envelope;             /* as the caller still knows it */
 	const struct spool_recipient *ends; /* the new states of these recipients */
 	size_t count;
@@ -30,10 +45,9 @@ struct lost {
 };
 
 /*
- * 0: fn will be called; 0 there: the message is without content, durably.  -1 with errno, and
- * nothing has changed: EEXIST the record can be read after all, EBUSY something of the message is
- * being stored, ENOENT no such message, EAGAIN too much is waiting, or the damage is not proven;
- * else the file could not be written, which is logged.
+ * From within the fn of lost_keep, which was told 0.  0: fn will be called; 0 there: the message
+ * is without content, durably.  -1 with errno, and nothing has changed: EAGAIN too much is waiting,
+ * EINVAL it was not put aside.
  */
 int lost_put(struct spool *s, const struct lost *l) MUST_USE;
 

@@ -4,11 +4,34 @@
 #include "queue/readings.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/eventfd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "queue/store.h"
+
+static struct reading *
+reading_new(struct msgid id)
+{
+	struct reading *one = MEM_NEW(struct reading);
+
+	one->id = id;
+	one->fd = -1;
+	TAILQ_INIT(&one->callers);
+	buf_init(&one->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
+	return one;
+}
+
+/* Closes. */
+static void
+reading_free(struct reading *one, struct fsio *io)
+{
+	if (one->fd >= 0)
+		io->ops->close(io, one->fd);
+	buf_clear(&one->room);
+	mem_free(one);
+}
 
 void
 readings_init(struct readings *all)
@@ -18,7 +41,68 @@ readings_init(struct readings *all)
 	TAILQ_INIT(&all->read);
 }
 
-/* ---- to the reader ---- */
+/* ---- in the thread ---- */
+
+/* The descriptor, -1 with errno; EBADMSG: what was stored is not there any more. */
+static int
+reading_open_body(struct fsio *io, const struct reading *one)
+{
+	char name[WRITER_FILE_NAME_BYTES];
+	int fd = io->ops->open(io, writer_file_name(one->id, name), O_RDONLY), error;
+	off_t bytes;
+
+	if (fd < 0) {
+		errno = errno == ENOENT ? EBADMSG : errno;
+		return -1;
+	}
+	if (io->ops->size(io, fd, &bytes) != 0)
+		error = errno;
+	else if ((uint64_t)bytes != one->body_bytes)
+		error = EBADMSG;
+	else
+		return fd;
+	io->ops->close(io, fd);
+	errno = error;
+	return -1;
+}
+
+static bool
+reading_run(struct fsio *io, void *of)
+{
+	struct reading *one = of;
+
+	one->error = item_fetch(&one->place, io, &one->room, &one->record);
+	if (one->error || !one->in_file)
+		return true;
+	one->fd = reading_open_body(io, one);
+	one->is_of_body = one->fd < 0;
+	if (one->is_of_body)
+		one->error = errno ? errno : EIO;
+	return true;
+}
+
+/* ---- to the thread ---- */
+
+static void
+reading_done(struct spool *s, void *of)
+{
+	struct reading *one = of;
+
+	TAILQ_INSERT_TAIL(&s->readings.read, one, link);
+}
+
+static void
+reading_drop(struct spool *s, void *of)
+{
+	struct reading *one = of;
+	struct spool_reading *r;
+
+	while ((r = TAILQ_FIRST(&one->callers)))
+		spool_read_cancel(r);
+	reading_free(one, s->io);
+}
+
+static const struct task_kind reading_kind = {reading_run, reading_done, reading_drop};
 
 static bool
 readings_have_room(const struct readings *all, const struct reading *one)
@@ -49,7 +133,7 @@ readings_hand_over(struct spool *s, struct reading *one, struct item *i)
 	one->segment->readings++;
 	s->readings.ahead++;
 	s->readings.ahead_bytes += one->place.frame_bytes;
-	reader_ask(&s->reader, one);
+	tasks_ask(&s->reader, &one->task, &reading_kind, one);
 }
 
 /* As many as there is room for; those that everybody has cancelled are left out. */
@@ -193,9 +277,7 @@ readings_answer(struct spool *s)
 	unsigned calls = 0;
 	struct reading *one;
 
-	if (!s->reader.is_thread)
-		reader_step(&s->reader);
-	reader_done(&s->reader, &all->read);
+	tasks_answer(&s->reader, s);
 	while (calls < READINGS_CALLS_PER_TURN && (one = TAILQ_FIRST(&all->read))) {
 		if (!one->is_ended)
 			reading_end(s, one);
@@ -205,31 +287,26 @@ readings_answer(struct spool *s)
 			readings_finish(s, one);
 	}
 	readings_go_on(s);
-	if (!TAILQ_EMPTY(&all->read) || (!s->reader.is_thread && all->ahead))
+	if (!TAILQ_EMPTY(&all->read))
 		eventfd_write(s->writer.event_fd, 1);
 }
 
 /* ---- the end ---- */
 
 static void
-readings_drop(struct reading_list *list, struct fsio *io)
+readings_drop(struct spool *s, struct reading_list *list)
 {
 	struct reading *one;
-	struct spool_reading *r;
 
 	while ((one = TAILQ_FIRST(list))) {
 		TAILQ_REMOVE(list, one, link);
-		while ((r = TAILQ_FIRST(&one->callers)))
-			spool_read_cancel(r);
-		reading_free(one, io);
+		reading_drop(s, one);
 	}
 }
 
 void
 readings_clear(struct spool *s)
 {
-	readings_drop(&s->readings.waiting, s->io);
-	readings_drop(&s->readings.read, s->io);
-	readings_drop(&s->reader.asked, s->io);
-	readings_drop(&s->reader.done, s->io);
+	readings_drop(s, &s->readings.waiting);
+	readings_drop(s, &s->readings.read);
 }

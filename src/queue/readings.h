@@ -1,14 +1,15 @@
 /*
- * readings: the loop's side of what is read: who asked, what goes to the reader and when, who is
- * told.  All that ask for a message while it waits to be read, is being read or is being told of
- * for the first time share one read.  What was read and is not told yet is bounded in count and
- * bytes, and so are the callbacks of one turn of the loop.  The segment that is read from is not
- * used again before the read ended; the message itself may move or go meanwhile.
+ * readings: messages that are read for who asks: what goes to the reader and when, who is told.
+ * All that ask for a message while it waits to be read, is being read or is being told of for the
+ * first time share one read.  What was read and is not told yet is bounded in count and bytes, and
+ * so are the callbacks of one turn of the loop.  The segment that is read from is not used again
+ * before the read ended; the message itself may move or go meanwhile.
  */
 #ifndef QUEUE_READINGS_H
 #define QUEUE_READINGS_H
 
-#include "queue/reader.h"
+#include "queue/item.h"
+#include "queue/tasks.h"
 
 enum {
 	READINGS_AHEAD_MAX = 8,          /* with the reader, or read and not told */
@@ -16,7 +17,30 @@ enum {
 	READINGS_CALLS_PER_TURN = 32,    /* callbacks */
 };
 
-struct spool;
+TAILQ_HEAD(spool_reading_list, spool_reading);
+
+/* One read of a message, for all that asked for it meanwhile: the frame, its checksums, the opening
+ * of a body's file. */
+struct reading {
+	TAILQ_ENTRY(reading) link;
+	struct task task;
+	struct msgid id;
+	struct spool_reading_list callers;
+	struct segment *segment;         /* counts it in its readings; or NULL */
+	bool is_ended;                   /* it is being told */
+	/* what is to be read */
+	struct item_place place;
+	bool in_file;
+	uint64_t body_bytes;             /* of that file */
+	/* what came of it */
+	int error;
+	bool is_of_body;                 /* the error */
+	struct buf room;                 /* the record's strings point into it */
+	struct record record;
+	int fd;                          /* of the body's file, or -1 */
+};
+
+TAILQ_HEAD(reading_list, reading);
 
 struct readings {
 	struct reading_list waiting;     /* not with the reader yet, oldest first */
@@ -26,7 +50,7 @@ struct readings {
 };
 
 void readings_init(struct readings *all);
-/* Nobody is told; the reader has stopped. */
+/* Nobody is told; the reader has stopped, and dropped what it had. */
 void readings_clear(struct spool *s);
 /* Tells of what was read, and hands the reader more. */
 void readings_answer(struct spool *s);

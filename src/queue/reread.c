@@ -5,27 +5,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/metrics.h"
-#include "mail/sums.h"
 #include "queue/results.h"
-#include "queue/segment.h"
 
-enum { PIECE_BLOCKS = 16, CHECKS_MAX = 64 };
+enum { CHECKS_MAX = 64 };
 
 struct reread {
 	LIST_ENTRY(reread) link;
 	struct queue *queue;
 	struct spool_reading reading;
 	struct msgid id;
-	int fd;
-	size_t block;                    /* the next one */
-	char *sums;
-	size_t sums_bytes;
-	struct event *turn;
 };
 
 static void
@@ -33,10 +24,6 @@ reread_free(struct reread *c)
 {
 	LIST_REMOVE(c, link);
 	spool_read_cancel(&c->reading);
-	event_free(c->turn);
-	if (c->fd >= 0)
-		close(c->fd);
-	mem_free(c->sums);
 	mem_free(c);
 }
 
@@ -60,58 +47,27 @@ reread_end(struct reread *c, int result)
 			 "%s; it is tried again", id, strerror(result));
 }
 
-static int
-reread_block(struct reread *c, char *room)
-{
-	struct iovec v = {room, SUMS_BLOCK_BYTES};
-	char sum[SUMS_BYTES];
-	size_t got;
-
-	if (segment_read(c->queue->io, c->fd, v, (off_t)c->block * SUMS_BLOCK_BYTES, &got) != 0)
-		return errno;
-	sums_make(str_make(room, got), sum);
-	return memcmp(sum, c->sums + c->block * SUMS_BYTES, SUMS_BYTES) == 0 ? 0 : EBADMSG;
-}
-
 static void
-reread_turn(evutil_socket_t fd, short what, void *arg)
+reread_checked(int error, void *arg)
 {
-	static const struct timeval next_turn = {0, 0};
-	struct reread *c = arg;
-	size_t blocks = c->sums_bytes / SUMS_BYTES;
-	char *room = mem_new(SUMS_BLOCK_BYTES);
-	int result = 0;
-
-	(void)fd;
-	(void)what;
-	metrics_work_id("check a body again", c->id);
-	for (int n = 0; n < PIECE_BLOCKS && c->block < blocks && result == 0; n++, c->block++)
-		result = reread_block(c, room);
-	mem_free(room);
-	if (result || c->block >= blocks)
-		reread_end(c, result);
-	else
-		evtimer_add(c->turn, &next_turn);
+	reread_end(arg, error);
 }
 
 static void
 reread_got(const struct spool_content *content, int error, void *arg)
 {
 	struct reread *c = arg;
+	int fd = -1;
 
-	if (!content) {
-		reread_end(c, error);
-		return;
-	}
 	/* content's own is closed after this call */
-	c->fd = fcntl(content->fd, F_DUPFD_CLOEXEC, 0);
-	if (c->fd < 0) {
-		reread_end(c, errno);
-		return;
+	if (content) {
+		fd = fcntl(content->fd, F_DUPFD_CLOEXEC, 0);
+		error = errno;
 	}
-	c->sums_bytes = content->sums.n;
-	c->sums = mem_text(content->sums.p, content->sums.n);
-	reread_turn(-1, 0, c);
+	if (fd < 0)
+		reread_end(c, error);
+	else
+		spool_check_body(c->queue->spool, fd, content->sums, reread_checked, c);
 }
 
 void
@@ -126,8 +82,6 @@ reread_begin(struct queue *q, const struct entry *e)
 	c = MEM_NEW(struct reread);
 	c->queue = q;
 	c->id = e->id;
-	c->fd = -1;
-	c->turn = evtimer_new(q->role->base, reread_turn, c);
 	LIST_INSERT_HEAD(&q->rereads, c, link);
 	spool_read(q->spool, &c->reading, e->id, reread_got, c);
 }

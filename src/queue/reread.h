@@ -1,6 +1,6 @@
 /*
  * reread: relay says that a body's file is not what was stored.  It may have read it wrong: the
- * queue reads it as well, a piece at a time, and its answer counts.
+ * queue reads it as well, in a thread, and its answer counts.
  */
 #ifndef QUEUE_REREAD_H
 #define QUEUE_REREAD_H
@@ -9,6 +9,7 @@
 
 /* The message is held when a block does not fit here either; else it is tried again in its turn. */
 void reread_begin(struct queue *q, const struct entry *e);
+/* The spool answers no one any more. */
 void reread_clear(struct queue *q);
 
 #endif

@@ -452,7 +452,7 @@ results_expire(struct queue *q, struct shipment *s, const struct status *status)
 /* ---- what cannot be read ---- */
 
 /* A moment's trouble of the disk or of the process: not an attempt, and nobody is told. */
-static void
+void
 results_wait_for_content(struct queue *q, struct shipment *s, int error)
 {
 	int64_t wait_ms = UNREADABLE_FIRST_MS;
@@ -486,7 +486,7 @@ results_unreadable(struct job *job, int error)
 	job_end(job);
 	if (error == EBADMSG && damage_end(q, s->entry) == 0)
 		return;
-	if (error == ENOENT || (error == EBADMSG && errno == EEXIST))
+	if (error == ENOENT)
 		results_hold_damaged(q, s->entry);
 	else
 		results_wait_for_content(q, s, error);

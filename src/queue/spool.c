@@ -93,18 +93,30 @@ tell_recovered(struct spool *s, const struct spool_recovery *r)
 }
 
 static int
+spool_start_readers(struct spool *s)
+{
+	if (tasks_start(&s->reader) != 0)
+		return -1;
+	if (tasks_start(&s->upkeep) == 0)
+		return 0;
+	tasks_stop(&s->reader);
+	return -1;
+}
+
+static int
 spool_start_threads(struct spool *s)
 {
 	if (bodies_start(&s->bodies) != 0)
 		return -1;
-	if (reader_start(&s->reader) != 0) {
+	if (spool_start_readers(s) != 0) {
 		bodies_stop(&s->bodies);
 		return -1;
 	}
 	if (writer_start(&s->writer) == 0)
 		return 0;
 	bodies_stop(&s->bodies);
-	reader_stop(&s->reader);
+	tasks_stop(&s->reader);
+	tasks_stop(&s->upkeep);
 	return -1;
 }
 
@@ -135,8 +147,9 @@ open_parts(struct spool *s, const struct spool_recovery *r)
 static void
 free_parts(struct spool **s)
 {
+	tasks_clear(&(*s)->reader, *s);
+	tasks_clear(&(*s)->upkeep, *s);
 	readings_clear(*s);
-	reader_clear(&(*s)->reader);
 	index_clear(&(*s)->index, (*s)->io);
 	bodies_clear(&(*s)->bodies);
 	writer_clear(&(*s)->writer);
@@ -159,7 +172,8 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 	buf_init(&s->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
 	writer_init(&s->writer, s->io, !o->threadless);
 	bodies_init(&s->bodies, &s->writer);
-	reader_init(&s->reader, s->io, s->writer.event_fd, !o->threadless);
+	tasks_init(&s->reader, s->io, s->writer.event_fd, !o->threadless);
+	tasks_init(&s->upkeep, s->io, s->writer.event_fd, !o->threadless);
 	readings_init(&s->readings);
 	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : spool_segment_bytes(o);
 	spool_set_minimum_free(s, o->minimum_free_percent);
@@ -181,10 +195,14 @@ spool_close(struct spool **s)
 
 	if (!*s)
 		return;
+	tasks_halt(&(*s)->reader);
+	tasks_halt(&(*s)->upkeep);
 	bodies_stop(&(*s)->bodies);
 	writer_stop(&(*s)->writer);
-	/* last: a disk that does not end a read delays nothing that is to be durable */
-	reader_stop(&(*s)->reader);
+	/* last: a disk that does not end a read or a sync of these delays nothing that is to be
+	 * durable */
+	tasks_stop(&(*s)->reader);
+	tasks_stop(&(*s)->upkeep);
 	/* whom it would be told to is not asked any more; segments go with the index */
 	writer_done(&(*s)->writer, &done);
 	while ((b = STAILQ_FIRST(&done))) {
@@ -351,6 +369,7 @@ spool_dispatch(struct spool *s)
 {
 	answer_commits(s);
 	readings_answer(s);
+	tasks_answer(&s->upkeep, s);
 	clean(s);
 }
 

@@ -3,7 +3,7 @@
  * replay of a log of checksummed frames (doc/SPOOL.md).  Everything is asked for and answered later
  * from spool_dispatch(), never from inside the asking call, so that another store (a networked one)
  * can stand behind the same calls.  One thread (the queue's loop) calls; others write, sync and
- * read.
+ * read: the loop does none of it but in spool_open.
  *
  * Life of a message: appended; statuses per recipient; gone when all its recipients are settled.
  */
@@ -80,7 +80,7 @@ struct spool_recovery {
  * process owns it; else something could not be read or is of a newer version; the log names it.
  */
 struct spool *spool_open(const struct spool_options *o, const struct spool_recovery *r) MUST_USE;
-/* Writes what waits, ends the read under way, stops the threads, answers no one. */
+/* Writes what waits, ends the reads under way, stops the threads, answers no one. */
 void spool_close(struct spool **s);
 
 /* Readable when spool_dispatch has something to say. */
@@ -208,6 +208,12 @@ void spool_read(struct spool *s, struct spool_reading *r, struct msgid id, spool
 /* From any state, any number of times: fn will not be called.  The owner may go at once. */
 void spool_read_cancel(struct spool_reading *r);
 bool spool_is_reading(const struct spool_reading *r);
+/*
+ * Reads what a descriptor holds, a piece at a time and behind all other reads, and compares it with
+ * the sums.  fn is told, once, from spool_dispatch, unless the spool is closed first: 0 it is the
+ * same, EBADMSG it is not, else it could not be read.  The descriptor is the spool's from now on.
+ */
+void spool_check_body(struct spool *s, int fd, struct str sums, spool_done_fn *fn, void *arg);
 
 /* What is durably known of a message; false: not there. */
 bool spool_find(struct spool *s, struct msgid id, struct spool_message *out) MUST_USE;

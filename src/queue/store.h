@@ -6,6 +6,7 @@
 
 #include "queue/index.h"
 #include "queue/bodies.h"
+#include "queue/copies.h"
 #include "queue/lost.h"
 #include "queue/readings.h"
 #include "queue/writer.h"
@@ -16,9 +17,12 @@ struct spool {
 	struct writer writer;
 	struct bodies bodies;
 	struct index index;
-	struct reader reader;
+	struct tasks reader;             /* for deliveries */
+	struct tasks upkeep;             /* for compaction, losses, bodies that are checked */
 	struct readings readings;
-	struct buf room;                 /* for what the loop itself reads */
+	struct copies copies;
+	unsigned losses;                 /* under way */
+	struct buf room;                 /* for what is read at the start */
 	struct spool_stats stats;
 	uint64_t waiting_bytes;          /* appended, not answered */
 	int64_t space_ms;                /* when the disk was last asked; monotonic */
@@ -29,7 +33,6 @@ struct spool {
 	uint64_t round_left;             /* segments that this round still comes to; 0: none */
 	int64_t round_began_ms;
 	int64_t round_next_ms;           /* none begins before */
-	int64_t copy_ms;                 /* a copy had no room: nothing is copied before */
 	lost_found_fn *lost_fn;          /* NULL: lost messages stay where they are */
 	void *lost_arg;
 };

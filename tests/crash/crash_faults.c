@@ -400,7 +400,7 @@ run_reports_on_a_full_disk(uint32_t stride, uint32_t minimum_free)
 	for (; run.finished < run.taken && rounds < 1000; rounds++) {
 		finish_reports(&run);
 		/* as if the pause between two rounds of compaction were over */
-		run.model->spool->round_next_ms = run.model->spool->copy_ms = 0;
+		run.model->spool->round_next_ms = run.model->spool->copies.next_ms = 0;
 		for (int n = 0; n < 20; n++)
 			model_turn(run.model);
 		(void)!store_reports(&run);

@@ -13,16 +13,25 @@
 #include "model.h"
 #include "queue/store.h"
 
-enum { SEGMENTS_FEW = 8, CUTS_MAX = 200 };
+enum { SEGMENTS_FEW = 8, CUTS_MAX = 200, CALLS_MAX = 256, MANY = 12 };
 
 static const char lost_words[64] = "what the queue still knows of the envelope";
+
+/* One that is put aside. */
+struct lost_call {
+	struct lost_test *test;
+	struct msgid id;
+};
 
 struct lost_test {
 	struct model m;
 	struct msgid id;                 /* of the one that is damaged */
+	bool is_any;                     /* all of them are damaged */
+	struct lost_call calls[CALLS_MAX];
 	unsigned found;
 	int found_error;
-	int put_error;                   /* of the last lost_put */
+	int keep_error;                 /* of the last lost_keep */
+	int put_error;                   /* what it came to, or lost_put */
 	unsigned done;
 	int done_error;
 	bool is_deaf;                    /* does nothing when it is told of a loss */
@@ -40,18 +49,17 @@ lost_done(int error, void *arg)
 	t->done_error = error;
 }
 
+/* What is left is put aside: the record follows. */
 static void
-lost_found(struct msgid id, int error, void *arg)
+lost_kept(int error, void *arg)
 {
-	struct lost_test *t = arg;
+	const struct lost_call *c = arg;
+	struct lost_test *t = c->test;
 	struct spool_recipient ends[MODEL_RECIPIENTS] = {{0}};
-	struct lost l = {.id = id, .error = error, .ends = ends, .fn = lost_done, .arg = t};
+	struct lost l = {.id = c->id, .ends = ends, .fn = lost_done, .arg = t};
 
-	t->found++;
-	t->found_error = error;
-	if (!msgid_eq(id, t->id))
-		model_broken(&t->m, "another message was called lost");
-	if (t->is_deaf)
+	t->put_error = error;
+	if (error)
 		return;
 	l.envelope = str_make(lost_words, sizeof lost_words);
 	l.count = t->m.messages[0].recipient_count;
@@ -61,6 +69,22 @@ lost_found(struct msgid id, int error, void *arg)
 		ends[n].detail = STR("damaged");
 	}
 	t->put_error = lost_put(t->m.spool, &l) == 0 ? 0 : errno;
+}
+
+static void
+lost_found(struct msgid id, int error, void *arg)
+{
+	struct lost_test *t = arg;
+	struct lost_call *c = &t->calls[t->found++ % CALLS_MAX];
+
+	t->found_error = error;
+	if (!t->is_any && !msgid_eq(id, t->id))
+		model_broken(&t->m, "another message was called lost");
+	if (t->is_deaf)
+		return;
+	*c = (struct lost_call){t, id};
+	t->put_error = -1;
+	t->keep_error = lost_keep(t->m.spool, id, error, lost_kept, c) == 0 ? 0 : errno;
 }
 
 /* ---- the spool ---- */
@@ -183,6 +207,22 @@ lost_age(struct lost_test *t, int64_t ms)
 	i->wait->next_ms = 0;
 }
 
+/* What the spool reads for itself is asked for in one turn, and told of in the next. */
+static void
+lost_turns(struct lost_test *t, unsigned count)
+{
+	while (count--)
+		model_turn(&t->m);
+}
+
+/* A try to put the message aside comes to its end. */
+static void
+lost_try(struct lost_test *t)
+{
+	lost_found(t->id, EBADMSG, t);
+	lost_turns(t, 3);
+}
+
 /* ---- what is expected ---- */
 
 /* Settles the lost message, as a queue does that has stored the report. */
@@ -281,7 +321,7 @@ lost_by_checksum(bool in_file)
 	/* the second read proves it; the one who is told is told again */
 	for (unsigned n = 1; n <= 2; n++) {
 		lost_age(t, 0);
-		model_turn(&t->m);
+		lost_turns(t, 2);
 		if (t->found != n || t->found_error != EBADMSG)
 			model_broken(&t->m, "found %u, errno %d", t->found, t->found_error);
 	}
@@ -311,7 +351,7 @@ a_record_that_cannot_be_read(void)
 	lost_bad_place(t, name);
 	model_churn(&t->m, 300);
 	lost_age(t, LOST_AFTER_MS - 10000);
-	model_turn(&t->m);
+	lost_turns(t, 4);
 	if (t->found || lost_segments(t) < 2 * SEGMENTS_FEW)
 		model_broken(&t->m, "lost before the hour is over");
 	lost_age(t, 10000);
@@ -336,7 +376,7 @@ a_file_that_cannot_be_read(void)
 	simdisk_bad_place(t->m.disk, segment_name(lost_item(t)->segment->slot, name), 0, 1 << 16);
 	model_churn(&t->m, 100);
 	lost_age(t, 10 * (int64_t)LOST_AFTER_MS);
-	model_turn(&t->m);
+	lost_turns(t, 4);
 	if (t->found)
 		model_broken(&t->m, "called lost");
 	simdisk_bad_place(t->m.disk, name, 0, 0);
@@ -357,14 +397,13 @@ a_sound_record(void)
 {
 	struct lost_test *t = lost_begin(4, false);
 
-	lost_found(t->id, EBADMSG, t);
-	if (t->put_error != EEXIST)
-		model_broken(&t->m, "errno %d", t->put_error);
+	lost_try(t);
+	if (t->keep_error || t->put_error != EEXIST)
+		model_broken(&t->m, "errno %d, then %d", t->keep_error, t->put_error);
 	t->id = (struct msgid){7, 7};
-	lost_found(t->id, EBADMSG, t);
-	if (t->put_error != ENOENT)
-		model_broken(&t->m, "errno %d", t->put_error);
-	model_turn(&t->m);
+	lost_try(t);
+	if (t->keep_error != ENOENT || t->put_error != -1)
+		model_broken(&t->m, "errno %d, then %d", t->keep_error, t->put_error);
 	if (t->done)
 		model_broken(&t->m, "an end of nothing");
 	model_check(&t->m);
@@ -384,14 +423,17 @@ no_room_for_the_file(void)
 
 		model_churn(&t->m, 60);
 		lost_flip(t);
-		lost_found(t->id, EBADMSG, t); /* the first read that does not fit */
-		simdisk_fail(t->m.disk, (struct simdisk_fault){acts[n], 1, 1, ENOSPC});
+		lost_try(t); /* the first read that does not fit */
+		if (t->put_error != EAGAIN)
+			model_broken(&t->m, "lost by one read: errno %d", t->put_error);
 		lost_found(t->id, EBADMSG, t);
+		simdisk_fail(t->m.disk, (struct simdisk_fault){acts[n], 1, 1, ENOSPC});
+		spool_dispatch(t->m.spool); /* the read */
+		spool_dispatch(t->m.spool); /* the file */
 		simdisk_fail(t->m.disk, (struct simdisk_fault){0});
 		if (t->put_error != ENOSPC || !lost_item(t)->in_file)
 			model_broken(&t->m, "act %zu: errno %d", n, t->put_error);
-		lost_found(t->id, EBADMSG, t);
-		model_turn(&t->m);
+		lost_try(t);
 		model_turn(&t->m);
 		lost_expect_lost(t, true);
 		all &= lost_end(t);
@@ -485,46 +527,76 @@ the_power_fails(void)
 	return all && cuts > 10 && lost > 2 && lost < cuts;
 }
 
-/* Many at once: one in each round, and all of them leave. */
+/* Many at once: so many at a time, and all of them leave. */
 static bool
 many_of_them(void)
 {
 	struct lost_test *t = lost_begin(6, false);
-	unsigned left = 0;
+	unsigned left = 0, most = 0;
 
 	model_close(&t->m);
 	simdisk_free(&t->m.disk);
-	*t = (struct lost_test){.m = {.seed = 6, .last_id = 1 << 18}};
+	*t = (struct lost_test){.m = {.seed = 6, .last_id = 1 << 18}, .is_any = true};
 	t->m.disk = simdisk_new(6);
 	if (!lost_open(t))
 		model_broken(&t->m, "cannot be opened");
-	for (int n = 0; n < 12; n++)
+	for (int n = 0; n < MANY; n++)
 		model_submit(&t->m, 1000, false);
 	model_turn(&t->m);
-	for (int n = 0; n < 12; n++) {
+	for (int n = 0; n < MANY; n++) {
 		t->id = t->m.messages[n].id;
 		lost_flip(t);
 	}
 	model_churn(&t->m, 60);
-	for (int round = 0; round < 3 * 12; round++) {
-		struct item *i = t->m.spool->index.oldest->items;
-
-		/* the one that is told of is the one that the round comes to */
-		for (; i && i->open; i = i->next)
-			;
-		if (i)
-			t->id = i->id;
-		lost_age(t, 0);
+	for (int turn = 0; turn < 40; turn++) {
+		for (int n = 0; n < MANY; n++) {
+			t->id = t->m.messages[n].id;
+			lost_age(t, 0);
+		}
 		model_turn(&t->m);
+		most = t->m.spool->losses > most ? t->m.spool->losses : most;
 	}
-	for (int n = 0; n < 12; n++) {
+	for (int n = 0; n < MANY; n++) {
 		const struct item *i = index_find(&t->m.spool->index, t->m.messages[n].id);
 
 		left += i && i->envelope_bytes == sizeof lost_words && i->header_bytes == 0;
 	}
-	if (left != 12 || t->done != 12)
-		model_broken(&t->m, "%u of 12 are lost, %u ends", left, t->done);
+	if (left != MANY || t->done != MANY || most != LOST_AT_ONCE)
+		model_broken(&t->m, "%u of %d are lost, %u ends, %u at once", left, MANY, t->done,
+		    most);
 	return lost_end(t);
+}
+
+/* The message comes to its end while it is put aside: of a message that is no more nothing is kept. */
+static bool
+a_message_that_goes_meanwhile(void)
+{
+	bool all = true;
+
+	for (int turns = 1; turns < 3; turns++) {
+		struct lost_test *t = lost_begin(8, true);
+		char id[ID_NUMBER_TEXT_BYTES], name[64];
+
+		lost_flip(t);
+		lost_try(t);
+		lost_found(t->id, EBADMSG, t);
+		if (turns == 2)
+			spool_dispatch(t->m.spool);
+		/* durable and applied before the thread's next answer is heard */
+		lost_settle(t);
+		lost_turns(t, 3);
+		if (t->put_error != ENOENT && t->put_error != EBUSY)
+			model_broken(&t->m, "errno %d", t->put_error);
+		snprintf(name, sizeof name, "%s.aside", msgid_text(t->id, 0, id));
+		if (t->done || simdisk_bytes(t->m.disk, name).p)
+			model_broken(&t->m, "turn %d: %s is there", turns, name);
+		snprintf(name, sizeof name, "%s.body.aside", id);
+		if (simdisk_bytes(t->m.disk, name).p)
+			model_broken(&t->m, "turn %d: %s is there", turns, name);
+		model_check(&t->m);
+		all &= lost_end(t);
+	}
+	return all;
 }
 
 static const struct lost_case {
@@ -540,7 +612,9 @@ static const struct lost_case {
     {"what is left is written and the record cannot be stored: one try, then a pause",
 	no_room_for_the_record},
     {"the power fails at each act", the_power_fails},
-    {"many damaged records leave, one in each round", many_of_them},
+    {"many damaged records leave, so many at once", many_of_them},
+    {"of a message that goes while it is put aside nothing is kept",
+	a_message_that_goes_meanwhile},
 };
 
 int
