@@ -172,8 +172,8 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 	buf_init(&s->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
 	writer_init(&s->writer, s->io, !o->threadless);
 	bodies_init(&s->bodies, &s->writer);
-	tasks_init(&s->reader, s->io, s->writer.event_fd, !o->threadless);
-	tasks_init(&s->upkeep, s->io, s->writer.event_fd, !o->threadless);
+	tasks_init(&s->reader, "reader", s->io, s->writer.event_fd, !o->threadless);
+	tasks_init(&s->upkeep, "upkeep", s->io, s->writer.event_fd, !o->threadless);
 	readings_init(&s->readings);
 	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : spool_segment_bytes(o);
 	spool_set_minimum_free(s, o->minimum_free_percent);

@@ -7,9 +7,11 @@
 #include <sys/eventfd.h>
 
 void
-tasks_init(struct tasks *t, struct fsio *io, int event_fd, bool is_thread)
+tasks_init(
+    struct tasks *t, const char *name, struct fsio *io, int event_fd, bool is_thread)
 {
-	*t = (struct tasks){.io = io, .event_fd = event_fd, .is_thread = is_thread};
+	*t = (struct tasks){
+	    .name = name, .io = io, .event_fd = event_fd, .is_thread = is_thread};
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->wake, NULL);
 	TAILQ_INIT(&t->asked);
@@ -42,6 +44,7 @@ tasks_run(void *arg)
 	struct tasks *t = arg;
 	struct task *one;
 
+	pthread_setname_np(pthread_self(), t->name);
 	pthread_mutex_lock(&t->lock);
 	while (!t->is_stopping) {
 		one = TAILQ_FIRST(&t->asked);

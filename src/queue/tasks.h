@@ -36,6 +36,7 @@ struct task {
 TAILQ_HEAD(task_list, task);
 
 struct tasks {
+	const char *name;
 	struct fsio *io;
 	int event_fd;                    /* written to when there is something done */
 	bool is_thread;
@@ -49,7 +50,9 @@ struct tasks {
 	bool is_stopping;
 };
 
-void tasks_init(struct tasks *t, struct fsio *io, int event_fd, bool is_thread);
+/* The thread has that name, as other programs show it. */
+void tasks_init(
+    struct tasks *t, const char *name, struct fsio *io, int event_fd, bool is_thread);
 int tasks_start(struct tasks *t) MUST_USE;
 /* Begins no other piece; waits for nothing. */
 void tasks_halt(struct tasks *t);

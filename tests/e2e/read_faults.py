@@ -4,7 +4,6 @@ not the spool's: while running mail waits, at a start the daemon says why and st
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
 import load  # noqa: E402
+import tracer as t  # noqa: E402
 
 HOME = g.workplace("read_faults")
 tap = g.Tap()
@@ -23,7 +23,7 @@ SPOOL = f"{gate.directory}/spool"
 
 
 def queue_pid():
-    return next(pid for pid, (role, _) in gate.processes().items() if role == "queue")
+    return t.role_pid(gate, "queue")
 
 
 def send(label, count, size=1000):
@@ -56,14 +56,7 @@ def arrive(names, before):
 
 
 def traced(*options):
-    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", f"{HOME}/trace", "-p", str(queue_pid()), *options])
-    time.sleep(0.4)
-    return tracer
-
-
-def untraced(tracer):
-    tracer.send_signal(signal.SIGINT)
-    tracer.wait(10)
+    return t.attach(queue_pid(), f"{HOME}/trace", "-f", *options)
 
 
 def started_with(*wrapper):
@@ -125,18 +118,9 @@ def eio_while_running():
         gate.tool("queue", "retry", "--all", "--yes")
         time.sleep(1.5)
     finally:
-        untraced(tracer)
+        t.detach(tracer)
     assert len(re.findall("reason=unreadable", gate.log()[before:])) >= 100, gate.tail()
     arrive(names, before)
-
-
-def stands_in_read(pid):
-    """A thread of the process is within pread64."""
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/syscall", encoding="ascii") as f:
-            if f.read().split()[0] == "17":
-                return True
-    return False
 
 
 @case
@@ -147,14 +131,69 @@ def reads_that_stand_still():
     tracer = traced("-e", "trace=pread64", "-e", "inject=pread64:delay_enter=15000000:when=1")
     try:
         gate.tool("queue", "retry", "--all", "--yes")
-        g.wait_for("a read", 10, lambda: stands_in_read(pid))
+        g.wait_for("a read", 10, lambda: t.stands_in(pid, t.PREAD))
         names += send("meanwhile", 20)
-        assert len(gate.queue()) == 40 and stands_in_read(pid)
-        g.wait_for("the end of that read", 30, lambda: not stands_in_read(pid), every=0.1)
+        assert len(gate.queue()) == 40 and t.stands_in(pid, t.PREAD)
+        g.wait_for("the end of that read", 30, lambda: not t.stands_in(pid, t.PREAD), every=0.1)
     finally:
-        untraced(tracer)
+        t.detach(tracer)
     assert queue_pid() == pid, gate.tail()
     arrive(names, before)
+
+
+def standing_upkeep(*calls):
+    """The first of each of these calls of the upkeep thread stands still for 12 s: the queue must give signs of life each 10 s."""
+    options = [word for call in calls for word in ("-e", f"inject={call}:delay_enter=12000000:when=1")]
+    return t.attach(t.thread(queue_pid(), "upkeep"), f"{HOME}/trace", "-e", f"trace={','.join(calls)}", *options)
+
+
+def goes_on(sink, pid, call, label):
+    """While the upkeep thread stands in this call, others are taken and delivered and the operator is answered."""
+    upkeep = t.thread(pid, "upkeep")
+    g.wait_for(f"a call that stands still {gate.tail()}", 20, lambda: t.stands_in(pid, call, upkeep), every=0.02)
+    names = send(label, 5)
+    g.wait_for(f"mail of others {gate.tail()}", 8, lambda: all(load.subjects(sink).get(name) == 1 for name in names))
+    assert len(gate.queue()) == 1 and t.stands_in(pid, call, upkeep)
+    g.wait_for("the end of that call", 20, lambda: not t.stands_in(pid, call, upkeep), every=0.1)
+    assert queue_pid() == pid, gate.tail()
+
+
+@case
+def a_loss_while_the_disk_stands_still():
+    """a damaged record whose next read does not end for 12 s, and then the sync of what is left of it: the queue is not ended, others are
+    delivered meanwhile, its sender is told once"""
+    names, pid = waiting("slow-loss", 1), queue_pid()
+    with open(f"{SPOOL}/{segment(names[0])}", "r+b") as f:
+        f.seek(f.read().rfind(b"Subject: slow-loss-0") + 9)
+        f.write(b"Slow")
+    sink, tracer = g.Sink(HOME, port=port), standing_upkeep("pread64", "fdatasync")
+    try:
+        gate.tool("queue", "retry", "--all", "--yes")
+        goes_on(sink, pid, t.PREAD, "during-read")
+        goes_on(sink, pid, t.FDATASYNC, "during-sync")
+        g.wait_for(f"an empty queue {gate.tail()}", 20, lambda: not gate.queue(), every=0.2)
+        assert sum(b"the stored message was damaged" in m for m in sink.messages()) == 1
+    finally:
+        t.detach(tracer)
+        sink.stop()
+
+
+@case
+def a_body_check_while_the_disk_stands_still():
+    """a damaged body that the queue reads again, for 12 s: the queue is not ended, others are delivered meanwhile, then it is held"""
+    waiting("slow-body", 1, size=200_000)
+    pid, name = queue_pid(), next(n for n in os.listdir(SPOOL) if n.endswith(".body"))
+    with open(f"{SPOOL}/{name}", "r+b") as f:
+        f.seek(140_000)
+        f.write(b"X")
+    sink, tracer = g.Sink(HOME, port=port), standing_upkeep("pread64")
+    try:
+        gate.tool("queue", "retry", "--all", "--yes")
+        goes_on(sink, pid, t.PREAD, "during-check")
+        gate.wait_log(rf"message {name[:-5]} is held: what was stored of it is damaged")
+    finally:
+        t.detach(tracer)
+        sink.stop()
 
 
 @case
@@ -167,7 +206,7 @@ def no_descriptors_while_running():
         g.wait_for("an error", 10, lambda: "Too many open files" in gate.log()[before:])
         assert len(gate.queue()) == 5
     finally:
-        untraced(tracer)
+        t.detach(tracer)
     arrive(names, before)
 
 

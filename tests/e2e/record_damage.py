@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
 import disks  # noqa: E402
 import load  # noqa: E402
+import tracer as t  # noqa: E402
 
 disks.own_mounts()
 HOME = g.workplace("record_damage")
@@ -135,6 +136,27 @@ def killed_before_the_report_is_delivered():
         check_file(ids["second-victim"], b"Subject: second-victim\r\n")
         assert set_aside() == 2
     finally:
+        sink.stop()
+
+
+@tap.case
+def compaction_while_the_disk_stands_still():
+    """The read of a message that is copied does not end for 12 s: the queue is not ended, mail is taken and delivered meanwhile, and
+    the log is freed afterwards"""
+    pid = t.role_pid(gate, "queue")
+    upkeep = t.thread(pid, "upkeep")
+    sink = g.Sink(HOME, port=port)
+    tracer = t.attach(upkeep, f"{HOME}/trace", "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=12000000:when=1")
+    try:
+        churn(sink, lambda: t.stands_in(pid, t.PREAD, upkeep))
+        churn(sink, lambda: True)
+        assert len(gate.queue()) == 2 and t.stands_in(pid, t.PREAD, upkeep)
+        g.wait_for("the end of that read", 20, lambda: not t.stands_in(pid, t.PREAD, upkeep), every=0.1)
+        assert t.role_pid(gate, "queue") == pid, gate.tail()
+        churn(sink, lambda: len(segments()) <= SEGMENTS_FEW)
+        assert len(segments()) <= SEGMENTS_FEW, segments()
+    finally:
+        t.detach(tracer)
         sink.stop()
 
 

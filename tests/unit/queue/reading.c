@@ -1,5 +1,7 @@
 /* reading: the queue role on a disk that does not answer reads, or not all of them. */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "queue/jobs.h"
 #include "queue/reports.h"
@@ -163,5 +165,127 @@ Test(reading, a_report_that_waits_for_its_message_alone, .timeout = 60)
 	rig_job(&r, 10);
 	cr_assert_str_eq(r.jobs[10].to, "bad@example.com");
 	cr_assert(strstr(r.jobs[10].body, "Hello, world"), "with its content");
+	rig_end(&r);
+}
+
+/* ---- what the queue reads for itself ---- */
+
+/* Others are taken and delivered, the operator is answered. */
+static void
+others_go_on(struct rig *r)
+{
+	unsigned job = r->job_count, stored = r->stored;
+
+	cr_assert_eq(rig_commit(r, rig_id(50), "bob@example.com",
+			 (const char *const[]){"b@other.example", NULL}).code, 250);
+	rig_results(r, rig_job(r, job), 250, "none");
+	rig_until(r, &r->stored, stored + 1);
+	rig_admin(r, "queue.list", nothing);
+	cr_assert_eq(r->row_count, 1);
+}
+
+static void
+wait_stood(struct rig *r)
+{
+	for (int i = 0; i < 1000 && !r->disk->stood; i++)
+		rig_wait(r, 20);
+	cr_assert_eq(r->disk->stood, 1);
+}
+
+static void
+flip(const struct rig *r, const char *name, const char *words, ssize_t beyond)
+{
+	static char bytes[1 << 20];
+	char path[128], *at;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/%s", r->directory, name);
+	fd = open(path, O_RDWR);
+	n = pread(fd, bytes, sizeof bytes, 0);
+	at = n > 0 ? memmem(bytes, (size_t)n, words, strlen(words)) : NULL;
+	cr_assert_not_null(at);
+	cr_assert_eq(pwrite(fd, "#", 1, at - bytes + beyond), 1);
+	close(fd);
+}
+
+/* A record that is wrong on the disk: a delivery finds it, and what it reads of it then stands
+ * still.  The message is held up, and nothing else. */
+Test(reading, a_loss_while_the_disk_stands_still, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
+			 (const char *const[]){"marked@one.example", NULL}).code, 250);
+	flip(&r, "seg-00000001", "marked@one.example", 30);
+	r.disk->let_through = 2;
+	strcpy(r.disk->stuck, "marked@one.example");
+	rig_relay(&r, true);
+	wait_stood(&r);
+	others_go_on(&r);
+	memset(r.disk->stuck, 0, sizeof r.disk->stuck);
+	cr_assert_eq(rig_job(&r, 1)->kind, ENVELOPE_REPORT);
+	rig_results(&r, &r.jobs[1], 250, "none");
+	rig_until(&r, &r.stored, 2);
+	rig_admin(&r, "queue.list", nothing);
+	cr_assert_eq(r.row_count, 0);
+	rig_end(&r);
+}
+
+/* The operator deletes it while what is left is read: it is gone, and nobody is told. */
+Test(reading, a_loss_that_is_deleted_meanwhile, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
+			 (const char *const[]){"marked@one.example", NULL}).code, 250);
+	flip(&r, "seg-00000001", "marked@one.example", 30);
+	r.disk->let_through = 2;
+	strcpy(r.disk->stuck, "marked@one.example");
+	rig_relay(&r, true);
+	wait_stood(&r);
+	rig_admin(&r, "queue.delete", nothing);
+	cr_assert_eq(r.row_count, 1);
+	memset(r.disk->stuck, 0, sizeof r.disk->stuck);
+	rig_wait(&r, 500);
+	rig_admin(&r, "queue.list", nothing);
+	cr_assert_eq(r.row_count, 0);
+	cr_assert_eq(r.job_count, 0);
+	rig_end(&r);
+}
+
+/* A body that relay read wrong is read again: meanwhile all else goes on, and a stop is in order
+ * once the one read ends. */
+Test(reading, a_body_that_is_checked_while_the_disk_stands_still, .timeout = 60)
+{
+	struct message_spool_file m = {.session = rig_id(1).session, .number = 1};
+	static char body[RIG_FD_BODY];
+	static struct rig r;
+
+	rig_begin(&r, "retry = [ \"1s\" ];");
+	rig_relay(&r, true);
+	memset(body, 'y', sizeof body);
+	memcpy(body + sizeof body - 8, "marked\r\n", 8);
+	rig_ask_file(&r, &m);
+	cr_assert_eq(pwrite(r.fd, body, sizeof body, 0), (ssize_t)sizeof body);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
+			 (const char *const[]){"a@one.example", NULL}).code, 250);
+	close(r.fd);
+	r.fd = -1;
+	rig_job(&r, 0);
+	strcpy(r.disk->stuck, "marked");
+	rig_results(&r, &r.jobs[0], 451, "damaged");
+	wait_stood(&r);
+	/* it is tried again meanwhile, in its turn */
+	rig_results(&r, rig_job(&r, 1), 250, "none");
+	rig_until(&r, &r.stored, 2);
+	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com",
+			 (const char *const[]){"a@two.example", NULL}).code, 250);
+	rig_job(&r, 2);
+	memset(r.disk->stuck, 0, sizeof r.disk->stuck);
+	rig_results(&r, &r.jobs[2], 250, "none");
+	rig_until(&r, &r.stored, 3);
 	rig_end(&r);
 }

@@ -191,6 +191,12 @@ static struct rig_disk *rig_disk;
 static const struct fsio_ops *rig_real;
 static struct fsio_ops rig_ops;
 
+static bool
+rig_holds(const void *p, ssize_t n, const char *words)
+{
+	return words[0] && n > 0 && memmem(p, (size_t)n, words, strlen(words));
+}
+
 static ssize_t
 rig_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 {
@@ -199,8 +205,12 @@ rig_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 	rig_disk->reads++;
 	while (rig_disk->is_shut)
 		usleep(1000);
-	if (rig_disk->unreadable[0] && got > 0 &&
-	    memmem(p, (size_t)got, rig_disk->unreadable, strlen(rig_disk->unreadable))) {
+	if (rig_holds(p, got, rig_disk->stuck) && rig_disk->let_through-- <= 0) {
+		rig_disk->stood++;
+		while (rig_holds(p, got, rig_disk->stuck))
+			usleep(1000);
+	}
+	if (rig_holds(p, got, rig_disk->unreadable)) {
 		errno = EIO;
 		return -1;
 	}

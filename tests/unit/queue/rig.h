@@ -20,6 +20,9 @@ struct rig_disk {
 	atomic_uint reads_asked;    /* of the spool */
 	atomic_uint reads;          /* of the disk */
 	char unreadable[64];        /* EIO for what holds these words, in the envelope */
+	char stuck[64];             /* reads of what holds these words do not end, but for ... */
+	atomic_int let_through;     /* ... so many */
+	atomic_uint stood;          /* reads that stood still so */
 };
 
 struct rig_job {

@@ -1,0 +1,44 @@
+"""tracer: a role's system calls are delayed or fail, in one of its threads or in all.  Needs root and strace."""
+import os
+import signal
+import subprocess
+import time
+
+PREAD, FDATASYNC = 17, 75
+
+
+def role_pid(gate, role):
+    return next(pid for pid, (name, _) in gate.processes().items() if name == role)
+
+
+def threads(pid):
+    return [int(task) for task in os.listdir(f"/proc/{pid}/task")]
+
+
+def thread(pid, name):
+    """The one that bears this name."""
+    for task in threads(pid):
+        with open(f"/proc/{pid}/task/{task}/comm", encoding="ascii") as f:
+            if f.read().strip() == name:
+                return task
+    raise AssertionError(f"process {pid} has no thread {name}")
+
+
+def stands_in(pid, call, only=None):
+    """One of its threads, or only that one, is within this system call."""
+    for task in [only] if only else threads(pid):
+        with open(f"/proc/{pid}/task/{task}/syscall", encoding="ascii") as f:
+            if f.read().split()[0] == str(call):
+                return True
+    return False
+
+
+def attach(pid, output, *options):
+    tracer = subprocess.Popen(["strace", "-qq", "-o", output, "-p", str(pid), *options])
+    time.sleep(0.4)
+    return tracer
+
+
+def detach(tracer):
+    tracer.send_signal(signal.SIGINT)
+    tracer.wait(10)
