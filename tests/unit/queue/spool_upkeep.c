@@ -26,7 +26,7 @@ static struct spool *spool;
 /* Reads of what holds these words do not end while the disk stands still there, but for the first
  * so many; syncs of files that were opened to be written neither. */
 static const char stuck_words[] = "STUCK";
-static atomic_bool stands_still, syncs_stand_still;
+static atomic_bool stands_still, syncs_stand_still, log_stands_still;
 static atomic_int let_through;
 static atomic_uint stuck;         /* calls that stood still */
 static atomic_int damaged_byte;   /* what they read differs by it */
@@ -77,8 +77,7 @@ watch_open(struct fsio *f, const char *name, int flags)
 static int
 watch_sync_data(struct fsio *f, int fd)
 {
-	if (fd == aside_fd)
-		stand(&syncs_stand_still);
+	stand(fd == aside_fd ? &syncs_stand_still : &log_stands_still);
 	return disk->sync_data(f, fd);
 }
 
@@ -119,7 +118,7 @@ end(void)
 {
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	stands_still = syncs_stand_still = has_holes = false;
+	stands_still = syncs_stand_still = log_stands_still = has_holes = false;
 	spool_close(&spool);
 	cr_expect_eq(disk->list(io, remove_one, &fd), 0);
 	fsio_free(&io);
@@ -353,21 +352,33 @@ Test(spool_upkeep, a_copy_holds_what_was_answered_during_the_read)
 	cr_assert_eq(m.recipients[1].outcome, SPOOL_DEFERRED);
 }
 
-/* Its status is under way when the read ends: it is not copied now, and not forgotten. */
+/* Its status is under way when the read ends: it is not copied now, for its copy would stand behind
+ * that status without it, and it is not forgotten. */
 Test(spool_upkeep, a_survivor_with_an_append_under_way_is_copied_later)
 {
+	const struct segment *oldest;
 	struct spool_entry e = status(1, 2, 3);
 	struct spool_message m;
 	int answer;
 
 	begin_compaction();
+	oldest = spool->index.oldest;
+	log_stands_still = true;
 	append_soon(&e, 1, &answer);
 	stands_still = false;
+	for (int n = 0; n < 1000 && index_find(&spool->index, id_of(1))->survivor; n++)
+		turn();
+	cr_assert_null(index_find(&spool->index, id_of(1))->survivor);
+	cr_assert_eq(answer, -1);
+	log_stands_still = false;
 	turn_until(&answer);
-	end_compaction();
+	for (int n = 0; n < 1000 && spool->index.oldest == oldest; n++)
+		turn();
+	cr_assert_neq(spool->index.oldest, oldest, "it is freed");
+	/* at once: the next copy would mend it */
 	open_again();
 	cr_assert(spool_find(spool, id_of(1), &m));
-	cr_assert_eq(m.recipients[1].attempts, 3);
+	cr_assert(m.recipients && m.recipients[1].attempts == 3);
 }
 
 Test(spool_upkeep, a_survivor_that_is_finished_during_its_read_is_not_copied)
