@@ -4,6 +4,7 @@
 #include "queue/book.h"
 
 #include "base/mem.h"
+#include "queue/lifetime.h"
 
 enum { ID_KEY_BYTES = 12, DOMAINS_BYTES_MAX = 4 << 20 };
 
@@ -122,9 +123,7 @@ add_text(struct entry *e, uint32_t *used, struct str s)
 void
 entry_live(struct entry *e, int64_t lifetime_ms)
 {
-	int64_t at = e->arrival_ms + lifetime_ms;
-
-	e->expires_ms = e->deliver_by_ms && e->deliver_by_ms < at ? e->deliver_by_ms : at;
+	e->expires_ms = lifetime_expires_ms(e->arrival_ms, lifetime_ms, e->deliver_by_ms);
 	for (uint16_t i = 0; i < e->shipment_count; i++)
 		e->shipments[i].parcel.expires_ms = e->expires_ms;
 }

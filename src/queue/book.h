@@ -47,7 +47,8 @@ struct shipment {
 	uint16_t open; /* recipients that have not come to their end */
 	uint16_t pauses; /* how many in a row: for schedule_backoff_ms */
 	uint8_t unreadable; /* times in a row that the content could not be read */
-	bool is_suspect; /* relay ended during the last attempt */
+	uint8_t put_backs; /* see struct lifetime_job */
+	bool is_unanswered; /* its last attempt had no result, as relay ended or was silent */
 };
 
 struct entry {
@@ -103,8 +104,7 @@ void book_clear(struct book *b);
 /* Everything is copied; not yet in the book. */
 struct entry *entry_new(
     struct book *b, const struct envelope *e, int64_t lifetime_ms, struct str hostname);
-/* Counted from its arrival, whatever was said before; what waits already ends at its next
- * attempt. */
+/* Counted from its arrival, whatever was said before; what is in the schedule is to be told. */
 void entry_live(struct entry *e, int64_t lifetime_ms);
 void entry_free(struct book *b, struct entry **e);
 void book_add(struct book *b, struct entry *e);

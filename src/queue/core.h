@@ -59,7 +59,7 @@ struct queue {
 	struct timers expiries;  /* of entries */
 	struct event *expiry_event;
 	int64_t away_since_ms;   /* monotonic: relay was lost, or we began */
-	int64_t caught_up_ms;    /* since then relay takes jobs */
+	int64_t caught_up_ms;    /* monotonic: since then relay takes jobs */
 	struct tickets tickets;
 	LIST_HEAD(, site_question) questions; /* to relay, not answered yet */
 	uint64_t last_job;

@@ -4,6 +4,7 @@
 #include "queue/expiry.h"
 
 #include "base/clock.h"
+#include "queue/lifetime.h"
 #include "queue/results.h"
 
 enum { AT_ONCE = 100, AGAIN_MS = 60000, HELD_MS = 3600 * 1000, PART = 10 };
@@ -30,46 +31,25 @@ expiry_arm(struct queue *q)
 	evtimer_add(q->expiry_event, &tv);
 }
 
-/* Where messages live for seconds (tests), nothing waits for an hour. */
-static int64_t
-expiry_bounded(const struct queue *q, int64_t ms)
-{
-	int64_t lifetime_ms = q->role->conf->queue.lifetime_ms;
-
-	return lifetime_ms < ms ? lifetime_ms : ms;
-}
-
 /* ---- one message ---- */
 
-/* Relay may still tell of an attempt. */
 static bool
-expiry_may_hear(const struct queue *q)
-{
-	return !q->is_caught_up &&
-	    clock_mono_ms() - q->away_since_ms < expiry_bounded(q, EXPIRY_AWAY_MS);
-}
-
-/* From when on it waits for an attempt after the end of its life: it may have been released since,
- * or relay or we were away. */
-static int64_t
-expiry_waits_since_ms(const struct queue *q, const struct parcel *p)
-{
-	int64_t since_ms = p->due_ms > p->expires_ms ? p->due_ms : p->expires_ms;
-
-	return since_ms > q->caught_up_ms ? since_ms : q->caught_up_ms;
-}
-
-static bool
-expiry_is_about_to_be_tried(const struct queue *q, const struct shipment *s, int64_t now_ms)
+expiry_is_now(const struct queue *q, const struct shipment *s, int64_t now_ms)
 {
 	const struct parcel *p = &s->parcel;
+	int64_t mono_ms = clock_mono_ms();
+	struct lifetime_wait w = {.expires_ms = p->expires_ms,
+	    .due_ms = p->due_ms,
+	    .lifetime_ms = q->role->conf->queue.lifetime_ms,
+	    .served_ms = q->is_caught_up ? mono_ms - q->caught_up_ms : -1,
+	    .away_ms = mono_ms - q->away_since_ms,
+	    .is_held = s->entry->is_held,
+	    .is_held_by_operator = entry_is_held_by_operator(s->entry),
+	    .is_unreadable = s->unreadable > 0,
+	    .is_in_line = p->state == PARCEL_ASKING || p->state == PARCEL_READY,
+	    .is_running = s->job != NULL};
 
-	if (s->job)
-		return true;
-	if (s->entry->is_held || !q->is_caught_up || s->unreadable ||
-	    now_ms >= expiry_waits_since_ms(q, p) + expiry_bounded(q, EXPIRY_PATIENCE_MS))
-		return false;
-	return p->state == PARCEL_ASKING || p->state == PARCEL_READY || p->due_ms <= now_ms;
+	return lifetime_ends_untried(&w, now_ms);
 }
 
 static struct status
@@ -91,8 +71,7 @@ expiry_next(struct queue *q, struct msgid id, int64_t now_ms)
 	struct entry *e = book_find(&q->book, id);
 
 	for (size_t i = 0; e && i < e->shipment_count; i++)
-		if (e->shipments[i].open &&
-		    !expiry_is_about_to_be_tried(q, &e->shipments[i], now_ms))
+		if (e->shipments[i].open && expiry_is_now(q, &e->shipments[i], now_ms))
 			return &e->shipments[i];
 	return NULL;
 }
@@ -110,10 +89,11 @@ expiry_has_open(const struct entry *e)
 static void
 expiry_again(struct queue *q, struct entry *e, int64_t now_ms)
 {
-	int64_t after_ms = expiry_bounded(q, (int64_t)AGAIN_MS * PART) / PART;
+	int64_t lifetime_ms = q->role->conf->queue.lifetime_ms;
+	int64_t after_ms = lifetime_bounded_ms(lifetime_ms, (int64_t)AGAIN_MS * PART) / PART;
 
 	if (entry_is_held_by_operator(e))
-		after_ms = expiry_bounded(q, HELD_MS);
+		after_ms = lifetime_bounded_ms(lifetime_ms, HELD_MS);
 	timers_set(&q->expiries, &e->expiry, now_ms + after_ms);
 }
 
@@ -124,8 +104,6 @@ expiry_end(struct queue *q, struct entry *e, int64_t now_ms)
 	size_t count = e->shipment_count;
 	struct shipment *s;
 
-	if (now_ms < e->expires_ms || entry_is_held_by_operator(e) || expiry_may_hear(q))
-		count = 0;
 	while (count-- > 0 && (s = expiry_next(q, id, now_ms))) {
 		struct status status = expiry_status(q, s);
 
@@ -164,7 +142,7 @@ expiry_entry_came(struct queue *q, struct entry *e)
 	struct timer *first = timers_first(&q->expiries);
 	int64_t before_ms = first ? first->at_ms : INT64_MAX;
 
-	timers_set(&q->expiries, &e->expiry, e->expires_ms + EXPIRY_SLACK_MS);
+	timers_set(&q->expiries, &e->expiry, e->expires_ms + LIFETIME_SLACK_MS);
 	if (e->expiry.at_ms < before_ms)
 		expiry_arm(q);
 }

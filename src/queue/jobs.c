@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "queue/deadlines.h"
 #include "queue/job_log.h"
+#include "queue/lifetime.h"
 #include "queue/ticket_key.h"
 #include "queue/reports.h"
 #include "queue/results.h"
@@ -17,7 +18,6 @@ enum {
 	STEPS_PER_TURN = 128,
 	JOBS_READING_MAX = 64,       /* deliveries whose message is being read */
 	RELAY_WAITING_MAX = 8 << 20, /* bytes that relay has not taken: enough for now */
-	SOON_MS = 5000,
 	NUMBERS_BYTES_MAX = 4 * SPOOL_RECIPIENTS_MAX,
 };
 
@@ -98,15 +98,21 @@ expect_none(struct shipment *s)
 			e->addressees[i].is_expected = false;
 }
 
-/* Soon when nothing is known of it, but not again and again: a message could be what ends relay. */
 static int64_t
-next_due(const struct queue *q, const struct shipment *s, const struct job *job, int64_t now_ms)
+next_due(const struct queue *q, struct shipment *s, const struct job *job, int64_t now_ms)
 {
-	bool is_soon = !job->is_deferred && s->pauses <= 1;
-	int64_t due = now_ms + (is_soon ? SOON_MS : schedule_backoff_ms(q->schedule, s->pauses));
-	int64_t expires = s->parcel.expires_ms;
+	struct lifetime_job j = {.expires_ms = s->parcel.expires_ms,
+	    .pause_ms = schedule_backoff_ms(q->schedule, s->pauses),
+	    .pauses = s->pauses,
+	    .is_deferred = job->is_deferred,
+	    .is_tried = job->is_tried};
 
-	return due < expires || now_ms >= expires ? due : expires;
+	if (now_ms < j.expires_ms || job->is_deferred || job->is_tried)
+		s->put_backs = 0;
+	else if (s->put_backs < UINT8_MAX)
+		s->put_backs++;
+	j.put_backs = s->put_backs;
+	return lifetime_after_job_ms(&j, now_ms);
 }
 
 /* Back into the schedule with what is still open. */
@@ -165,6 +171,7 @@ job_give_up(struct job *job)
 	}
 	if (job->is_sent)
 		job->shipment->late_job = job->number;
+	job->shipment->is_unanswered = true;
 	job->is_tried |= job->is_sent;
 	job->is_connected |= job->is_sent;
 	job->is_deferred = true;
@@ -257,13 +264,6 @@ got_content(const struct spool_content *content, int error, void *arg)
 		job_put_back(job, "relay_away");
 }
 
-/* Whose attempts end relay gets none after its time: no result would ever end it. */
-static bool
-is_over(const struct shipment *s, int64_t now_ms)
-{
-	return s->is_suspect && now_ms >= s->parcel.expires_ms;
-}
-
 static void
 give_up(struct queue *q, struct shipment *s, int64_t now_ms)
 {
@@ -280,7 +280,7 @@ deliver(struct queue *q, struct shipment *s)
 	int64_t now = clock_ms();
 	struct job *job;
 
-	if (is_over(s, now)) {
+	if (!lifetime_may_begin(s->parcel.expires_ms, s->is_unanswered, now)) {
 		give_up(q, s, now);
 		return;
 	}
@@ -439,7 +439,7 @@ void
 jobs_caught_up(struct queue *q)
 {
 	q->is_caught_up = true;
-	q->caught_up_ms = clock_ms();
+	q->caught_up_ms = clock_mono_ms();
 	reports_check_all(q);
 	queue_wake(q);
 }
@@ -454,7 +454,7 @@ lose(struct str key, void *value, void *arg)
 	if (!job->shipment && job->is_sent)
 		job_free(job);
 	else if (job->is_sent) {
-		job->shipment->is_suspect = true;
+		job->shipment->is_unanswered = true;
 		job->is_tried = job->is_connected = true;
 		job_log_open(job, LOG_WARNING, "unknown", "relay_lost");
 		job_end(job);

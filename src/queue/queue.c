@@ -370,6 +370,16 @@ start(struct role *r)
 	return 0;
 }
 
+/* queue.lifetime is another one. */
+static void
+queue_live(struct queue *q, struct entry *e)
+{
+	entry_live(e, q->role->conf->queue.lifetime_ms);
+	for (size_t i = 0; i < e->shipment_count; i++)
+		schedule_live(q->schedule, &e->shipments[i].parcel, clock_ms());
+	expiry_entry_came(q, e);
+}
+
 static void
 reload(struct role *r, const struct conf *before)
 {
@@ -380,10 +390,8 @@ reload(struct role *r, const struct conf *before)
 	schedule_configure(q->schedule, &limits);
 	spool_set_minimum_free(q->spool, (uint32_t)r->conf->queue.minimum_free);
 	if (before->queue.lifetime_ms != r->conf->queue.lifetime_ms)
-		TAILQ_FOREACH(e, &q->book.entries, link) {
-			entry_live(e, r->conf->queue.lifetime_ms);
-			expiry_entry_came(q, e);
-		}
+		TAILQ_FOREACH(e, &q->book.entries, link)
+			queue_live(q, e);
 	reports_configure(q);
 	queue_wake(q);
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "queue/lifetime.h"
 
 enum { ENVELOPE_ARENA_MAX = 1 << 20 };
 
@@ -16,6 +17,7 @@ static void
 take_state(struct queue *q, struct entry *e, const struct spool_recipient *r)
 {
 	struct parcel *p = &e->shipments[e->addressees[r->number - 1].shipment].parcel;
+	int64_t due_ms = lifetime_due_ms(p->expires_ms, r->next_ms, clock_ms());
 
 	if (r->is_settled) {
 		entry_settle(&q->book, e, r->number, r->outcome, (uint8_t)r->marks);
@@ -31,8 +33,8 @@ take_state(struct queue *q, struct entry *e, const struct spool_recipient *r)
 	if (r->attempts > p->tries)
 		p->tries = (uint16_t)r->attempts;
 	e->shipments[e->addressees[r->number - 1].shipment].pauses = p->tries;
-	if (r->next_ms > p->due_ms)
-		p->due_ms = r->next_ms;
+	if (due_ms > p->due_ms)
+		p->due_ms = due_ms;
 }
 
 static bool

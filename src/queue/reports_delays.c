@@ -2,6 +2,7 @@
  * reports_delays: when the sender of a message that waits is to be told of it.
  */
 #include "base/clock.h"
+#include "queue/lifetime.h"
 #include "queue/reports_parts.h"
 
 enum { WARNINGS_PER_TURN = 100 };
@@ -34,21 +35,24 @@ report_may_warn(const struct entry *e)
 void
 reports_set_warning(struct queue *q, struct entry *e)
 {
-	int64_t after_ms = q->role->conf->queue.delay_warning_ms;
 	struct timer *first = timers_first(&q->reports->warnings);
-	int64_t at_ms = e->arrival_ms + after_ms;
+	int64_t at_ms = lifetime_warning_ms(
+	    e->arrival_ms, q->role->conf->queue.delay_warning_ms, e->expires_ms);
 
 	timers_remove(&q->reports->warnings, &e->warning);
-	if (after_ms == 0 || at_ms >= e->expires_ms || !report_may_warn(e))
+	if (at_ms == INT64_MAX || !report_may_warn(e))
 		return;
 	timers_set(&q->reports->warnings, &e->warning, at_ms);
 	if (!first || at_ms < first->at_ms)
 		report_arm_warnings(q);
 }
 
+/* Not when its time is over: what becomes of it is told soon. */
 static void
 report_warn(struct queue *q, struct entry *e, int64_t now_ms)
 {
+	if (lifetime_is_over(e->expires_ms, false, now_ms))
+		return;
 	if (e->is_held) {
 		timers_set(&q->reports->warnings, &e->warning, now_ms + REPORTS_HELD_MS);
 		return;

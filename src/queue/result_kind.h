@@ -26,6 +26,13 @@ result_is_local(const struct message_result *m)
 	return str_eq(m->reason, STR("local")) || result_is_damaged(m);
 }
 
+/* The next pause is longer for it: the failure is neither that of a busy host nor one of ours. */
+static inline bool
+result_is_tried(const struct message_result *m)
+{
+	return !result_is_busy(m) && !result_is_local(m);
+}
+
 /* An address was tried. */
 static inline bool
 result_is_connected(const struct message_result *m)

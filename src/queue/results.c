@@ -11,20 +11,24 @@
 #include "base/metrics.h"
 #include "queue/damage.h"
 #include "queue/deadlines.h"
+#include "queue/lifetime.h"
 #include "queue/reread.h"
 #include "queue/records.h"
 #include "queue/reports.h"
+#include "queue/result_log.h"
 #include "queue/result_kind.h"
 #include "queue/ticket_key.h"
 
-enum { MX_BYTES = 360, UNREADABLE_FIRST_MS = 1000, UNREADABLE_MAX_MS = 300000 };
+enum { UNREADABLE_FIRST_MS = 1000, UNREADABLE_MAX_MS = 300000 };
 
 struct judgement {
 	struct queue *queue;
 	struct entry *entry;
 	uint32_t number;
 	const struct message_result *result;
+	const struct job *job; /* that tells it; NULL: it is not known any more, or none */
 	bool from_relay;
+	bool is_end; /* a temporary failure ends it, that is decided already */
 	int64_t now_ms;
 	/* what comes of it */
 	enum spool_outcome outcome;
@@ -42,23 +46,6 @@ shipment_of(struct entry *e, uint32_t number)
 }
 
 /* ---- the log ---- */
-
-static void
-log_other_side(struct log_line *l, const struct message_result *m)
-{
-	char mx[MX_BYTES];
-
-	if (m->host.n || m->address.n)
-		snprintf(
-		    mx, sizeof mx, "%.*s[%.*s]:%u", STR_ARG(m->host), STR_ARG(m->address), m->port);
-	else
-		snprintf(mx, sizeof mx, "-");
-	log_str(l, "mx", str_of(mx));
-	log_str(l, "src", m->source);
-	log_str(l, "tls", m->tls);
-	if (m->route)
-		log_num(l, "route", m->route);
-}
 
 static void
 log_judgement(const struct judgement *j)
@@ -79,7 +66,7 @@ log_judgement(const struct judgement *j)
 	log_str(&l, "dsn", str_of(status_enhanced(&m->status, code)));
 	log_addr(&l, "to", entry_address(j->entry, j->number));
 	log_num(&l, "try", j->tries);
-	log_other_side(&l, m);
+	result_log_other_side(&l, m);
 	log_seconds(&l, "delay", j->now_ms - j->entry->arrival_ms);
 	if (is_deferred)
 		log_str(&l, "next", str_of(clock_iso(j->next_ms, stamp)));
@@ -89,19 +76,11 @@ log_judgement(const struct judgement *j)
 
 /* ---- one recipient ---- */
 
-/* Not after the end of its life: at that moment it is tried for the last time. */
-static int64_t
-results_next_ms(const struct queue *q, const struct entry *e, uint32_t pauses, int64_t now_ms)
-{
-	int64_t next = now_ms + schedule_backoff_ms(q->schedule, pauses);
-
-	return next < e->expires_ms ? next : e->expires_ms;
-}
-
 static void
 judge(struct judgement *j)
 {
 	const struct status *s = &j->result->status;
+	bool is_held = entry_is_held_by_operator(j->entry);
 
 	if (status_is_ok(s)) {
 		j->outcome = SPOOL_DONE;
@@ -109,12 +88,13 @@ judge(struct judgement *j)
 			   (j->result->is_delivered ? MARK_FINAL : 0);
 	} else if (status_is_permanent(s)) {
 		j->outcome = SPOOL_FAILED;
-	} else if (j->now_ms >= j->entry->expires_ms && !entry_is_held_by_operator(j->entry)) {
+	} else if (j->is_end || lifetime_is_over(j->entry->expires_ms, is_held, j->now_ms)) {
 		j->outcome = SPOOL_FAILED;
 		j->marks = MARK_EXPIRED;
 	} else {
 		j->outcome = SPOOL_DEFERRED;
-		j->next_ms = results_next_ms(j->queue, j->entry, j->pauses, j->now_ms);
+		j->next_ms = lifetime_next_ms(j->entry->expires_ms,
+		    schedule_backoff_ms(j->queue->schedule, j->pauses), j->now_ms);
 	}
 }
 
@@ -145,14 +125,14 @@ apply(struct judgement *j)
 }
 
 /* One that came as far as a connection is a try.  A host that is busy does not make the next pause
- * longer. */
+ * longer, nor does what is wrong here. */
 static void
 results_count_attempt(struct judgement *j)
 {
 	const struct shipment *s = shipment_of(j->entry, j->number);
 
 	j->tries = s->parcel.tries + result_is_connected(j->result);
-	j->pauses = s->pauses + !result_is_busy(j->result);
+	j->pauses = s->pauses + (j->job ? j->job->is_tried : result_is_tried(j->result));
 	j->attempt_ms = j->now_ms;
 }
 
@@ -197,7 +177,7 @@ note_in_job(struct job *job, struct addressee *a, const struct message_result *m
 	a->is_expected = false;
 	job->expected--;
 	job->is_deferred |= status_is_temporary(&m->status);
-	job->is_tried |= !result_is_busy(m) && !result_is_local(m);
+	job->is_tried |= result_is_tried(m);
 	job->is_connected |= result_is_connected(m);
 	note_site(job, m);
 }
@@ -283,10 +263,11 @@ take_from_job(struct queue *q, struct job *job, const struct message_result *m)
 	struct entry *e = job->shipment->entry;
 	struct addressee *a = entry_addressee(e, m->recipient);
 	struct judgement j = {
-	    .queue = q, .entry = e, .number = m->recipient, .result = m, .from_relay = true};
+	    .queue = q, .entry = e, .number = m->recipient, .result = m, .job = job};
 
+	j.from_relay = true;
 	note_in_job(job, a, m);
-	job->shipment->is_suspect = false;
+	job->shipment->is_unanswered = false;
 	if (is_undecided(a))
 		decide(&j);
 	else
@@ -339,27 +320,10 @@ job_not_understood(struct job *job, const struct message_result *m)
 		return;
 	}
 	log_error("relay: a job could not be read there: %s", m->status.text);
+	if (job->shipment)
+		job->shipment->is_unanswered = true;
 	job->is_deferred = true;
 	job_end(job);
-}
-
-/* Said of what was deleted while it was under way: it happened all the same. */
-static void
-results_log_deleted(const struct message_result *m)
-{
-	char code[STATUS_ENHANCED_BYTES];
-	struct log_line l;
-
-	log_begin(&l, LOG_NOTICE, "deliver");
-	log_id(&l, m->id, m->recipient);
-	log_str(&l, "status", STR("sent"));
-	log_str(&l, "reason", STR("deleted"));
-	log_num(&l, "code", m->status.code);
-	log_str(&l, "dsn", str_of(status_enhanced(&m->status, code)));
-	log_other_side(&l, m);
-	log_quoted(&l, "text", STR("it was deleted when the host had the message already"));
-	log_quoted(&l, "reply", str_of(m->status.text));
-	log_end(&l);
 }
 
 /* The message was deleted, or all of it was settled otherwise. */
@@ -367,7 +331,7 @@ static void
 take_of_gone(struct queue *q, struct job *job, const struct message_result *m)
 {
 	if (job->is_deleted && status_is_ok(&m->status))
-		results_log_deleted(m);
+		result_log_deleted(m);
 	records_tell(q, m->job, m->id, m->recipient);
 	if (m->is_last)
 		job_end(job);
@@ -416,7 +380,7 @@ decide_all(struct queue *q, struct shipment *s, const struct message_result *m,
 		if (shipment_of(e, i) != s || !is_undecided(&e->addressees[i - 1]))
 			continue;
 		(void)!records_last(q, e->id, i, &last);
-		j.marks = step->act == SCHEDULE_EXPIRE ? MARK_EXPIRED : 0;
+		j.is_end = step->act == SCHEDULE_EXPIRE;
 		j.tries = s->parcel.tries;
 		j.pauses = s->pauses;
 		j.attempt_ms = last.at_ms;
@@ -424,7 +388,8 @@ decide_all(struct queue *q, struct shipment *s, const struct message_result *m,
 		decide(&j);
 	}
 	if (s->open)
-		queue_schedule(q, s, results_next_ms(q, e, s->pauses, clock_ms()));
+		queue_schedule(q, s, lifetime_next_ms(e->expires_ms,
+			schedule_backoff_ms(q->schedule, s->pauses), clock_ms()));
 	reports_check(q, e);
 	queue_end(q, e);
 }
@@ -455,7 +420,7 @@ results_expire(struct queue *q, struct shipment *s, const struct status *status)
 void
 results_wait_for_content(struct queue *q, struct shipment *s, int error)
 {
-	int64_t wait_ms = UNREADABLE_FIRST_MS;
+	int64_t wait_ms = UNREADABLE_FIRST_MS, next_ms;
 	char stamp[CLOCK_TEXT_BYTES];
 	struct log_line l;
 
@@ -464,15 +429,16 @@ results_wait_for_content(struct queue *q, struct shipment *s, int error)
 	wait_ms = wait_ms < UNREADABLE_MAX_MS ? wait_ms : UNREADABLE_MAX_MS;
 	if (s->unreadable < UINT8_MAX)
 		s->unreadable++;
+	next_ms = lifetime_next_ms(s->entry->expires_ms, wait_ms, clock_ms());
 	log_begin(&l, LOG_ERR, "deliver");
 	log_id(&l, s->entry->id, 0);
 	log_str(&l, "status", STR("deferred"));
 	log_str(&l, "reason", STR("unreadable"));
 	log_str(&l, "domain", shipment_domain(s));
-	log_str(&l, "next", str_of(clock_iso(clock_ms() + wait_ms, stamp)));
+	log_str(&l, "next", str_of(clock_iso(next_ms, stamp)));
 	log_quoted(&l, "error", str_of(strerror(error)));
 	log_end(&l);
-	queue_schedule(q, s, clock_ms() + wait_ms);
+	queue_schedule(q, s, next_ms);
 }
 
 void

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "queue/destinations.h"
+#include "queue/lifetime.h"
 #include "queue/sites.h"
 
 enum timer_kind { TIMER_PARCEL, TIMER_SITE, TIMER_DESTINATION };
@@ -16,7 +17,6 @@ enum {
 	TTL_MIN_S = 10,
 	TTL_MAX_S = 3600,
 	EXPIRY_GRACE_MS = 60 * 1000,
-	FINDING_COUNTS_MS = 30 * 1000,
 };
 
 struct schedule {
@@ -155,6 +155,18 @@ schedule_remove(struct schedule *s, struct parcel *p)
 	p->destination = NULL;
 	d->references--;
 	destinations_free_if_unused(&s->destinations, d);
+}
+
+void
+schedule_live(struct schedule *s, struct parcel *p, int64_t now_ms)
+{
+	bool is_waiting = p->state == PARCEL_WAITING;
+
+	if (!schedule_may_hurry(p))
+		return;
+	if (is_waiting)
+		p->due_ms = lifetime_due_ms(p->expires_ms, p->due_ms, now_ms);
+	timers_set(&s->timers, &p->timer, is_waiting ? p->due_ms : p->expires_ms);
 }
 
 bool
@@ -329,12 +341,10 @@ hand_back(struct schedule *s, struct parcel *p, enum schedule_act act, struct sc
 	p->destination = NULL;
 }
 
-/* Is what was found out then its last chance?  It counts for all that waited already, and whose
- * life had ended or was about to: so that thousands that expire cost one probe, not one each. */
 static bool
-finding_counts(const struct parcel *p, int64_t found_ms)
+finding_counts(const struct parcel *p, int64_t found_ms, int64_t now_ms)
 {
-	return found_ms >= p->since_ms && found_ms >= p->expires_ms - FINDING_COUNTS_MS;
+	return lifetime_finding_counts(p->expires_ms, p->since_ms, found_ms, now_ms);
 }
 
 /* However old it is, its site is tried before it is given up.  True: it must be given up. */
@@ -345,17 +355,17 @@ parcel_time(struct schedule *s, struct parcel *p, int64_t now_ms)
 		become_due(s, p, now_ms);
 		return false;
 	}
-	if (p->expires_ms > now_ms) { /* it was given more time */
+	if (!lifetime_is_over(p->expires_ms, false, now_ms)) { /* it was given more time */
 		timers_set(&s->timers, &p->timer, p->expires_ms);
 		return false;
 	}
 	timers_set(&s->timers, &p->timer, now_ms + EXPIRY_GRACE_MS);
 	if (p->state == PARCEL_READY && sites_is_paused(p->site)) {
-		if (finding_counts(p, p->site->found_ms))
+		if (finding_counts(p, p->site->found_ms, now_ms))
 			return true;
 		sites_hurry(&s->sites, p);
 	} else if (p->state == PARCEL_ASKING && p->destination->state == DESTINATION_DELAYED) {
-		if (finding_counts(p, p->destination->found_ms))
+		if (finding_counts(p, p->destination->found_ms, now_ms))
 			return true;
 		destinations_ask(&s->destinations, p->destination);
 	}

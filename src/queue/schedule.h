@@ -64,6 +64,8 @@ void schedule_configure(struct schedule *s, const struct schedule_limits *limits
 void schedule_add(struct schedule *s, struct parcel *p, struct str domain, int64_t now_ms);
 /* From any state to IDLE; a running one is not counted any more. */
 void schedule_remove(struct schedule *s, struct parcel *p);
+/* expires_ms was changed.  One that would have waited longer is tried when it expires, or now. */
+void schedule_live(struct schedule *s, struct parcel *p, int64_t now_ms);
 /* The operator wants it tried now: its site's pause and its domain's failure are forgotten too. */
 void schedule_hurry(struct schedule *s, struct parcel *p, int64_t now_ms);
 /* Does that change anything?  Not for one that is not in the schedule, or with relay. */

@@ -11,6 +11,8 @@
 
 /* the next attempt would be in an hour */
 #define SHORT "retry = [ \"1h\" ]; lifetime = \"1s\";"
+/* on a busy machine nothing may be given up before it is tried */
+#define LESS_SHORT "retry = [ \"1h\" ]; lifetime = \"5s\";"
 #define HASTY \
 	SHORT " }; timeouts: { attempt = \"300ms\"; body = \"100ms\"; final = \"100ms\";"
 
@@ -224,5 +226,108 @@ Test(expiry, not_of_what_is_held_while_it_is_tried, .timeout = 60)
 	cr_assert_eq(r.job_count, 2, "no report");
 	rig_admin(&r, "queue.release", nothing);
 	cr_assert_eq(rig_job(&r, 2)->kind, ENVELOPE_MESSAGE);
+	rig_end(&r);
+}
+
+/* sallyport.cfg(5): whatever pause was to follow, at its end it is tried for the last time. */
+static void
+expect_last_attempt(struct rig *r)
+{
+	cr_assert_eq(rig_job(r, 1)->kind, ENVELOPE_MESSAGE, "it ended without its last attempt");
+	rig_results(r, &r->jobs[1], 451, "greylisted");
+	cr_assert_eq(rig_job(r, 2)->kind, ENVELOPE_REPORT);
+	rig_end(r);
+}
+
+static void
+begin_with_long_pause(struct rig *r)
+{
+	rig_begin(r, "retry = [ \"1h\" ];");
+	rig_relay(r, true);
+	cr_assert_eq(
+	    rig_commit(r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_results(r, rig_job(r, 0), 451, "greylisted");
+	rig_until(r, &r->stored, 1);
+}
+
+Test(expiry, a_shorter_life_has_its_last_attempt, .timeout = 60)
+{
+	static struct rig r;
+
+	begin_with_long_pause(&r);
+	rig_reload(&r, LESS_SHORT);
+	expect_last_attempt(&r);
+}
+
+Test(expiry, a_shorter_life_after_a_start_has_its_last_attempt, .timeout = 60)
+{
+	static struct rig r;
+
+	begin_with_long_pause(&r);
+	rig_kill(&r);
+	rig_wait(&r, 5000);
+	r.queue_conf = LESS_SHORT;
+	rig_start(&r);
+	rig_relay(&r, true);
+	expect_last_attempt(&r);
+}
+
+/* Relay ended before it began the last attempt: that is made by the next one. */
+Test(expiry, a_last_attempt_that_was_put_back_is_made, .timeout = 60)
+{
+	static struct rig r;
+	struct rig_job job;
+
+	rig_begin(&r, LESS_SHORT);
+	rig_relay(&r, true);
+	cr_assert_eq(
+	    rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_results(&r, rig_job(&r, 0), 451, "greylisted");
+	job = *rig_job(&r, 1);
+	job.id = (struct msgid){0};
+	job.numbers[0] = 0;
+	rig_results(&r, &job, 451, "stopping");
+	cr_assert_eq(rig_job(&r, 2)->kind, ENVELOPE_MESSAGE, "it ended without its last attempt");
+	rig_end(&r);
+}
+
+/* And not again and again. */
+Test(expiry, a_last_attempt_is_not_put_back_for_ever, .timeout = 60)
+{
+	static struct rig r;
+	struct rig_job job;
+	unsigned i;
+
+	rig_begin(&r, SHORT);
+	rig_relay(&r, true);
+	cr_assert_eq(
+	    rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_results(&r, rig_job(&r, 0), 451, "greylisted");
+	for (i = 1; i < 10 && rig_job(&r, i)->kind == ENVELOPE_MESSAGE; i++) {
+		job = r.jobs[i];
+		job.id = (struct msgid){0};
+		job.numbers[0] = 0;
+		rig_results(&r, &job, 451, "stopping");
+	}
+	cr_assert_lt(i, 10);
+	rig_end(&r);
+}
+
+/* A sender is not told "it waits until" a time that is over. */
+Test(expiry, no_warning_after_the_end, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, "retry = [ \"1h\" ]; lifetime = \"5s\"; delay_warning = \"1s\";");
+	cr_assert_eq(
+	    rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_kill(&r);
+	rig_wait(&r, 5000);
+	rig_start(&r);
+	rig_relay(&r, true);
+	cr_assert_eq(rig_job(&r, 0)->kind, ENVELOPE_MESSAGE);
+	rig_wait(&r, 16500); /* a round is over */
+	cr_assert_eq(r.job_count, 1, "it was told of");
+	rig_results(&r, &r.jobs[0], 250, "none");
 	rig_end(&r);
 }

@@ -569,6 +569,51 @@ Test(schedule, all_go_when_a_last_chance_finds_the_site_back, .timeout = 60)
 	mem_free(p);
 }
 
+/* What was found out by a clock that was set back since is no last chance. */
+Test(schedule, a_finding_from_the_future_does_not_count)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels(2);
+	struct schedule_step step;
+	int64_t wrong_ms = start_ms + 60 * (int64_t)MINUTE_MS;
+
+	schedule_add(s, &p[1], STR("dead"), wrong_ms);
+	answer(s, "dead", "dead", wrong_ms);
+	cr_assert_eq(next(s, wrong_ms, &step), SCHEDULE_DELIVER);
+	schedule_finished(s, &p[1], SCHEDULE_AWAY, &away, wrong_ms);
+	p[0].expires_ms = start_ms + 2 * MINUTE_MS;
+	schedule_add(s, &p[0], STR("dead"), start_ms);
+	cr_assert_eq(next(s, start_ms, &step), SCHEDULE_NOTHING);
+	cr_assert_eq(next(s, p[0].expires_ms, &step), SCHEDULE_DELIVER, "its last chance");
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* A lifetime that was made shorter: at its end, or now, it is tried for the last time. */
+Test(schedule, a_shorter_life_ends_a_pause)
+{
+	struct schedule *s = make(100, 10);
+	struct parcel *p = parcels_behind_a_dead_site(s, 2);
+	struct schedule_step step;
+
+	schedule_add(s, &p[0], STR("dead"), start_ms);
+	p[1].due_ms = start_ms + 60 * (int64_t)MINUTE_MS;
+	schedule_add(s, &p[1], STR("other"), start_ms);
+	for (int i = 0; i < 2; i++) {
+		p[i].expires_ms = start_ms + (2 - i) * MINUTE_MS;
+		schedule_live(s, &p[i], start_ms);
+	}
+	cr_assert_eq(next(s, start_ms + MINUTE_MS - 1, &step), SCHEDULE_NOTHING);
+	answer(s, "other", "other", start_ms + MINUTE_MS);
+	cr_assert_eq(next(s, start_ms + MINUTE_MS, &step), SCHEDULE_DELIVER);
+	cr_assert_eq(step.parcel, &p[1]);
+	cr_assert_eq(next(s, start_ms + 2 * MINUTE_MS - 1, &step), SCHEDULE_NOTHING);
+	cr_assert_eq(next(s, start_ms + 2 * MINUTE_MS, &step), SCHEDULE_DELIVER);
+	cr_assert_eq(step.parcel, &p[0]);
+	schedule_free(&s);
+	mem_free(p);
+}
+
 /* A domain whose site could not be found is asked for once more, once for all. */
 Test(schedule, a_last_question_for_all_that_expire)
 {

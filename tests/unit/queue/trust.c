@@ -294,6 +294,23 @@ Test(trust, busy_makes_no_pause_longer, .timeout = 60)
 	rig_end(&r);
 }
 
+/* What is wrong here makes no pause longer either, and what is stored says the same. */
+Test(trust, a_local_failure_makes_no_pause_longer, .timeout = 60)
+{
+	static struct rig r;
+
+	open_with(&r, "retry = [ \"1s\", \"1h\" ];", TO("a@example.net"));
+	rig_results(&r, &r.jobs[0], 451, "greylisted");
+	rig_job(&r, 1);
+	rig_results(&r, &r.jobs[1], 451, "local");
+	rig_until(&r, &r.stored, 2);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, true);
+	rig_job(&r, 2);
+	rig_end(&r);
+}
+
 /* A commit that fails after it was taken gives back what was reserved for it. */
 Test(trust, a_failed_commit_costs_no_limit, .timeout = 60)
 {

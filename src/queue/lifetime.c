@@ -1,0 +1,115 @@
+/*
+ * lifetime: see the header.
+ */
+#include "queue/lifetime.h"
+
+static int64_t
+lifetime_earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t
+lifetime_later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+int64_t
+lifetime_expires_ms(int64_t accepted_ms, int64_t lifetime_ms, int64_t deliver_by_ms)
+{
+	int64_t at_ms = accepted_ms + lifetime_ms;
+
+	return deliver_by_ms ? lifetime_earlier(at_ms, deliver_by_ms) : at_ms;
+}
+
+bool
+lifetime_is_over(int64_t expires_ms, bool is_held_by_operator, int64_t now_ms)
+{
+	return now_ms >= expires_ms && !is_held_by_operator;
+}
+
+int64_t
+lifetime_next_ms(int64_t expires_ms, int64_t pause_ms, int64_t now_ms)
+{
+	int64_t next_ms = now_ms + pause_ms;
+
+	return now_ms < expires_ms ? lifetime_earlier(next_ms, expires_ms) : next_ms;
+}
+
+int64_t
+lifetime_due_ms(int64_t expires_ms, int64_t due_ms, int64_t now_ms)
+{
+	return lifetime_earlier(due_ms, lifetime_later(expires_ms, now_ms));
+}
+
+/* Soon when nothing is known of it, but not again and again: a message could be what ends relay.
+ * What is put back at its end was not tried, and has its last attempt left. */
+int64_t
+lifetime_after_job_ms(const struct lifetime_job *j, int64_t now_ms)
+{
+	bool is_last = now_ms >= j->expires_ms;
+	bool is_soon = !j->is_deferred && j->pauses <= 1;
+
+	if (is_last)
+		is_soon = !j->is_deferred && !j->is_tried && j->put_backs <= LIFETIME_PUT_BACKS_MAX;
+	return lifetime_next_ms(j->expires_ms, is_soon ? LIFETIME_SOON_MS : j->pause_ms, now_ms);
+}
+
+bool
+lifetime_may_begin(int64_t expires_ms, bool is_unanswered, int64_t now_ms)
+{
+	return !is_unanswered || now_ms < expires_ms;
+}
+
+bool
+lifetime_finding_counts(int64_t expires_ms, int64_t since_ms, int64_t found_ms, int64_t now_ms)
+{
+	return found_ms >= since_ms && found_ms >= expires_ms - LIFETIME_FINDING_MS &&
+	       found_ms <= now_ms;
+}
+
+int64_t
+lifetime_bounded_ms(int64_t lifetime_ms, int64_t patience_ms)
+{
+	return lifetime_earlier(lifetime_ms, patience_ms);
+}
+
+/* Relay may still tell of an attempt. */
+static bool
+lifetime_may_hear(const struct lifetime_wait *w)
+{
+	return w->served_ms < 0 &&
+	       w->away_ms < lifetime_bounded_ms(w->lifetime_ms, LIFETIME_AWAY_MS);
+}
+
+/* Patience for its last attempt begins when it has expired, is due, and relay takes jobs: it may
+ * have been released since, or relay or the queue was away. */
+static bool
+lifetime_has_patience(const struct lifetime_wait *w, int64_t now_ms)
+{
+	int64_t patience_ms = lifetime_bounded_ms(w->lifetime_ms, LIFETIME_PATIENCE_MS);
+
+	return now_ms < lifetime_later(w->due_ms, w->expires_ms) + patience_ms ||
+	       w->served_ms < patience_ms;
+}
+
+bool
+lifetime_ends_untried(const struct lifetime_wait *w, int64_t now_ms)
+{
+	if (!lifetime_is_over(w->expires_ms, w->is_held_by_operator, now_ms) ||
+	    lifetime_may_hear(w) || w->is_running)
+		return false;
+	if (w->is_held || w->served_ms < 0 || w->is_unreadable ||
+	    !lifetime_has_patience(w, now_ms))
+		return true;
+	return !w->is_in_line && w->due_ms > now_ms + LIFETIME_SOON_MS;
+}
+
+int64_t
+lifetime_warning_ms(int64_t accepted_ms, int64_t after_ms, int64_t expires_ms)
+{
+	int64_t at_ms = accepted_ms + after_ms;
+
+	return after_ms && at_ms < expires_ms ? at_ms : INT64_MAX;
+}

@@ -1,0 +1,52 @@
+/*
+ * result_log: see the header.
+ */
+#include "queue/result_log.h"
+
+#include <stdio.h>
+
+enum { MX_BYTES = 360 };
+
+void
+result_log_other_side(struct log_line *l, const struct message_result *m)
+{
+	char mx[MX_BYTES];
+
+	if (m->host.n || m->address.n)
+		snprintf(
+		    mx, sizeof mx, "%.*s[%.*s]:%u", STR_ARG(m->host), STR_ARG(m->address), m->port);
+	else
+		snprintf(mx, sizeof mx, "-");
+	log_str(l, "mx", str_of(mx));
+	log_str(l, "src", m->source);
+	log_str(l, "tls", m->tls);
+	if (m->route)
+		log_num(l, "route", m->route);
+}
+
+static void
+result_log_rest(
+    struct log_line *l, const struct message_result *m, struct str reason, struct str text)
+{
+	char code[STATUS_ENHANCED_BYTES];
+
+	log_str(l, "reason", reason);
+	log_num(l, "code", m->status.code);
+	log_str(l, "dsn", str_of(status_enhanced(&m->status, code)));
+	result_log_other_side(l, m);
+	log_quoted(l, "text", text);
+	log_quoted(l, "reply", str_of(m->status.text));
+	log_end(l);
+}
+
+void
+result_log_deleted(const struct message_result *m)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "deliver");
+	log_id(&l, m->id, m->recipient);
+	log_str(&l, "status", STR("sent"));
+	result_log_rest(&l, m, STR("deleted"),
+	    STR("it was deleted when the host had the message already"));
+}
