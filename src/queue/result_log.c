@@ -50,3 +50,15 @@ result_log_deleted(const struct message_result *m)
 	result_log_rest(&l, m, STR("deleted"),
 	    STR("it was deleted when the host had the message already"));
 }
+
+void
+result_log_unknown(const struct message_result *m)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "result unknown");
+	log_id(&l, m->id, m->recipient);
+	result_log_rest(&l, m, STR("gone"),
+	    STR("relay tells what became of a message that is not in the queue: it was deleted, or "
+		"came to its end, before the queue was started again"));
+}

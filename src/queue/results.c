@@ -337,6 +337,14 @@ take_of_gone(struct queue *q, struct job *job, const struct message_result *m)
 		job_end(job);
 }
 
+/* Told again to this queue: the one before it settled the message, or deleted it. */
+static void
+take_of_unknown(struct queue *q, const struct message_result *m)
+{
+	result_log_unknown(m);
+	records_tell(q, m->job, m->id, m->recipient);
+}
+
 /* Believed is only what the job was sent for and did not tell yet.  The message may be gone. */
 void
 results_take(struct queue *q, const struct message_result *m)
@@ -357,7 +365,7 @@ results_take(struct queue *q, const struct message_result *m)
 	else if (job && !job->shipment && msgid_eq(m->id, job->id))
 		take_of_gone(q, job, m);
 	else if (!e && !q->is_caught_up)
-		records_tell(q, m->job, m->id, m->recipient); /* settled before, told again */
+		take_of_unknown(q, m);
 	else
 		refuse_result(q, m);
 }

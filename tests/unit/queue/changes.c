@@ -71,6 +71,29 @@ begin_with_job(struct rig *r)
 	rig_job(r, 0);
 }
 
+/* The host took it, then it was deleted, then the queue was started again: relay tells the new one,
+ * which does not know it, and forgets it: the log has it. */
+Test(changes, a_result_of_what_was_deleted_before_a_start_is_logged, .timeout = 60)
+{
+	static struct rig r;
+	char id[ID_NUMBER_TEXT_BYTES], field[64];
+	int log;
+
+	begin_with_job(&r);
+	rig_admin(&r, "queue.delete", all);
+	rig_kill(&r);
+	log = keep_log();
+	rig_start(&r);
+	rig_relay(&r, false);
+	rig_results(&r, &r.jobs[0], 250, "none");
+	rig_caught_up(&r);
+	rig_until(&r, &r.stored, 1);
+	snprintf(field, sizeof field, "id=%s", msgid_text(r.jobs[0].id, r.jobs[0].numbers[0], id));
+	cr_expect(has_line(log, "result unknown", field), "%s", logged(log));
+	cr_expect(has_line(log, "result unknown", "code=250"), "%s", logged(log));
+	rig_end(&r);
+}
+
 /* The recipient failed, and the report waits until relay has told what it holds. */
 Test(changes, deletes_what_only_owes_a_report, .timeout = 60)
 {
