@@ -4,72 +4,17 @@
  */
 #include "auth/broker.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "auth/auth.h"
 #include "auth/exchange.h"
 #include "auth/users.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 
-enum { OPEN_AGAIN_MS = 1000, SWEEP_S = 30, TEXT_BYTES = 1024 };
-
-/* ---- the store ---- */
-
-static void
-close_store(struct broker *b, const char *why)
-{
-	log_error("accounts: %s in %.*s: logins hear 454 until it can be used%s", why,
-	    STR_ARG(b->role->conf->state_directory),
-	    b->is_missing ? "; put it back, or make a new one with sallyport user add" : "");
-	snprintf(b->trouble, sizeof b->trouble, "%s", why);
-	metrics_trouble(why);
-	accounts_close(&b->accounts);
-	b->open_after_ms = clock_mono_ms() + OPEN_AGAIN_MS;
-	b->changes++;
-}
-
-static void
-broker_open_store(struct broker *b, enum accounts_absent absent)
-{
-	char error[ACCOUNTS_ERROR_BYTES];
-
-	b->accounts = accounts_open(b->directory, absent, error);
-	b->is_missing = !b->accounts && errno == ENOENT;
-	if (!b->accounts) {
-		close_store(b, error);
-		return;
-	}
-	b->absent = ACCOUNTS_REFUSE;
-	b->trouble[0] = 0;
-	metrics_trouble("");
-	if (accounts_is_new(b->accounts))
-		log_warn("made a new account store %.*s/accounts.db",
-		    STR_ARG(b->role->conf->state_directory));
-}
-
-struct accounts *
-broker_store(struct broker *b)
-{
-	if (!b->accounts && clock_mono_ms() >= b->open_after_ms)
-		broker_open_store(b, b->absent);
-	return b->accounts;
-}
-
-enum accounts_result
-broker_find(struct broker *b, struct str user, struct account *out)
-{
-	struct accounts *a = broker_store(b);
-	enum accounts_result result = a ? accounts_find(a, user, out) : ACCOUNTS_BROKEN;
-
-	if (a && result == ACCOUNTS_BROKEN)
-		close_store(b, accounts_error(a));
-	return result;
-}
+enum { SWEEP_S = 30, TEXT_BYTES = 1024 };
 
 /* ---- the operator ---- */
 
@@ -200,8 +145,10 @@ run_verb(struct broker *b, const struct admin_call *r, const struct message_admi
 	code = users_run(a, m->verb, m->values, &out);
 	if (code == USERS_OK)
 		follow_up(b, m);
-	else if (code == USERS_IO)
-		close_store(b, accounts_error(a));
+	if (code == USERS_IO)
+		broker_close_store(b, accounts_error(a));
+	else
+		broker_log_use(b);
 	send_done(r, code, buf_str(&text));
 	buf_clear(&text);
 }
@@ -324,7 +271,7 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	exchange_sweep(arg);
-	/* a store that is back is found without a login, and one that is not is told of again */
+	/* a store that is back is found without a login, and one that is not is told of at times */
 	(void)broker_store(arg);
 }
 

@@ -25,6 +25,8 @@ struct broker {
 	enum accounts_absent absent; /* ACCOUNTS_MAKE: at a first start, until it was open once */
 	bool is_missing;         /* the store, at the last attempt */
 	char trouble[ACCOUNTS_ERROR_BYTES]; /* why it could not be opened or used */
+	char told[ACCOUNTS_ERROR_BYTES]; /* the same, as the log has it; empty: it can be used */
+	int64_t told_ms;         /* monotonic */
 	uint64_t changes;        /* of passwords and suspensions, so far */
 	struct cache *cache;
 	struct failures *failures;
@@ -44,6 +46,12 @@ struct broker {
 
 /* NULL: the store is broken (logged). */
 struct accounts *broker_store(struct broker *b);
+/* For who may make one; b->accounts is NULL if it cannot be opened. */
+void broker_open_store(struct broker *b, enum accounts_absent absent);
+/* It failed, why is logged; it is opened again a moment later. */
+void broker_close_store(struct broker *b, const char *why);
+/* It did what was asked of it: a damaged one can be opened and no more.  Logged after a failure. */
+void broker_log_use(struct broker *b);
 /* Looks up, and closes a store that failed. */
 enum accounts_result broker_find(struct broker *b, struct str user, struct account *out);
 

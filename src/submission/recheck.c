@@ -1,6 +1,6 @@
 /*
  * recheck: see the header.  One question at a time, about a bounded number of names; one that is
- * not answered is asked again a moment later, with all the others.
+ * not answered is asked again a moment later, and those that were answered are not.
  */
 #include "submission/recheck.h"
 
@@ -15,6 +15,7 @@ struct recheck {
 	struct gate *gate;
 	struct request request;
 	struct event *again;
+	LIST_HEAD(, connection) asked; /* about them, in the request */
 	bool is_noted; /* in the log, that it does not succeed */
 };
 
@@ -25,11 +26,12 @@ recheck_stop(struct recheck *r)
 
 	request_cancel(&r->request);
 	event_del(r->again);
-	while ((c = LIST_FIRST(&r->gate->unchecked)))
+	while ((c = LIST_FIRST(&r->gate->unchecked)) || (c = LIST_FIRST(&r->asked)))
 		connection_checked(c);
 }
 
-/* Those that are asked about now leave the list. */
+/* Those that are asked about now are in another list until the answer; a session that ends leaves
+ * either. */
 static void
 recheck_take(struct recheck *r, struct buf *names)
 {
@@ -38,7 +40,8 @@ recheck_take(struct recheck *r, struct buf *names)
 	for (int i = 0; i < RECHECK_NAMES && (c = LIST_FIRST(&r->gate->unchecked)); i++) {
 		buf_adds(names, session_user(c->session));
 		buf_addc(names, 0);
-		connection_checked(c);
+		LIST_REMOVE(c, unchecked_link);
+		LIST_INSERT_HEAD(&r->asked, c, unchecked_link);
 	}
 }
 
@@ -63,6 +66,7 @@ recheck_failed(struct recheck *r, enum request_end end)
 	int64_t ms = clock_patience(RECHECK_AGAIN_MS);
 	struct timeval wait = {ms / 1000, ms % 1000 * 1000};
 	char text[REQUEST_TEXT_BYTES];
+	struct connection *c;
 
 	/* the next channel begins anew */
 	if (end == REQUEST_LOST)
@@ -71,6 +75,10 @@ recheck_failed(struct recheck *r, enum request_end end)
 		log_warn("logins cannot be checked again: %s; asked again until they are",
 		    request_text("auth", &r->request, end, text));
 	r->is_noted = true;
+	while ((c = LIST_FIRST(&r->asked))) {
+		connection_checked(c);
+		connection_unchecked(c);
+	}
 	event_add(r->again, &wait);
 }
 
@@ -79,12 +87,15 @@ recheck_answered(enum request_end end, const struct packet *p, void *arg)
 {
 	struct recheck *r = arg;
 	struct str gone, name;
+	struct connection *c;
 
 	if (end != REQUEST_ANSWERED) {
 		recheck_failed(r, end);
 		return;
 	}
 	r->is_noted = false;
+	while ((c = LIST_FIRST(&r->asked)))
+		connection_checked(c);
 	for (gone = p->message->auth_users.gone; gone.n; gone = str_from(gone, name.n + 1)) {
 		name = str_upto(gone, str_find(gone, 0));
 		connection_user_gone(r->gate, name);
@@ -97,7 +108,7 @@ recheck_again(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	recheck_begin(arg);
+	recheck_ask(arg);
 }
 
 void
@@ -118,6 +129,7 @@ recheck_new(struct gate *g)
 	struct recheck *r = MEM_NEW(struct recheck);
 
 	r->gate = g;
+	LIST_INIT(&r->asked);
 	request_init(&r->request, recheck_answered, r);
 	r->again = evtimer_new(g->base, recheck_again, r);
 	if (!r->again)

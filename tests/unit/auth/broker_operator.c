@@ -4,6 +4,7 @@
 #include <sasl/sasl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -107,6 +108,74 @@ Test(broker, a_broken_store_makes_nobody_gone, .timeout = 60)
 	rig_run(r, CALM, 0);
 	ask_users(r, STR("alice@example.com\0"), &u);
 	cr_assert_eq(u.end, REQUEST_ERROR);
+	rig_free(&r);
+}
+
+static unsigned
+count_lines(int log, const char *text)
+{
+	static char all[65536];
+	ssize_t n = pread(log, all, sizeof all - 1, 0);
+	unsigned count = 0;
+
+	cr_assert_geq(n, 0);
+	all[n] = 0;
+	for (const char *at = all; (at = strstr(at, text)); at++)
+		count++;
+	return count;
+}
+
+/* Submission asks each second while something else is in its place: one line for that, and one when
+ * it is back. */
+Test(broker, a_store_that_cannot_be_used_is_logged_once, .timeout = 60)
+{
+	struct rig *r = rig_new();
+	char path[128], away[128];
+	struct broker_users u;
+	int log = memfd_create("log", MFD_CLOEXEC), fd;
+
+	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
+	rig_store(r, "alice@example.com", "right", NULL);
+	snprintf(path, sizeof path, "%s/accounts.db", r->directory);
+	snprintf(away, sizeof away, "%s/away", r->directory);
+	cr_assert_eq(rename(path, away), 0);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	cr_assert_eq(write(fd, path, sizeof path), (ssize_t)sizeof path);
+	close(fd);
+	rig_run(r, CALM, 0);
+	for (int i = 0; i < 4; i++) {
+		ask_users(r, STR("alice@example.com\0"), &u);
+		cr_assert_eq(u.end, REQUEST_ERROR);
+		usleep(1100000);
+	}
+	cr_expect_eq(count_lines(log, "logins hear 454"), 1);
+	cr_expect_eq(count_lines(log, "can be used again"), 0);
+	cr_assert_eq(rename(away, path), 0);
+	for (int i = 0; i < 2; i++) {
+		ask_users(r, STR("alice@example.com\0"), &u);
+		cr_assert_eq(u.end, REQUEST_ANSWERED);
+	}
+	cr_expect_eq(count_lines(log, "can be used again"), 1);
+	rig_free(&r);
+}
+
+/* But not once for all: who looks at today's log must see it. */
+Test(broker, a_store_that_is_missing_for_long_is_logged_again, .timeout = 60)
+{
+	struct rig *r = rig_new();
+	struct broker_users u;
+	int log = memfd_create("log", MFD_CLOEXEC);
+
+	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
+	clock_hurry(300); /* ten minutes are two seconds */
+	snprintf(r->directory, sizeof r->directory, "/nonexistent");
+	rig_run(r, CALM, 0);
+	for (int i = 0; i < 300 && count_lines(log, "logins hear 454") < 2; i++) {
+		ask_users(r, STR("alice@example.com\0"), &u);
+		usleep(100000);
+	}
+	cr_expect_eq(count_lines(log, "logins hear 454"), 2);
+	clock_hurry(1);
 	rig_free(&r);
 }
 

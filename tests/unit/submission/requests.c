@@ -104,6 +104,30 @@ Test(submission_requests, the_descriptor_of_a_file_is_lost, .timeout = 60)
 	free(text);
 }
 
+/* The broker cannot tell for a moment: those whom it told of already are not asked about again. */
+Test(submission_requests, asks_on_where_the_broker_could_not_tell, .timeout = 120)
+{
+	enum { CLIENTS = 201 }; /* one more than one question has */
+	static struct client clients[CLIENTS];
+
+	clock_hurry(10);
+	rig_begin(&rig, "");
+	for (int i = 0; i < CLIENTS; i++)
+		client_login(&clients[i], &rig);
+	rig.users_asked = rig.users_named = 0;
+	rig.users_told = 1;
+	rig.users_refused = 2;
+	rig_replace(&rig, ROLE_AUTH);
+	rig_until(&rig.users_asked, 4);
+	usleep(300000);
+	cr_expect_eq(rig.users_asked, 4);
+	cr_expect_eq(rig.users_named, 200 + 3, "%u", rig.users_named);
+	for (int i = 0; i < CLIENTS; i++)
+		client_close(&clients[i]);
+	clock_hurry(1);
+	rig_end(&rig);
+}
+
 /* The user was suspended while there was no channel to the broker: nothing said it, and it is learned
  * when there is one again; also when that one cannot tell at first. */
 Test(submission_requests, a_user_who_is_gone_is_learned_of_on_the_next_channel, .timeout = 60)
