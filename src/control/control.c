@@ -20,6 +20,7 @@ enum {
 	COMMANDS_MAX = 16, /* of one client at once */
 	NOBODY_UID = 65534,
 	EXIT_USAGE = 64,
+	EXIT_LATER = 75,
 	EXIT_UNAVAILABLE = 69,
 };
 
@@ -181,8 +182,10 @@ pass_on(struct client *k, uint64_t call, const struct message_admin *m)
 	struct buf name;
 
 	if (kind == ROLE_KINDS || k->command_count >= COMMANDS_MAX) {
-		refuse(k, call, EXIT_USAGE,
-		    kind == ROLE_KINDS ? "no such command\n" : "too many commands at once\n");
+		if (kind == ROLE_KINDS)
+			refuse(k, call, EXIT_USAGE, "no such command\n");
+		else
+			refuse(k, call, EXIT_LATER, "too many commands at once: try again later\n");
 		return;
 	}
 	owner = kind == ROLE_MAIN ? k->control->role->main : k->control->owners[kind];

@@ -16,10 +16,13 @@ enum {
 	EXIT_USAGE = 64,
 	EXIT_NO_MESSAGE = 67,
 	EXIT_STORAGE = 74,
+	EXIT_LATER = 75,
 	ENTRIES_PER_TURN = 200,
 	PEER_WAITING_MAX = 1 << 20,
 	ERRAND_BYTES_MAX = 1 << 20,
 	ERRANDS_MAX = 64,
+	SHOWS_MAX = 32,           /* of them: a disk that stands still leaves room for others */
+	SHOW_READ_MS = 20 * 1000, /* then that is told; less than control's patience */
 };
 
 /* ---- answers ---- */
@@ -95,6 +98,7 @@ show(struct errand *errand, struct entry *e)
 		rows_recipient(errand->queue, e, i, &values);
 		errand_say_row(errand, &values);
 	}
+	errand->read_until_ms = clock_mono_ms() + clock_patience(SHOW_READ_MS);
 	spool_read(errand->queue->spool, &errand->reading, e->id, got_content, errand);
 }
 
@@ -211,7 +215,11 @@ finish(struct errand *errand)
 	log_errand(errand);
 	if (errand->verb->would)
 		errand_tell_counts(errand, text, sizeof text);
-	if (errand->error && errand->verb->would) {
+	if (errand->is_late) {
+		exit_code = EXIT_LATER;
+		snprintf(text, sizeof text, "the message could not be read within %d s: the disk "
+		    "of the spool does not answer; try again later\n", SHOW_READ_MS / 1000);
+	} else if (errand->error && errand->verb->would) {
 		exit_code = EXIT_STORAGE;
 		snprintf(text, sizeof text, "%zu of %zu messages stay as they were, because the "
 		    "spool could not store the change: %s\n", errand->failed,
@@ -242,6 +250,39 @@ walk(struct errand *errand)
 	return errand->is_walked;
 }
 
+/* Nobody waits for it any more, or it took too long. */
+static void
+check_reading(struct errand *errand)
+{
+	bool is_lost = !errand->peer && !errand->verb->would;
+
+	errand->is_late |= spool_is_reading(&errand->reading) &&
+			   clock_mono_ms() >= errand->read_until_ms;
+	if (!is_lost && !errand->is_late)
+		return;
+	errand->is_walked = true;
+	spool_read_cancel(&errand->reading);
+}
+
+/* What waits for a read is looked at again at its end. */
+static void
+arm_readings(struct queue *q)
+{
+	const struct errand *errand;
+	int64_t first_ms = INT64_MAX, ms;
+	struct timeval tv;
+
+	TAILQ_FOREACH(errand, &q->errands, link)
+		if (spool_is_reading(&errand->reading) && errand->read_until_ms < first_ms)
+			first_ms = errand->read_until_ms;
+	if (first_ms == INT64_MAX || evtimer_pending(q->errand_event, NULL))
+		return;
+	ms = first_ms - clock_mono_ms();
+	ms = ms > 0 ? ms : 0;
+	tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	evtimer_add(q->errand_event, &tv);
+}
+
 void
 admin_go_on(evutil_socket_t fd, short what, void *arg)
 {
@@ -253,10 +294,7 @@ admin_go_on(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (; errand; errand = after) {
 		after = TAILQ_NEXT(errand, link);
-		if (!errand->peer && !errand->verb->would) {
-			errand->is_walked = true;
-			spool_read_cancel(&errand->reading);
-		}
+		check_reading(errand);
 		all_wait &= walk(errand);
 		if (errand->is_walked && errand->unstored == 0 &&
 		    !spool_is_reading(&errand->reading))
@@ -264,6 +302,7 @@ admin_go_on(evutil_socket_t fd, short what, void *arg)
 	}
 	if (!all_wait)
 		queue_wake_errands(q);
+	arm_readings(q);
 	queue_wake(q);
 }
 
@@ -302,14 +341,15 @@ status(struct peer *peer, uint64_t call)
 	say_done(peer, call, 0, "");
 }
 
+/* Of this verb; NULL: all. */
 static size_t
-count_errands(const struct queue *q)
+count_errands(const struct queue *q, const struct verb *verb)
 {
 	const struct errand *errand;
 	size_t n = 0;
 
 	TAILQ_FOREACH(errand, &q->errands, link)
-		n++;
+		n += !verb || errand->verb == verb;
 	return n;
 }
 
@@ -347,8 +387,12 @@ admin_take(struct peer *peer, const struct packet *p)
 		status(peer, p->call);
 	else if (!verb)
 		say_done(peer, p->call, EXIT_USAGE, "the queue knows no such command\n");
-	else if (count_errands(peer->queue) >= ERRANDS_MAX)
-		say_done(peer, p->call, EXIT_USAGE, "too many commands at once\n");
+	else if (count_errands(peer->queue, NULL) >= ERRANDS_MAX)
+		say_done(peer, p->call, EXIT_LATER, "the queue has too many commands to do now: "
+		    "try again later\n");
+	else if (verb->fn == show && count_errands(peer->queue, verb) >= SHOWS_MAX)
+		say_done(peer, p->call, EXIT_LATER, "too many messages are being read to be shown "
+		    "now: try again later\n");
 	else
 		begin(peer, p->call, m, verb);
 }

@@ -26,11 +26,13 @@ struct errand {
 	size_t changed;  /* durably; in a dry run: would be */
 	size_t unstored; /* appended, not durable yet */
 	struct spool_reading reading; /* of the message that is shown; the next waits for it */
+	int64_t read_until_ms;        /* monotonic: no longer, see SHOW_READ_MS */
 	size_t failed;   /* could not be stored */
 	LIST_HEAD(, change) changes; /* not durable yet */
 	int error;
 	bool is_dry_run;
 	bool is_walked;
+	bool is_late; /* the disk did not answer in time */
 };
 
 /* What is done with an entry; the entry may be gone afterwards. */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "queue/jobs.h"
 #include "queue/reports.h"
 #include "rig.h"
@@ -92,6 +93,41 @@ Test(reading, a_command_whose_peer_goes, .timeout = 60)
 	r.disk->is_shut = false;
 	rig_relay(&r, true);
 	rig_job(&r, 0);
+	rig_end(&r);
+}
+
+/* Messages are looked at while no read ends: that is refused beyond a number and ends by itself; other
+ * commands are answered meanwhile, and mail goes on afterwards. */
+Test(reading, many_commands_wait_for_the_disk, .timeout = 60)
+{
+	enum { SHOWS = 64, SHOWS_AT_ONCE = 32 };
+	static struct rig r;
+
+	clock_hurry(10); /* they wait for two seconds */
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
+			 (const char *const[]){"a@one.example", NULL}).code, 250);
+	r.disk->is_shut = true;
+	for (int i = 0; i < SHOWS; i++)
+		rig_admin_soon(&r, "queue.show", nothing);
+	rig_until(&r, &r.dones, SHOWS - SHOWS_AT_ONCE);
+	cr_expect_eq(r.done.exit_code, 75, "try again later");
+	rig_admin(&r, "queue.list", nothing);
+	cr_expect_eq(r.done.exit_code, 0, "%s", r.done_text);
+	cr_expect_geq(r.row_count, 1);
+	rig_admin(&r, "queue.hold", nothing);
+	cr_expect_eq(r.done.exit_code, 0, "%s", r.done_text);
+	cr_expect_eq(r.dones, SHOWS - SHOWS_AT_ONCE + 2, "the others wait still");
+	rig_until(&r, &r.dones, SHOWS + 2);
+	cr_expect_eq(r.done.exit_code, 75);
+	cr_expect(strstr(r.done_text, "does not answer"), "%s", r.done_text);
+	r.disk->is_shut = false;
+	rig_admin(&r, "queue.show", nothing);
+	cr_expect_eq(r.done.exit_code, 0, "%s", r.done_text);
+	rig_admin(&r, "queue.release", nothing);
+	rig_relay(&r, true);
+	rig_job(&r, 0);
+	clock_hurry(1);
 	rig_end(&r);
 }
 
