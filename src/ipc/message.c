@@ -77,6 +77,7 @@ static const struct field spool_file[] = {
 static const struct field commit[] = {
     F(commit, envelope), F(commit, header), F(commit, in_file), F(commit, body)};
 static const struct field verdict[] = {F(verdict, status)};
+static const struct field room[] = {F(room, file_bytes), F(room, is_full)};
 
 static const struct field site_ask[] = {F(site_ask, domain)};
 static const struct field site[] = {
@@ -136,6 +137,7 @@ static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_LEASE] = SHAPE("lease", lease),
     [MESSAGE_LEASE_RETURN] = SHAPE("lease return", lease_return),
     [MESSAGE_LEASE_RECALL] = SHAPE("lease recall", lease_recall),
+    [MESSAGE_ROOM] = SHAPE("room", room),
     [MESSAGE_RELEASE] = SHAPE("release", release),
     [MESSAGE_SPOOL_FILE] = SHAPE("spool file", spool_file),
     [MESSAGE_COMMIT] = SHAPE("commit", commit),

@@ -30,7 +30,7 @@ enum message_type {
 	MESSAGE_CHECK_START, MESSAGE_CHECK_ANSWER,
 	/* submission <-> queue */
 	MESSAGE_LEASE_ASK, MESSAGE_LEASE, MESSAGE_LEASE_RETURN, MESSAGE_LEASE_RECALL,
-	MESSAGE_RELEASE, MESSAGE_SPOOL_FILE, MESSAGE_COMMIT, MESSAGE_VERDICT,
+	MESSAGE_RELEASE, MESSAGE_SPOOL_FILE, MESSAGE_COMMIT, MESSAGE_VERDICT, MESSAGE_ROOM,
 	/* queue <-> relay */
 	MESSAGE_SITE_ASK, MESSAGE_SITE, MESSAGE_DELIVER, MESSAGE_CANCEL,
 	MESSAGE_RESULT, MESSAGE_RESULT_STORED,
@@ -148,6 +148,11 @@ struct message_commit {      /* answer: VERDICT, 250 only when durable */
 	struct str body;     /* when not in_file */
 };
 struct message_verdict { struct status status; };
+/* queue: what the spool can take now; no answer */
+struct message_room {
+	uint64_t file_bytes; /* of a body in a file */
+	bool is_full;        /* no message at all */
+};
 
 /* ---- queue <-> relay ---- */
 

@@ -19,7 +19,7 @@ union message {
 	struct message_check_start check_start;
 	struct message_check_answer check_answer; struct message_lease_ask lease_ask;
 	struct message_lease lease; struct message_lease_return lease_return;
-	struct message_lease_recall lease_recall;
+	struct message_lease_recall lease_recall; struct message_room room;
 	struct message_release release; struct message_spool_file spool_file;
 	struct message_commit commit; struct message_verdict verdict;
 	struct message_site_ask site_ask; struct message_site site;

@@ -47,6 +47,14 @@ spool_admits_bodies(struct spool *s, uint64_t bytes)
 	return s->stats.disk_free_bytes >= s->keep_bytes + bytes;
 }
 
+uint64_t
+spool_bodies_room(struct spool *s)
+{
+	admit_look_at_disk(s);
+	return s->stats.disk_free_bytes > s->keep_bytes ? s->stats.disk_free_bytes - s->keep_bytes
+	                                                : 0;
+}
+
 int
 spool_admits(struct spool *s)
 {

@@ -29,6 +29,8 @@ struct peer {
 	int fd;
 	unsigned file_count;   /* submission: bodies that are being written */
 	struct map *leases;    /* submission: tokens that it was lent, by user */
+	struct message_room room; /* submission: what it was told last */
+	bool is_room_told;
 	struct request running; /* relay: what the queue before us left with it */
 };
 
@@ -47,6 +49,7 @@ struct queue {
 	struct event *stop_event;
 	struct event *errand_event;
 	struct event *deadline_event;
+	struct event *room_event;
 	struct book book;
 	struct schedule *schedule;
 	struct buckets *buckets;

@@ -21,6 +21,7 @@
 #include "queue/jobs.h"
 #include "queue/peers.h"
 #include "queue/reread.h"
+#include "queue/room.h"
 #include "queue/records.h"
 #include "queue/recovery.h"
 #include "queue/reports.h"
@@ -367,6 +368,7 @@ start(struct role *r)
 	damage_init(q);
 	ticket_key_store(q);
 	peers_attach(q);
+	room_begin(q);
 	return 0;
 }
 
@@ -433,6 +435,7 @@ end(struct role *r)
 	jobs_clear(q);
 	deadlines_clear(q);
 	expiry_clear(q);
+	room_clear(q);
 	reports_clear(q);
 	damage_clear(q);
 	records_clear(q);

@@ -158,6 +158,8 @@ int spool_append(struct spool *s, const struct spool_batch *b) MUST_USE;
 int spool_admits(struct spool *s) MUST_USE;
 /* Is there room for body files of so many bytes in all, beside the free share of the disk? */
 bool spool_admits_bodies(struct spool *s, uint64_t bytes) MUST_USE;
+/* For how many bytes that is. */
+uint64_t spool_bodies_room(struct spool *s);
 /* May reports be taken?  They may use what the minimum of free disk keeps from messages, and half
  * of what statuses have in the last segment, so that a queue of failing mail empties. */
 int spool_admits_reports(struct spool *s) MUST_USE;

@@ -37,6 +37,7 @@ struct gate {
 	struct role_peer auth_peer, queue_peer, keys_peer;
 	struct signer *signer;
 	struct tokens *tokens;
+	struct message_room room; /* that the queue told of last */
 	struct tls_server *tls;  /* NULL: no certificate can be used */
 	struct event *tls_timer; /* builds tls anew */
 	unsigned tls_failures;   /* in a row */

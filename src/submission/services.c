@@ -160,6 +160,15 @@ on_token(const struct status *status, void *arg)
 }
 
 static bool
+has_room(void *arg, uint64_t bytes)
+{
+	const struct connection *c = arg;
+	const struct message_room *room = &c->gate->room;
+
+	return !room->is_full && (bytes <= MESSAGE_CONTENT_MAX || bytes <= room->file_bytes);
+}
+
+static bool
 take_token(void *arg, struct str user)
 {
 	struct connection *c = arg;
@@ -291,6 +300,7 @@ const struct session_services services_of_connection = {
     .start_auth = start_auth,
     .step_auth = step_auth,
     .cancel_auth = cancel_auth,
+    .has_room = has_room,
     .take_token = take_token,
     .ask_token = ask_token,
     .return_tokens = return_tokens,

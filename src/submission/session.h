@@ -41,6 +41,8 @@ struct session_services {
 	bool (*start_auth)(void *arg, const struct message_auth_start *m);
 	bool (*step_auth)(void *arg, const struct message_auth_step *m);
 	void (*cancel_auth)(void *arg, const struct message_auth_cancel *m);
+	/* as far as is known, can the spool take a message of so many bytes now? */
+	bool (*has_room)(void *arg, uint64_t bytes);
 	/* one recipient of the user's limit, at once; false: it must be asked for */
 	bool (*take_token)(void *arg, struct str user);
 	/* session_verdict: with 250 one is taken */

@@ -94,6 +94,7 @@ gate_of(struct role *r)
 		g->listeners[i].fd = -1;
 	LIST_INIT(&g->connections);
 	LIST_INIT(&g->unchecked);
+	g->room.file_bytes = UINT64_MAX;
 	g->recheck = recheck_new(g);
 	g->tls_timer = timer_new(g, on_tls_timer);
 	g->accept_timer = timer_new(g, on_accept_timer);
@@ -159,6 +160,8 @@ from_service(struct channel *c, const struct packet *p, void *arg)
 		connection_user_gone(g, p->message->auth_user_gone.user);
 	else if (c == g->queue && p->type == MESSAGE_LEASE_RECALL)
 		tokens_recall(g->tokens, p->message->lease_recall.user);
+	else if (c == g->queue && p->type == MESSAGE_ROOM)
+		g->room = p->message->room;
 	else
 		channel_refuse(c, p->call);
 }
@@ -210,6 +213,7 @@ peer(struct role *r, struct role_peer who, int fd)
 	case ROLE_QUEUE:
 		g->queue_peer = who;
 		tokens_connect(g->tokens, NULL);
+		g->room = (struct message_room){.file_bytes = UINT64_MAX};
 		take_service(g, &g->queue, fd);
 		tokens_connect(g->tokens, g->queue);
 		return;

@@ -115,6 +115,12 @@ transaction_mail(struct session *s, struct str args)
 		    (unsigned long long)s->conf->limits.message_size);
 		return session_refuse(s, "mail", "too_large", &status);
 	}
+	if (mail.has_size && !s->services->has_room(s->arg, mail.size)) {
+		status = status_make(452, "4.3.1",
+		    "There is no room for a message of %llu bytes now, try again later",
+		    (unsigned long long)mail.size);
+		return session_refuse(s, "mail", "storage", &status);
+	}
 	if ((int64_t)s->counts.messages >= s->conf->limits.messages_per_session) {
 		status =
 		    status_make(421, "4.7.0", "Too many messages in one session, connect again");

@@ -119,6 +119,15 @@ cancel_auth(void *arg, const struct message_auth_cancel *m)
 }
 
 static bool
+has_room(void *arg, uint64_t bytes)
+{
+	struct world *w = arg;
+
+	(void)bytes;
+	return draw(w, 8) != 0;
+}
+
+static bool
 take_token(void *arg, struct str user)
 {
 	struct world *w = arg;
@@ -223,6 +232,7 @@ static const struct session_services services = {
 	.start_auth = start_auth,
 	.step_auth = step_auth,
 	.cancel_auth = cancel_auth,
+	.has_room = has_room,
 	.take_token = take_token,
 	.ask_token = ask_token,
 	.return_tokens = return_tokens,

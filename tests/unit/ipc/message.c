@@ -113,7 +113,7 @@ static const size_t sizes[MESSAGE_TYPES] = {
     SIZE(AUTH_USERS, auth_users), SIZE(CHECK_START, check_start),
     SIZE(CHECK_ANSWER, check_answer), SIZE(LEASE_ASK, lease_ask), SIZE(LEASE, lease),
     SIZE(LEASE_RETURN, lease_return), SIZE(LEASE_RECALL, lease_recall), SIZE(RELEASE, release),
-    SIZE(SPOOL_FILE, spool_file), SIZE(COMMIT, commit), SIZE(VERDICT, verdict),
+    SIZE(SPOOL_FILE, spool_file), SIZE(COMMIT, commit), SIZE(VERDICT, verdict), SIZE(ROOM, room),
     SIZE(SITE_ASK, site_ask), SIZE(SITE, site), SIZE(DELIVER, deliver), SIZE(CANCEL, cancel),
     SIZE(RESULT, result), SIZE(RESULT_STORED, result_stored), SIZE(RUNNING, running),
     SIZE(RUNNING_ASK, running_ask), SIZE(CAUGHT_UP, caught_up), SIZE(COMMAND, command),

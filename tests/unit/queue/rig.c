@@ -524,6 +524,10 @@ from_submission(struct channel *c, const struct packet *p, void *arg)
 
 	(void)c;
 	r->recalls += p->type == MESSAGE_LEASE_RECALL;
+	if (p->type == MESSAGE_ROOM) {
+		r->room = p->message->room;
+		r->rooms++;
+	}
 }
 
 void

@@ -78,6 +78,8 @@ struct rig {
 	enum request_end end;
 	unsigned verdicts, verdicts_ok, recalls;
 	uint32_t tokens; /* lent last */
+	struct message_room room; /* told last */
+	unsigned rooms;
 	struct msgid acked[RIG_JOBS_MAX]; /* told that they are queued */
 	unsigned acked_count;
 	int fd;

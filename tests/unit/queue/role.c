@@ -633,3 +633,29 @@ Test(role, killed_under_load, .timeout = 180)
 		cr_assert_eq(jobs_of(&r, r.jobs[i].id), 1);
 	rig_end(&r);
 }
+
+/* Submission knows what there is room for, at once, when it changes, and on a new channel. */
+Test(role, room_is_told, .timeout = 60)
+{
+	static struct rig r;
+	struct statvfs fs;
+
+	cr_assert_eq(statvfs("/tmp", &fs), 0);
+	if (fs.f_bavail > fs.f_blocks / 10 * 9)
+		cr_skip_test("the disk is too empty for this");
+	rig_begin(&r, slow);
+	rig_until(&r, &r.rooms, 1);
+	cr_expect_not(r.room.is_full);
+	cr_expect_gt(r.room.file_bytes, 0);
+	rig_reload(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
+	rig_until(&r, &r.rooms, 2);
+	while (!r.room.is_full)
+		rig_until(&r, &r.rooms, r.rooms + 1);
+	cr_expect_eq(r.room.file_bytes, 0);
+	channel_free(&r.submission);
+	r.room.is_full = false;
+	rig_submission(&r);
+	rig_until(&r, &r.rooms, r.rooms + 1);
+	cr_expect(r.room.is_full);
+	rig_end(&r);
+}

@@ -79,6 +79,14 @@ cancel_auth(void *arg, const struct message_auth_cancel *m)
 }
 
 static bool
+has_room(void *arg, uint64_t bytes)
+{
+	const struct player *p = arg;
+
+	return !p->room_bytes || bytes <= p->room_bytes;
+}
+
+static bool
 take_token(void *arg, struct str user)
 {
 	struct player *p = arg;
@@ -224,6 +232,7 @@ const struct session_services player_services = {
     .start_auth = start_auth,
     .step_auth = step_auth,
     .cancel_auth = cancel_auth,
+    .has_room = has_room,
     .take_token = take_token,
     .ask_token = ask_token,
     .return_tokens = return_tokens,

@@ -237,6 +237,12 @@ on_tokens(struct player *p, struct str words)
 }
 
 static bool
+on_room(struct player *p, struct str words)
+{
+	return str_u64(words, &p->room_bytes) || player_wrong(p, "not a number of bytes");
+}
+
+static bool
 on_unseen(struct player *p, struct str words)
 {
 	(void)words;
@@ -378,7 +384,8 @@ static const struct {
 } all_events[] = {
     {"conf", on_conf}, {"whole", on_whole}, {"connect", on_connect}, {"tls", on_tls},
     {"secure", on_secure}, {"login", on_login}, {"manual", on_manual}, {"verdict", on_verdict},
-    {"auth", on_auth}, {"no", on_no}, {"unseen", on_unseen}, {"tokens", on_tokens}, {"time", on_time}, {"stop", on_stop},
+    {"auth", on_auth}, {"no", on_no}, {"unseen", on_unseen}, {"tokens", on_tokens}, {"time", on_time},
+    {"room", on_room}, {"stop", on_stop},
     {"gone", on_gone}, {"asked", on_asked}, {"refused", on_refused}, {"replies", on_replies},
     {"nothing", on_nothing}, {"closed", on_closed}, {"open", on_open}, {"waiting", on_waiting},
     {"committed", on_committed}, {"header", on_header}, {"no-header", on_no_header}, {"body", on_body},

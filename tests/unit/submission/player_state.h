@@ -19,6 +19,7 @@ struct player {
 	enum session_step step;
 	bool bytewise, is_whole_only, is_manual, has_unseen;
 	unsigned tokens; /* that are there without asking */
+	uint64_t room_bytes; /* of the spool; 0: as many as there may be */
 	bool no_tls, no_auth, no_queue, no_disk, no_file;
 	enum answer_kind owed; /* what the session waits for */
 	enum answer_kind done;

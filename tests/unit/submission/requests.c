@@ -104,6 +104,28 @@ Test(submission_requests, the_descriptor_of_a_file_is_lost, .timeout = 60)
 	free(text);
 }
 
+/* What the queue told of its disk is known at MAIL. */
+Test(submission_requests, a_large_message_is_refused_at_mail_when_the_disk_is_full, .timeout = 60)
+{
+	static const char large[] = "MAIL FROM:<alice@example.com> SIZE=300000\r\n";
+
+	rig_begin(&rig, "");
+	client_login(&client, &rig);
+	rig_room(&rig, 200000);
+	client_send_message(&client); /* its answers come behind that */
+	client_say(&client, large);
+	client_expect(&client, "452 4.3.1");
+	client_say(&client, "MAIL FROM:<alice@example.com> SIZE=200000\r\nRSET\r\n");
+	client_expect(&client, "250");
+	client_expect(&client, "250");
+	rig_room(&rig, UINT64_MAX);
+	client_send_message(&client);
+	client_say(&client, large);
+	client_expect(&client, "250");
+	client_close(&client);
+	rig_end(&rig);
+}
+
 /* The broker cannot tell for a moment: those whom it told of already are not asked about again. */
 Test(submission_requests, asks_on_where_the_broker_could_not_tell, .timeout = 120)
 {

@@ -170,6 +170,8 @@ replace(struct rig *r, enum role_kind kind, const int ends[2])
 	*s = (struct service){.rig = r, .fd = ends[1]};
 	if (kind == ROLE_AUTH)
 		r->auth_fd = ends[1];
+	if (kind == ROLE_QUEUE)
+		r->queue_fd = ends[1];
 	/* a service waits in recv */
 	cr_assert_eq(fcntl(ends[1], F_SETFL, 0), 0);
 	cr_assert_eq(pthread_create(&s->thread, NULL, serve, s), 0);
@@ -208,6 +210,14 @@ rig_user_gone(struct rig *r, const char *user)
 	struct message_auth_user_gone m = {str_of(user)};
 
 	packet(r->auth_fd, 0, MESSAGE_AUTH_USER_GONE, &m, -1);
+}
+
+void
+rig_room(struct rig *r, uint64_t file_bytes)
+{
+	struct message_room m = {.file_bytes = file_bytes};
+
+	packet(r->queue_fd, 0, MESSAGE_ROOM, &m, -1);
 }
 
 /* ---- as main ---- */

@@ -30,7 +30,7 @@ struct rig {
 	gnutls_datum_t certificate, key;
 	struct service services[RIG_SERVICES];
 	unsigned service_count;
-	int auth_fd; /* of the newest broker */
+	int auth_fd, queue_fd; /* of the newest broker and queue */
 	struct fault_channel *between; /* submission and one of the others; NULL: nothing */
 	_Atomic bool is_silent; /* questions are counted, and not answered */
 	_Atomic unsigned users_asked, users_refused; /* so many more times the broker cannot tell */
@@ -60,6 +60,8 @@ void rig_keys_through(struct rig *r);
 /* Another certificate and key, granted to both roles. */
 void rig_renew_certificate(struct rig *r);
 void rig_user_gone(struct rig *r, const char *user);
+/* The queue tells what its spool has room for. */
+void rig_room(struct rig *r, uint64_t file_bytes);
 void rig_stop(struct rig *r);
 /* The service process dies. */
 void rig_lose_auth(struct rig *r);

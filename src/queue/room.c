@@ -1,0 +1,57 @@
+/*
+ * room: see the header.
+ */
+#include "queue/room.h"
+
+#include <errno.h>
+
+#include "queue/record.h"
+
+static bool
+room_is_told(const struct peer *peer, const struct message_room *m)
+{
+	return peer->is_room_told && peer->room.file_bytes == m->file_bytes &&
+	       peer->room.is_full == m->is_full;
+}
+
+static void
+room_tell(struct peer *peer, const struct message_room *m)
+{
+	if (peer->who.kind != ROLE_SUBMISSION || !peer->channel || room_is_told(peer, m))
+		return;
+	peer->is_room_told = channel_send(peer->channel, MESSAGE_ROOM, m, -1) == 0;
+	peer->room = *m;
+}
+
+static void
+room_on_time(evutil_socket_t fd, short what, void *arg)
+{
+	struct queue *q = arg;
+	uint64_t bytes = spool_bodies_room(q->spool);
+	struct message_room m = {.is_full = spool_admits(q->spool) == ENOSPC};
+	struct peer *peer;
+
+	(void)fd;
+	(void)what;
+	bytes = bytes > q->promised_bytes ? bytes - q->promised_bytes : 0;
+	m.file_bytes = bytes < RECORD_BODY_MAX ? bytes : UINT64_MAX;
+	LIST_FOREACH(peer, &q->peers, link)
+		room_tell(peer, &m);
+}
+
+void
+room_begin(struct queue *q)
+{
+	struct timeval each = {.tv_sec = ROOM_LOOK_MS / 1000};
+
+	q->room_event = event_new(q->role->base, -1, EV_PERSIST, room_on_time, q);
+	evtimer_add(q->room_event, &each);
+}
+
+void
+room_clear(struct queue *q)
+{
+	if (q->room_event)
+		event_free(q->room_event);
+	q->room_event = NULL;
+}
