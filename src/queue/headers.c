@@ -80,6 +80,8 @@ headers_read(struct replay *r, struct segment *g, struct str *out)
 		    ? segment_salvage(io, g->fd, room, &holes, &out->n)
 		    : segment_read(io, g->fd, room, 0, &out->n);
 	}
+	/* not used again, even where its frames are of a use that is over */
+	g->is_kept |= holes.count > 0;
 	segment_holes_clear(&holes);
 	out->p = room.iov_base;
 	if (result != 0) {

@@ -178,6 +178,9 @@ recover_judge_header(struct listing *l, size_t at, const struct fsio_file *file)
 	if (segment_read_header(g, l->spool->io, &verdict, &mark) != 0) {
 		if (!l->spool->options.accept_damage || !replay_may_accept(errno))
 			return replay_refuse(name, 0);
+		/* what the disk has lost of it is damage like any other: the rest may be whole */
+		if (segment_is_medium_error(errno))
+			return recover_look_inside(l, at, file, &mark);
 		recover_is_foreign(l, at, "its header cannot be read");
 		return 0;
 	}

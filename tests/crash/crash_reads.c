@@ -307,9 +307,9 @@ reads_names(struct model *m, const char *begin)
 }
 
 /* At any place: refused without the option; with it, what the bad 4 KB held is lost and nothing
- * else, the file is emptied, kept and never read again. */
+ * else, the file is emptied, kept and never read again.  Of the header's page nothing is lost. */
 static bool
-accepted_place(uint64_t seed, unsigned *lost)
+accepted_place(uint64_t seed, bool is_header, unsigned *lost)
 {
 	struct model *m = reads_begin(seed);
 	const struct segment *g;
@@ -322,6 +322,11 @@ accepted_place(uint64_t seed, unsigned *lost)
 	}
 	g = m->spool->index.oldest;
 	at = SEGMENT_DATA + simdisk_draw(m->disk, 40000);
+	if (is_header) {
+		at = simdisk_draw(m->disk, SEGMENT_SECTOR);
+		for (uint64_t n = simdisk_draw(m->disk, m->spool->index.segment_count); n > 0; n--)
+			g = g->next;
+	}
 	segment_name(g->slot, name);
 	model_close(m);
 	simdisk_bad_place(m->disk, name, at, at + 100);
@@ -334,7 +339,7 @@ accepted_place(uint64_t seed, unsigned *lost)
 	else
 		model_check(m);
 	/* 4 or 8 KB are lost; a message takes 1 KB and more */
-	if (m->lost > 9 || m->acked != 60)
+	if (m->lost > (is_header ? 0 : 9) || m->acked != 60)
 		model_broken(m, "%u lost", m->lost);
 	*lost += m->lost;
 	m->may_lose = false;
@@ -357,9 +362,19 @@ accepted_damage(void)
 	unsigned lost = 0, good = 0;
 
 	for (uint64_t seed = 1; seed <= PLACES; seed++)
-		good += accepted_place(seed, &lost);
+		good += accepted_place(seed, false, &lost);
 	printf("# %d bad places accepted, %u of %d messages lost\n", PLACES, lost, 60 * PLACES);
 	return good == PLACES && lost > 0;
+}
+
+static bool
+accepted_headers(void)
+{
+	unsigned lost = 0, good = 0;
+
+	for (uint64_t seed = 1; seed <= PLACES; seed++)
+		good += accepted_place(seed, true, &lost);
+	return good == PLACES && lost == 0;
 }
 
 /* ---- all ---- */
@@ -375,6 +390,7 @@ static const struct reads_case {
 	an_unreadable_message_moves_when_it_can_be_read},
     {"an unreadable message is deleted, and all is freed", an_unreadable_message_is_given_up},
     {"a start that accepts damage", accepted_damage},
+    {"a start that accepts a header that cannot be read", accepted_headers},
 };
 
 int
