@@ -317,12 +317,16 @@ replay_segments(struct listing *l)
 	struct writer *w = &l->spool->writer;
 	struct replay *r = &l->replay;
 	int result = recover_replay(l);
+	uint64_t spoken_of = segment_mark_last(&r->mark);
 
 	w->sequence = r->last_sequence;
 	w->durable = r->last_sequence;
 	w->seal = r->last;
 	w->newest_ms = l->spool->index.newest_ms;
 	w->pool.mark = r->mark;
+	/* also where the files are gone: a number that is used again would pass for freed */
+	if (spoken_of > w->pool.generation)
+		w->pool.generation = spoken_of;
 	w->pool.newest = l->spool->index.newest;
 	replay_clear(r);
 	return result;

@@ -142,6 +142,16 @@ segment_is_missing(const struct segment_mark *mark, uint64_t generation)
 	return false;
 }
 
+uint64_t
+segment_mark_last(const struct segment_mark *mark)
+{
+	uint64_t last = mark->freed;
+
+	for (unsigned i = 0; i < mark->missing_count; i++)
+		last = mark->missing[i] > last ? mark->missing[i] : last;
+	return last;
+}
+
 void
 segment_add_mark(struct segment_mark *to, const struct segment_mark *from)
 {

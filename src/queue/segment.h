@@ -74,6 +74,8 @@ int segment_write_mark(const struct segment *s, struct fsio *io, const struct se
 void segment_add_mark(struct segment_mark *to, const struct segment_mark *from);
 void segment_add_missing(struct segment_mark *mark, uint64_t generation);
 bool segment_is_missing(const struct segment_mark *mark, uint64_t generation);
+/* The highest generation that it speaks of; 0: none. */
+uint64_t segment_mark_last(const struct segment_mark *mark);
 enum segment_verdict { SEGMENT_GOOD, SEGMENT_BAD, SEGMENT_FOREIGN };
 /* 0, the verdict and the mark, FOREIGN: of a version (s->version) that this program must not touch.
  * -1 with errno: it could not be read, so nothing is known. */

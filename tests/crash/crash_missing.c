@@ -32,6 +32,18 @@ missing_open(struct model *m, bool accept_damage)
 	return model_open(m, &o);
 }
 
+/* What the log consists of. */
+static struct missing_log
+missing_list(struct model *m)
+{
+	struct missing_log log = {.count = 0};
+
+	for (struct segment *g = m->spool->index.oldest; g && log.count < SEGMENTS; g = g->next)
+		log.slot[log.count++] = g->slot;
+	log.end = m->spool->writer.at;
+	return log;
+}
+
 /* Work, power cuts, work; then what the log consists of, and a proper end. */
 static struct missing_log
 missing_work(struct model *m)
@@ -55,9 +67,7 @@ missing_work(struct model *m)
 	model_check(m);
 	for (int n = 0; n < 4; n++)
 		model_turn(m);
-	for (struct segment *g = m->spool->index.oldest; g && log.count < SEGMENTS; g = g->next)
-		log.slot[log.count++] = g->slot;
-	log.end = m->spool->writer.at;
+	log = missing_list(m);
 	model_close(m);
 	return log;
 }
@@ -172,6 +182,56 @@ missing_oldest(struct model *m, const struct missing_log *log)
 		missing_remove(m, log->slot[i]);
 	missing_expect_refusal(m, "the oldest segments are missing");
 	missing_expect_acceptance(m);
+}
+
+/* Of the log, and the one that was ready for it: all but free ones. */
+static void
+missing_remove_all(struct model *m)
+{
+	char name[SEGMENT_NAME_BYTES];
+	uint64_t generation;
+
+	for (uint32_t slot = 1; slot < SEGMENTS; slot++) {
+		struct str s = simdisk_bytes(m->disk, segment_name(slot, name));
+
+		if (s.n < SEGMENT_DATA)
+			continue;
+		memcpy(&generation, s.p + 16, sizeof generation);
+		if (generation != 0)
+			missing_remove(m, slot);
+	}
+}
+
+/* The newest file that is gone is not missed, so neither is a whole log.  What is written then bears
+ * higher generations than all before, so that its own loss is seen. */
+static void
+missing_log_begins_anew(struct model *m, const struct missing_log *log)
+{
+	const struct stock *p;
+	struct missing_log anew;
+
+	(void)log;
+	missing_remove_all(m);
+	m->may_lose = true;
+	if (!missing_open(m, false)) {
+		model_broken(m, "refused without a log: errno %d", errno);
+		return;
+	}
+	model_check(m);
+	p = &m->spool->writer.pool;
+	if (p->generation <= p->mark.freed)
+		model_broken(m, "generation %llu is used again, up to %llu they were freed",
+		    (unsigned long long)p->generation, (unsigned long long)p->mark.freed);
+	for (int n = 0; n < 200 && m->spool->index.segment_count < 4; n++) {
+		model_submit(m, 3000, false);
+		model_turn(m);
+	}
+	anew = missing_list(m);
+	model_close(m);
+	if (anew.count == 4)
+		missing_any(m, &anew);
+	else
+		model_broken(m, "%zu segments", anew.count);
 }
 
 static void
@@ -347,6 +407,7 @@ static const struct missing_case {
 } missing_cases[] = {
     {"any file but the newest is gone", missing_any},
     {"the oldest files are gone", missing_oldest},
+    {"all files of the log are gone, then one of the new log", missing_log_begins_anew},
     {"a file in the middle of a spool of 0.1.0 is gone", missing_in_old_spool},
     {"a file is cut short", missing_end},
     {"one or two headers are damaged", missing_header},
