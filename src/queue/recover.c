@@ -15,6 +15,7 @@
 #include "queue/headers.h"
 #include "queue/losses.h"
 #include "queue/recover_bodies.h"
+#include "queue/recover_tell.h"
 #include "queue/replay.h"
 
 /* A name of ours under which stands what is not ours; renamed once all else is read. */
@@ -78,7 +79,7 @@ saw(const char *name, void *arg)
 	metrics_progress();
 	if (segment_parse_name(name, "seg-", &slot))
 		saw_segment(l, slot);
-	else if (segment_parse_name(name, "new-", &slot))
+	else if (segment_parse_name(name, "new-", &slot) || kept_is_unfinished(s))
 		buf_add(&l->stale, name, s.n + 1);
 	else if (str_iends(s, STR(".body")))
 		mem_free(map_put(l->files, s, mem_text(name, s.n)));
@@ -351,13 +352,14 @@ tidy(struct listing *l)
 {
 	struct fsio *io = l->spool->io;
 
-	recover_mend_headers(l->spool);
-	recover_set_aside(l);
-	recover_bodies_tidy(l->spool, l->files);
 	for (size_t at = 0; at < l->stale.n; at += strlen(l->stale.p + at) + 1) {
 		metrics_progress();
 		io->ops->unlink(io, l->stale.p + at);
 	}
+	kept_write(&l->replay.kept, io);
+	recover_mend_headers(l->spool);
+	recover_set_aside(l);
+	recover_bodies_tidy(l->spool, l->files);
 }
 
 static void
@@ -404,16 +406,22 @@ recover_read(struct listing *l)
 }
 
 int
-recover(struct spool *s)
+recover(struct spool *s, const struct spool_recovery *r)
 {
 	struct listing l = {.spool = s, .files = map_new(), .replay = {.spool = s}};
+	struct recover_tell told = {0};
 	int result, error;
 
 	buf_init(&l.stale, STALE_BYTES_MAX);
 	result = recover_read(&l);
-	if (result == 0)
+	if (result == 0 && r)
+		result = recover_tell_all(s, r, &told);
+	if (result == 0) {
 		tidy(&l);
+		recover_tell_aside(s, &told);
+	}
 	error = errno;
+	recover_tell_clear(&told);
 	clear(&l);
 	errno = error;
 	return result;

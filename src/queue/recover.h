@@ -6,7 +6,8 @@
 
 #include "queue/store.h"
 
-/* Fills index, pool, and the writer's seal and sequence; -1 with errno: keep off the spool. */
-int recover(struct spool *s) MUST_USE;
+/* Fills index, pool, and the writer's seal and sequence, and tells r of it (may be NULL).  -1 with
+ * errno: keep off the spool; nothing on the disk was changed. */
+int recover(struct spool *s, const struct spool_recovery *r) MUST_USE;
 
 #endif

@@ -4,8 +4,6 @@
 #include "queue/replay.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -13,7 +11,7 @@
 #include "queue/chain.h"
 #include "queue/losses.h"
 
-enum { KEPT_MAX = 64, KEPT_PIECE_BYTES = 1 << 20, FIND_PIECE_BYTES = 1 << 20 };
+enum { FIND_PIECE_BYTES = 1 << 20 };
 
 /* ---- what stops a start ---- */
 
@@ -163,51 +161,20 @@ find_frame(const struct replay *r, struct image *m, uint32_t at, struct record_f
 	return m->end;
 }
 
-/* In pieces: each of them is progress. */
-static int
-replay_copy(struct fsio *io, int fd, struct str bytes)
-{
-	for (size_t at = 0; at < bytes.n; at += KEPT_PIECE_BYTES) {
-		struct str piece = str_upto(str_from(bytes, at), KEPT_PIECE_BYTES);
-		struct iovec v = {(char *)(uintptr_t)piece.p, piece.n};
-
-		if (segment_write(io, fd, &v, 1, (off_t)at) != 0)
-			return -1;
-	}
-	return 0;
-}
-
-static void
-replay_write_copy(struct replay *r, const char *name, struct str bytes)
-{
-	struct fsio *io = r->spool->io;
-	int fd = io->ops->open(io, name, O_RDWR | O_CREAT | O_EXCL);
-
-	if (fd < 0 || replay_copy(io, fd, bytes) != 0)
-		log_warn("spool: cannot write %s: %m", name);
-	if (fd >= 0)
-		io->ops->close(io, fd);
-}
-
-/* A copy of bytes that were read, once.  False: it is there, an earlier start has told all. */
+/* A copy of bytes that can be read, once.  False: it is there, an earlier start has told all. */
 static bool
 keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 {
-	struct fsio *io = r->spool->io;
-	struct fsio_file file;
-	char name[64];
+	struct kept_stretch s = {m->segment, from, to};
+	char name[KEPT_NAME_BYTES];
 
-	snprintf(name, sizeof name, "damaged-%llu-%u", (unsigned long long)m->segment->generation,
-	    from);
-	if (io->ops->inspect(io, name, &file) == 0 && file.bytes == (off_t)(to - from)) {
+	if (kept_is_known(r->spool->io, &s, name)) {
 		log_info("spool: segment %u is damaged from %u to %u, as is known: %s",
 		    m->segment->slot, from, to, name);
 		return false;
 	}
-	log_error("spool: segment %u is damaged from %u to %u, kept as %s", m->segment->slot, from,
-	    to, name);
-	if (r->kept++ < KEPT_MAX)
-		replay_write_copy(r, name, str_from(str_upto(m->bytes, to), from));
+	log_error("spool: segment %u is damaged from %u to %u", m->segment->slot, from, to);
+	kept_add(&r->kept, &s);
 	return true;
 }
 

@@ -7,6 +7,7 @@
 #ifndef QUEUE_REPLAY_H
 #define QUEUE_REPLAY_H
 
+#include "queue/kept.h"
 #include "queue/store.h"
 
 enum replay_kind { REPLAY_OPEN, REPLAY_SEALED, REPLAY_NEVER_WAS };
@@ -23,7 +24,7 @@ struct replay {
 	struct replay_end *ends;         /* per segment */
 	uint64_t last_sequence;
 	struct record_seal last;         /* of the last segment that holds frames */
-	unsigned kept;                   /* damaged stretches written aside */
+	struct kept kept;                /* damaged stretches, copied when the start goes on */
 	struct segment_mark mark;        /* of all headers; is_known: the newest has one */
 	uint64_t newest_header;          /* its generation */
 	bool has_loss;                   /* acknowledged messages are missing */

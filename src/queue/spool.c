@@ -11,7 +11,6 @@
 #include "base/metrics.h"
 #include "queue/admit.h"
 #include "queue/answer.h"
-#include "queue/aside.h"
 #include "queue/clean.h"
 #include "queue/recover.h"
 #include "queue/replay.h"
@@ -47,49 +46,6 @@ spool_segment_bytes(const struct spool_options *o)
 	if (bytes < SPOOL_SEGMENT_SMALL)
 		return SPOOL_SEGMENT_SMALL;
 	return bytes < SPOOL_SEGMENT_BYTES ? (uint32_t)bytes : SPOOL_SEGMENT_BYTES;
-}
-
-/* A moment ago replay could read it: what fails now is the system, not the message. */
-static int
-refuse_message(struct item *i, int error)
-{
-	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES];
-
-	log_error("spool: message %s was read once and cannot be read again",
-	    msgid_text(i->id, 0, id));
-	errno = error;
-	return replay_refuse(segment_name(i->segment->slot, name), i->offset);
-}
-
-static int
-tell_message(struct spool *s, const struct spool_recovery *r, struct item *i)
-{
-	struct spool_message m;
-	struct record record;
-	int error;
-
-	metrics_work_id("recover: schedule", i->id);
-	metrics_progress();
-	error = item_read(i, s->io, &s->room, &record);
-	if (error)
-		return refuse_message(i, error);
-	item_describe(i, &m);
-	m.envelope = record.entry.message.envelope;
-	if (!r->message(&m, r->arg))
-		aside_put(s, i, &record);
-	return 0;
-}
-
-static int
-tell_recovered(struct spool *s, const struct spool_recovery *r)
-{
-	for (struct segment *g = s->index.oldest; g; g = g->next)
-		for (struct item *i = g->items; i; i = i->next)
-			if (tell_message(s, r, i) != 0)
-				return -1;
-	for (struct note *n = s->index.notes; n; n = n->next)
-		r->note(n->name, n->value, r->arg);
-	return 0;
 }
 
 static int
@@ -130,12 +86,10 @@ open_parts(struct spool *s, const struct spool_recovery *r)
 		return -1;
 	if (s->io->ops->lock(s->io, "lock") != 0)
 		return errno == EWOULDBLOCK ? -1 : replay_refuse("lock", 0);
-	if (recover(s) != 0)
+	if (recover(s, r) != 0)
 		return -1;
 	s->index.gone = remove_file;
 	s->index.arg = s;
-	if (r && tell_recovered(s, r) != 0)
-		return -1;
 	/* without room for a new segment what is there can still be read and sent */
 	if (writer_begin(&s->writer, &opened) != 0)
 		log_error("spool: nothing can be stored now: %m");

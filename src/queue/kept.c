@@ -1,0 +1,118 @@
+/*
+ * kept: see the header.
+ */
+#include "queue/kept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { KEPT_PIECE_BYTES = 1 << 20 };
+
+static void
+kept_name(const struct kept_stretch *s, const char *end, char out[KEPT_NAME_BYTES])
+{
+	snprintf(out, KEPT_NAME_BYTES, "damaged-%llu-%u%s",
+	    (unsigned long long)s->segment->generation, s->from, end);
+}
+
+bool
+kept_is_unfinished(struct str name)
+{
+	return str_starts(name, STR("damaged-")) && str_iends(name, STR(".new"));
+}
+
+bool
+kept_is_known(struct fsio *io, const struct kept_stretch *s, char name_out[KEPT_NAME_BYTES])
+{
+	struct fsio_file file;
+
+	kept_name(s, "", name_out);
+	return io->ops->inspect(io, name_out, &file) == 0 && file.bytes == (off_t)(s->to - s->from);
+}
+
+void
+kept_add(struct kept *k, const struct kept_stretch *s)
+{
+	if (k->count < KEPT_MAX)
+		k->item[k->count++] = *s;
+	else
+		k->others++;
+}
+
+/* In pieces: memory stays bounded, and each of them is progress. */
+static int
+kept_copy(struct fsio *io, int fd, const struct kept_stretch *s)
+{
+	struct iovec room = {mem_new(KEPT_PIECE_BYTES), 0};
+	int result = 0, error;
+	uint32_t at = s->from;
+	size_t got;
+
+	while (result == 0 && at < s->to) {
+		struct iovec v = room;
+
+		v.iov_len = s->to - at < KEPT_PIECE_BYTES ? s->to - at : KEPT_PIECE_BYTES;
+		result = segment_read(io, s->segment->fd, v, at, &got);
+		if (result == 0 && got < v.iov_len) {
+			errno = EIO;
+			result = -1;
+		}
+		if (result == 0)
+			result = segment_write(io, fd, &v, 1, (off_t)(at - s->from));
+		at += (uint32_t)got;
+	}
+	if (result == 0)
+		result = io->ops->sync_data(io, fd);
+	error = errno;
+	mem_free(room.iov_base);
+	errno = error;
+	return result;
+}
+
+static int
+kept_write_as(struct fsio *io, const struct kept_stretch *s, const char *name, const char *new)
+{
+	int fd, result, error;
+
+	fd = io->ops->open(io, new, O_RDWR | O_CREAT | O_EXCL);
+	if (fd < 0)
+		return -1;
+	result = kept_copy(io, fd, s);
+	error = errno;
+	io->ops->close(io, fd);
+	errno = error;
+	return result == 0 ? io->ops->rename(io, new, name) : -1;
+}
+
+static void
+kept_write_one(struct fsio *io, const struct kept_stretch *s)
+{
+	char name[KEPT_NAME_BYTES], new[KEPT_NAME_BYTES];
+
+	kept_name(s, "", name);
+	kept_name(s, ".new", new);
+	if (kept_write_as(io, s, name, new) == 0) {
+		log_error("spool: segment %u: what is damaged from %u to %u is kept as %s",
+		    s->segment->slot, s->from, s->to, name);
+		return;
+	}
+	log_warn("spool: cannot write %s: %m; the next start tries again", name);
+	(void)!io->ops->unlink(io, new);
+}
+
+void
+kept_write(struct kept *k, struct fsio *io)
+{
+	for (unsigned i = 0; i < k->count; i++)
+		kept_write_one(io, &k->item[i]);
+	if (k->count && io->ops->sync_directory(io) != 0)
+		log_warn("spool: the names of damaged-* files are not durable: %m");
+	if (k->others)
+		log_warn("spool: %u more damaged places are not copied now: the next start does it",
+		    k->others);
+	k->count = k->others = 0;
+}

@@ -1,0 +1,319 @@
+/*
+ * crash_kept: starts that find damage and something that is to be set aside.  One that is refused
+ * changes nothing on the disk.  After one that went on, or that the power cut off, the damage counts
+ * as known only where the whole copy of it is durable.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/crc.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "model.h"
+#include "queue/kept.h"
+#include "queue/store.h"
+
+enum { SEEDS = 15, MESSAGES = 12, ACTS_MAX = 400, MANY = 70 };
+
+static const struct spool_options options = {
+    .segment_bytes = 4 * SPOOL_SEGMENT_MIN, .threadless = true};
+
+/* ---- what the disk holds ---- */
+
+struct kept_sum {
+	struct model *m;
+	uint64_t sum;
+	unsigned copies;                 /* of damaged stretches */
+	unsigned wrong;                  /* those that are not what stands in the segment */
+	uint32_t slot;                   /* of the segment that was damaged */
+};
+
+static void
+kept_sum_name(const char *name, void *arg)
+{
+	struct kept_sum *k = arg;
+	struct str s = simdisk_bytes(k->m->disk, name);
+
+	k->sum += crc32c(crc32c(0, name, strlen(name)), s.p, s.n);
+}
+
+/* The same for the same names and bytes. */
+static uint64_t
+kept_disk(struct model *m)
+{
+	struct fsio *io = simdisk_io(m->disk);
+	struct kept_sum k = {.m = m};
+
+	if (io->ops->list(io, kept_sum_name, &k) != 0)
+		model_broken(m, "no list");
+	return k.sum;
+}
+
+static void
+kept_count_copy(const char *name, void *arg)
+{
+	struct kept_sum *k = arg;
+	struct str copy = simdisk_bytes(k->m->disk, name), all;
+	char segment[SEGMENT_NAME_BYTES], more;
+	unsigned generation, from;
+
+	if (sscanf(name, "damaged-%u-%u%c", &generation, &from, &more) != 2)
+		return;
+	all = simdisk_bytes(k->m->disk, segment_name(k->slot, segment));
+	k->copies++;
+	k->wrong += from + copy.n > all.n || copy.n == 0 ||
+	    memcmp(all.p + from, copy.p, copy.n) != 0;
+}
+
+static unsigned
+kept_copies(struct model *m, uint32_t slot)
+{
+	struct fsio *io = simdisk_io(m->disk);
+	struct kept_sum k = {.m = m, .slot = slot};
+
+	if (io->ops->list(io, kept_count_copy, &k) != 0)
+		model_broken(m, "no list");
+	if (k.wrong)
+		model_broken(m, "%u copies are not whole", k.wrong);
+	return k.copies;
+}
+
+/* ---- a spool with damage, and a message whose envelope is not understood ---- */
+
+struct kept_heard {
+	unsigned messages;
+	bool is_strange;                 /* the first one */
+};
+
+static bool
+kept_message(const struct spool_message *found, void *arg)
+{
+	struct kept_heard *h = arg;
+
+	(void)found;
+	return h->messages++ > 0 || !h->is_strange;
+}
+
+static void
+kept_note(struct str name, struct str value, void *arg)
+{
+	(void)name;
+	(void)value;
+	(void)arg;
+}
+
+static bool
+kept_open(struct model *m, struct kept_heard *h)
+{
+	struct spool_recovery r = {kept_message, kept_note, h};
+	struct spool_options o = options;
+
+	h->messages = 0;
+	o.io = simdisk_io(m->disk);
+	m->spool = spool_open(&o, &r);
+	return m->spool != NULL;
+}
+
+/* On the platter. */
+static void
+kept_spoil(struct model *m, const char *name, uint32_t at)
+{
+	struct fsio *io = simdisk_io(m->disk);
+	int fd = io->ops->open(io, name, O_RDWR);
+	struct iovec v = {(char[]){"spoilt"}, 6};
+
+	if (fd < 0 || io->ops->pwritev(io, fd, &v, 1, at) != 6 || io->ops->sync_data(io, fd) != 0)
+		die("kept: cannot spoil %s", name);
+	io->ops->close(io, fd);
+}
+
+/* Every second message is damaged, `count` of them; returns the slot of their segment. */
+static uint32_t
+kept_damage(struct model *m, unsigned messages, unsigned count, size_t body_bytes)
+{
+	struct kept_heard h = {0};
+	char name[SEGMENT_NAME_BYTES];
+	uint32_t slot;
+
+	if (!kept_open(m, &h))
+		model_broken(m, "cannot be opened: errno %d", errno);
+	for (unsigned n = 0; n < messages; n++) {
+		model_submit(m, body_bytes, false);
+		model_turn(m);
+	}
+	model_turn(m);
+	slot = m->spool->index.oldest->slot;
+	segment_name(slot, name);
+	for (unsigned n = 0; n < count; n++) {
+		struct item *i = index_find(&m->spool->index, m->messages[2 * n + 1].id);
+
+		if (!i || i->segment->slot != slot)
+			model_broken(m, "message %u is elsewhere", 2 * n + 1);
+		else
+			kept_spoil(m, name, i->offset + 120);
+	}
+	model_close(m);
+	return slot;
+}
+
+static unsigned
+kept_end(struct model *m)
+{
+	unsigned faults = m->faults;
+
+	model_close(m);
+	simdisk_free(&m->disk);
+	mem_free(m);
+	return faults;
+}
+
+/* ---- refused ---- */
+
+/* false: the start had fewer reads. */
+static bool
+kept_refuse(uint64_t read, unsigned *late, unsigned *faults)
+{
+	struct model *m = model_new(1);
+	struct kept_heard h = {.is_strange = true};
+	uint64_t before;
+	bool is_open, was_read;
+
+	(void)kept_damage(m, MESSAGES, 2, 2000);
+	before = kept_disk(m);
+	simdisk_fail(m->disk, (struct simdisk_fault){SIMDISK_READ, read, 1, EIO});
+	is_open = kept_open(m, &h);
+	was_read = simdisk_struck(m->disk) > 0;
+	simdisk_fail(m->disk, (struct simdisk_fault){0});
+	*late += !is_open && h.messages > 0;
+	if (!is_open && kept_disk(m) != before)
+		model_broken(m, "read %llu: refused, and the disk is changed",
+		    (unsigned long long)read);
+	if (!is_open && (!kept_open(m, &h) || m->spool->stats.quarantined != 2))
+		model_broken(m, "read %llu: not told by the next start",
+		    (unsigned long long)read);
+	*faults += kept_end(m);
+	return was_read;
+}
+
+static bool
+a_refused_start_changes_nothing(void)
+{
+	unsigned late = 0, faults = 0;
+	uint64_t read = 1;
+
+	while (read < ACTS_MAX && kept_refuse(read, &late, &faults))
+		read++;
+	printf("# %llu reads fail, %u of them when messages are told, %u broken promises\n",
+	    (unsigned long long)read - 1, late, faults);
+	return faults == 0 && late > 0 && read < ACTS_MAX;
+}
+
+/* ---- cut off ---- */
+
+/* Opened: what counts as known has a copy, all damage has one afterwards. */
+static void
+kept_expect(struct model *m, uint32_t slot, unsigned known_least)
+{
+	unsigned before = kept_copies(m, slot);
+	struct kept_heard h = {0};
+	const struct spool_stats *s;
+
+	if (!kept_open(m, &h)) {
+		model_broken(m, "refused: errno %d", errno);
+		return;
+	}
+	s = &m->spool->stats;
+	if (s->quarantined + s->known_damages != 2 || s->known_damages < known_least)
+		model_broken(m, "%llu told, %llu known", (unsigned long long)s->quarantined,
+		    (unsigned long long)s->known_damages);
+	if (s->known_damages > before)
+		model_broken(m, "%llu known, %u copies", (unsigned long long)s->known_damages,
+		    before);
+	if (kept_copies(m, slot) != 2)
+		model_broken(m, "%u copies", kept_copies(m, slot));
+	model_close(m);
+}
+
+/* The power fails at act `cut` of the first start; false: it had fewer acts. */
+static bool
+kept_cut(uint64_t seed, uint64_t cut, unsigned *faults)
+{
+	struct model *m = model_new(seed);
+	uint32_t slot = kept_damage(m, MESSAGES, 2, 2000);
+	struct kept_heard h = {0};
+	bool was_cut;
+
+	simdisk_cut(m->disk, cut);
+	(void)kept_open(m, &h);
+	was_cut = simdisk_is_cut(m->disk);
+	model_close(m);
+	simdisk_restart(m->disk);
+	kept_expect(m, slot, was_cut ? 0 : 2);
+	simdisk_restart(m->disk);
+	kept_expect(m, slot, 2);
+	*faults += kept_end(m);
+	return was_cut;
+}
+
+static bool
+damage_is_known_where_its_copy_is_durable(void)
+{
+	unsigned cuts = 0, faults = 0;
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++)
+		for (uint64_t cut = 1; cut < ACTS_MAX && kept_cut(seed, cut, &faults); cut++)
+			cuts++;
+	printf("# %u power cuts, %u broken promises\n", cuts, faults);
+	return faults == 0 && cuts > SEEDS;
+}
+
+/* ---- more than one start copies ---- */
+
+static bool
+a_second_start_copies_the_rest(void)
+{
+	struct model *m = model_new(1);
+	uint32_t slot = kept_damage(m, 2 * MANY + 1, MANY, 10);
+	uint64_t told[3] = {MANY, MANY - KEPT_MAX, 0};
+	struct kept_heard h = {0};
+
+	for (int n = 0; n < 3; n++) {
+		if (!kept_open(m, &h) || m->spool->stats.quarantined != told[n])
+			model_broken(m, "start %d does not tell %llu", n,
+			    (unsigned long long)told[n]);
+		model_close(m);
+	}
+	if (kept_copies(m, slot) != MANY)
+		model_broken(m, "%u copies of %d", kept_copies(m, slot), MANY);
+	return kept_end(m) == 0;
+}
+
+/* ---- all ---- */
+
+static const struct kept_case {
+	const char *what;
+	bool (*fn)(void);
+} kept_cases[] = {
+    {"a refused start changes nothing", a_refused_start_changes_nothing},
+    {"damage is known only where its whole copy is durable",
+	damage_is_known_where_its_copy_is_durable},
+    {"what one start does not copy the next one does", a_second_start_copies_the_rest},
+};
+
+int
+main(void)
+{
+	size_t count = sizeof kept_cases / sizeof *kept_cases;
+	bool all = true;
+
+	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
+	printf("1..%zu\n", count);
+	for (size_t i = 0; i < count; i++) {
+		bool is_good = kept_cases[i].fn();
+
+		printf("%sok %zu - %s\n", is_good ? "" : "not ", i + 1, kept_cases[i].what);
+		all &= is_good;
+	}
+	return !all;
+}
