@@ -347,6 +347,15 @@ recover_mend_headers(struct spool *s)
 			    segment_name(g->slot, name));
 }
 
+/* What was accepted is not asked again at the next start, though there be no room for a segment. */
+static void
+recover_tell_mark(struct listing *l)
+{
+	if (l->replay.has_loss && stock_tell_mark(&l->spool->writer.pool) != 0)
+		log_error("spool: that damage was accepted cannot be written: %m; the next start "
+			  "may need --accept-damage again");
+}
+
 static void
 tidy(struct listing *l)
 {
@@ -358,6 +367,7 @@ tidy(struct listing *l)
 	}
 	kept_write(&l->replay.kept, io);
 	recover_mend_headers(l->spool);
+	recover_tell_mark(l);
 	recover_set_aside(l);
 	recover_bodies_tidy(l->spool, l->files);
 }

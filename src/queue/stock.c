@@ -10,9 +10,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "queue/stock_room.h"
 
-enum { PIECE_BYTES = 1 << 20, FREE_MAX = 2, RETRY_MS = 1000,
-	SLOT_TRIES = 64 };
+enum {
+	PIECE_BYTES = 1 << 20,
+	FREE_MAX = 2,
+	RETRY_MS = 1000,
+	RETRY_DOUBLINGS = 6,
+	SLOT_TRIES = 64,
+};
 
 static void
 free_list(struct segment *list, struct fsio *io)
@@ -89,26 +95,49 @@ failed(struct stock *p, const char *what)
 	return -1;
 }
 
-/* Before a generation can be read no more, the newest segment durably says that it is not needed:
- * else a later start would miss it.  Its next header may be torn, and its file may be removed. */
-static int
-stock_tell_freed(struct stock *p)
+int
+stock_tell_mark(struct stock *p)
 {
-	if (!p->newest || p->told_freed >= p->mark.freed)
+	if (!p->newest ||
+	    (p->told_freed >= p->mark.freed && p->told_missing >= p->mark.missing_count))
 		return 0;
 	if (segment_write_mark(p->newest, p->io, &p->mark, p->told_count++) != 0)
 		return -1;
 	p->told_freed = p->mark.freed;
+	p->told_missing = p->mark.missing_count;
 	return 0;
+}
+
+/* One header that cannot be written is that segment's matter; a second one right after it is rather
+ * the disk's: then the next one is tried after a pause, so that not all of them are set aside. */
+static void
+stock_count_unwritten(struct stock *p)
+{
+	unsigned doublings = p->unwritten++;
+
+	if (!p->is_patient || doublings == 0)
+		return;
+	doublings = doublings - 1 < RETRY_DOUBLINGS ? doublings - 1 : RETRY_DOUBLINGS;
+	p->header_ms = clock_mono_ms() + ((int64_t)RETRY_MS << doublings);
+}
+
+static bool
+stock_is_pausing(const struct stock *p)
+{
+	return p->header_ms > clock_mono_ms();
 }
 
 /* One that the disk cannot write is set aside in its turn: it must not stop the others. */
 static int
 stock_write_header(struct stock *p, struct segment *s, const char *what)
 {
-	if (segment_write_header(s, p->io, &p->mark) == 0)
+	if (segment_write_header(s, p->io, &p->mark) == 0) {
+		p->unwritten = 0;
 		return 0;
+	}
 	s->is_kept = segment_is_medium_error(errno);
+	if (s->is_kept)
+		stock_count_unwritten(p);
 	/* a part of its name when it is set aside */
 	s->tag = segment_draw_tag();
 	return failed(p, what);
@@ -118,7 +147,7 @@ static int
 prepare(struct stock *p, struct segment *s)
 {
 	/* when the newest cannot be written, the header itself has to do */
-	(void)!stock_tell_freed(p);
+	(void)!stock_tell_mark(p);
 	s->generation = ++p->generation;
 	s->tag = segment_draw_tag();
 	return stock_write_header(p, s, "cannot prepare a segment");
@@ -132,64 +161,6 @@ unmake(struct stock *p, const char *name)
 	p->io->ops->unlink(p->io, name);
 	segment_free(&p->making, p->io);
 	errno = error;
-}
-
-static uint64_t
-stock_list_bytes(const struct segment *s)
-{
-	uint64_t bytes = 0;
-
-	for (; s; s = s->next)
-		bytes += s->bytes;
-	return bytes;
-}
-
-uint64_t
-stock_idle_bytes(const struct stock *p)
-{
-	return (p->ready ? p->ready->bytes : 0) + (p->reserve ? p->reserve->bytes : 0) +
-	    stock_list_bytes(p->free) + stock_list_bytes(p->odd) + stock_list_bytes(p->returned);
-}
-
-/* What a new segment leaves free of the disk: messages its free share, and room for a reserve that
- * is not there yet; reports and statuses half of the share; compaction, which gives back, none. */
-static uint64_t
-stock_kept_bytes(const struct stock *p, enum stock_claim claim, uint64_t all)
-{
-	uint64_t share = all / 100 * atomic_load(&p->minimum_free_percent);
-
-	switch (claim) {
-	case STOCK_MESSAGE:
-		return share + (p->reserve ? 0 : p->bytes);
-	case STOCK_ANY:
-		return share / 2;
-	case STOCK_COPY:
-		return 0;
-	}
-	return share;
-}
-
-/* Has the disk room for (the rest of) a new segment?  -1 with errno. */
-static int
-stock_has_space(struct stock *p, enum stock_claim claim)
-{
-	uint64_t have, all, keep, need = p->bytes - (p->making ? p->made_bytes : 0);
-
-	if (p->io->ops->space(p->io, &have, &all) != 0)
-		return -1;
-	keep = stock_kept_bytes(p, claim, all);
-	if (have >= keep + need) {
-		p->is_short = false;
-		return 0;
-	}
-	if (!p->is_short)
-		log_warn("spool: no new segment: the disk has %llu bytes free, a segment needs "
-			 "%llu and %llu must stay free (queue.minimum_free)",
-		    (unsigned long long)have, (unsigned long long)need,
-		    (unsigned long long)keep);
-	p->is_short = true;
-	errno = ENOSPC;
-	return -1;
 }
 
 /* A file under the next number, in the making; -1 with errno, EEXIST: the number is taken, perhaps
@@ -285,7 +256,7 @@ stock_set_aside(struct stock *p)
 	segment_name(s->slot, from);
 	snprintf(to, sizeof to, "damaged-%s-%016llx", from, (unsigned long long)s->tag);
 	/* no such name: it was renamed before, and the directory could not be synced */
-	if (stock_tell_freed(p) != 0 ||
+	if (stock_tell_mark(p) != 0 ||
 	    (p->io->ops->rename(p->io, from, to) != 0 && errno != ENOENT) ||
 	    p->io->ops->sync_directory(p->io) != 0)
 		return failed(p, "cannot set a segment aside");
@@ -302,9 +273,11 @@ make_unreadable(struct stock *p)
 {
 	struct segment *s = p->returned;
 
+	if (stock_is_pausing(p))
+		return -1;
 	if (s->is_kept)
 		return stock_set_aside(p);
-	(void)!stock_tell_freed(p);
+	(void)!stock_tell_mark(p);
 	s->generation = 0;
 	s->tag = 0;
 	if (stock_write_header(p, s, "cannot free a segment") != 0)
@@ -335,6 +308,8 @@ take_used(struct stock *p)
 {
 	struct segment *s;
 
+	if (stock_is_pausing(p))
+		return NULL;
 	while (p->returned &&
 	    (p->returned->is_kept || p->returned->bytes != p->bytes || (p->is_lent && !p->reserve)))
 		if (make_unreadable(p) != 0)
@@ -349,7 +324,7 @@ stock_unlink(struct stock *p, struct segment **list)
 	char name[SEGMENT_NAME_BYTES];
 	struct segment *s = *list;
 
-	if (stock_tell_freed(p) != 0 ||
+	if (stock_tell_mark(p) != 0 ||
 	    p->io->ops->unlink(p->io, segment_name(s->slot, name)) != 0)
 		return failed(p, "cannot remove a segment");
 	*list = s->next;
@@ -364,7 +339,7 @@ make_whole(struct stock *p, enum stock_claim claim)
 {
 	while (p->odd && p->retry_ms <= clock_mono_ms() && stock_unlink(p, &p->odd) == 0)
 		;
-	if (stock_has_space(p, claim) != 0)
+	if (stock_room_ask(p, claim) != 0)
 		return -1;
 	if (p->retry_ms > clock_mono_ms()) {
 		errno = ENOSPC;
@@ -410,17 +385,16 @@ stock_take(struct stock *p, enum stock_claim claim)
 bool
 stock_is_ready(const struct stock *p)
 {
-	return p->ready || p->free || (p->returned && p->returned->bytes == p->bytes);
+	return p->ready ||
+	    ((p->free || (p->returned && p->returned->bytes == p->bytes)) && !stock_is_pausing(p));
 }
 
 bool
 stock_may_make(const struct stock *p, enum stock_claim claim)
 {
-	uint64_t have, all;
+	struct stock_room room;
 
-	return p->retry_ms <= clock_mono_ms() &&
-	    p->io->ops->space(p->io, &have, &all) == 0 &&
-	    have >= stock_kept_bytes(p, claim, all) + p->bytes;
+	return p->retry_ms <= clock_mono_ms() && stock_room_find(p, claim, &room) == 0;
 }
 
 bool
@@ -430,14 +404,16 @@ stock_has_work(const struct stock *p)
 	bool is_missing = (!p->ready || !p->reserve) && (p->free || p->ahead_ms <= now);
 
 	return (is_missing || p->returned || p->odd || p->free_count > FREE_MAX) &&
-	    p->retry_ms <= now;
+	    p->retry_ms <= now && p->header_ms <= now;
 }
 
 /* The one that is ready comes first, unless the disk has only room for a reserve. */
 static bool
-stock_is_for_reserve(struct stock *p)
+stock_is_for_reserve(const struct stock *p)
 {
-	return !p->reserve && (p->ready || stock_has_space(p, STOCK_MESSAGE) != 0);
+	struct stock_room room;
+
+	return !p->reserve && (p->ready || stock_room_find(p, STOCK_MESSAGE, &room) != 0);
 }
 
 static void
@@ -462,7 +438,7 @@ stock_make_ahead(struct stock *p)
 		return;
 	is_reserve = stock_is_for_reserve(p);
 	if (p->made_bytes < p->bytes &&
-	    stock_has_space(p, is_reserve ? STOCK_ANY : STOCK_MESSAGE) != 0) {
+	    stock_room_ask(p, is_reserve ? STOCK_ANY : STOCK_MESSAGE) != 0) {
 		if (p->making)
 			unmake(p, segment_new_name(p->making->slot, name));
 		p->ahead_ms = p->is_patient ? clock_mono_ms() + RETRY_MS : 0;

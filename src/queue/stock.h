@@ -15,6 +15,11 @@
 
 #include "queue/segment.h"
 
+/* For whom a segment is: messages leave the disk its free share, reports and statuses half of
+ * it; compaction may take the reserve when there is nothing else. */
+enum stock_claim { STOCK_MESSAGE, STOCK_ANY, STOCK_COPY };
+enum { STOCK_CLAIMS = 3 };
+
 struct stock {
 	struct fsio *io;
 	uint32_t bytes;                  /* of a new segment */
@@ -24,6 +29,7 @@ struct stock {
 	uint32_t slot;                   /* of the next new file */
 	struct segment_mark mark;        /* goes into each header that is written */
 	uint64_t told_freed;             /* mark.freed, as far as `newest` durably says it */
+	unsigned told_missing;           /* the same of mark.missing_count */
 	struct segment *newest;          /* of the log; NULL: it is empty, none can be missed */
 	unsigned told_count;
 	struct segment *ready;           /* its header is durable */
@@ -37,7 +43,9 @@ struct stock {
 	uint32_t made_bytes;
 	int64_t retry_ms;                /* monotonic */
 	int64_t ahead_ms;                /* monotonic: none is made ahead before */
-	bool is_short;                   /* the log was told that the disk has no room for one */
+	unsigned unwritten;              /* headers in a row that the disk did not write */
+	int64_t header_ms;               /* monotonic: those in use before are not tried before */
+	bool is_short[STOCK_CLAIMS];     /* the log was told that the disk has no room for one */
 };
 
 void stock_clear(struct stock *p);
@@ -45,9 +53,10 @@ void stock_clear(struct stock *p);
 void stock_give_back(struct stock *p, struct segment *s);
 /* The same for the oldest one of the log: from now on headers say that it is needed no more. */
 void stock_release(struct stock *p, struct segment *s);
-/* For whom a segment is: messages leave the disk its free share, reports and statuses half of
- * it; compaction may take the reserve when there is nothing else. */
-enum stock_claim { STOCK_MESSAGE, STOCK_ANY, STOCK_COPY };
+/* Before a generation can be read no more, or when one is missing and that was accepted, the newest
+ * segment durably says so: else a later start would miss it.  Other headers may be torn, and files
+ * removed.  -1 with errno. */
+int stock_tell_mark(struct stock *p) MUST_USE;
 /* A segment without frames, with a new generation; NULL with errno. */
 struct segment *stock_take(struct stock *p, enum stock_claim claim) MUST_USE;
 /* Has one ready afterwards, whatever it takes; -1 with errno. */

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "model.h"
 #include "queue/store.h"
 
@@ -60,44 +59,15 @@ work(struct model *m, int acts)
 	model_turn(m);
 }
 
-/* After the trouble: something new must be taken. */
-static void
-expect_work(struct model *m)
-{
-	uint64_t before = m->good;
-
-	simdisk_fail(m->disk, (struct simdisk_fault){0});
-	for (int n = 0; n < 4; n++)
-		model_turn(m);
-	if (!model_submit(m, 500, false))
-		model_broken(m, "refuses to work afterwards: errno %d", errno);
-	model_turn(m);
-	if (m->good == before)
-		model_broken(m, "does not work afterwards");
-}
-
-static void
-reopen(struct model *m, const struct spool_options *o)
-{
-	if (!model_open(m, o)) {
-		model_broken(m, "cannot be opened: errno %d", errno);
-		return;
-	}
-	model_check(m);
-}
-
 static void
 run_place(const struct fault_row *row, uint64_t place, struct tally *t)
 {
-	struct model *m = MEM_NEW(struct model);
+	struct model *m = model_new(place);
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
 	struct simdisk_fault fault = row->fault;
 
-	m->seed = place;
-	m->disk = simdisk_new(place);
-	m->last_id = 1 << 18;
 	o.io = simdisk_io(m->disk);
-	reopen(m, &o);
+	model_reopen(m, &o);
 	fault.at = 1 + place % (row->spread ? row->spread : PLACES);
 	simdisk_fail(m->disk, fault);
 	m->reads_fail = row->fault.acts & (SIMDISK_OPEN | SIMDISK_READ);
@@ -105,16 +75,13 @@ run_place(const struct fault_row *row, uint64_t place, struct tally *t)
 	m->reads_fail = false;
 	t->struck += simdisk_struck(m->disk);
 	t->refused += m->bad;
-	expect_work(m);
+	model_expect_work(m);
 	work(m, ACTS_AFTER);
 	model_close(m);
 	simdisk_restart(m->disk);
 	if (!m->faults)
-		reopen(m, &o);
-	t->faults += m->faults;
-	model_close(m);
-	simdisk_free(&m->disk);
-	mem_free(m);
+		model_reopen(m, &o);
+	t->faults += model_end(m);
 }
 
 static bool
@@ -134,17 +101,14 @@ run_row(const struct fault_row *row)
 static bool
 run_full_disk(uint64_t seed)
 {
-	struct model *m = MEM_NEW(struct model);
+	struct model *m = model_new(seed);
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
 	bool is_good;
 	int taken = 0;
 
-	m->seed = seed;
-	m->disk = simdisk_new(seed);
-	m->last_id = 1 << 18;
 	simdisk_limit(m->disk, 5 * SPOOL_SEGMENT_MIN + SPOOL_SEGMENT_MIN / 2);
 	o.io = simdisk_io(m->disk);
-	reopen(m, &o);
+	model_reopen(m, &o);
 	while (taken < 390 && m->bad == 0 && model_submit(m, 1500, false)) {
 		model_turn(m);
 		taken++;
@@ -154,33 +118,27 @@ run_full_disk(uint64_t seed)
 	for (int round = 0; round < 4; round++)
 		model_finish_all(m);
 	is_good &= m->bad == 0;
-	expect_work(m);
+	model_expect_work(m);
 	model_check(m);
 	model_close(m);
 	simdisk_restart(m->disk);
-	reopen(m, &o);
-	is_good &= m->faults == 0;
+	model_reopen(m, &o);
 	printf("# full disk: %d messages taken, then refused; all finished\n", taken);
-	model_close(m);
-	simdisk_free(&m->disk);
-	mem_free(m);
-	return is_good;
+	return model_end(m) == 0 && is_good;
 }
 
 /* Below the free share messages are refused, and statuses are not. */
 static bool
 run_low_disk(void)
 {
-	struct model *m = MEM_NEW(struct model);
+	struct model *m = model_new(1);
 	struct spool_options o = {
 	    .segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true, .minimum_free_percent = 50};
 	bool is_good;
 
-	m->disk = simdisk_new(1);
-	m->last_id = 1 << 18;
 	simdisk_limit(m->disk, 16 * SPOOL_SEGMENT_MIN);
 	o.io = simdisk_io(m->disk);
-	reopen(m, &o);
+	model_reopen(m, &o);
 	is_good = model_submit(m, 100, false);
 	model_turn(m);
 	is_good &= spool_admits_bodies(m->spool, 2 * SPOOL_SEGMENT_MIN);
@@ -193,81 +151,8 @@ run_low_disk(void)
 	model_check(m);
 	is_good &= m->bad == 0 && m->faults == 0;
 	simdisk_limit(m->disk, 16 * SPOOL_SEGMENT_MIN);
-	expect_work(m);
-	is_good &= m->faults == 0;
-	model_close(m);
-	simdisk_free(&m->disk);
-	mem_free(m);
-	return is_good;
-}
-
-enum unwritable { UNWRITABLE_FREE, UNWRITABLE_OLDEST, UNWRITABLE_NO_DIRECTORY };
-
-/* Much is stored, then all of it finished, again and again. */
-static bool
-work_beside_unwritable(struct model *m, enum unwritable kind, char name[SEGMENT_NAME_BYTES])
-{
-	bool is_good = true;
-
-	for (int round = 0; round < 4; round++) {
-		for (int n = 0; n < 60; n++) {
-			is_good &= model_submit(m, 3000, false);
-			model_turn(m);
-		}
-		if (round == 0 && kind != UNWRITABLE_FREE) {
-			is_good &= m->spool->index.segment_count > 2;
-			segment_name(m->spool->index.oldest->slot, name);
-			simdisk_refuse_writes(m->disk, name);
-		}
-		if (round == 0 && kind == UNWRITABLE_NO_DIRECTORY)
-			simdisk_fail(m->disk, (struct simdisk_fault){
-						  SIMDISK_SYNC_DIRECTORY, 1, 10, EIO});
-		model_finish_all(m);
-		model_churn(m, 60);
-	}
-	return is_good;
-}
-
-/* The header of one segment can be written no more: it is set aside when its turn to be used or
- * freed comes, all others are used and freed as before, and nothing is refused. */
-static bool
-run_unwritable_segment(enum unwritable kind)
-{
-	struct model *m = MEM_NEW(struct model);
-	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
-	char name[SEGMENT_NAME_BYTES];
-	struct stock *p;
-	bool is_good = true;
-
-	m->disk = simdisk_new(1);
-	m->last_id = 1 << 18;
-	o.io = simdisk_io(m->disk);
-	reopen(m, &o);
-	p = &m->spool->writer.pool;
-	p->is_patient = kind != UNWRITABLE_NO_DIRECTORY;
-	if (kind == UNWRITABLE_FREE) {
-		for (int n = 0; n < 1000 && !p->free; n++)
-			model_churn(m, 1);
-		is_good = p->free;
-		segment_name(is_good ? p->free->slot : 0, name);
-		simdisk_refuse_writes(m->disk, name);
-	}
-	is_good &= work_beside_unwritable(m, kind, name);
-	is_good &= m->bad == 0 || kind == UNWRITABLE_NO_DIRECTORY;
-	is_good &= !p->returned && !simdisk_bytes(m->disk, name).p;
-	printf("# %s: %llu good, %llu refused, %s\n", name, (unsigned long long)m->good,
-	    (unsigned long long)m->bad, p->returned ? "some are not freed" : "all freed");
-	simdisk_fail(m->disk, (struct simdisk_fault){0});
-	expect_work(m);
-	model_check(m);
-	model_close(m);
-	simdisk_restart(m->disk);
-	reopen(m, &o);
-	is_good &= m->faults == 0;
-	model_close(m);
-	simdisk_free(&m->disk);
-	mem_free(m);
-	return is_good;
+	model_expect_work(m);
+	return model_end(m) == 0 && is_good;
 }
 
 static void
@@ -317,13 +202,11 @@ begin_reports(struct report_run *run, uint32_t minimum_free)
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN,
 	    .threadless = true,
 	    .minimum_free_percent = minimum_free};
-	struct model *m = run->model = MEM_NEW(struct model);
+	struct model *m = run->model = model_new(3);
 
-	m->disk = simdisk_new(3);
-	m->last_id = 1 << 18;
 	simdisk_limit(m->disk, 10 * SPOOL_SEGMENT_MIN);
 	o.io = simdisk_io(m->disk);
-	reopen(m, &o);
+	model_reopen(m, &o);
 	while (run->taken < 390 && m->bad == 0 && model_submit(m, 2500, false)) {
 		model_turn(m);
 		run->taken++;
@@ -375,9 +258,7 @@ static void
 end_reports(struct report_run *run, const char *what)
 {
 	printf("# %s: %u of %u messages reported\n", what, run->reported, run->taken);
-	model_close(run->model);
-	simdisk_free(&run->model->disk);
-	mem_free(run->model);
+	(void)model_end(run->model);
 }
 
 /* Without room for messages, and whichever of them fail first: the reports that there is room for are
@@ -413,7 +294,7 @@ run_reports_on_a_full_disk(uint32_t stride, uint32_t minimum_free)
 		model_turn(run.model);
 	model_check(run.model);
 	is_good &= run.model->bad == 0;
-	expect_work(run.model);
+	model_expect_work(run.model);
 	is_good &= run.model->faults == 0;
 	printf("# stride %u, free share %u %%: %u rounds, at least %llu of %llu bytes free\n", stride,
 	    minimum_free, rounds, (unsigned long long)least, (unsigned long long)all);
@@ -435,7 +316,7 @@ main(void)
 	bool all = true;
 
 	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
-	printf("1..%zu\n", count + 9);
+	printf("1..%zu\n", count + 6);
 	for (size_t i = 0; i < count; i++)
 		report(i + 1, rows[i].what, run_row(&rows[i]), &all);
 	report(count + 1, "a full disk", run_full_disk(7), &all);
@@ -448,11 +329,5 @@ main(void)
 	    run_reports_on_a_full_disk(1, 0), &all);
 	report(count + 6, "a full disk of failing mail: it empties, in any order",
 	    run_reports_on_a_full_disk(37, 0), &all);
-	report(count + 7, "the header of a segment given back cannot be written",
-	    run_unwritable_segment(UNWRITABLE_OLDEST), &all);
-	report(count + 8, "the header of a free segment cannot be written",
-	    run_unwritable_segment(UNWRITABLE_FREE), &all);
-	report(count + 9, "nor can the directory be synced when it is set aside",
-	    run_unwritable_segment(UNWRITABLE_NO_DIRECTORY), &all);
 	return !all;
 }

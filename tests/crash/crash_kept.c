@@ -157,17 +157,6 @@ kept_damage(struct model *m, unsigned messages, unsigned count, size_t body_byte
 	return slot;
 }
 
-static unsigned
-kept_end(struct model *m)
-{
-	unsigned faults = m->faults;
-
-	model_close(m);
-	simdisk_free(&m->disk);
-	mem_free(m);
-	return faults;
-}
-
 /* ---- refused ---- */
 
 /* false: the start had fewer reads. */
@@ -192,7 +181,7 @@ kept_refuse(uint64_t read, unsigned *late, unsigned *faults)
 	if (!is_open && (!kept_open(m, &h) || m->spool->stats.quarantined != 2))
 		model_broken(m, "read %llu: not told by the next start",
 		    (unsigned long long)read);
-	*faults += kept_end(m);
+	*faults += model_end(m);
 	return was_read;
 }
 
@@ -252,7 +241,7 @@ kept_cut(uint64_t seed, uint64_t cut, unsigned *faults)
 	kept_expect(m, slot, was_cut ? 0 : 2);
 	simdisk_restart(m->disk);
 	kept_expect(m, slot, 2);
-	*faults += kept_end(m);
+	*faults += model_end(m);
 	return was_cut;
 }
 
@@ -286,7 +275,7 @@ a_second_start_copies_the_rest(void)
 	}
 	if (kept_copies(m, slot) != MANY)
 		model_broken(m, "%u copies of %d", kept_copies(m, slot), MANY);
-	return kept_end(m) == 0;
+	return model_end(m) == 0;
 }
 
 /* ---- all ---- */

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "model.h"
 #include "queue/store.h"
 
@@ -234,6 +233,44 @@ missing_log_begins_anew(struct model *m, const struct missing_log *log)
 		model_broken(m, "%zu segments", anew.count);
 }
 
+/* Without room for a new segment, and without a free one, the next start needs no option either. */
+static void
+missing_on_full_disk(struct model *m, const struct missing_log *log)
+{
+	char name[SEGMENT_NAME_BYTES];
+	uint64_t used = 0, told;
+
+	missing_remove(m, log->slot[0]);
+	for (uint32_t slot = 1; slot < SEGMENTS; slot++) {
+		bool is_live = false;
+
+		for (size_t i = 1; i < log->count; i++)
+			is_live |= log->slot[i] == slot;
+		if (simdisk_bytes(m->disk, segment_name(slot, name)).n && !is_live)
+			missing_remove(m, slot);
+		used += simdisk_bytes(m->disk, name).n;
+	}
+	simdisk_limit(m->disk, used + 1);
+	missing_expect_refusal(m, "the oldest segment is missing");
+	m->may_lose = true;
+	if (!missing_open(m, true))
+		model_broken(m, "refused although damage is accepted: errno %d", errno);
+	else if (m->spool->writer.active)
+		model_broken(m, "the disk is not full");
+	else
+		model_check(m);
+	told = m->spool ? m->spool->stats.quarantined : 0;
+	model_close(m);
+	simdisk_restart(m->disk);
+	if (!missing_open(m, false))
+		model_broken(m, "refused once more: errno %d", errno);
+	/* what had no room for a copy is told again */
+	else if (m->spool->stats.quarantined >= told)
+		model_broken(m, "told again");
+	else
+		model_check(m);
+}
+
 static void
 missing_in_old_spool(struct model *m, const struct missing_log *log)
 {
@@ -391,10 +428,7 @@ missing_full_start(void)
 				    (unsigned long long)cut, errno);
 			else
 				model_check(m);
-			faults += m->faults;
-			model_close(m);
-			simdisk_free(&m->disk);
-			mem_free(m);
+			faults += model_end(m);
 		}
 	}
 	printf("# a start on a full disk: %u power cuts, %u broken promises\n", cuts, faults);
@@ -407,6 +441,7 @@ static const struct missing_case {
 } missing_cases[] = {
     {"any file but the newest is gone", missing_any},
     {"the oldest files are gone", missing_oldest},
+    {"the oldest file is gone, and the disk is full", missing_on_full_disk},
     {"all files of the log are gone, then one of the new log", missing_log_begins_anew},
     {"a file in the middle of a spool of 0.1.0 is gone", missing_in_old_spool},
     {"a file is cut short", missing_end},
@@ -429,10 +464,7 @@ missing_run(const struct missing_case *c)
 			c->fn(m, &log);
 		}
 		lost += m->lost;
-		faults += m->faults;
-		model_close(m);
-		simdisk_free(&m->disk);
-		mem_free(m);
+		faults += model_end(m);
 	}
 	printf("# %s: %u spools of %d, %u messages lost and told, %u broken promises\n", c->what,
 	    tried, SEEDS, lost, faults);

@@ -72,17 +72,6 @@ reads_expect_all(struct model *m)
 		model_broken(m, "cannot be opened afterwards: errno %d", errno);
 }
 
-static unsigned
-reads_end(struct model *m)
-{
-	unsigned faults = m->faults;
-
-	model_close(m);
-	simdisk_free(&m->disk);
-	mem_free(m);
-	return faults;
-}
-
 static void
 reads_work(struct model *m, int acts)
 {
@@ -125,7 +114,7 @@ start_place(const struct read_row *row, uint64_t place, struct read_tally *t)
 		model_check(m);
 	}
 	reads_expect_all(m);
-	t->faults += reads_end(m);
+	t->faults += model_end(m);
 }
 
 static bool
@@ -161,7 +150,7 @@ running_reads_fail(void)
 	m->reads_fail = false;
 	model_read(m);
 	reads_expect_all(m);
-	return reads_end(m) == 0;
+	return model_end(m) == 0;
 }
 
 static void
@@ -211,7 +200,7 @@ a_wrong_checksum_is_believed_at_the_second_read(void)
 		model_broken(m, "errors %d %d %d %d %d", errors[1], errors[2], errors[3], errors[4],
 		    errors[5]);
 	reads_expect_all(m);
-	return reads_end(m) == 0;
+	return model_end(m) == 0;
 }
 
 /* ---- compaction ---- */
@@ -264,7 +253,7 @@ one_unreadable_message(bool is_deleted)
 		model_check(m);
 	simdisk_bad_place(m->disk, name, 0, 0);
 	reads_expect_all(m);
-	return reads_end(m) == 0;
+	return model_end(m) == 0;
 }
 
 static bool
@@ -353,7 +342,7 @@ accepted_place(uint64_t seed, bool is_header, unsigned *lost)
 		model_check(m);
 	else
 		model_broken(m, "cannot be opened without the option afterwards");
-	return reads_end(m) == 0;
+	return model_end(m) == 0;
 }
 
 static bool

@@ -396,3 +396,39 @@ model_close(struct model *m)
 {
 	spool_close(&m->spool);
 }
+
+void
+model_expect_work(struct model *m)
+{
+	uint64_t before = m->good;
+
+	simdisk_fail(m->disk, (struct simdisk_fault){0});
+	for (int n = 0; n < 4; n++)
+		model_turn(m);
+	if (!model_submit(m, 500, false))
+		model_broken(m, "refuses to work afterwards: errno %d", errno);
+	model_turn(m);
+	if (m->good == before)
+		model_broken(m, "does not work afterwards");
+}
+
+void
+model_reopen(struct model *m, const struct spool_options *o)
+{
+	if (!model_open(m, o)) {
+		model_broken(m, "cannot be opened: errno %d", errno);
+		return;
+	}
+	model_check(m);
+}
+
+unsigned
+model_end(struct model *m)
+{
+	unsigned faults = m->faults;
+
+	model_close(m);
+	simdisk_free(&m->disk);
+	mem_free(m);
+	return faults;
+}

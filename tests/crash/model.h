@@ -74,6 +74,12 @@ void model_turn(struct model *m);
 /* Compares; then what was found is what is to be kept from now on. */
 void model_check(struct model *m);
 void model_close(struct model *m);
+/* Closes it, and its disk goes; returns how many promises were broken. */
+unsigned model_end(struct model *m);
+/* Opens and compares. */
+void model_reopen(struct model *m, const struct spool_options *o);
+/* After the trouble: the disk refuses nothing any more, something new must be taken. */
+void model_expect_work(struct model *m);
 /* Reads one message that is there and compares it. */
 void model_read(struct model *m);
 

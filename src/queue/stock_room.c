@@ -1,0 +1,86 @@
+/*
+ * stock_room: see the header.
+ */
+#include "queue/stock_room.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+
+static uint64_t
+stock_room_list_bytes(const struct segment *s)
+{
+	uint64_t bytes = 0;
+
+	for (; s; s = s->next)
+		bytes += s->bytes;
+	return bytes;
+}
+
+uint64_t
+stock_idle_bytes(const struct stock *p)
+{
+	return (p->ready ? p->ready->bytes : 0) + (p->reserve ? p->reserve->bytes : 0) +
+	    stock_room_list_bytes(p->free) + stock_room_list_bytes(p->odd) +
+	    stock_room_list_bytes(p->returned);
+}
+
+/* What a new segment leaves free of the disk: messages its free share, and room for a reserve that
+ * is not there yet; reports and statuses half of the share; compaction, which gives back, none. */
+static uint64_t
+stock_room_kept_bytes(const struct stock *p, enum stock_claim claim, uint64_t all)
+{
+	uint64_t share = all / 100 * atomic_load(&p->minimum_free_percent);
+
+	switch (claim) {
+	case STOCK_MESSAGE:
+		return share + (p->reserve ? 0 : p->bytes);
+	case STOCK_ANY:
+		return share / 2;
+	case STOCK_COPY:
+		return 0;
+	}
+	return share;
+}
+
+int
+stock_room_find(const struct stock *p, enum stock_claim claim, struct stock_room *out)
+{
+	uint64_t all;
+
+	*out = (struct stock_room){0};
+	if (p->io->ops->space(p->io, &out->have, &all) != 0) {
+		out->have = 0;
+		return -1;
+	}
+	out->keep = stock_room_kept_bytes(p, claim, all);
+	out->need = p->bytes - (p->making ? p->made_bytes : 0);
+	if (out->have >= out->keep + out->need)
+		return 0;
+	errno = ENOSPC;
+	return -1;
+}
+
+int
+stock_room_ask(struct stock *p, enum stock_claim claim)
+{
+	static const char *const whose[] = {[STOCK_MESSAGE] = "messages",
+	    [STOCK_ANY] = "reports and statuses",
+	    [STOCK_COPY] = "compaction"};
+	struct stock_room room;
+	int result = stock_room_find(p, claim, &room), error = errno;
+
+	if (result == 0) {
+		p->is_short[claim] = false;
+		return 0;
+	}
+	if (room.need > 0 && !p->is_short[claim]) {
+		p->is_short[claim] = true;
+		log_warn("spool: no new segment for %s: the disk has %llu bytes free, a segment "
+			 "needs %llu and %llu must stay free (queue.minimum_free)", whose[claim],
+		    (unsigned long long)room.have, (unsigned long long)room.need,
+		    (unsigned long long)room.keep);
+	}
+	errno = error;
+	return -1;
+}

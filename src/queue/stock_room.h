@@ -1,0 +1,21 @@
+/*
+ * stock_room: has the disk room for a new segment?  One answer for whoever asks: what there is of
+ * the one in the making is on the disk already.
+ */
+#ifndef QUEUE_STOCK_ROOM_H
+#define QUEUE_STOCK_ROOM_H
+
+#include "queue/stock.h"
+
+struct stock_room {
+	uint64_t have;                   /* bytes of the disk */
+	uint64_t keep;                   /* must stay free, for this claim */
+	uint64_t need;                   /* of the rest of a new segment */
+};
+
+/* -1 with errno: ENOSPC, or the disk does not say (then all of out is 0). */
+int stock_room_find(const struct stock *p, enum stock_claim claim, struct stock_room *out) MUST_USE;
+/* The same; a claim that finds no room any more is told in the log, once. */
+int stock_room_ask(struct stock *p, enum stock_claim claim) MUST_USE;
+
+#endif

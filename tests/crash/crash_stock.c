@@ -1,0 +1,257 @@
+/*
+ * crash_stock: the pool of segments on disks that fill up or refuse writes: what room there is, what
+ * is told of it, and what becomes of segments whose header cannot be written.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "model.h"
+#include "queue/store.h"
+
+enum { PIECES = 4, LARGE = PIECES << 20, LOG_BYTES = 1 << 20 };
+
+/* ---- what was told ---- */
+
+static int log_file = -1;
+
+/* How often these words stand in the log. */
+static unsigned
+stock_told(const char *words)
+{
+	static char text[LOG_BYTES + 1];
+	ssize_t n = pread(log_file, text, LOG_BYTES, 0);
+	unsigned count = 0;
+
+	text[n > 0 ? n : 0] = 0;
+	for (const char *p = text; (p = strstr(p, words)); p++)
+		count++;
+	return count;
+}
+
+/* ---- room ---- */
+
+/* A spool with segments of several pieces, and room on the disk for so many of them. */
+static struct model *
+stock_begin(unsigned segments)
+{
+	struct spool_options o = {.segment_bytes = LARGE, .threadless = true};
+	struct model *m = model_new(1);
+
+	simdisk_limit(m->disk, (uint64_t)segments * LARGE + 1000);
+	o.io = simdisk_io(m->disk);
+	model_reopen(m, &o);
+	if (!m->spool || !m->spool->writer.active)
+		model_broken(m, "no segment to begin with");
+	return m;
+}
+
+/* There was room when it was begun: there is until it is made. */
+static bool
+what_is_made_already_is_room(void)
+{
+	struct model *m = stock_begin(3);
+	struct stock *p = &m->spool->writer.pool;
+	unsigned pieces = 0;
+
+	for (int n = 0; n < 4 * PIECES && !p->ready; n++) {
+		if (!stock_may_make(p, STOCK_MESSAGE))
+			model_broken(m, "no room any more after %u bytes", p->made_bytes);
+		if (spool_admits(m->spool) != 0)
+			model_broken(m, "messages are refused after %u bytes", p->made_bytes);
+		pieces += p->making && p->made_bytes > 0;
+		model_turn(m);
+	}
+	if (!p->ready || pieces < PIECES)
+		model_broken(m, "no segment was made in %u pieces", pieces);
+	return model_end(m) == 0;
+}
+
+/* There is no room for messages, and room for a reserve. */
+static bool
+no_room_is_told_once(void)
+{
+	unsigned before = stock_told("no new segment");
+	struct model *m = stock_begin(2);
+	struct stock *p = &m->spool->writer.pool;
+
+	for (int n = 0; n < 10 * PIECES; n++)
+		model_turn(m);
+	if (!p->reserve)
+		model_broken(m, "no reserve");
+	if (stock_told("no new segment") != before + 1)
+		model_broken(m, "told %u times", stock_told("no new segment") - before);
+	return model_end(m) == 0;
+}
+
+/* ---- headers that cannot be written ---- */
+
+enum unwritable { UNWRITABLE_FREE, UNWRITABLE_OLDEST, UNWRITABLE_NO_DIRECTORY };
+
+/* Much is stored, then all of it finished, again and again. */
+static bool
+work_beside_unwritable(struct model *m, enum unwritable kind, char name[SEGMENT_NAME_BYTES])
+{
+	bool is_good = true;
+
+	for (int round = 0; round < 4; round++) {
+		for (int n = 0; n < 60; n++) {
+			is_good &= model_submit(m, 3000, false);
+			model_turn(m);
+		}
+		if (round == 0 && kind != UNWRITABLE_FREE) {
+			is_good &= m->spool->index.segment_count > 2;
+			segment_name(m->spool->index.oldest->slot, name);
+			simdisk_refuse_writes(m->disk, name);
+		}
+		if (round == 0 && kind == UNWRITABLE_NO_DIRECTORY)
+			simdisk_fail(m->disk, (struct simdisk_fault){
+						  SIMDISK_SYNC_DIRECTORY, 1, 10, EIO});
+		model_finish_all(m);
+		model_churn(m, 60);
+	}
+	return is_good;
+}
+
+/* The header of one segment can be written no more: it is set aside when its turn to be used or
+ * freed comes, all others are used and freed as before, and nothing is refused. */
+static bool
+run_unwritable_segment(enum unwritable kind)
+{
+	struct model *m = model_new(1);
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	char name[SEGMENT_NAME_BYTES];
+	struct stock *p;
+	bool is_good = true;
+
+	o.io = simdisk_io(m->disk);
+	model_reopen(m, &o);
+	p = &m->spool->writer.pool;
+	p->is_patient = kind != UNWRITABLE_NO_DIRECTORY;
+	if (kind == UNWRITABLE_FREE) {
+		for (int n = 0; n < 1000 && !p->free; n++)
+			model_churn(m, 1);
+		is_good = p->free;
+		segment_name(is_good ? p->free->slot : 0, name);
+		simdisk_refuse_writes(m->disk, name);
+	}
+	is_good &= work_beside_unwritable(m, kind, name);
+	is_good &= m->bad == 0 || kind == UNWRITABLE_NO_DIRECTORY;
+	is_good &= !p->returned && !simdisk_bytes(m->disk, name).p;
+	printf("# %s: %llu good, %llu refused, %s\n", name, (unsigned long long)m->good,
+	    (unsigned long long)m->bad, p->returned ? "some are not freed" : "all freed");
+	simdisk_fail(m->disk, (struct simdisk_fault){0});
+	model_expect_work(m);
+	model_check(m);
+	model_close(m);
+	simdisk_restart(m->disk);
+	model_reopen(m, &o);
+	return model_end(m) == 0 && is_good;
+}
+
+static bool
+one_given_back(void)
+{
+	return run_unwritable_segment(UNWRITABLE_OLDEST);
+}
+
+static bool
+one_that_is_free(void)
+{
+	return run_unwritable_segment(UNWRITABLE_FREE);
+}
+
+static bool
+nor_the_directory(void)
+{
+	return run_unwritable_segment(UNWRITABLE_NO_DIRECTORY);
+}
+
+static void
+stock_count_aside(const char *name, void *arg)
+{
+	*(unsigned *)arg += strncmp(name, "damaged-seg-", 12) == 0;
+}
+
+/* Names of segments that were set aside. */
+static unsigned
+stock_aside(struct model *m)
+{
+	struct fsio *io = simdisk_io(m->disk);
+	unsigned count = 0;
+
+	if (io->ops->list(io, stock_count_aside, &count) != 0)
+		model_broken(m, "no list");
+	return count;
+}
+
+/* The disk writes nothing for a while: that costs a segment or two, not all that are free. */
+static bool
+no_header_can_be_written(void)
+{
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	struct model *m = model_new(1);
+	struct stock *p;
+
+	o.io = simdisk_io(m->disk);
+	model_reopen(m, &o);
+	p = &m->spool->writer.pool;
+	for (int n = 0; n < 200; n++) {
+		model_submit(m, 3000, false);
+		model_turn(m);
+	}
+	model_finish_all(m);
+	for (int n = 0; n < 100 && (p->free_count < 2 || !p->ready || !p->reserve); n++)
+		model_turn(m);
+	if (p->free_count < 2)
+		model_broken(m, "%u are free", p->free_count);
+	p->is_patient = true;
+	simdisk_fail(m->disk, (struct simdisk_fault){SIMDISK_WRITE, 1, 1 << 30, EIO});
+	for (int n = 0; n < 60; n++) {
+		(void)model_submit(m, 100, false);
+		model_turn(m);
+	}
+	/* the pause is a second at first */
+	usleep(1100000);
+	model_expect_work(m);
+	printf("# %llu refused, %u set aside\n", (unsigned long long)m->bad, stock_aside(m));
+	if (m->bad == 0 || stock_aside(m) > 2)
+		model_broken(m, "%u segments are set aside", stock_aside(m));
+	model_check(m);
+	return model_end(m) == 0;
+}
+
+/* ---- all ---- */
+
+static const struct stock_case {
+	const char *what;
+	bool (*fn)(void);
+} stock_cases[] = {
+    {"what is made of a segment already counts as room", what_is_made_already_is_room},
+    {"room for a reserve and none for messages is told once", no_room_is_told_once},
+    {"the header of a segment given back cannot be written", one_given_back},
+    {"the header of a free segment cannot be written", one_that_is_free},
+    {"nor can the directory be synced when it is set aside", nor_the_directory},
+    {"no header can be written for a while: not all are set aside", no_header_can_be_written},
+};
+
+int
+main(void)
+{
+	size_t count = sizeof stock_cases / sizeof *stock_cases;
+	bool all = true;
+
+	log_file = memfd_create("log", MFD_CLOEXEC);
+	log_open(dup(log_file), LOG_TO_FILE);
+	printf("1..%zu\n", count);
+	for (size_t i = 0; i < count; i++) {
+		bool is_good = stock_cases[i].fn();
+
+		printf("%sok %zu - %s\n", is_good ? "" : "not ", i + 1, stock_cases[i].what);
+		all &= is_good;
+	}
+	return !all;
+}
