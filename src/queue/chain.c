@@ -23,7 +23,8 @@ chain_accept(struct replay *r, uint64_t generation)
 	r->spool->stats.quarantined++;
 	r->has_loss = true;
 	if (r->spool->options.accept_damage) {
-		segment_add_missing(&r->mark, generation);
+		if (!segment_add_missing(&r->mark, generation))
+			r->unlisted++;
 		return 0;
 	}
 	errno = ENOTRECOVERABLE;

@@ -354,6 +354,10 @@ recover_tell_mark(struct listing *l)
 	if (l->replay.has_loss && stock_tell_mark(&l->spool->writer.pool) != 0)
 		log_error("spool: that damage was accepted cannot be written: %m; the next start "
 			  "may need --accept-damage again");
+	if (l->replay.unlisted > 0)
+		log_error("spool: %u of the damaged places that were accepted are more than the "
+			  "spool can list (%d): later starts need --accept-damage again, until "
+			  "what is older is freed", l->replay.unlisted, SEGMENT_MISSING_MAX);
 }
 
 static void

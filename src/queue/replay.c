@@ -391,7 +391,8 @@ replay_check_end(struct replay *r, const struct image *m, const struct replay_en
 	char name[SEGMENT_NAME_BYTES];
 
 	segment_name(m->segment->slot, name);
-	if (!replay_is_cut(r, m, end))
+	if (!replay_is_cut(r, m, end) ||
+	    (r->mark.is_known && m->segment->generation <= r->mark.freed))
 		return 0;
 	if (segment_is_missing(&r->mark, m->segment->generation)) {
 		r->spool->stats.known_damages++;

@@ -126,11 +126,29 @@ segment_write_zeros(struct fsio *io, int fd, uint32_t at, uint32_t bytes)
 
 /* ---- marks ---- */
 
-void
+/* Those that are freed by now need not be spoken of any more. */
+static void
+segment_drop_freed(struct segment_mark *mark)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < mark->missing_count; i++)
+		if (mark->missing[i] > mark->freed)
+			mark->missing[count++] = mark->missing[i];
+	mark->missing_count = count;
+}
+
+bool
 segment_add_missing(struct segment_mark *mark, uint64_t generation)
 {
-	if (!segment_is_missing(mark, generation) && mark->missing_count < SEGMENT_MISSING_MAX)
-		mark->missing[mark->missing_count++] = generation;
+	if (generation <= mark->freed || segment_is_missing(mark, generation))
+		return true;
+	if (mark->missing_count == SEGMENT_MISSING_MAX)
+		segment_drop_freed(mark);
+	if (mark->missing_count == SEGMENT_MISSING_MAX)
+		return false;
+	mark->missing[mark->missing_count++] = generation;
+	return true;
 }
 
 bool
@@ -158,7 +176,7 @@ segment_add_mark(struct segment_mark *to, const struct segment_mark *from)
 	if (from->freed > to->freed)
 		to->freed = from->freed;
 	for (unsigned i = 0; i < from->missing_count; i++)
-		segment_add_missing(to, from->missing[i]);
+		(void)!segment_add_missing(to, from->missing[i]);
 }
 
 /* What is freed need not be spoken of any more. */
@@ -191,7 +209,7 @@ segment_take_mark(struct str bytes, size_t at, struct segment_mark *out)
 	    le32toh(h.crc) != crc32c(0, &h, offsetof(struct header_mark, crc)))
 		return;
 	for (uint32_t i = 0; i < le32toh(h.count) && i < SEGMENT_MISSING_MAX; i++)
-		segment_add_missing(&m, le64toh(h.missing[i]));
+		(void)!segment_add_missing(&m, le64toh(h.missing[i]));
 	out->is_known = true;
 	segment_add_mark(out, &m);
 }

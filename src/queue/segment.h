@@ -72,7 +72,8 @@ int segment_write_mark(const struct segment *s, struct fsio *io, const struct se
     unsigned number) MUST_USE;
 /* Into the other one: the sum of both; is_known of `to` stays. */
 void segment_add_mark(struct segment_mark *to, const struct segment_mark *from);
-void segment_add_missing(struct segment_mark *mark, uint64_t generation);
+/* One that is freed counts as known.  false: there is no room for it, and it is not known. */
+bool segment_add_missing(struct segment_mark *mark, uint64_t generation) MUST_USE;
 bool segment_is_missing(const struct segment_mark *mark, uint64_t generation);
 /* The highest generation that it speaks of; 0: none. */
 uint64_t segment_mark_last(const struct segment_mark *mark);

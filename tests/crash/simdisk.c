@@ -316,6 +316,8 @@ simdisk_truncate(struct simdisk *d, const char *name, size_t bytes)
 
 	if (e && bytes < d->inodes[e->inode].cache.n)
 		d->inodes[e->inode].cache.n = bytes;
+	if (e && bytes < d->inodes[e->inode].platter.n)
+		d->inodes[e->inode].platter.n = bytes;
 }
 
 unsigned
