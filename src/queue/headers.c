@@ -133,6 +133,7 @@ headers_clear(struct headers_case **list)
 struct headers_known {
 	uint64_t generation;
 	bool has_seal;
+	bool is_unread;                  /* whether it has one is not known */
 	struct record_seal seal;
 	uint64_t own;                    /* sequence number of that seal */
 };
@@ -156,7 +157,7 @@ headers_settle(struct headers_all *a, struct headers_case *c, uint64_t generatio
 {
 	c->segment->generation = generation;
 	a->known[a->count++] =
-	    (struct headers_known){generation, c->has_seal, c->seal, c->own};
+	    (struct headers_known){generation, c->has_seal, false, c->seal, c->own};
 }
 
 /* Does the seal speak of the end of this one? */
@@ -199,6 +200,9 @@ headers_place_newest(struct headers_all *a, struct headers_case *c)
 		/* written before, after the same segment: that one never was */
 		if (k->has_seal && k->generation > c->seal.generation &&
 		    !(k->own < c->first && k->seal.generation == c->seal.generation))
+			return false;
+		/* it may be the one that names this one */
+		if (k->is_unread && k->generation > c->seal.generation)
 			return false;
 		newest = k->generation > newest ? k->generation : newest;
 	}
@@ -264,25 +268,45 @@ headers_tell(struct replay *r, const struct headers_all *a, struct headers_case 
 	return chain_accept(r, 0);
 }
 
+/* What the seals of those with a sound header say; -1 with errno, told: one cannot be read. */
+static int
+headers_read_seals(
+    struct replay *r, struct headers_all *a, struct segment *const *good, size_t count)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	for (size_t i = 0; i < count; i++) {
+		struct headers_known *k = &a->known[a->count++];
+		int found = replay_read_seal(r->spool->io, good[i], &k->seal, &k->own);
+
+		k->generation = good[i]->generation;
+		k->has_seal = found > 0;
+		k->is_unread = found < 0;
+		if (found < 0 &&
+		    (!r->spool->options.accept_damage || !segment_is_medium_error(errno)))
+			return replay_refuse(segment_name(good[i]->slot, name), SEGMENT_DATA);
+	}
+	return 0;
+}
+
 int
 headers_place(
     struct replay *r, struct headers_case *cases, struct segment *const *good, size_t good_count)
 {
 	struct headers_all a = {NULL, 0};
 	size_t count = good_count;
-	int result = 0;
+	int result = 0, error;
 
 	for (struct headers_case *c = cases; c; c = c->next)
 		count++;
 	if (!cases)
 		return 0;
 	a.known = mem_new(count * sizeof *a.known);
-	for (size_t i = 0; i < good_count; i++) {
-		struct headers_known *k = &a.known[a.count++];
-
-		k->generation = good[i]->generation;
-		k->has_seal = replay_read_seal(
-		                  r->spool->io, good[i], &k->seal, &k->own) > 0;
+	if (headers_read_seals(r, &a, good, good_count) != 0) {
+		error = errno;
+		mem_free(a.known);
+		errno = error;
+		return -1;
 	}
 	while (headers_place_one(&a, cases, false) || headers_place_one(&a, cases, true))
 		continue;

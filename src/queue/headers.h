@@ -31,8 +31,8 @@ int headers_look(struct replay *r, struct segment *g, struct headers_case **list
 void headers_clear(struct headers_case **list);
 
 /*
- * Gives each case that can be placed its generation.  -1 with ENOTRECOVERABLE, told: one that
- * cannot may hold messages, and the start does not accept that.
+ * Gives each case that can be placed its generation.  -1 with errno, told: ENOTRECOVERABLE, one
+ * that cannot may hold messages, and the start does not accept that; else a seal cannot be read.
  */
 int headers_place(struct replay *r, struct headers_case *cases, struct segment *const *good,
     size_t good_count) MUST_USE;

@@ -129,6 +129,43 @@ start_row(const struct read_row *row)
 	return t.faults == 0 && t.struck > 0 && (t.refused > 0) == !row->is_harmless;
 }
 
+/* One read fails, and a header is damaged: where its segment belongs is told by what others say, and
+ * what cannot be read says nothing. */
+static unsigned
+damaged_header_place(uint64_t place, unsigned *refused)
+{
+	struct model *m = reads_begin(1);
+	char name[SEGMENT_NAME_BYTES];
+
+	for (int n = 0; n < 100; n++) {
+		model_submit(m, 2000, false);
+		model_turn(m);
+	}
+	segment_name(m->spool->index.oldest->next->slot, name);
+	model_close(m);
+	memset((char *)(uintptr_t)simdisk_bytes(m->disk, name).p, 'X', 8);
+	simdisk_fail(m->disk, (struct simdisk_fault){SIMDISK_READ, place, 1, EIO});
+	if (reads_open(m, false))
+		model_check(m);
+	else if (errno != EIO)
+		model_broken(m, "read %llu: refused with errno %d", (unsigned long long)place, errno);
+	else
+		++*refused;
+	reads_expect_all(m);
+	return model_end(m);
+}
+
+static bool
+a_damaged_header_and_a_failed_read(void)
+{
+	unsigned faults = 0, refused = 0;
+
+	for (uint64_t place = 1; place <= PLACES; place++)
+		faults += damaged_header_place(place, &refused);
+	printf("# %u starts of %d refused, %u broken promises\n", refused, PLACES, faults);
+	return faults == 0 && refused > PLACES / 4;
+}
+
 /* ---- while running ---- */
 
 static bool
@@ -372,6 +409,7 @@ static const struct reads_case {
 	const char *what;
 	bool (*fn)(void);
 } reads_cases[] = {
+    {"a start with a damaged header, and EIO on one read", a_damaged_header_and_a_failed_read},
     {"while running all reads fail, and then no more", running_reads_fail},
     {"a wrong checksum is believed at the second read in a row",
 	a_wrong_checksum_is_believed_at_the_second_read},
