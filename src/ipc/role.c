@@ -18,6 +18,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "ipc/turns.h"
 
 enum { CONFIG_BYTES_MAX = 8 << 20, FILE_BYTES_MAX = 4 << 20, REFUSAL_BYTES = 512 };
 
@@ -360,6 +361,15 @@ ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 }
 
+static void
+role_loop(struct role *r)
+{
+	struct turns turns = {0};
+
+	while (!r->is_ending && event_base_loop(r->base, EVLOOP_ONCE) == 0)
+		turns_next(&turns);
+}
+
 int
 role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int main_fd,
     bool is_thread)
@@ -376,7 +386,7 @@ role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int 
 		die("no event loop");
 	r->main = channel_new(r->base, main_fd, from_main, main_lost, r);
 	if (channel_send(r->main, MESSAGE_HELLO, &hello, -1) == 0)
-		event_base_dispatch(r->base);
+		role_loop(r);
 	if (spec->end)
 		spec->end(r);
 	channel_free(&r->main);
