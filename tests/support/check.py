@@ -99,6 +99,10 @@ def step(name, command, cwd, log, env=None, is_tap=False, seconds=2 * HOUR_S):
     return found
 
 
+# of another build: it is not about how often something happens
+FEW_ROUNDS = {"ROUNDS": "10", "ACKNOWLEDGED": "3000"}
+
+
 def variant(build, name, configure, env=None):
     """Another build of the same tree beside the first one, and its tests."""
     directory = f"{build}/{name}"
@@ -106,7 +110,7 @@ def variant(build, name, configure, env=None):
     os.makedirs(directory)
     jobs = f"-j{os.cpu_count()}"
     script = f"{build}/tree/configure {configure} && make {jobs} && make -k {jobs} check"
-    return step(name, ["sh", "-c", script], directory, f"{build}/{name}.log", env)
+    return step(name, ["sh", "-c", script], directory, f"{build}/{name}.log", {**FEW_ROUNDS, **(env or {})})
 
 
 def main():
