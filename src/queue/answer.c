@@ -47,6 +47,7 @@ settle_commit(struct spool *s, const struct batch *b, const struct commit *c)
 	while (record_next(&rest, &r, &bad))
 		settle_entry(s, &r, c->error ? NULL : &at);
 	s->waiting_bytes -= c->span;
+	s->copies.waiting_bytes -= c->is_copy ? c->span : 0;
 	s->stats.commits += !c->error;
 	s->stats.failed += c->error != 0;
 }

@@ -111,6 +111,8 @@ clean_free_oldest(struct spool *s)
 	struct segment *g = index_take_oldest(&s->index);
 
 	g->is_kept |= g->is_suspect;
+	g->retry_ms = 0;
+	g->is_looked_through = false;
 	writer_give_back(&s->writer, g);
 	if (s->round_left > 0 && --s->round_left == 0)
 		clean_end_round(s);

@@ -4,6 +4,7 @@
 #include "queue/copies.h"
 
 #include <errno.h>
+#include <sys/eventfd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,6 +20,8 @@ struct survivor {
 	struct msgid id;
 	struct segment *segment;         /* counts it in its readings */
 	struct item_place place;
+	size_t bytes;                    /* that its copy will have, as far as is known */
+	bool is_retry;                   /* it could not be read the last time */
 	bool asks_head;                  /* if it cannot be read, can the head of the file be? */
 	/* what came of it */
 	int error;
@@ -67,6 +70,14 @@ survivor_drop(struct spool *s, void *of)
 
 /* ---- what cannot be read ---- */
 
+/* The segment is to know the first one of them. */
+static void
+copies_set_retry(struct segment *g, int64_t at_ms)
+{
+	if (g->retry_ms == 0 || at_ms < g->retry_ms)
+		g->retry_ms = at_ms;
+}
+
 /* The others move on; this one is tried again, less and less often, until it can be read, is
  * deleted or counts as lost.  Until then nothing from here on can be freed. */
 static int64_t
@@ -77,6 +88,7 @@ copies_set_wait(const struct item *i, int64_t now_ms)
 	wait_ms = wait_ms > RETRY_FIRST_MS ? wait_ms : RETRY_FIRST_MS;
 	wait_ms = wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS;
 	i->wait->next_ms = now_ms + wait_ms;
+	copies_set_retry(i->segment, i->wait->next_ms);
 	return wait_ms;
 }
 
@@ -124,14 +136,38 @@ copies_may(const struct spool *s)
 	return s->copies.next_ms <= clock_mono_ms() && s->waiting_bytes < SPOOL_WAITING_MAX;
 }
 
+static bool
+copies_is_idle(const struct copies *c)
+{
+	return c->ahead == 0 && c->waiting_bytes == 0;
+}
+
+/* Beside all that is under way.  A single one has room whatever its size is. */
+static bool
+copies_have_bytes(const struct copies *c, size_t bytes)
+{
+	return copies_is_idle(c) ||
+	    c->ahead_bytes + c->waiting_bytes + bytes <= COPIES_UNDER_WAY_BYTES;
+}
+
+/* May a copy say anything of this message?  What is under way would stand before it in the log, and
+ * be undone by it. */
+static bool
+copies_may_speak_of(const struct item *i)
+{
+	return i->open == 0 && !i->loss && !i->survivor;
+}
+
 /* A copy that had no room: not again at once. */
 static void
 copies_answered(int error, void *arg)
 {
 	struct spool *s = arg;
 
-	if (error)
-		s->copies.next_ms = clock_mono_ms() + RETRY_FIRST_MS;
+	if (!error)
+		return;
+	s->copies.next_ms = clock_mono_ms() + RETRY_FIRST_MS;
+	s->index.oldest->is_looked_through = false;
 }
 
 static int
@@ -147,6 +183,56 @@ copies_append(
 	return store_copy(s, &b, body_bytes);
 }
 
+static bool
+copies_is_as_at_first(const struct spool_recipient *r)
+{
+	return r->outcome == SPOOL_WAITING && !r->marks && !r->is_settled && !r->attempts;
+}
+
+static bool
+copies_has_hold(const struct item *i)
+{
+	return i->is_held || i->held_why.n;
+}
+
+static struct spool_entry
+copies_hold(const struct item *i)
+{
+	struct spool_entry e = {.kind = SPOOL_HOLD, .id = i->id};
+
+	e.hold.is_held = i->is_held;
+	e.hold.why = i->held_why;
+	return e;
+}
+
+static struct spool_entry
+copies_status(const struct item *i, uint32_t n)
+{
+	struct spool_entry e = {.kind = SPOOL_STATUS, .id = i->id};
+
+	e.status = i->recipients[n];
+	return e;
+}
+
+/* The copy's frame, as it would be now. */
+static size_t
+copies_bytes(const struct item *i)
+{
+	size_t bytes = i->frame_bytes;
+	struct spool_entry e;
+
+	if (copies_has_hold(i)) {
+		e = copies_hold(i);
+		bytes += record_bytes(&e);
+	}
+	for (uint32_t n = 0; i->recipients && n < i->recipient_count; n++)
+		if (!copies_is_as_at_first(&i->recipients[n])) {
+			e = copies_status(i, n);
+			bytes += record_bytes(&e);
+		}
+	return bytes + RECORD_ALIGN;
+}
+
 /* Message, hold and every state that is not as at first; returns how many. */
 static size_t
 copies_describe(const struct item *i, const struct record *r, struct spool_entry *entries)
@@ -155,32 +241,27 @@ copies_describe(const struct item *i, const struct record *r, struct spool_entry
 
 	entries[count] = r->entry;
 	entries[count++].message.fd = -1;
-	if (i->is_held || i->held_why.n) {
-		entries[count] = (struct spool_entry){.kind = SPOOL_HOLD, .id = i->id};
-		entries[count].hold.is_held = i->is_held;
-		entries[count++].hold.why = i->held_why;
-	}
-	for (uint32_t n = 0; i->recipients && n < i->recipient_count; n++) {
-		if (i->recipients[n].outcome == SPOOL_WAITING && !i->recipients[n].marks &&
-		    !i->recipients[n].is_settled && !i->recipients[n].attempts)
-			continue;
-		entries[count] = (struct spool_entry){.kind = SPOOL_STATUS, .id = i->id};
-		entries[count++].status = i->recipients[n];
-	}
+	if (copies_has_hold(i))
+		entries[count++] = copies_hold(i);
+	for (uint32_t n = 0; i->recipients && n < i->recipient_count; n++)
+		if (!copies_is_as_at_first(&i->recipients[n]))
+			entries[count++] = copies_status(i, n);
 	return count;
 }
 
-/* One without room is asked for again. */
-static void
+/* false: there is no room; it comes again. */
+static bool
 copies_message(struct spool *s, struct item *i, const struct record *r)
 {
 	struct spool_entry *entries;
+	bool is_taken;
 
-	if (!copies_may(s))
-		return;
+	if (!copies_may(s) || s->copies.waiting_bytes >= COPIES_UNDER_WAY_BYTES)
+		return false;
 	entries = mem_new((i->recipient_count + 2) * sizeof *entries);
-	(void)!copies_append(s, entries, copies_describe(i, r, entries), r->body_bytes);
+	is_taken = copies_append(s, entries, copies_describe(i, r, entries), r->body_bytes) == 0;
 	mem_free(entries);
+	return is_taken;
 }
 
 static bool
@@ -190,45 +271,53 @@ copies_note(struct spool *s, struct note *n)
 
 	e.note.name = n->name;
 	e.note.value = n->value;
-	return copies_append(s, &e, 1, 0) == 0;
+	return copies_have_bytes(&s->copies, record_bytes(&e)) && copies_append(s, &e, 1, 0) == 0;
+}
+
+/* false: there is no room. */
+static bool
+copies_notes(struct spool *s, const struct segment *g)
+{
+	for (struct note *n = s->index.notes; n; n = n->next)
+		if (n->segment == g && n->value.n > 0 && n->open == 0 && !copies_note(s, n))
+			return false;
+	return true;
 }
 
 /* Each in a frame of its own, which names its message first. */
 static bool
-copies_unknown(struct spool *s, struct unknown *u)
+copies_unknown(struct spool *s, struct unknown *u, const struct item *i)
 {
 	struct spool_entry e[2] = {{.kind = SPOOL_UNKNOWN}};
-	const struct item *i = u->owner.session ? index_find(&s->index, u->owner) : NULL;
 
 	e[0].unknown.type = u->type;
 	e[0].unknown.bytes = u->bytes;
 	if (i) {
 		e[1] = e[0];
-		e[0] = (struct spool_entry){.kind = SPOOL_HOLD, .id = i->id};
-		e[0].hold.is_held = i->is_held;
-		e[0].hold.why = i->held_why;
+		e[0] = copies_hold(i);
 	}
+	if (!copies_have_bytes(&s->copies, RECORD_HEADER_BYTES + record_bytes(&e[0]) + u->bytes.n))
+		return false;
 	u->is_moving = copies_append(s, e, i ? 2 : 1, 0) == 0;
 	return u->is_moving;
 }
 
-/* What is read before its message would be taken for that of one that is gone. */
-static bool
-copies_must_follow(const struct spool *s, const struct unknown *u)
-{
-	const struct item *i = u->owner.session ? index_find(&s->index, u->owner) : NULL;
-
-	return i && i->segment == u->segment;
-}
-
+/* In pieces, each looked for when the one before it is durable. */
 static void
 copies_all_unknown(struct spool *s, const struct segment *g)
 {
 	struct unknown *u = NULL;
 
-	while ((u = unknown_in(&s->index.unknown, g, u)))
-		if (!u->is_moving && !copies_must_follow(s, u) && !copies_unknown(s, u))
+	if (!copies_is_idle(&s->copies))
+		return;
+	while ((u = unknown_in(&s->index.unknown, g, u))) {
+		const struct item *i = u->owner.session ? index_find(&s->index, u->owner) : NULL;
+
+		if (u->is_moving || (i && !copies_may_speak_of(i)))
+			continue;
+		if (!copies_unknown(s, u, i))
 			return;
+	}
 }
 
 /* ---- messages ---- */
@@ -246,14 +335,15 @@ survivor_take(struct spool *s, struct item *i, const struct survivor *one)
 	if (i->wait)
 		i->segment->is_suspect = false;
 	item_set_readable(i);
-	copies_message(s, i, &one->record);
+	if (!copies_message(s, i, &one->record))
+		i->segment->is_looked_through = false;
 }
 
 /* Is this still the message that was to be read, with nothing of it under way? */
 static bool
 survivor_is_current(const struct survivor *one, const struct item *i)
 {
-	return item_is_at(i, one->segment, &one->place) && i->open == 0 && !i->loss;
+	return item_is_at(i, one->segment, &one->place) && copies_may_speak_of(i);
 }
 
 static void
@@ -264,11 +354,14 @@ survivor_done(struct spool *s, void *of)
 
 	one->segment->readings--;
 	s->copies.ahead--;
-	s->copies.ahead_bytes -= one->place.frame_bytes;
+	s->copies.retries -= one->is_retry;
+	s->copies.ahead_bytes -= one->bytes;
 	if (i && i->survivor == one) {
 		i->survivor = NULL;
 		if (survivor_is_current(one, i))
 			survivor_take(s, i, one);
+		else
+			one->segment->is_looked_through = false;
 	}
 	survivor_free(one);
 }
@@ -281,6 +374,8 @@ copies_read(struct spool *s, struct item *i)
 
 	one->id = i->id;
 	one->segment = i->segment;
+	one->bytes = copies_bytes(i);
+	one->is_retry = i->wait != NULL;
 	one->asks_head = i->wait && clock_mono_ms() - i->wait->since_ms >= LOST_AFTER_MS;
 	buf_init(&one->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
 	if (!item_where(i, &one->place))
@@ -288,39 +383,82 @@ copies_read(struct spool *s, struct item *i)
 	i->survivor = one;
 	i->segment->readings++;
 	s->copies.ahead++;
-	s->copies.ahead_bytes += one->place.frame_bytes;
+	s->copies.retries += one->is_retry;
+	s->copies.ahead_bytes += one->bytes;
 	tasks_ask(&s->upkeep, &one->task, &kind, one);
 }
 
 static bool
-copies_have_room(const struct copies *c, const struct item *i)
+copies_have_room(const struct spool *s, const struct segment *g, const struct item *i)
 {
-	return c->ahead == 0 || (c->ahead < COPIES_AHEAD_MAX &&
-	    c->ahead_bytes + i->frame_bytes <= COPIES_AHEAD_BYTES);
+	unsigned at_most = s->losses || g->retry_ms ? 1 : COPIES_AHEAD_MAX;
+
+	return s->copies.ahead < at_most && copies_have_bytes(&s->copies, copies_bytes(i));
 }
 
-/* Not before its time, which the segment is to know. */
+/* Each read that fails may last: one of them at a time, and none that would have to come again
+ * because too many losses are under way. */
 static bool
-copies_must_wait(const struct item *i, struct segment *g, int64_t now_ms)
+copies_may_retry(const struct spool *s)
 {
-	if (!i->wait || i->wait->next_ms <= now_ms)
-		return false;
-	if (g->retry_ms == 0 || i->wait->next_ms < g->retry_ms)
-		g->retry_ms = i->wait->next_ms;
-	return true;
+	return s->copies.retries == 0 && s->losses < LOST_AT_ONCE;
 }
 
-/* Those with an append under way come later, and so does what has no room now: each answer brings
- * the next turn. */
+enum copies_look { COPIES_PASSED, COPIES_LEFT, COPIES_FULL };
+
+/* PASSED: it is being read, or waits for its time; LEFT: it is for the next pass. */
+static enum copies_look
+copies_look_at(struct spool *s, struct segment *g, struct item *i, int64_t now_ms)
+{
+	if (!copies_may_speak_of(i))
+		return COPIES_LEFT;
+	if (i->wait && i->wait->next_ms > now_ms) {
+		copies_set_retry(g, i->wait->next_ms);
+		return COPIES_PASSED;
+	}
+	if (i->wait && !copies_may_retry(s))
+		return COPIES_LEFT;
+	if (!copies_have_room(s, g, i))
+		return COPIES_FULL;
+	copies_read(s, i);
+	return COPIES_PASSED;
+}
+
+/* The time of one that failed has come: it is looked for. */
+static void
+copies_begin_pass(struct spool *s, struct segment *g, int64_t now_ms)
+{
+	if (g->retry_ms && g->retry_ms <= now_ms) {
+		g->retry_ms = 0;
+		g->is_looked_through = false;
+	}
+	if (g->copies_next || g->is_looked_through || !copies_is_idle(&s->copies))
+		return;
+	g->copies_next = g->items;
+	g->is_looked_through = true;
+}
+
 static void
 copies_messages(struct spool *s, struct segment *g)
 {
 	int64_t now_ms = clock_mono_ms();
 
-	g->retry_ms = 0;
-	for (struct item *i = g->items; i && copies_have_room(&s->copies, i); i = i->next)
-		if (i->open == 0 && !i->survivor && !i->loss && !copies_must_wait(i, g, now_ms))
-			copies_read(s, i);
+	copies_begin_pass(s, g, now_ms);
+	for (unsigned looks = 0; g->copies_next; looks++) {
+		struct item *i = g->copies_next;
+		enum copies_look look;
+
+		if (looks == COPIES_LOOKS_MAX) {
+			/* the rest has its turn after the other work of the loop */
+			eventfd_write(s->writer.event_fd, 1);
+			return;
+		}
+		look = copies_look_at(s, g, i, now_ms);
+		if (look == COPIES_FULL)
+			return;
+		g->is_looked_through &= look != COPIES_LEFT;
+		g->copies_next = i->next;
+	}
 }
 
 void
@@ -332,8 +470,6 @@ copies_go_on(struct spool *s, struct segment *g)
 	if (!copies_may(s))
 		return;
 	copies_messages(s, g);
-	for (struct note *n = s->index.notes; n; n = n->next)
-		if (n->segment == g && n->value.n > 0 && n->open == 0 && !copies_note(s, n))
-			return;
-	copies_all_unknown(s, g);
+	if (copies_notes(s, g))
+		copies_all_unknown(s, g);
 }

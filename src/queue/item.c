@@ -26,6 +26,8 @@ leave_segment(struct item *i)
 
 	if (!s)
 		return;
+	if (s->copies_next == i)
+		s->copies_next = i->next;
 	if (i->next)
 		i->next->previous = i->previous;
 	else
@@ -54,12 +56,12 @@ item_free(struct item **i)
 {
 	if (!*i)
 		return;
+	item_set_readable(*i);
 	leave_segment(*i);
 	own(&(*i)->held_why, STR_NULL);
 	for (uint32_t n = 0; (*i)->recipients && n < (*i)->recipient_count; n++)
 		own(&(*i)->recipients[n].detail, STR_NULL);
 	mem_free((*i)->recipients);
-	item_set_readable(*i);
 	mem_free(*i);
 	*i = NULL;
 }
@@ -123,6 +125,10 @@ item_set_unreadable(struct item *i, int64_t now_ms)
 void
 item_set_readable(struct item *i)
 {
+	if (i->wait && i->segment) {
+		i->segment->retry_ms = 0;
+		i->segment->is_looked_through = false;
+	}
 	mem_free(i->wait);
 	i->wait = NULL;
 }

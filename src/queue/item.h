@@ -50,6 +50,7 @@ void item_move(struct item *i, struct segment *s, uint32_t offset, uint32_t fram
 void item_set_status(struct item *i, const struct spool_recipient *status);
 /* It could not be read; returns for how long that is so. */
 int64_t item_set_unreadable(struct item *i, int64_t now_ms);
+/* What its segment waits for is looked at anew. */
 void item_set_readable(struct item *i);
 void item_set_hold(struct item *i, bool is_held, struct str why);
 bool item_is_settled(const struct item *i);

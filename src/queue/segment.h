@@ -45,6 +45,8 @@ struct segment {
 	struct item *last_item;
 	uint64_t live_count;
 	uint64_t live_bytes;
+	struct item *copies_next;        /* of the items: compaction looks at it next; or NULL */
+	bool is_looked_through;          /* what is left waits for retry_ms, or is under way */
 	uint32_t readings;               /* under way: it is not used again before they end */
 	int64_t retry_ms;                /* monotonic: some could not be read, then the next try */
 	bool is_suspect;                 /* a part could not be read, and not since */

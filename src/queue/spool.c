@@ -250,6 +250,7 @@ queue_commit(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, 
 	c->is_bulk &= !is_copy;
 	c->is_copy = is_copy;
 	s->waiting_bytes += c->span;
+	s->copies.waiting_bytes += is_copy ? c->span : 0;
 	writer_let_go(&s->writer);
 }
 

@@ -1,0 +1,396 @@
+/* The pace of compaction: how much of it is under way at once, what else has its turn meanwhile, and
+ * that all of it comes to its end.  By hand: nothing is durable before writer_turn. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "mail/sums.h"
+#include "queue/store.h"
+
+enum {
+	SEGMENT_BYTES = 8 << 20,
+	LARGE_BYTES = 120000,
+	NOTE_BYTES = 200000,
+	ONE_MORE = SPOOL_NOTE_MAX + 4096, /* the last one may go beyond the bound */
+};
+
+static char directory[64];
+static struct fsio *io;
+static const struct fsio_ops *disk;
+static struct fsio_ops watched;
+static struct spool *spool;
+
+/* Reads of what holds these words fail; how many did. */
+static const char bad_words[] = "BAD PLACE";
+static bool fails;
+static unsigned failed;
+
+static ssize_t
+copies_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
+{
+	ssize_t got = disk->pread(f, fd, p, n, at);
+
+	if (!fails || got <= 0 || !memmem(p, (size_t)got, bad_words, strlen(bad_words)))
+		return got;
+	failed++;
+	errno = EIO;
+	return -1;
+}
+
+static void
+begin(void)
+{
+	struct spool_options o = {.segment_bytes = SEGMENT_BYTES, .threadless = true};
+
+	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
+	strncpy(directory, "/tmp/test-copies-XXXXXX", sizeof directory - 1);
+	cr_assert_not_null(mkdtemp(directory));
+	io = fsio_new(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	disk = io->ops;
+	watched = *disk;
+	watched.pread = copies_pread;
+	io->ops = &watched;
+	o.io = io;
+	spool = spool_open(&o, NULL);
+	cr_assert_not_null(spool);
+}
+
+static void
+remove_one(const char *name, void *arg)
+{
+	unlinkat(*(int *)arg, name, 0);
+}
+
+static void
+end(void)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	spool_close(&spool);
+	cr_expect_eq(disk->list(io, remove_one, &fd), 0);
+	fsio_free(&io);
+	close(fd);
+	rmdir(directory);
+}
+
+TestSuite(spool_copies, .init = begin, .fini = end, .timeout = 120);
+
+/* ---- the loop, by hand ---- */
+
+static void
+writer_turn(void)
+{
+	spool_step(spool);
+	spool_dispatch(spool);
+}
+
+static struct msgid
+id_of(uint32_t number)
+{
+	return (struct msgid){(uint64_t)7 << 18, number};
+}
+
+static void
+heard(int error, void *arg)
+{
+	*(int *)arg = error;
+}
+
+static void
+append(const struct spool_entry *e, size_t count)
+{
+	struct spool_batch b = {.entries = e, .count = count, .urgency = SPOOL_NOW};
+
+	cr_assert_eq(spool_append(spool, &b), 0, "errno %d", errno);
+}
+
+static struct spool_entry
+message(uint32_t number, const char *words, size_t body_bytes)
+{
+	static const char body[LARGE_BYTES];
+	struct spool_entry e = {.kind = SPOOL_MESSAGE, .id = id_of(number)};
+
+	e.message.recipient_count = 1;
+	e.message.envelope = str_of(words);
+	e.message.header = STR("h");
+	e.message.body = str_make(body, body_bytes);
+	return e;
+}
+
+static void
+store(uint32_t number, const char *words, size_t body_bytes)
+{
+	struct spool_entry e = message(number, words, body_bytes);
+
+	append(&e, 1);
+}
+
+static struct spool_entry
+done(uint32_t number)
+{
+	struct spool_entry e = {.kind = SPOOL_STATUS, .id = id_of(number)};
+
+	e.status.number = 1;
+	e.status.outcome = SPOOL_DONE;
+	e.status.is_settled = true;
+	return e;
+}
+
+/* Messages that are finished at once fill so many segments.  Nothing is compacted meanwhile. */
+static void
+fill(unsigned segments)
+{
+	static uint32_t number = 1000000;
+
+	for (unsigned n = 0; n < segments * (SEGMENT_BYTES / LARGE_BYTES); n++) {
+		struct spool_entry e[2] = {message(++number, "e", LARGE_BYTES), done(number)};
+
+		spool->copies.next_ms = INT64_MAX;
+		append(e, 2);
+		if (n % 16 == 15)
+			writer_turn();
+	}
+	writer_turn();
+	cr_assert_eq(spool->waiting_bytes, 0);
+}
+
+/* Compaction begins; the log's disk stands still.  Returns the most bytes that waited for it. */
+static uint64_t
+compact_without_writer(void)
+{
+	uint64_t most = 0;
+
+	spool->copies.next_ms = 0;
+	for (int n = 0; n < 200; n++) {
+		spool_dispatch(spool);
+		most = spool->waiting_bytes > most ? spool->waiting_bytes : most;
+	}
+	return most;
+}
+
+static void
+expect_freed(const struct segment *oldest, unsigned turns)
+{
+	for (unsigned n = 0; n < turns && spool->index.oldest == oldest; n++)
+		writer_turn();
+	cr_assert_neq(spool->index.oldest, oldest, "it is not freed in %u turns", turns);
+}
+
+static void
+got(const struct spool_content *content, int error, void *arg)
+{
+	*(int *)arg = content ? 0 : error;
+}
+
+static void
+read_one(uint32_t number)
+{
+	struct spool_reading r = {.of = NULL};
+	int answer = -1;
+
+	spool_read(spool, &r, id_of(number), got, &answer);
+	for (int n = 0; n < 10 && answer == -1; n++)
+		spool_dispatch(spool);
+	cr_assert_eq(answer, 0);
+}
+
+/* ---- what is not durable yet ---- */
+
+Test(spool_copies, messages_that_are_not_durable_are_bounded)
+{
+	const struct segment *oldest = spool->index.oldest;
+	uint64_t most;
+
+	for (uint32_t n = 1; n <= 50; n++)
+		store(n, "e", LARGE_BYTES);
+	fill(6);
+	cr_assert_eq(spool->index.oldest, oldest);
+	most = compact_without_writer();
+	cr_assert_gt(most, COPIES_UNDER_WAY_BYTES / 2);
+	cr_assert_leq(most, COPIES_UNDER_WAY_BYTES);
+	/* mail is taken, and durable with the next write */
+	int answer = -1;
+	struct spool_entry e = message(100, "e", 1000);
+	struct spool_batch b = {.entries = &e, .count = 1, .fn = heard, .arg = &answer};
+
+	b.urgency = SPOOL_NOW;
+	cr_assert_eq(spool_append(spool, &b), 0);
+	writer_turn();
+	cr_assert_eq(answer, 0);
+	expect_freed(oldest, 20);
+	for (uint32_t n = 1; n <= 50; n++)
+		read_one(n);
+}
+
+/* Copies hold the states of their recipients too, which may be far more than the message. */
+Test(spool_copies, states_of_messages_that_are_not_durable_are_bounded)
+{
+	static char words[SPOOL_DETAIL_MAX];
+	const struct segment *oldest = spool->index.oldest;
+	uint64_t most;
+
+	for (uint32_t n = 1; n <= 60; n++) {
+		struct spool_entry e[201] = {message(n, "e", 10)};
+
+		e[0].message.recipient_count = 200;
+		for (uint32_t r = 1; r <= 200; r++) {
+			e[r] = done(n);
+			e[r].status = (struct spool_recipient){.number = r, .attempts = 1};
+			e[r].status.detail = str_make(words, sizeof words);
+		}
+		append(e, 1);
+		writer_turn();
+		append(e + 1, 200);
+		writer_turn();
+	}
+	fill(6);
+	cr_assert_eq(spool->index.oldest, oldest);
+	most = compact_without_writer();
+	cr_assert_gt(most, COPIES_UNDER_WAY_BYTES / 2);
+	cr_assert_leq(most, COPIES_UNDER_WAY_BYTES + 2 * LARGE_BYTES);
+	expect_freed(oldest, 60);
+}
+
+Test(spool_copies, notes_that_are_not_durable_are_bounded)
+{
+	static const char value[NOTE_BYTES];
+	const struct segment *oldest = spool->index.oldest;
+	uint64_t most;
+
+	for (unsigned n = 0; n < 25; n++) {
+		char name[16];
+		struct spool_entry e = {.kind = SPOOL_NOTE};
+
+		snprintf(name, sizeof name, "note %u", n);
+		e.note.name = str_of(name);
+		e.note.value = str_make(value, sizeof value);
+		append(&e, 1);
+	}
+	fill(6);
+	cr_assert_eq(spool->index.oldest, oldest);
+	most = compact_without_writer();
+	cr_assert_gt(most, COPIES_UNDER_WAY_BYTES / 2);
+	cr_assert_leq(most, COPIES_UNDER_WAY_BYTES + ONE_MORE);
+	expect_freed(oldest, 20);
+}
+
+/* Each turn copies much: 20000 small ones are not read 64 at a time for each sync. */
+Test(spool_copies, many_small_messages_take_few_syncs)
+{
+	const struct segment *oldest = spool->index.oldest;
+
+	for (uint32_t n = 1; n <= 20000; n++) {
+		store(n, "e", 10);
+		if (n % 1000 == 0)
+			writer_turn();
+	}
+	fill(6);
+	cr_assert_eq(spool->index.oldest, oldest);
+	spool->copies.next_ms = 0;
+	for (int syncs = 0; syncs < 20 && spool->index.oldest == oldest; syncs++) {
+		for (int n = 0; n < 200; n++)
+			spool_dispatch(spool);
+		cr_assert_leq(spool->waiting_bytes, COPIES_UNDER_WAY_BYTES);
+		writer_turn();
+	}
+	cr_assert_neq(spool->index.oldest, oldest);
+	read_one(1);
+	read_one(20000);
+}
+
+/* It is not copied while its status is under way, and is not forgotten. */
+Test(spool_copies, one_that_was_left_is_copied_in_the_next_pass)
+{
+	const struct segment *oldest = spool->index.oldest;
+	struct spool_entry e[2];
+
+	for (uint32_t n = 1; n <= 20; n++)
+		store(n, "e", 1000);
+	fill(6);
+	e[0] = e[1] = done(3);
+	e[0].status = e[1].status = (struct spool_recipient){.number = 1, .attempts = 2};
+	e[1].id = id_of(17);
+	append(e, 1);
+	spool->copies.next_ms = 0;
+	spool_dispatch(spool);
+	append(e + 1, 1);
+	for (int n = 0; n < 5; n++)
+		spool_dispatch(spool);
+	cr_assert_eq(index_find(&spool->index, id_of(3))->segment, oldest);
+	expect_freed(oldest, 6);
+	for (uint32_t n = 1; n <= 20; n++)
+		read_one(n);
+}
+
+/* ---- places that cannot be read ---- */
+
+/* All were read once, and failed; now their time has come again. */
+static void
+begin_failing(void)
+{
+	for (uint32_t n = 1; n <= 40; n++)
+		store(n, n % 4 == 0 ? "e" : bad_words, 1000);
+	fill(6);
+	fails = true;
+	spool->copies.next_ms = 0;
+	for (int n = 0; n < 200 && failed < 30; n++)
+		writer_turn();
+	cr_assert_eq(failed, 30);
+	writer_turn();
+	for (uint32_t n = 1; n <= 40; n++)
+		if (index_find(&spool->index, id_of(n))->wait)
+			index_find(&spool->index, id_of(n))->wait->next_ms = 1;
+	spool->index.oldest->retry_ms = 1;
+}
+
+/* Each such read may last: they are tried again one by one, and what else that thread has to do
+ * waits for no more than that. */
+Test(spool_copies, those_that_failed_are_tried_again_one_by_one)
+{
+	char sum[SUMS_BYTES], name[80];
+	unsigned before;
+	int answer, fd;
+
+	begin_failing();
+	snprintf(name, sizeof name, "%s/a-body", directory);
+	for (int n = 0; n < 10; n++) {
+		spool_dispatch(spool);
+		before = failed;
+		answer = -1;
+		fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		cr_assert_eq(write(fd, "body", 4), 4);
+		sums_make(STR("body"), sum);
+		spool_check_body(spool, fd, str_make(sum, sizeof sum), heard, &answer);
+		spool_dispatch(spool);
+		cr_assert_eq(answer, 0);
+		cr_assert_leq(failed - before, 1, "it waited for %u reads", failed - before);
+	}
+	cr_assert_geq(failed, 35, "they are not tried again");
+}
+
+/* What counts as lost is done in many turns of that thread: none of them stands behind more than
+ * one survivor, whether it can be read or not. */
+Test(spool_copies, a_loss_waits_for_one_survivor_at_a_time)
+{
+	int answer = -1;
+
+	begin_failing();
+	cr_assert_eq(lost_keep(spool, id_of(1), EIO, heard, &answer), 0);
+	spool_dispatch(spool);
+	cr_assert_eq(spool->losses, 1);
+	for (int n = 0; n < 100 && answer == -1; n++) {
+		cr_assert_leq(spool->copies.ahead, 1, "%u", spool->copies.ahead);
+		spool_dispatch(spool);
+	}
+	cr_assert_neq(answer, -1);
+	fails = false;
+	for (int n = 0; n < 200 && index_find(&spool->index, id_of(2))->wait; n++)
+		writer_turn();
+	for (uint32_t n = 1; n <= 40; n++)
+		read_one(n);
+}
