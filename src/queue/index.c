@@ -22,6 +22,7 @@ void
 index_init(struct index *x)
 {
 	*x = (struct index){.items = map_new()};
+	unknown_init(&x->unknown);
 }
 
 static void
@@ -184,12 +185,13 @@ apply_note(struct index *x, const struct spool_entry *e, struct segment *s)
 	n->segment = s;
 }
 
+/* While the log is read the message may come later: compaction has moved it on. */
 static void
 apply_unknown(struct index *x, const struct record *r, const struct index_place *at)
 {
 	struct msgid owner = unknown_owner(at->payload);
 
-	if (!owner.session || index_find(x, owner))
+	if (!x->is_whole || !owner.session || index_find(x, owner))
 		unknown_keep(&x->unknown, r, owner, at->segment);
 }
 
@@ -219,6 +221,20 @@ index_apply(struct index *x, const struct record *r, const struct index_place *a
 		apply_unknown(x, r, at);
 		break;
 	}
+}
+
+static bool
+index_has(struct msgid id, void *arg)
+{
+	return index_find(arg, id) != NULL;
+}
+
+bool
+index_end_replay(struct index *x)
+{
+	x->is_whole = true;
+	unknown_review(&x->unknown, index_has, x);
+	return !x->unknown.is_full;
 }
 
 void

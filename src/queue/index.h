@@ -26,6 +26,7 @@ struct index {
 	struct note *notes;
 	unsigned note_count;
 	struct unknown_list unknown;
+	bool is_whole;                   /* all of the log was read */
 	struct segment *oldest;
 	struct segment *newest;
 	uint64_t segment_count;
@@ -60,6 +61,10 @@ struct note *index_find_note(const struct index *x, struct str name);
 void index_review(struct index *x, struct item *i);
 
 void index_apply(struct index *x, const struct record *r, const struct index_place *at);
+
+/* All of the log was applied: what was kept for messages that may come is looked through.  false:
+ * there are more entries of a newer version than can be kept. */
+bool index_end_replay(struct index *x) MUST_USE;
 
 /* A segment newer than all. */
 void index_add_segment(struct index *x, struct segment *s);

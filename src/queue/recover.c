@@ -309,7 +309,12 @@ recover_replay(struct listing *l)
 			return -1;
 	}
 	losses_tell_missing(r);
-	return 0;
+	if (index_end_replay(&r->spool->index))
+		return 0;
+	log_error("spool: more entries of a newer Sallyport than this version can keep; start the "
+		  "newer version again");
+	errno = EPROTO;
+	return -1;
 }
 
 static int

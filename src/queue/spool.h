@@ -213,8 +213,8 @@ bool spool_is_reading(const struct spool_reading *r);
 /*
  * Reads what a descriptor holds, a piece at a time, in turn with what else that thread does
  * (tasks.h), and compares it with the sums.  fn is told, once, from spool_dispatch, unless the
- * spool is closed first: 0 it is the same, EBADMSG it is not, else it could not be read.  The descriptor
- * is the spool's from now on.
+ * spool is closed first: 0 it is the same, EBADMSG it is not, else it could not be read.  The
+ * descriptor is the spool's from now on.
  */
 void spool_check_body(struct spool *s, int fd, struct str sums, spool_done_fn *fn, void *arg);
 

@@ -91,10 +91,10 @@ newer_append(struct model *m, const struct newer *w)
 static unsigned
 newer_count(const struct model *m)
 {
-	const struct unknown *u = m->spool->index.unknown.first;
+	const struct unknown *u;
 	unsigned count = 0;
 
-	for (; u; u = u->next)
+	TAILQ_FOREACH(u, &m->spool->index.unknown.all, link)
 		count += str_eq(u->bytes, str_make(marker, sizeof marker));
 	return count;
 }
@@ -174,6 +174,167 @@ other_types_are_kept(void)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		all &= newer_is_kept(&rows[i]);
 	return all;
+}
+
+/* ---- entries that stand in another segment than their message ---- */
+
+static const struct newer of_message = {99, 0, true};
+
+static const struct item *
+apart_message(const struct model *m)
+{
+	return index_find(&m->spool->index, m->messages[0].id);
+}
+
+static uint64_t
+apart_entry_generation(const struct model *m)
+{
+	const struct unknown *u = TAILQ_FIRST(&m->spool->index.unknown.all);
+
+	return u ? u->segment->generation : 0;
+}
+
+static void
+apart_reopen(struct model *m)
+{
+	model_close(m);
+	if (!unknown_open(m))
+		model_broken(m, "cannot be opened: errno %d", errno);
+}
+
+/* The message in one segment, the entry about it two segments further. */
+static struct model *
+apart_begin(uint64_t seed)
+{
+	struct model *m = model_new(seed);
+
+	if (!unknown_open(m))
+		model_broken(m, "cannot be opened");
+	model_submit(m, 1000, false);
+	model_submit(m, 1000, false);
+	model_turn(m);
+	apart_reopen(m);
+	model_churn(m, 5);
+	apart_reopen(m);
+	/* it keeps the entry's segment */
+	model_submit(m, 1000, false);
+	model_turn(m);
+	newer_append(m, &of_message);
+	if (!unknown_open(m))
+		model_broken(m, "cannot be opened");
+	if (apart_entry_generation(m) < apart_message(m)->segment->generation + 2)
+		model_broken(m, "the entry is in segment %llu",
+		    (unsigned long long)apart_entry_generation(m));
+	return m;
+}
+
+/* Until the first segment is free: the message has moved, the entry has not. */
+static void
+apart_free_first(struct model *m)
+{
+	const struct segment *first = m->spool->index.oldest;
+	uint64_t before = apart_entry_generation(m);
+
+	for (int n = 0; n < 200 && m->spool->index.oldest == first; n++)
+		model_churn(m, 1);
+	if (m->spool->index.oldest == first || apart_entry_generation(m) != before)
+		model_broken(m, "the entry is in segment %llu",
+		    (unsigned long long)apart_entry_generation(m));
+}
+
+static bool
+entries_before_their_message_are_kept(void)
+{
+	struct model *m = apart_begin(20);
+
+	apart_free_first(m);
+	if (apart_message(m)->segment->generation <= apart_entry_generation(m))
+		model_broken(m, "the message has not moved");
+	for (int round = 0; round < 3; round++) {
+		apart_reopen(m);
+		if (newer_count(m) != 1)
+			model_broken(m, "round %d: %u entries", round, newer_count(m));
+		model_churn(m, 100);
+	}
+	if (m->spool->index.segment_count > 8)
+		model_broken(m, "the segment of the entry is not freed");
+	apart_reopen(m);
+	model_check(m);
+	model_finish_all(m);
+	if (newer_count(m) != 0)
+		model_broken(m, "%u entries of finished messages", newer_count(m));
+	return unknown_end(m);
+}
+
+static void
+apart_finish(struct model *m)
+{
+	struct spool_entry e[MODEL_RECIPIENTS] = {{.kind = SPOOL_STATUS}};
+	struct spool_batch b = {.entries = e, .count = m->messages[0].recipient_count};
+
+	for (uint32_t n = 0; n < b.count; n++) {
+		e[n] = (struct spool_entry){.kind = SPOOL_STATUS, .id = m->messages[0].id};
+		e[n].status.number = n + 1;
+		e[n].status.outcome = SPOOL_DONE;
+		e[n].status.is_settled = true;
+	}
+	if (spool_append(m->spool, &b) != 0)
+		model_broken(m, "append: errno %d", errno);
+	model_turn(m);
+	m->messages[0].fate = MODEL_NONE;
+}
+
+/* Its message is finished, and the segment in which that stood is free: nothing that the log holds
+ * says any more that it was there. */
+static bool
+entries_of_no_message_go_at_the_start(void)
+{
+	struct model *m = apart_begin(21);
+	uint64_t entry = apart_entry_generation(m);
+
+	apart_finish(m);
+	apart_free_first(m);
+	if (newer_count(m) != 0)
+		model_broken(m, "%u entries of a finished message", newer_count(m));
+	if (m->spool->index.oldest->generation > entry)
+		model_broken(m, "the segment of the entry is gone");
+	apart_reopen(m);
+	if (newer_count(m) != 0 || m->spool->index.unknown.bytes != 0)
+		model_broken(m, "%u entries of no message", newer_count(m));
+	model_check(m);
+	return unknown_end(m);
+}
+
+/* The frame of a copied entry names its message; it must not undo what is answered meanwhile. */
+static bool
+a_hold_during_the_copy_stands(void)
+{
+	struct model *m = apart_begin(22);
+	struct spool_entry e = {.kind = SPOOL_HOLD, .id = m->messages[0].id};
+	struct spool_batch b = {.entries = &e, .count = 1, .urgency = SPOOL_NOW};
+	struct spool_message found;
+	uint64_t before;
+
+	apart_free_first(m);
+	m->spool->copies.next_ms = INT64_MAX;
+	model_churn(m, 60);
+	before = apart_entry_generation(m);
+	if (m->spool->index.oldest->generation != before)
+		model_broken(m, "its segment is not the oldest");
+	e.hold.is_held = true;
+	e.hold.why = STR("by hand");
+	if (spool_append(m->spool, &b) != 0)
+		model_broken(m, "append: errno %d", errno);
+	m->spool->copies.next_ms = 0;
+	spool_dispatch(m->spool);
+	for (int n = 0; n < 5; n++)
+		model_turn(m);
+	if (newer_count(m) != 1 || apart_entry_generation(m) == before)
+		model_broken(m, "the entry was not copied");
+	apart_reopen(m);
+	if (!spool_find(m->spool, e.id, &found) || !found.is_held)
+		model_broken(m, "the hold is undone");
+	return unknown_end(m);
 }
 
 /* A segment's header with this version, and the checksum that belongs to it. */
@@ -335,6 +496,9 @@ static const struct unknown_case {
     {"entries that must be understood, and newer frames, stop the start",
 	critical_types_are_refused},
     {"other entries of a newer version are kept through compaction", other_types_are_kept},
+    {"an entry that stands before its message is kept", entries_before_their_message_are_kept},
+    {"an entry without a message is dropped at the start", entries_of_no_message_go_at_the_start},
+    {"a hold that is answered while an entry is copied stands", a_hold_during_the_copy_stands},
     {"a newer segment stops the start", newer_segments_are_refused},
     {"an envelope that is not understood is set aside",
 	envelopes_without_meaning_are_set_aside},

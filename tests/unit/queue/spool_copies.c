@@ -394,3 +394,60 @@ Test(spool_copies, a_loss_waits_for_one_survivor_at_a_time)
 	for (uint32_t n = 1; n <= 40; n++)
 		read_one(n);
 }
+
+/* ---- entries of a newer version ---- */
+
+static bool
+is_the_first(struct msgid owner, void *arg)
+{
+	(void)arg;
+	return owner.number == 1;
+}
+
+static bool
+is_any(struct msgid owner, void *arg)
+{
+	(void)owner;
+	(void)arg;
+	return true;
+}
+
+/* 20 MiB of entries, each of another message: more than is kept in the end, less than while the log
+ * is read. */
+static void
+keep_many(struct unknown_list *l)
+{
+	static const char bytes[1000];
+	struct record r = {.type = (enum record_type)99};
+
+	r.unknown = str_make(bytes, sizeof bytes);
+	unknown_init(l);
+	for (uint32_t n = 1; n <= 20000; n++)
+		unknown_keep(l, &r, id_of(n), NULL);
+	cr_assert(l->bytes > UNKNOWN_BYTES_MAX && !l->is_full);
+}
+
+Test(unknown, those_of_no_message_do_not_count)
+{
+	struct unknown_list l;
+
+	keep_many(&l);
+	unknown_review(&l, is_the_first, NULL);
+	cr_assert_not(l.is_full);
+	cr_assert_eq(l.bytes, 1000 + sizeof(struct unknown));
+	cr_assert(msgid_eq(unknown_in(&l, NULL, NULL)->owner, id_of(1)));
+	unknown_forget(&l, id_of(1));
+	cr_assert_eq(l.bytes, 0);
+	unknown_clear(&l);
+}
+
+Test(unknown, more_than_can_be_kept_is_told)
+{
+	struct unknown_list l;
+
+	keep_many(&l);
+	unknown_review(&l, is_any, NULL);
+	cr_assert(l.is_full);
+	unknown_clear(&l);
+	cr_assert_eq(l.bytes, 0);
+}
