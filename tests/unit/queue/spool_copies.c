@@ -283,6 +283,7 @@ Test(spool_copies, notes_that_are_not_durable_are_bounded)
 Test(spool_copies, many_small_messages_take_few_syncs)
 {
 	const struct segment *oldest = spool->index.oldest;
+	const struct item *next = NULL;
 
 	for (uint32_t n = 1; n <= 20000; n++) {
 		store(n, "e", 10);
@@ -296,6 +297,11 @@ Test(spool_copies, many_small_messages_take_few_syncs)
 		for (int n = 0; n < 200; n++)
 			spool_dispatch(spool);
 		cr_assert_leq(spool->waiting_bytes, COPIES_UNDER_WAY_BYTES);
+		/* the next turn begins where this one ended, not at the first one again */
+		cr_assert(spool->index.oldest->is_looked_through);
+		cr_assert(!next || spool->index.oldest->copies_next != next);
+		next = spool->index.oldest->copies_next;
+		cr_assert_neq(next, spool->index.oldest->items);
 		writer_turn();
 	}
 	cr_assert_neq(spool->index.oldest, oldest);
