@@ -91,6 +91,7 @@ aside_put(struct spool *s, struct item *i, const struct record *r)
 
 	msgid_text(i->id, 0, id);
 	snprintf(name, sizeof name, "%s.aside", id);
+	i->is_aside = false; /* they stay when it is settled */
 	if (aside_keep(s, i, r, name) != 0 || aside_keep_body(s, i) != 0 ||
 	    s->io->ops->sync_directory(s->io) != 0 || aside_settle(s, i) != 0) {
 		log_error("spool: message %s: its envelope is not understood, and it cannot be set "

@@ -78,6 +78,8 @@ struct entry {
 	bool is_held;
 	bool is_deleting; /* that is on its way into the spool: no report begins */
 	bool is_damaged; /* held because its body is damaged, and not by the operator */
+	bool is_being_lost; /* its end is on its way into the spool (queue/damage.h) */
+	bool is_unlosable;  /* its envelope is too large for that */
 	bool is_booked;
 };
 

@@ -21,6 +21,7 @@ struct damage {
 	struct queue *queue;
 	struct msgid id;
 	bool is_of_delivery;             /* which ended, and waits for what comes of this */
+	int error;                       /* of the read that found it */
 	struct status status;
 };
 
@@ -100,6 +101,8 @@ damage_stored(int error, void *arg)
 	struct damage *d = arg;
 	struct entry *e = book_find(&d->queue->book, d->id);
 
+	if (e)
+		e->is_being_lost = false;
 	if (e && error)
 		damage_try_later(d->queue, e);
 	else if (e)
@@ -140,95 +143,130 @@ damage_fill(const struct damage *d, struct entry *e, struct arena *arena, struct
 	buf_clear(&words);
 }
 
-static int
+/* BEGUN: damage_stored will be called.  KEPT, as before: its envelope is too large for a record. */
+static enum lost_result
 damage_put(struct damage *d, struct entry *e)
 {
 	struct lost lost = {.id = e->id, .fn = damage_stored, .arg = d};
 	struct envelope envelope;
 	struct arena arena;
 	struct buf bytes;
-	int result = -1, error;
+	enum lost_result result = LOST_KEPT;
 
 	arena_init(&arena, ARENA_MAX);
 	buf_init(&bytes, ENVELOPE_BYTES_MAX);
 	entry_envelope(e, &arena, &envelope);
 	damage_fill(d, e, &arena, &lost);
-	errno = EMSGSIZE;
 	if (envelope_encode(&envelope, &bytes)) {
 		lost.envelope = buf_str(&bytes);
 		result = lost_put(d->queue->spool, &lost);
 	}
-	error = errno;
 	buf_clear(&bytes);
 	arena_clear(&arena);
-	errno = error;
+	e->is_being_lost = result == LOST_BEGUN;
 	return result;
 }
 
 /* The delivery has ended with nothing, and no other one was begun since. */
 static void
-damage_wait(struct queue *q, struct entry *e, int error)
+damage_wait(const struct damage *d, struct entry *e)
 {
 	for (size_t i = 0; i < e->shipment_count && !e->is_held; i++) {
 		struct shipment *s = &e->shipments[i];
 
 		if (!s->job && s->open > 0 && s->parcel.state == PARCEL_IDLE)
-			results_wait_for_content(q, s, error);
+			results_wait_for_content(d->queue, s, d->error);
 	}
+}
+
+static void
+damage_log_failed(const struct damage *d, enum lost_result result)
+{
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	msgid_text(d->id, 0, id);
+	if (result == LOST_SOUND)
+		log_warn("message %s could not be read: %s; the next read of its record was right, "
+			 "and it is tried again", id, strerror(d->error));
+	else
+		log_error("message %s cannot be read: %s; it cannot be given up as lost now: %s; "
+			  "it is tried again; `sallyport queue delete %s` gives it up at once",
+		    id, strerror(d->error), lost_text(result), id);
+}
+
+/* No later attempt can do better. */
+static void
+damage_give_up(const struct damage *d, struct entry *e)
+{
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	e->is_unlosable = true;
+	log_error("message %s is damaged: its list of recipients is too large to be stored without "
+		  "it; its segment cannot be freed before `sallyport queue delete %s`",
+	    msgid_text(e->id, 0, id), id);
+	results_hold_damaged(d->queue, e);
+}
+
+/* It came to nothing: compaction comes again by itself. */
+static void
+damage_failed(const struct damage *d, struct entry *e, enum lost_result result)
+{
+	if (result == LOST_KEPT) {
+		damage_give_up(d, e);
+		return;
+	}
+	damage_log_failed(d, result);
+	if (d->is_of_delivery)
+		damage_wait(d, e);
 }
 
 /* What is left is put aside, or that came to nothing.  The message may have gone or gone on
  * meanwhile. */
 static void
-damage_kept(int error, void *arg)
+damage_kept(enum lost_result result, void *arg)
 {
 	struct damage *d = arg;
-	struct queue *q = d->queue;
-	struct entry *e = book_find(&q->book, d->id);
+	struct entry *e = book_find(&d->queue->book, d->id);
 
-	if (e && !error && damage_must_wait(e))
-		error = EBUSY;
-	if (e && !error) {
-		if (damage_put(d, e) == 0)
-			return;
-		error = errno;
-	}
-	/* compaction comes again by itself; a record that is sound has a body that is not */
-	if (e && d->is_of_delivery && error == EEXIST)
-		results_hold_damaged(q, e);
-	else if (e && d->is_of_delivery)
-		damage_wait(q, e, error);
+	if (e && result == LOST_KEPT)
+		result = damage_must_wait(e) ? LOST_BUSY : damage_put(d, e);
+	if (e && result == LOST_BEGUN)
+		return;
+	if (e)
+		damage_failed(d, e, result);
 	LIST_REMOVE(d, link);
 	mem_free(d);
 }
 
-static int
+static void
 damage_begin(struct queue *q, struct entry *e, int error, bool is_of_delivery)
 {
 	const char *text = error == EBADMSG ? "the stored message was damaged"
 	    : "the stored message could not be read any more";
-	struct damage *d;
+	struct damage *d = MEM_NEW(struct damage);
+	enum lost_result result = LOST_BUSY;
 
-	errno = EBUSY;
-	if (damage_must_wait(e))
-		return -1;
-	d = MEM_NEW(struct damage);
 	d->queue = q;
 	d->id = e->id;
+	d->error = error;
 	d->is_of_delivery = is_of_delivery;
 	d->status = status_make(554, "5.3.0", "%s", text);
-	if (lost_keep(q->spool, e->id, error, damage_kept, d) != 0) {
-		mem_free(d);
-		return -1;
+	if (e->is_unlosable)
+		result = LOST_KEPT;
+	else if (!damage_must_wait(e))
+		result = lost_keep(q->spool, e->id, error, damage_kept, d);
+	if (result == LOST_BEGUN) {
+		LIST_INSERT_HEAD(&q->damages, d, link);
+		return;
 	}
-	LIST_INSERT_HEAD(&q->damages, d, link);
-	return 0;
+	damage_failed(d, e, result);
+	mem_free(d);
 }
 
-int
+void
 damage_end(struct queue *q, struct entry *e)
 {
-	return damage_begin(q, e, EBADMSG, true);
+	damage_begin(q, e, EBADMSG, true);
 }
 
 /* From compaction, which comes again when nothing was begun. */
@@ -239,7 +277,7 @@ damage_found(struct msgid id, int error, void *arg)
 	struct entry *e = book_find(&q->book, id);
 
 	if (e)
-		(void)!damage_begin(q, e, error, false);
+		damage_begin(q, e, error, false);
 }
 
 void

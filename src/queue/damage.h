@@ -11,10 +11,9 @@ void damage_init(struct queue *q);
 void damage_clear(struct queue *q);
 
 /*
- * A read for a delivery said EBADMSG: the message's record may be damaged.  0: that is being found
- * out, and what comes of it is done here: the message is lost, or its body's file is damaged and it
- * is held, or it is tried again later.  -1 with errno: not now, to be called again later.
+ * A read for a delivery, which has ended, said EBADMSG of the message's record.  That is proven,
+ * and what comes of it is done here, now or later: the message is lost, or it is tried again.
  */
-int damage_end(struct queue *q, struct entry *e) MUST_USE;
+void damage_end(struct queue *q, struct entry *e);
 
 #endif

@@ -111,8 +111,10 @@ apply_message(struct index *x, const struct record *r, const struct index_place 
 		x->file_bytes -= i->in_file ? i->body_bytes : 0;
 		/* its content was lost: what is left of the body has another name by now */
 		if (i->in_file && !e->message.in_file && x->gone)
-			x->gone(i->id, x->arg);
+			x->gone(i->id, INDEX_BODY, x->arg);
 	}
+	x->lost_count += i->is_aside && !i->is_lost && e->message.is_lost;
+	i->is_lost = e->message.is_lost;
 	i->envelope_bytes = (uint32_t)e->message.envelope.n;
 	i->header_bytes = (uint32_t)e->message.header.n;
 	i->body_bytes = r->body_bytes;
@@ -139,10 +141,13 @@ apply_status(struct index *x, const struct spool_entry *e)
 void
 index_review(struct index *x, struct item *i)
 {
+	unsigned files = (i->in_file ? INDEX_BODY : 0) |
+	    (i->is_aside && !i->is_lost ? INDEX_ASIDE : 0);
+
 	if (i->open > 0 || (i->segment && !item_is_settled(i)))
 		return;
-	if (i->segment && i->in_file && x->gone)
-		x->gone(i->id, x->arg);
+	if (i->segment && files && x->gone)
+		x->gone(i->id, files, x->arg);
 	index_remove(x, i);
 }
 

@@ -19,7 +19,14 @@ struct note {
 	struct str value;                /* empty: forgotten */
 };
 
-typedef void index_gone_fn(struct msgid id, void *arg);
+/* The files of a message (bits). */
+enum index_file {
+	INDEX_BODY = 1,                  /* ID-N.body */
+	INDEX_ASIDE = 2,                 /* what was put aside of it, and it was not lost after all */
+};
+
+/* These files are not needed any more. */
+typedef void index_gone_fn(struct msgid id, unsigned files, void *arg);
 
 struct index {
 	struct map *items;
@@ -34,7 +41,8 @@ struct index {
 	uint64_t live_bytes;             /* of frames */
 	uint64_t file_bytes;
 	int64_t newest_ms;
-	index_gone_fn *gone;             /* a settled message had this file; may be NULL */
+	uint64_t lost_count;             /* messages that became lost, and have files */
+	index_gone_fn *gone;             /* may be NULL */
 	void *arg;
 };
 

@@ -30,6 +30,8 @@ struct item {
 	uint32_t settled_count;
 	uint32_t open;                   /* appends that speak of it and are under way */
 	bool in_file;
+	bool is_lost;                    /* its record is without content (queue/lost.h) */
+	bool is_aside;                   /* what is left of it was put aside, as if it were lost */
 	bool is_held;
 	uint8_t mismatches;              /* reads in a row that did not fit the checksum */
 	struct reading *reading;         /* under way; those that ask now share it */

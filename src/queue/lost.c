@@ -12,16 +12,17 @@
 #include "base/mem.h"
 #include "queue/store.h"
 
-enum { NAME_BYTES = 64, HEAD_BYTES = 512, HOLES_MAX = 16, PIECE_BYTES = 64 << 10 };
+enum { HEAD_BYTES = 512, HOLES_MAX = 16, PIECE_BYTES = 64 << 10 };
 
 struct loss {
 	struct task task;
 	struct msgid id;
 	int said;
-	spool_done_fn *fn;
+	lost_fn *fn;
 	void *arg;
 	struct segment *segment;         /* counts it in its readings */
 	bool is_kept;                    /* fn is told so */
+	bool has_no_content;             /* lost already, and its record is damaged again */
 	/* what the thread needs */
 	struct item_place place;
 	uint32_t recipient_count;
@@ -29,18 +30,35 @@ struct loss {
 	uint32_t header_bytes;
 	uint64_t body_bytes;
 	bool in_file;
-	char name[NAME_BYTES];           /* of the file */
-	char body_name[NAME_BYTES];
+	char name[WRITER_FILE_NAME_BYTES]; /* of the file */
+	char body_name[WRITER_FILE_NAME_BYTES];
 	/* the thread's */
 	unsigned step;
 	char *bytes;                     /* of the record, as far as they can be read */
 	uint32_t at;
 	uint32_t unread;
 	unsigned holes;
-	bool is_new;                     /* the file was not there before */
-	bool is_new_body;
 	int error;
 };
+
+const char *
+lost_text(enum lost_result result)
+{
+	static const char *const text[] = {
+	    [LOST_BEGUN] = "it is under way",
+	    [LOST_KEPT] = "what is left of it is kept",
+	    [LOST_SOUND] = "its record can be read after all",
+	    [LOST_UNPROVEN] = "the last read does not prove the damage",
+	    [LOST_GONE] = "it has come to its end",
+	    [LOST_BUSY] = "something of it is being delivered or stored",
+	    [LOST_MOVED] = "its record was written to another place meanwhile",
+	    [LOST_MANY] = "many other damaged messages are being put aside",
+	    [LOST_NOT_WRITTEN] = "what is left of it cannot be written to a file",
+	    [LOST_FULL] = "too much waits to be written to the disk",
+	};
+
+	return text[result];
+}
 
 void
 lost_listen(struct spool *s, lost_found_fn *fn, void *arg)
@@ -52,7 +70,7 @@ lost_listen(struct spool *s, lost_found_fn *fn, void *arg)
 /* ---- the file, in the thread ---- */
 
 /* What a step has done: it comes again, the next one follows, or errno says what went wrong. */
-enum loss_result { LOSS_FAILED = -1, LOSS_MORE, LOSS_DONE };
+enum loss_step { LOSS_FAILED = -1, LOSS_MORE, LOSS_DONE };
 
 /* The next page; false: it cannot be read, and is zero. */
 static bool
@@ -78,7 +96,7 @@ lost_salvage_page(struct fsio *io, struct loss *l)
 
 /* A disk may need seconds for each page that it cannot read: others have their turns behind each,
  * and after some of them the rest is left. */
-static enum loss_result
+static enum loss_step
 lost_salvage(struct fsio *io, struct loss *l)
 {
 	uint32_t end = l->at + PIECE_BYTES;
@@ -113,16 +131,14 @@ lost_write(struct fsio *io, int fd, const struct loss *l)
 	return io->ops->sync_data(io, fd);
 }
 
-static enum loss_result
+/* One that an earlier attempt left is written anew. */
+static enum loss_step
 lost_keep_record(struct fsio *io, struct loss *l)
 {
-	struct fsio_file file;
-	bool is_new = io->ops->inspect(io, l->name, &file) != 0;
 	int fd = io->ops->open(io, l->name, O_RDWR | O_CREAT | O_TRUNC), result, error;
 
 	if (fd < 0)
 		return LOSS_FAILED;
-	l->is_new = is_new;
 	result = lost_write(io, fd, l);
 	error = errno;
 	io->ops->close(io, fd);
@@ -131,25 +147,25 @@ lost_keep_record(struct fsio *io, struct loss *l)
 }
 
 /* A second name: the first one goes with the message. */
-static enum loss_result
+static enum loss_step
 lost_keep_body(struct fsio *io, struct loss *l)
 {
 	char from[WRITER_FILE_NAME_BYTES];
-	int fd, error;
+	int fd, error, result;
 
 	if (!l->in_file)
 		return LOSS_DONE;
 	fd = io->ops->open(io, writer_file_name(l->id, from), O_RDONLY);
 	if (fd < 0)
 		return errno == ENOENT ? LOSS_DONE : LOSS_FAILED;
-	l->is_new_body = io->ops->name(io, fd, l->body_name) == 0;
+	result = io->ops->name(io, fd, l->body_name);
 	error = errno;
 	io->ops->close(io, fd);
 	errno = error;
-	return l->is_new_body || error == EEXIST ? LOSS_DONE : LOSS_FAILED;
+	return result == 0 || error == EEXIST ? LOSS_DONE : LOSS_FAILED;
 }
 
-static enum loss_result
+static enum loss_step
 lost_sync(struct fsio *io, struct loss *l)
 {
 	(void)l;
@@ -159,10 +175,10 @@ lost_sync(struct fsio *io, struct loss *l)
 static bool
 lost_run_keep(struct fsio *io, void *of)
 {
-	static enum loss_result (*const steps[])(struct fsio *io, struct loss *l) = {
+	static enum loss_step (*const steps[])(struct fsio *io, struct loss *l) = {
 	    lost_salvage, lost_keep_record, lost_keep_body, lost_sync};
 	struct loss *l = of;
-	enum loss_result result = steps[l->step](io, l);
+	enum loss_step result = steps[l->step](io, l);
 
 	if (result == LOSS_FAILED)
 		l->error = errno ? errno : EIO;
@@ -180,19 +196,6 @@ lost_run_check(struct fsio *io, void *of)
 	buf_init(&room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
 	l->error = item_fetch(&l->place, io, &room, &r);
 	buf_clear(&room);
-	return true;
-}
-
-/* What was put aside of a message that has gone meanwhile. */
-static bool
-lost_run_forget(struct fsio *io, void *of)
-{
-	const struct loss *l = of;
-
-	if (l->is_new)
-		io->ops->unlink(io, l->name);
-	if (l->is_new_body)
-		io->ops->unlink(io, l->body_name);
 	return true;
 }
 
@@ -218,28 +221,41 @@ lost_item(const struct spool *s, const struct loss *l)
 	return i && i->loss == l ? i : NULL;
 }
 
+/* The spool is closed: what was put aside of a message that has gone meanwhile goes as well. */
+static void
+lost_drop(struct spool *s, void *of)
+{
+	const struct loss *l = of;
+
+	if (!index_find(&s->index, l->id)) {
+		s->io->ops->unlink(s->io, l->name);
+		s->io->ops->unlink(s->io, l->body_name);
+	}
+	lost_free(s, of);
+}
+
 /* fn may append the record: then the message is busy, and not this one's any more. */
 static void
-lost_tell(struct spool *s, struct loss *l, int error)
+lost_tell(struct spool *s, struct loss *l, enum lost_result result)
 {
 	struct item *i;
 
-	l->is_kept = error == 0;
-	l->fn(error, l->arg);
+	l->is_kept = result == LOST_KEPT;
+	l->fn(result, l->arg);
 	i = lost_item(s, l);
 	if (i)
 		i->loss = NULL;
 }
 
-/* May anything be said of it now?  0, or an errno. */
-static int
+/* May anything be said of it now?  BEGUN: yes. */
+static enum lost_result
 lost_look_again(const struct item *i, const struct loss *l)
 {
 	if (!i)
-		return ENOENT;
+		return LOST_GONE;
 	if (i->open > 0)
-		return EBUSY;
-	return item_is_at(i, l->segment, &l->place) ? 0 : EAGAIN;
+		return LOST_BUSY;
+	return item_is_at(i, l->segment, &l->place) ? LOST_BEGUN : LOST_MOVED;
 }
 
 static void
@@ -247,61 +263,67 @@ lost_log_failed(const struct loss *l)
 {
 	char id[ID_NUMBER_TEXT_BYTES];
 
-	log_error("spool: message %s is damaged, and what is left of it cannot be written to %s "
-		  "now: %s; it is tried again later",
+	log_error("spool: message %s: what is left of it cannot be written to %s now: %s",
 	    msgid_text(l->id, 0, id), l->name, strerror(l->error));
 }
 
 static void
 lost_kept(struct spool *s, void *of)
 {
-	static const struct task_kind forget = {lost_run_forget, lost_free, lost_free};
 	struct loss *l = of;
-	int error = lost_look_again(lost_item(s, l), l);
+	enum lost_result result = lost_look_again(lost_item(s, l), l);
 
-	if (l->error && error != ENOENT) {
+	if (result == LOST_GONE) {
+		/* what the message had was removed with it, perhaps before this was written */
+		writer_remove_aside(&s->writer, l->id);
+	} else if (l->error) {
 		lost_log_failed(l);
-		error = l->error;
-	} else if (error != ENOENT) {
-		s->stats.set_aside += l->is_new;
+		result = LOST_NOT_WRITTEN;
+	} else if (result == LOST_BEGUN) {
+		result = LOST_KEPT;
 	}
-	lost_tell(s, l, error);
-	if (error == ENOENT && (l->is_new || l->is_new_body))
-		tasks_ask(&s->upkeep, &l->task, &forget, l);
-	else
-		lost_free(s, l);
+	lost_tell(s, l, result);
+	lost_free(s, l);
 }
 
-/* 0: it cannot be read, as the caller said; else an errno.  That memory or descriptors are short
- * now says nothing of the disk. */
-static int
+/* BEGUN: it cannot be read, as the caller said.  That memory or descriptors are short now says
+ * nothing of the disk; nor does the first read in a row that does not fit its checksum. */
+static enum lost_result
 lost_judge(struct item *i, const struct loss *l)
 {
-	int error = lost_look_again(i, l);
+	enum lost_result result = lost_look_again(i, l);
+	int error;
 
-	if (error)
-		return error;
+	if (result != LOST_BEGUN)
+		return result;
 	error = item_judge(i, l->error);
 	if (error == 0)
-		return EEXIST;
+		return LOST_SOUND;
 	if (error == EBADMSG)
-		return 0;
-	return l->said == EBADMSG || error != EIO ? EAGAIN : 0;
+		return LOST_BEGUN;
+	if (l->said == EBADMSG || l->error == EBADMSG || !segment_is_medium_error(error))
+		return LOST_UNPROVEN;
+	return LOST_BEGUN;
 }
 
 static void
 lost_checked(struct spool *s, void *of)
 {
-	static const struct task_kind keep = {lost_run_keep, lost_kept, lost_free};
+	static const struct task_kind keep = {lost_run_keep, lost_kept, lost_drop};
 	struct loss *l = of;
-	int error = lost_judge(lost_item(s, l), l);
+	struct item *i = lost_item(s, l);
+	enum lost_result result = lost_judge(i, l);
 
 	l->error = 0;
-	if (error == 0) {
+	if (result == LOST_BEGUN && l->has_no_content)
+		result = LOST_KEPT;
+	if (result == LOST_BEGUN) {
+		/* the files are the message's from now on, whatever comes of this */
+		i->is_aside = true;
 		tasks_ask(&s->upkeep, &l->task, &keep, l);
 		return;
 	}
-	lost_tell(s, l, error);
+	lost_tell(s, l, result);
 	lost_free(s, l);
 }
 
@@ -309,7 +331,6 @@ static struct loss *
 lost_new(struct item *i, int said)
 {
 	struct loss *l = MEM_NEW(struct loss);
-	char id[ID_NUMBER_TEXT_BYTES];
 
 	l->id = i->id;
 	l->said = said;
@@ -319,14 +340,14 @@ lost_new(struct item *i, int said)
 	l->header_bytes = i->header_bytes;
 	l->body_bytes = i->body_bytes;
 	l->in_file = i->in_file;
-	msgid_text(i->id, 0, id);
-	snprintf(l->name, sizeof l->name, "%s.aside", id);
-	snprintf(l->body_name, sizeof l->body_name, "%s.body.aside", id);
+	l->has_no_content = i->is_lost;
+	writer_aside_name(i->id, l->name);
+	writer_aside_body_name(i->id, l->body_name);
 	return l;
 }
 
-int
-lost_keep(struct spool *s, struct msgid id, int error, spool_done_fn *fn, void *arg)
+enum lost_result
+lost_keep(struct spool *s, struct msgid id, int error, lost_fn *fn, void *arg)
 {
 	static const struct task_kind check = {lost_run_check, lost_checked, lost_free};
 	struct item *i = index_find(&s->index, id);
@@ -334,13 +355,11 @@ lost_keep(struct spool *s, struct msgid id, int error, spool_done_fn *fn, void *
 	struct loss *l;
 
 	if (!i || !item_where(i, &place))
-		errno = ENOENT;
-	else if (i->open > 0 || i->loss)
-		errno = EBUSY;
-	else
-		errno = s->losses >= LOST_AT_ONCE ? EAGAIN : 0;
-	if (errno)
-		return -1;
+		return LOST_GONE;
+	if (i->open > 0 || i->loss)
+		return LOST_BUSY;
+	if (s->losses >= LOST_AT_ONCE)
+		return LOST_MANY;
 	l = lost_new(i, error);
 	l->place = place;
 	l->fn = fn;
@@ -349,7 +368,7 @@ lost_keep(struct spool *s, struct msgid id, int error, spool_done_fn *fn, void *
 	i->segment->readings++;
 	s->losses++;
 	tasks_ask(&s->upkeep, &l->task, &check, l);
-	return 0;
+	return LOST_BEGUN;
 }
 
 /* ---- the record ---- */
@@ -395,14 +414,12 @@ lost_append(struct spool *s, const struct item *i, const struct lost *l)
 	return result;
 }
 
-int
+enum lost_result
 lost_put(struct spool *s, const struct lost *l)
 {
 	const struct item *i = index_find(&s->index, l->id);
 
-	errno = EINVAL;
 	if (!i || !i->loss || !i->loss->is_kept)
-		return -1;
-	errno = EAGAIN;
-	return lost_append(s, i, l);
+		die("spool: a message that was not put aside is called lost");
+	return lost_append(s, i, l) == 0 ? LOST_BEGUN : LOST_FULL;
 }

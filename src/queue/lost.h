@@ -23,17 +23,33 @@ enum {
 typedef void lost_found_fn(struct msgid id, int error, void *arg);
 void lost_listen(struct spool *s, lost_found_fn *fn, void *arg);
 
+enum lost_result {
+	LOST_BEGUN,                      /* fn will be called */
+	LOST_KEPT,                       /* what is left is durable */
+	/* all others: nothing has changed */
+	LOST_SOUND,                      /* the record can be read after all */
+	LOST_UNPROVEN,                   /* it may be read yet */
+	LOST_GONE,                       /* no such message, not any more */
+	LOST_BUSY,                       /* something of it is being stored, or this is under way */
+	LOST_MOVED,                      /* its record stands somewhere else by now */
+	LOST_MANY,                       /* too many others are under way */
+	LOST_NOT_WRITTEN,                /* the file; the log says why */
+	LOST_FULL,                       /* too much waits to be stored */
+};
+
+/* A sentence for the log. */
+const char *lost_text(enum lost_result result);
+
+typedef void lost_fn(enum lost_result result, void *arg);
+
 /*
- * Proves the damage and puts aside what is left.  error: as lost_found_fn.  0: fn will be called,
- * once, from spool_dispatch, unless the spool is closed first; arg must live until then.  It is
- * told 0: what is left is durable, and lost_put may be called from within fn; or an errno, and
- * nothing has changed: EEXIST the record can be read after all, ENOENT the message is gone, EBUSY
- * something of it is being stored, EAGAIN the damage is not proven; else the file could not be
- * written, which is logged.
- * -1 with errno: ENOENT no such message, EBUSY something of it is being stored or this is under
- * way, EAGAIN too many are.
+ * Proves the damage and puts aside what is left.  error: as lost_found_fn.  BEGUN: fn will be
+ * called, once, from spool_dispatch, unless the spool is closed first; arg must live until then.
+ * It is told KEPT, and lost_put may be called from within fn; or any of those behind it.  The files
+ * go with the message, unless it becomes lost.
  */
-int lost_keep(struct spool *s, struct msgid id, int error, spool_done_fn *fn, void *arg) MUST_USE;
+enum lost_result lost_keep(
+    struct spool *s, struct msgid id, int error, lost_fn *fn, void *arg) MUST_USE;
 
 struct lost {
 	struct msgid id;
@@ -45,10 +61,9 @@ struct lost {
 };
 
 /*
- * From within the fn of lost_keep, which was told 0.  0: fn will be called; 0 there: the message
- * is without content, durably.  -1 with errno, and nothing has changed: EAGAIN too much is waiting,
- * EINVAL it was not put aside.
+ * From within the fn of lost_keep, which was told KEPT.  BEGUN: fn will be called; 0 there: the
+ * message is without content, durably.  Or FULL.
  */
-int lost_put(struct spool *s, const struct lost *l) MUST_USE;
+enum lost_result lost_put(struct spool *s, const struct lost *l) MUST_USE;
 
 #endif

@@ -255,6 +255,7 @@ reading_tell(struct reading *one, unsigned at_most)
 	while (calls < at_most && (r = TAILQ_FIRST(&one->callers))) {
 		spool_read_cancel(r);
 		calls++;
+		r->is_of_body = one->is_of_body;
 		r->fn(one->error ? NULL : &content, one->error, r->arg);
 	}
 	return calls;

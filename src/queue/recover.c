@@ -35,6 +35,7 @@ struct listing {
 	uint32_t slot_max;               /* of segments that are ours */
 	struct map *files;               /* body files seen; value: their own name, owned */
 	struct buf stale;                /* names to remove, each with its NUL */
+	struct buf asides;               /* names of files that were put aside, likewise */
 	struct recover_foreign *foreign;
 	unsigned stray_count;            /* names that are none of the spool's */
 	char stray[64];                  /* the first of them */
@@ -59,7 +60,7 @@ static bool
 recover_is_known(struct str name)
 {
 	return str_eq(name, STR("lock")) || str_starts(name, STR("damaged-")) ||
-	    str_iends(name, STR(".body.lost")) || str_iends(name, STR(".body.aside"));
+	    str_iends(name, STR(".body.lost"));
 }
 
 static void
@@ -83,8 +84,8 @@ saw(const char *name, void *arg)
 		buf_add(&l->stale, name, s.n + 1);
 	else if (str_iends(s, STR(".body")))
 		mem_free(map_put(l->files, s, mem_text(name, s.n)));
-	else if (str_iends(s, STR(".aside")) && !str_iends(s, STR(".body.aside")))
-		l->spool->stats.set_aside++;
+	else if (str_iends(s, STR(".aside")))
+		buf_add(&l->asides, name, s.n + 1);
 	else if (!recover_is_known(s))
 		recover_saw_stray(l, name);
 }
@@ -381,6 +382,30 @@ tidy(struct listing *l)
 	recover_bodies_tidy(l->spool, l->files);
 }
 
+/* Files of a message that is there, with its content, are of an attempt to put it aside that came
+ * to nothing: they go with it. */
+static void
+recover_find_asides(struct listing *l)
+{
+	struct spool *s = l->spool;
+
+	for (size_t at = 0; at < l->asides.n; at += strlen(l->asides.p + at) + 1) {
+		struct str name = str_of(l->asides.p + at);
+		bool is_body = str_iends(name, STR(".body.aside"));
+		size_t end = is_body ? STR(".body.aside").n : STR(".aside").n;
+		struct item *i = NULL;
+		struct msgid id;
+		uint32_t recipient;
+
+		if (msgid_parse(str_upto(name, name.n - end), &id, &recipient) && recipient == 0)
+			i = index_find(&s->index, id);
+		if (i && !i->is_lost)
+			i->is_aside = true;
+		else
+			s->stats.set_aside += !is_body;
+	}
+}
+
 static void
 free_name(struct str key, void *value, void *arg)
 {
@@ -399,6 +424,7 @@ clear(struct listing *l)
 	map_each(l->files, free_name, NULL);
 	map_free(&l->files);
 	buf_clear(&l->stale);
+	buf_clear(&l->asides);
 	for (struct recover_foreign *f = l->foreign, *next; f; f = next) {
 		next = f->next;
 		mem_free(f);
@@ -421,6 +447,7 @@ recover_read(struct listing *l)
 	s->writer.pool.slot = l->slot_max + 1;
 	if (replay_segments(l) != 0)
 		return -1;
+	recover_find_asides(l);
 	return recover_bodies_check(s, l->files);
 }
 
@@ -432,6 +459,7 @@ recover(struct spool *s, const struct spool_recovery *r)
 	int result, error;
 
 	buf_init(&l.stale, STALE_BYTES_MAX);
+	buf_init(&l.asides, STALE_BYTES_MAX);
 	result = recover_read(&l);
 	if (result == 0 && r)
 		result = recover_tell_all(s, r, &told);

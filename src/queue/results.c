@@ -454,14 +454,18 @@ results_unreadable(struct job *job, int error)
 {
 	struct queue *q = job->queue;
 	struct shipment *s = job->shipment;
+	bool is_of_body = job->reading.is_of_body;
 
 	job_orphan(s);
 	schedule_finished(q->schedule, &s->parcel, SCHEDULE_LOST, NULL, clock_ms());
 	job_end(job);
-	if (error == EBADMSG && damage_end(q, s->entry) == 0)
+	/* what comes of that is told by damage_stored */
+	if (s->entry->is_being_lost)
 		return;
-	if (error == ENOENT)
+	if (error == ENOENT || (error == EBADMSG && is_of_body))
 		results_hold_damaged(q, s->entry);
+	else if (error == EBADMSG)
+		damage_end(q, s->entry);
 	else
 		results_wait_for_content(q, s, error);
 }

@@ -18,7 +18,7 @@ void results_expire(struct queue *q, struct shipment *s, const struct status *st
 void results_hold_damaged(struct queue *q, struct entry *e);
 /* The spool cannot read it now: it is tried again, later each time. */
 void results_wait_for_content(struct queue *q, struct shipment *s, int error);
-/* The spool could not read the job's message. */
+/* The spool could not read the job's message, or its end is being stored: it is not sent. */
 void results_unreadable(struct job *job, int error);
 
 #endif

@@ -18,11 +18,14 @@
 /* ---- opening and closing ---- */
 
 static void
-remove_file(struct msgid id, void *arg)
+spool_remove_files(struct msgid id, unsigned files, void *arg)
 {
 	struct spool *s = arg;
 
-	writer_remove_file(&s->writer, id);
+	if (files & INDEX_BODY)
+		writer_remove_file(&s->writer, id);
+	if (files & INDEX_ASIDE)
+		writer_remove_aside(&s->writer, id);
 }
 
 static bool
@@ -88,7 +91,7 @@ open_parts(struct spool *s, const struct spool_recovery *r)
 		return errno == EWOULDBLOCK ? -1 : replay_refuse("lock", 0);
 	if (recover(s, r) != 0)
 		return -1;
-	s->index.gone = remove_file;
+	s->index.gone = spool_remove_files;
 	s->index.arg = s;
 	/* without room for a new segment what is there can still be read and sent */
 	if (writer_begin(&s->writer, &opened) != 0)
@@ -332,6 +335,7 @@ void
 spool_stats(struct spool *s, struct spool_stats *out)
 {
 	*out = s->stats;
+	out->set_aside += s->index.lost_count;
 	out->messages = map_count(s->index.items);
 	out->live_bytes = s->index.live_bytes + s->index.file_bytes;
 	out->segments = s->index.segment_count;

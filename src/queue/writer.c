@@ -18,6 +18,7 @@ struct writer_job {
 	STAILQ_ENTRY(writer_job) link;
 	struct segment *segment;         /* to give back; NULL: a file to remove */
 	struct msgid id;
+	bool is_aside;                   /* what was put aside of it, else its body */
 };
 
 char *
@@ -26,6 +27,25 @@ writer_file_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
 	char text[ID_TEXT_BYTES];
 
 	snprintf(out, WRITER_FILE_NAME_BYTES, "%s-%u.body", id_text(id.session, text), id.number);
+	return out;
+}
+
+char *
+writer_aside_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
+{
+	char text[ID_TEXT_BYTES];
+
+	snprintf(out, WRITER_FILE_NAME_BYTES, "%s-%u.aside", id_text(id.session, text), id.number);
+	return out;
+}
+
+char *
+writer_aside_body_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
+{
+	char text[ID_TEXT_BYTES];
+
+	snprintf(out, WRITER_FILE_NAME_BYTES, "%s-%u.body.aside", id_text(id.session, text),
+	    id.number);
 	return out;
 }
 
@@ -64,17 +84,43 @@ writer_begin(struct writer *w, struct segment **opened_out)
 }
 
 static void
-writer_do_jobs(struct writer *w, struct writer_jobs *jobs)
+writer_unlink_body(const struct writer *w, struct msgid id)
 {
 	char name[WRITER_FILE_NAME_BYTES];
+
+	if (w->io->ops->unlink(w->io, writer_file_name(id, name)) != 0)
+		log_warn("spool: cannot remove %s: %m", name);
+}
+
+/* No start removes these: they are gone durably.  Either may never have been made. */
+static void
+writer_unlink_aside(const struct writer *w, struct msgid id)
+{
+	char names[2][WRITER_FILE_NAME_BYTES];
+
+	writer_aside_name(id, names[0]);
+	writer_aside_body_name(id, names[1]);
+	for (int n = 0; n < 2; n++)
+		if (w->io->ops->unlink(w->io, names[n]) != 0 && errno != ENOENT)
+			log_warn("spool: cannot remove %s, which is not needed any more: %m",
+			    names[n]);
+	if (w->io->ops->sync_directory(w->io) != 0)
+		log_warn("spool: the removal of %s is not durable: %m", names[0]);
+}
+
+static void
+writer_do_jobs(struct writer *w, struct writer_jobs *jobs)
+{
 	struct writer_job *j;
 
 	while ((j = STAILQ_FIRST(jobs))) {
 		STAILQ_REMOVE_HEAD(jobs, link);
 		if (j->segment)
 			stock_release(&w->pool, j->segment);
-		else if (w->io->ops->unlink(w->io, writer_file_name(j->id, name)) != 0)
-			log_warn("spool: cannot remove %s: %m", name);
+		else if (j->is_aside)
+			writer_unlink_aside(w, j->id);
+		else
+			writer_unlink_body(w, j->id);
 		mem_free(j);
 	}
 }
@@ -160,7 +206,7 @@ run(void *arg)
 	struct writer *w = arg;
 
 	pthread_mutex_lock(&w->lock);
-	while (!w->is_stopping || w->filling->count > 0) {
+	while (!w->is_stopping || w->filling->count > 0 || !STAILQ_EMPTY(&w->jobs)) {
 		int64_t ms = idle_ms(w);
 
 		if (ms > 0) {
@@ -283,4 +329,10 @@ void
 writer_remove_file(struct writer *w, struct msgid id)
 {
 	writer_add_job(w, (struct writer_job){.id = id});
+}
+
+void
+writer_remove_aside(struct writer *w, struct msgid id)
+{
+	writer_add_job(w, (struct writer_job){.id = id, .is_aside = true});
 }

@@ -13,7 +13,7 @@
 #include "queue/batch.h"
 #include "queue/stock.h"
 
-enum { WRITER_FILE_NAME_BYTES = 32 };
+enum { WRITER_FILE_NAME_BYTES = 48 };
 
 struct writer_job;
 
@@ -70,8 +70,13 @@ void writer_reuse(struct writer *w, struct batch *b);
 /* Later, in order: */
 void writer_give_back(struct writer *w, struct segment *s);
 void writer_remove_file(struct writer *w, struct msgid id);
+/* Both names of what was put aside of it, whether they are there or not. */
+void writer_remove_aside(struct writer *w, struct msgid id);
 
 /* "1R8K3M7Q4TB2-1.body"; returns out. */
 char *writer_file_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES]);
+/* "1R8K3M7Q4TB2-1.aside", "1R8K3M7Q4TB2-1.body.aside"; return out. */
+char *writer_aside_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES]);
+char *writer_aside_body_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES]);
 
 #endif

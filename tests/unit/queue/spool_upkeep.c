@@ -415,30 +415,31 @@ Test(spool_upkeep, survivors_that_are_read_ahead_are_bounded)
 /* ---- what is lost ---- */
 
 struct keeping {
-	int kept;                 /* as lost_keep tells; -1: not yet */
+	int kept;                 /* enum lost_result, as lost_keep tells; -1: not yet */
 	int stored;
 	uint32_t number;
+	size_t ends;              /* recipients that come to their end */
 };
 
 static void
-kept(int error, void *arg)
+kept(enum lost_result result, void *arg)
 {
 	struct keeping *k = arg;
 	struct spool_recipient ends[2] = {{.number = 1, .outcome = SPOOL_FAILED},
 	    {.number = 2, .outcome = SPOOL_FAILED}};
-	struct lost l = {.id = id_of(k->number), .envelope = STR("words"), .ends = ends, .count = 2,
+	struct lost l = {.id = id_of(k->number), .envelope = STR("words"), .ends = ends, .count = k->ends,
 	    .fn = heard, .arg = &k->stored};
 
-	k->kept = error;
-	if (!error)
-		cr_assert_eq(lost_put(spool, &l), 0);
+	k->kept = (int)result;
+	if (result == LOST_KEPT)
+		cr_assert_eq(lost_put(spool, &l), LOST_BEGUN);
 }
 
 static void
 keep(struct keeping *k, uint32_t number)
 {
-	*k = (struct keeping){-1, -1, number};
-	cr_assert_eq(lost_keep(spool, id_of(number), EBADMSG, kept, k), 0);
+	*k = (struct keeping){-1, -1, number, 2};
+	cr_assert_eq(lost_keep(spool, id_of(number), EBADMSG, kept, k), LOST_BEGUN);
 }
 
 static bool
@@ -459,7 +460,7 @@ damage(struct keeping *k)
 	damaged_byte = 1;
 	keep(k, 1);
 	turn_until(&k->kept);
-	cr_assert_eq(k->kept, EAGAIN, "one read is no proof");
+	cr_assert_eq(k->kept, LOST_UNPROVEN, "one read is no proof");
 	stuck = 0;
 }
 
@@ -474,8 +475,7 @@ Test(spool_upkeep, a_loss_whose_reads_and_syncs_stand_still_stops_nobody)
 	keep(&k, 1);
 	wait_stuck();
 	others_go_on(10);
-	errno = 0;
-	cr_assert(lost_keep(spool, id_of(1), EBADMSG, kept, &k) != 0 && errno == EBUSY);
+	cr_assert_eq(lost_keep(spool, id_of(1), EBADMSG, kept, &k), LOST_BUSY);
 	stuck = 0;
 	stands_still = false;
 	wait_stuck();
@@ -483,7 +483,7 @@ Test(spool_upkeep, a_loss_whose_reads_and_syncs_stand_still_stops_nobody)
 	cr_assert_eq(k.kept, -1);
 	syncs_stand_still = false;
 	turn_until(&k.stored);
-	cr_assert(k.kept == 0 && k.stored == 0);
+	cr_assert(k.kept == LOST_KEPT && k.stored == 0);
 	cr_assert(is_there(".aside"));
 	cr_assert(spool_find(spool, id_of(1), &m));
 	cr_assert(m.header_bytes == 0 && m.recipients[0].outcome == SPOOL_FAILED);
@@ -498,11 +498,11 @@ Test(spool_upkeep, a_message_that_is_deleted_while_it_is_put_aside)
 	syncs_stand_still = true;
 	keep(&k, 1);
 	wait_stuck();
-	settle(1);
 	cr_assert(is_there(".aside"));
+	settle(1);
 	syncs_stand_still = false;
 	turn_until(&k.kept);
-	cr_assert_eq(k.kept, ENOENT);
+	cr_assert_eq(k.kept, LOST_GONE);
 	for (int n = 0; n < 100 && is_there(".aside"); n++)
 		turn();
 	cr_assert_not(is_there(".aside"));
@@ -520,16 +520,65 @@ Test(spool_upkeep, a_message_that_goes_on_while_it_is_put_aside)
 	syncs_stand_still = true;
 	keep(&k, 1);
 	wait_stuck();
+	log_stands_still = true;
 	append_soon(&e, 1, &answer);
 	syncs_stand_still = false;
 	turn_until(&k.kept);
+	cr_assert_eq(k.kept, LOST_BUSY);
+	cr_assert_eq(answer, -1);
+	log_stands_still = false;
 	turn_until(&answer);
-	cr_assert(k.kept == EBUSY || k.kept == 0, "%d", k.kept);
-	cr_assert(spool_find(spool, id_of(1), &m));
-	if (k.kept)
-		keep(&k, 1);
+	keep(&k, 1);
+	k.ends = 1;
 	turn_until(&k.stored);
-	cr_assert(k.kept == 0 && k.stored == 0);
+	cr_assert(k.kept == LOST_KEPT && k.stored == 0);
+	cr_assert(spool_find(spool, id_of(1), &m));
+	cr_assert_eq(m.recipients[0].outcome, SPOOL_FAILED);
+	cr_assert_eq(m.recipients[1].outcome, SPOOL_DEFERRED);
+	cr_assert_eq(m.recipients[1].attempts, 3);
+}
+
+/* It is deleted while what is left is written: that is durable only after the thread has ended. */
+Test(spool_upkeep, a_message_whose_deletion_is_under_way_while_it_is_put_aside)
+{
+	struct spool_entry e[2] = {status(1, 1, 0), status(1, 2, 0)};
+	struct keeping k;
+	int answer;
+
+	damage(&k);
+	syncs_stand_still = true;
+	keep(&k, 1);
+	wait_stuck();
+	log_stands_still = true;
+	append_soon(e, 2, &answer);
+	syncs_stand_still = false;
+	turn_until(&k.kept);
+	cr_assert_eq(k.kept, LOST_BUSY);
+	cr_assert(is_there(".aside"));
+	log_stands_still = false;
+	turn_until(&answer);
+	for (int n = 0; n < 100 && is_there(".aside"); n++)
+		turn();
+	cr_assert_not(is_there(".aside"));
+}
+
+/* The spool ends right after a message has gone: what was put aside of it is not left behind. */
+Test(spool_upkeep, close_while_what_was_put_aside_is_removed)
+{
+	struct keeping k;
+
+	damage(&k);
+	syncs_stand_still = true;
+	keep(&k, 1);
+	wait_stuck();
+	settle(1);
+	syncs_stand_still = false;
+	turn_until(&k.kept);
+	cr_assert_eq(k.kept, LOST_GONE);
+	spool_close(&spool);
+	cr_assert_not(is_there(".aside"));
+	fsio_free(&io);
+	open_spool();
 }
 
 static void
@@ -561,7 +610,7 @@ Test(spool_upkeep, close_while_a_loss_is_put_aside)
 		turn();
 	keep(&other, 2);
 	turn_until(&other.kept);
-	cr_assert_eq(other.kept, EEXIST);
+	cr_assert_eq(other.kept, LOST_SOUND);
 	cr_assert_lt(holes, 8, "it waited for all of them");
 	before = holes;
 	spool_close(&spool);
