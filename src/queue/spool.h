@@ -197,7 +197,7 @@ struct spool_reading {
 	struct reading *of;
 	spool_content_fn *fn;
 	void *arg;
-	bool is_of_body;                 /* told with an error: of the body's file, not the record */
+	bool is_of_body;                 /* told with an error: of the body's file */
 };
 
 /*

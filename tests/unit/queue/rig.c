@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -214,7 +215,48 @@ rig_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 		errno = EIO;
 		return -1;
 	}
+	if (rig_holds(p, got, rig_disk->wrong) && rig_disk->wrong_reads-- > 0) {
+		const char *words = memmem(p, (size_t)got, rig_disk->wrong, strlen(rig_disk->wrong));
+
+		((char *)p)[words - (char *)p] ^= 1;
+	}
 	return got;
+}
+
+/* What is put aside is written by the upkeep thread. */
+static bool
+rig_is_upkeep(void)
+{
+	char name[16];
+
+	return pthread_getname_np(pthread_self(), name, sizeof name) == 0 &&
+	    strcmp(name, "upkeep") == 0;
+}
+
+static ssize_t
+rig_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
+{
+	bool is_unwritable = false;
+
+	for (int n = 0; n < count && !rig_is_upkeep(); n++)
+		is_unwritable |=
+		    rig_holds(v[n].iov_base, (ssize_t)v[n].iov_len, rig_disk->unwritable);
+	if (is_unwritable && rig_disk->failing_writes-- > 0) {
+		errno = EIO;
+		return -1;
+	}
+	return rig_real->pwritev(f, fd, v, count, at);
+}
+
+static int
+rig_sync_data(struct fsio *f, int fd)
+{
+	if (rig_disk->log_stands && !rig_is_upkeep()) {
+		rig_disk->log_stood++;
+		while (rig_disk->log_stands)
+			usleep(1000);
+	}
+	return rig_real->sync_data(f, fd);
 }
 
 struct fsio *__real_fsio_new(int directory_fd);
@@ -230,6 +272,8 @@ __wrap_fsio_new(int directory_fd)
 	rig_real = io->ops;
 	rig_ops = *io->ops;
 	rig_ops.pread = rig_pread;
+	rig_ops.pwritev = rig_pwritev;
+	rig_ops.sync_data = rig_sync_data;
 	io->ops = &rig_ops;
 	return io;
 }

@@ -23,6 +23,12 @@ struct rig_disk {
 	char stuck[64];             /* reads of what holds these words do not end, but for ... */
 	atomic_int let_through;     /* ... so many */
 	atomic_uint stood;          /* reads that stood still so */
+	char wrong[64];             /* what holds these words is read wrong ... */
+	atomic_int wrong_reads;     /* ... so often */
+	atomic_bool log_stands;     /* syncs of the writer do not end */
+	atomic_uint log_stood;      /* those that stood still so */
+	char unwritable[64];        /* EIO when the writer writes what holds these words ... */
+	atomic_int failing_writes;  /* ... so often */
 };
 
 struct rig_job {
