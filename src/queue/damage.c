@@ -107,6 +107,7 @@ damage_stored(int error, void *arg)
 		damage_try_later(d->queue, e);
 	else if (e)
 		damage_is_over(d, e);
+	queue_wake(d->queue);
 	LIST_REMOVE(d, link);
 	mem_free(d);
 }
@@ -218,6 +219,7 @@ damage_failed(const struct damage *d, struct entry *e, enum lost_result result)
 	damage_log_failed(d, result);
 	if (d->is_of_delivery)
 		damage_wait(d, e);
+	queue_wake(d->queue);
 }
 
 /* What is left is put aside, or that came to nothing.  The message may have gone or gone on

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -223,40 +222,50 @@ rig_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 	return got;
 }
 
-/* What is put aside is written by the upkeep thread. */
-static bool
-rig_is_upkeep(void)
-{
-	char name[16];
+/* What is put aside is not of the log. */
+static atomic_int rig_aside_fd = -1;
 
-	return pthread_getname_np(pthread_self(), name, sizeof name) == 0 &&
-	    strcmp(name, "upkeep") == 0;
+static int
+rig_open(struct fsio *f, const char *name, int flags)
+{
+	int fd = rig_real->open(f, name, flags);
+
+	if (strstr(name, ".aside"))
+		rig_aside_fd = fd;
+	return fd;
+}
+
+static int
+rig_close(struct fsio *f, int fd)
+{
+	if (fd == rig_aside_fd)
+		rig_aside_fd = -1;
+	return rig_real->close(f, fd);
+}
+
+static bool
+rig_writes(int fd, const struct iovec *v, int count, const char *words)
+{
+	bool is_in = false;
+
+	for (int n = 0; n < count && fd != rig_aside_fd; n++)
+		is_in |= rig_holds(v[n].iov_base, (ssize_t)v[n].iov_len, words);
+	return is_in;
 }
 
 static ssize_t
 rig_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
 {
-	bool is_unwritable = false;
-
-	for (int n = 0; n < count && !rig_is_upkeep(); n++)
-		is_unwritable |=
-		    rig_holds(v[n].iov_base, (ssize_t)v[n].iov_len, rig_disk->unwritable);
-	if (is_unwritable && rig_disk->failing_writes-- > 0) {
+	if (rig_writes(fd, v, count, rig_disk->unwritten)) {
+		rig_disk->unwritten_stood++;
+		while (rig_disk->unwritten[0])
+			usleep(1000);
+	}
+	if (rig_writes(fd, v, count, rig_disk->unwritable) && rig_disk->failing_writes-- > 0) {
 		errno = EIO;
 		return -1;
 	}
 	return rig_real->pwritev(f, fd, v, count, at);
-}
-
-static int
-rig_sync_data(struct fsio *f, int fd)
-{
-	if (rig_disk->log_stands && !rig_is_upkeep()) {
-		rig_disk->log_stood++;
-		while (rig_disk->log_stands)
-			usleep(1000);
-	}
-	return rig_real->sync_data(f, fd);
 }
 
 struct fsio *__real_fsio_new(int directory_fd);
@@ -271,9 +280,10 @@ __wrap_fsio_new(int directory_fd)
 		return io;
 	rig_real = io->ops;
 	rig_ops = *io->ops;
+	rig_ops.open = rig_open;
+	rig_ops.close = rig_close;
 	rig_ops.pread = rig_pread;
 	rig_ops.pwritev = rig_pwritev;
-	rig_ops.sync_data = rig_sync_data;
 	io->ops = &rig_ops;
 	return io;
 }

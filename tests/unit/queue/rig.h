@@ -25,9 +25,9 @@ struct rig_disk {
 	atomic_uint stood;          /* reads that stood still so */
 	char wrong[64];             /* what holds these words is read wrong ... */
 	atomic_int wrong_reads;     /* ... so often */
-	atomic_bool log_stands;     /* syncs of the writer do not end */
-	atomic_uint log_stood;      /* those that stood still so */
-	char unwritable[64];        /* EIO when the writer writes what holds these words ... */
+	char unwritten[64];         /* writes into the log of what holds these words do not end */
+	atomic_uint unwritten_stood; /* those that stood still so */
+	char unwritable[64];        /* EIO when what holds these words is written into the log ... */
 	atomic_int failing_writes;  /* ... so often */
 };
 
