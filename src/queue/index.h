@@ -22,7 +22,7 @@ struct note {
 /* The files of a message (bits). */
 enum index_file {
 	INDEX_BODY = 1,                  /* ID-N.body */
-	INDEX_ASIDE = 2,                 /* what was put aside of it, and it was not lost after all */
+	INDEX_ASIDE = 2,                 /* what was put aside of it, while it is not lost */
 };
 
 /* These files are not needed any more. */
