@@ -16,13 +16,14 @@ void
 bodies_init(struct bodies *b, struct writer *w)
 {
 	*b = (struct bodies){.writer = w, .is_thread = w->is_thread};
+	stall_init(&b->stall, SPOOL_THREAD_BODIES);
 	pthread_cond_init(&b->wake, NULL);
 	STAILQ_INIT(&b->waiting);
 }
 
 /* All of it, a block at a time; -1 with errno. */
 static int
-bodies_read(struct fsio *io, struct commit *c, char *block, char *sums)
+bodies_read(struct bodies *b, struct commit *c, char *block, char *sums)
 {
 	struct dot_check check = {.faults = 0};
 	size_t got;
@@ -31,7 +32,8 @@ bodies_read(struct fsio *io, struct commit *c, char *block, char *sums)
 		uint64_t left = c->body_bytes - at;
 		struct iovec v = {block, left < SUMS_BLOCK_BYTES ? left : SUMS_BLOCK_BYTES};
 
-		if (segment_read(io, c->fd, v, (off_t)at, &got) != 0)
+		stall_begin(&b->stall, "check the body", c->id);
+		if (segment_read(b->writer->io, c->fd, v, (off_t)at, &got) != 0)
 			return -1;
 		if (got != v.iov_len) {
 			errno = EBADMSG;
@@ -46,11 +48,12 @@ bodies_read(struct fsio *io, struct commit *c, char *block, char *sums)
 
 /* The record learns what the body is. */
 static int
-bodies_sum(struct fsio *io, struct batch *one)
+bodies_sum(struct bodies *b, struct batch *one)
 {
 	struct commit *c = &one->commits[0];
 	char *block = mem_new(SUMS_BLOCK_BYTES);
 	off_t bytes;
+	struct fsio *io = b->writer->io;
 	int result = io->ops->size(io, c->fd, &bytes);
 
 	if (result == 0 && (uint64_t)bytes != c->body_bytes) {
@@ -58,7 +61,7 @@ bodies_sum(struct fsio *io, struct batch *one)
 		result = -1;
 	}
 	if (result == 0)
-		result = bodies_read(io, c, block, one->bytes.p + c->sums_at);
+		result = bodies_read(b, c, block, one->bytes.p + c->sums_at);
 	if (result == 0)
 		batch_seal(one, c);
 	mem_free(block);
@@ -68,23 +71,32 @@ bodies_sum(struct fsio *io, struct batch *one)
 /* Piece by piece: a sync of all of it at once would stand in the disk's queue before the syncs of
  * the small messages that come meanwhile. */
 static int
-bodies_write_back(struct fsio *io, const struct commit *c)
+bodies_write_back(struct bodies *b, const struct commit *c)
 {
-	for (uint64_t at = 0; at < c->body_bytes; at += BODIES_PIECE_BYTES)
+	struct fsio *io = b->writer->io;
+
+	for (uint64_t at = 0; at < c->body_bytes; at += BODIES_PIECE_BYTES) {
+		stall_begin(&b->stall, "write the body", c->id);
 		if (io->ops->write_back(io, c->fd, (off_t)at, BODIES_PIECE_BYTES) != 0)
 			return -1;
+	}
 	return 0;
 }
 
 static int
-bodies_store(struct fsio *io, struct batch *one)
+bodies_store(struct bodies *b, struct batch *one)
 {
 	struct commit *c = &one->commits[0];
+	struct fsio *io = b->writer->io;
 	char name[WRITER_FILE_NAME_BYTES];
 
-	if (bodies_write_back(io, c) != 0 || io->ops->sync_data(io, c->fd) != 0 ||
-	    bodies_sum(io, one) != 0 ||
-	    io->ops->name(io, c->fd, writer_file_name(c->id, name)) != 0)
+	if (bodies_write_back(b, c) != 0)
+		return -1;
+	stall_begin(&b->stall, "sync the body", c->id);
+	if (io->ops->sync_data(io, c->fd) != 0 || bodies_sum(b, one) != 0)
+		return -1;
+	stall_begin(&b->stall, "name the body's file", c->id);
+	if (io->ops->name(io, c->fd, writer_file_name(c->id, name)) != 0)
 		return -1;
 	c->is_named = true;
 	return io->ops->sync_directory(io);
@@ -100,19 +112,22 @@ bodies_in_time(const struct commit *c)
 
 /* A file whose name may not be durable is not kept; the commit goes on with its error. */
 static void
-bodies_make_durable(struct fsio *io, struct batch *one)
+bodies_make_durable(struct bodies *b, struct batch *one)
 {
 	struct commit *c = &one->commits[0];
+	struct fsio *io = b->writer->io;
 	char name[WRITER_FILE_NAME_BYTES];
 
-	if (bodies_in_time(c) != 0 || bodies_store(io, one) != 0 || bodies_in_time(c) != 0) {
+	if (bodies_in_time(c) != 0 || bodies_store(b, one) != 0 || bodies_in_time(c) != 0) {
 		c->error = errno ? errno : EIO;
 		if (c->is_named)
 			io->ops->unlink(io, writer_file_name(c->id, name));
 		c->is_named = false;
 	}
+	stall_begin(&b->stall, "close the body's file", c->id);
 	io->ops->close(io, c->fd);
 	c->fd = -1;
+	stall_end(&b->stall);
 }
 
 /* Called and left with the writer's lock held. */
@@ -123,7 +138,7 @@ bodies_work(struct bodies *b)
 
 	STAILQ_REMOVE_HEAD(&b->waiting, link);
 	writer_let_go(b->writer);
-	bodies_make_durable(b->writer->io, one);
+	bodies_make_durable(b, one);
 	writer_hold(b->writer);
 	batch_adopt(b->writer->filling, one);
 	batch_free(&one);
@@ -145,6 +160,7 @@ bodies_run(void *arg)
 {
 	struct bodies *b = arg;
 
+	pthread_setname_np(pthread_self(), spool_thread_name(SPOOL_THREAD_BODIES));
 	writer_hold(b->writer);
 	for (;;) {
 		bodies_work_all(b);
@@ -194,6 +210,7 @@ void
 bodies_clear(struct bodies *b)
 {
 	pthread_cond_destroy(&b->wake);
+	stall_clear(&b->stall);
 }
 
 void

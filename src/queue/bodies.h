@@ -13,6 +13,7 @@
 
 struct bodies {
 	struct writer *writer;
+	struct stall stall;
 	bool is_thread;
 	pthread_t thread;
 	pthread_cond_t wake;

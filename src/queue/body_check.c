@@ -68,7 +68,8 @@ body_check_done(struct spool *s, void *of)
 void
 spool_check_body(struct spool *s, int fd, struct str sums, spool_done_fn *fn, void *arg)
 {
-	static const struct task_kind kind = {body_check_run, body_check_done, body_check_drop};
+	static const struct task_kind kind = {body_check_run, body_check_done, body_check_drop,
+	    "read a body again"};
 	struct body_check *c = MEM_NEW(struct body_check);
 
 	c->fd = fd;

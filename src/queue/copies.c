@@ -369,10 +369,11 @@ survivor_done(struct spool *s, void *of)
 static void
 copies_read(struct spool *s, struct item *i)
 {
-	static const struct task_kind kind = {survivor_run, survivor_done, survivor_drop};
+	static const struct task_kind kind = {survivor_run, survivor_done, survivor_drop,
+	    "read for compaction"};
 	struct survivor *one = MEM_NEW(struct survivor);
 
-	one->id = i->id;
+	one->id = one->task.id = i->id;
 	one->segment = i->segment;
 	one->bytes = copies_bytes(i);
 	one->is_retry = i->wait != NULL;

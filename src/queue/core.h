@@ -50,6 +50,7 @@ struct queue {
 	struct event *errand_event;
 	struct event *deadline_event;
 	struct event *room_event;
+	struct event *watch_event; /* of the spool's threads */
 	struct book book;
 	struct schedule *schedule;
 	struct buckets *buckets;

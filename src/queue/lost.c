@@ -309,7 +309,7 @@ lost_judge(struct item *i, const struct loss *l)
 static void
 lost_checked(struct spool *s, void *of)
 {
-	static const struct task_kind keep = {lost_run_keep, lost_kept, lost_drop};
+	static const struct task_kind keep = {lost_run_keep, lost_kept, lost_drop, "put aside"};
 	struct loss *l = of;
 	struct item *i = lost_item(s, l);
 	enum lost_result result = lost_judge(i, l);
@@ -332,7 +332,7 @@ lost_new(struct item *i, int said)
 {
 	struct loss *l = MEM_NEW(struct loss);
 
-	l->id = i->id;
+	l->id = l->task.id = i->id;
 	l->said = said;
 	l->segment = i->segment;
 	l->recipient_count = i->recipient_count;
@@ -349,7 +349,8 @@ lost_new(struct item *i, int said)
 enum lost_result
 lost_keep(struct spool *s, struct msgid id, int error, lost_fn *fn, void *arg)
 {
-	static const struct task_kind check = {lost_run_check, lost_checked, lost_free};
+	static const struct task_kind check = {lost_run_check, lost_checked, lost_free,
+	    "read again"};
 	struct item *i = index_find(&s->index, id);
 	struct item_place place;
 	struct loss *l;

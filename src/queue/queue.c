@@ -25,9 +25,11 @@
 #include "queue/records.h"
 #include "queue/recovery.h"
 #include "queue/reports.h"
+#include "queue/stall.h"
 #include "queue/ticket_key.h"
 
-enum { SAVE_MS = 10000, RETRY_MS = 2000, WAKE_MAX_MS = 60000, BUSY_MS = 20, ERRAND_MS = 1 };
+enum { SAVE_MS = 10000, RETRY_MS = 2000, WAKE_MAX_MS = 60000, BUSY_MS = 20, ERRAND_MS = 1,
+	WATCH_S = 1 };
 
 static void
 arm(struct event *event, int64_t ms)
@@ -205,6 +207,16 @@ on_save(evutil_socket_t fd, short what, void *arg)
 	arm(q->save_event, SAVE_MS);
 }
 
+static void
+on_watch(evutil_socket_t fd, short what, void *arg)
+{
+	struct queue *q = arg;
+
+	(void)fd;
+	(void)what;
+	spool_watch(q->spool);
+}
+
 /* ---- the end ---- */
 
 static void
@@ -311,6 +323,7 @@ state_of(struct role *r)
 	q->save_event = evtimer_new(r->base, on_save, q);
 	q->stop_event = evtimer_new(r->base, on_stop, q);
 	q->errand_event = evtimer_new(r->base, admin_go_on, q);
+	q->watch_event = event_new(r->base, -1, EV_PERSIST, on_watch, q);
 	r->state = q;
 	return q;
 }
@@ -365,6 +378,7 @@ start(struct role *r)
 	q->spool_event = event_new(r->base, spool_fd(q->spool), EV_READ | EV_PERSIST, on_spool, q);
 	event_add(q->spool_event, NULL);
 	arm(q->save_event, SAVE_MS);
+	evtimer_add(q->watch_event, &(struct timeval){.tv_sec = WATCH_S});
 	damage_init(q);
 	ticket_key_store(q);
 	peers_attach(q);
@@ -410,7 +424,7 @@ static void
 free_events(struct queue *q)
 {
 	struct event *events[] = {q->spool_event, q->spool_timer, q->pump_event, q->retry_event,
-	    q->save_event, q->stop_event, q->errand_event};
+	    q->save_event, q->stop_event, q->errand_event, q->watch_event};
 
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		if (events[i])

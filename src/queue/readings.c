@@ -102,7 +102,7 @@ reading_drop(struct spool *s, void *of)
 	reading_free(one, s->io);
 }
 
-static const struct task_kind reading_kind = {reading_run, reading_done, reading_drop};
+static const struct task_kind reading_kind = {reading_run, reading_done, reading_drop, "read"};
 
 static bool
 readings_have_room(const struct readings *all, const struct reading *one)
@@ -133,6 +133,7 @@ readings_hand_over(struct spool *s, struct reading *one, struct item *i)
 	one->segment->readings++;
 	s->readings.ahead++;
 	s->readings.ahead_bytes += one->place.frame_bytes;
+	one->task.id = one->id;
 	tasks_ask(&s->reader, &one->task, &reading_kind, one);
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "queue/filter.h"
 #include "queue/records.h"
+#include "queue/stall.h"
 
 static void
 add_text(struct buf *out, const char *key, const char *text)
@@ -178,6 +179,18 @@ rows_recipient(struct queue *q, const struct entry *e, uint32_t number, struct b
 	add_progress(q, e, number, out);
 }
 
+/* What a thread of the spool is at, for how long: "upkeep_s". */
+static void
+add_threads(struct spool *s, struct buf *out)
+{
+	char key[32];
+
+	for (enum spool_thread t = 0; t < SPOOL_THREADS; t++) {
+		snprintf(key, sizeof key, "%s_s", spool_thread_name(t));
+		add_seconds(out, key, spool_thread_ms(s, t));
+	}
+}
+
 void
 rows_status(struct queue *q, struct buf *out)
 {
@@ -201,5 +214,6 @@ rows_status(struct queue *q, struct buf *out)
 	add_number(out, "damages", stats.quarantined + stats.known_damages);
 	add_number(out, "free_percent",
 	    stats.disk_total_bytes ? stats.disk_free_bytes * 100 / stats.disk_total_bytes : 0);
+	add_threads(q->spool, out);
 	add_text(out, "relay", !q->relay ? "away" : q->is_caught_up ? "ready" : "catching up");
 }

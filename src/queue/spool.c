@@ -124,13 +124,15 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 	s->options = *o;
 	if (!o->body_wait_ms)
 		s->options.body_wait_ms = SPOOL_BODY_WAIT_MS;
+	if (!o->stall_ms)
+		s->options.stall_ms = SPOOL_STALL_MS;
 	s->io = o->io;
 	index_init(&s->index);
 	buf_init(&s->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
 	writer_init(&s->writer, s->io, !o->threadless);
 	bodies_init(&s->bodies, &s->writer);
-	tasks_init(&s->reader, "reader", s->io, s->writer.event_fd, !o->threadless);
-	tasks_init(&s->upkeep, "upkeep", s->io, s->writer.event_fd, !o->threadless);
+	tasks_init(&s->reader, SPOOL_THREAD_READER, s->io, s->writer.event_fd, !o->threadless);
+	tasks_init(&s->upkeep, SPOOL_THREAD_UPKEEP, s->io, s->writer.event_fd, !o->threadless);
 	readings_init(&s->readings);
 	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : spool_segment_bytes(o);
 	spool_set_minimum_free(s, o->minimum_free_percent);
@@ -160,6 +162,7 @@ spool_close(struct spool **s)
 	 * durable */
 	tasks_stop(&(*s)->reader);
 	tasks_stop(&(*s)->upkeep);
+	spool_watch(*s);
 	/* whom it would be told to is not asked any more; segments go with the index */
 	writer_done(&(*s)->writer, &done);
 	while ((b = STAILQ_FIRST(&done))) {
@@ -179,6 +182,32 @@ int
 spool_fd(const struct spool *s)
 {
 	return s->writer.event_fd;
+}
+
+static struct stall *
+spool_stall(struct spool *s, enum spool_thread thread)
+{
+	struct stall *all[SPOOL_THREADS] = {
+	    [SPOOL_THREAD_WRITER] = &s->writer.stall,
+	    [SPOOL_THREAD_BODIES] = &s->bodies.stall,
+	    [SPOOL_THREAD_READER] = &s->reader.stall,
+	    [SPOOL_THREAD_UPKEEP] = &s->upkeep.stall,
+	};
+
+	return all[thread];
+}
+
+void
+spool_watch(struct spool *s)
+{
+	for (enum spool_thread t = 0; t < SPOOL_THREADS; t++)
+		stall_look(spool_stall(s, t), s->options.stall_ms);
+}
+
+int64_t
+spool_thread_ms(struct spool *s, enum spool_thread thread)
+{
+	return stall_ms(spool_stall(s, thread));
 }
 
 void

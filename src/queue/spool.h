@@ -39,6 +39,7 @@ struct spool_options {
 	uint32_t segment_bytes;          /* 0: the usual, smaller on a small disk */
 	uint32_t minimum_free_percent;   /* of the disk; below it no messages are taken */
 	uint32_t body_wait_ms;           /* 0: SPOOL_BODY_WAIT_MS */
+	uint32_t stall_ms;               /* 0: SPOOL_STALL_MS (queue/stall.h) */
 	bool threadless;                 /* no writer thread: spool_step() does its work */
 	bool accept_damage;              /* what cannot be read is set aside, not refused */
 };

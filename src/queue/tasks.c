@@ -8,10 +8,10 @@
 
 void
 tasks_init(
-    struct tasks *t, const char *name, struct fsio *io, int event_fd, bool is_thread)
+    struct tasks *t, enum spool_thread thread, struct fsio *io, int event_fd, bool is_thread)
 {
-	*t = (struct tasks){
-	    .name = name, .io = io, .event_fd = event_fd, .is_thread = is_thread};
+	*t = (struct tasks){.io = io, .event_fd = event_fd, .is_thread = is_thread};
+	stall_init(&t->stall, thread);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->wake, NULL);
 	TAILQ_INIT(&t->asked);
@@ -26,7 +26,9 @@ tasks_work(struct tasks *t, struct task *one)
 
 	TAILQ_REMOVE(&t->asked, one, link);
 	pthread_mutex_unlock(&t->lock);
+	stall_begin(&t->stall, one->kind->work, one->id);
 	is_done = one->kind->run(t->io, one->of);
+	stall_end(&t->stall);
 	pthread_mutex_lock(&t->lock);
 	if (!is_done) {
 		TAILQ_INSERT_TAIL(&t->asked, one, link);
@@ -44,7 +46,7 @@ tasks_run(void *arg)
 	struct tasks *t = arg;
 	struct task *one;
 
-	pthread_setname_np(pthread_self(), t->name);
+	pthread_setname_np(pthread_self(), spool_thread_name(t->stall.thread));
 	pthread_mutex_lock(&t->lock);
 	while (!t->is_stopping) {
 		one = TAILQ_FIRST(&t->asked);
@@ -101,6 +103,7 @@ tasks_clear(struct tasks *t, struct spool *s)
 	}
 	pthread_cond_destroy(&t->wake);
 	pthread_mutex_destroy(&t->lock);
+	stall_clear(&t->stall);
 }
 
 void

@@ -15,6 +15,7 @@
 
 #include "base/fsio.h"
 #include "base/str.h"
+#include "queue/stall.h"
 
 struct spool;
 
@@ -26,6 +27,7 @@ struct task_kind {
 	void (*done)(struct spool *s, void *of);
 	/* In the loop instead of the other two: the spool is closed. */
 	void (*drop)(struct spool *s, void *of);
+	const char *work;                /* literal, for the log: "copy a message" */
 };
 
 /* A member of what it works on. */
@@ -33,12 +35,13 @@ struct task {
 	TAILQ_ENTRY(task) link;
 	const struct task_kind *kind;
 	void *of;
+	struct msgid id;                 /* set by the owner: the message it is about */
 };
 
 TAILQ_HEAD(task_list, task);
 
 struct tasks {
-	const char *name;
+	struct stall stall;
 	struct fsio *io;
 	int event_fd;                    /* written to when there is something done */
 	bool is_thread;
@@ -52,9 +55,8 @@ struct tasks {
 	bool is_stopping;
 };
 
-/* The thread has that name, as other programs show it. */
 void tasks_init(
-    struct tasks *t, const char *name, struct fsio *io, int event_fd, bool is_thread);
+    struct tasks *t, enum spool_thread thread, struct fsio *io, int event_fd, bool is_thread);
 int tasks_start(struct tasks *t) MUST_USE;
 /* Begins no other piece; waits for nothing. */
 void tasks_halt(struct tasks *t);

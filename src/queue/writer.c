@@ -56,6 +56,7 @@ writer_init(struct writer *w, struct fsio *io, bool is_thread)
 
 	*w = (struct writer){.io = io, .is_thread = is_thread, .pool.io = io};
 	w->pool.is_patient = is_thread;
+	stall_init(&w->stall, SPOOL_THREAD_WRITER);
 	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -115,6 +116,7 @@ writer_do_jobs(struct writer *w, struct writer_jobs *jobs)
 
 	while ((j = STAILQ_FIRST(jobs))) {
 		STAILQ_REMOVE_HEAD(jobs, link);
+		stall_begin(&w->stall, j->segment ? "free a segment" : "remove the body", j->id);
 		if (j->segment)
 			stock_release(&w->pool, j->segment);
 		else if (j->is_aside)
@@ -145,15 +147,21 @@ work(struct writer *w)
 {
 	struct batch *b = take_filling(w);
 	struct writer_jobs jobs = STAILQ_HEAD_INITIALIZER(jobs);
+	const struct msgid none = {.number = 0};
 
 	STAILQ_CONCAT(&jobs, &w->jobs);
 	pthread_mutex_unlock(&w->lock);
-	if (b)
+	if (b) {
+		stall_begin(&w->stall, "write the log", none);
 		place_batch(w, b);
+	}
 	writer_do_jobs(w, &jobs);
-	if (stock_has_work(&w->pool))
+	if (stock_has_work(&w->pool)) {
+		stall_begin(&w->stall, "make a segment", none);
 		stock_work(&w->pool);
+	}
 	place_report(w);
+	stall_end(&w->stall);
 	pthread_mutex_lock(&w->lock);
 	if (!b)
 		return;
@@ -205,6 +213,7 @@ run(void *arg)
 {
 	struct writer *w = arg;
 
+	pthread_setname_np(pthread_self(), spool_thread_name(SPOOL_THREAD_WRITER));
 	pthread_mutex_lock(&w->lock);
 	while (!w->is_stopping || w->filling->count > 0 || !STAILQ_EMPTY(&w->jobs)) {
 		int64_t ms = idle_ms(w);
@@ -266,6 +275,7 @@ writer_clear(struct writer *w)
 	batch_list_clear(&w->done);
 	pthread_cond_destroy(&w->wake);
 	pthread_mutex_destroy(&w->lock);
+	stall_clear(&w->stall);
 	if (w->event_fd >= 0)
 		close(w->event_fd);
 }

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "queue/batch.h"
+#include "queue/stall.h"
 #include "queue/stock.h"
 
 enum { WRITER_FILE_NAME_BYTES = 48 };
@@ -19,6 +20,7 @@ struct writer_job;
 
 struct writer {
 	struct fsio *io;
+	struct stall stall;
 	bool is_thread;
 	int event_fd;
 	pthread_t thread;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """read_faults: the disk refuses reads, descriptors run out, a message's bytes are wrong, the directory holds what is
 not the spool's: while running mail waits, at a start the daemon says why and stops, and nothing is bounced or lost."""
+import json
 import os
 import re
 import shutil
@@ -194,6 +195,32 @@ def a_body_check_while_the_disk_stands_still():
     finally:
         t.detach(tracer)
         sink.stop()
+
+
+def thread_seconds(name):
+    """As the operator sees it."""
+    rows = [json.loads(line) for line in gate.tool("status", "--json").stdout.splitlines()]
+    return next(row[f"{name}_s"] for row in rows if f"{name}_s" in row)
+
+
+@case
+def a_thread_that_stands_still_is_told():
+    """a read that does not end for 34 s: logged once after 30 s with thread and message, shown by status, and told when it has ended"""
+    before, names, pid = len(gate.log()), waiting("told", 1), queue_pid()
+    assert thread_seconds("reader") == 0
+    tracer = t.attach(t.thread(pid, "reader"), f"{HOME}/trace", "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=34000000:when=1")
+    try:
+        gate.tool("queue", "retry", "--all", "--yes")
+        message = gate.queue()[0]["id"]
+        line = rf"spool: thread reader has waited 3\d s for the disk: read of message {message}; no other message is read"
+        g.wait_for("the line", 40, lambda: re.search(line, gate.log()[before:]), every=0.2)
+        assert thread_seconds("reader") >= 30 and thread_seconds("writer") == 0
+        gate.wait_log(rf"spool: thread reader goes on after 3\d s: read of message {message}")
+    finally:
+        t.detach(tracer)
+    assert len(re.findall("has waited", gate.log()[before:])) == 1 and queue_pid() == pid
+    assert thread_seconds("reader") == 0
+    arrive(names, before)
 
 
 @case

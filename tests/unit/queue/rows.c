@@ -1,6 +1,7 @@
 /* What the operator is shown, from a queue that runs. */
 #include "queue/rows.h"
 
+#include "queue/stall.h"
 #include "rig.h"
 
 #define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -95,6 +96,12 @@ Test(rows, status_counts, .timeout = 60)
 	rig_admin(&r, "queue.status", nothing);
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		cr_assert(str_eq(rig_row(&r, 0, keys[i]), str_of(expected[i])), "%s", keys[i]);
+	for (enum spool_thread t = 0; t < SPOOL_THREADS; t++) {
+		char key[32];
+
+		snprintf(key, sizeof key, "%s_s", spool_thread_name(t));
+		cr_assert(str_eq(rig_row(&r, 0, key), STR("0")), "%s", key);
+	}
 	rig_admin(&r, "queue.release", WITH("domain", "example.edu"));
 	rig_admin(&r, "queue.delete", WITH("domain", "example.net"));
 	rig_admin(&r, "queue.status", nothing);

@@ -1,0 +1,61 @@
+/*
+ * stall: since when a thread of the spool is at one piece of its work, and at which.  The loop
+ * looks each second: a piece that does not end in time is logged once, and once more when it has
+ * ended.  So the operator sees that a disk stands still, and what waits for it.
+ */
+#ifndef QUEUE_STALL_H
+#define QUEUE_STALL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "queue/spool.h"
+
+enum { SPOOL_STALL_MS = 30000 };         /* a piece of work that takes longer is logged */
+
+/* What they do: SPOOL.md, Read errors. */
+enum spool_thread {
+	SPOOL_THREAD_WRITER,
+	SPOOL_THREAD_BODIES,
+	SPOOL_THREAD_READER,
+	SPOOL_THREAD_UPKEEP,
+	SPOOL_THREADS,
+};
+
+/* "writer": the thread's name, as other programs show it too. */
+const char *spool_thread_name(enum spool_thread thread);
+/* In the loop.  How long what the thread does now takes already; 0: it does nothing. */
+int64_t spool_thread_ms(struct spool *s, enum spool_thread thread);
+/* In the loop, each second: stall_look at each of them. */
+void spool_watch(struct spool *s);
+
+/* ---- the spool's own ---- */
+
+struct stall_piece {
+	uint64_t number;                 /* from 1 */
+	int64_t began_ms;                /* monotonic; 0: the thread has nothing to do */
+	const char *work;                /* literal: "copy a message" */
+	struct msgid id;                 /* of that message; number 0: of none, or of several */
+};
+
+struct stall {
+	enum spool_thread thread;
+	pthread_mutex_t lock;
+	struct stall_piece piece;        /* under the lock */
+	struct stall_piece told;         /* the loop's: logged, its end not yet; number 0: none */
+};
+
+void stall_init(struct stall *t, enum spool_thread thread);
+void stall_clear(struct stall *t);
+
+/* In the thread: the piece before has ended, this one begins. */
+void stall_begin(struct stall *t, const char *work, struct msgid id);
+/* In the thread: it waits for work. */
+void stall_end(struct stall *t);
+
+/* In the loop.  How long the piece under way takes so far; 0: none is. */
+int64_t stall_ms(struct stall *t);
+/* Logs what takes longer than that, and the end of what was logged. */
+void stall_look(struct stall *t, int64_t longest_ms);
+
+#endif
