@@ -43,7 +43,12 @@ body_check_run(struct fsio *io, void *of)
 	for (int n = 0; n < PIECE_BLOCKS && c->block < c->blocks && !c->error; n++, c->block++)
 		c->error = body_check_block(io, c, room);
 	mem_free(room);
-	return c->error || c->block >= c->blocks;
+	if (!c->error && c->block < c->blocks)
+		return false;
+	/* its name may be gone by now: then this frees all of it in the file system */
+	io->ops->close(io, c->fd);
+	c->fd = -1;
+	return true;
 }
 
 static void
@@ -51,7 +56,8 @@ body_check_drop(struct spool *s, void *of)
 {
 	struct body_check *c = of;
 
-	s->io->ops->close(s->io, c->fd);
+	if (c->fd >= 0)
+		s->io->ops->close(s->io, c->fd);
 	mem_free(c->sums);
 	mem_free(c);
 }

@@ -1,12 +1,10 @@
 /*
- * intake: see the header.  SPOOL_FILE opens a file for the body of a session's message; COMMIT
- * takes it, RELEASE or the loss of the peer closes it.
+ * intake: see the header.
  */
 #include "queue/intake.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,27 +13,16 @@
 #include "mail/dot.h"
 #include "mail/header.h"
 #include "queue/dsn.h"
+#include "queue/intake_files.h"
 #include "queue/leases.h"
 #include "queue/record.h"
 
 enum {
-	KEY_BYTES = 12,
 	ENVELOPE_ARENA_MAX = 1 << 20,
-	INTAKE_FILES_MAX = 100000,
-	PEER_FILES_MAX = 4096,
-	PEER_FILES_SHARE = 32, /* and at most that part of the descriptors that we may have */
 	DAY_MS = 24 * 60 * 60 * 1000,
 };
 
 #define TIME_MAX_MS (1ll << 42) /* of an id (base/id.h) */
-
-/* A body that submission is writing, of one message. */
-struct intake_file {
-	struct peer *peer;
-	struct msgid id;
-	int fd;
-	uint64_t promised_bytes;         /* as the client said; counted while fd is open */
-};
 
 /* A message on its way into the spool. */
 struct pending {
@@ -48,71 +35,13 @@ struct pending {
 	struct str message_id;
 };
 
-static struct str
-key_of(struct msgid id, char room[KEY_BYTES])
-{
-	memcpy(room, &id.session, 8);
-	memcpy(room + 8, &id.number, 4);
-	return str_make(room, KEY_BYTES);
-}
-
 static void
-answer(struct peer *peer, uint64_t call, const struct status *s, int fd)
+answer(struct peer *peer, uint64_t call, const struct status *s)
 {
 	struct message_verdict m = {.status = *s};
 
 	if (peer)
-		(void)!channel_answer(peer->channel, call, MESSAGE_VERDICT, &m, fd);
-}
-
-/* ---- bodies in files ---- */
-
-static struct intake_file *
-find(const struct queue *q, struct msgid id)
-{
-	char room[KEY_BYTES];
-
-	return map_get(q->files, key_of(id, room));
-}
-
-/* Only what the peer itself opened: what another one opened is not its to commit or close. */
-static struct intake_file *
-find_of(const struct peer *peer, struct msgid id)
-{
-	struct intake_file *r = find(peer->queue, id);
-
-	return r && r->peer == peer ? r : NULL;
-}
-
-static struct intake_file *
-intake_file_open(struct peer *peer, struct msgid id)
-{
-	struct queue *q = peer->queue;
-	struct intake_file *r = find(q, id);
-	char room[KEY_BYTES];
-
-	if (r)
-		return r->peer == peer ? r : NULL;
-	if (map_count(q->files) >= INTAKE_FILES_MAX)
-		return NULL;
-	r = MEM_NEW(struct intake_file);
-	*r = (struct intake_file){.peer = peer, .id = id, .fd = -1};
-	map_put(q->files, key_of(id, room), r);
-	return r;
-}
-
-static void
-intake_file_close(struct queue *q, struct intake_file *r)
-{
-	char room[KEY_BYTES];
-
-	if (r->fd >= 0) {
-		spool_file_drop(q->spool, r->fd);
-		r->peer->file_count--;
-		q->promised_bytes -= r->promised_bytes;
-	}
-	map_remove(q->files, key_of(r->id, room));
-	mem_free(r);
+		(void)!channel_answer(peer->channel, call, MESSAGE_VERDICT, &m, -1);
 }
 
 struct status
@@ -125,52 +54,6 @@ intake_no_room(int error)
 	if (error == EAGAIN)
 		return status_make(451, "4.3.2", "Too busy to take mail now");
 	return status_make(451, "4.3.0", "The message could not be stored, try again later");
-}
-
-static int
-open_file(struct intake_file *r)
-{
-	struct queue *q = r->peer->queue;
-
-	if (r->peer->file_count >= q->peer_files_max)
-		return EAGAIN;
-	if (!spool_admits_bodies(q->spool, q->promised_bytes + r->promised_bytes))
-		return ENOSPC;
-	r->fd = spool_file(q->spool);
-	if (r->fd < 0)
-		return errno;
-	r->peer->file_count++;
-	q->promised_bytes += r->promised_bytes;
-	return 0;
-}
-
-static void
-give_file(struct peer *peer, uint64_t call, const struct message_spool_file *m)
-{
-	struct queue *q = peer->queue;
-	struct status s = status_make(250, "2.0.0", "OK");
-	struct intake_file *r =
-	    intake_file_open(peer, (struct msgid){m->session, m->number});
-	int error = spool_admits(q->spool);
-
-	if (!error && !r)
-		error = EAGAIN;
-	if (!error && r->fd < 0) {
-		r->promised_bytes = m->size_hint < RECORD_BODY_MAX ? m->size_hint : RECORD_BODY_MAX;
-		error = open_file(r);
-	}
-	if (error)
-		s = intake_no_room(error);
-	answer(peer, call, &s, error ? -1 : r->fd);
-}
-
-static void
-release(struct peer *peer, const struct message_release *m)
-{
-	struct intake_file *r = find_of(peer, (struct msgid){m->session, m->number});
-
-	if (r)
-		intake_file_close(peer->queue, r);
 }
 
 /* ---- commit ---- */
@@ -220,7 +103,7 @@ stored(int error, void *arg)
 		s = status_make(250, "2.0.0", "Queued as %s", msgid_text(p->entry->id, 0, id));
 		log_accept(p);
 	}
-	answer(p->peer, p->call, &s, -1);
+	answer(p->peer, p->call, &s);
 	if (!error) {
 		leases_spend(q, p->peer, p->entry->user->name, p->entry->addressee_count);
 		queue_take(q, p->entry);
@@ -321,11 +204,8 @@ append(struct peer *peer, struct pending *p, const struct message_commit *m, str
 	entry.message.fd = m->in_file ? r->fd : -1;
 	if (spool_append(peer->queue->spool, &batch) != 0)
 		return errno;
-	if (m->in_file) {
-		r->fd = -1; /* the spool's now */
-		peer->file_count--;
-		peer->queue->promised_bytes -= r->promised_bytes;
-	}
+	if (m->in_file)
+		intake_file_taken(r);
 	return 0;
 }
 
@@ -355,7 +235,7 @@ take_message(
     struct peer *peer, uint64_t call, const struct message_commit *m, const struct envelope *e)
 {
 	struct queue *q = peer->queue;
-	struct intake_file *r = find_of(peer, e->id);
+	struct intake_file *r = intake_file_find(peer, e->id);
 	struct status s = check(m, e, r);
 	struct pending *p;
 	int error;
@@ -378,13 +258,13 @@ take_message(
 	error = append(peer, p, m, r);
 	if (error == 0) {
 		if (r)
-			intake_file_close(q, r);
+			intake_file_close(r);
 		return (struct status){0};
 	}
 	log_error("spool: message not taken: %s", strerror(error));
 	free_pending(p);
 	if (r)
-		intake_file_close(q, r);
+		intake_file_close(r);
 	return intake_no_room(error);
 }
 
@@ -411,7 +291,7 @@ commit(struct peer *peer, uint64_t call, const struct message_commit *m)
 	}
 	arena_clear(&arena);
 	if (s.code)
-		answer(peer, call, &s, -1);
+		answer(peer, call, &s);
 }
 
 void
@@ -425,10 +305,10 @@ intake_take(struct peer *peer, const struct packet *p)
 		leases_returned(peer, &p->message->lease_return);
 		break;
 	case MESSAGE_RELEASE:
-		release(peer, &p->message->release);
+		intake_files_release(peer, &p->message->release);
 		break;
 	case MESSAGE_SPOOL_FILE:
-		give_file(peer, p->call, &p->message->spool_file);
+		intake_files_give(peer, p->call, &p->message->spool_file);
 		break;
 	case MESSAGE_COMMIT:
 		commit(peer, p->call, &p->message->commit);
@@ -441,29 +321,12 @@ intake_take(struct peer *peer, const struct packet *p)
 
 /* ---- life ---- */
 
-struct leaving {
-	struct queue *queue;
-	struct peer *peer; /* NULL: all */
-};
-
-static void
-leave(struct str key, void *value, void *arg)
-{
-	struct leaving *who = arg;
-	struct intake_file *r = value;
-
-	(void)key;
-	if (!who->peer || r->peer == who->peer)
-		intake_file_close(who->queue, r);
-}
-
 void
 intake_peer_lost(struct peer *peer)
 {
-	struct leaving who = {peer->queue, peer};
 	struct pending *p;
 
-	map_each(peer->queue->files, leave, &who);
+	intake_files_close(peer->queue, peer);
 	LIST_FOREACH(p, &peer->queue->pendings, link)
 		if (p->peer == peer)
 			p->peer = NULL;
@@ -472,25 +335,18 @@ intake_peer_lost(struct peer *peer)
 void
 intake_init(struct queue *q)
 {
-	struct rlimit limit = {.rlim_cur = PEER_FILES_MAX * PEER_FILES_SHARE};
-
-	(void)getrlimit(RLIMIT_NOFILE, &limit);
-	q->peer_files_max = PEER_FILES_MAX;
-	if (limit.rlim_cur / PEER_FILES_SHARE < PEER_FILES_MAX)
-		q->peer_files_max = (unsigned)(limit.rlim_cur / PEER_FILES_SHARE);
-	q->files = map_new();
+	intake_files_init(q);
 	LIST_INIT(&q->pendings);
 }
 
 void
 intake_clear(struct queue *q)
 {
-	struct leaving all = {q, NULL};
 	struct pending *p;
 
 	if (!q->files)
 		return;
-	map_each(q->files, leave, &all);
+	intake_files_close(q, NULL);
 	map_free(&q->files);
 	while ((p = LIST_FIRST(&q->pendings)))
 		free_pending(p);

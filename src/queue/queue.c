@@ -18,6 +18,7 @@
 #include "queue/dsn.h"
 #include "queue/expiry.h"
 #include "queue/intake.h"
+#include "queue/intake_files.h"
 #include "queue/jobs.h"
 #include "queue/peers.h"
 #include "queue/reread.h"
@@ -215,6 +216,7 @@ on_watch(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	spool_watch(q->spool);
+	intake_files_look(q);
 }
 
 /* ---- the end ---- */

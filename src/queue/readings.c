@@ -81,6 +81,16 @@ reading_run(struct fsio *io, void *of)
 	return true;
 }
 
+static bool
+reading_close(struct fsio *io, void *of)
+{
+	struct reading *one = of;
+
+	io->ops->close(io, one->fd);
+	one->fd = -1;
+	return true;
+}
+
 /* ---- to the thread ---- */
 
 static void
@@ -263,12 +273,28 @@ reading_tell(struct reading *one, unsigned at_most)
 }
 
 static void
-readings_finish(struct spool *s, struct reading *one)
+reading_closed(struct spool *s, void *of)
 {
-	TAILQ_REMOVE(&s->readings.read, one, link);
+	struct reading *one = of;
+
 	s->readings.ahead--;
 	s->readings.ahead_bytes -= one->place.frame_bytes;
 	reading_free(one, s->io);
+}
+
+/* A body's file may be gone by now, and this descriptor the last of it: the thread closes it, which
+ * may have the file system free all of it. */
+static void
+readings_finish(struct spool *s, struct reading *one)
+{
+	static const struct task_kind kind = {reading_close, reading_closed, reading_drop,
+	    "close the body"};
+
+	TAILQ_REMOVE(&s->readings.read, one, link);
+	if (one->fd < 0)
+		reading_closed(s, one);
+	else
+		tasks_ask(&s->reader, &one->task, &kind, one);
 }
 
 /* The rest has its turn after the other work of the loop. */

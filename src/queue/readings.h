@@ -12,7 +12,7 @@
 #include "queue/tasks.h"
 
 enum {
-	READINGS_AHEAD_MAX = 8,          /* with the reader, or read and not told */
+	READINGS_AHEAD_MAX = 8,          /* with the reader, read and not told, or to be closed */
 	READINGS_AHEAD_BYTES = 2 << 20,  /* of them; the first may have more */
 	READINGS_CALLS_PER_TURN = 32,    /* callbacks */
 };

@@ -56,8 +56,11 @@ spool_start_readers(struct spool *s)
 {
 	if (tasks_start(&s->reader) != 0)
 		return -1;
-	if (tasks_start(&s->upkeep) == 0)
-		return 0;
+	if (tasks_start(&s->upkeep) == 0) {
+		if (tasks_start(&s->files.tasks) == 0)
+			return 0;
+		tasks_stop(&s->upkeep);
+	}
 	tasks_stop(&s->reader);
 	return -1;
 }
@@ -76,6 +79,7 @@ spool_start_threads(struct spool *s)
 	bodies_stop(&s->bodies);
 	tasks_stop(&s->reader);
 	tasks_stop(&s->upkeep);
+	tasks_stop(&s->files.tasks);
 	return -1;
 }
 
@@ -98,7 +102,10 @@ open_parts(struct spool *s, const struct spool_recovery *r)
 		log_error("spool: nothing can be stored now: %m");
 	else
 		index_add_segment(&s->index, opened);
-	return spool_start_threads(s);
+	if (spool_start_threads(s) != 0)
+		return -1;
+	files_begin(s);
+	return 0;
 }
 
 static void
@@ -106,6 +113,8 @@ free_parts(struct spool **s)
 {
 	tasks_clear(&(*s)->reader, *s);
 	tasks_clear(&(*s)->upkeep, *s);
+	tasks_clear(&(*s)->files.tasks, *s);
+	files_clear(*s);
 	readings_clear(*s);
 	index_clear(&(*s)->index, (*s)->io);
 	bodies_clear(&(*s)->bodies);
@@ -133,6 +142,9 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 	bodies_init(&s->bodies, &s->writer);
 	tasks_init(&s->reader, SPOOL_THREAD_READER, s->io, s->writer.event_fd, !o->threadless);
 	tasks_init(&s->upkeep, SPOOL_THREAD_UPKEEP, s->io, s->writer.event_fd, !o->threadless);
+	tasks_init(&s->files.tasks, SPOOL_THREAD_FILES, s->io, s->writer.event_fd,
+	    !o->threadless);
+	TAILQ_INIT(&s->files.waiting);
 	readings_init(&s->readings);
 	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : spool_segment_bytes(o);
 	spool_set_minimum_free(s, o->minimum_free_percent);
@@ -156,12 +168,14 @@ spool_close(struct spool **s)
 		return;
 	tasks_halt(&(*s)->reader);
 	tasks_halt(&(*s)->upkeep);
+	tasks_halt(&(*s)->files.tasks);
 	bodies_stop(&(*s)->bodies);
 	writer_stop(&(*s)->writer);
 	/* last: a disk that does not end a read or a sync of these delays nothing that is to be
 	 * durable */
 	tasks_stop(&(*s)->reader);
 	tasks_stop(&(*s)->upkeep);
+	tasks_stop(&(*s)->files.tasks);
 	spool_watch(*s);
 	/* whom it would be told to is not asked any more; segments go with the index */
 	writer_done(&(*s)->writer, &done);
@@ -192,6 +206,7 @@ spool_stall(struct spool *s, enum spool_thread thread)
 	    [SPOOL_THREAD_BODIES] = &s->bodies.stall,
 	    [SPOOL_THREAD_READER] = &s->reader.stall,
 	    [SPOOL_THREAD_UPKEEP] = &s->upkeep.stall,
+	    [SPOOL_THREAD_FILES] = &s->files.tasks.stall,
 	};
 
 	return all[thread];
@@ -311,33 +326,6 @@ spool_append(struct spool *s, const struct spool_batch *b)
 	return 0;
 }
 
-int
-spool_file(struct spool *s)
-{
-	if (!admit_file(s)) {
-		errno = ENOSPC;
-		return -1;
-	}
-	return s->io->ops->open_nameless(s->io);
-}
-
-int
-spool_file_bytes(struct spool *s, int fd, uint64_t *bytes_out)
-{
-	off_t bytes;
-
-	if (s->io->ops->size(s->io, fd, &bytes) != 0)
-		return -1;
-	*bytes_out = (uint64_t)bytes;
-	return 0;
-}
-
-void
-spool_file_drop(struct spool *s, int fd)
-{
-	s->io->ops->close(s->io, fd);
-}
-
 /* ---- what is known ---- */
 
 bool
@@ -357,6 +345,7 @@ spool_dispatch(struct spool *s)
 	answer_commits(s);
 	readings_answer(s);
 	tasks_answer(&s->upkeep, s);
+	tasks_answer(&s->files.tasks, s);
 	clean(s);
 }
 

@@ -167,8 +167,9 @@ int spool_admits_reports(struct spool *s) MUST_USE;
 /* Counts from the next message on. */
 void spool_set_minimum_free(struct spool *s, uint32_t percent);
 
-/* A nameless file for a body above MESSAGE_CONTENT_MAX, to be filled by anyone; -1 with errno,
- * ENOSPC when the disk has less than its free share. */
+/* A nameless file for a body above MESSAGE_CONTENT_MAX, to be filled by anyone; -1 with errno:
+ * ENOSPC when the disk has less than its free share, EAGAIN: none is ready, spool_file_ask
+ * (queue/files.h) waits for one.  Threadless: opened here. */
 int spool_file(struct spool *s) MUST_USE;
 /* How much was written to it; -1 with errno. */
 int spool_file_bytes(struct spool *s, int fd, uint64_t *bytes_out) MUST_USE;

@@ -14,6 +14,7 @@ static const struct stall_thread {
 	[SPOOL_THREAD_BODIES] = {"bodies", "no mail above 128 KiB is acknowledged meanwhile"},
 	[SPOOL_THREAD_READER] = {"reader", "no other message is read for delivery meanwhile"},
 	[SPOOL_THREAD_UPKEEP] = {"upkeep", "nothing is freed meanwhile"},
+	[SPOOL_THREAD_FILES] = {"files", "no mail above 128 KiB is taken meanwhile"},
 };
 
 const char *

@@ -7,6 +7,7 @@
 #include "queue/index.h"
 #include "queue/bodies.h"
 #include "queue/copies.h"
+#include "queue/files.h"
 #include "queue/lost.h"
 #include "queue/readings.h"
 #include "queue/writer.h"
@@ -19,6 +20,7 @@ struct spool {
 	struct index index;
 	struct tasks reader;             /* for deliveries */
 	struct tasks upkeep;             /* for compaction, losses, bodies that are checked */
+	struct files files;
 	struct readings readings;
 	struct copies copies;
 	unsigned losses;                 /* under way */

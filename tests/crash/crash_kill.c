@@ -116,6 +116,20 @@ stored(int error, void *arg)
 	mem_free(call);
 }
 
+/* One is ready soon after the one before was taken. */
+static int
+take_file(struct child *c)
+{
+	struct pollfd p = {.fd = spool_fd(c->spool), .events = POLLIN};
+	int fd;
+
+	while ((fd = spool_file(c->spool)) < 0 && errno == EAGAIN) {
+		poll(&p, 1, 100);
+		spool_dispatch(c->spool);
+	}
+	return fd;
+}
+
 static void
 commit(struct child *c, uint32_t number)
 {
@@ -129,7 +143,7 @@ commit(struct child *c, uint32_t number)
 	e.message.in_file = is_filed(number);
 	e.message.body = e.message.in_file ? STR_NULL : body;
 	if (e.message.in_file) {
-		e.message.fd = spool_file(c->spool);
+		e.message.fd = take_file(c);
 		if (write(e.message.fd, body.p, body.n) != (ssize_t)body.n)
 			_exit(5);
 	}

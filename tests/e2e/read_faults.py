@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
@@ -220,6 +221,37 @@ def a_thread_that_stands_still_is_told():
         t.detach(tracer)
     assert len(re.findall("has waited", gate.log()[before:])) == 1 and queue_pid() == pid
     assert thread_seconds("reader") == 0
+    arrive(names, before)
+
+
+@case
+def a_file_that_cannot_be_opened():
+    """the opening of a body's file does not end for 20 s: two are ready, the third large message is refused with 451 before that, small mail
+    and commands go on, and the next large one is taken"""
+    before, names, pid = len(gate.log()), waiting("small", 1), queue_pid()
+    tracer = t.attach(t.thread(pid, "files"), f"{HOME}/trace", "-e", "trace=openat", "-e", "inject=openat:delay_enter=20000000:when=1")
+    try:
+        names += send("ready", 2, size=200_000)
+        began, large = time.monotonic(), load.Session(gate)
+        large.socket.settimeout(30)
+        refused = []
+        sender = threading.Thread(target=lambda: refused.append((large.send("refused", size=200_000), time.monotonic() - began)))
+        sender.start()
+        while not refused and time.monotonic() < began + 30:
+            names += send(f"meanwhile-{len(names)}", 1)
+            assert len(gate.queue()) == len(names)
+            time.sleep(0.5)
+        sender.join()
+        reply, seconds = refused[0]
+        assert reply.startswith("451 4.3.0") and 9 < seconds < 16, (reply, seconds)
+        assert t.stands_in(pid, t.OPENAT, t.thread(pid, "files"))
+        g.wait_for("the end of that call", 20, lambda: not t.stands_in(pid, t.OPENAT), every=0.1)
+        names.append("again")
+        assert large.send("again", size=200_000).startswith("250")
+        large.close()
+    finally:
+        t.detach(tracer)
+    assert queue_pid() == pid, gate.tail()
     arrive(names, before)
 
 

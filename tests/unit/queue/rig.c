@@ -268,6 +268,15 @@ rig_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
 	return rig_real->pwritev(f, fd, v, count, at);
 }
 
+static int
+rig_open_nameless(struct fsio *f)
+{
+	rig_disk->opens++;
+	while (rig_disk->opens_nothing)
+		usleep(1000);
+	return rig_real->open_nameless(f);
+}
+
 struct fsio *__real_fsio_new(int directory_fd);
 struct fsio *__wrap_fsio_new(int directory_fd);
 
@@ -284,6 +293,7 @@ __wrap_fsio_new(int directory_fd)
 	rig_ops.close = rig_close;
 	rig_ops.pread = rig_pread;
 	rig_ops.pwritev = rig_pwritev;
+	rig_ops.open_nameless = rig_open_nameless;
 	io->ops = &rig_ops;
 	return io;
 }
@@ -713,11 +723,17 @@ rig_return(struct rig *r, const char *user, uint32_t tokens, bool is_all)
 }
 
 void
+rig_ask_file_soon(struct rig *r, const struct message_spool_file *m)
+{
+	(void)ask(r->submission, MESSAGE_SPOOL_FILE, m, got_verdict, r);
+}
+
+void
 rig_ask_file(struct rig *r, const struct message_spool_file *m)
 {
 	unsigned before = r->verdicts;
 
-	(void)ask(r->submission, MESSAGE_SPOOL_FILE, m, got_verdict, r);
+	rig_ask_file_soon(r, m);
 	rig_until(r, &r->verdicts, before + 1);
 }
 

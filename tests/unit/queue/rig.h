@@ -29,6 +29,8 @@ struct rig_disk {
 	atomic_uint unwritten_stood; /* those that stood still so */
 	char unwritable[64];        /* EIO when what holds these words is written into the log ... */
 	atomic_int failing_writes;  /* ... so often */
+	atomic_bool opens_nothing;  /* no call that opens a nameless file ends */
+	atomic_uint opens;          /* of nameless files */
 };
 
 struct rig_job {
@@ -131,6 +133,8 @@ void rig_commit_soon(struct rig *r, struct msgid id, const char *sender, const c
 struct status rig_lease(struct rig *r, const char *user, uint32_t wanted);
 void rig_return(struct rig *r, const char *user, uint32_t tokens, bool is_all);
 void rig_ask_file(struct rig *r, const struct message_spool_file *m);
+/* The same without waiting. */
+void rig_ask_file_soon(struct rig *r, const struct message_spool_file *m);
 struct status rig_ask_commit(struct rig *r, const struct message_commit *m);
 void rig_release(struct rig *r, struct msgid id);
 

@@ -154,6 +154,21 @@ append(struct spool_entry *e, uint32_t number, int *answer)
 	cr_assert_eq(spool_append(spool, &b), 0);
 }
 
+/* One is ready soon after the one before was taken. */
+static int
+take_file(void)
+{
+	struct pollfd p = {.fd = spool_fd(spool), .events = POLLIN};
+	int fd;
+
+	while ((fd = spool_file(spool)) < 0 && errno == EAGAIN) {
+		poll(&p, 1, 100);
+		spool_dispatch(spool);
+	}
+	cr_assert_geq(fd, 0);
+	return fd;
+}
+
 static void
 append_body(uint32_t number, size_t bytes, int *answer)
 {
@@ -161,8 +176,7 @@ append_body(uint32_t number, size_t bytes, int *answer)
 	struct spool_entry e = {.message = {.envelope = STR("LARGE"), .in_file = true}};
 
 	memset(body, 'b', sizeof body);
-	e.message.fd = spool_file(spool);
-	cr_assert_geq(e.message.fd, 0);
+	e.message.fd = take_file();
 	cr_assert_eq(write(e.message.fd, body, bytes), (ssize_t)bytes);
 	body_fd = e.message.fd;
 	append(&e, number, answer);

@@ -175,6 +175,21 @@ store(uint32_t number)
 	append(&e, 1);
 }
 
+/* One is ready soon after the one before was taken. */
+static int
+take_file(void)
+{
+	struct pollfd p = {.fd = spool_fd(spool), .events = POLLIN};
+	int fd;
+
+	while ((fd = spool_file(spool)) < 0 && errno == EAGAIN) {
+		poll(&p, 1, 100);
+		spool_dispatch(spool);
+	}
+	cr_assert_geq(fd, 0);
+	return fd;
+}
+
 static void
 store_in_file(uint32_t number)
 {
@@ -184,8 +199,7 @@ store_in_file(uint32_t number)
 	memset(body, 'b', sizeof body);
 	e.message.body = STR_NULL;
 	e.message.in_file = true;
-	e.message.fd = spool_file(spool);
-	cr_assert_geq(e.message.fd, 0);
+	e.message.fd = take_file();
 	cr_assert_eq(write(e.message.fd, body, sizeof body), BODY_BYTES);
 	append(&e, 1);
 }

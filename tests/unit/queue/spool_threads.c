@@ -16,12 +16,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mail/sums.h"
+#include "queue/files.h"
 #include "queue/spool.h"
 #include "queue/stall.h"
 
 enum { BODY_BYTES = 200000, STALL_MS = 50, PATIENCE_MS = 20000 };
 
-enum operation { NONE, PREAD, PWRITEV, SYNC_DATA, WRITE_BACK, OPERATIONS };
+enum operation {
+	NONE, OPEN, OPEN_NAMELESS, NAME, CLOSE, PREAD, PWRITEV, INSPECT, SYNC_DATA, WRITE_BACK,
+	SYNC_DIRECTORY, RENAME, UNLINK, LIST, OPERATIONS,
+};
 
 static char directory[64];
 static struct fsio *io;
@@ -30,17 +34,67 @@ static struct fsio_ops watched;
 static struct spool *spool;
 static int log_fd;
 
-static atomic_int stuck_operation;      /* of it no call ends */
+static pthread_t loop;
+static atomic_bool is_running;          /* not in spool_open or spool_close */
+static atomic_uint in_loop[OPERATIONS]; /* calls while it runs */
+static atomic_uint calls[OPERATIONS];   /* in other threads */
+static atomic_int stuck_operation;      /* of it no call ends ... */
+static atomic_int stuck_thread;         /* ... in that thread, or in all (-1) */
 static atomic_uint stuck;               /* calls that stood still */
+static atomic_int open_error;           /* of nameless files */
+
+static bool
+is_stuck_thread(void)
+{
+	char name[32] = "";
+
+	pthread_getname_np(pthread_self(), name, sizeof name);
+	return stuck_thread < 0 ||
+	       strcmp(name, spool_thread_name((enum spool_thread)stuck_thread)) == 0;
+}
 
 static void
 pass(enum operation which)
 {
-	if (which != (enum operation)stuck_operation)
+	if (pthread_equal(pthread_self(), loop)) {
+		in_loop[which] += is_running;
+		return;
+	}
+	calls[which]++;
+	if (which != (enum operation)stuck_operation || !is_stuck_thread())
 		return;
 	stuck++;
 	while (which == (enum operation)stuck_operation)
 		usleep(1000);
+}
+
+static int
+watch_open(struct fsio *f, const char *name, int flags)
+{
+	pass(OPEN);
+	return disk->open(f, name, flags);
+}
+
+static int
+watch_open_nameless(struct fsio *f)
+{
+	pass(OPEN_NAMELESS);
+	errno = open_error;
+	return errno ? -1 : disk->open_nameless(f);
+}
+
+static int
+watch_name(struct fsio *f, int fd, const char *name)
+{
+	pass(NAME);
+	return disk->name(f, fd, name);
+}
+
+static int
+watch_close(struct fsio *f, int fd)
+{
+	pass(CLOSE);
+	return disk->close(f, fd);
 }
 
 static ssize_t
@@ -58,6 +112,13 @@ watch_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at
 }
 
 static int
+watch_inspect(struct fsio *f, const char *name, struct fsio_file *out)
+{
+	pass(INSPECT);
+	return disk->inspect(f, name, out);
+}
+
+static int
 watch_sync_data(struct fsio *f, int fd)
 {
 	pass(SYNC_DATA);
@@ -71,26 +132,73 @@ watch_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
 	return disk->write_back(f, fd, at, bytes);
 }
 
+static int
+watch_sync_directory(struct fsio *f)
+{
+	pass(SYNC_DIRECTORY);
+	return disk->sync_directory(f);
+}
+
+static int
+watch_rename(struct fsio *f, const char *from, const char *to)
+{
+	pass(RENAME);
+	return disk->rename(f, from, to);
+}
+
+static int
+watch_unlink(struct fsio *f, const char *name)
+{
+	pass(UNLINK);
+	return disk->unlink(f, name);
+}
+
+static int
+watch_list(struct fsio *f, fsio_name_fn *fn, void *arg)
+{
+	pass(LIST);
+	return disk->list(f, fn, arg);
+}
+
+/* All but size and space, which look at memory, and lock, which is of the start. */
+static void
+watch(void)
+{
+	disk = io->ops;
+	watched = *disk;
+	watched.open = watch_open;
+	watched.open_nameless = watch_open_nameless;
+	watched.name = watch_name;
+	watched.close = watch_close;
+	watched.pread = watch_pread;
+	watched.pwritev = watch_pwritev;
+	watched.inspect = watch_inspect;
+	watched.sync_data = watch_sync_data;
+	watched.write_back = watch_write_back;
+	watched.sync_directory = watch_sync_directory;
+	watched.rename = watch_rename;
+	watched.unlink = watch_unlink;
+	watched.list = watch_list;
+	io->ops = &watched;
+}
+
 static void
 begin(void)
 {
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN * 4, .stall_ms = STALL_MS};
 
+	loop = pthread_self();
+	stuck_thread = -1;
 	strncpy(directory, "/tmp/test-threads-XXXXXX", sizeof directory - 1);
 	cr_assert_not_null(mkdtemp(directory));
 	log_fd = memfd_create("log", MFD_CLOEXEC);
 	log_open(dup(log_fd), LOG_TO_FILE);
 	io = fsio_new(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	disk = io->ops;
-	watched = *disk;
-	watched.pread = watch_pread;
-	watched.pwritev = watch_pwritev;
-	watched.sync_data = watch_sync_data;
-	watched.write_back = watch_write_back;
-	io->ops = &watched;
+	watch();
 	o.io = io;
 	spool = spool_open(&o, NULL);
 	cr_assert_not_null(spool);
+	is_running = true;
 }
 
 static void
@@ -105,6 +213,7 @@ end(void)
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	stuck_operation = NONE;
+	is_running = false;
 	spool_close(&spool);
 	cr_expect_eq(disk->list(io, remove_one, &fd), 0);
 	fsio_free(&io);
@@ -189,13 +298,41 @@ store_now(uint32_t number)
 	cr_assert_eq(answer, 0);
 }
 
+struct asked_file {
+	struct spool_file_wait wait;
+	int answer;                     /* -1: none yet, 0, or an errno */
+	int fd;
+};
+
+static void
+came(int fd, int error, void *arg)
+{
+	struct asked_file *a = arg;
+
+	a->fd = fd;
+	a->answer = error;
+}
+
+static void
+ask_file(struct asked_file *a)
+{
+	*a = (struct asked_file){.answer = -1, .fd = -1};
+	spool_file_ask(spool, &a->wait, came, a);
+}
+
 static int
 take_file(void)
 {
+	struct asked_file a;
 	int fd = spool_file(spool);
 
-	cr_assert_geq(fd, 0);
-	return fd;
+	if (fd >= 0)
+		return fd;
+	cr_assert_eq(errno, EAGAIN);
+	ask_file(&a);
+	turn_until(&a.answer);
+	cr_assert_eq(a.answer, 0);
+	return a.fd;
 }
 
 static void
@@ -266,6 +403,14 @@ begin_check(int *answer)
 	spool_check_body(spool, fd, str_make(sum, sizeof sum), heard, answer);
 }
 
+/* A file that is not wanted, and a message, whose answer says nothing of it. */
+static void
+begin_drop(int *answer)
+{
+	spool_file_drop(spool, take_file());
+	store(4, answer);
+}
+
 static const struct {
 	enum spool_thread thread;
 	enum operation operation;
@@ -276,6 +421,7 @@ static const struct {
     {SPOOL_THREAD_BODIES, WRITE_BACK, begin_body, "s for the disk: write the body of message "},
     {SPOOL_THREAD_READER, PREAD, begin_read, "s for the disk: read of message "},
     {SPOOL_THREAD_UPKEEP, PREAD, begin_check, "s for the disk: read a body again; "},
+    {SPOOL_THREAD_FILES, CLOSE, begin_drop, "s for the disk: close a body's file; "},
 };
 
 enum { STALLS = sizeof stalls / sizeof *stalls };
@@ -297,6 +443,7 @@ expect_stall(unsigned n)
 	snprintf(waits, sizeof waits, "thread %s has waited ", spool_thread_name(thread));
 	snprintf(goes_on, sizeof goes_on, "thread %s goes on after ", spool_thread_name(thread));
 	stuck = 0;
+	stuck_thread = (int)thread;
 	stuck_operation = (int)stalls[n].operation;
 	stalls[n].begin(&answer);
 	while (!stuck)
@@ -359,4 +506,203 @@ Test(spool_threads, each_has_its_name)
 	usleep(50000);
 	for (enum spool_thread t = 0; t < SPOOL_THREADS; t++)
 		cr_expect(has_thread(spool_thread_name(t)), "%s", spool_thread_name(t));
+}
+
+/* ---- nothing but threads ---- */
+
+static void
+finish(uint32_t number)
+{
+	struct spool_entry e = {.kind = SPOOL_STATUS, .id = id_of(number)};
+	int answer;
+
+	e.status.number = 1;
+	e.status.outcome = SPOOL_DONE;
+	e.status.is_settled = true;
+	append(&e, &answer);
+	turn_until(&answer);
+	cr_assert_eq(answer, 0);
+}
+
+static void
+read_message(uint32_t number)
+{
+	int answer = -1;
+
+	spool_read(spool, &reading, id_of(number), got, &answer);
+	turn_until(&answer);
+}
+
+static void
+until_called(enum operation which, unsigned times)
+{
+	int64_t late_ms = clock_mono_ms() + PATIENCE_MS;
+
+	while (calls[which] < times && clock_mono_ms() < late_ms)
+		turn();
+	cr_assert_geq(calls[which], times, "operation %d: %u calls", (int)which, calls[which]);
+}
+
+/* Bodies stored, refused, read, checked, read while their message goes; segments made and freed. */
+Test(spool_threads, the_loop_calls_no_disk)
+{
+	unsigned closed;
+	int answer;
+
+	for (uint32_t n = 10; n < 40; n++) {
+		store_in_file(n, &answer);
+		turn_until(&answer);
+		cr_assert_eq(answer, 0);
+		read_message(n);
+		answer = -1;
+		spool_read(spool, &reading, id_of(n), got, &answer);
+		finish(n);
+		turn_until(&answer);
+		store_now(n + 100);
+		finish(n + 100);
+		spool_file_drop(spool, take_file());
+	}
+	closed = calls[CLOSE];
+	begin_check(&answer);
+	turn_until(&answer);
+	until_called(CLOSE, closed + 1);
+	until_called(UNLINK, 30);
+	for (enum operation o = NONE + 1; o < OPERATIONS; o++)
+		cr_expect_eq(in_loop[o], 0, "operation %d: %u calls", (int)o, in_loop[o]);
+	cr_expect_geq(calls[OPEN_NAMELESS], 60);
+}
+
+/* ---- one operation stands still ---- */
+
+static const struct {
+	const char *what;
+	enum spool_thread thread;
+	enum operation operation;
+	void (*begin)(int *answer);
+	bool are_files_given;           /* others get files for their bodies meanwhile */
+} standing[] = {
+    {"a file is opened", SPOOL_THREAD_FILES, OPEN_NAMELESS, begin_drop, false},
+    {"a file that is not wanted is closed", SPOOL_THREAD_FILES, CLOSE, begin_drop, false},
+    {"a body is written", SPOOL_THREAD_BODIES, WRITE_BACK, begin_body, true},
+    {"a body is synced", SPOOL_THREAD_BODIES, SYNC_DATA, begin_body, true},
+    {"a body is read back", SPOOL_THREAD_BODIES, PREAD, begin_body, true},
+    {"a body is named", SPOOL_THREAD_BODIES, NAME, begin_body, true},
+    {"the name is synced", SPOOL_THREAD_BODIES, SYNC_DIRECTORY, begin_body, true},
+    {"a body is closed", SPOOL_THREAD_BODIES, CLOSE, begin_body, true},
+    {"a message is read", SPOOL_THREAD_READER, PREAD, begin_read, true},
+    {"a body is opened", SPOOL_THREAD_READER, OPEN, begin_read, true},
+    {"a body that was read is closed", SPOOL_THREAD_READER, CLOSE, begin_read, true},
+    {"a body is compared", SPOOL_THREAD_UPKEEP, PREAD, begin_check, true},
+    {"a body that was compared is closed", SPOOL_THREAD_UPKEEP, CLOSE, begin_check, true},
+};
+
+enum { STANDING = sizeof standing / sizeof *standing };
+
+static void
+until_stuck(const char *what)
+{
+	int64_t late_ms = clock_mono_ms() + PATIENCE_MS;
+
+	while (!stuck && clock_mono_ms() < late_ms)
+		turn();
+	cr_assert(stuck, "%s: no call", what);
+}
+
+Test(spool_threads, small_mail_goes_on_whatever_stands_still)
+{
+	uint32_t next = 100;
+	int answer;
+
+	for (unsigned n = 0; n < STANDING; n++) {
+		end();
+		begin();
+		store_in_file(1, &answer);
+		turn_until(&answer);
+		stuck = 0;
+		stuck_thread = (int)standing[n].thread;
+		stuck_operation = (int)standing[n].operation;
+		standing[n].begin(&answer);
+		until_stuck(standing[n].what);
+		for (unsigned k = 0; k < 10; k++) {
+			store_now(++next);
+			finish(next);
+		}
+		if (standing[n].are_files_given)
+			spool_file_drop(spool, take_file());
+		cr_expect(stuck && stuck_operation, "%s", standing[n].what);
+		stuck_operation = NONE;
+		turn_until(&answer);
+		cr_expect_eq(answer, 0, "%s: %d", standing[n].what, answer);
+	}
+}
+
+/* ---- files that are opened ahead ---- */
+
+static void
+until_ready(void)
+{
+	until_called(OPEN_NAMELESS, FILES_READY);
+	for (int n = 0; n < 5; n++)
+		turn();
+}
+
+Test(spool_threads, files_are_ready_and_bounded_while_none_can_be_opened)
+{
+	static struct asked_file asked[20];
+	int fds[FILES_READY], answer;
+
+	until_ready();
+	cr_expect_eq(calls[OPEN_NAMELESS], FILES_READY);
+	stuck_operation = OPEN_NAMELESS;
+	for (unsigned n = 0; n < FILES_READY; n++)
+		cr_assert_geq((fds[n] = spool_file(spool)), 0);
+	cr_expect_eq(spool_file(spool), -1);
+	cr_expect_eq(errno, EAGAIN);
+	for (unsigned n = 0; n < 20; n++)
+		ask_file(&asked[n]);
+	spool_file_cancel(&asked[3].wait);
+	spool_file_cancel(&asked[3].wait);
+	store_now(50);
+	for (unsigned n = 0; n < 20; n++)
+		cr_expect_eq(asked[n].answer, -1);
+	stuck_operation = NONE;
+	for (unsigned n = 0; n < 20; n++)
+		if (n != 3)
+			turn_until(&asked[n].answer);
+	cr_expect_eq(asked[3].answer, -1);
+	for (unsigned n = 0; n < 20; n++)
+		if (n != 3)
+			spool_file_drop(spool, asked[n].fd);
+	for (unsigned n = 0; n < FILES_READY; n++)
+		spool_file_drop(spool, fds[n]);
+	for (int n = 0; n < 5; n++)
+		turn();
+	cr_expect_leq(calls[OPEN_NAMELESS], 19 + 2 * FILES_READY + FILES_OPENING_MAX);
+	store_in_file(51, &answer);
+	turn_until(&answer);
+	cr_expect_eq(answer, 0);
+}
+
+/* The error is of who asks; nothing is opened ahead again and again meanwhile. */
+Test(spool_threads, a_file_that_cannot_be_opened)
+{
+	struct asked_file a;
+	unsigned before;
+
+	until_ready();
+	open_error = EMFILE;
+	for (unsigned n = 0; n < FILES_READY; n++)
+		spool_file_drop(spool, spool_file(spool));
+	for (int n = 0; n < 10; n++)
+		turn();
+	before = calls[OPEN_NAMELESS];
+	ask_file(&a);
+	turn_until(&a.answer);
+	cr_expect_eq(a.answer, EMFILE);
+	cr_expect_eq(calls[OPEN_NAMELESS], before + 1);
+	open_error = 0;
+	spool_file_drop(spool, take_file());
+	until_ready();
+	cr_expect_geq(a.fd = spool_file(spool), 0, "one is ready again");
+	spool_file_drop(spool, a.fd);
 }

@@ -1,0 +1,237 @@
+/*
+ * intake_files: see the header.
+ */
+#include "queue/intake_files.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "queue/intake.h"
+#include "queue/record.h"
+
+enum {
+	KEY_BYTES = 12,
+	INTAKE_FILES_MAX = 100000,
+	PEER_FILES_MAX = 4096,
+	PEER_FILES_SHARE = 32,           /* and at most that part of the descriptors we may have */
+	INTAKE_FILE_WAIT_MS = 10 * 1000, /* less than submission's patience, MESSAGE_LEASE_MS */
+};
+
+static struct str
+key_of(struct msgid id, char room[KEY_BYTES])
+{
+	memcpy(room, &id.session, 8);
+	memcpy(room + 8, &id.number, 4);
+	return str_make(room, KEY_BYTES);
+}
+
+static struct intake_file *
+intake_file_of_anyone(const struct queue *q, struct msgid id)
+{
+	char room[KEY_BYTES];
+
+	return map_get(q->files, key_of(id, room));
+}
+
+struct intake_file *
+intake_file_find(const struct peer *peer, struct msgid id)
+{
+	struct intake_file *r = intake_file_of_anyone(peer->queue, id);
+
+	return r && r->peer == peer ? r : NULL;
+}
+
+static struct intake_file *
+intake_file_ensure(struct peer *peer, struct msgid id)
+{
+	struct queue *q = peer->queue;
+	struct intake_file *r = intake_file_of_anyone(q, id);
+	char room[KEY_BYTES];
+
+	if (r)
+		return r->peer == peer ? r : NULL;
+	if (map_count(q->files) >= INTAKE_FILES_MAX)
+		return NULL;
+	r = MEM_NEW(struct intake_file);
+	*r = (struct intake_file){.peer = peer, .id = id, .fd = -1};
+	map_put(q->files, key_of(id, room), r);
+	return r;
+}
+
+/* ---- what is promised ---- */
+
+static void
+intake_file_count(struct intake_file *r)
+{
+	r->is_counted = true;
+	r->peer->file_count++;
+	r->peer->queue->promised_bytes += r->promised_bytes;
+}
+
+static void
+intake_file_discount(struct intake_file *r)
+{
+	if (!r->is_counted)
+		return;
+	r->is_counted = false;
+	r->peer->file_count--;
+	r->peer->queue->promised_bytes -= r->promised_bytes;
+}
+
+void
+intake_file_taken(struct intake_file *r)
+{
+	r->fd = -1;
+	intake_file_discount(r);
+}
+
+void
+intake_file_close(struct intake_file *r)
+{
+	struct queue *q = r->peer->queue;
+	char room[KEY_BYTES];
+
+	spool_file_cancel(&r->wait);
+	if (r->fd >= 0)
+		spool_file_drop(q->spool, r->fd);
+	intake_file_discount(r);
+	map_remove(q->files, key_of(r->id, room));
+	mem_free(r);
+}
+
+/* ---- asking ---- */
+
+static void
+intake_file_answer(struct intake_file *r, uint64_t call, int error)
+{
+	struct message_verdict m = {.status = status_make(250, "2.0.0", "OK")};
+
+	if (error)
+		m.status = intake_no_room(error);
+	(void)!channel_answer(r->peer->channel, call, MESSAGE_VERDICT, &m, error ? -1 : r->fd);
+}
+
+static void
+intake_file_came(int fd, int error, void *arg)
+{
+	struct intake_file *r = arg;
+
+	r->late_ms = 0;
+	r->fd = fd;
+	if (error)
+		intake_file_discount(r);
+	intake_file_answer(r, r->call, error);
+}
+
+/* 0, and it has one or waits for one; else an errno. */
+static int
+intake_file_open(struct intake_file *r, uint64_t call)
+{
+	struct queue *q = r->peer->queue;
+
+	if (r->peer->file_count >= q->peer_files_max)
+		return EAGAIN;
+	if (!spool_admits_bodies(q->spool, q->promised_bytes + r->promised_bytes))
+		return ENOSPC;
+	r->fd = spool_file(q->spool);
+	if (r->fd < 0 && errno != EAGAIN)
+		return errno;
+	intake_file_count(r);
+	if (r->fd >= 0)
+		return 0;
+	r->call = call;
+	r->late_ms = clock_mono_ms() + clock_patience(INTAKE_FILE_WAIT_MS);
+	spool_file_ask(q->spool, &r->wait, intake_file_came, r);
+	return 0;
+}
+
+static void
+intake_file_refuse(struct peer *peer, uint64_t call, int error)
+{
+	struct message_verdict m = {.status = intake_no_room(error)};
+
+	(void)!channel_answer(peer->channel, call, MESSAGE_VERDICT, &m, -1);
+}
+
+void
+intake_files_give(struct peer *peer, uint64_t call, const struct message_spool_file *m)
+{
+	struct queue *q = peer->queue;
+	struct intake_file *r = intake_file_ensure(peer, (struct msgid){m->session, m->number});
+	int error = spool_admits(q->spool);
+
+	/* a second question of the same message while the first waits: it asks for one file */
+	if (!error && (!r || r->late_ms))
+		error = EAGAIN;
+	if (!error && r->fd < 0) {
+		r->promised_bytes = m->size_hint < RECORD_BODY_MAX ? m->size_hint : RECORD_BODY_MAX;
+		error = intake_file_open(r, call);
+	}
+	if (error)
+		intake_file_refuse(peer, call, error);
+	else if (r->fd >= 0)
+		intake_file_answer(r, call, 0);
+}
+
+void
+intake_files_release(struct peer *peer, const struct message_release *m)
+{
+	struct intake_file *r = intake_file_find(peer, (struct msgid){m->session, m->number});
+
+	if (r)
+		intake_file_close(r);
+}
+
+/* ---- all of them ---- */
+
+static void
+intake_file_look(struct str key, void *value, void *arg)
+{
+	struct intake_file *r = value;
+	const int64_t *now = arg;
+
+	(void)key;
+	if (!r->late_ms || r->late_ms > *now)
+		return;
+	spool_file_cancel(&r->wait);
+	intake_file_came(-1, ETIMEDOUT, r);
+}
+
+void
+intake_files_look(struct queue *q)
+{
+	int64_t now = clock_mono_ms();
+
+	map_each(q->files, intake_file_look, &now);
+}
+
+static void
+intake_file_leave(struct str key, void *value, void *arg)
+{
+	const struct peer *peer = arg;
+	struct intake_file *r = value;
+
+	(void)key;
+	if (!peer || r->peer == peer)
+		intake_file_close(r);
+}
+
+void
+intake_files_close(struct queue *q, const struct peer *peer)
+{
+	map_each(q->files, intake_file_leave, (void *)(uintptr_t)peer);
+}
+
+void
+intake_files_init(struct queue *q)
+{
+	struct rlimit limit = {.rlim_cur = PEER_FILES_MAX * PEER_FILES_SHARE};
+
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	q->peer_files_max = PEER_FILES_MAX;
+	if (limit.rlim_cur / PEER_FILES_SHARE < PEER_FILES_MAX)
+		q->peer_files_max = (unsigned)(limit.rlim_cur / PEER_FILES_SHARE);
+	q->files = map_new();
+}

@@ -1,0 +1,143 @@
+/* SPOOL_FILE while no file can be opened: it waits, is refused in time, and hinders nothing else. */
+#include <criterion/criterion.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "queue/files.h"
+#include "rig.h"
+
+#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const char *const nothing[] = {NULL};
+static const char slow[] = "retry = [ \"1h\" ];";
+static struct rig rig;
+
+static struct message_spool_file
+file_of(unsigned n)
+{
+	struct msgid id = rig_id(n);
+
+	return (struct message_spool_file){id.session, id.number, RIG_FD_BODY};
+}
+
+static void
+ask_now(unsigned n, unsigned code)
+{
+	struct message_spool_file m = file_of(n);
+
+	rig_ask_file(&rig, &m);
+	cr_assert_eq(rig.verdict.code, code, "file %u: %u %s", n, rig.verdict.code, rig.verdict.text);
+	cr_assert_eq(rig.fd >= 0, code == 250);
+	/* what is committed next has no file */
+	if (rig.fd >= 0)
+		close(rig.fd);
+	rig.fd = -1;
+}
+
+static void
+ask_soon(unsigned n)
+{
+	struct message_spool_file m = file_of(n);
+
+	rig_ask_file_soon(&rig, &m);
+}
+
+/* Those that were ready are given; the thread stands in the next call. */
+static void
+use_up(void)
+{
+	while (rig.disk->opens < FILES_READY)
+		rig_wait(&rig, 10);
+	rig_wait(&rig, 100);
+	rig.disk->opens_nothing = true;
+	for (unsigned n = 0; n < FILES_READY; n++)
+		ask_now(900 + n, 250);
+	while (rig.disk->opens == FILES_READY)
+		rig_wait(&rig, 10);
+}
+
+static void
+others_go_on(unsigned first)
+{
+	for (unsigned n = first; n < first + 20; n++)
+		cr_assert_eq(rig_commit(&rig, rig_id(n), "alice@example.com",
+				 TO("bob@example.net")).code, 250);
+}
+
+Test(intake_files, a_question_that_waits_too_long_is_refused, .timeout = 60)
+{
+	int64_t began = clock_mono_ms();
+	unsigned verdicts;
+
+	rig_begin(&rig, slow);
+	use_up();
+	verdicts = rig.verdicts;
+	ask_soon(1);
+	others_go_on(100);
+	/* the same question again */
+	ask_now(1, 451);
+	rig_wait(&rig, 1200);
+	rig_admin(&rig, "queue.status", nothing);
+	cr_expect_not(str_eq(rig_row(&rig, 0, "files_s"), STR("0")));
+	verdicts = rig.verdicts;
+	rig_until(&rig, &rig.verdicts, verdicts + 1);
+	cr_expect_eq(rig.verdict.code, 451);
+	cr_expect(rig.verdict.class == 4 && rig.verdict.subject == 3, "%s", rig.verdict.text);
+	cr_expect_lt(clock_mono_ms() - began, MESSAGE_LEASE_MS);
+	others_go_on(200);
+	rig.disk->opens_nothing = false;
+	ask_now(1, 250);
+	ask_now(2, 250);
+	rig_end(&rig);
+}
+
+Test(intake_files, questions_that_wait_are_all_answered, .timeout = 60)
+{
+	unsigned verdicts;
+
+	rig_begin(&rig, slow);
+	use_up();
+	verdicts = rig.verdicts;
+	for (unsigned n = 1; n <= 30; n++)
+		ask_soon(n);
+	others_go_on(100);
+	cr_assert_eq(rig.verdicts, verdicts + 20);
+	rig.disk->opens_nothing = false;
+	rig_until(&rig, &rig.verdicts, verdicts + 50);
+	cr_expect_eq(rig.verdict.code, 250);
+	rig_end(&rig);
+}
+
+/* Released, or their process is gone, while they wait: nothing is left of them. */
+Test(intake_files, questions_whose_asker_goes, .timeout = 60)
+{
+	unsigned before, verdicts;
+
+	rig_begin(&rig, slow);
+	others_go_on(100);
+	use_up();
+	for (unsigned n = 0; n < FILES_READY; n++)
+		rig_release(&rig, rig_id(900 + n));
+	before = rig_descriptors(&rig);
+	verdicts = rig.verdicts;
+	for (unsigned n = 1; n <= 10; n++)
+		ask_soon(n);
+	for (unsigned n = 1; n <= 10; n++)
+		rig_release(&rig, rig_id(n));
+	others_go_on(200);
+	cr_expect_eq(rig.verdicts, verdicts + 20);
+	for (unsigned n = 11; n <= 20; n++)
+		ask_soon(n);
+	rig_admin(&rig, "queue.status", nothing);
+	channel_free(&rig.submission);
+	rig_submission(&rig);
+	rig_wait(&rig, 100);
+	rig.disk->opens_nothing = false;
+	for (unsigned n = 0; n < 50 && rig_descriptors(&rig) > before; n++)
+		rig_wait(&rig, 100);
+	/* the log may have opened a segment or two meanwhile */
+	cr_expect_leq(rig_descriptors(&rig), before + 3, "%u, before %u", rig_descriptors(&rig),
+	    before);
+	ask_now(1, 250);
+	rig_end(&rig);
+}
