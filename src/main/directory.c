@@ -361,7 +361,7 @@ directory_open_lock(int run_fd)
 /* The lock is of the open file, not of the process: it ends with the last descriptor.  A daemon
  * that was killed while it started a role leaves a child that has it until its exec. */
 static int
-directory_await_lock(int fd)
+directory_await_lock(int fd, const struct directory_wish *wish)
 {
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000};
 	struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -369,6 +369,9 @@ directory_await_lock(int fd)
 	for (int i = 0; fcntl(fd, F_OFD_SETLK, &all) != 0; i++) {
 		if ((errno != EAGAIN && errno != EACCES) || i == LOCK_WAIT_MS / LOCK_PAUSE_MS)
 			return -1;
+		if (i == 0)
+			log_warn("%s: another process has the lock of %.*s: waiting up to %d s for "
+			         "it", wish->key, STR_ARG(wish->path), LOCK_WAIT_MS / 1000);
 		nanosleep(&pause, NULL);
 	}
 	return 0;
@@ -379,7 +382,7 @@ directory_lock(int run_fd, const struct directory_wish *wish, int *status_out)
 {
 	int fd = directory_open_lock(run_fd);
 
-	if (fd >= 0 && directory_await_lock(fd) == 0)
+	if (fd >= 0 && directory_await_lock(fd, wish) == 0)
 		return fd;
 	if (errno == EAGAIN || errno == EACCES)
 		*status_out = host_refuse(EXIT_LATER,
