@@ -379,6 +379,12 @@ Test(spool_copies, those_that_failed_are_tried_again_one_by_one)
 	cr_assert_geq(failed, 35, "they are not tried again");
 }
 
+static void
+loss_ended(enum lost_result result, void *arg)
+{
+	*(int *)arg = (int)result;
+}
+
 /* What counts as lost is done in many turns of that thread: none of them stands behind more than
  * one survivor, whether it can be read or not. */
 Test(spool_copies, a_loss_waits_for_one_survivor_at_a_time)
@@ -386,7 +392,7 @@ Test(spool_copies, a_loss_waits_for_one_survivor_at_a_time)
 	int answer = -1;
 
 	begin_failing();
-	cr_assert_eq(lost_keep(spool, id_of(1), EIO, heard, &answer), 0);
+	cr_assert_eq(lost_keep(spool, id_of(1), EIO, loss_ended, &answer), LOST_BEGUN);
 	spool_dispatch(spool);
 	cr_assert_eq(spool->losses, 1);
 	for (int n = 0; n < 100 && answer == -1; n++) {
