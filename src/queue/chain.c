@@ -45,7 +45,8 @@ static size_t
 chain_before(const struct replay *r, size_t number, size_t count)
 {
 	while (number-- > 0)
-		if (r->ends[number].kind != REPLAY_NEVER_WAS && r->ends[number].has_own)
+		if (r->ends[number].kind != REPLAY_NEVER_WAS &&
+		    r->ends[number].state != SEAL_NONE)
 			return number;
 	return count;
 }
@@ -56,7 +57,7 @@ chain_is_gap(const struct replay *r, struct segment *const *segments, size_t cou
 {
 	const struct replay_end *end = &r->ends[number];
 
-	if (end->kind == REPLAY_NEVER_WAS || !end->has_own || end->own.generation == 0 ||
+	if (end->kind == REPLAY_NEVER_WAS || end->state != SEAL_OWN || end->own.generation == 0 ||
 	    chain_is_there(segments, count, end->own.generation))
 		return false;
 	if (r->mark.is_known && end->own.generation <= r->mark.freed)
@@ -95,7 +96,7 @@ static void
 chain_begin_mark(struct replay *r, size_t count)
 {
 	for (size_t i = 0; i < count && !r->mark.is_known; i++) {
-		if (r->ends[i].kind == REPLAY_NEVER_WAS || !r->ends[i].has_own)
+		if (r->ends[i].kind == REPLAY_NEVER_WAS || r->ends[i].state != SEAL_OWN)
 			continue;
 		if (r->ends[i].own.generation > r->mark.freed)
 			r->mark.freed = r->ends[i].own.generation;
@@ -117,4 +118,50 @@ chain_check(struct replay *r, struct segment *const *segments, size_t count)
 	chain_begin_mark(r, count);
 	errno = error;
 	return result;
+}
+
+/* ---- where the seal is damaged ---- */
+
+/* Nothing is missing between what was read and its first frame, or no segment can be between. */
+static bool
+chain_is_joined(const struct replay *r, const struct segment *g, const struct seals_sight *s)
+{
+	if (s->has_frame &&
+	    (s->first_durable <= r->last_sequence || s->first <= r->last_sequence + 2))
+		return true;
+	/* without a mark, what is older than the oldest counts as freed */
+	if (r->mark.is_known ? g->generation - 1 <= r->mark.freed : r->last.generation == 0)
+		return true;
+	return r->last.generation == g->generation - 1;
+}
+
+int
+chain_check_unsealed(struct replay *r, const struct segment *g, const struct replay_end *end,
+    struct str bytes)
+{
+	struct seals_sight sight;
+	char name[SEGMENT_NAME_BYTES];
+	bool is_damaged;
+
+	if (end->state == SEAL_OWN)
+		return 0;
+	seals_look(g, bytes, &sight);
+	/* sealed though nothing is left in it: then its own seal was what stood there */
+	is_damaged = end->state != SEAL_NONE || seals_was_durable(&sight) ||
+	    (end->kind == REPLAY_SEALED && !sight.has_frame);
+	if (!is_damaged || chain_is_joined(r, g, &sight))
+		return 0;
+	segment_name(g->slot, name);
+	if (segment_is_missing(&r->mark, g->generation - 1)) {
+		r->spool->stats.known_damages++;
+		log_info("spool: what stood before %s cannot be told, as an earlier start with "
+			 "--accept-damage has told", name);
+		return 0;
+	}
+	log_error("spool: the first record of %s is damaged, which names the segment before it, "
+		  "and behind record %llu others are missing: a segment may be missing, with the "
+		  "messages that were stored in it; put it back, from a backup or from where it "
+		  "was moved, or start once with --accept-damage, which delivers the rest",
+	    name, (unsigned long long)r->last_sequence);
+	return chain_accept(r, g->generation - 1);
 }

@@ -16,6 +16,14 @@ void chain_see_mark(struct replay *r, const struct segment *g, const struct segm
  */
 int chain_check(struct replay *r, struct segment *const *segments, size_t count) MUST_USE;
 
+/*
+ * The same for one whose seal is damaged, when all before it are read, of the bytes of its file: no
+ * segment is missing before it if its first frame follows what was read, or if no generation is
+ * between.  One without a seal because the power was cut is no damage.
+ */
+int chain_check_unsealed(struct replay *r, const struct segment *g, const struct replay_end *end,
+    struct str bytes) MUST_USE;
+
 /* Acknowledged messages are lost, as was told.  0: the start goes on, and headers will say so; -1
  * with ENOTRECOVERABLE. */
 int chain_accept(struct replay *r, uint64_t generation) MUST_USE;

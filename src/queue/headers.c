@@ -69,7 +69,7 @@ headers_read(struct replay *r, struct segment *g, struct str *out)
 	char name[SEGMENT_NAME_BYTES];
 	struct iovec room = {0};
 	off_t bytes;
-	int result = io->ops->size(io, g->fd, &bytes);
+	int result = io->ops->size(io, g->fd, &bytes), error;
 
 	if (result == 0 && (bytes < SPOOL_SEGMENT_MIN || bytes > HEADERS_BYTES_MAX))
 		bytes = 0;
@@ -85,10 +85,11 @@ headers_read(struct replay *r, struct segment *g, struct str *out)
 	segment_holes_clear(&holes);
 	out->p = room.iov_base;
 	if (result != 0) {
+		error = errno;
 		mem_free(room.iov_base);
+		errno = error;
 		return replay_refuse(segment_name(g->slot, name), 0);
 	}
-	g->bytes = (uint32_t)bytes;
 	return 0;
 }
 
@@ -103,6 +104,7 @@ headers_look(
 
 	if (headers_read(r, g, &bytes) != 0)
 		return -1;
+	g->bytes = (uint32_t)bytes.n;
 	has_first = headers_find_tag(g, bytes, &f);
 	*is_segment_out = has_first || headers_has_frame(bytes);
 	if (*is_segment_out) {
@@ -112,7 +114,8 @@ headers_look(
 		g->generation = 0;
 		g->has_bad_header = true;
 		headers_walk(c, bytes);
-		c->has_seal = has_first && replay_read_seal_of(g, bytes, &c->seal, &c->own);
+		c->has_seal =
+		    has_first && seals_find(g, bytes, &c->seal, &c->own) == SEAL_OWN;
 	}
 	mem_free((char *)(uintptr_t)bytes.p);
 	return 0;
@@ -133,7 +136,7 @@ headers_clear(struct headers_case **list)
 struct headers_known {
 	uint64_t generation;
 	bool has_seal;
-	bool is_unread;                  /* whether it has one is not known */
+	bool is_unknown;                 /* it is damaged or unread, so which one it names */
 	struct record_seal seal;
 	uint64_t own;                    /* sequence number of that seal */
 };
@@ -202,7 +205,7 @@ headers_place_newest(struct headers_all *a, struct headers_case *c)
 		    !(k->own < c->first && k->seal.generation == c->seal.generation))
 			return false;
 		/* it may be the one that names this one */
-		if (k->is_unread && k->generation > c->seal.generation)
+		if (k->is_unknown && k->generation > c->seal.generation)
 			return false;
 		newest = k->generation > newest ? k->generation : newest;
 	}
@@ -211,18 +214,76 @@ headers_place_newest(struct headers_all *a, struct headers_case *c)
 	return true;
 }
 
+/* Freed in order, so what follows one that is not freed, or the last one that is, is needed. */
 static bool
-headers_place_one(struct headers_all *a, struct headers_case *cases, bool is_newest)
+headers_is_needed(const struct replay *r, const struct headers_case *c)
 {
-	for (struct headers_case *c = cases; c; c = c->next)
-		if (c->segment->generation == 0 && !c->is_blind &&
-		    (is_newest ? headers_place_newest(a, c) : headers_place_before(a, c, cases)))
+	return r->mark.is_known && c->has_seal && c->seal.generation >= r->mark.freed;
+}
+
+/* Was another segment begun in its place later? */
+static bool
+headers_is_void(const struct headers_all *a, const struct headers_case *c)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (c->has_seal && a->known[i].has_seal &&
+		    a->known[i].seal.generation == c->seal.generation &&
+		    a->known[i].own > c->last)
+			return true;
+	return false;
+}
+
+/* The seal that names it is damaged: it stands behind the one that its own seal names, and before
+ * the next one, if that is the one with the damaged seal. */
+static bool
+headers_place_needed(const struct replay *r, struct headers_all *a, struct headers_case *c)
+{
+	const struct headers_known *next = NULL;
+
+	if (!headers_is_needed(r, c) || headers_is_void(a, c))
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		const struct headers_known *k = &a->known[i];
+
+		if (k->generation > c->seal.generation && (k->has_seal || k->is_unknown) &&
+		    (!next || k->generation < next->generation))
+			next = k;
+	}
+	if (!next || !next->is_unknown || headers_is_known(a, next->generation - 1))
+		return false;
+	headers_settle(a, c, next->generation - 1);
+	return true;
+}
+
+enum headers_way { HEADERS_BEFORE, HEADERS_NEWEST, HEADERS_NEEDED, HEADERS_WAYS };
+
+static bool
+headers_place_one(const struct replay *r, struct headers_all *a, struct headers_case *cases,
+    enum headers_way way)
+{
+	for (struct headers_case *c = cases; c; c = c->next) {
+		if (c->segment->generation > 0 || c->is_blind)
+			continue;
+		if (way == HEADERS_BEFORE   ? headers_place_before(a, c, cases)
+		    : way == HEADERS_NEWEST ? headers_place_newest(a, c)
+		                            : headers_place_needed(r, a, c))
+			return true;
+	}
+	return false;
+}
+
+/* The surer ways first. */
+static bool
+headers_place_next(const struct replay *r, struct headers_all *a, struct headers_case *cases)
+{
+	for (enum headers_way way = HEADERS_BEFORE; way < HEADERS_WAYS; way++)
+		if (headers_place_one(r, a, cases, way))
 			return true;
 	return false;
 }
 
 /* Of a use of the file that is over, or that never was: all its frames stand before what the oldest
- * segment follows, or another segment was begun in its place later. */
+ * segment follows, or what followed it was freed, or another segment was begun in its place. */
 static bool
 headers_is_past(const struct replay *r, const struct headers_all *a, const struct headers_case *c)
 {
@@ -230,18 +291,22 @@ headers_is_past(const struct replay *r, const struct headers_all *a, const struc
 
 	if (c->segment->generation > 0)
 		return r->mark.is_known && c->segment->generation <= r->mark.freed;
-	for (size_t i = 0; i < a->count && !c->is_blind; i++) {
+	if (c->is_blind)
+		return false;
+	if (headers_is_void(a, c) ||
+	    (r->mark.is_known && c->has_seal && c->seal.generation < r->mark.freed))
+		return true;
+	for (size_t i = 0; i < a->count; i++) {
 		const struct headers_known *k = &a->known[i];
 
-		if (!k->has_seal || (r->mark.is_known && k->generation <= r->mark.freed))
+		if ((!k->has_seal && !k->is_unknown) ||
+		    (r->mark.is_known && k->generation <= r->mark.freed) ||
+		    k->generation >= oldest)
 			continue;
-		if (k->generation < oldest)
-			end = k->seal.last_sequence;
-		oldest = k->generation < oldest ? k->generation : oldest;
-		if (c->has_seal && k->seal.generation == c->seal.generation && k->own > c->last)
-			return true;
+		oldest = k->generation;
+		end = k->has_seal ? k->seal.last_sequence : 0;
 	}
-	return !c->is_blind && c->last < end;
+	return c->last < end;
 }
 
 static int
@@ -268,24 +333,44 @@ headers_tell(struct replay *r, const struct headers_all *a, struct headers_case 
 	return chain_accept(r, 0);
 }
 
+/* A segment without a seal: was one there that was durable?  -1 with errno, told. */
+static int
+headers_check_unsealed(struct replay *r, struct segment *g, struct headers_known *k)
+{
+	struct seals_sight sight;
+	struct str bytes;
+
+	if (headers_read(r, g, &bytes) != 0)
+		return -1;
+	seals_look(g, bytes, &sight);
+	mem_free((char *)(uintptr_t)bytes.p);
+	k->is_unknown = seals_was_durable(&sight);
+	return 0;
+}
+
+static int
+headers_read_seal(struct replay *r, struct segment *g, struct headers_known *k)
+{
+	char name[SEGMENT_NAME_BYTES];
+	enum seal_state state = seals_read(r->spool->io, g, &k->seal, &k->own);
+
+	k->generation = g->generation;
+	k->has_seal = state == SEAL_OWN;
+	k->is_unknown = state == SEAL_DAMAGED || state == SEAL_UNREAD;
+	if (state == SEAL_UNREAD &&
+	    (!r->spool->options.accept_damage || !segment_is_medium_error(errno)))
+		return replay_refuse(segment_name(g->slot, name), SEGMENT_DATA);
+	return state == SEAL_NONE ? headers_check_unsealed(r, g, k) : 0;
+}
+
 /* What the seals of those with a sound header say; -1 with errno, told: one cannot be read. */
 static int
 headers_read_seals(
     struct replay *r, struct headers_all *a, struct segment *const *good, size_t count)
 {
-	char name[SEGMENT_NAME_BYTES];
-
-	for (size_t i = 0; i < count; i++) {
-		struct headers_known *k = &a->known[a->count++];
-		int found = replay_read_seal(r->spool->io, good[i], &k->seal, &k->own);
-
-		k->generation = good[i]->generation;
-		k->has_seal = found > 0;
-		k->is_unread = found < 0;
-		if (found < 0 &&
-		    (!r->spool->options.accept_damage || !segment_is_medium_error(errno)))
-			return replay_refuse(segment_name(good[i]->slot, name), SEGMENT_DATA);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (headers_read_seal(r, good[i], &a->known[a->count++]) != 0)
+			return -1;
 	return 0;
 }
 
@@ -308,7 +393,7 @@ headers_place(
 		errno = error;
 		return -1;
 	}
-	while (headers_place_one(&a, cases, false) || headers_place_one(&a, cases, true))
+	while (headers_place_next(r, &a, cases))
 		continue;
 	for (struct headers_case *c = cases; c; c = c->next)
 		if (headers_tell(r, &a, c) != 0)

@@ -55,56 +55,35 @@ refuse_segment(const struct segment *g, uint64_t offset)
 
 /* ---- seals ---- */
 
-static bool
-replay_take_seal(
-    const struct segment *g, struct str at, struct record_seal *out, uint64_t *sequence_out)
-{
-	struct record_frame f;
-	struct record r;
-	bool bad;
-
-	if (!record_frame_check(at, g->tag, &f))
-		return false;
-	at = str_upto(str_from(at, RECORD_HEADER_BYTES), f.payload_bytes);
-	if (!record_next(&at, &r, &bad) || r.type != RECORD_SEAL)
-		return false;
-	*out = r.seal;
-	*sequence_out = f.sequence;
-	return true;
-}
-
-bool
-replay_read_seal_of(const struct segment *g, struct str bytes, struct record_seal *out,
-    uint64_t *sequence_out)
-{
-	return replay_take_seal(g, str_from(bytes, SEGMENT_DATA), out, sequence_out);
-}
-
-int
-replay_read_seal(
-    struct fsio *io, const struct segment *g, struct record_seal *out, uint64_t *sequence_out)
-{
-	char bytes[4 * RECORD_ALIGN];
-	struct iovec v = {bytes, sizeof bytes};
-	struct str at = {bytes, 0};
-
-	if (segment_read(io, g->fd, v, SEGMENT_DATA, &at.n) != 0)
-		return -1;
-	return replay_take_seal(g, at, out, sequence_out) && out->generation < g->generation;
-}
-
-/* What cannot be read seals nothing; only when damage is accepted does the start go on. */
+/* -1 with errno, told; only when damage is accepted does the start go on behind one that cannot be
+ * read. */
 static int
-find_seal(struct replay *r, struct segment *g, struct record_seal *out)
+find_seal(struct replay *r, struct segment *g, struct replay_end *end)
 {
 	uint64_t sequence;
-	int found = replay_read_seal(r->spool->io, g, out, &sequence);
 
-	if (found >= 0)
-		return found;
+	end->state = seals_read(r->spool->io, g, &end->own, &sequence);
+	if (end->state != SEAL_UNREAD)
+		return 0;
 	if (!r->spool->options.accept_damage || !segment_is_medium_error(errno))
 		return refuse_segment(g, SEGMENT_DATA);
 	return 0;
+}
+
+/* What the first frame of segment i says of those before it. */
+static void
+replay_take_end(struct replay *r, struct segment *const *segments, size_t i)
+{
+	const struct record_seal *seal = &r->ends[i].own;
+
+	if (r->ends[i].state != SEAL_OWN)
+		return;
+	for (size_t j = i; j-- > 0 && segments[j]->generation >= seal->generation;) {
+		bool is_it = segments[j]->generation == seal->generation;
+
+		r->ends[j].kind = is_it ? REPLAY_SEALED : REPLAY_NEVER_WAS;
+		r->ends[j].seal = *seal;
+	}
 }
 
 /* Newest first: a segment that another one voids seals nothing. */
@@ -112,23 +91,12 @@ int
 replay_find_ends(struct replay *r, struct segment *const *segments, size_t count)
 {
 	r->ends = mem_new((count + 1) * sizeof *r->ends);
-	for (size_t i = count, j; i-- > 0;) {
-		struct record_seal seal;
-		int found = 0;
-
-		if (r->ends[i].kind != REPLAY_NEVER_WAS)
-			found = find_seal(r, segments[i], &seal);
-		if (found < 0)
+	for (size_t i = count; i-- > 0;) {
+		if (r->ends[i].kind == REPLAY_NEVER_WAS)
+			continue;
+		if (find_seal(r, segments[i], &r->ends[i]) != 0)
 			return -1;
-		r->ends[i].has_own = found;
-		if (found)
-			r->ends[i].own = seal;
-		for (j = i; found && j-- > 0 && segments[j]->generation >= seal.generation;) {
-			bool is_it = segments[j]->generation == seal.generation;
-
-			r->ends[j].kind = is_it ? REPLAY_SEALED : REPLAY_NEVER_WAS;
-			r->ends[j].seal = seal;
-		}
+		replay_take_end(r, segments, i);
 	}
 	return 0;
 }
@@ -422,7 +390,8 @@ replay_segment(struct replay *r, struct segment *g, size_t number)
 		stock_give_back(&r->spool->writer.pool, g);
 		return 0;
 	}
-	if (load(r, g, end, &m) != 0 || walk(r, &m) != 0) {
+	if (load(r, g, end, &m) != 0 || chain_check_unsealed(r, g, end, m.bytes) != 0 ||
+	    walk(r, &m) != 0) {
 		error = errno;
 		image_clear(&m);
 		index_add_segment(&r->spool->index, g);

@@ -8,6 +8,7 @@
 #define QUEUE_REPLAY_H
 
 #include "queue/kept.h"
+#include "queue/seals.h"
 #include "queue/store.h"
 
 enum replay_kind { REPLAY_OPEN, REPLAY_SEALED, REPLAY_NEVER_WAS };
@@ -15,8 +16,8 @@ enum replay_kind { REPLAY_OPEN, REPLAY_SEALED, REPLAY_NEVER_WAS };
 struct replay_end {
 	enum replay_kind kind;
 	struct record_seal seal;         /* when sealed */
-	bool has_own;                    /* its own first frame is a seal that can be read */
-	struct record_seal own;          /* which names the segment before it */
+	enum seal_state state;           /* of its own first frame */
+	struct record_seal own;          /* SEAL_OWN: it names the segment before this one */
 };
 
 struct replay {
@@ -32,12 +33,6 @@ struct replay {
 	struct map *waiting;             /* recipients of such, by their last status (losses) */
 };
 
-/* 1: the first frame of the segment is a seal; 0: it is not; -1 with errno: it cannot be read. */
-int replay_read_seal(struct fsio *io, const struct segment *g, struct record_seal *out,
-    uint64_t *sequence_out) MUST_USE;
-/* The same, of the bytes of the file. */
-bool replay_read_seal_of(const struct segment *g, struct str bytes, struct record_seal *out,
-    uint64_t *sequence_out) MUST_USE;
 /* -1 with errno, told: a seal could not be read. */
 int replay_find_ends(
     struct replay *r, struct segment *const *segments, size_t count) MUST_USE;

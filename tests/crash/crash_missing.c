@@ -172,6 +172,137 @@ missing_any(struct model *m, const struct missing_log *log)
 	missing_expect_acceptance(m);
 }
 
+enum missing_harm { MISSING_BIT, MISSING_ALL, MISSING_UNREADABLE };
+
+/* Of the first frame, which names the segment before: 64 bytes of header, 32 of payload. */
+static void
+missing_harm_seal(struct model *m, uint32_t slot, enum missing_harm harm)
+{
+	char name[SEGMENT_NAME_BYTES];
+	struct str s = simdisk_bytes(m->disk, segment_name(slot, name));
+	char *seal = (char *)(uintptr_t)s.p + SEGMENT_DATA;
+	uint64_t bit = simdisk_draw(m->disk, 8 * 96);
+
+	if (harm == MISSING_BIT)
+		seal[bit / 8] = (char)(seal[bit / 8] ^ 1 << bit % 8);
+	else if (harm == MISSING_ALL)
+		memset(seal, 'X', 96);
+	else
+		simdisk_bad_place(m->disk, name, SEGMENT_DATA, SEGMENT_DATA + 96);
+}
+
+/* Nothing but one file is gone, and the one seal that names it is damaged as well. */
+static void
+missing_named_by_damage(struct model *m, const struct missing_log *log, enum missing_harm harm)
+{
+	size_t number = simdisk_draw(m->disk, log->count - 1);
+
+	/* of a segment with nothing but a seal, no other frame tells that there was one */
+	if (harm == MISSING_ALL && number == log->count - 2 && number-- == 0)
+		return;
+	missing_remove(m, log->slot[number]);
+	missing_harm_seal(m, log->slot[number + 1], harm);
+	missing_expect_refusal(m, "a segment is missing, and the seal that names it is damaged");
+	missing_expect_acceptance(m);
+}
+
+static void
+missing_named_by_bit(struct model *m, const struct missing_log *log)
+{
+	missing_named_by_damage(m, log, MISSING_BIT);
+}
+
+static void
+missing_named_by_none(struct model *m, const struct missing_log *log)
+{
+	missing_named_by_damage(m, log, MISSING_ALL);
+}
+
+static void
+missing_expect_all(struct model *m, bool accept_damage)
+{
+	m->may_lose = true;
+	if (missing_open(m, accept_damage))
+		model_check(m);
+	else
+		model_broken(m, "refused: errno %d", errno);
+	if (m->lost)
+		model_broken(m, "%u messages are lost", m->lost);
+	model_close(m);
+}
+
+/* One flipped bit in one seal, all files are there. */
+static void
+missing_seal_alone(struct model *m, const struct missing_log *log)
+{
+	missing_harm_seal(m, log->slot[simdisk_draw(m->disk, log->count)], MISSING_BIT);
+	missing_expect_all(m, false);
+}
+
+static void
+missing_harm_header(struct model *m, uint32_t slot)
+{
+	char name[SEGMENT_NAME_BYTES];
+	struct str s = simdisk_bytes(m->disk, segment_name(slot, name));
+
+	memset((char *)(uintptr_t)s.p + simdisk_draw(m->disk, 36), 'X', 4);
+}
+
+/* A damaged header, and the seal that would tell which segment it is has a flipped bit. */
+static void
+missing_header_and_bit(struct model *m, const struct missing_log *log)
+{
+	size_t number = simdisk_draw(m->disk, log->count - 1);
+
+	missing_harm_header(m, log->slot[number]);
+	missing_harm_seal(m, log->slot[number + 1], MISSING_BIT);
+	missing_expect_all(m, false);
+	missing_expect_all(m, false);
+}
+
+/* The same, and nothing is left of the seal: nothing is lost without a word, nor what is whole. */
+static void
+missing_header_and_seal(struct model *m, const struct missing_log *log)
+{
+	size_t number = simdisk_draw(m->disk, log->count - 1);
+
+	missing_harm_header(m, log->slot[number]);
+	missing_harm_seal(m, log->slot[number + 1], MISSING_ALL);
+	m->may_lose = true;
+	if (missing_open(m, false))
+		model_check(m);
+	else if (errno != ENOTRECOVERABLE)
+		model_broken(m, "refused with errno %d", errno);
+	if (m->lost)
+		model_broken(m, "%u messages are lost without a word", m->lost);
+	model_close(m);
+	missing_expect_all(m, true);
+}
+
+/* The same, and the disk cannot read it: the start that accepts it uses what is whole. */
+static void
+missing_header_and_unread(struct model *m, const struct missing_log *log)
+{
+	size_t number = simdisk_draw(m->disk, log->count - 1);
+	bool is_there = false;
+
+	missing_harm_header(m, log->slot[number]);
+	missing_harm_seal(m, log->slot[number + 1], MISSING_UNREADABLE);
+	m->may_lose = true;
+	if (missing_open(m, false))
+		model_broken(m, "opened over an unreadable place");
+	model_close(m);
+	if (!missing_open(m, true)) {
+		model_broken(m, "refused although damage is accepted: errno %d", errno);
+		return;
+	}
+	for (struct segment *g = m->spool->index.oldest; g; g = g->next)
+		is_there |= g->slot == log->slot[number];
+	if (!is_there)
+		model_broken(m, "what is whole is not used");
+	model_check(m);
+}
+
 static void
 missing_oldest(struct model *m, const struct missing_log *log)
 {
@@ -440,6 +571,13 @@ static const struct missing_case {
 	void (*fn)(struct model *m, const struct missing_log *log);
 } missing_cases[] = {
     {"any file but the newest is gone", missing_any},
+    {"a file is gone, and the seal that names it has a flipped bit", missing_named_by_bit},
+    {"a file is gone, and nothing is left of the seal that names it", missing_named_by_none},
+    {"a seal has a flipped bit", missing_seal_alone},
+    {"a header is damaged, and the seal that names it has a flipped bit", missing_header_and_bit},
+    {"a header is damaged, and nothing is left of the seal that names it",
+	missing_header_and_seal},
+    {"a header is damaged, and the seal that names it cannot be read", missing_header_and_unread},
     {"the oldest files are gone", missing_oldest},
     {"the oldest file is gone, and the disk is full", missing_on_full_disk},
     {"all files of the log are gone, then one of the new log", missing_log_begins_anew},

@@ -1,0 +1,38 @@
+/*
+ * seals: the first frame of a segment, which names the one before it, and what can be told of it
+ * where it is damaged.  One that is not whole proves nothing by itself: a power cut may have torn
+ * it.
+ */
+#ifndef QUEUE_SEALS_H
+#define QUEUE_SEALS_H
+
+#include "queue/segment.h"
+
+enum seal_state {
+	SEAL_NONE,                       /* not there: never written, torn, or damaged */
+	SEAL_OWN,
+	SEAL_DAMAGED,                    /* what it says cannot be */
+	SEAL_UNREAD,                     /* whether there is one is not known: errno */
+};
+
+/* Reads the head of the segment.  SEAL_OWN: *out and its sequence number are set. */
+enum seal_state seals_read(struct fsio *io, const struct segment *g, struct record_seal *out,
+    uint64_t *sequence_out) MUST_USE;
+/* The same, of the bytes of the file; it says nothing of SEAL_UNREAD. */
+enum seal_state seals_find(const struct segment *g, struct str bytes, struct record_seal *out,
+    uint64_t *sequence_out) MUST_USE;
+
+/* What the headers of the frames of this use say, the first one's and all. */
+struct seals_sight {
+	bool has_frame;
+	uint64_t first;                  /* sequence number of the first one */
+	uint64_t first_durable;          /* what was durable when it was written */
+	uint64_t durable;                /* the highest that one of them knew as durable */
+};
+
+void seals_look(const struct segment *g, struct str bytes, struct seals_sight *out);
+/* Was the seal durable?  A later write says so; in the first one, which a power cut may have torn,
+ * no frame knows of another. */
+bool seals_was_durable(const struct seals_sight *s);
+
+#endif
