@@ -146,9 +146,11 @@ chain_check_unsealed(struct replay *r, const struct segment *g, const struct rep
 	if (end->state == SEAL_OWN)
 		return 0;
 	seals_look(g, bytes, &sight);
-	/* sealed though nothing is left in it: then its own seal was what stood there */
+	/* sealed though nothing is left in it: then its own seal was what stood there; behind an
+	 * older one that is needed, all that was durable must have been read */
 	is_damaged = end->state != SEAL_NONE || seals_was_durable(&sight) ||
-	    (end->kind == REPLAY_SEALED && !sight.has_frame);
+	    (end->kind == REPLAY_SEALED && !sight.has_frame) ||
+	    (sight.has_frame && r->last.generation > 0);
 	if (!is_damaged || chain_is_joined(r, g, &sight))
 		return 0;
 	segment_name(g->slot, name);
@@ -164,4 +166,27 @@ chain_check_unsealed(struct replay *r, const struct segment *g, const struct rep
 		  "was moved, or start once with --accept-damage, which delivers the rest",
 	    name, (unsigned long long)r->last_sequence);
 	return chain_accept(r, g->generation - 1);
+}
+
+/* ---- nothing is left ---- */
+
+int
+chain_check_any(struct replay *r)
+{
+	uint64_t next = r->mark.freed + 1;
+
+	if (r->last.generation > 0 || r->mark.freed == 0)
+		return 0;
+	r->is_anew = true;
+	if (segment_is_missing(&r->mark, next)) {
+		r->spool->stats.known_damages++;
+		log_info("spool: the whole log is missing, as an earlier start with "
+			 "--accept-damage has told");
+		return 0;
+	}
+	log_error("spool: all segment files that held messages are missing: %llu generations were "
+		  "freed, and nothing is left of those after them; put the files back, from a "
+		  "backup or from where they were moved, or start once with --accept-damage, which "
+		  "begins anew", (unsigned long long)r->mark.freed);
+	return chain_accept(r, next);
 }

@@ -24,6 +24,10 @@ int chain_check(struct replay *r, struct segment *const *segments, size_t count)
 int chain_check_unsealed(struct replay *r, const struct segment *g, const struct replay_end *end,
     struct str bytes) MUST_USE;
 
+/* When all is read: marks speak of what was freed, so there was a log, and its newest segment is
+ * never freed.  -1 with ENOTRECOVERABLE, told: nothing of it is left. */
+int chain_check_any(struct replay *r) MUST_USE;
+
 /* Acknowledged messages are lost, as was told.  0: the start goes on, and headers will say so; -1
  * with ENOTRECOVERABLE. */
 int chain_accept(struct replay *r, uint64_t generation) MUST_USE;

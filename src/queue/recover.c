@@ -39,9 +39,14 @@ struct listing {
 	struct recover_foreign *foreign;
 	unsigned stray_count;            /* names that are none of the spool's */
 	char stray[64];                  /* the first of them */
+	bool is_whole;                   /* no segment of the log can be missing */
 };
 
-enum { STALE_BYTES_MAX = 64 << 20 };
+enum {
+	STALE_BYTES_MAX = 64 << 20,
+	/* a segment of 1 GiB holds 2^24 frames; as many again may have been refused */
+	RECOVER_SEQUENCE_SHIFT = 25,
+};
 
 /* ---- the directory ---- */
 
@@ -310,12 +315,31 @@ recover_replay(struct listing *l)
 			return -1;
 	}
 	losses_tell_missing(r);
-	if (index_end_replay(&r->spool->index))
-		return 0;
-	log_error("spool: more entries of a newer Sallyport than this version can keep; start the "
-		  "newer version again");
-	errno = EPROTO;
-	return -1;
+	if (!index_end_replay(&r->spool->index)) {
+		log_error("spool: more entries of a newer Sallyport than this version can keep; "
+			  "start the newer version again");
+		errno = EPROTO;
+		return -1;
+	}
+	return chain_check_any(r);
+}
+
+/* The newest segment names none behind it: that it is not missing shows where the one that was made
+ * ready after it stands unused, which would have been taken first. */
+static bool
+recover_is_whole(const struct listing *l)
+{
+	return l->replay.last.generation > 0 &&
+	    l->spool->writer.pool.generation == l->replay.last.generation + 1;
+}
+
+/* More generations than a directory holds segments, and numbers than these hold frames: what may be
+ * put back from a backup bears lower ones. */
+static void
+recover_begin_anew(struct writer *w)
+{
+	w->pool.generation += SEGMENT_SLOTS_MAX;
+	w->sequence = w->durable = w->pool.generation << RECOVER_SEQUENCE_SHIFT;
 }
 
 static int
@@ -326,6 +350,7 @@ replay_segments(struct listing *l)
 	int result = recover_replay(l);
 	uint64_t spoken_of = segment_mark_last(&r->mark);
 
+	l->is_whole = recover_is_whole(l);
 	w->sequence = r->last_sequence;
 	w->durable = r->last_sequence;
 	w->seal = r->last;
@@ -334,6 +359,8 @@ replay_segments(struct listing *l)
 	/* also where the files are gone: a number that is used again would pass for freed */
 	if (spoken_of > w->pool.generation)
 		w->pool.generation = spoken_of;
+	if (r->is_anew)
+		recover_begin_anew(w);
 	w->pool.newest = l->spool->index.newest;
 	replay_clear(r);
 	return result;
@@ -379,7 +406,7 @@ tidy(struct listing *l)
 	recover_mend_headers(l->spool);
 	recover_tell_mark(l);
 	recover_set_aside(l);
-	recover_bodies_tidy(l->spool, l->files);
+	recover_bodies_tidy(l->spool, l->files, l->is_whole);
 }
 
 /* Files of a message that is there, with its content, are of an attempt to put it aside that came

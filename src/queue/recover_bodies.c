@@ -84,29 +84,45 @@ recover_bodies_check(struct spool *s, struct map *files)
 	return 0;
 }
 
-/* A body without a record was never acknowledged, unless records were lost, now or before: then it
- * is kept. */
 static void
-recover_bodies_tidy_one(struct str key, void *value, void *arg)
+recover_bodies_keep(struct spool *s, const char *name)
+{
+	struct fsio_file file = {0};
+	char lost[300];
+
+	snprintf(lost, sizeof lost, "%s.lost", name);
+	(void)!s->io->ops->inspect(s->io, name, &file);
+	log_error("spool: %s (message %.*s, %llu bytes) belongs to no message, kept as %s", name,
+	    (int)(strlen(name) - strlen(".body")), name, (unsigned long long)file.bytes, lost);
+	if (s->io->ops->rename(s->io, name, lost) != 0)
+		log_warn("spool: cannot rename %s: %m", name);
+}
+
+static void
+recover_bodies_keep_one(struct str key, void *value, void *arg)
+{
+	(void)key;
+	metrics_progress();
+	recover_bodies_keep(arg, value);
+}
+
+static void
+recover_bodies_remove_one(struct str key, void *value, void *arg)
 {
 	struct spool *s = arg;
-	char *name = value, lost[300];
 
 	(void)key;
 	metrics_progress();
-	if (s->stats.quarantined + s->stats.known_damages == 0) {
-		if (s->io->ops->unlink(s->io, name) != 0)
-			log_warn("spool: cannot remove %s: %m", name);
-	} else {
-		snprintf(lost, sizeof lost, "%s.lost", name);
-		log_error("spool: %s belongs to no message, kept as %s", name, lost);
-		if (s->io->ops->rename(s->io, name, lost) != 0)
-			log_warn("spool: cannot rename %s: %m", name);
-	}
+	if (s->io->ops->unlink(s->io, value) != 0)
+		log_warn("spool: cannot remove %s: %m", (const char *)value);
 }
 
+/* A body without a record was never acknowledged, unless records were lost, now or before, or may
+ * have been. */
 void
-recover_bodies_tidy(struct spool *s, struct map *files)
+recover_bodies_tidy(struct spool *s, struct map *files, bool is_whole)
 {
-	map_each(files, recover_bodies_tidy_one, s);
+	bool is_sure = is_whole && s->stats.quarantined + s->stats.known_damages == 0;
+
+	map_each(files, is_sure ? recover_bodies_remove_one : recover_bodies_keep_one, s);
 }

@@ -12,7 +12,8 @@
  * -1 with errno, told: a file is there and cannot be looked at.
  */
 int recover_bodies_check(struct spool *s, struct map *files) MUST_USE;
-/* Removes the files that are left, or keeps them as *.lost where records are missing. */
-void recover_bodies_tidy(struct spool *s, struct map *files);
+/* Removes the files that are left; or keeps them as *.lost, told, where records are missing, or
+ * where it is not sure that none are (is_whole). */
+void recover_bodies_tidy(struct spool *s, struct map *files, bool is_whole);
 
 #endif

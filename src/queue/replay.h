@@ -29,6 +29,7 @@ struct replay {
 	struct segment_mark mark;        /* of all headers; is_known: the newest has one */
 	uint64_t newest_header;          /* its generation */
 	bool has_loss;                   /* acknowledged messages are missing */
+	bool is_anew;                    /* nothing is left of a log that was there */
 	unsigned unlisted;               /* segments missing or cut that the mark has no room for */
 	struct map *waiting;             /* recipients of such, by their last status (losses) */
 };

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "model.h"
+#include "queue/seals.h"
 #include "queue/store.h"
 
 enum { SEEDS = 60, CUTS = 3, ACTS = 250, SEGMENTS = 64, CUT_ACTS_MAX = 300 };
@@ -191,14 +192,27 @@ missing_harm_seal(struct model *m, uint32_t slot, enum missing_harm harm)
 		simdisk_bad_place(m->disk, name, SEGMENT_DATA, SEGMENT_DATA + 96);
 }
 
+/* No other frame tells that there was a seal: the power may have torn the only write. */
+static bool
+missing_is_one_write(struct model *m, uint32_t slot)
+{
+	char name[SEGMENT_NAME_BYTES];
+	struct str s = simdisk_bytes(m->disk, segment_name(slot, name));
+	struct segment g = {.slot = slot};
+	struct seals_sight sight;
+
+	memcpy(&g.tag, s.p + 24, sizeof g.tag);
+	seals_look(&g, s, &sight);
+	return sight.durable < sight.first;
+}
+
 /* Nothing but one file is gone, and the one seal that names it is damaged as well. */
 static void
 missing_named_by_damage(struct model *m, const struct missing_log *log, enum missing_harm harm)
 {
 	size_t number = simdisk_draw(m->disk, log->count - 1);
 
-	/* of a segment with nothing but a seal, no other frame tells that there was one */
-	if (harm == MISSING_ALL && number == log->count - 2 && number-- == 0)
+	if (harm == MISSING_ALL && missing_is_one_write(m, log->slot[number + 1]))
 		return;
 	missing_remove(m, log->slot[number]);
 	missing_harm_seal(m, log->slot[number + 1], harm);
@@ -332,36 +346,116 @@ missing_remove_all(struct model *m)
 	}
 }
 
-/* The newest file that is gone is not missed, so neither is a whole log.  What is written then bears
- * higher generations than all before, so that its own loss is seen. */
+struct missing_bodies {
+	unsigned bodies;
+	unsigned lost;
+};
+
+static void
+missing_count_body(const char *name, void *arg)
+{
+	struct missing_bodies *n = arg;
+	struct str s = str_of(name);
+
+	n->bodies += str_iends(s, STR(".body"));
+	n->lost += str_iends(s, STR(".body.lost"));
+}
+
+static struct missing_bodies
+missing_bodies(struct model *m)
+{
+	struct fsio *io = simdisk_io(m->disk);
+	struct missing_bodies n = {0};
+
+	if (io->ops->list(io, missing_count_body, &n) != 0)
+		model_broken(m, "no list");
+	return n;
+}
+
+/* No body of a message is removed because the records that spoke of it are gone. */
+static void
+missing_expect_bodies(struct model *m, struct missing_bodies before)
+{
+	struct missing_bodies after = missing_bodies(m);
+
+	if (after.bodies + after.lost < before.bodies + before.lost)
+		model_broken(m, "%u bodies, then %u and %u that are kept", before.bodies,
+		    after.bodies, after.lost);
+}
+
+/* What marks say of freed generations; 0: no log is known to have been. */
+static uint64_t
+missing_freed(struct model *m)
+{
+	char name[SEGMENT_NAME_BYTES];
+	uint64_t freed, most = 0;
+
+	for (uint32_t slot = 1; slot < SEGMENTS; slot++) {
+		struct str s = simdisk_bytes(m->disk, segment_name(slot, name));
+
+		if (s.n < SEGMENT_DATA || memcmp(s.p + 40, "MARK", 4) != 0)
+			continue;
+		memcpy(&freed, s.p + 48, sizeof freed);
+		most = freed > most ? freed : most;
+	}
+	return most;
+}
+
+/* Where marks speak of it, a log of which nothing is left is missed; where they do not, it is not.
+ * What is written then bears higher generations than all before, so that its own loss is seen. */
 static void
 missing_log_begins_anew(struct model *m, const struct missing_log *log)
 {
-	const struct stock *p;
+	struct missing_bodies bodies = missing_bodies(m);
+	uint64_t freed;
 	struct missing_log anew;
 
 	(void)log;
 	missing_remove_all(m);
+	freed = missing_freed(m);
+	if (freed > 0)
+		missing_expect_refusal(m, "the whole log is missing");
 	m->may_lose = true;
-	if (!missing_open(m, false)) {
+	if (!missing_open(m, freed > 0)) {
 		model_broken(m, "refused without a log: errno %d", errno);
 		return;
 	}
 	model_check(m);
-	p = &m->spool->writer.pool;
-	if (p->generation <= p->mark.freed)
+	missing_expect_bodies(m, bodies);
+	if (m->spool->writer.pool.generation <= freed)
 		model_broken(m, "generation %llu is used again, up to %llu they were freed",
-		    (unsigned long long)p->generation, (unsigned long long)p->mark.freed);
+		    (unsigned long long)m->spool->writer.pool.generation,
+		    (unsigned long long)freed);
 	for (int n = 0; n < 200 && m->spool->index.segment_count < 4; n++) {
 		model_submit(m, 3000, false);
 		model_turn(m);
 	}
 	anew = missing_list(m);
 	model_close(m);
+	if (!missing_opens_quietly(m))
+		return;
+	model_close(m);
 	if (anew.count == 4)
 		missing_any(m, &anew);
 	else
 		model_broken(m, "%zu segments", anew.count);
+}
+
+/* Nothing names the newest segment, nor those that are ready: what is gone with it is not seen, but
+ * no body is removed. */
+static void
+missing_newest(struct model *m, const struct missing_log *log)
+{
+	struct missing_bodies bodies = missing_bodies(m);
+
+	missing_remove(m, log->slot[log->count - 1]);
+	m->may_lose = true;
+	if (!missing_open(m, false)) {
+		model_broken(m, "refused: errno %d", errno);
+		return;
+	}
+	model_check(m);
+	missing_expect_bodies(m, bodies);
 }
 
 /* Without room for a new segment, and without a free one, the next start needs no option either. */
@@ -581,6 +675,7 @@ static const struct missing_case {
     {"the oldest files are gone", missing_oldest},
     {"the oldest file is gone, and the disk is full", missing_on_full_disk},
     {"all files of the log are gone, then one of the new log", missing_log_begins_anew},
+    {"the newest file is gone", missing_newest},
     {"a file in the middle of a spool of 0.1.0 is gone", missing_in_old_spool},
     {"a file is cut short", missing_end},
     {"one or two headers are damaged", missing_header},
