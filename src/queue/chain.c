@@ -7,6 +7,9 @@
 
 #include "base/log.h"
 
+/* A segment of 1 GiB holds 2^24 frames; as many again may have been refused. */
+enum { CHAIN_SEQUENCE_SHIFT = 25 };
+
 void
 chain_see_mark(struct replay *r, const struct segment *g, const struct segment_mark *mark)
 {
@@ -171,10 +174,16 @@ chain_check_unsealed(struct replay *r, const struct segment *g, const struct rep
 /* ---- nothing is left ---- */
 
 int
-chain_check_any(struct replay *r)
+chain_check_any(struct replay *r, size_t count)
 {
 	uint64_t next = r->mark.freed + 1;
 
+	/* a seal that was mended is no frame, and shows that the log is there */
+	for (size_t i = 0; i < count && r->last.generation == 0; i++)
+		if (r->ends[i].state == SEAL_OWN) {
+			r->last_sequence = r->ends[i].own.last_sequence + 1;
+			return 0;
+		}
 	if (r->last.generation > 0 || r->mark.freed == 0)
 		return 0;
 	r->is_anew = true;
@@ -189,4 +198,16 @@ chain_check_any(struct replay *r)
 		  "backup or from where they were moved, or start once with --accept-damage, which "
 		  "begins anew", (unsigned long long)r->mark.freed);
 	return chain_accept(r, next);
+}
+
+bool
+chain_is_whole(const struct replay *r, uint64_t newest)
+{
+	return r->last.generation > 0 && newest == r->last.generation + 1;
+}
+
+uint64_t
+chain_sequence_above(uint64_t generation)
+{
+	return generation << CHAIN_SEQUENCE_SHIFT;
 }

@@ -26,7 +26,13 @@ int chain_check_unsealed(struct replay *r, const struct segment *g, const struct
 
 /* When all is read: marks speak of what was freed, so there was a log, and its newest segment is
  * never freed.  -1 with ENOTRECOVERABLE, told: nothing of it is left. */
-int chain_check_any(struct replay *r) MUST_USE;
+int chain_check_any(struct replay *r, size_t count) MUST_USE;
+
+/* No segment can be missing, not even the newest, which none names: the one that was made ready after
+ * it stands unused, and would have been taken first.  newest: of all headers. */
+bool chain_is_whole(const struct replay *r, uint64_t newest);
+/* Above all sequence numbers of frames in generations up to this one. */
+uint64_t chain_sequence_above(uint64_t generation);
 
 /* Acknowledged messages are lost, as was told.  0: the start goes on, and headers will say so; -1
  * with ENOTRECOVERABLE. */

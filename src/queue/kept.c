@@ -19,19 +19,46 @@ kept_name(const struct kept_stretch *s, const char *end, char out[KEPT_NAME_BYTE
 	    (unsigned long long)s->segment->generation, s->from, end);
 }
 
-bool
-kept_is_unfinished(struct str name)
+/* Where the first name is that of a copy of another length. */
+static void
+kept_other_name(const struct kept_stretch *s, char out[KEPT_NAME_BYTES])
 {
-	return str_starts(name, STR("damaged-")) && str_iends(name, STR(".new"));
+	snprintf(out, KEPT_NAME_BYTES, "damaged-%llu-%u-%u",
+	    (unsigned long long)s->segment->generation, s->from, s->to);
+}
+
+/* 1: there is something of this name; 0: there is not; -1 with errno: that is not known. */
+static int
+kept_find(struct fsio *io, const char *name, struct fsio_file *out)
+{
+	if (io->ops->inspect(io, name, out) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -1;
 }
 
 bool
-kept_is_known(struct fsio *io, const struct kept_stretch *s, char name_out[KEPT_NAME_BYTES])
+kept_is_unfinished(struct str name)
+{
+	return str_starts(name, STR("damaged-")) && name.n >= 4 &&
+	    str_eq(str_from(name, name.n - 4), STR(".new"));
+}
+
+bool
+kept_is_known(
+    struct kept *k, struct fsio *io, const struct kept_stretch *s, char name_out[KEPT_NAME_BYTES])
 {
 	struct fsio_file file;
+	int found;
 
 	kept_name(s, "", name_out);
-	return io->ops->inspect(io, name_out, &file) == 0 && file.bytes == (off_t)(s->to - s->from);
+	found = kept_find(io, name_out, &file);
+	if (found > 0 && file.bytes != (off_t)(s->to - s->from)) {
+		kept_other_name(s, name_out);
+		found = kept_find(io, name_out, &file);
+	}
+	if (found < 0)
+		k->error = errno;
+	return found > 0 && file.bytes == (off_t)(s->to - s->from);
 }
 
 void
@@ -93,15 +120,24 @@ kept_write_one(struct fsio *io, const struct kept_stretch *s)
 {
 	char name[KEPT_NAME_BYTES], new[KEPT_NAME_BYTES];
 
+	struct fsio_file file;
+
 	kept_name(s, "", name);
 	kept_name(s, ".new", new);
-	if (kept_write_as(io, s, name, new) == 0) {
+	/* what a start before has kept is not written over */
+	if (kept_find(io, name, &file) != 0)
+		kept_other_name(s, name);
+	if (kept_find(io, name, &file) != 0)
+		log_warn("spool: a copy of what is damaged in segment %u from %u to %u is not "
+			 "made: there is something else of the name %s", s->segment->slot, s->from,
+		    s->to, name);
+	else if (kept_write_as(io, s, name, new) == 0)
 		log_error("spool: segment %u: what is damaged from %u to %u is kept as %s",
 		    s->segment->slot, s->from, s->to, name);
-		return;
+	else {
+		log_warn("spool: cannot write %s: %m; the next start tries again", name);
+		(void)!io->ops->unlink(io, new);
 	}
-	log_warn("spool: cannot write %s: %m; the next start tries again", name);
-	(void)!io->ops->unlink(io, new);
 }
 
 void

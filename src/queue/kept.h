@@ -1,8 +1,8 @@
 /*
- * kept: copies of damaged stretches of segments (damaged-GENERATION-OFFSET), for a person to look
- * at.  They are collected while the log is read, and written when the start goes on, so that a
- * refused start changes nothing.  A copy gets its name when it is durable: one that is there was
- * told of by a start that went on.
+ * kept: copies of damaged stretches of segments (damaged-GENERATION-OFFSET, and beside one of another
+ * length damaged-GENERATION-OFFSET-END), for a person to look at.  They are collected while the log
+ * is read, and written when the start goes on, so that a refused start changes nothing.  A copy gets
+ * its name when it is durable: one that is there was told of by a start that went on.
  */
 #ifndef QUEUE_KEPT_H
 #define QUEUE_KEPT_H
@@ -18,10 +18,12 @@ struct kept {
 	} item[KEPT_MAX];
 	unsigned count;
 	unsigned others;                 /* beyond KEPT_MAX: they are not copied */
+	int error;                       /* whether there are copies is not known */
 };
 
-/* Is there a copy of it?  Its name is in name_out, in any case. */
-bool kept_is_known(struct fsio *io, const struct kept_stretch *s,
+/* Is there a copy of it?  Its name is in name_out, in any case.  Where that cannot be told the
+ * error is kept: the start must not go on. */
+bool kept_is_known(struct kept *k, struct fsio *io, const struct kept_stretch *s,
     char name_out[KEPT_NAME_BYTES]) MUST_USE;
 void kept_add(struct kept *k, const struct kept_stretch *s);
 /* Copies, syncs and names all.  What cannot be copied is told; the next start tries again. */

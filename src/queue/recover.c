@@ -44,8 +44,6 @@ struct listing {
 
 enum {
 	STALE_BYTES_MAX = 64 << 20,
-	/* a segment of 1 GiB holds 2^24 frames; as many again may have been refused */
-	RECOVER_SEQUENCE_SHIFT = 25,
 };
 
 /* ---- the directory ---- */
@@ -321,25 +319,11 @@ recover_replay(struct listing *l)
 		errno = EPROTO;
 		return -1;
 	}
-	return chain_check_any(r);
-}
-
-/* The newest segment names none behind it: that it is not missing shows where the one that was made
- * ready after it stands unused, which would have been taken first. */
-static bool
-recover_is_whole(const struct listing *l)
-{
-	return l->replay.last.generation > 0 &&
-	    l->spool->writer.pool.generation == l->replay.last.generation + 1;
-}
-
-/* More generations than a directory holds segments, and numbers than these hold frames: what may be
- * put back from a backup bears lower ones. */
-static void
-recover_begin_anew(struct writer *w)
-{
-	w->pool.generation += SEGMENT_SLOTS_MAX;
-	w->sequence = w->durable = w->pool.generation << RECOVER_SEQUENCE_SHIFT;
+	if (r->kept.error) {
+		errno = r->kept.error;
+		return replay_refuse("a name damaged-*", 0);
+	}
+	return chain_check_any(r, l->count);
 }
 
 static int
@@ -350,7 +334,7 @@ replay_segments(struct listing *l)
 	int result = recover_replay(l);
 	uint64_t spoken_of = segment_mark_last(&r->mark);
 
-	l->is_whole = recover_is_whole(l);
+	l->is_whole = chain_is_whole(r, w->pool.generation);
 	w->sequence = r->last_sequence;
 	w->durable = r->last_sequence;
 	w->seal = r->last;
@@ -359,8 +343,10 @@ replay_segments(struct listing *l)
 	/* also where the files are gone: a number that is used again would pass for freed */
 	if (spoken_of > w->pool.generation)
 		w->pool.generation = spoken_of;
-	if (r->is_anew)
-		recover_begin_anew(w);
+	if (r->is_anew) {
+		w->pool.generation += SEGMENT_SLOTS_MAX;
+		w->sequence = w->durable = chain_sequence_above(w->pool.generation);
+	}
 	w->pool.newest = l->spool->index.newest;
 	replay_clear(r);
 	return result;
@@ -402,11 +388,12 @@ tidy(struct listing *l)
 		metrics_progress();
 		io->ops->unlink(io, l->stale.p + at);
 	}
-	kept_write(&l->replay.kept, io);
+	/* what the next start needs comes before copies, which may fill the disk */
 	recover_mend_headers(l->spool);
 	recover_tell_mark(l);
 	recover_set_aside(l);
 	recover_bodies_tidy(l->spool, l->files, l->is_whole);
+	kept_write(&l->replay.kept, io);
 }
 
 /* Files of a message that is there, with its content, are of an attempt to put it aside that came

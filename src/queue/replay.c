@@ -136,7 +136,7 @@ keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 	struct kept_stretch s = {m->segment, from, to};
 	char name[KEPT_NAME_BYTES];
 
-	if (kept_is_known(r->spool->io, &s, name)) {
+	if (kept_is_known(&r->kept, r->spool->io, &s, name)) {
 		log_info("spool: segment %u is damaged from %u to %u, as is known: %s",
 		    m->segment->slot, from, to, name);
 		return false;

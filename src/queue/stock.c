@@ -132,11 +132,13 @@ static int
 stock_write_header(struct stock *p, struct segment *s, const char *what)
 {
 	if (segment_write_header(s, p->io, &p->mark) == 0) {
-		p->unwritten = 0;
+		if (s != p->making)
+			p->unwritten = 0;
 		return 0;
 	}
 	s->is_kept = segment_is_medium_error(errno);
-	if (s->is_kept)
+	/* one in the making is removed, and says nothing of those in use before */
+	if (s->is_kept && s != p->making)
 		stock_count_unwritten(p);
 	/* a part of its name when it is set aside */
 	s->tag = segment_draw_tag();
@@ -273,10 +275,10 @@ make_unreadable(struct stock *p)
 {
 	struct segment *s = p->returned;
 
-	if (stock_is_pausing(p))
-		return -1;
 	if (s->is_kept)
 		return stock_set_aside(p);
+	if (stock_is_pausing(p))
+		return -1;
 	(void)!stock_tell_mark(p);
 	s->generation = 0;
 	s->tag = 0;
@@ -397,14 +399,25 @@ stock_may_make(const struct stock *p, enum stock_claim claim)
 	return p->retry_ms <= clock_mono_ms() && stock_room_find(p, claim, &room) == 0;
 }
 
+/* A free one as it is, for the reserve. */
+static bool
+stock_may_keep(const struct stock *p)
+{
+	return p->free && !p->reserve && (p->ready || p->is_lent);
+}
+
+/* The pause after headers that the disk did not write is for what writes into a used one. */
 bool
 stock_has_work(const struct stock *p)
 {
 	int64_t now = clock_mono_ms();
-	bool is_missing = (!p->ready || !p->reserve) && (p->free || p->ahead_ms <= now);
+	bool may_write = p->header_ms <= now, is_missing = !p->ready || !p->reserve;
+	bool is_free = p->free && (may_write || stock_may_keep(p));
 
-	return (is_missing || p->returned || p->odd || p->free_count > FREE_MAX) &&
-	    p->retry_ms <= now && p->header_ms <= now;
+	return p->retry_ms <= now &&
+	    ((is_missing && (is_free || p->ahead_ms <= now)) ||
+	        (p->returned && (may_write || p->returned->is_kept)) || p->odd ||
+	        p->free_count > FREE_MAX);
 }
 
 /* The one that is ready comes first, unless the disk has only room for a reserve. */
@@ -413,7 +426,9 @@ stock_is_for_reserve(const struct stock *p)
 {
 	struct stock_room room;
 
-	return !p->reserve && (p->ready || stock_room_find(p, STOCK_MESSAGE, &room) != 0);
+	if (p->reserve || p->ready)
+		return !p->reserve;
+	return stock_room_find(p, STOCK_MESSAGE, &room) != 0 || room.have < room.keep + room.need;
 }
 
 static void
@@ -438,7 +453,7 @@ stock_make_ahead(struct stock *p)
 		return;
 	is_reserve = stock_is_for_reserve(p);
 	if (p->made_bytes < p->bytes &&
-	    stock_room_ask(p, is_reserve ? STOCK_ANY : STOCK_MESSAGE) != 0) {
+	    stock_room_ask(p, is_reserve ? STOCK_RESERVE : STOCK_MESSAGE) != 0) {
 		if (p->making)
 			unmake(p, segment_new_name(p->making->slot, name));
 		p->ahead_ms = p->is_patient ? clock_mono_ms() + RETRY_MS : 0;
@@ -456,7 +471,7 @@ stock_work(struct stock *p)
 {
 	struct segment *s = p->free;
 
-	if (s && !p->reserve && (p->ready || p->is_lent)) {
+	if (stock_may_keep(p)) {
 		p->free = s->next;
 		p->free_count--;
 		stock_keep(p, s);
@@ -464,7 +479,7 @@ stock_work(struct stock *p)
 	}
 	if (!p->ready && (p->returned || p->free) && (p->ready = take_used(p)))
 		return;
-	if (p->returned)
+	if (p->returned && (p->returned->is_kept || !stock_is_pausing(p)))
 		(void)!make_unreadable(p);
 	else if (p->odd)
 		(void)!stock_unlink(p, &p->odd);

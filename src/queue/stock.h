@@ -16,9 +16,10 @@
 #include "queue/segment.h"
 
 /* For whom a segment is: messages leave the disk its free share, reports and statuses half of
- * it; compaction may take the reserve when there is nothing else. */
-enum stock_claim { STOCK_MESSAGE, STOCK_ANY, STOCK_COPY };
-enum { STOCK_CLAIMS = 3 };
+ * it; compaction may take the reserve when there is nothing else; the
+ * reserve itself is made as for reports. */
+enum stock_claim { STOCK_MESSAGE, STOCK_ANY, STOCK_COPY, STOCK_RESERVE };
+enum { STOCK_CLAIMS = 4 };
 
 struct stock {
 	struct fsio *io;

@@ -36,6 +36,7 @@ stock_room_kept_bytes(const struct stock *p, enum stock_claim claim, uint64_t al
 	case STOCK_MESSAGE:
 		return share + (p->reserve ? 0 : p->bytes);
 	case STOCK_ANY:
+	case STOCK_RESERVE:
 		return share / 2;
 	case STOCK_COPY:
 		return 0;
@@ -50,12 +51,13 @@ stock_room_find(const struct stock *p, enum stock_claim claim, struct stock_room
 
 	*out = (struct stock_room){0};
 	if (p->io->ops->space(p->io, &out->have, &all) != 0) {
-		out->have = 0;
+		*out = (struct stock_room){.is_unknown = true};
 		return -1;
 	}
 	out->keep = stock_room_kept_bytes(p, claim, all);
 	out->need = p->bytes - (p->making ? p->made_bytes : 0);
-	if (out->have >= out->keep + out->need)
+	/* a segment whose zeros are complete takes no more */
+	if (out->need == 0 || out->have >= out->keep + out->need)
 		return 0;
 	errno = ENOSPC;
 	return -1;
@@ -66,7 +68,8 @@ stock_room_ask(struct stock *p, enum stock_claim claim)
 {
 	static const char *const whose[] = {[STOCK_MESSAGE] = "messages",
 	    [STOCK_ANY] = "reports and statuses",
-	    [STOCK_COPY] = "compaction"};
+	    [STOCK_COPY] = "compaction",
+	    [STOCK_RESERVE] = "the reserve of compaction"};
 	struct stock_room room;
 	int result = stock_room_find(p, claim, &room), error = errno;
 
@@ -74,13 +77,15 @@ stock_room_ask(struct stock *p, enum stock_claim claim)
 		p->is_short[claim] = false;
 		return 0;
 	}
-	if (room.need > 0 && !p->is_short[claim]) {
-		p->is_short[claim] = true;
+	if (!p->is_short[claim] && room.is_unknown)
+		log_warn("spool: no new segment for %s: the disk does not say what room it has: %m",
+		    whose[claim]);
+	else if (!p->is_short[claim])
 		log_warn("spool: no new segment for %s: the disk has %llu bytes free, a segment "
 			 "needs %llu and %llu must stay free (queue.minimum_free)", whose[claim],
 		    (unsigned long long)room.have, (unsigned long long)room.need,
 		    (unsigned long long)room.keep);
-	}
+	p->is_short[claim] = true;
 	errno = error;
 	return -1;
 }

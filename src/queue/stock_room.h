@@ -11,9 +11,10 @@ struct stock_room {
 	uint64_t have;                   /* bytes of the disk */
 	uint64_t keep;                   /* must stay free, for this claim */
 	uint64_t need;                   /* of the rest of a new segment */
+	bool is_unknown;                 /* the disk does not say: all others are 0 */
 };
 
-/* -1 with errno: ENOSPC, or the disk does not say (then all of out is 0). */
+/* -1 with errno: ENOSPC, or the disk does not say (is_unknown). */
 int stock_room_find(const struct stock *p, enum stock_claim claim, struct stock_room *out) MUST_USE;
 /* The same; a claim that finds no room any more is told in the log, once. */
 int stock_room_ask(struct stock *p, enum stock_claim claim) MUST_USE;

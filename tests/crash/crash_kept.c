@@ -278,6 +278,57 @@ a_second_start_copies_the_rest(void)
 	return model_end(m) == 0;
 }
 
+/* ---- a copy of another length is there ---- */
+
+struct kept_first {
+	char name[KEPT_NAME_BYTES];
+	unsigned count;
+};
+
+static void
+kept_take_name(const char *name, void *arg)
+{
+	struct kept_first *f = arg;
+
+	if (strncmp(name, "damaged-", 8) == 0 && f->count++ == 0)
+		snprintf(f->name, sizeof f->name, "%s", name);
+}
+
+static struct kept_first
+kept_names(struct model *m)
+{
+	struct fsio *io = simdisk_io(m->disk);
+	struct kept_first f = {.count = 0};
+
+	if (io->ops->list(io, kept_take_name, &f) != 0)
+		model_broken(m, "no list");
+	return f;
+}
+
+static bool
+a_copy_is_not_written_over(void)
+{
+	struct model *m = model_new(1);
+	struct kept_heard h = {0};
+	struct kept_first first;
+
+	(void)kept_damage(m, MESSAGES, 1, 2000);
+	if (!kept_open(m, &h))
+		model_broken(m, "refused: errno %d", errno);
+	model_close(m);
+	first = kept_names(m);
+	/* as if the stretch had been another one when it was made */
+	simdisk_truncate(m->disk, first.name, 100);
+	for (uint64_t told = 1; told != UINT64_MAX; told--) {
+		if (!kept_open(m, &h) || m->spool->stats.quarantined != told)
+			model_broken(m, "not told %llu times", (unsigned long long)told);
+		model_close(m);
+		if (simdisk_bytes(m->disk, first.name).n != 100 || kept_names(m).count != 2)
+			model_broken(m, "%u copies", kept_names(m).count);
+	}
+	return model_end(m) == 0;
+}
+
 /* ---- all ---- */
 
 static const struct kept_case {
@@ -287,6 +338,7 @@ static const struct kept_case {
     {"a refused start changes nothing", a_refused_start_changes_nothing},
     {"damage is known only where its whole copy is durable",
 	damage_is_known_where_its_copy_is_durable},
+    {"a copy of another length is not written over", a_copy_is_not_written_over},
     {"what one start does not copy the next one does", a_second_start_copies_the_rest},
 };
 

@@ -87,6 +87,44 @@ no_room_is_told_once(void)
 	return model_end(m) == 0;
 }
 
+/* All its zeros are written: others who fill the disk then take nothing from it. */
+static bool
+what_is_made_whole_is_room(void)
+{
+	unsigned before = stock_told("no new segment");
+	struct model *m = stock_begin(3);
+	struct stock *p = &m->spool->writer.pool;
+
+	for (int n = 0; n < 4 * PIECES && (!p->making || p->made_bytes < p->bytes); n++)
+		model_turn(m);
+	if (!p->making || p->made_bytes < p->bytes)
+		model_broken(m, "no segment is made");
+	simdisk_limit(m->disk, 2 * LARGE);
+	if (!stock_may_make(p, STOCK_ANY) || !stock_may_make(p, STOCK_COPY))
+		model_broken(m, "no room for a segment that is there");
+	if (stock_fill(p, STOCK_MESSAGE) != 0 || stock_told("no new segment") != before)
+		model_broken(m, "it is not used");
+	return model_end(m) == 0;
+}
+
+/* The pause after headers that were not written: new segments are made in it. */
+static bool
+new_ones_are_made_in_the_pause(void)
+{
+	struct model *m = stock_begin(4);
+	struct stock *p = &m->spool->writer.pool;
+
+	p->is_patient = true;
+	p->header_ms = INT64_MAX;
+	for (int n = 0; n < 8 * PIECES && (!p->ready || !p->reserve); n++)
+		model_turn(m);
+	if (!p->ready || !p->reserve)
+		model_broken(m, "none is made while headers pause");
+	if (stock_has_work(p))
+		model_broken(m, "there is work that cannot be done");
+	return model_end(m) == 0;
+}
+
 /* ---- headers that cannot be written ---- */
 
 enum unwritable { UNWRITABLE_FREE, UNWRITABLE_OLDEST, UNWRITABLE_NO_DIRECTORY };
@@ -231,6 +269,8 @@ static const struct stock_case {
 	bool (*fn)(void);
 } stock_cases[] = {
     {"what is made of a segment already counts as room", what_is_made_already_is_room},
+    {"a segment whose zeros are complete needs no room", what_is_made_whole_is_room},
+    {"new segments are made while headers pause", new_ones_are_made_in_the_pause},
     {"room for a reserve and none for messages is told once", no_room_is_told_once},
     {"the header of a segment given back cannot be written", one_given_back},
     {"the header of a free segment cannot be written", one_that_is_free},
