@@ -28,8 +28,8 @@ int chain_check_unsealed(struct replay *r, const struct segment *g, const struct
  * never freed.  -1 with ENOTRECOVERABLE, told: nothing of it is left. */
 int chain_check_any(struct replay *r, size_t count) MUST_USE;
 
-/* No segment can be missing, not even the newest, which none names: the one that was made ready after
- * it stands unused, and would have been taken first.  newest: of all headers. */
+/* No segment can be missing, not even the newest, which none names: the one that was made ready
+ * after it stands unused, and would have been taken first.  newest: of all headers. */
 bool chain_is_whole(const struct replay *r, uint64_t newest);
 /* Above all sequence numbers of frames in generations up to this one. */
 uint64_t chain_sequence_above(uint64_t generation);

@@ -1,8 +1,8 @@
 /*
- * kept: copies of damaged stretches of segments (damaged-GENERATION-OFFSET, and beside one of another
- * length damaged-GENERATION-OFFSET-END), for a person to look at.  They are collected while the log
- * is read, and written when the start goes on, so that a refused start changes nothing.  A copy gets
- * its name when it is durable: one that is there was told of by a start that went on.
+ * kept: copies of damaged stretches of segments (damaged-GENERATION-OFFSET, and beside one of
+ * another length damaged-GENERATION-OFFSET-END), for a person to look at.  They are collected while
+ * the log is read, and written when the start goes on, so that a refused start changes nothing.  A
+ * copy gets its name when it is durable: one that is there was told of by a start that went on.
  */
 #ifndef QUEUE_KEPT_H
 #define QUEUE_KEPT_H

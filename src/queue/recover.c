@@ -42,9 +42,7 @@ struct listing {
 	bool is_whole;                   /* no segment of the log can be missing */
 };
 
-enum {
-	STALE_BYTES_MAX = 64 << 20,
-};
+enum { STALE_BYTES_MAX = 64 << 20 };
 
 /* ---- the directory ---- */
 
