@@ -153,11 +153,7 @@ accounts_find(struct accounts *a, struct str name, struct account *out)
 	sqlite3_bind_text(s, 1, name.p, (int)name.n, SQLITE_STATIC);
 	r = sqlite3_step(s);
 	if (r == SQLITE_ROW) {
-		result = ACCOUNTS_OK;
-		if (!read_row(s, out)) {
-			snprintf(a->error, sizeof a->error, "a damaged account");
-			result = ACCOUNTS_BROKEN;
-		}
+		result = read_row(s, out) ? ACCOUNTS_OK : ACCOUNTS_DAMAGED;
 	} else if (r != SQLITE_DONE) {
 		result = broken(a, "lookup");
 	}

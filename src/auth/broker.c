@@ -68,24 +68,26 @@ end_sessions(struct broker *b, struct str user)
 			log_warn("auth: submission %d did not hear that a user is gone", i);
 }
 
-/* Those of the names that are no accounts or are suspended; false: the store cannot tell now. */
+/* Those of the names that are no accounts or are suspended, and those that cannot be told now. */
 static bool
-broker_list_gone(struct broker *b, struct str users, struct buf *gone)
+broker_list_gone(struct broker *b, struct str users, struct buf *gone, struct buf *unknown)
 {
-	enum accounts_result result = ACCOUNTS_OK;
-	struct account account;
+	enum accounts_result result;
+	struct account account = {0};
+	struct buf *list;
 	struct str name;
 
-	for (; users.n && result != ACCOUNTS_BROKEN; users = str_from(users, name.n + 1)) {
+	for (; users.n; users = str_from(users, name.n + 1)) {
 		name = str_upto(users, str_find(users, 0));
 		result = broker_find(b, name, &account);
-		if (result == ACCOUNTS_NONE || (result == ACCOUNTS_OK && account.is_suspended)) {
-			buf_adds(gone, name);
-			buf_addc(gone, 0);
-		}
+		if (result == ACCOUNTS_OK && !account.is_suspended)
+			continue;
+		list = result == ACCOUNTS_OK || result == ACCOUNTS_NONE ? gone : unknown;
+		buf_adds(list, name);
+		buf_addc(list, 0);
 	}
 	mem_wipe(&account, sizeof account);
-	return result != ACCOUNTS_BROKEN && buf_ok(gone);
+	return buf_ok(gone) && buf_ok(unknown);
 }
 
 /* Submission has a new channel: what was said on the former one may not have been heard. */
@@ -93,16 +95,19 @@ static void
 broker_tell_gone(struct broker *b, struct channel *c, uint64_t call, struct str users)
 {
 	struct message_auth_users m;
-	struct buf gone;
+	struct buf gone, unknown;
 
 	buf_init(&gone, MESSAGE_BYTES_MAX);
-	if (broker_list_gone(b, users, &gone)) {
+	buf_init(&unknown, MESSAGE_BYTES_MAX);
+	if (broker_store(b) && broker_list_gone(b, users, &gone, &unknown)) {
 		m.gone = buf_str(&gone);
+		m.unknown = buf_str(&unknown);
 		(void)!channel_answer(c, call, MESSAGE_AUTH_USERS, &m, -1);
 	} else {
 		channel_refuse(c, call);
 	}
 	buf_clear(&gone);
+	buf_clear(&unknown);
 }
 
 /* Before the operator hears "done", nothing old holds any more. */

@@ -13,7 +13,13 @@
 #include "base/map.h"
 #include "ipc/role.h"
 
-enum { BROKER_SUBMISSIONS_MAX = 64 };
+enum { BROKER_SUBMISSIONS_MAX = 64, BROKER_TOLD_MAX = 16 };
+
+/* A damaged account, as the log has it. */
+struct broker_told {
+	char name[CLAIM_USER_MAX + 1];
+	int64_t at_ms; /* monotonic */
+};
 
 struct broker {
 	struct role *role;
@@ -21,12 +27,14 @@ struct broker {
 	int directory_fd;
 	struct sandbox_path paths[2];
 	struct accounts *accounts; /* NULL: cannot be opened now */
-	int64_t open_after_ms;   /* monotonic: no new attempt before */
+	int64_t open_after_ms;   /* monotonic: it is not opened or opened anew before */
 	enum accounts_absent absent; /* ACCOUNTS_MAKE: at a first start, until it was open once */
 	bool is_missing;         /* the store, at the last attempt */
 	char trouble[ACCOUNTS_ERROR_BYTES]; /* why it could not be opened or used */
 	char told[ACCOUNTS_ERROR_BYTES]; /* the same, as the log has it; empty: it can be used */
 	int64_t told_ms;         /* monotonic */
+	int64_t use_after_ms;    /* monotonic: it is not said before that it can be used again */
+	struct broker_told damaged[BROKER_TOLD_MAX];
 	uint64_t changes;        /* of passwords and suspensions, so far */
 	struct cache *cache;
 	struct failures *failures;
@@ -52,7 +60,8 @@ void broker_open_store(struct broker *b, enum accounts_absent absent);
 void broker_close_store(struct broker *b, const char *why);
 /* It did what was asked of it: a damaged one can be opened and no more.  Logged after a failure. */
 void broker_log_use(struct broker *b);
-/* Looks up, and closes a store that failed. */
+/* Looks up.  A look-up that fails says nothing about other accounts, of which damage may have left
+ * most: the store is opened anew, once a second at most, and stays open for them. */
 enum accounts_result broker_find(struct broker *b, struct str user, struct account *out);
 
 #endif

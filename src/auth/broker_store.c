@@ -12,7 +12,8 @@
 
 enum {
 	OPEN_AGAIN_MS = 1000,
-	TELL_AGAIN_MS = 600 * 1000, /* of a store that still cannot be used */
+	TELL_AGAIN_MS = 600 * 1000, /* of a store that still cannot be used, or a damaged account */
+	QUIET_MS = 60 * 1000,       /* without a failed look-up, after one */
 };
 
 /* Once for each reason, and again after a long time. */
@@ -33,19 +34,27 @@ broker_log_trouble(struct broker *b, const char *why)
 void
 broker_log_use(struct broker *b)
 {
-	if (!b->told[0])
+	if (!b->told[0] || clock_mono_ms() < b->use_after_ms)
 		return;
 	b->told[0] = 0;
+	b->trouble[0] = 0;
+	metrics_trouble("");
 	log_warn("accounts: the store in %.*s can be used again",
 	    STR_ARG(b->role->conf->state_directory));
+}
+
+static void
+broker_note_trouble(struct broker *b, const char *why)
+{
+	broker_log_trouble(b, why);
+	snprintf(b->trouble, sizeof b->trouble, "%s", why);
+	metrics_trouble(why);
 }
 
 void
 broker_close_store(struct broker *b, const char *why)
 {
-	broker_log_trouble(b, why);
-	snprintf(b->trouble, sizeof b->trouble, "%s", why);
-	metrics_trouble(why);
+	broker_note_trouble(b, why);
 	accounts_close(&b->accounts);
 	b->open_after_ms = clock_mono_ms() + OPEN_AGAIN_MS;
 	b->changes++;
@@ -56,6 +65,7 @@ broker_open_store(struct broker *b, enum accounts_absent absent)
 {
 	char error[ACCOUNTS_ERROR_BYTES];
 
+	b->open_after_ms = clock_mono_ms() + OPEN_AGAIN_MS;
 	b->accounts = accounts_open(b->directory, absent, error);
 	b->is_missing = !b->accounts && errno == ENOENT;
 	if (!b->accounts) {
@@ -78,6 +88,49 @@ broker_store(struct broker *b)
 	return b->accounts;
 }
 
+/* Once for each name, and again after a long time; no more than a bounded number of names. */
+static void
+broker_log_damaged(struct broker *b, struct str user)
+{
+	int64_t now_ms = clock_mono_ms();
+	struct broker_told *old = &b->damaged[0];
+	struct log_line l;
+
+	for (int i = 0; i < BROKER_TOLD_MAX; i++) {
+		struct broker_told *t = &b->damaged[i];
+
+		if (t->name[0] && str_eq(str_of(t->name), user)) {
+			old = t;
+			break;
+		}
+		if (t->at_ms < old->at_ms)
+			old = t;
+	}
+	if (old->name[0] && now_ms < old->at_ms + clock_patience(TELL_AGAIN_MS))
+		return;
+	snprintf(old->name, sizeof old->name, "%.*s", STR_ARG(user));
+	old->at_ms = now_ms;
+	log_begin(&l, LOG_ERR, "account damaged");
+	log_user(&l, "user", user);
+	log_quoted(&l, "text", STR("its logins hear 454; set a new password, or remove it and add "
+				   "it again"));
+	log_end(&l);
+}
+
+/* What SQLite holds of the file is void, or another file is there by now. */
+static enum accounts_result
+broker_find_anew(struct broker *b, struct str user, struct account *out)
+{
+	broker_note_trouble(b, accounts_error(b->accounts));
+	b->use_after_ms = clock_mono_ms() + clock_patience(QUIET_MS);
+	if (clock_mono_ms() < b->open_after_ms)
+		return ACCOUNTS_BROKEN;
+	accounts_close(&b->accounts);
+	b->changes++;
+	broker_open_store(b, b->absent);
+	return b->accounts ? accounts_find(b->accounts, user, out) : ACCOUNTS_BROKEN;
+}
+
 enum accounts_result
 broker_find(struct broker *b, struct str user, struct account *out)
 {
@@ -85,8 +138,10 @@ broker_find(struct broker *b, struct str user, struct account *out)
 	enum accounts_result result = a ? accounts_find(a, user, out) : ACCOUNTS_BROKEN;
 
 	if (a && result == ACCOUNTS_BROKEN)
-		broker_close_store(b, accounts_error(a));
-	else if (a)
+		result = broker_find_anew(b, user, out);
+	if (result == ACCOUNTS_DAMAGED)
+		broker_log_damaged(b, user);
+	else if (result != ACCOUNTS_BROKEN)
 		broker_log_use(b);
 	return result;
 }

@@ -39,6 +39,9 @@ tell(struct run *r, enum accounts_result result, const char *done)
 		return say(r, USERS_NO_USER, "no such user");
 	case ACCOUNTS_EXISTS:
 		return say(r, USERS_EXISTS, "exists already");
+	case ACCOUNTS_DAMAGED:
+		return say(r, USERS_DATA, "what is stored of it is damaged; set a new password, or "
+			"remove it and add it again");
 	case ACCOUNTS_BROKEN:
 		break;
 	}

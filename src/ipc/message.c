@@ -60,7 +60,7 @@ static const struct field auth_answer[] = {F(auth_answer, outcome), F(auth_answe
     F(auth_answer, from_cache)};
 static const struct field auth_user_gone[] = {F(auth_user_gone, user)};
 static const struct field auth_users_ask[] = {F(auth_users_ask, users)};
-static const struct field auth_users[] = {F(auth_users, gone)};
+static const struct field auth_users[] = {F(auth_users, gone), F(auth_users, unknown)};
 static const struct field check_start[] = {F(check_start, mechanism), F(check_start, first),
     F(check_start, second), F(check_start, hostname), F(check_start, user), F(check_start, salt),
     F(check_start, iterations)};

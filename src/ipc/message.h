@@ -102,7 +102,8 @@ enum auth_outcome { AUTH_CONTINUE, AUTH_OK, AUTH_FAIL, AUTH_TEMPFAIL, AUTH_MALFO
 struct message_auth_user_gone { struct str user; }; /* suspended or removed: end its sessions */
 /* After a new channel: which of these are gone?  Names, each with a zero byte behind it. */
 struct message_auth_users_ask { struct str users; };
-struct message_auth_users { struct str gone; };
+/* Of those that were asked about: no account that may log in, and those that cannot be told now. */
+struct message_auth_users { struct str gone, unknown; };
 
 /* ---- auth broker and its workers ---- */
 

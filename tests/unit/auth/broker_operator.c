@@ -51,8 +51,8 @@ Test(broker, changes_hold_at_once, .timeout = 120)
 struct broker_users {
 	bool is_done;
 	enum request_end end;
-	char gone[128];
-	size_t gone_n;
+	char gone[128], unknown[128];
+	size_t gone_n, unknown_n;
 };
 
 static void
@@ -67,6 +67,9 @@ hear_users(enum request_end end, const struct packet *p, void *arg)
 	u->gone_n = p->message->auth_users.gone.n;
 	cr_assert_leq(u->gone_n, sizeof u->gone);
 	memcpy(u->gone, p->message->auth_users.gone.p, u->gone_n);
+	u->unknown_n = p->message->auth_users.unknown.n;
+	cr_assert_leq(u->unknown_n, sizeof u->unknown);
+	memcpy(u->unknown, p->message->auth_users.unknown.p, u->unknown_n);
 }
 
 static void
@@ -156,6 +159,58 @@ Test(broker, a_store_that_cannot_be_used_is_logged_once, .timeout = 60)
 		cr_assert_eq(u.end, REQUEST_ANSWERED);
 	}
 	cr_expect_eq(count_lines(log, "can be used again"), 1);
+	rig_free(&r);
+}
+
+/* What is stored of bob's password becomes something else, in the file of a store that is closed. */
+static void
+damage_bob(const struct rig *r)
+{
+	static const char bob[] = "bob@example.comSCRAM-SHA-256";
+	static char all[1 << 20];
+	char path[128], *at;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/accounts.db", r->directory);
+	fd = open(path, O_RDWR);
+	n = pread(fd, all, sizeof all, 0);
+	cr_assert_gt(n, 0);
+	at = memmem(all, (size_t)n, bob, sizeof bob - 1);
+	cr_assert_not_null(at);
+	cr_assert_eq(pwrite(fd, "X", 1, at - all + (ssize_t)strlen("bob@example.com")), 1);
+	close(fd);
+}
+
+/* Whoever names it hurts nobody else, however often. */
+Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
+{
+	const char *show[][2] = {{"name", "bob@example.com"}, {NULL, NULL}};
+	struct str bob = STR("\0bob@example.com\0right");
+	int log = memfd_create("log", MFD_CLOEXEC);
+	struct rig *r = rig_new();
+	struct rig_admin done;
+	struct broker_users u;
+
+	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
+	rig_store(r, "alice@example.com", "wonderland", NULL);
+	rig_store(r, "bob@example.com", "right", NULL);
+	rig_store(r, "carol", "pirate", NULL);
+	damage_bob(r);
+	rig_run(r, CALM, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_expect_eq(rig_login(r, 10 * i + 1, "PLAIN", bob), 454);
+		cr_expect_eq(rig_login(r, 10 * i + 2, "PLAIN", GOOD), 235);
+		cr_expect_eq(rig_login(r, 10 * i + 3, "PLAIN", STR("\0carol\0pirate")), 235);
+		rig_admin(r, "user.show", show, &done);
+		cr_expect_eq(done.exit_code, 65, "%u", done.exit_code);
+	}
+	ask_users(r, STR("alice@example.com\0bob@example.com\0nobody\0carol\0"), &u);
+	cr_expect_eq(u.end, REQUEST_ANSWERED);
+	cr_expect(str_eq(str_make(u.gone, u.gone_n), STR("nobody\0")));
+	cr_expect(str_eq(str_make(u.unknown, u.unknown_n), STR("bob@example.com\0")));
+	cr_expect_eq(count_lines(log, "account damaged"), 1);
+	cr_expect_eq(count_lines(log, "logins hear 454 until"), 0);
 	rig_free(&r);
 }
 

@@ -179,6 +179,29 @@ Test(submission_requests, a_user_who_is_gone_is_learned_of_on_the_next_channel, 
 	rig_end(&rig);
 }
 
+/* An answer that leaves a name open is no word that all is well with it: it is asked about again, each
+ * time later than before. */
+Test(submission_requests, a_user_of_whom_the_broker_cannot_tell_is_asked_about_again, .timeout = 60)
+{
+	int64_t began_ms;
+
+	clock_hurry(10);
+	rig_begin(&rig, "");
+	client_login(&client, &rig);
+	rig.user_gone = "alice@example.com";
+	rig.users_unknown = 3;
+	rig.users_asked = 0;
+	began_ms = clock_mono_ms();
+	rig_replace(&rig, ROLE_AUTH);
+	rig_until(&rig.users_asked, 4);
+	cr_expect_geq(clock_mono_ms() - began_ms, 100 + 200 + 400 - 20, "its pauses grow");
+	client_expect(&client, "421 4.7.0");
+	cr_assert(client_is_closed(&client));
+	client_close(&client);
+	clock_hurry(1);
+	rig_end(&rig);
+}
+
 /* ---- keys ---- */
 
 static bool

@@ -82,7 +82,7 @@ static void
 answer_users(struct service *s, uint64_t call, struct str users)
 {
 	const char *gone = s->rig->user_gone;
-	struct message_auth_users m = {gone ? str_make(gone, strlen(gone) + 1) : STR("")};
+	struct message_auth_users m = {gone ? str_make(gone, strlen(gone) + 1) : STR(""), STR("")};
 	static const char alice[] = "alice@example.com";
 
 	for (; users.n; users = str_from(users, sizeof alice), s->rig->users_named++)
@@ -93,6 +93,10 @@ answer_users(struct service *s, uint64_t call, struct str users)
 	} else if (s->rig->users_refused) {
 		s->rig->users_refused--;
 		packet(s->fd, call, MESSAGE_NONE, NULL, -1);
+	} else if (s->rig->users_unknown) {
+		s->rig->users_unknown--;
+		m = (struct message_auth_users){STR(""), str_make(alice, sizeof alice)};
+		packet(s->fd, call, MESSAGE_AUTH_USERS, &m, -1);
 	} else {
 		packet(s->fd, call, MESSAGE_AUTH_USERS, &m, -1);
 	}

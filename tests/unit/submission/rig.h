@@ -34,6 +34,7 @@ struct rig {
 	struct fault_channel *between; /* submission and one of the others; NULL: nothing */
 	_Atomic bool is_silent; /* questions are counted, and not answered */
 	_Atomic unsigned users_asked, users_refused; /* so many more times the broker cannot tell */
+	_Atomic unsigned users_unknown; /* so many times it answers that it cannot tell of alice */
 	_Atomic unsigned users_told; /* but can so many times before */
 	_Atomic unsigned users_named; /* in all questions */
 	const char *_Atomic user_gone; /* what it says of those who are asked about; NULL: nobody */
