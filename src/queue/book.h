@@ -48,7 +48,7 @@ struct shipment {
 	uint16_t pauses; /* how many in a row: for schedule_backoff_ms */
 	uint8_t unreadable; /* times in a row that the content could not be read */
 	uint8_t put_backs; /* see struct lifetime_job */
-	bool is_unanswered; /* its last attempt had no result, as relay ended or was silent */
+	int64_t unanswered_ms; /* see lifetime_may_begin */
 };
 
 struct entry {

@@ -169,9 +169,12 @@ job_give_up(struct job *job)
 		job_free(job);
 		return;
 	}
-	if (job->is_sent)
+	if (job->is_sent) {
 		job->shipment->late_job = job->number;
-	job->shipment->is_unanswered = true;
+		job->shipment->unanswered_ms = clock_ms();
+	} else if (job->shipment->unreadable < UINT8_MAX) {
+		job->shipment->unreadable++;
+	}
 	job->is_tried |= job->is_sent;
 	job->is_connected |= job->is_sent;
 	job->is_deferred = true;
@@ -278,7 +281,7 @@ deliver(struct queue *q, struct shipment *s)
 	int64_t now = clock_ms();
 	struct job *job;
 
-	if (!lifetime_may_begin(s->parcel.expires_ms, s->is_unanswered, now)) {
+	if (!lifetime_may_begin(s->parcel.expires_ms, s->unanswered_ms, now)) {
 		give_up(q, s, now);
 		return;
 	}
@@ -452,7 +455,7 @@ lose(struct str key, void *value, void *arg)
 	if (!job->shipment && job->is_sent)
 		job_free(job);
 	else if (job->is_sent) {
-		job->shipment->is_unanswered = true;
+		job->shipment->unanswered_ms = clock_ms();
 		job->is_tried = job->is_connected = true;
 		job_log_open(job, LOG_WARNING, "unknown", "relay_lost");
 		job_end(job);

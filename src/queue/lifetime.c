@@ -57,9 +57,9 @@ lifetime_after_job_ms(const struct lifetime_job *j, int64_t now_ms)
 }
 
 bool
-lifetime_may_begin(int64_t expires_ms, bool is_unanswered, int64_t now_ms)
+lifetime_may_begin(int64_t expires_ms, int64_t unanswered_ms, int64_t now_ms)
 {
-	return !is_unanswered || now_ms < expires_ms;
+	return unanswered_ms == 0 || unanswered_ms < expires_ms || unanswered_ms > now_ms;
 }
 
 bool

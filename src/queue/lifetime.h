@@ -29,7 +29,7 @@ enum {
 	LIFETIME_PATIENCE_MS = 3600 * 1000, /* more, for one that is about to begin */
 	LIFETIME_AWAY_MS = 600 * 1000,      /* for a relay that is away, and may have results */
 	LIFETIME_FINDING_MS = 30 * 1000,    /* before its time: a finding is its last attempt */
-	LIFETIME_PUT_BACKS_MAX = 3,         /* last attempts that relay took and had not begun */
+	LIFETIME_PUT_BACKS_MAX = 3,         /* last attempts that were given out and not begun */
 };
 
 /* deliver_by_ms: the sender's own limit; 0: none. */
@@ -51,15 +51,17 @@ struct lifetime_job {
 	int64_t expires_ms;
 	int64_t pause_ms;   /* that is its turn after a failure */
 	unsigned pauses;    /* how many it had */
-	unsigned put_backs; /* since it expired: times that relay took it and had not begun it */
+	unsigned put_backs; /* since it expired: jobs that ended before relay began them, whatever
+	                       the reason; that no relay is there is one, and a hold another */
 	bool is_deferred;   /* a failure is known */
 	bool is_tried;      /* it may have reached a host */
 };
 int64_t lifetime_after_job_ms(const struct lifetime_job *j, int64_t now_ms);
 
-/* It is about to be handed to relay.  is_unanswered: its attempt before this one had no result, as
- * relay ended or was silent.  False: it is over, for no result might ever end it. */
-bool lifetime_may_begin(int64_t expires_ms, bool is_unanswered, int64_t now_ms);
+/* It is about to be handed to relay.  unanswered_ms: when its attempt before this one ended without a
+ * result, as relay ended or was silent; 0: it had one.  False: that was its last attempt, and it is
+ * over, for no result might ever end it. */
+bool lifetime_may_begin(int64_t expires_ms, int64_t unanswered_ms, int64_t now_ms);
 
 /* Is what was found out then, of the site or domain that it has waited for since since_ms, its last
  * attempt? */

@@ -267,7 +267,7 @@ take_from_job(struct queue *q, struct job *job, const struct message_result *m)
 
 	j.from_relay = true;
 	note_in_job(job, a, m);
-	job->shipment->is_unanswered = false;
+	job->shipment->unanswered_ms = 0;
 	if (is_undecided(a))
 		decide(&j);
 	else
@@ -321,7 +321,7 @@ job_not_understood(struct job *job, const struct message_result *m)
 	}
 	log_error("relay: a job could not be read there: %s", m->status.text);
 	if (job->shipment)
-		job->shipment->is_unanswered = true;
+		job->shipment->unanswered_ms = clock_ms();
 	job->is_deferred = true;
 	job_end(job);
 }

@@ -229,6 +229,27 @@ Test(expiry, not_of_what_is_held_while_it_is_tried, .timeout = 60)
 	rig_end(&r);
 }
 
+/* Nobody knows what became of its attempt, which was made before its time was over: that is not the
+ * last one. */
+Test(expiry, not_without_its_last_attempt_after_one_without_result, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, LESS_SHORT);
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_job(&r, 0);
+	rig_relay_gone(&r);
+	rig_wait(&r, 50);
+	rig_relay(&r, true);
+	cr_expect_eq(rig_job(&r, 1)->kind, ENVELOPE_MESSAGE, "its last attempt");
+	rig_results(&r, &r.jobs[1], 250, "none");
+	rig_wait(&r, 200);
+	rig_admin(&r, "queue.list", nothing);
+	cr_expect_eq(r.row_count, 0);
+	rig_end(&r);
+}
+
 /* sallyport.cfg(5): whatever pause was to follow, at its end it is tried for the last time. */
 static void
 expect_last_attempt(struct rig *r)

@@ -111,10 +111,25 @@ Test(lifetime, a_job_without_results)
 
 Test(lifetime, a_job_begins)
 {
-	cr_expect(lifetime_may_begin(END, false, H));
-	cr_expect(lifetime_may_begin(END, false, DAYS(9)), "its last attempt");
-	cr_expect(lifetime_may_begin(END, true, END - 1));
-	cr_expect_not(lifetime_may_begin(END, true, END), "no result would end it");
+	static const struct {
+		const char *what;
+		int64_t unanswered, now;
+		bool may;
+	} rows[] = {
+	    {"early", 0, H, true},
+	    {"its last attempt", 0, DAYS(9), true},
+	    {"one had no result, and there is time", END - H, END - 1, true},
+	    {"one had no result before the end: it has a last attempt", END - 1, END, true},
+	    {"a day before", DAYS(4), DAYS(9), true},
+	    {"at the end: no result would end it", END, END, false},
+	    {"after it", END + H, END + H, false},
+	    {"the clock was set back since", DAYS(9), END, true},
+	    {"far, before the message came", DAYS(9), -DAYS(3), true},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		cr_expect_eq(lifetime_may_begin(END, rows[i].unanswered, rows[i].now), rows[i].may,
+		    "%s", rows[i].what);
 }
 
 Test(lifetime, a_finding)
