@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TURNS_PERIOD_MS = 100, TURNS_BUSY_PERCENT = 10 };
+enum { TURNS_PERIOD_MS = 100, TURNS_BUSY_PERCENT = 25 };
 
 struct turns {
 	int64_t since_us; /* the period that runs; monotonic */
