@@ -145,13 +145,26 @@ class Sink:
         self.process.stdout.close()
 
 
+def state_of(pid):
+    """The letter that proc(5) has for it; X: there is none any more."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            return f.read().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
+
+
 def is_running(pid):
     """A process that was killed answers for a moment longer when it is traced."""
+    return state_of(pid) not in "ZX"
+
+
+def signal_process(pid, number):
+    """One that is gone needs none."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
 
 
 def process_table():
@@ -235,14 +248,19 @@ class Gateway:
         return text
 
     def kill_group(self):
-        """SIGKILL for every process at once, as a power cut would end them."""
+        """SIGKILL for every process at once, as a power cut would end them: all are stopped first, so that none
+        acts on the end of another."""
         until = time.monotonic() + 10
+        stopped = set()
+        while new := set(self.session()) - stopped:
+            for pid in new:
+                signal_process(pid, signal.SIGSTOP)
+            stopped |= new
+        while any(state_of(pid) in "RS" for pid in stopped) and time.monotonic() < until - 5:
+            time.sleep(0.001)
         while left := self.session():
             for pid in left:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+                signal_process(pid, signal.SIGKILL)
             if time.monotonic() > until:
                 raise AssertionError(f"do not end: {left}")
             time.sleep(0.01)
