@@ -7,26 +7,23 @@
 
 #include "base/clock.h"
 
-enum { SPACE_EVERY_MS = 1000, FRAME_OVERHEAD = 512, STATUS_BYTES = 64 + SPOOL_DETAIL_MAX };
+enum { FRAME_OVERHEAD = 512, STATUS_BYTES = 64 + SPOOL_DETAIL_MAX };
 
-/* Segments that hold nothing are room for messages: they count as free.  A body file needs room
- * outside of them. */
+/* As the writer saw it last.  Segments that hold nothing are room for messages: they count as free.  A
+ * body file needs room outside of them. */
 static void
 admit_look_at_disk(struct spool *s)
 {
-	int64_t now = clock_mono_ms();
-	uint64_t *have = &s->stats.disk_free_bytes, *all = &s->stats.disk_total_bytes, keep;
+	struct writer *w = &s->writer;
+	uint64_t have, all;
 
-	/* what was low is asked for again each time: nobody is refused for what was true before */
-	if (!s->options.threadless && s->space_ms && !s->is_tight &&
-	    now - s->space_ms < SPACE_EVERY_MS)
-		return;
-	s->space_ms = now;
-	if (s->io->ops->space(s->io, have, all) != 0)
-		return;
-	keep = s->keep_bytes = *all / 100 * s->options.minimum_free_percent;
-	s->is_tight = *have < keep;
-	s->is_low = *have + atomic_load(&s->writer.idle_bytes) < keep;
+	if (s->options.threadless)
+		writer_look_at_disk(w);
+	have = s->stats.disk_free_bytes = atomic_load(&w->free_bytes);
+	all = s->stats.disk_total_bytes = atomic_load(&w->disk_bytes);
+	s->keep_bytes = all / 100 * s->options.minimum_free_percent;
+	s->is_tight = have < s->keep_bytes;
+	s->is_low = have + atomic_load(&w->idle_bytes) < s->keep_bytes;
 }
 
 bool
@@ -39,10 +36,6 @@ admit_file(struct spool *s)
 bool
 spool_admits_bodies(struct spool *s, uint64_t bytes)
 {
-	admit_look_at_disk(s);
-	if (s->stats.disk_free_bytes >= s->keep_bytes + bytes)
-		return true;
-	s->space_ms = 0;
 	admit_look_at_disk(s);
 	return s->stats.disk_free_bytes >= s->keep_bytes + bytes;
 }
@@ -77,7 +70,6 @@ spool_set_minimum_free(struct spool *s, uint32_t percent)
 {
 	s->options.minimum_free_percent = percent;
 	atomic_store(&s->writer.pool.minimum_free_percent, percent);
-	s->space_ms = 0;
 }
 
 /* Whatever is stored must be able to move: with all its states, in one frame, into any segment. */

@@ -27,7 +27,6 @@ struct spool {
 	struct buf room;                 /* for what is read at the start */
 	struct spool_stats stats;
 	uint64_t waiting_bytes;          /* appended, not answered */
-	int64_t space_ms;                /* when the disk was last asked; monotonic */
 	uint64_t keep_bytes;             /* of the disk, its free share */
 	bool is_low;                     /* no free share, idle segments counted in */
 	bool is_tight;                   /* no free share outside of segments */

@@ -14,6 +14,8 @@
 #include "base/mem.h"
 #include "queue/place.h"
 
+enum { SPACE_EVERY_MS = 1000, SPACE_SHORT_MS = 100 };
+
 struct writer_job {
 	STAILQ_ENTRY(writer_job) link;
 	struct segment *segment;         /* to give back; NULL: a file to remove */
@@ -192,6 +194,36 @@ after_ms(int64_t ms)
 	return t;
 }
 
+/* What is short is asked for more often: nobody is refused for long for what was true before. */
+static bool
+is_short(const struct writer *w)
+{
+	uint64_t all = atomic_load(&w->disk_bytes);
+
+	return atomic_load(&w->free_bytes) <
+	       all / 100 * atomic_load(&w->pool.minimum_free_percent);
+}
+
+void
+writer_look_at_disk(struct writer *w)
+{
+	uint64_t have, all;
+
+	if (w->io->ops->space(w->io, &have, &all) == 0) {
+		atomic_store(&w->disk_bytes, all);
+		atomic_store(&w->free_bytes, have);
+	}
+	w->space_ms = clock_mono_ms() + (is_short(w) ? SPACE_SHORT_MS : SPACE_EVERY_MS);
+}
+
+static int64_t
+until_look_ms(const struct writer *w)
+{
+	int64_t ms = w->space_ms - clock_mono_ms();
+
+	return ms > 0 ? ms : 0;
+}
+
 /* Milliseconds that nothing has to be done for. */
 static int64_t
 idle_ms(struct writer *w)
@@ -201,11 +233,26 @@ idle_ms(struct writer *w)
 	if (!STAILQ_EMPTY(&w->jobs) || w->is_stopping || stock_has_work(&w->pool))
 		return 0;
 	if (w->filling->count == 0)
-		return 1000;
+		return until_look_ms(w);
 	if (w->filling->is_urgent)
 		return 0;
 	lazy = w->filling->lazy_since_ms + SPOOL_LAZY_MS - clock_mono_ms();
 	return lazy > 0 && lazy <= SPOOL_LAZY_MS ? lazy : 0;
+}
+
+/* Called and left with the lock held. */
+static void
+look_at_times(struct writer *w)
+{
+	const struct msgid none = {.number = 0};
+
+	if (until_look_ms(w) > 0)
+		return;
+	pthread_mutex_unlock(&w->lock);
+	stall_begin(&w->stall, "ask how much of the disk is free", none);
+	writer_look_at_disk(w);
+	stall_end(&w->stall);
+	pthread_mutex_lock(&w->lock);
 }
 
 static void *
@@ -216,8 +263,10 @@ run(void *arg)
 	pthread_setname_np(pthread_self(), spool_thread_name(SPOOL_THREAD_WRITER));
 	pthread_mutex_lock(&w->lock);
 	while (!w->is_stopping || w->filling->count > 0 || !STAILQ_EMPTY(&w->jobs)) {
-		int64_t ms = idle_ms(w);
+		int64_t ms;
 
+		look_at_times(w);
+		ms = idle_ms(w);
 		if (ms > 0) {
 			struct timespec until = after_ms(ms);
 
@@ -235,8 +284,10 @@ run(void *arg)
 int
 writer_start(struct writer *w)
 {
-	int error = w->is_thread ? pthread_create(&w->thread, NULL, run, w) : 0;
+	int error;
 
+	writer_look_at_disk(w);
+	error = w->is_thread ? pthread_create(&w->thread, NULL, run, w) : 0;
 	if (error) {
 		w->is_thread = false;
 		errno = error;

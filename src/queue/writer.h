@@ -39,7 +39,9 @@ struct writer {
 	atomic_uint cleaning_bytes;      /* set by the loop: what compaction has to copy yet */
 	atomic_uint spare_segments;
 	_Atomic uint64_t idle_bytes;     /* of segments that hold nothing */
+	_Atomic uint64_t free_bytes, disk_bytes; /* of the disk, a moment ago; 0: it never said */
 	/* the writer's own */
+	int64_t space_ms;                /* when the disk is asked next; monotonic */
 	struct stock pool;
 	struct segment *active;
 	bool is_virgin;                  /* nothing in it is durable yet */
@@ -55,6 +57,9 @@ void writer_init(struct writer *w, struct fsio *io, bool is_thread);
 /* Begins a segment, sealing the one before; it is handed out through opened_out. */
 int writer_begin(struct writer *w, struct segment **opened_out) MUST_USE;
 int writer_start(struct writer *w) MUST_USE;
+/* How much of the disk is free is published.  The writer does it each second, more often when there
+ * is little; the loop only where there is no thread: some file systems do not answer for long. */
+void writer_look_at_disk(struct writer *w);
 /* Writes what waits, joins. */
 void writer_stop(struct writer *w);
 /* Frees what is the writer's. */

@@ -1,6 +1,5 @@
 /* reports: what a sender is told and when, the queue being a process that is killed at every point
  * of that. */
-#include <sys/statvfs.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -407,11 +406,7 @@ Test(reports, on_a_full_disk, .timeout = 60)
 {
 	enum { COUNT = 50 };
 	static struct rig r;
-	struct statvfs fs;
 
-	cr_assert_eq(statvfs("/tmp", &fs), 0);
-	if (fs.f_bavail > fs.f_blocks / 10 * 9)
-		cr_skip_test("the disk is too empty for this");
 	rig_begin(&r, slow);
 	for (unsigned i = 0; i < COUNT; i++)
 		cr_assert_eq(rig_commit(&r, rig_id(i), "alice@example.com", TO("a@one.example"))

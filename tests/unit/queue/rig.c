@@ -277,6 +277,18 @@ rig_open_nameless(struct fsio *f)
 	return rig_real->open_nameless(f);
 }
 
+/* So much is free as the test says, whatever runs on the machine. */
+static int
+rig_space(struct fsio *f, uint64_t *free_out, uint64_t *total_out)
+{
+	int result = rig_real->space(f, free_out, total_out);
+
+	while (rig_disk->is_space_stuck)
+		usleep(1000);
+	*free_out = *total_out / 100 * rig_disk->free_percent;
+	return result;
+}
+
 struct fsio *__real_fsio_new(int directory_fd);
 struct fsio *__wrap_fsio_new(int directory_fd);
 
@@ -294,6 +306,7 @@ __wrap_fsio_new(int directory_fd)
 	rig_ops.pread = rig_pread;
 	rig_ops.pwritev = rig_pwritev;
 	rig_ops.open_nameless = rig_open_nameless;
+	rig_ops.space = rig_space;
 	io->ops = &rig_ops;
 	return io;
 }
@@ -347,6 +360,7 @@ rig_begin(struct rig *r, const char *queue_conf)
 	r->disk = rig_disk = mmap(NULL, sizeof *r->disk, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	cr_assert_neq(r->disk, MAP_FAILED);
+	r->disk->free_percent = 80;
 	r->base = event_base_new();
 	r->queue_conf = queue_conf;
 	snprintf(r->directory, sizeof r->directory, "/tmp/test-queue.XXXXXX");

@@ -31,6 +31,8 @@ struct rig_disk {
 	atomic_int failing_writes;  /* ... so often */
 	atomic_bool opens_nothing;  /* no call that opens a nameless file ends */
 	atomic_uint opens;          /* of nameless files */
+	atomic_uint free_percent;   /* so much is free, at first 80 */
+	atomic_bool is_space_stuck; /* it does not say how much is free */
 };
 
 struct rig_job {
