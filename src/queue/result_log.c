@@ -54,11 +54,16 @@ result_log_deleted(const struct message_result *m)
 void
 result_log_unknown(const struct message_result *m)
 {
+	bool is_sent = status_is_ok(&m->status);
 	struct log_line l;
 
-	log_begin(&l, LOG_NOTICE, "result unknown");
+	log_begin(&l, is_sent ? LOG_NOTICE : LOG_INFO, "result unknown");
 	log_id(&l, m->id, m->recipient);
-	result_log_rest(&l, m, STR("gone"),
-	    STR("relay tells what became of a message that is not in the queue: it was deleted, or "
-		"came to its end, before the queue was started again"));
+	if (is_sent)
+		log_str(&l, "status", STR("sent"));
+	result_log_rest(&l, m, STR("gone"), is_sent ?
+	    STR("the host has a message that is not in the queue: its delivery was logged before the "
+		"queue was started again, or it was deleted all the same") :
+	    STR("relay tells of a message that is not in the queue: it was deleted, or came to its "
+		"end, before the queue was started again"));
 }

@@ -91,6 +91,28 @@ Test(changes, a_result_of_what_was_deleted_before_a_start_is_logged, .timeout = 
 	snprintf(field, sizeof field, "id=%s", msgid_text(r.jobs[0].id, r.jobs[0].numbers[0], id));
 	cr_expect(has_line(log, "result unknown", field), "%s", logged(log));
 	cr_expect(has_line(log, "result unknown", "code=250"), "%s", logged(log));
+	cr_expect(has_line(log, "result unknown", "status=sent"), "%s", logged(log));
+	rig_end(&r);
+}
+
+/* The host did not take it: whoever looks for mail that went out although it was deleted must not find
+ * this. */
+Test(changes, a_failure_of_what_was_deleted_before_a_start_is_not_sent, .timeout = 60)
+{
+	static struct rig r;
+	int log;
+
+	begin_with_job(&r);
+	rig_admin(&r, "queue.delete", all);
+	rig_kill(&r);
+	log = keep_log();
+	rig_start(&r);
+	rig_relay(&r, false);
+	rig_results(&r, &r.jobs[0], 550, "mailbox");
+	rig_caught_up(&r);
+	rig_until(&r, &r.stored, 1);
+	cr_expect(has_line(log, "result unknown", "code=550"), "%s", logged(log));
+	cr_expect_not(has_line(log, "result unknown", "status=sent"), "%s", logged(log));
 	rig_end(&r);
 }
 
