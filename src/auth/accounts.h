@@ -18,7 +18,7 @@ enum accounts_result {
 	ACCOUNTS_OK,
 	ACCOUNTS_NONE,   /* no such account */
 	ACCOUNTS_EXISTS,
-	ACCOUNTS_DAMAGED, /* what is stored of this one makes no sense; the others are as they were */
+	ACCOUNTS_DAMAGED, /* what is stored of this one makes no sense; others may do */
 	ACCOUNTS_BROKEN, /* the store failed; see accounts_error */
 };
 

@@ -9,8 +9,8 @@
 
 enum { FRAME_OVERHEAD = 512, STATUS_BYTES = 64 + SPOOL_DETAIL_MAX };
 
-/* As the writer saw it last.  Segments that hold nothing are room for messages: they count as free.  A
- * body file needs room outside of them. */
+/* As the writer saw it last.  Segments that hold nothing are room for messages: they count as free.
+ * A body file needs room outside of them. */
 static void
 admit_look_at_disk(struct spool *s)
 {

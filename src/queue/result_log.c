@@ -62,8 +62,8 @@ result_log_unknown(const struct message_result *m)
 	if (is_sent)
 		log_str(&l, "status", STR("sent"));
 	result_log_rest(&l, m, STR("gone"), is_sent ?
-	    STR("the host has a message that is not in the queue: its delivery was logged before the "
-		"queue was started again, or it was deleted all the same") :
+	    STR("the host has a message that is not in the queue: its delivery was logged before "
+		"the queue was started again, or it was deleted all the same") :
 	    STR("relay tells of a message that is not in the queue: it was deleted, or came to its "
 		"end, before the queue was started again"));
 }
