@@ -59,8 +59,8 @@ struct lifetime_job {
 int64_t lifetime_after_job_ms(const struct lifetime_job *j, int64_t now_ms);
 
 /* It is about to be handed to relay.  unanswered_ms: when its attempt before this one ended without
- * a result, as relay ended or was silent; 0: it had one.  False: that was its last attempt, and it is
- * over, for no result might ever end it. */
+ * a result, as relay ended or was silent; 0: it had one.  False: that was its last attempt, and it
+ * is over, for no result might ever end it. */
 bool lifetime_may_begin(int64_t expires_ms, int64_t unanswered_ms, int64_t now_ms);
 
 /* Is what was found out then, of the site or domain that it has waited for since since_ms, its last

@@ -54,6 +54,12 @@ result_log_deleted(const struct message_result *m)
 void
 result_log_unknown(const struct message_result *m)
 {
+	static const char sent[] =
+	    "the host has a message that is not in the queue: its delivery was logged before the "
+	    "queue was started again, or it was deleted all the same";
+	static const char other[] =
+	    "relay tells of a message that is not in the queue: it was deleted, or came to its "
+	    "end, before the queue was started again";
 	bool is_sent = status_is_ok(&m->status);
 	struct log_line l;
 
@@ -61,9 +67,5 @@ result_log_unknown(const struct message_result *m)
 	log_id(&l, m->id, m->recipient);
 	if (is_sent)
 		log_str(&l, "status", STR("sent"));
-	result_log_rest(&l, m, STR("gone"), is_sent ?
-	    STR("the host has a message that is not in the queue: its delivery was logged before "
-		"the queue was started again, or it was deleted all the same") :
-	    STR("relay tells of a message that is not in the queue: it was deleted, or came to its "
-		"end, before the queue was started again"));
+	result_log_rest(&l, m, STR("gone"), str_of(is_sent ? sent : other));
 }
