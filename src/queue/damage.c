@@ -95,6 +95,18 @@ damage_try_later(struct queue *q, struct entry *e)
 			queue_schedule(q, &e->shipments[i], clock_ms() + RETRY_MS);
 }
 
+/* error: of what was to be written, or 0. */
+static void
+damage_log_failed(const struct damage *d, const char *why, int error)
+{
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	msgid_text(d->id, 0, id);
+	log_error("message %s cannot be read: %s; it cannot be given up as lost now: %s%s%s; it is "
+		  "tried again; `sallyport queue delete %s` gives it up at once",
+	    id, strerror(d->error), why, error ? ": " : "", error ? strerror(error) : "", id);
+}
+
 static void
 damage_stored(int error, void *arg)
 {
@@ -103,10 +115,12 @@ damage_stored(int error, void *arg)
 
 	if (e)
 		e->is_being_lost = false;
-	if (e && error)
+	if (e && error) {
+		damage_log_failed(d, "its end cannot be stored", error);
 		damage_try_later(d->queue, e);
-	else if (e)
+	} else if (e) {
 		damage_is_over(d, e);
+	}
 	queue_wake(d->queue);
 	LIST_REMOVE(d, link);
 	mem_free(d);
@@ -181,18 +195,12 @@ damage_wait(const struct damage *d, struct entry *e)
 }
 
 static void
-damage_log_failed(const struct damage *d, enum lost_result result)
+damage_log_sound(const struct damage *d)
 {
 	char id[ID_NUMBER_TEXT_BYTES];
 
-	msgid_text(d->id, 0, id);
-	if (result == LOST_SOUND)
-		log_warn("message %s could not be read: %s; the next read of its record was right, "
-			 "and it is tried again", id, strerror(d->error));
-	else
-		log_error("message %s cannot be read: %s; it cannot be given up as lost now: %s; "
-			  "it is tried again; `sallyport queue delete %s` gives it up at once",
-		    id, strerror(d->error), lost_text(result), id);
+	log_warn("message %s could not be read: %s; the next read of its record was right, and it "
+		 "is tried again", msgid_text(d->id, 0, id), strerror(d->error));
 }
 
 /* No later attempt can do better. */
@@ -216,7 +224,10 @@ damage_failed(const struct damage *d, struct entry *e, enum lost_result result)
 		damage_give_up(d, e);
 		return;
 	}
-	damage_log_failed(d, result);
+	if (result == LOST_SOUND)
+		damage_log_sound(d);
+	else
+		damage_log_failed(d, lost_text(result), 0);
 	if (d->is_of_delivery)
 		damage_wait(d, e);
 	queue_wake(d->queue);

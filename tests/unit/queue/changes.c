@@ -13,40 +13,6 @@ static const char *const all[] = {NULL};
 static const char slow[] = "retry = [ \"1h\" ];";
 static const char alice[] = "alice@example.com";
 
-/* What the queue logs from now on is kept; it is started later. */
-static int
-keep_log(void)
-{
-	int fd = memfd_create("log", MFD_CLOEXEC);
-
-	cr_assert_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
-	return fd;
-}
-
-static const char *
-logged(int fd)
-{
-	static char text[65536];
-	ssize_t n = pread(fd, text, sizeof text - 1, 0);
-
-	cr_assert_geq(n, 0);
-	text[n] = '\0';
-	return text;
-}
-
-/* The line that has both. */
-static bool
-has_line(int log, const char *first, const char *second)
-{
-	for (const char *at = logged(log); (at = strstr(at, first)); at++) {
-		const char *end = strchr(at, '\n'), *found = strstr(at, second);
-
-		if (found && (!end || found < end))
-			return true;
-	}
-	return false;
-}
-
 static void
 says(struct rig *r, const char *verb, const char *const *values, const char *text)
 {
@@ -82,16 +48,16 @@ Test(changes, a_result_of_what_was_deleted_before_a_start_is_logged, .timeout = 
 	begin_with_job(&r);
 	rig_admin(&r, "queue.delete", all);
 	rig_kill(&r);
-	log = keep_log();
+	log = rig_keep_log();
 	rig_start(&r);
 	rig_relay(&r, false);
 	rig_results(&r, &r.jobs[0], 250, "none");
 	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 1);
 	snprintf(field, sizeof field, "id=%s", msgid_text(r.jobs[0].id, r.jobs[0].numbers[0], id));
-	cr_expect(has_line(log, "result unknown", field), "%s", logged(log));
-	cr_expect(has_line(log, "result unknown", "code=250"), "%s", logged(log));
-	cr_expect(has_line(log, "result unknown", "status=sent"), "%s", logged(log));
+	cr_expect(rig_has_line(log, "result unknown", field), "%s", rig_logged(log));
+	cr_expect(rig_has_line(log, "result unknown", "code=250"), "%s", rig_logged(log));
+	cr_expect(rig_has_line(log, "result unknown", "status=sent"), "%s", rig_logged(log));
 	rig_end(&r);
 }
 
@@ -105,14 +71,14 @@ Test(changes, a_failure_of_what_was_deleted_before_a_start_is_not_sent, .timeout
 	begin_with_job(&r);
 	rig_admin(&r, "queue.delete", all);
 	rig_kill(&r);
-	log = keep_log();
+	log = rig_keep_log();
 	rig_start(&r);
 	rig_relay(&r, false);
 	rig_results(&r, &r.jobs[0], 550, "mailbox");
 	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 1);
-	cr_expect(has_line(log, "result unknown", "code=550"), "%s", logged(log));
-	cr_expect_not(has_line(log, "result unknown", "status=sent"), "%s", logged(log));
+	cr_expect(rig_has_line(log, "result unknown", "code=550"), "%s", rig_logged(log));
+	cr_expect_not(rig_has_line(log, "result unknown", "status=sent"), "%s", rig_logged(log));
 	rig_end(&r);
 }
 
@@ -120,7 +86,7 @@ Test(changes, a_failure_of_what_was_deleted_before_a_start_is_not_sent, .timeout
 Test(changes, deletes_what_only_owes_a_report, .timeout = 60)
 {
 	static struct rig r;
-	int log = keep_log();
+	int log = rig_keep_log();
 
 	begin_with_job(&r);
 	rig_kill(&r);
@@ -131,7 +97,7 @@ Test(changes, deletes_what_only_owes_a_report, .timeout = 60)
 	says(&r, "queue.delete", all, "1 message\n");
 	cr_expect_eq(r.row_count, 1);
 	cr_expect_eq(left(&r), 0);
-	cr_expect(has_line(log, "report id=", "status=dropped"));
+	cr_expect(rig_has_line(log, "report id=", "status=dropped"));
 	rig_caught_up(&r);
 	cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("eva@example.net")).code, 250);
 	cr_expect_eq(rig_job(&r, 1)->kind, ENVELOPE_MESSAGE, "no report");
@@ -179,17 +145,17 @@ Test(changes, are_counted_as_they_are_made, .timeout = 60)
 Test(changes, deletes_what_is_with_relay, .timeout = 60)
 {
 	static struct rig r;
-	int log = keep_log();
+	int log = rig_keep_log();
 
 	begin_with_job(&r);
 	says(&r, "queue.delete", all, "1 message\n");
 	rig_until(&r, &r.cancels, 1);
 	cr_expect(r.cancelled == r.jobs[0].number && !r.is_forced);
-	cr_expect(has_line(log, "deliver id=", "status=deleted"));
+	cr_expect(rig_has_line(log, "deliver id=", "status=deleted"));
 	/* the host had it already */
 	rig_results(&r, &r.jobs[0], 250, "none");
 	rig_until(&r, &r.stored, 1);
-	cr_expect(has_line(log, "status=sent", "reason=deleted"));
+	cr_expect(rig_has_line(log, "status=sent", "reason=deleted"));
 	cr_expect_eq(left(&r), 0);
 	rig_end(&r);
 }
@@ -197,15 +163,15 @@ Test(changes, deletes_what_is_with_relay, .timeout = 60)
 Test(changes, deletes_what_relay_then_ends, .timeout = 60)
 {
 	static struct rig r;
-	int log = keep_log();
+	int log = rig_keep_log();
 
 	begin_with_job(&r);
 	says(&r, "queue.delete", all, "1 message\n");
 	rig_until(&r, &r.cancels, 1);
 	rig_results(&r, &r.jobs[0], 451, "local");
 	rig_until(&r, &r.stored, 1);
-	cr_expect_not(has_line(log, "status=sent", ""));
-	cr_expect_not(has_line(log, "status=deferred", ""));
+	cr_expect_not(rig_has_line(log, "status=sent", ""));
+	cr_expect_not(rig_has_line(log, "status=deferred", ""));
 	cr_expect_eq(left(&r), 0);
 	rig_end(&r);
 }

@@ -82,10 +82,11 @@ Test(damage, what_is_being_lost_is_not_sent, .timeout = 60)
 	rig_end(&r);
 }
 
-/* The record without content cannot be written: it is not lost, and it is tried again. */
+/* The record without content cannot be written: it is not lost, which is told, and it is tried again. */
 Test(damage, an_end_that_cannot_be_stored, .timeout = 60)
 {
 	static struct rig r;
+	int log = rig_keep_log();
 
 	damage_begin(&r, one, 1000);
 	strcpy(r.disk->unwritable, "marked@one.example");
@@ -97,6 +98,8 @@ Test(damage, an_end_that_cannot_be_stored, .timeout = 60)
 	cr_assert_eq(r.job_count, 0);
 	rig_admin(&r, "queue.list", nothing);
 	cr_assert_eq(r.row_count, 1);
+	cr_expect(rig_has_line(log, "its end cannot be stored: Input/output error", "queue delete"), "%s",
+	    rig_logged(log));
 	rig_admin(&r, "queue.retry", nothing);
 	damage_expect_report(&r);
 	rig_end(&r);

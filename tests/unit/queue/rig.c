@@ -769,6 +769,40 @@ rig_release(struct rig *r, struct msgid id)
 	cr_assert_eq(channel_send(r->submission, MESSAGE_RELEASE, &m, -1), 0);
 }
 
+/* ---- the log ---- */
+
+int
+rig_keep_log(void)
+{
+	int fd = memfd_create("log", MFD_CLOEXEC);
+
+	cr_assert_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	return fd;
+}
+
+const char *
+rig_logged(int log)
+{
+	static char text[65536];
+	ssize_t n = pread(log, text, sizeof text - 1, 0);
+
+	cr_assert_geq(n, 0);
+	text[n] = '\0';
+	return text;
+}
+
+bool
+rig_has_line(int log, const char *first, const char *second)
+{
+	for (const char *at = rig_logged(log); (at = strstr(at, first)); at++) {
+		const char *end = strchr(at, '\n'), *found = strstr(at, second);
+
+		if (found && (!end || found < end))
+			return true;
+	}
+	return false;
+}
+
 /* ---- as control ---- */
 
 static void

@@ -102,6 +102,13 @@ struct rig {
 	unsigned dones;
 };
 
+/* Before rig_begin: what the queue logs is kept, in the file that is returned. */
+int rig_keep_log(void);
+/* All of it. */
+const char *rig_logged(int log);
+/* Has one line of it both? */
+bool rig_has_line(int log, const char *first, const char *second);
+
 void rig_begin(struct rig *r, const char *queue_conf);
 /* The queue as it stands on the disk, in a new process; no relay yet. */
 void rig_start(struct rig *r);
