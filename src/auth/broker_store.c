@@ -31,14 +31,20 @@ broker_log_trouble(struct broker *b, const char *why)
 	    b->is_missing ? "; put it back, or make a new one with sallyport user add" : "");
 }
 
+static void
+broker_clear_trouble(struct broker *b)
+{
+	b->trouble[0] = 0;
+	metrics_trouble("");
+}
+
 void
 broker_log_use(struct broker *b)
 {
 	if (!b->told[0] || clock_mono_ms() < b->use_after_ms)
 		return;
 	b->told[0] = 0;
-	b->trouble[0] = 0;
-	metrics_trouble("");
+	broker_clear_trouble(b);
 	log_warn("accounts: the store in %.*s can be used again",
 	    STR_ARG(b->role->conf->state_directory));
 }
@@ -73,8 +79,9 @@ broker_open_store(struct broker *b, enum accounts_absent absent)
 		return;
 	}
 	b->absent = ACCOUNTS_REFUSE;
-	b->trouble[0] = 0;
-	metrics_trouble("");
+	/* one in which a look-up failed is well when others did what was asked of it: broker_log_use */
+	if (clock_mono_ms() >= b->use_after_ms)
+		broker_clear_trouble(b);
 	if (accounts_is_new(b->accounts))
 		log_warn("made a new account store %.*s/accounts.db",
 		    STR_ARG(b->role->conf->state_directory));
@@ -117,10 +124,13 @@ broker_log_damaged(struct broker *b, struct str user)
 	log_end(&l);
 }
 
-/* What SQLite holds of the file is void, or another file is there by now. */
+/* What SQLite holds of the file is void, or another file is there by now; or it fails again, as one
+ * does that is damaged in a place that opening it does not read. */
 static enum accounts_result
 broker_find_anew(struct broker *b, struct str user, struct account *out)
 {
+	enum accounts_result result;
+
 	broker_note_trouble(b, accounts_error(b->accounts));
 	b->use_after_ms = clock_mono_ms() + clock_patience(QUIET_MS);
 	if (clock_mono_ms() < b->open_after_ms)
@@ -128,7 +138,12 @@ broker_find_anew(struct broker *b, struct str user, struct account *out)
 	accounts_close(&b->accounts);
 	b->changes++;
 	broker_open_store(b, b->absent);
-	return b->accounts ? accounts_find(b->accounts, user, out) : ACCOUNTS_BROKEN;
+	if (!b->accounts)
+		return ACCOUNTS_BROKEN;
+	result = accounts_find(b->accounts, user, out);
+	if (result == ACCOUNTS_BROKEN)
+		broker_note_trouble(b, accounts_error(b->accounts));
+	return result;
 }
 
 enum accounts_result
