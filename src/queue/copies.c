@@ -113,7 +113,7 @@ copies_is_lost(const struct survivor *one, int error, int64_t since_ms)
 }
 
 /* What counts as lost leaves the log now, or is tried again as all others: also when it was begun
- * and cannot be stored. */
+ * and cannot be stored.  One line tells of it, of the queue or of the spool. */
 static void
 copies_unreadable(struct spool *s, struct item *i, const struct survivor *one, int error)
 {
@@ -122,9 +122,8 @@ copies_unreadable(struct spool *s, struct item *i, const struct survivor *one, i
 
 	i->segment->is_suspect |= segment_is_medium_error(error) && error != EBADMSG &&
 	    i->mismatches == 0;
-	if (s->lost_fn && copies_is_lost(one, error, since_ms))
-		s->lost_fn(i->id, error, s->lost_arg);
-	if (!i->loss)
+	if (!s->lost_fn || !copies_is_lost(one, error, since_ms) ||
+	    !s->lost_fn(i->id, error, s->lost_arg))
 		copies_log_failed(i, error, wait_ms);
 }
 

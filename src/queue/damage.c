@@ -276,21 +276,30 @@ damage_begin(struct queue *q, struct entry *e, int error, bool is_of_delivery)
 	mem_free(d);
 }
 
+/* Unlosable and held: that was told, and nothing can be done before it is released or deleted. */
+static void
+damage_look(struct queue *q, struct entry *e, int error, bool is_of_delivery)
+{
+	if (!e->is_unlosable || !e->is_held)
+		damage_begin(q, e, error, is_of_delivery);
+}
+
 void
 damage_end(struct queue *q, struct entry *e)
 {
-	damage_begin(q, e, EBADMSG, true);
+	damage_look(q, e, EBADMSG, true);
 }
 
 /* From compaction, which comes again when nothing was begun. */
-static void
+static bool
 damage_found(struct msgid id, int error, void *arg)
 {
 	struct queue *q = arg;
 	struct entry *e = book_find(&q->book, id);
 
 	if (e)
-		damage_begin(q, e, error, false);
+		damage_look(q, e, error, false);
+	return e != NULL;
 }
 
 void

@@ -4,10 +4,16 @@
  * in between, the message is there whole or is lost with all that is known of it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "lost_rig.h"
+#include "queue/damage.h"
 
 enum { CUTS_MAX = 200, MANY = 12 };
 
@@ -285,6 +291,72 @@ many_of_them(void)
 	return lost_end(t);
 }
 
+/* As the queue knows it: more recipients than an envelope may have. */
+static struct entry *
+lost_entry(struct book *b, struct msgid id)
+{
+	static struct recipient recipients[ENVELOPE_RECIPIENTS_MAX + 1];
+	struct envelope e = {.id = id,
+	    .user = STR("alice@example.com"),
+	    .sender = STR("alice@example.com"),
+	    .recipients = recipients,
+	    .recipient_count = sizeof recipients / sizeof *recipients};
+	struct entry *made;
+
+	for (uint32_t n = 0; n < e.recipient_count; n++)
+		recipients[n].address = STR("bob@example.net");
+	made = entry_new(b, &e, 1000, STR("gw.test"));
+	book_add(b, made);
+	return made;
+}
+
+static off_t
+lost_logged(int log)
+{
+	struct stat now;
+
+	return fstat(log, &now) == 0 ? now.st_size : -1;
+}
+
+/* It is held and that is told, once: no later attempt can do better, whoever holds it. */
+static bool
+a_list_that_is_too_large(void)
+{
+	struct lost_test *t = lost_begin(7, false);
+	struct queue q = {.spool = t->m.spool};
+	int log = memfd_create("log", MFD_CLOEXEC);
+	struct entry *e;
+	off_t said;
+
+	log_open(dup(log), LOG_TO_FILE);
+	book_init(&q.book);
+	e = lost_entry(&q.book, t->id);
+	damage_init(&q);
+	lost_flip(t);
+	model_churn(&t->m, 300);
+	for (int n = 0; n < 4; n++) {
+		lost_age(t, 0);
+		lost_turns(t, 4);
+	}
+	said = lost_logged(log);
+	if (!e->is_unlosable || !e->is_held || !lost_item(t)->is_held)
+		model_broken(&t->m, "it is not held");
+	for (int n = 0; n < 8; n++) {
+		e->is_damaged = n < 4;
+		lost_age(t, 0);
+		lost_turns(t, 4);
+		if (lost_item(t)->wait->next_ms == 0)
+			model_broken(&t->m, "it was not tried again");
+	}
+	if (lost_logged(log) != said)
+		model_broken(&t->m, "told again: %lld bytes of log, then %lld", (long long)said,
+		    (long long)lost_logged(log));
+	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
+	close(log);
+	book_clear(&q.book);
+	return lost_end(t);
+}
+
 static const struct lost_case lost_cases[] = {
     {"a damaged record leaves the log, its bytes stay, the log is freed", a_damaged_record},
     {"a record that cannot be read leaves after an hour, its file is set aside",
@@ -296,6 +368,7 @@ static const struct lost_case lost_cases[] = {
 	no_room_for_the_record},
     {"the power fails at each act", the_power_fails},
     {"many damaged records leave, so many at once", many_of_them},
+    {"a list of recipients that is too large is told once", a_list_that_is_too_large},
 };
 
 int

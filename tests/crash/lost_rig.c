@@ -44,7 +44,7 @@ lost_kept(enum lost_result result, void *arg)
 	t->put_result = (int)lost_put(t->m.spool, &l);
 }
 
-void
+bool
 lost_found(struct msgid id, int error, void *arg)
 {
 	struct lost_test *t = arg;
@@ -54,10 +54,11 @@ lost_found(struct msgid id, int error, void *arg)
 	if (!t->is_any && !msgid_eq(id, t->id))
 		model_broken(&t->m, "another message was called lost");
 	if (t->is_deaf)
-		return;
+		return false;
 	*c = (struct lost_call){t, id};
 	t->put_result = -1;
 	t->keep_result = (int)lost_keep(t->m.spool, id, error, lost_kept, c);
+	return t->keep_result == LOST_BEGUN;
 }
 
 /* ---- the spool ---- */

@@ -35,7 +35,7 @@ struct lost_test {
 };
 
 /* Told of a loss: begins it. */
-void lost_found(struct msgid id, int error, void *arg);
+bool lost_found(struct msgid id, int error, void *arg);
 bool lost_open(struct lost_test *t);
 /* Three messages; the first one is the one that will be damaged. */
 struct lost_test *lost_begin(uint64_t seed, bool in_file);
