@@ -79,7 +79,7 @@ broker_open_store(struct broker *b, enum accounts_absent absent)
 		return;
 	}
 	b->absent = ACCOUNTS_REFUSE;
-	/* one in which a look-up failed is well when others did what was asked of it: broker_log_use */
+	/* that it can be opened says nothing of a look-up that failed: broker_log_use */
 	if (clock_mono_ms() >= b->use_after_ms)
 		broker_clear_trouble(b);
 	if (accounts_is_new(b->accounts))

@@ -18,8 +18,8 @@ enum {
 /*
  * Compaction met a message that is lost.  error: EBADMSG: it did not fit its checksum twice in a
  * row; else it could not be read for LOST_AFTER_MS, while another part of its segment can be.  The
- * callee calls lost_keep, or it is called again later.  true: what is to be told of it is in the log,
- * now or since an earlier call; or lost_keep has begun.
+ * callee calls lost_keep, or it is called again later.  true: what is to be told of it is in the
+ * log, now or since an earlier call; or lost_keep has begun.
  */
 typedef bool lost_found_fn(struct msgid id, int error, void *arg);
 void lost_listen(struct spool *s, lost_found_fn *fn, void *arg);
