@@ -2,10 +2,11 @@
  * tasks: what a thread reads and syncs for the loop, one task after the other, so that a disk that
  * is slow, or stands still, stops nothing but the tasks behind; or by hand (tasks_answer).  A task
  * sees nothing of the index: what it needs was copied before it was asked for.  A long one is done
- * in pieces, and those that wait have their turns in between.  The spool has two of these threads:
- * one reads for deliveries, the other one for compaction, for losses and for what is checked again.
- * Turns are taken in the order in which they were asked for, without ranks: who asks must not have
- * more with a thread than others can wait for (COPIES_AHEAD_MAX, LOST_AT_ONCE).
+ * in pieces, and those that wait have their turns in between.  The spool has three of these
+ * threads: one reads for deliveries, one for compaction, for losses and for what is checked again,
+ * and one opens files for bodies.  Turns are taken in the order in which they were asked for,
+ * without ranks: who asks must not have more with a thread than others can wait for
+ * (COPIES_AHEAD_MAX, LOST_AT_ONCE, FILES_READY).
  */
 #ifndef QUEUE_TASKS_H
 #define QUEUE_TASKS_H
