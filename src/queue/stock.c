@@ -452,7 +452,7 @@ stock_make_ahead(struct stock *p)
 	if (p->ahead_ms > clock_mono_ms())
 		return;
 	is_reserve = stock_is_for_reserve(p);
-	if (p->made_bytes < p->bytes &&
+	if ((!p->making || p->made_bytes < p->bytes) &&
 	    stock_room_ask(p, is_reserve ? STOCK_RESERVE : STOCK_MESSAGE) != 0) {
 		if (p->making)
 			unmake(p, segment_new_name(p->making->slot, name));

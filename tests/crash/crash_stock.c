@@ -107,6 +107,27 @@ what_is_made_whole_is_room(void)
 	return model_end(m) == 0;
 }
 
+/* The one before was made whole: that says nothing of room for the next one. */
+static bool
+nothing_is_begun_without_room(void)
+{
+	struct model *m = stock_begin(3);
+	struct stock *p = &m->spool->writer.pool;
+	struct segment *ready;
+
+	for (int n = 0; n < 10 * PIECES && (!p->ready || !p->reserve); n++)
+		model_turn(m);
+	if (!p->ready || !p->reserve)
+		model_broken(m, "no room for one and a reserve");
+	ready = p->ready;
+	p->ready = NULL;
+	stock_work(p);
+	if (p->making)
+		model_broken(m, "a file was begun");
+	p->ready = ready;
+	return model_end(m) == 0;
+}
+
 /* The pause after headers that were not written: new segments are made in it. */
 static bool
 new_ones_are_made_in_the_pause(void)
@@ -270,6 +291,7 @@ static const struct stock_case {
 } stock_cases[] = {
     {"what is made of a segment already counts as room", what_is_made_already_is_room},
     {"a segment whose zeros are complete needs no room", what_is_made_whole_is_room},
+    {"without room no file is begun", nothing_is_begun_without_room},
     {"new segments are made while headers pause", new_ones_are_made_in_the_pause},
     {"room for a reserve and none for messages is told once", no_room_is_told_once},
     {"the header of a segment given back cannot be written", one_given_back},
