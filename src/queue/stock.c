@@ -155,6 +155,16 @@ prepare(struct stock *p, struct segment *s)
 	return stock_write_header(p, s, "cannot prepare a segment");
 }
 
+/* Holds nothing, and has no place in the order of the log. */
+static int
+stock_write_free(struct stock *p, struct segment *s, const char *what)
+{
+	(void)!stock_tell_mark(p);
+	s->generation = 0;
+	s->tag = 0;
+	return stock_write_header(p, s, what);
+}
+
 static void
 unmake(struct stock *p, const char *name)
 {
@@ -220,16 +230,26 @@ make_piece(struct stock *p)
 	return 0;
 }
 
+/* A reserve bears no generation until it is used: with one it would pass for the segment that was
+ * made ready behind the newest (chain_is_whole). */
+static int
+make_header(struct stock *p, bool is_reserve)
+{
+	if (is_reserve)
+		return stock_write_free(p, p->making, "cannot make a reserve");
+	return prepare(p, p->making);
+}
+
 /* It gets its header and its name. */
 static struct segment *
-make_end(struct stock *p)
+make_end(struct stock *p, bool is_reserve)
 {
 	char from[SEGMENT_NAME_BYTES], to[SEGMENT_NAME_BYTES];
 	struct segment *s = p->making;
 
 	segment_new_name(s->slot, from);
 	segment_name(s->slot, to);
-	if (prepare(p, s) != 0) {
+	if (make_header(p, is_reserve) != 0) {
 		unmake(p, from);
 		return NULL;
 	}
@@ -279,10 +299,7 @@ make_unreadable(struct stock *p)
 		return stock_set_aside(p);
 	if (stock_is_pausing(p))
 		return -1;
-	(void)!stock_tell_mark(p);
-	s->generation = 0;
-	s->tag = 0;
-	if (stock_write_header(p, s, "cannot free a segment") != 0)
+	if (stock_write_free(p, s, "cannot free a segment") != 0)
 		return -1;
 	p->returned = s->next;
 	put_free(p, s);
@@ -352,7 +369,7 @@ make_whole(struct stock *p, enum stock_claim claim)
 	while (p->made_bytes < p->bytes)
 		if (make_piece(p) != 0)
 			return -1;
-	p->ready = make_end(p);
+	p->ready = make_end(p, false);
 	return p->ready ? 0 : -1;
 }
 
@@ -420,21 +437,10 @@ stock_has_work(const struct stock *p)
 	        p->free_count > FREE_MAX);
 }
 
-/* The one that is ready comes first, unless the disk has only room for a reserve. */
-static bool
-stock_is_for_reserve(const struct stock *p)
-{
-	struct stock_room room;
-
-	if (p->reserve || p->ready)
-		return !p->reserve;
-	return stock_room_find(p, STOCK_MESSAGE, &room) != 0 || room.have < room.keep + room.need;
-}
-
 static void
 stock_make_last(struct stock *p, bool is_reserve)
 {
-	struct segment *s = make_end(p);
+	struct segment *s = make_end(p, is_reserve);
 
 	if (!is_reserve)
 		p->ready = s;
@@ -451,7 +457,7 @@ stock_make_ahead(struct stock *p)
 
 	if (p->ahead_ms > clock_mono_ms())
 		return;
-	is_reserve = stock_is_for_reserve(p);
+	is_reserve = stock_room_is_for_reserve(p);
 	if ((!p->making || p->made_bytes < p->bytes) &&
 	    stock_room_ask(p, is_reserve ? STOCK_RESERVE : STOCK_MESSAGE) != 0) {
 		if (p->making)

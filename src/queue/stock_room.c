@@ -63,6 +63,16 @@ stock_room_find(const struct stock *p, enum stock_claim claim, struct stock_room
 	return -1;
 }
 
+bool
+stock_room_is_for_reserve(const struct stock *p)
+{
+	struct stock_room room;
+
+	if (p->reserve || p->ready)
+		return !p->reserve;
+	return stock_room_find(p, STOCK_MESSAGE, &room) != 0 || room.have < room.keep + room.need;
+}
+
 int
 stock_room_ask(struct stock *p, enum stock_claim claim)
 {

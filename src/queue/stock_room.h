@@ -18,5 +18,8 @@ struct stock_room {
 int stock_room_find(const struct stock *p, enum stock_claim claim, struct stock_room *out) MUST_USE;
 /* The same; a claim that finds no room any more is told in the log, once. */
 int stock_room_ask(struct stock *p, enum stock_claim claim) MUST_USE;
+/* Is the next one that is made the reserve?  The one that is ready comes first, unless the disk has
+ * only room for a reserve. */
+bool stock_room_is_for_reserve(const struct stock *p);
 
 #endif
