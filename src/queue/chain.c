@@ -9,6 +9,8 @@
 
 /* A segment of 1 GiB holds 2^24 frames; as many again may have been refused. */
 enum { CHAIN_SEQUENCE_SHIFT = 25 };
+/* More than can be missing behind the newest segment that is there, and are not seen. */
+enum { CHAIN_GENERATIONS_GONE = 64 };
 
 void
 chain_see_mark(struct replay *r, const struct segment *g, const struct segment_mark *mark)
@@ -206,8 +208,24 @@ chain_is_whole(const struct replay *r, uint64_t newest)
 	return r->last.generation > 0 && newest == r->last.generation + 1;
 }
 
-uint64_t
-chain_sequence_above(uint64_t generation)
+/* The first seal names a generation above all that are gone, which counts as missing. */
+static void
+chain_begin_anew(struct replay *r)
 {
-	return generation << CHAIN_SEQUENCE_SHIFT;
+	struct writer *w = &r->spool->writer;
+	uint64_t above = w->pool.generation + SEGMENT_SLOTS_MAX;
+
+	w->pool.generation = above;
+	w->sequence = w->durable = above << CHAIN_SEQUENCE_SHIFT;
+	if (segment_add_missing(&w->pool.mark, above))
+		w->seal = (struct record_seal){above, w->sequence, SEGMENT_DATA};
+}
+
+void
+chain_go_on(struct replay *r, bool is_whole)
+{
+	if (r->is_anew)
+		chain_begin_anew(r);
+	else if (!is_whole && r->last.generation > 0)
+		r->spool->writer.pool.generation += CHAIN_GENERATIONS_GONE;
 }

@@ -31,8 +31,10 @@ int chain_check_any(struct replay *r, size_t count) MUST_USE;
 /* No segment can be missing, not even the newest, which none names: the one that was made ready
  * after it stands unused, and would have been taken first.  newest: of all headers. */
 bool chain_is_whole(const struct replay *r, uint64_t newest);
-/* Above all sequence numbers of frames in generations up to this one. */
-uint64_t chain_sequence_above(uint64_t generation);
+/* After a start that goes on: what is written now gets no generation (and where nothing is left, no
+ * sequence number) of what is gone, and voids nothing of a log that is gone as a whole: its files
+ * may be put back. */
+void chain_go_on(struct replay *r, bool is_whole);
 
 /* Acknowledged messages are lost, as was told.  0: the start goes on, and headers will say so; -1
  * with ENOTRECOVERABLE. */

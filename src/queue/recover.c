@@ -341,10 +341,7 @@ replay_segments(struct listing *l)
 	/* also where the files are gone: a number that is used again would pass for freed */
 	if (spoken_of > w->pool.generation)
 		w->pool.generation = spoken_of;
-	if (r->is_anew) {
-		w->pool.generation += SEGMENT_SLOTS_MAX;
-		w->sequence = w->durable = chain_sequence_above(w->pool.generation);
-	}
+	chain_go_on(r, l->is_whole);
 	w->pool.newest = l->spool->index.newest;
 	replay_clear(r);
 	return result;

@@ -375,6 +375,40 @@ replay_check_end(struct replay *r, const struct image *m, const struct replay_en
 	return chain_accept(r, m->segment->generation);
 }
 
+/* Voided by a later seal: for the most part what a failed write left.  But what a later write of it
+ * knew as durable was acknowledged: it stood elsewhere when a start went on without it. */
+static void
+replay_judge_void(struct replay *r, struct segment *g, struct str bytes)
+{
+	struct seals_sight sight;
+	char name[SEGMENT_NAME_BYTES];
+
+	seals_look(g, bytes, &sight);
+	if (!seals_has_durable(&sight))
+		return;
+	g->is_kept = true;
+	r->spool->stats.quarantined++;
+	log_error("spool: %s (generation %llu) holds messages that were acknowledged, and was put "
+		  "back after a start that went on without it: the log has gone on, so they are "
+		  "not read; the file is kept as damaged-*", segment_name(g->slot, name),
+	    (unsigned long long)g->generation);
+}
+
+static int
+replay_void(struct replay *r, struct segment *g, const struct replay_end *end)
+{
+	struct image m;
+	int result = load(r, g, end, &m), error;
+
+	if (result == 0)
+		replay_judge_void(r, g, m.bytes);
+	error = errno;
+	image_clear(&m);
+	stock_give_back(&r->spool->writer.pool, g);
+	errno = error;
+	return result;
+}
+
 int
 replay_segment(struct replay *r, struct segment *g, size_t number)
 {
@@ -386,10 +420,8 @@ replay_segment(struct replay *r, struct segment *g, size_t number)
 
 	metrics_work("recover: read a segment");
 	metrics_progress();
-	if (end->kind == REPLAY_NEVER_WAS) {
-		stock_give_back(&r->spool->writer.pool, g);
-		return 0;
-	}
+	if (end->kind == REPLAY_NEVER_WAS)
+		return replay_void(r, g, end);
 	if (load(r, g, end, &m) != 0 || chain_check_unsealed(r, g, end, m.bytes) != 0 ||
 	    walk(r, &m) != 0) {
 		error = errno;

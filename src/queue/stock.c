@@ -282,7 +282,7 @@ stock_set_aside(struct stock *p)
 	    (p->io->ops->rename(p->io, from, to) != 0 && errno != ENOENT) ||
 	    p->io->ops->sync_directory(p->io) != 0)
 		return failed(p, "cannot set a segment aside");
-	log_warn("spool: %s holds nothing that is needed any more, kept as %s", from, to);
+	log_warn("spool: %s is not used any more, kept as %s", from, to);
 	p->returned = s->next;
 	p->retry_ms = 0;
 	segment_free(&s, p->io);

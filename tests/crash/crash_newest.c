@@ -1,18 +1,36 @@
 /*
  * crash_newest: nothing names the newest file of the log, so its absence is not seen.  No body of a
- * message that stood in it is removed then, also where a reserve was made meanwhile; and what a
- * crash left behind is removed where all files are there.
+ * message that stood in it is removed then, also where a reserve was made meanwhile; what a crash
+ * left behind is removed where all files are there; and a file that is put back after a start that
+ * went on without it is kept, with a line of the log.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "model.h"
 #include "queue/store.h"
 
-enum { SUBMITS_MAX = 200, TURNS = 60 };
+enum { SUBMITS_MAX = 200, SLOTS = 32, TURNS = 60, LOG_BYTES = 1 << 20 };
+
+static int log_file = -1;
+
+static unsigned
+newest_told(const char *words)
+{
+	static char text[LOG_BYTES + 1];
+	ssize_t n = pread(log_file, text, LOG_BYTES, 0);
+	unsigned count = 0;
+
+	text[n > 0 ? n : 0] = 0;
+	for (const char *p = text; (p = strstr(p, words)); p++)
+		count++;
+	return count;
+}
 
 static bool
 newest_open(struct model *m, bool accept_damage)
@@ -189,6 +207,214 @@ loose_body_is_removed(void)
 	return faults == 0;
 }
 
+/* ---- files that are put back ---- */
+
+struct newest_file {
+	char name[SEGMENT_NAME_BYTES];
+	struct str bytes;
+};
+
+struct newest_files {
+	struct newest_file file[SLOTS];
+	unsigned count;
+};
+
+static void
+newest_take(struct model *m, uint32_t slot, struct newest_files *out)
+{
+	struct newest_file *f = &out->file[out->count];
+	struct str s = simdisk_bytes(m->disk, segment_name(slot, f->name));
+
+	if (s.n == 0 || out->count + 1 == SLOTS)
+		return;
+	f->bytes = str_make(mem_text(s.p, s.n), s.n);
+	out->count++;
+	newest_remove(m, f->name);
+}
+
+/* Under a number that is free by now. */
+static void
+newest_put_back(struct model *m, struct newest_files *files)
+{
+	for (unsigned i = 0; i < files->count; i++) {
+		struct newest_file *f = &files->file[i];
+
+		segment_name(100 + i, f->name);
+		newest_make(m, f->name, f->bytes);
+		mem_free((char *)(uintptr_t)f->bytes.p);
+	}
+}
+
+/* Are the bytes behind the header of any file, whatever its name? */
+struct newest_search {
+	struct model *model;
+	struct str bytes;
+	bool is_found;
+};
+
+static void
+newest_search_one(const char *name, void *arg)
+{
+	struct newest_search *s = arg;
+	struct str b = simdisk_bytes(s->model->disk, name);
+
+	s->is_found |= b.n >= s->bytes.n && b.n > SEGMENT_DATA &&
+	    memcmp(b.p + SEGMENT_DATA, s->bytes.p + SEGMENT_DATA, s->bytes.n - SEGMENT_DATA) == 0;
+}
+
+static bool
+newest_is_kept(struct model *m, struct str bytes)
+{
+	struct newest_search s = {m, bytes, false};
+	struct fsio *io = simdisk_io(m->disk);
+
+	return io->ops->list(io, newest_search_one, &s) == 0 && s.is_found;
+}
+
+/* The start that finds it again says so, and the work that follows does not write over it. */
+static void
+newest_expect_kept(struct model *m, struct newest_files *files)
+{
+	unsigned before = newest_told("was put back after a start that went on without it");
+	struct newest_files copy = *files;
+
+	for (unsigned i = 0; i < files->count; i++)
+		copy.file[i].bytes.p = mem_text(files->file[i].bytes.p, files->file[i].bytes.n);
+	newest_put_back(m, files);
+	if (newest_open(m, false)) {
+		model_check(m);
+		for (int n = 0; n < TURNS; n++)
+			model_turn(m);
+		newest_fill(m);
+		newest_fill(m);
+		for (unsigned i = 0; i < copy.count; i++)
+			if (!newest_is_kept(m, copy.file[i].bytes))
+				model_broken(m, "%s is written over", files->file[i].name);
+		if (newest_told("was put back after a start that went on without it") !=
+		    before + copy.count)
+			model_broken(m, "not told");
+		newest_crash(m);
+		if (newest_open(m, false))
+			model_check(m);
+	}
+	for (unsigned i = 0; i < copy.count; i++)
+		mem_free((char *)(uintptr_t)copy.file[i].bytes.p);
+}
+
+/* The newest file is gone; with or without the one that was ready behind it. */
+static bool
+run_newest_put_back(bool with_ready)
+{
+	struct newest_files files = {.count = 0};
+	struct model *m = newest_begin(2);
+	uint32_t slot, ready = 0;
+
+	newest_fill(m);
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	for (int n = 0; n < 5; n++)
+		(void)model_submit(m, 1000, false);
+	model_turn(m);
+	slot = m->spool->writer.active->slot;
+	if (m->spool->writer.pool.ready)
+		ready = m->spool->writer.pool.ready->slot;
+	newest_crash(m);
+	newest_take(m, slot, &files);
+	if (with_ready) {
+		char name[SEGMENT_NAME_BYTES];
+
+		newest_remove(m, segment_name(ready, name));
+	}
+	m->may_lose = true;
+	if (newest_open(m, false)) {
+		model_check(m);
+		(void)model_submit(m, 1000, false);
+		newest_fill(m);
+		newest_crash(m);
+	}
+	m->may_lose = false;
+	newest_expect_kept(m, &files);
+	return model_end(m) == 0;
+}
+
+static bool
+newest_alone_put_back(void)
+{
+	return run_newest_put_back(false);
+}
+
+static bool
+newest_and_ready_gone(void)
+{
+	return run_newest_put_back(true);
+}
+
+static unsigned
+newest_messages(struct model *m)
+{
+	unsigned count = 0;
+
+	for (struct segment *g = m->spool->index.oldest; g; g = g->next)
+		for (struct item *i = g->items; i; i = i->next)
+			count++;
+	return count;
+}
+
+/* A spool that has freed segments, and messages in several of those that it has. */
+static struct model *
+newest_begin_freed(void)
+{
+	struct model *m = newest_begin(3);
+
+	for (int n = 0; n < 1000 && m->spool->writer.pool.mark.freed == 0; n++)
+		model_churn(m, 1);
+	newest_fill(m);
+	newest_fill(m);
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	return m;
+}
+
+/* The whole log is gone, which is accepted; then all of it is there again: so is its mail, beside
+ * what came meanwhile. */
+static bool
+whole_log_put_back(void)
+{
+	struct newest_files files = {.count = 0};
+	struct model *m = newest_begin_freed();
+	unsigned before = newest_messages(m), came;
+	uint32_t slots[SLOTS];
+	unsigned count = 0;
+
+	for (struct segment *g = m->spool->index.oldest; g && count < SLOTS; g = g->next)
+		slots[count++] = g->slot;
+	newest_crash(m);
+	for (unsigned i = 0; i < count; i++)
+		newest_take(m, slots[i], &files);
+	m->may_lose = true;
+	if (!newest_open(m, true))
+		return model_end(m) == 0;
+	for (int n = 0; n < 5; n++)
+		(void)model_submit(m, 1000, false);
+	for (int n = 0; n < 4; n++)
+		model_turn(m);
+	came = newest_messages(m);
+	newest_crash(m);
+	newest_put_back(m, &files);
+	if (newest_open(m, false)) {
+		if (came == 0 || newest_messages(m) != before + came)
+			model_broken(m, "%u messages, then %u more; %u are there", before, came,
+			    newest_messages(m));
+		if (m->spool->stats.quarantined)
+			model_broken(m, "%llu damages",
+			    (unsigned long long)m->spool->stats.quarantined);
+	}
+	newest_crash(m);
+	if (newest_open(m, false) && newest_messages(m) != before + came)
+		model_broken(m, "%u are there at the next start", newest_messages(m));
+	return model_end(m) == 0;
+}
+
 /* ---- all ---- */
 
 static const struct newest_case {
@@ -197,6 +423,9 @@ static const struct newest_case {
 } newest_cases[] = {
     {"the newest file is gone, and a reserve was made: no body is removed", reserve_is_not_ready},
     {"a body without a record is removed, from the first segment on", loose_body_is_removed},
+    {"the newest file is put back after a start without it", newest_alone_put_back},
+    {"the same, and the one that was ready is gone", newest_and_ready_gone},
+    {"the whole log is put back after a start that accepted its loss", whole_log_put_back},
 };
 
 int
@@ -205,7 +434,8 @@ main(void)
 	size_t count = sizeof newest_cases / sizeof *newest_cases;
 	bool all = true;
 
-	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
+	log_file = memfd_create("log", MFD_CLOEXEC);
+	log_open(dup(log_file), LOG_TO_FILE);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("1..%zu\n", count);
 	for (size_t i = 0; i < count; i++) {
