@@ -43,9 +43,8 @@ kept_is_unfinished(struct str name)
 	    str_eq(str_from(name, name.n - 4), STR(".new"));
 }
 
-bool
-kept_is_known(
-    struct kept *k, struct fsio *io, const struct kept_stretch *s, char name_out[KEPT_NAME_BYTES])
+int
+kept_find_copy(struct fsio *io, const struct kept_stretch *s, char name_out[KEPT_NAME_BYTES])
 {
 	struct fsio_file file;
 	int found;
@@ -56,9 +55,16 @@ kept_is_known(
 		kept_other_name(s, name_out);
 		found = kept_find(io, name_out, &file);
 	}
-	if (found < 0)
-		k->error = errno;
-	return found > 0 && file.bytes == (off_t)(s->to - s->from);
+	return found > 0 ? file.bytes == (off_t)(s->to - s->from) : found;
+}
+
+void
+kept_set_unsure(struct kept *k, const char *name, int error)
+{
+	if (k->error)
+		return;
+	k->error = error;
+	snprintf(k->unsure, sizeof k->unsure, "%s", name);
 }
 
 void

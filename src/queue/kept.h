@@ -19,12 +19,15 @@ struct kept {
 	unsigned count;
 	unsigned others;                 /* beyond KEPT_MAX: they are not copied */
 	int error;                       /* whether there are copies is not known */
+	char unsure[KEPT_NAME_BYTES];    /* the name that could not be looked at */
 };
 
-/* Is there a copy of it?  Its name is in name_out, in any case.  Where that cannot be told the
- * error is kept: the start must not go on. */
-bool kept_is_known(struct kept *k, struct fsio *io, const struct kept_stretch *s,
-    char name_out[KEPT_NAME_BYTES]) MUST_USE;
+/* 1: there is a copy of it; 0: there is none; -1 with errno: that cannot be told.  In any case
+ * name_out is the name that was looked at. */
+int kept_find_copy(
+    struct fsio *io, const struct kept_stretch *s, char name_out[KEPT_NAME_BYTES]) MUST_USE;
+/* The start must not go on, for this name and error; the first one counts. */
+void kept_set_unsure(struct kept *k, const char *name, int error);
 void kept_add(struct kept *k, const struct kept_stretch *s);
 /* Copies, syncs and names all.  What cannot be copied is told; the next start tries again. */
 void kept_write(struct kept *k, struct fsio *io);

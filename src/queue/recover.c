@@ -295,6 +295,21 @@ open_segments(struct listing *l)
 
 /* ---- the log ---- */
 
+/* Damage that an earlier start has copied is not told again; without that name nothing is known. */
+static int
+recover_refuse_unsure(const struct kept *k)
+{
+	errno = k->error;
+	log_error("spool: %s cannot be looked at: %m; so it is not known whether a copy of what is "
+		  "damaged is there; the spool is not opened and nothing is changed; remove the "
+		  "cause, or move this name away, and start again%s", k->unsure,
+	    replay_may_accept(k->error)
+	        ? "; or start once with --accept-damage, which copies nothing to it"
+	        : "");
+	errno = k->error;
+	return -1;
+}
+
 static int
 recover_replay(struct listing *l)
 {
@@ -317,10 +332,8 @@ recover_replay(struct listing *l)
 		errno = EPROTO;
 		return -1;
 	}
-	if (r->kept.error) {
-		errno = r->kept.error;
-		return replay_refuse("a name damaged-*", 0);
-	}
+	if (r->kept.error)
+		return recover_refuse_unsure(&r->kept);
 	return chain_check_any(r, l->count);
 }
 

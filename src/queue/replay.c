@@ -129,20 +129,37 @@ find_frame(const struct replay *r, struct image *m, uint32_t at, struct record_f
 	return m->end;
 }
 
+/* Whether there is a copy is not known, for errno: it is not made, which only a start that accepts
+ * damage may leave so. */
+static void
+keep_unsure(struct replay *r, const char *name)
+{
+	if (r->spool->options.accept_damage && replay_may_accept(errno))
+		log_warn("spool: %s cannot be looked at: %m; what is damaged is not copied under "
+			 "this name", name);
+	else
+		kept_set_unsure(&r->kept, name, errno);
+}
+
 /* A copy of bytes that can be read, once.  False: it is there, an earlier start has told all. */
 static bool
 keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 {
 	struct kept_stretch s = {m->segment, from, to};
 	char name[KEPT_NAME_BYTES];
+	int found = kept_find_copy(r->spool->io, &s, name), error = errno;
 
-	if (kept_is_known(&r->kept, r->spool->io, &s, name)) {
+	if (found > 0) {
 		log_info("spool: segment %u is damaged from %u to %u, as is known: %s",
 		    m->segment->slot, from, to, name);
 		return false;
 	}
 	log_error("spool: segment %u is damaged from %u to %u", m->segment->slot, from, to);
-	kept_add(&r->kept, &s);
+	errno = error;
+	if (found < 0)
+		keep_unsure(r, name);
+	else
+		kept_add(&r->kept, &s);
 	return true;
 }
 

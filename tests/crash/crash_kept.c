@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/crc.h"
 #include "base/log.h"
@@ -14,7 +16,9 @@
 #include "queue/kept.h"
 #include "queue/store.h"
 
-enum { SEEDS = 15, MESSAGES = 12, ACTS_MAX = 400, MANY = 70 };
+enum { SEEDS = 15, MESSAGES = 12, ACTS_MAX = 400, MANY = 70, LOG_BYTES = 1 << 20 };
+
+static int log_file = -1;
 
 static const struct spool_options options = {
     .segment_bytes = 4 * SPOOL_SEGMENT_MIN, .threadless = true};
@@ -104,15 +108,22 @@ kept_note(struct str name, struct str value, void *arg)
 }
 
 static bool
-kept_open(struct model *m, struct kept_heard *h)
+kept_open_as(struct model *m, struct kept_heard *h, bool accept_damage)
 {
 	struct spool_recovery r = {kept_message, kept_note, h};
 	struct spool_options o = options;
 
 	h->messages = 0;
+	o.accept_damage = accept_damage;
 	o.io = simdisk_io(m->disk);
 	m->spool = spool_open(&o, &r);
 	return m->spool != NULL;
+}
+
+static bool
+kept_open(struct model *m, struct kept_heard *h)
+{
+	return kept_open_as(m, h, false);
 }
 
 /* On the platter. */
@@ -329,6 +340,89 @@ a_copy_is_not_written_over(void)
 	return model_end(m) == 0;
 }
 
+/* ---- a name that cannot be looked at ---- */
+
+static const struct fsio_ops *kept_ops;
+static int kept_inspect_error;
+
+static int
+kept_inspect(struct fsio *io, const char *name, struct fsio_file *out)
+{
+	if (!str_starts(str_of(name), STR("damaged-")))
+		return kept_ops->inspect(io, name, out);
+	errno = kept_inspect_error;
+	return -1;
+}
+
+/* Does a line of the log hold both? */
+static bool
+kept_told(const char *words, const char *more)
+{
+	static char text[LOG_BYTES + 1];
+	ssize_t n = pread(log_file, text, LOG_BYTES, 0);
+	char *rest = text, *line;
+
+	text[n > 0 ? n : 0] = 0;
+	while ((line = strsep(&rest, "\n")))
+		if (strstr(line, words) && strstr(line, more))
+			return true;
+	return false;
+}
+
+/* What the option cannot help is refused with it as well. */
+static void
+kept_expect_unsure(struct model *m, int error, bool may_accept)
+{
+	struct kept_heard h = {0};
+	uint64_t disk = kept_disk(m);
+
+	kept_inspect_error = error;
+	if (ftruncate(log_file, 0) != 0 || lseek(log_file, 0, SEEK_SET) != 0 ||
+	    kept_open_as(m, &h, false) || errno != error)
+		model_broken(m, "opened, or refused with errno %d", errno);
+	model_close(m);
+	if (!kept_told("damaged-1-", "move") || kept_told("at offset 0", "damaged-"))
+		model_broken(m, "the name is not told, or not what to do");
+	if (kept_told("cannot be looked at", "--accept-damage") != may_accept)
+		model_broken(m, "the option is advised though it does not help, or is not");
+	if (kept_disk(m) != disk)
+		model_broken(m, "a refused start has changed the disk");
+	if (kept_open_as(m, &h, true) != may_accept)
+		model_broken(m, "with the option: errno %d", errno);
+	if (may_accept && (!m->spool || m->spool->stats.quarantined != 1))
+		model_broken(m, "not counted");
+	model_close(m);
+}
+
+static bool
+a_name_that_cannot_be_looked_at(void)
+{
+	struct model *m = model_new(1);
+	struct fsio *io = simdisk_io(m->disk);
+	struct kept_heard h = {0};
+	struct fsio_ops ops;
+	uint32_t slot = kept_damage(m, MESSAGES, 1, 2000);
+
+	kept_ops = io->ops;
+	ops = *io->ops;
+	ops.inspect = kept_inspect;
+	io->ops = &ops;
+	kept_expect_unsure(m, ENOMEM, false);
+	kept_expect_unsure(m, EIO, true);
+	io->ops = kept_ops;
+	if (kept_copies(m, slot) != 0)
+		model_broken(m, "a copy was made");
+	/* once it can be looked at, all is as ever */
+	for (uint64_t told = 1; told != UINT64_MAX; told--) {
+		if (!kept_open(m, &h) || m->spool->stats.quarantined != told)
+			model_broken(m, "not told %llu times", (unsigned long long)told);
+		model_close(m);
+	}
+	if (kept_copies(m, slot) != 1)
+		model_broken(m, "%u copies", kept_copies(m, slot));
+	return model_end(m) == 0;
+}
+
 /* ---- all ---- */
 
 static const struct kept_case {
@@ -339,6 +433,7 @@ static const struct kept_case {
     {"damage is known only where its whole copy is durable",
 	damage_is_known_where_its_copy_is_durable},
     {"a copy of another length is not written over", a_copy_is_not_written_over},
+    {"a name damaged-* that cannot be looked at", a_name_that_cannot_be_looked_at},
     {"what one start does not copy the next one does", a_second_start_copies_the_rest},
 };
 
@@ -348,7 +443,8 @@ main(void)
 	size_t count = sizeof kept_cases / sizeof *kept_cases;
 	bool all = true;
 
-	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
+	log_file = memfd_create("log", MFD_CLOEXEC);
+	log_open(fcntl(log_file, F_DUPFD_CLOEXEC, 0), LOG_TO_FILE);
 	printf("1..%zu\n", count);
 	for (size_t i = 0; i < count; i++) {
 		bool is_good = kept_cases[i].fn();
