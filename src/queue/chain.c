@@ -175,6 +175,36 @@ chain_check_unsealed(struct replay *r, const struct segment *g, const struct rep
 
 /* ---- nothing is left ---- */
 
+/* Files with parts that the disk cannot read, or cut short, which gave no frame. */
+static unsigned
+chain_count_unread(const struct replay *r)
+{
+	unsigned count = 0;
+
+	for (const struct segment *g = r->spool->writer.pool.returned; g; g = g->next)
+		count += g->is_kept;
+	return count;
+}
+
+static void
+chain_tell_all_gone(const struct replay *r)
+{
+	unsigned unread = chain_count_unread(r);
+
+	if (unread > 0)
+		log_error("spool: no record can be read of the segment files that are there, %u of "
+			  "them are damaged; %llu generations were freed, and all messages after "
+			  "them are lost; restore the files from a backup, or start once with "
+			  "--accept-damage, which sets them aside and begins anew", unread,
+		    (unsigned long long)r->mark.freed);
+	else
+		log_error("spool: all segment files that held messages are missing: %llu "
+			  "generations were freed, and nothing is left of those after them; put "
+			  "the files back, from a backup or from where they were moved, or start "
+			  "once with --accept-damage, which begins anew",
+		    (unsigned long long)r->mark.freed);
+}
+
 int
 chain_check_any(struct replay *r, size_t count)
 {
@@ -195,10 +225,7 @@ chain_check_any(struct replay *r, size_t count)
 			 "--accept-damage has told");
 		return 0;
 	}
-	log_error("spool: all segment files that held messages are missing: %llu generations were "
-		  "freed, and nothing is left of those after them; put the files back, from a "
-		  "backup or from where they were moved, or start once with --accept-damage, which "
-		  "begins anew", (unsigned long long)r->mark.freed);
+	chain_tell_all_gone(r);
 	return chain_accept(r, next);
 }
 

@@ -92,10 +92,13 @@ recover_bodies_keep(struct spool *s, const char *name)
 
 	snprintf(lost, sizeof lost, "%s.lost", name);
 	(void)!s->io->ops->inspect(s->io, name, &file);
+	if (s->io->ops->rename(s->io, name, lost) != 0) {
+		log_error("spool: %s (%llu bytes) belongs to no message, and stays as it is: it "
+			  "cannot be renamed: %m", name, (unsigned long long)file.bytes);
+		return;
+	}
 	log_error("spool: %s (message %.*s, %llu bytes) belongs to no message, kept as %s", name,
 	    (int)(strlen(name) - strlen(".body")), name, (unsigned long long)file.bytes, lost);
-	if (s->io->ops->rename(s->io, name, lost) != 0)
-		log_warn("spool: cannot rename %s: %m", name);
 }
 
 static void

@@ -207,6 +207,56 @@ loose_body_is_removed(void)
 	return faults == 0;
 }
 
+/* No segment is ready behind the newest, so it would be kept; the disk refuses to rename it. */
+static bool
+body_that_is_not_renamed(void)
+{
+	unsigned kept = newest_told("NRN00000-1.body.lost"), refused = newest_told("NRN00000");
+	struct model *m = newest_begin(1);
+	char name[SEGMENT_NAME_BYTES];
+	uint32_t ready = m->spool->writer.pool.ready->slot;
+
+	newest_crash(m);
+	newest_remove(m, segment_name(ready, name));
+	newest_make(m, "NRN00000-1.body", STR("never acknowledged"));
+	simdisk_fail(m->disk, (struct simdisk_fault){SIMDISK_RENAME, 1, 1, EIO});
+	if (newest_open(m, false) && !newest_names(m, "NRN00000-1.body"))
+		model_broken(m, "it is gone");
+	if (newest_told("NRN00000-1.body.lost") != kept)
+		model_broken(m, "told as kept");
+	if (newest_told("NRN00000") == refused)
+		model_broken(m, "not told");
+	return model_end(m) == 0;
+}
+
+/* The one segment of the log is there, and the disk can read nothing of it: that is not missing. */
+static bool
+what_is_unread_is_not_missing(void)
+{
+	unsigned missing = newest_told("are missing"), unread = newest_told("no record can be");
+	struct model *m = newest_begin(1);
+	char name[SEGMENT_NAME_BYTES];
+
+	for (int n = 0; n < 1000 &&
+	     (m->spool->writer.pool.mark.freed == 0 || m->spool->index.segment_count > 1); n++)
+		model_churn(m, 1);
+	segment_name(m->spool->writer.active->slot, name);
+	if (m->spool->index.segment_count != 1)
+		model_broken(m, "%zu segments", (size_t)m->spool->index.segment_count);
+	newest_crash(m);
+	simdisk_bad_place(m->disk, name, SEGMENT_DATA, SPOOL_SEGMENT_MIN);
+	if (newest_open(m, true) && m->spool->stats.quarantined == 0)
+		model_broken(m, "not counted");
+	if (newest_told("are missing") != missing || newest_told("no record can be") != unread + 1)
+		model_broken(m, "told as missing");
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	newest_crash(m);
+	if (newest_open(m, false) && m->spool->stats.quarantined)
+		model_broken(m, "counted again");
+	return model_end(m) == 0;
+}
+
 /* ---- files that are put back ---- */
 
 struct newest_file {
@@ -423,6 +473,8 @@ static const struct newest_case {
 } newest_cases[] = {
     {"the newest file is gone, and a reserve was made: no body is removed", reserve_is_not_ready},
     {"a body without a record is removed, from the first segment on", loose_body_is_removed},
+    {"a body without a record that cannot be renamed", body_that_is_not_renamed},
+    {"a log of which nothing can be read is not missing", what_is_unread_is_not_missing},
     {"the newest file is put back after a start without it", newest_alone_put_back},
     {"the same, and the one that was ready is gone", newest_and_ready_gone},
     {"the whole log is put back after a start that accepted its loss", whole_log_put_back},
