@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "queue/stock_room.h"
 
 enum { KEPT_PIECE_BYTES = 1 << 20 };
 
@@ -146,15 +147,43 @@ kept_write_one(struct fsio *io, const struct kept_stretch *s)
 	}
 }
 
-void
-kept_write(struct kept *k, struct fsio *io)
+/* It is used again soon, and what is damaged in it is gone then. */
+static bool
+kept_is_last_chance(const struct kept_stretch *s, const struct stock *pool)
 {
-	for (unsigned i = 0; i < k->count; i++)
-		kept_write_one(io, &k->item[i]);
+	for (const struct segment *g = pool->returned; g; g = g->next)
+		if (g == s->segment)
+			return true;
+	return false;
+}
+
+static bool
+kept_has_room(const struct kept_stretch *s, const struct stock *pool)
+{
+	uint64_t have, all;
+
+	if (kept_is_last_chance(s, pool))
+		return true;
+	return pool->io->ops->space(pool->io, &have, &all) == 0 &&
+	    have >= stock_room_first_bytes(pool, all) + (s->to - s->from);
+}
+
+void
+kept_write(struct kept *k, const struct stock *pool)
+{
+	struct fsio *io = pool->io;
+
+	for (unsigned i = 0; i < k->count; i++) {
+		if (kept_has_room(&k->item[i], pool))
+			kept_write_one(io, &k->item[i]);
+		else
+			k->others++;
+	}
 	if (k->count && io->ops->sync_directory(io) != 0)
 		log_warn("spool: the names of damaged-* files are not durable: %m");
 	if (k->others)
-		log_warn("spool: %u more damaged places are not copied now: the next start does it",
+		log_warn("spool: %u damaged places are not copied now, for their number or for "
+			 "want of room: the next start does it",
 		    k->others);
 	k->count = k->others = 0;
 }

@@ -7,7 +7,7 @@
 #ifndef QUEUE_KEPT_H
 #define QUEUE_KEPT_H
 
-#include "queue/segment.h"
+#include "queue/stock.h"
 
 enum { KEPT_MAX = 64, KEPT_NAME_BYTES = 64 };
 
@@ -17,7 +17,7 @@ struct kept {
 		uint32_t from, to;
 	} item[KEPT_MAX];
 	unsigned count;
-	unsigned others;                 /* beyond KEPT_MAX: they are not copied */
+	unsigned others;                 /* they are not copied now */
 	int error;                       /* whether there are copies is not known */
 	char unsure[KEPT_NAME_BYTES];    /* the name that could not be looked at */
 };
@@ -29,8 +29,10 @@ int kept_find_copy(
 /* The start must not go on, for this name and error; the first one counts. */
 void kept_set_unsure(struct kept *k, const char *name, int error);
 void kept_add(struct kept *k, const struct kept_stretch *s);
-/* Copies, syncs and names all.  What cannot be copied is told; the next start tries again. */
-void kept_write(struct kept *k, struct fsio *io);
+/* Copies, syncs and names all, as far as the disk has room beside the free share and a segment to
+ * begin with; only what stands in a segment that is used again is copied without asking.  What is
+ * not copied is told; the next start tries again. */
+void kept_write(struct kept *k, const struct stock *pool);
 /* A copy that a start did not finish: to be removed. */
 bool kept_is_unfinished(struct str name) MUST_USE;
 

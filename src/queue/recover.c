@@ -401,7 +401,7 @@ tidy(struct listing *l)
 	recover_tell_mark(l);
 	recover_set_aside(l);
 	recover_bodies_tidy(l->spool, l->files, l->is_whole);
-	kept_write(&l->replay.kept, io);
+	kept_write(&l->replay.kept, &l->spool->writer.pool);
 }
 
 /* Files of a message that is there, with its content, are of an attempt to put it aside that came

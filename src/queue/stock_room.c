@@ -44,6 +44,23 @@ stock_room_kept_bytes(const struct stock *p, enum stock_claim claim, uint64_t al
 	return share;
 }
 
+static bool
+stock_room_has_used(const struct stock *p)
+{
+	for (const struct segment *g = p->returned; g; g = g->next)
+		if (!g->is_kept && g->bytes == p->bytes)
+			return true;
+	return false;
+}
+
+uint64_t
+stock_room_first_bytes(const struct stock *p, uint64_t all)
+{
+	uint64_t share = all / 100 * atomic_load(&p->minimum_free_percent);
+
+	return share + (stock_room_has_used(p) ? 0 : p->bytes);
+}
+
 int
 stock_room_find(const struct stock *p, enum stock_claim claim, struct stock_room *out)
 {

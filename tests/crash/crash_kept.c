@@ -423,6 +423,82 @@ a_name_that_cannot_be_looked_at(void)
 	return model_end(m) == 0;
 }
 
+/* ---- room ---- */
+
+/* Leaves the disk so many free bytes. */
+static void
+kept_leave(struct model *m, uint64_t bytes)
+{
+	struct fsio *io = simdisk_io(m->disk);
+	uint64_t have, all;
+
+	simdisk_limit(m->disk, 1 << 30);
+	if (io->ops->space(io, &have, &all) != 0)
+		model_broken(m, "no space is told");
+	simdisk_limit(m->disk, all - have + bytes);
+}
+
+/* All but the one that holds the messages. */
+static void
+kept_remove_unused(struct model *m, uint32_t slot)
+{
+	struct fsio *io = simdisk_io(m->disk);
+	char name[SEGMENT_NAME_BYTES];
+
+	for (uint32_t n = 1; n < 16; n++)
+		if (n != slot && simdisk_bytes(m->disk, segment_name(n, name)).n > 0 &&
+		    io->ops->unlink(io, name) != 0)
+			model_broken(m, "cannot remove %s", name);
+	if (io->ops->sync_directory(io) != 0)
+		model_broken(m, "cannot sync");
+}
+
+/* There is room for a segment or for copies: new mail comes first, the next start copies. */
+static bool
+copies_leave_room_for_a_segment(void)
+{
+	struct kept_heard h = {0};
+	struct model *m = model_new(1);
+	uint32_t slot = kept_damage(m, MESSAGES, 3, 2000);
+
+	kept_remove_unused(m, slot);
+	kept_leave(m, options.segment_bytes + 1000);
+	for (unsigned copies = 0; copies <= 3; copies += 3) {
+		if (!kept_open(m, &h) || !m->spool->writer.active)
+			model_broken(m, "nothing can be stored");
+		else if (m->spool->stats.quarantined != 3)
+			model_broken(m, "not told");
+		model_close(m);
+		if (kept_copies(m, slot) != copies)
+			model_broken(m, "%u copies, not %u", kept_copies(m, slot), copies);
+		kept_leave(m, options.segment_bytes + 10000);
+	}
+	return model_end(m) == 0;
+}
+
+/* What must stay free is not for copies. */
+static bool
+copies_leave_the_free_share(void)
+{
+	struct spool_options o = options;
+	struct model *m = model_new(1);
+	uint32_t slot = kept_damage(m, MESSAGES, 3, 2000);
+
+	o.io = simdisk_io(m->disk);
+	o.minimum_free_percent = 20;
+	kept_leave(m, options.segment_bytes / 8);
+	m->may_lose = true;
+	for (unsigned copies = 0; copies <= 3; copies += 3) {
+		if (!model_open(m, &o) || !m->spool->writer.active)
+			model_broken(m, "nothing can be stored");
+		model_close(m);
+		if (kept_copies(m, slot) != copies)
+			model_broken(m, "%u copies, not %u", kept_copies(m, slot), copies);
+		kept_leave(m, 4 * options.segment_bytes);
+	}
+	return model_end(m) == 0;
+}
+
 /* ---- all ---- */
 
 static const struct kept_case {
@@ -434,6 +510,8 @@ static const struct kept_case {
 	damage_is_known_where_its_copy_is_durable},
     {"a copy of another length is not written over", a_copy_is_not_written_over},
     {"a name damaged-* that cannot be looked at", a_name_that_cannot_be_looked_at},
+    {"copies leave room for a segment", copies_leave_room_for_a_segment},
+    {"copies leave the disk its free share", copies_leave_the_free_share},
     {"what one start does not copy the next one does", a_second_start_copies_the_rest},
 };
 
