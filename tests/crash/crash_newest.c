@@ -207,6 +207,40 @@ loose_body_is_removed(void)
 	return faults == 0;
 }
 
+/* Builds before gave the reserve a generation: such a spool opens with all that is in it. */
+static bool
+reserve_with_a_generation(void)
+{
+	unsigned faults = 0;
+
+	for (int segments = 1; segments <= 5; segments++) {
+		struct model *m = newest_begin(1);
+		struct stock *p = &m->spool->writer.pool;
+
+		p->reserve->generation = ++p->generation;
+		p->reserve->tag = segment_draw_tag();
+		if (segment_write_header(p->reserve, simdisk_io(m->disk), &p->mark) != 0)
+			model_broken(m, "no header");
+		for (int n = 1; n < segments; n++)
+			newest_fill(m);
+		if (!model_submit(m, 9000, true))
+			model_broken(m, "no message with a file: errno %d", errno);
+		for (int n = 0; n < TURNS; n++)
+			model_turn(m);
+		for (int n = 0; n < 3; n++) {
+			newest_crash(m);
+			if (!newest_open(m, false))
+				break;
+			model_check(m);
+			if (m->spool->stats.quarantined || newest_names(m, ".lost"))
+				model_broken(m, "with %d segments something is damaged", segments);
+			newest_fill(m);
+		}
+		faults += model_end(m);
+	}
+	return faults == 0;
+}
+
 /* No segment is ready behind the newest, so it would be kept; the disk refuses to rename it. */
 static bool
 body_that_is_not_renamed(void)
@@ -473,6 +507,7 @@ static const struct newest_case {
 } newest_cases[] = {
     {"the newest file is gone, and a reserve was made: no body is removed", reserve_is_not_ready},
     {"a body without a record is removed, from the first segment on", loose_body_is_removed},
+    {"a reserve that has a generation, as builds before left it", reserve_with_a_generation},
     {"a body without a record that cannot be renamed", body_that_is_not_renamed},
     {"a log of which nothing can be read is not missing", what_is_unread_is_not_missing},
     {"the newest file is put back after a start without it", newest_alone_put_back},
