@@ -4,31 +4,14 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "cases.h"
 #include "model.h"
 #include "queue/store.h"
 
-enum { SEEDS = 6, CUTS_MAX = 400, MESSAGES = 60, BEYOND = 12, LOG_BYTES = 1 << 20 };
+enum { SEEDS = 6, CUTS_MAX = 400, MESSAGES = 60, BEYOND = 12 };
 enum { GAPS = SEGMENT_MISSING_MAX + BEYOND, SEGMENTS = 2 * GAPS + 1, SEGMENTS_MAX = 300 };
-
-static int log_file = -1;
-
-/* How often these words stand in the log. */
-static unsigned
-gaps_told(const char *words)
-{
-	static char text[LOG_BYTES + 1];
-	ssize_t n = pread(log_file, text, LOG_BYTES, 0);
-	unsigned count = 0;
-
-	text[n > 0 ? n : 0] = 0;
-	for (const char *p = text; (p = strstr(p, words)); p++)
-		count++;
-	return count;
-}
 
 static bool
 gaps_open(struct model *m, bool accept_damage)
@@ -139,14 +122,14 @@ gaps_make(struct model *m)
 static void
 gaps_accept(struct model *m, unsigned beyond)
 {
-	unsigned before = gaps_told("are more than the spool can list"), all;
+	unsigned before = cases_told("are more than the spool can list"), all;
 	char words[80];
 
 	snprintf(words, sizeof words, "%u of the damaged places that were accepted are more", beyond);
-	all = gaps_told(words);
+	all = cases_told(words);
 	gaps_must_open(m, true);
-	if (gaps_told("are more than the spool can list") != before + (beyond > 0) ||
-	    gaps_told(words) != all + (beyond > 0))
+	if (cases_told("are more than the spool can list") != before + (beyond > 0) ||
+	    cases_told(words) != all + (beyond > 0))
 		model_broken(m, "%u places beyond the list are not told, or not once", beyond);
 }
 
@@ -232,10 +215,7 @@ an_accepted_gap_is_never_asked_again(void)
 
 /* ---- all ---- */
 
-static const struct gaps_case {
-	const char *what;
-	bool (*fn)(void);
-} gaps_cases[] = {
+static const struct crash_case gaps_cases[] = {
     {"more gaps than the list holds: told, counted, and refused until there is room for them",
 	more_gaps_than_the_list_holds},
     {"an accepted gap is not asked again, whenever the power fails",
@@ -245,17 +225,5 @@ static const struct gaps_case {
 int
 main(void)
 {
-	size_t count = sizeof gaps_cases / sizeof *gaps_cases;
-	bool all = true;
-
-	log_file = memfd_create("log", MFD_CLOEXEC);
-	log_open(dup(log_file), LOG_TO_FILE);
-	printf("1..%zu\n", count);
-	for (size_t i = 0; i < count; i++) {
-		bool is_good = gaps_cases[i].fn();
-
-		printf("%sok %zu - %s\n", is_good ? "" : "not ", i + 1, gaps_cases[i].what);
-		all &= is_good;
-	}
-	return !all;
+	return cases_run(gaps_cases, sizeof gaps_cases / sizeof *gaps_cases);
 }

@@ -6,31 +6,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "cases.h"
 #include "model.h"
 #include "queue/store.h"
 
-enum { SUBMITS_MAX = 200, SLOTS = 32, TURNS = 60, LOG_BYTES = 1 << 20 };
-
-static int log_file = -1;
-
-static unsigned
-newest_told(const char *words)
-{
-	static char text[LOG_BYTES + 1];
-	ssize_t n = pread(log_file, text, LOG_BYTES, 0);
-	unsigned count = 0;
-
-	text[n > 0 ? n : 0] = 0;
-	for (const char *p = text; (p = strstr(p, words)); p++)
-		count++;
-	return count;
-}
+enum { SUBMITS_MAX = 200, SLOTS = 32, TURNS = 60 };
 
 static bool
 newest_open(struct model *m, bool accept_damage)
@@ -245,7 +228,7 @@ reserve_with_a_generation(void)
 static bool
 body_that_is_not_renamed(void)
 {
-	unsigned kept = newest_told("NRN00000-1.body.lost"), refused = newest_told("NRN00000");
+	unsigned kept = cases_told("NRN00000-1.body.lost"), refused = cases_told("NRN00000");
 	struct model *m = newest_begin(1);
 	char name[SEGMENT_NAME_BYTES];
 	uint32_t ready = m->spool->writer.pool.ready->slot;
@@ -256,9 +239,9 @@ body_that_is_not_renamed(void)
 	simdisk_fail(m->disk, (struct simdisk_fault){SIMDISK_RENAME, 1, 1, EIO});
 	if (newest_open(m, false) && !newest_names(m, "NRN00000-1.body"))
 		model_broken(m, "it is gone");
-	if (newest_told("NRN00000-1.body.lost") != kept)
+	if (cases_told("NRN00000-1.body.lost") != kept)
 		model_broken(m, "told as kept");
-	if (newest_told("NRN00000") == refused)
+	if (cases_told("NRN00000") == refused)
 		model_broken(m, "not told");
 	return model_end(m) == 0;
 }
@@ -267,7 +250,7 @@ body_that_is_not_renamed(void)
 static bool
 what_is_unread_is_not_missing(void)
 {
-	unsigned missing = newest_told("are missing"), unread = newest_told("no record can be");
+	unsigned missing = cases_told("are missing"), unread = cases_told("no record can be");
 	struct model *m = newest_begin(1);
 	char name[SEGMENT_NAME_BYTES];
 
@@ -281,7 +264,7 @@ what_is_unread_is_not_missing(void)
 	simdisk_bad_place(m->disk, name, SEGMENT_DATA, SPOOL_SEGMENT_MIN);
 	if (newest_open(m, true) && m->spool->stats.quarantined == 0)
 		model_broken(m, "not counted");
-	if (newest_told("are missing") != missing || newest_told("no record can be") != unread + 1)
+	if (cases_told("are missing") != missing || cases_told("no record can be") != unread + 1)
 		model_broken(m, "told as missing");
 	for (int n = 0; n < TURNS; n++)
 		model_turn(m);
@@ -359,7 +342,7 @@ newest_is_kept(struct model *m, struct str bytes)
 static void
 newest_expect_kept(struct model *m, struct newest_files *files)
 {
-	unsigned before = newest_told("was put back after a start that went on without it");
+	unsigned before = cases_told("was put back after a start that went on without it");
 	struct newest_files copy = *files;
 
 	for (unsigned i = 0; i < files->count; i++)
@@ -374,7 +357,7 @@ newest_expect_kept(struct model *m, struct newest_files *files)
 		for (unsigned i = 0; i < copy.count; i++)
 			if (!newest_is_kept(m, copy.file[i].bytes))
 				model_broken(m, "%s is written over", files->file[i].name);
-		if (newest_told("was put back after a start that went on without it") !=
+		if (cases_told("was put back after a start that went on without it") !=
 		    before + copy.count)
 			model_broken(m, "not told");
 		newest_crash(m);
@@ -501,10 +484,7 @@ whole_log_put_back(void)
 
 /* ---- all ---- */
 
-static const struct newest_case {
-	const char *what;
-	bool (*fn)(void);
-} newest_cases[] = {
+static const struct crash_case newest_cases[] = {
     {"the newest file is gone, and a reserve was made: no body is removed", reserve_is_not_ready},
     {"a body without a record is removed, from the first segment on", loose_body_is_removed},
     {"a reserve that has a generation, as builds before left it", reserve_with_a_generation},
@@ -518,18 +498,5 @@ static const struct newest_case {
 int
 main(void)
 {
-	size_t count = sizeof newest_cases / sizeof *newest_cases;
-	bool all = true;
-
-	log_file = memfd_create("log", MFD_CLOEXEC);
-	log_open(dup(log_file), LOG_TO_FILE);
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("1..%zu\n", count);
-	for (size_t i = 0; i < count; i++) {
-		bool is_good = newest_cases[i].fn();
-
-		printf("%sok %zu - %s\n", is_good ? "" : "not ", i + 1, newest_cases[i].what);
-		all &= is_good;
-	}
-	return !all;
+	return cases_run(newest_cases, sizeof newest_cases / sizeof *newest_cases);
 }

@@ -3,34 +3,14 @@
  * is told of it, and what becomes of segments whose header cannot be written.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "cases.h"
 #include "model.h"
 #include "queue/store.h"
 
-enum { PIECES = 4, LARGE = PIECES << 20, LOG_BYTES = 1 << 20 };
-
-/* ---- what was told ---- */
-
-static int log_file = -1;
-
-/* How often these words stand in the log. */
-static unsigned
-stock_told(const char *words)
-{
-	static char text[LOG_BYTES + 1];
-	ssize_t n = pread(log_file, text, LOG_BYTES, 0);
-	unsigned count = 0;
-
-	text[n > 0 ? n : 0] = 0;
-	for (const char *p = text; (p = strstr(p, words)); p++)
-		count++;
-	return count;
-}
+enum { PIECES = 4, LARGE = PIECES << 20 };
 
 /* ---- room ---- */
 
@@ -74,7 +54,7 @@ what_is_made_already_is_room(void)
 static bool
 no_room_is_told_once(void)
 {
-	unsigned before = stock_told("no new segment");
+	unsigned before = cases_told("no new segment");
 	struct model *m = stock_begin(2);
 	struct stock *p = &m->spool->writer.pool;
 
@@ -82,8 +62,8 @@ no_room_is_told_once(void)
 		model_turn(m);
 	if (!p->reserve)
 		model_broken(m, "no reserve");
-	if (stock_told("no new segment") != before + 1)
-		model_broken(m, "told %u times", stock_told("no new segment") - before);
+	if (cases_told("no new segment") != before + 1)
+		model_broken(m, "told %u times", cases_told("no new segment") - before);
 	return model_end(m) == 0;
 }
 
@@ -91,7 +71,7 @@ no_room_is_told_once(void)
 static bool
 what_is_made_whole_is_room(void)
 {
-	unsigned before = stock_told("no new segment");
+	unsigned before = cases_told("no new segment");
 	struct model *m = stock_begin(3);
 	struct stock *p = &m->spool->writer.pool;
 
@@ -102,7 +82,7 @@ what_is_made_whole_is_room(void)
 	simdisk_limit(m->disk, 2 * LARGE);
 	if (!stock_may_make(p, STOCK_ANY) || !stock_may_make(p, STOCK_COPY))
 		model_broken(m, "no room for a segment that is there");
-	if (stock_fill(p, STOCK_MESSAGE) != 0 || stock_told("no new segment") != before)
+	if (stock_fill(p, STOCK_MESSAGE) != 0 || cases_told("no new segment") != before)
 		model_broken(m, "it is not used");
 	return model_end(m) == 0;
 }
@@ -285,10 +265,7 @@ no_header_can_be_written(void)
 
 /* ---- all ---- */
 
-static const struct stock_case {
-	const char *what;
-	bool (*fn)(void);
-} stock_cases[] = {
+static const struct crash_case stock_cases[] = {
     {"what is made of a segment already counts as room", what_is_made_already_is_room},
     {"a segment whose zeros are complete needs no room", what_is_made_whole_is_room},
     {"without room no file is begun", nothing_is_begun_without_room},
@@ -303,17 +280,5 @@ static const struct stock_case {
 int
 main(void)
 {
-	size_t count = sizeof stock_cases / sizeof *stock_cases;
-	bool all = true;
-
-	log_file = memfd_create("log", MFD_CLOEXEC);
-	log_open(dup(log_file), LOG_TO_FILE);
-	printf("1..%zu\n", count);
-	for (size_t i = 0; i < count; i++) {
-		bool is_good = stock_cases[i].fn();
-
-		printf("%sok %zu - %s\n", is_good ? "" : "not ", i + 1, stock_cases[i].what);
-		all &= is_good;
-	}
-	return !all;
+	return cases_run(stock_cases, sizeof stock_cases / sizeof *stock_cases);
 }
