@@ -246,19 +246,26 @@ flip(const struct rig *r, const char *name, const char *words, ssize_t beyond)
 }
 
 /* A record that is wrong on the disk: a delivery finds it, and what it reads of it then stands
- * still.  The message is held up, and nothing else. */
+ * still. */
+static void
+begin_loss(struct rig *r)
+{
+	rig_begin(r, slow);
+	cr_assert_eq(rig_commit(r, rig_id(1), "alice@example.com",
+			 (const char *const[]){"marked@one.example", NULL}).code, 250);
+	flip(r, "seg-00000001", "marked@one.example", 30);
+	r->disk->let_through = 2;
+	strcpy(r->disk->stuck, "marked@one.example");
+	rig_relay(r, true);
+	wait_stood(r);
+}
+
+/* The message is held up, and nothing else. */
 Test(reading, a_loss_while_the_disk_stands_still, .timeout = 60)
 {
 	static struct rig r;
 
-	rig_begin(&r, slow);
-	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
-			 (const char *const[]){"marked@one.example", NULL}).code, 250);
-	flip(&r, "seg-00000001", "marked@one.example", 30);
-	r.disk->let_through = 2;
-	strcpy(r.disk->stuck, "marked@one.example");
-	rig_relay(&r, true);
-	wait_stood(&r);
+	begin_loss(&r);
 	others_go_on(&r);
 	memset(r.disk->stuck, 0, sizeof r.disk->stuck);
 	cr_assert_eq(rig_job(&r, 1)->kind, ENVELOPE_REPORT);
@@ -274,14 +281,7 @@ Test(reading, a_loss_that_is_deleted_meanwhile, .timeout = 60)
 {
 	static struct rig r;
 
-	rig_begin(&r, slow);
-	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
-			 (const char *const[]){"marked@one.example", NULL}).code, 250);
-	flip(&r, "seg-00000001", "marked@one.example", 30);
-	r.disk->let_through = 2;
-	strcpy(r.disk->stuck, "marked@one.example");
-	rig_relay(&r, true);
-	wait_stood(&r);
+	begin_loss(&r);
 	rig_admin(&r, "queue.delete", nothing);
 	cr_assert_eq(r.row_count, 1);
 	memset(r.disk->stuck, 0, sizeof r.disk->stuck);
