@@ -25,12 +25,18 @@ stock_idle_bytes(const struct stock *p)
 	    stock_room_list_bytes(p->returned);
 }
 
+uint64_t
+stock_share_bytes(const struct stock *p, uint64_t all)
+{
+	return all / 100 * atomic_load(&p->minimum_free_percent);
+}
+
 /* What a new segment leaves free of the disk: messages its free share, and room for a reserve that
  * is not there yet; reports and statuses half of the share; compaction, which gives back, none. */
 static uint64_t
 stock_room_kept_bytes(const struct stock *p, enum stock_claim claim, uint64_t all)
 {
-	uint64_t share = all / 100 * atomic_load(&p->minimum_free_percent);
+	uint64_t share = stock_share_bytes(p, all);
 
 	switch (claim) {
 	case STOCK_MESSAGE:
@@ -56,7 +62,7 @@ stock_room_has_used(const struct stock *p)
 uint64_t
 stock_room_first_bytes(const struct stock *p, uint64_t all)
 {
-	uint64_t share = all / 100 * atomic_load(&p->minimum_free_percent);
+	uint64_t share = stock_share_bytes(p, all);
 
 	return share + (stock_room_has_used(p) ? 0 : p->bytes);
 }

@@ -22,6 +22,8 @@ int stock_room_ask(struct stock *p, enum stock_claim claim) MUST_USE;
  * only room for a reserve. */
 bool stock_room_is_for_reserve(const struct stock *p);
 
+/* Of a disk of so many bytes: what is to stay free (queue.minimum_free). */
+uint64_t stock_share_bytes(const struct stock *p, uint64_t all);
 /* At a start, of a disk of so many bytes: what the free share and the first segment need. */
 uint64_t stock_room_first_bytes(const struct stock *p, uint64_t all);
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "queue/place.h"
+#include "queue/stock_room.h"
 
 enum { SPACE_EVERY_MS = 1000, SPACE_SHORT_MS = 100 };
 
@@ -200,8 +201,7 @@ is_short(const struct writer *w)
 {
 	uint64_t all = atomic_load(&w->disk_bytes);
 
-	return atomic_load(&w->free_bytes) <
-	       all / 100 * atomic_load(&w->pool.minimum_free_percent);
+	return atomic_load(&w->free_bytes) < stock_share_bytes(&w->pool, all);
 }
 
 void
