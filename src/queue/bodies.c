@@ -4,6 +4,7 @@
 #include "queue/bodies.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -41,6 +42,7 @@ bodies_read(struct bodies *b, struct commit *c, char *block, char *sums)
 		}
 		sums_make(str_make(block, got), sums + at / SUMS_BLOCK_BYTES * SUMS_BYTES);
 		dot_check(&check, str_make(block, got));
+		sched_yield();
 	}
 	errno = EILSEQ;
 	return dot_check_end(&check) ? -1 : 0;
@@ -79,6 +81,7 @@ bodies_write_back(struct bodies *b, const struct commit *c)
 		stall_begin(&b->stall, "write the body", c->id);
 		if (io->ops->write_back(io, c->fd, (off_t)at, BODIES_PIECE_BYTES) != 0)
 			return -1;
+		sched_yield();
 	}
 	return 0;
 }
