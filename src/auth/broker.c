@@ -10,11 +10,12 @@
 #include "auth/auth.h"
 #include "auth/exchange.h"
 #include "auth/users.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 
-enum { SWEEP_S = 30, TEXT_BYTES = 1024 };
+enum { SWEEP_MS = 30 * 1000, TEXT_BYTES = 1024 };
 
 /* ---- the operator ---- */
 
@@ -276,8 +277,7 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	exchange_sweep(arg);
-	/* a store that is back is found without a login, and one that is not is told of at times */
-	(void)broker_store(arg);
+	broker_sweep_store(arg);
 }
 
 /* Made by whatever main sends first: a peer or the grant. */
@@ -372,7 +372,8 @@ static int
 broker_start(struct role *r)
 {
 	struct broker *b = broker_of(r);
-	struct timeval each = {.tv_sec = SWEEP_S};
+	int64_t ms = clock_patience(SWEEP_MS);
+	struct timeval each = {ms / 1000, ms % 1000 * 1000};
 
 	take_limits(b, r->conf);
 	(void)broker_store(b);

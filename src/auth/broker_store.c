@@ -13,7 +13,7 @@
 enum {
 	OPEN_AGAIN_MS = 1000,
 	TELL_AGAIN_MS = 600 * 1000, /* of a store that still cannot be used, or a damaged account */
-	QUIET_MS = 60 * 1000,       /* without a failed look-up, after one */
+	PROBE_MS = 60 * 1000,       /* after a look-up that failed */
 };
 
 /* Once for each reason, and again after a long time. */
@@ -41,7 +41,7 @@ broker_clear_trouble(struct broker *b)
 void
 broker_log_use(struct broker *b)
 {
-	if (!b->told[0] || clock_mono_ms() < b->use_after_ms)
+	if (!b->told[0] || b->failed[0])
 		return;
 	b->told[0] = 0;
 	broker_clear_trouble(b);
@@ -79,8 +79,8 @@ broker_open_store(struct broker *b, enum accounts_absent absent)
 		return;
 	}
 	b->absent = ACCOUNTS_REFUSE;
-	/* that it can be opened says nothing of a look-up that failed: broker_log_use */
-	if (clock_mono_ms() >= b->use_after_ms)
+	/* that it can be opened says nothing of a look-up that failed */
+	if (!b->failed[0])
 		broker_clear_trouble(b);
 	if (accounts_is_new(b->accounts))
 		log_warn("made a new account store %.*s/accounts.db",
@@ -132,7 +132,8 @@ broker_find_anew(struct broker *b, struct str user, struct account *out)
 	enum accounts_result result;
 
 	broker_note_trouble(b, accounts_error(b->accounts));
-	b->use_after_ms = clock_mono_ms() + clock_patience(QUIET_MS);
+	snprintf(b->failed, sizeof b->failed, "%.*s", STR_ARG(user));
+	b->probe_after_ms = clock_mono_ms() + clock_patience(PROBE_MS);
 	if (clock_mono_ms() < b->open_after_ms)
 		return ACCOUNTS_BROKEN;
 	accounts_close(&b->accounts);
@@ -156,7 +157,23 @@ broker_find(struct broker *b, struct str user, struct account *out)
 		result = broker_find_anew(b, user, out);
 	if (result == ACCOUNTS_DAMAGED)
 		broker_log_damaged(b, user);
-	else if (result != ACCOUNTS_BROKEN)
+	if (result == ACCOUNTS_BROKEN)
+		return result;
+	if (str_eq(str_of(b->failed), user))
+		b->failed[0] = 0;
+	if (result != ACCOUNTS_DAMAGED)
 		broker_log_use(b);
 	return result;
+}
+
+void
+broker_sweep_store(struct broker *b)
+{
+	char name[sizeof b->failed];
+	struct account account;
+
+	if (!broker_store(b) || !b->failed[0] || clock_mono_ms() < b->probe_after_ms)
+		return;
+	memcpy(name, b->failed, sizeof name);
+	(void)broker_find(b, str_of(name), &account);
 }
