@@ -33,7 +33,7 @@ struct broker {
 	char trouble[ACCOUNTS_ERROR_BYTES]; /* why it could not be opened or used */
 	char told[ACCOUNTS_ERROR_BYTES]; /* the same, as the log has it; empty: it can be used */
 	int64_t told_ms;         /* monotonic */
-	char failed[CLAIM_USER_MAX + 1]; /* whose look-up failed last; empty: none since it was well */
+	char failed[CLAIM_USER_MAX + 1]; /* whose look-up failed last; empty: all is well */
 	int64_t probe_after_ms;  /* monotonic: that one is not looked up again on our own before */
 	struct broker_told damaged[BROKER_TOLD_MAX];
 	uint64_t changes;        /* of passwords and suspensions, so far */
@@ -59,11 +59,11 @@ struct accounts *broker_store(struct broker *b);
 void broker_open_store(struct broker *b, enum accounts_absent absent);
 /* It failed, why is logged; it is opened again a moment later. */
 void broker_close_store(struct broker *b, const char *why);
-/* It did what was asked of it.  Logged after a failure, and no more than that where a look-up had
- * failed: others say nothing of that one. */
+/* It did what was asked of it: logged after a failure, but not while the look-up of one name fails,
+ * for others say nothing of that one. */
 void broker_log_use(struct broker *b);
-/* At times: a store that is back is found without a login, one that is not is told of again, and the
- * look-up that failed is made once more. */
+/* At times: a store that is back is found without a login, one that is not is told of again, and
+ * the look-up that failed is made once more. */
 void broker_sweep_store(struct broker *b);
 /* Looks up.  A look-up that fails says nothing about other accounts, of which damage may have left
  * most: the store is opened anew, once a second at most, and stays open for them. */

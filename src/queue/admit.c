@@ -22,28 +22,30 @@ admit_look_at_disk(struct spool *s)
 	have = s->stats.disk_free_bytes = atomic_load(&w->free_bytes);
 	all = s->stats.disk_total_bytes = atomic_load(&w->disk_bytes);
 	s->keep_bytes = all / 100 * s->options.minimum_free_percent;
-	s->is_tight = have < s->keep_bytes;
 	s->is_low = have + atomic_load(&w->idle_bytes) < s->keep_bytes;
 }
 
-bool
+int
 admit_file(struct spool *s)
 {
-	admit_look_at_disk(s);
-	return !s->is_tight;
+	return spool_admits_bodies(s, 0);
 }
 
-bool
+int
 spool_admits_bodies(struct spool *s, uint64_t bytes)
 {
 	admit_look_at_disk(s);
-	return s->stats.disk_free_bytes >= s->keep_bytes + bytes;
+	if (s->stats.disk_total_bytes == 0)
+		return EIO;
+	return s->stats.disk_free_bytes >= s->keep_bytes + bytes ? 0 : ENOSPC;
 }
 
 uint64_t
 spool_bodies_room(struct spool *s)
 {
 	admit_look_at_disk(s);
+	if (s->stats.disk_total_bytes == 0)
+		return UINT64_MAX;
 	return s->stats.disk_free_bytes > s->keep_bytes ? s->stats.disk_free_bytes - s->keep_bytes
 	                                                : 0;
 }
@@ -183,8 +185,8 @@ admit_batch(struct spool *s, const struct spool_batch *b, int *file_out)
 	}
 	if (!error)
 		error = check_size(s, b);
-	if (!error && *file_out >= 0 && !admit_file(s))
-		error = ENOSPC;
+	if (!error && *file_out >= 0)
+		error = admit_file(s);
 	if (!error && is_bulk)
 		error = b->urgency == SPOOL_REPORT ? spool_admits_reports(s) : spool_admits(s);
 	return !error && s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : error;

@@ -136,8 +136,8 @@ spool_file(struct spool *s)
 {
 	struct files *f = &s->files;
 
-	errno = ENOSPC;
-	if (!admit_file(s))
+	errno = admit_file(s);
+	if (errno)
 		return -1;
 	if (!f->tasks.is_thread)
 		return s->io->ops->open_nameless(s->io);

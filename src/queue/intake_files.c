@@ -130,11 +130,12 @@ static int
 intake_file_open(struct intake_file *r, uint64_t call)
 {
 	struct queue *q = r->peer->queue;
+	int error = spool_admits_bodies(q->spool, q->promised_bytes + r->promised_bytes);
 
 	if (r->peer->file_count >= q->peer_files_max)
 		return EAGAIN;
-	if (!spool_admits_bodies(q->spool, q->promised_bytes + r->promised_bytes))
-		return ENOSPC;
+	if (error)
+		return error;
 	r->fd = spool_file(q->spool);
 	if (r->fd < 0 && errno != EAGAIN)
 		return errno;

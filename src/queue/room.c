@@ -33,7 +33,9 @@ room_on_time(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	bytes = bytes > q->promised_bytes ? bytes - q->promised_bytes : 0;
+	/* where the disk does not say, who asks for a file hears why */
+	if (bytes < UINT64_MAX)
+		bytes = bytes > q->promised_bytes ? bytes - q->promised_bytes : 0;
 	m.file_bytes = bytes < RECORD_BODY_MAX ? bytes : UINT64_MAX;
 	LIST_FOREACH(peer, &q->peers, link)
 		room_tell(peer, &m);

@@ -157,9 +157,10 @@ struct spool_batch {
 int spool_append(struct spool *s, const struct spool_batch *b) MUST_USE;
 /* May messages be taken?  0, or the errno to refuse with: ENOSPC, EAGAIN. */
 int spool_admits(struct spool *s) MUST_USE;
-/* Is there room for body files of so many bytes in all, beside the free share of the disk? */
-bool spool_admits_bodies(struct spool *s, uint64_t bytes) MUST_USE;
-/* For how many bytes that is. */
+/* Is there room for body files of so many bytes in all, beside the free share of the disk?  0,
+ * ENOSPC, or EIO: the disk does not say. */
+int spool_admits_bodies(struct spool *s, uint64_t bytes) MUST_USE;
+/* For how many bytes that is; UINT64_MAX: the disk does not say. */
 uint64_t spool_bodies_room(struct spool *s);
 /* May reports be taken?  They may use what the minimum of free disk keeps from messages, and half
  * of what statuses have in the last segment, so that a queue of failing mail empties. */

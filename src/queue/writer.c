@@ -209,10 +209,17 @@ writer_look_at_disk(struct writer *w)
 {
 	uint64_t have, all;
 
-	if (w->io->ops->space(w->io, &have, &all) == 0) {
-		atomic_store(&w->disk_bytes, all);
-		atomic_store(&w->free_bytes, have);
+	if (w->io->ops->space(w->io, &have, &all) != 0) {
+		if (!w->is_space_unknown)
+			log_warn("spool: the disk does not say what room it has, until it does "
+				 "messages that need a file of their own hear 451: %m");
+		w->is_space_unknown = true;
+		have = all = 0;
+	} else {
+		w->is_space_unknown = false;
 	}
+	atomic_store(&w->disk_bytes, all);
+	atomic_store(&w->free_bytes, have);
 	w->space_ms = clock_mono_ms() + (is_short(w) ? SPACE_SHORT_MS : SPACE_EVERY_MS);
 }
 

@@ -39,8 +39,9 @@ struct writer {
 	atomic_uint cleaning_bytes;      /* set by the loop: what compaction has to copy yet */
 	atomic_uint spare_segments;
 	_Atomic uint64_t idle_bytes;     /* of segments that hold nothing */
-	_Atomic uint64_t free_bytes, disk_bytes; /* of the disk, a moment ago; 0: it never said */
+	_Atomic uint64_t free_bytes, disk_bytes; /* of the disk, a moment ago; 0: it does not say */
 	/* the writer's own */
+	bool is_space_unknown;           /* it does not say, as the log has it */
 	int64_t space_ms;                /* when the disk is asked next; monotonic */
 	struct stock pool;
 	struct segment *active;

@@ -141,16 +141,41 @@ run_low_disk(void)
 	model_reopen(m, &o);
 	is_good = model_submit(m, 100, false);
 	model_turn(m);
-	is_good &= spool_admits_bodies(m->spool, 2 * SPOOL_SEGMENT_MIN);
-	is_good &= !spool_admits_bodies(m->spool, 9 * SPOOL_SEGMENT_MIN);
+	is_good &= spool_admits_bodies(m->spool, 2 * SPOOL_SEGMENT_MIN) == 0;
+	is_good &= spool_admits_bodies(m->spool, 9 * SPOOL_SEGMENT_MIN) == ENOSPC;
 	simdisk_limit(m->disk, SPOOL_SEGMENT_MIN + SPOOL_SEGMENT_MIN / 2);
 	is_good &= spool_admits(m->spool) == ENOSPC;
-	is_good &= !spool_admits_bodies(m->spool, 0);
+	is_good &= spool_admits_bodies(m->spool, 0) == ENOSPC;
 	is_good &= !model_submit(m, 100, false) && errno == ENOSPC;
 	model_finish_all(m);
 	model_check(m);
 	is_good &= m->bad == 0 && m->faults == 0;
 	simdisk_limit(m->disk, 16 * SPOOL_SEGMENT_MIN);
+	model_expect_work(m);
+	return model_end(m) == 0 && is_good;
+}
+
+/* That it cannot be asked says nothing of how full it is: what the segments have room for is taken, a
+ * file of a body is refused, and not for want of room; also where it said so once before. */
+static bool
+run_disk_does_not_say(void)
+{
+	struct model *m = model_new(1);
+	struct spool_options o = {
+	    .segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true, .minimum_free_percent = 50};
+	bool is_good = true;
+
+	simdisk_limit(m->disk, 16 * SPOOL_SEGMENT_MIN);
+	o.io = simdisk_io(m->disk);
+	model_reopen(m, &o);
+	simdisk_hide_space(m->disk, true);
+	is_good &= spool_admits(m->spool) == 0 && model_submit(m, 100, false);
+	is_good &= spool_admits_bodies(m->spool, 0) == EIO;
+	is_good &= spool_bodies_room(m->spool) == UINT64_MAX;
+	is_good &= spool_file(m->spool) == -1 && errno == EIO;
+	simdisk_hide_space(m->disk, false);
+	is_good &= spool_admits_bodies(m->spool, 0) == 0;
+	is_good &= spool_bodies_room(m->spool) < 16 * SPOOL_SEGMENT_MIN;
 	model_expect_work(m);
 	return model_end(m) == 0 && is_good;
 }
@@ -316,7 +341,7 @@ main(void)
 	bool all = true;
 
 	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
-	printf("1..%zu\n", count + 6);
+	printf("1..%zu\n", count + 7);
 	for (size_t i = 0; i < count; i++)
 		report(i + 1, rows[i].what, run_row(&rows[i]), &all);
 	report(count + 1, "a full disk", run_full_disk(7), &all);
@@ -329,5 +354,6 @@ main(void)
 	    run_reports_on_a_full_disk(1, 0), &all);
 	report(count + 6, "a full disk of failing mail: it empties, in any order",
 	    run_reports_on_a_full_disk(37, 0), &all);
+	report(count + 7, "a disk that does not say what room it has", run_disk_does_not_say(), &all);
 	return !all;
 }

@@ -258,6 +258,12 @@ simdisk_limit(struct simdisk *d, uint64_t bytes)
 }
 
 void
+simdisk_hide_space(struct simdisk *d, bool is_hidden)
+{
+	d->is_space_hidden = is_hidden;
+}
+
+void
 simdisk_ignore_syncs(struct simdisk *d)
 {
 	d->ignores_syncs = true;

@@ -58,6 +58,8 @@ void simdisk_read_short(struct simdisk *d);
 void simdisk_read_fail_at_random(struct simdisk *d, unsigned in);
 /* Reads that touch these bytes of the file fail with EIO, whatever its name becomes; to 0: none. */
 void simdisk_bad_place(struct simdisk *d, const char *name, size_t from, size_t to);
+/* It does not say what room it has (EIO). */
+void simdisk_hide_space(struct simdisk *d, bool is_hidden);
 /* Writes to this file fail with EIO, whatever its name becomes; NULL: none. */
 void simdisk_refuse_writes(struct simdisk *d, const char *name);
 

@@ -303,6 +303,9 @@ sim_space(struct fsio *f, uint64_t *free_out, uint64_t *total_out)
 	struct simdisk *d = of(f);
 	uint64_t used = used_bytes(d);
 
+	errno = EIO;
+	if (d->is_space_hidden)
+		return -1;
 	*total_out = d->limit ? d->limit : 1u << 30;
 	*free_out = used < *total_out ? *total_out - used : 0;
 	return 0;

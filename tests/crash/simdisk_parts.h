@@ -63,6 +63,7 @@ struct simdisk {
 	struct simdisk_fault fault;
 	uint64_t fault_acts;
 	uint64_t struck;
+	bool is_space_hidden;
 	uint64_t limit;
 	bool ignores_syncs;
 	bool writes_short;
