@@ -173,12 +173,13 @@ static int
 copies_append(
     struct spool *s, const struct spool_entry *e, size_t count, uint64_t body_bytes)
 {
-	struct spool_batch b = {.entries = e,
-	    .count = count,
-	    .urgency = SPOOL_LAZY,
-	    .fn = copies_answered,
-	    .arg = s};
+	struct spool_batch b = {.entries = e, .count = count, .fn = copies_answered, .arg = s};
+	uint64_t bytes = s->copies.waiting_bytes;
 
+	for (size_t n = 0; n < count; n++)
+		bytes += record_bytes(&e[n]);
+	/* nothing else is begun before these are durable: they do not wait for company */
+	b.urgency = bytes >= COPIES_UNDER_WAY_BYTES / 2 ? SPOOL_NOW : SPOOL_LAZY;
 	return store_copy(s, &b, body_bytes);
 }
 

@@ -213,6 +213,8 @@ Test(spool_copies, messages_that_are_not_durable_are_bounded)
 	most = compact_without_writer();
 	cr_assert_gt(most, COPIES_UNDER_WAY_BYTES / 2);
 	cr_assert_leq(most, COPIES_UNDER_WAY_BYTES);
+	/* the writer does not wait for more */
+	cr_assert(spool->writer.filling->is_urgent);
 	/* mail is taken, and durable with the next write */
 	int answer = -1;
 	struct spool_entry e = message(100, "e", 1000);
