@@ -4,6 +4,8 @@
 #include "conf/descriptors.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 enum {
 	DESCRIPTORS_BASE = 256,     /* channels, listeners, events, libraries, what waits idle */
@@ -55,4 +57,24 @@ conf_descriptors_lack(
 	    d->key, (long long)d->value, d->role, (unsigned long long)d->needed,
 	    (unsigned long long)limit, d->key);
 	return true;
+}
+
+unsigned
+conf_descriptors_check(const struct conf *c, const char *head, struct buf *text_out)
+{
+	struct conf_descriptors needs[CONF_DESCRIPTORS];
+	char text[CONF_DESCRIPTORS_TEXT];
+	struct rlimit files;
+	unsigned count = 0;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return 0;
+	conf_descriptors(c, sysconf(_SC_NPROCESSORS_ONLN), needs);
+	for (size_t i = 0; i < CONF_DESCRIPTORS; i++) {
+		if (!conf_descriptors_lack(&needs[i], files.rlim_max, text))
+			continue;
+		buf_addf(text_out, "%s%s\n", head, text);
+		count++;
+	}
+	return count;
 }

@@ -23,5 +23,8 @@ void conf_descriptors(
 /* One line without its end: what does not fit in the limit, and what to do; false: it fits. */
 bool conf_descriptors_lack(
     const struct conf_descriptors *d, uint64_t limit, char out[CONF_DESCRIPTORS_TEXT]) MUST_USE;
+/* The same for all of them, with this process's hard limit and this machine's cores: a line each,
+ * head before it.  Returns how many. */
+unsigned conf_descriptors_check(const struct conf *c, const char *head, struct buf *text_out);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "conf/descriptors.h"
 #include "main/host.h"
 #include "main/notify.h"
 #include "main/offer.h"
@@ -57,7 +58,7 @@ admin_apply(struct daemon *d, struct conf *now, struct offer *offer, struct buf 
 	d->conf = now;
 	d->offer = offer;
 	host_use_log(now, d->log_secret, &offer->log);
-	host_check_limits(now, text);
+	conf_descriptors_check(now, "", text);
 	supervise_reload(d);
 	offer_free(&old);
 	conf_drop(&before);

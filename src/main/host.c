@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "conf/descriptors.h"
 #include "main/notify.h"
 
 enum { REFUSAL_BYTES = 1024 };
@@ -187,21 +186,6 @@ host_raise_limits(void)
 	files.rlim_cur = files.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &files) != 0)
 		log_warn("limit of descriptors: %s", strerror(errno));
-}
-
-void
-host_check_limits(const struct conf *c, struct buf *text_out)
-{
-	struct conf_descriptors needs[CONF_DESCRIPTORS];
-	char text[CONF_DESCRIPTORS_TEXT];
-	struct rlimit files;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-		return;
-	conf_descriptors(c, sysconf(_SC_NPROCESSORS_ONLN), needs);
-	for (size_t i = 0; i < CONF_DESCRIPTORS; i++)
-		if (conf_descriptors_lack(&needs[i], files.rlim_max, text))
-			buf_addf(text_out, "%s\n", text);
 }
 
 int

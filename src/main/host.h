@@ -26,8 +26,6 @@ void host_use_log(const struct conf *c, uint64_t secret, struct host_log *log);
 void host_fill_standard_descriptors(void);
 /* As many descriptors as the system allows. */
 void host_raise_limits(void);
-/* Where the configuration allows more of them: a line for each role. */
-void host_check_limits(const struct conf *c, struct buf *text_out);
 
 /* Do sockets between processes take our largest packets?  0, or what host_refuse returned. */
 int host_check_channels(void) MUST_USE;

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "conf/descriptors.h"
 #include "main/admin.h"
 #include "main/grants.h"
 #include "main/host.h"
@@ -167,7 +168,7 @@ warn_of_limits(const struct conf *c)
 	struct buf text;
 
 	buf_init(&text, 4096);
-	host_check_limits(c, &text);
+	conf_descriptors_check(c, "", &text);
 	for (rest = buf_str(&text); str_split(&rest, '\n', &line);)
 		if (line.n)
 			log_warn("%.*s", STR_ARG(line));

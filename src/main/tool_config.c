@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -64,19 +63,10 @@ tool_check_disk(const char *file, const struct conf *c, struct conf_report *repo
 static void
 tool_check_descriptors(const char *file, const struct conf *c, struct conf_report *report)
 {
-	struct conf_descriptors needs[CONF_DESCRIPTORS];
-	char text[CONF_DESCRIPTORS_TEXT];
-	struct rlimit files;
+	char head[4096];
 
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-		return;
-	conf_descriptors(c, sysconf(_SC_NPROCESSORS_ONLN), needs);
-	for (size_t i = 0; i < CONF_DESCRIPTORS; i++) {
-		if (!conf_descriptors_lack(&needs[i], files.rlim_max, text))
-			continue;
-		buf_addf(&report->text, "%s: warning: %s\n", file, text);
-		report->warnings++;
-	}
+	snprintf(head, sizeof head, "%s: warning: ", file);
+	report->warnings += conf_descriptors_check(c, head, &report->text);
 }
 
 /* Who checks need not be who reads them: what this user may not see is passed over. */
