@@ -50,10 +50,30 @@ static size_t
 chain_before(const struct replay *r, size_t number, size_t count)
 {
 	while (number-- > 0)
-		if (r->ends[number].kind != REPLAY_NEVER_WAS &&
-		    r->ends[number].state != SEAL_NONE)
+		if (replay_is_read(&r->ends[number]) && r->ends[number].state != SEAL_NONE)
 			return number;
 	return count;
+}
+
+bool
+chain_is_freed(const struct replay *r, uint64_t generation)
+{
+	return r->mark.is_known && generation <= r->mark.freed;
+}
+
+/* Does it name a segment that is not there? */
+static bool
+chain_names_absent(struct segment *const *segments, size_t count, const struct replay_end *end)
+{
+	return end->state == SEAL_OWN && end->own.generation > 0 &&
+	    !chain_is_there(segments, count, end->own.generation);
+}
+
+bool
+chain_follows_freed(const struct replay *r, struct segment *const *segments, size_t count,
+    const struct replay_end *end)
+{
+	return chain_names_absent(segments, count, end) && chain_is_freed(r, end->own.generation);
 }
 
 /* 0.1.0 did not say what was freed: then only a hole between two segments shows it. */
@@ -62,10 +82,7 @@ chain_is_gap(const struct replay *r, struct segment *const *segments, size_t cou
 {
 	const struct replay_end *end = &r->ends[number];
 
-	if (end->kind == REPLAY_NEVER_WAS || end->state != SEAL_OWN || end->own.generation == 0 ||
-	    chain_is_there(segments, count, end->own.generation))
-		return false;
-	if (r->mark.is_known && end->own.generation <= r->mark.freed)
+	if (!chain_names_absent(segments, count, end) || chain_is_freed(r, end->own.generation))
 		return false;
 	return r->mark.is_known || chain_before(r, number, count) < count;
 }
@@ -101,7 +118,7 @@ static void
 chain_begin_mark(struct replay *r, size_t count)
 {
 	for (size_t i = 0; i < count && !r->mark.is_known; i++) {
-		if (r->ends[i].kind == REPLAY_NEVER_WAS || r->ends[i].state != SEAL_OWN)
+		if (r->ends[i].state != SEAL_OWN)
 			continue;
 		if (r->ends[i].own.generation > r->mark.freed)
 			r->mark.freed = r->ends[i].own.generation;

@@ -10,6 +10,15 @@
 
 /* What the header of a segment says of all of them. */
 void chain_see_mark(struct replay *r, const struct segment *g, const struct segment_mark *mark);
+/* A mark says that no such segment is needed any more. */
+bool chain_is_freed(const struct replay *r, uint64_t generation);
+/*
+ * Does this segment name one that was freed and is gone?  They are freed oldest first, so none
+ * before that one is needed; and what became of the messages in such an older one may have stood in
+ * it: they are not read, however their file came back.
+ */
+bool chain_follows_freed(const struct replay *r, struct segment *const *segments, size_t count,
+    const struct replay_end *end);
 /*
  * After replay_find_ends.  -1 with ENOTRECOVERABLE, told: segments are missing and the start does
  * not accept damage.  0: the mark of the spool is made, for the next headers.

@@ -15,6 +15,7 @@
 #include "queue/headers.h"
 #include "queue/losses.h"
 #include "queue/recover_bodies.h"
+#include "queue/recover_log.h"
 #include "queue/recover_tell.h"
 #include "queue/replay.h"
 
@@ -293,73 +294,6 @@ open_segments(struct listing *l)
 	return 0;
 }
 
-/* ---- the log ---- */
-
-/* Damage that an earlier start has copied is not told again; without that name nothing is known. */
-static int
-recover_refuse_unsure(const struct kept *k)
-{
-	errno = k->error;
-	log_error("spool: %s cannot be looked at: %m; so it is not known whether a copy of what is "
-		  "damaged is there; the spool is not opened and nothing is changed; remove the "
-		  "cause, or move this name away, and start again%s", k->unsure,
-	    replay_may_accept(k->error)
-	        ? "; or start once with --accept-damage, which copies nothing to it"
-	        : "");
-	errno = k->error;
-	return -1;
-}
-
-static int
-recover_replay(struct listing *l)
-{
-	struct replay *r = &l->replay;
-
-	if (replay_find_ends(r, l->segments, l->count) != 0 ||
-	    chain_check(r, l->segments, l->count) != 0)
-		return -1;
-	for (size_t i = 0; i < l->count; i++) {
-		struct segment *g = l->segments[i];
-
-		l->segments[i] = NULL;
-		if (replay_segment(r, g, i) != 0)
-			return -1;
-	}
-	losses_tell_missing(r);
-	if (!index_end_replay(&r->spool->index)) {
-		log_error("spool: more entries of a newer Sallyport than this version can keep; "
-			  "start the newer version again");
-		errno = EPROTO;
-		return -1;
-	}
-	if (r->kept.error)
-		return recover_refuse_unsure(&r->kept);
-	return chain_check_any(r, l->count);
-}
-
-static int
-replay_segments(struct listing *l)
-{
-	struct writer *w = &l->spool->writer;
-	struct replay *r = &l->replay;
-	int result = recover_replay(l);
-	uint64_t spoken_of = segment_mark_last(&r->mark);
-
-	l->is_whole = chain_is_whole(r, w->pool.generation);
-	w->sequence = r->last_sequence;
-	w->durable = r->last_sequence;
-	w->seal = r->last;
-	w->newest_ms = l->spool->index.newest_ms;
-	w->pool.mark = r->mark;
-	/* also where the files are gone: a number that is used again would pass for freed */
-	if (spoken_of > w->pool.generation)
-		w->pool.generation = spoken_of;
-	chain_go_on(r, l->is_whole);
-	w->pool.newest = l->spool->index.newest;
-	replay_clear(r);
-	return result;
-}
-
 /* ---- the rest ---- */
 
 /* What its frames and the others say of it is what its header said. */
@@ -467,7 +401,7 @@ recover_read(struct listing *l)
 	for (struct recover_foreign *f = l->foreign; f; f = f->next)
 		s->stats.quarantined += f->why != NULL;
 	s->writer.pool.slot = l->slot_max + 1;
-	if (replay_segments(l) != 0)
+	if (recover_log(&l->replay, l->segments, l->count, &l->is_whole) != 0)
 		return -1;
 	recover_find_asides(l);
 	return recover_bodies_check(s, l->files);

@@ -86,19 +86,36 @@ replay_take_end(struct replay *r, struct segment *const *segments, size_t i)
 	}
 }
 
-/* Newest first: a segment that another one voids seals nothing. */
+/* Newest first: a segment that another one voids seals nothing, nor does one before those that were
+ * freed and are gone. */
 int
 replay_find_ends(struct replay *r, struct segment *const *segments, size_t count)
 {
+	uint64_t gone = 0;
+
 	r->ends = mem_new((count + 1) * sizeof *r->ends);
 	for (size_t i = count; i-- > 0;) {
-		if (r->ends[i].kind == REPLAY_NEVER_WAS)
+		struct replay_end *end = &r->ends[i];
+
+		if (end->kind == REPLAY_NEVER_WAS)
 			continue;
-		if (find_seal(r, segments[i], &r->ends[i]) != 0)
+		if (segments[i]->generation < gone) {
+			end->kind = REPLAY_FREED;
+			continue;
+		}
+		if (find_seal(r, segments[i], end) != 0)
 			return -1;
 		replay_take_end(r, segments, i);
+		if (chain_follows_freed(r, segments, count, end))
+			gone = end->own.generation;
 	}
 	return 0;
+}
+
+bool
+replay_is_read(const struct replay_end *end)
+{
+	return end->kind == REPLAY_OPEN || end->kind == REPLAY_SEALED;
 }
 
 /* ---- frames ---- */
@@ -376,8 +393,7 @@ replay_check_end(struct replay *r, const struct image *m, const struct replay_en
 	char name[SEGMENT_NAME_BYTES];
 
 	segment_name(m->segment->slot, name);
-	if (!replay_is_cut(r, m, end) ||
-	    (r->mark.is_known && m->segment->generation <= r->mark.freed))
+	if (!replay_is_cut(r, m, end) || chain_is_freed(r, m->segment->generation))
 		return 0;
 	if (segment_is_missing(&r->mark, m->segment->generation)) {
 		r->spool->stats.known_damages++;
@@ -392,40 +408,6 @@ replay_check_end(struct replay *r, const struct image *m, const struct replay_en
 	return chain_accept(r, m->segment->generation);
 }
 
-/* Voided by a later seal: for the most part what a failed write left.  But what a later write of it
- * knew as durable was acknowledged: it stood elsewhere when a start went on without it. */
-static void
-replay_judge_void(struct replay *r, struct segment *g, struct str bytes)
-{
-	struct seals_sight sight;
-	char name[SEGMENT_NAME_BYTES];
-
-	seals_look(g, bytes, &sight);
-	if (!seals_has_durable(&sight))
-		return;
-	g->is_kept = true;
-	r->spool->stats.quarantined++;
-	log_error("spool: %s (generation %llu) holds messages that were acknowledged, and was put "
-		  "back after a start that went on without it: the log has gone on, so they are "
-		  "not read; the file is kept as damaged-*", segment_name(g->slot, name),
-	    (unsigned long long)g->generation);
-}
-
-static int
-replay_void(struct replay *r, struct segment *g, const struct replay_end *end)
-{
-	struct image m;
-	int result = load(r, g, end, &m), error;
-
-	if (result == 0)
-		replay_judge_void(r, g, m.bytes);
-	error = errno;
-	image_clear(&m);
-	stock_give_back(&r->spool->writer.pool, g);
-	errno = error;
-	return result;
-}
-
 int
 replay_segment(struct replay *r, struct segment *g, size_t number)
 {
@@ -437,8 +419,6 @@ replay_segment(struct replay *r, struct segment *g, size_t number)
 
 	metrics_work("recover: read a segment");
 	metrics_progress();
-	if (end->kind == REPLAY_NEVER_WAS)
-		return replay_void(r, g, end);
 	if (load(r, g, end, &m) != 0 || chain_check_unsealed(r, g, end, m.bytes) != 0 ||
 	    walk(r, &m) != 0) {
 		error = errno;

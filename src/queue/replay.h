@@ -11,7 +11,12 @@
 #include "queue/seals.h"
 #include "queue/store.h"
 
-enum replay_kind { REPLAY_OPEN, REPLAY_SEALED, REPLAY_NEVER_WAS };
+enum replay_kind {
+	REPLAY_OPEN,                     /* all whole frames of it are read */
+	REPLAY_SEALED,                   /* those up to its seal */
+	REPLAY_NEVER_WAS,                /* none: a later segment was begun in its place */
+	REPLAY_FREED,                    /* none: it is not needed, nor is what followed it there */
+};
 
 struct replay_end {
 	enum replay_kind kind;
@@ -34,11 +39,13 @@ struct replay {
 	struct map *waiting;             /* recipients of such, by their last status (losses) */
 };
 
-/* -1 with errno, told: a seal could not be read. */
+/* What is to be read of each segment; -1 with errno, told: a seal could not be read. */
 int replay_find_ends(
     struct replay *r, struct segment *const *segments, size_t count) MUST_USE;
-/* Takes g: into the index, or to the pool.  -1 with errno, told: it could not be read or synced, or
- * a newer version wrote it. */
+/* Are frames of it read at all? */
+bool replay_is_read(const struct replay_end *end);
+/* Of one that is read.  Takes g: into the index, or to the pool.  -1 with errno, told: it could not
+ * be read or synced, or a newer version wrote it. */
 int replay_segment(struct replay *r, struct segment *g, size_t number) MUST_USE;
 void replay_clear(struct replay *r);
 

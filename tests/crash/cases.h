@@ -12,7 +12,7 @@ struct crash_case {
 	bool (*fn)(void);
 };
 
-/* How often these words stand in the log; its first MiB is looked at. */
+/* How often these words stand in the log; ends the program when that is larger than it looks at. */
 unsigned cases_told(const char *words);
 
 /* Runs them in turn; the program's exit status. */

@@ -1,0 +1,74 @@
+/*
+ * passed: see the header.
+ */
+#include "queue/passed.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+/* -1 with errno, told.  Not synced: nothing of it is relied on. */
+static int
+passed_read(struct replay *r, struct segment *g, struct str *out)
+{
+	struct fsio *io = r->spool->io;
+	char name[SEGMENT_NAME_BYTES];
+	struct iovec room = {0};
+	off_t bytes;
+	size_t got = 0;
+	int result = io->ops->size(io, g->fd, &bytes);
+
+	if (result == 0) {
+		room.iov_len = bytes > g->bytes ? g->bytes : (size_t)bytes;
+		room.iov_base = mem_new(room.iov_len);
+		result = segment_read(io, g->fd, room, 0, &got);
+	}
+	*out = str_make(room.iov_base, got);
+	return result == 0 ? 0 : replay_refuse(segment_name(g->slot, name), got);
+}
+
+/* Messages that the log does not have? */
+static bool
+passed_holds(const struct segment *g, const struct replay_end *end, struct str bytes)
+{
+	struct seals_sight sight;
+
+	seals_look(g, bytes, &sight);
+	/* all that a failed write left in freed ones went with the segment that voided it */
+	return end->kind == REPLAY_FREED ? sight.has_frame : seals_has_durable(&sight);
+}
+
+static void
+passed_tell(struct replay *r, struct segment *g, const struct replay_end *end)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	g->is_kept = true;
+	r->spool->stats.quarantined++;
+	log_error("spool: %s (generation %llu) holds messages that were acknowledged, and was put "
+		  "back after %s: they are not read; the file is kept as damaged-*",
+	    segment_name(g->slot, name), (unsigned long long)g->generation,
+	    end->kind == REPLAY_FREED
+	        ? "what followed it was freed, and with it what became of its messages"
+	        : "a start that went on without it, and the log has gone on");
+}
+
+int
+passed_segment(struct replay *r, struct segment *g, const struct replay_end *end)
+{
+	struct str bytes;
+	int result, error;
+
+	metrics_work("recover: read a segment that is not needed");
+	metrics_progress();
+	result = passed_read(r, g, &bytes);
+	error = errno;
+	if (result == 0 && passed_holds(g, end, bytes))
+		passed_tell(r, g, end);
+	mem_free((char *)(uintptr_t)bytes.p);
+	stock_give_back(&r->spool->writer.pool, g);
+	errno = error;
+	return result;
+}

@@ -1,0 +1,15 @@
+/*
+ * recover_log: reads the segments of the log, and decides what the writer gives next: sequence
+ * number, generation, and the seal that says where the log ended.
+ */
+#ifndef QUEUE_RECOVER_LOG_H
+#define QUEUE_RECOVER_LOG_H
+
+#include "queue/replay.h"
+
+/* By generation; takes each (into the index, or to the pool) and leaves NULL.  -1 with errno, told:
+ * the start is refused.  is_whole_out: no segment can be missing. */
+int recover_log(struct replay *r, struct segment **segments, size_t count,
+    bool *is_whole_out) MUST_USE;
+
+#endif
