@@ -60,9 +60,7 @@ refuse_segment(const struct segment *g, uint64_t offset)
 static int
 find_seal(struct replay *r, struct segment *g, struct replay_end *end)
 {
-	uint64_t sequence;
-
-	end->state = seals_read(r->spool->io, g, &end->own, &sequence);
+	end->state = seals_read(r->spool->io, g, &end->own, &end->sequence);
 	if (end->state != SEAL_UNREAD)
 		return 0;
 	if (!r->spool->options.accept_damage || !segment_is_medium_error(errno))
@@ -83,6 +81,7 @@ replay_take_end(struct replay *r, struct segment *const *segments, size_t i)
 
 		r->ends[j].kind = is_it ? REPLAY_SEALED : REPLAY_NEVER_WAS;
 		r->ends[j].seal = *seal;
+		r->ends[j].voided_by = r->ends[i].sequence;
 	}
 }
 

@@ -21,8 +21,10 @@ enum replay_kind {
 struct replay_end {
 	enum replay_kind kind;
 	struct record_seal seal;         /* when sealed */
+	uint64_t voided_by;              /* when it never was: sequence number of the seal */
 	enum seal_state state;           /* of its own first frame */
 	struct record_seal own;          /* SEAL_OWN: it names the segment before this one */
+	uint64_t sequence;               /* its sequence number */
 };
 
 struct replay {

@@ -95,7 +95,6 @@ seals_look(const struct segment *g, struct str bytes, struct seals_sight *out)
 		if (!record_frame_read(str_from(bytes, at - RECORD_ALIGN), g->tag, &f))
 			continue;
 		if (!out->has_frame) {
-			out->has_seal = at == SEGMENT_DATA + RECORD_ALIGN;
 			out->first = f.sequence;
 			out->first_durable = f.durable;
 		}
@@ -108,11 +107,4 @@ bool
 seals_was_durable(const struct seals_sight *s)
 {
 	return s->has_frame && s->durable + 1 >= s->first;
-}
-
-bool
-seals_has_durable(const struct seals_sight *s)
-{
-	/* the seal itself knows of all that came before it */
-	return s->has_seal ? s->durable >= s->first : seals_was_durable(s);
 }

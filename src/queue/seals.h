@@ -25,7 +25,6 @@ enum seal_state seals_find(const struct segment *g, struct str bytes, struct rec
 /* What the headers of the frames of this use say, the first one's and all. */
 struct seals_sight {
 	bool has_frame;
-	bool has_seal;                   /* the first one stands where the seal belongs */
 	uint64_t first;                  /* sequence number of the first one */
 	uint64_t first_durable;          /* what was durable when it was written */
 	uint64_t durable;                /* the highest that one of them knew as durable */
@@ -35,7 +34,5 @@ void seals_look(const struct segment *g, struct str bytes, struct seals_sight *o
 /* Was the seal durable?  A later write says so; in the first one, which a power cut may have torn,
  * no frame knows of another. */
 bool seals_was_durable(const struct seals_sight *s);
-/* Was anything of this use durable, the seal or more?  A later write says so. */
-bool seals_has_durable(const struct seals_sight *s);
 
 #endif

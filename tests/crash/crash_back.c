@@ -162,6 +162,40 @@ newest_and_ready_gone(void)
 	return run_newest_put_back(true);
 }
 
+/* A segment is begun in the middle of a batch: its seal and messages are one write, and the power
+ * fails behind the answer. */
+static bool
+newest_of_one_write(void)
+{
+	struct newest_files files = {.count = 0};
+	struct model *m = newest_begin(8);
+	struct segment *first = m->spool->writer.active;
+	uint32_t slot;
+
+	for (int n = 0; n < 10; n++)
+		(void)model_submit(m, 3000, false);
+	model_turn(m);
+	for (int n = 0; n < 14; n++)
+		(void)model_submit(m, 3000, false);
+	model_turn(m);
+	slot = m->spool->writer.active->slot;
+	if (m->spool->writer.active == first || m->bad)
+		model_broken(m, "no segment was begun");
+	newest_crash(m);
+	newest_take(m, slot, &files);
+	m->may_lose = true;
+	if (newest_open(m, false)) {
+		model_check(m);
+		if (m->lost == 0)
+			model_broken(m, "nothing is lost");
+		newest_fill(m);
+		newest_crash(m);
+	}
+	m->may_lose = false;
+	newest_expect_kept(m, &files);
+	return model_end(m) == 0;
+}
+
 /* ---- others ---- */
 
 /* Begins with a log of some segments; file `number` of it is gone, which a start accepts. */
@@ -408,6 +442,7 @@ whole_log_put_back_too_late(void)
 static const struct crash_case back_cases[] = {
     {"the newest file is put back after a start without it", newest_alone_put_back},
     {"the same, and the one that was ready is gone", newest_and_ready_gone},
+    {"the same, and all of it was one write", newest_of_one_write},
     {"one of the middle is put back while the next is there", middle_put_back_in_time},
     {"the oldest is put back while the next is there", oldest_put_back_in_time},
     {"one of the middle is put back when what followed it was freed", middle_put_back_too_late},
