@@ -5,12 +5,13 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
-/* A segment of 1 GiB holds 2^24 frames; as many again may have been refused. */
-enum { CHAIN_SEQUENCE_SHIFT = 25 };
-/* More than can be missing behind the newest segment that is there, and are not seen. */
-enum { CHAIN_GENERATIONS_GONE = 64 };
+/* A segment of 64 MiB holds 2^19 frames; as many again may have been refused. */
+enum { CHAIN_SEQUENCE_SHIFT = 20 };
+/* More than can have been given to files that are gone, and are not seen. */
+enum { CHAIN_LEAP = SEGMENT_SLOTS_MAX };
 
 void
 chain_see_mark(struct replay *r, const struct segment *g, const struct segment_mark *mark)
@@ -43,6 +44,30 @@ chain_is_there(struct segment *const *segments, size_t count, uint64_t generatio
 		if (segments[i]->generation == generation)
 			return true;
 	return false;
+}
+
+int
+chain_check_generations(struct segment *const *segments, size_t count)
+{
+	char name[SEGMENT_NAME_BYTES], other[SEGMENT_NAME_BYTES];
+	bool is_twice = false;
+
+	for (size_t i = 1; i < count; i++) {
+		const struct segment *a = segments[i - 1], *b = segments[i];
+
+		if (a->generation != b->generation)
+			continue;
+		is_twice = true;
+		log_error("spool: %s and %s have the same generation (%llu): one of them was put "
+			  "back, or is a copy; the spool is not opened and nothing is changed; "
+			  "move the one that does not belong to this log out of the directory, "
+			  "and start again",
+		    segment_name(a->slot < b->slot ? a->slot : b->slot, name),
+		    segment_name(a->slot < b->slot ? b->slot : a->slot, other),
+		    (unsigned long long)a->generation);
+	}
+	errno = EEXIST;
+	return is_twice ? -1 : 0;
 }
 
 /* The next older one that holds frames; count: none. */
@@ -252,24 +277,29 @@ chain_is_whole(const struct replay *r, uint64_t newest)
 	return r->last.generation > 0 && newest == r->last.generation + 1;
 }
 
-/* The first seal names a generation above all that are gone, which counts as missing. */
-static void
-chain_begin_anew(struct replay *r)
+/* Above all that was given before: by far, and at least the time in ms.  So also above what was
+ * given after a backup, when that is restored later: no disk takes 1000 segments in a second. */
+static uint64_t
+chain_leap(uint64_t generation)
 {
-	struct writer *w = &r->spool->writer;
-	uint64_t above = w->pool.generation + SEGMENT_SLOTS_MAX;
+	int64_t now_ms = clock_ms();
 
-	w->pool.generation = above;
-	w->sequence = w->durable = above << CHAIN_SEQUENCE_SHIFT;
-	if (segment_add_missing(&w->pool.mark, above))
-		w->seal = (struct record_seal){above, w->sequence, SEGMENT_DATA};
+	generation += CHAIN_LEAP;
+	return now_ms > 0 && (uint64_t)now_ms > generation ? (uint64_t)now_ms : generation;
 }
 
 void
-chain_go_on(struct replay *r, bool is_whole)
+chain_go_on(struct replay *r)
 {
-	if (r->is_anew)
-		chain_begin_anew(r);
-	else if (!is_whole && r->last.generation > 0)
-		r->spool->writer.pool.generation += CHAIN_GENERATIONS_GONE;
+	struct writer *w = &r->spool->writer;
+
+	if (w->pool.generation == 0)
+		return;
+	w->pool.generation = chain_leap(w->pool.generation);
+	if (!r->is_anew)
+		return;
+	/* the first seal names a generation above all that are gone, which counts as missing */
+	w->sequence = w->durable = w->pool.generation << CHAIN_SEQUENCE_SHIFT;
+	if (segment_add_missing(&w->pool.mark, w->pool.generation))
+		w->seal = (struct record_seal){w->pool.generation, w->sequence, SEGMENT_DATA};
 }

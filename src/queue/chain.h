@@ -10,6 +10,9 @@
 
 /* What the header of a segment says of all of them. */
 void chain_see_mark(struct replay *r, const struct segment *g, const struct segment_mark *mark);
+/* By generation.  -1 with EEXIST, told: two have the same one, and which of them belongs to the log
+ * cannot be known. */
+int chain_check_generations(struct segment *const *segments, size_t count) MUST_USE;
 /* A mark says that no such segment is needed any more. */
 bool chain_is_freed(const struct replay *r, uint64_t generation);
 /*
@@ -40,10 +43,11 @@ int chain_check_any(struct replay *r, size_t count) MUST_USE;
 /* No segment can be missing, not even the newest, which none names: the one that was made ready
  * after it stands unused, and would have been taken first.  newest: of all headers. */
 bool chain_is_whole(const struct replay *r, uint64_t newest);
-/* After a start that goes on: what is written now gets no generation (and where nothing is left, no
- * sequence number) of what is gone, and voids nothing of a log that is gone as a whole: its files
- * may be put back. */
-void chain_go_on(struct replay *r, bool is_whole);
+/* What is written after this start gets generations above those of what may be gone without a
+ * trace: the newest files, or all that came after a backup that was restored.  If that is put back,
+ * it stands before what is written now, not in its place or behind it.  Where nothing is left the
+ * same goes for sequence numbers, and nothing of what is gone is voided: it may be put back. */
+void chain_go_on(struct replay *r);
 
 /* Acknowledged messages are lost, as was told.  0: the start goes on, and headers will say so; -1
  * with ENOTRECOVERABLE. */

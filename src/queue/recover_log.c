@@ -44,7 +44,8 @@ recover_log_each(struct replay *r, struct segment **segments, size_t count, bool
 static int
 recover_log_read(struct replay *r, struct segment **segments, size_t count)
 {
-	if (replay_find_ends(r, segments, count) != 0 || chain_check(r, segments, count) != 0 ||
+	if (chain_check_generations(segments, count) != 0 ||
+	    replay_find_ends(r, segments, count) != 0 || chain_check(r, segments, count) != 0 ||
 	    recover_log_each(r, segments, count, true) != 0)
 		return -1;
 	losses_tell_missing(r);
@@ -78,7 +79,7 @@ recover_log(struct replay *r, struct segment **segments, size_t count, bool *is_
 	/* also where the files are gone: a number that is used again would pass for freed */
 	if (spoken_of > w->pool.generation)
 		w->pool.generation = spoken_of;
-	chain_go_on(r, *is_whole_out);
+	chain_go_on(r);
 	w->pool.newest = s->index.newest;
 	replay_clear(r);
 	return result;

@@ -122,6 +122,8 @@ recovery_reason(int error)
 	if (error == ENOTRECOVERABLE)
 		return "messages that were acknowledged are missing, the log says which files; "
 		       "--accept-damage starts once without them";
+	if (error == EEXIST)
+		return "two segment files have the same generation, the log says which";
 	return strerror(error);
 }
 

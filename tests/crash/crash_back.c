@@ -6,14 +6,42 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cases.h"
 #include "newest_rig.h"
 #include "queue/store.h"
 
-enum { SLOTS = 32, CUTS_MAX = 400 };
+enum { SLOTS = 32, NAME_BYTES = 64, CUTS_MAX = 400, DAY_MS = 86400000 };
 
 /* ---- files ---- */
+
+struct newest_list {
+	const char *begin, *end;
+	char name[SLOTS][NAME_BYTES];
+	unsigned count;
+};
+
+static void
+newest_list_one(const char *name, void *arg)
+{
+	struct newest_list *l = arg;
+	struct str s = str_of(name);
+
+	if (str_starts(s, str_of(l->begin)) && str_iends(s, str_of(l->end)) && l->count < SLOTS)
+		snprintf(l->name[l->count++], NAME_BYTES, "%s", name);
+}
+
+static struct newest_list
+newest_list(struct model *m, const char *begin, const char *end)
+{
+	struct newest_list l = {.begin = begin, .end = end};
+	struct fsio *io = simdisk_io(m->disk);
+
+	if (io->ops->list(io, newest_list_one, &l) != 0)
+		model_broken(m, "no list");
+	return l;
+}
 
 struct newest_file {
 	char name[SEGMENT_NAME_BYTES];
@@ -114,9 +142,20 @@ newest_expect_kept(struct model *m, struct newest_files *files)
 
 /* ---- the newest ---- */
 
+/* As if so many had been given to files that are gone, or to none: writes that fail do that. */
+static void
+newest_skip_generations(struct model *m, unsigned count)
+{
+	struct stock *p = &m->spool->writer.pool;
+
+	m->spool->writer.active->generation += count;
+	if (segment_write_header(m->spool->writer.active, simdisk_io(m->disk), &p->mark) != 0)
+		model_broken(m, "no header");
+}
+
 /* The newest file is gone; with or without the one that was ready behind it. */
 static bool
-run_newest_put_back(bool with_ready)
+run_newest_put_back(bool with_ready, unsigned skipped)
 {
 	struct newest_files files = {.count = 0};
 	struct model *m = newest_begin(2);
@@ -128,6 +167,7 @@ run_newest_put_back(bool with_ready)
 	for (int n = 0; n < 5; n++)
 		(void)model_submit(m, 1000, false);
 	model_turn(m);
+	newest_skip_generations(m, skipped);
 	slot = m->spool->writer.active->slot;
 	if (m->spool->writer.pool.ready)
 		ready = m->spool->writer.pool.ready->slot;
@@ -153,13 +193,127 @@ run_newest_put_back(bool with_ready)
 static bool
 newest_alone_put_back(void)
 {
-	return run_newest_put_back(false);
+	return run_newest_put_back(false, 0);
 }
 
 static bool
 newest_and_ready_gone(void)
 {
-	return run_newest_put_back(true);
+	return run_newest_put_back(true, 0);
+}
+
+static bool
+newest_far_ahead(void)
+{
+	return run_newest_put_back(true, 70) && run_newest_put_back(true, 100000);
+}
+
+/* ---- of two logs ---- */
+
+/* All segments, as they are. */
+static struct newest_files
+newest_copy(struct model *m)
+{
+	struct newest_list l = newest_list(m, "seg-", "");
+	struct newest_files files = {.count = l.count};
+
+	for (unsigned i = 0; i < l.count; i++) {
+		struct newest_file *f = &files.file[i];
+		struct str s = simdisk_bytes(m->disk, l.name[i]);
+
+		snprintf(f->name, sizeof f->name, "%.20s", l.name[i]);
+		f->bytes = str_make(mem_text(s.p, s.n), s.n);
+	}
+	return files;
+}
+
+/* They are all segments that there are. */
+static void
+newest_restore(struct model *m, struct newest_files *files)
+{
+	struct newest_list l = newest_list(m, "seg-", "");
+
+	for (unsigned i = 0; i < l.count; i++)
+		newest_remove(m, l.name[i]);
+	for (unsigned i = 0; i < files->count; i++) {
+		newest_make(m, files->file[i].name, files->file[i].bytes);
+		mem_free((char *)(uintptr_t)files->file[i].bytes.p);
+	}
+}
+
+/* A backup is restored, and is used; then the segments that were begun after it are put back. */
+static bool
+newer_than_a_backup(void)
+{
+	struct newest_files files = {.count = 0}, backup;
+	struct model *m = newest_begin(5);
+	int64_t now_ms = clock_ms();
+	uint64_t last;
+
+	newest_fill(m);
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	last = m->spool->writer.active->generation;
+	newest_crash(m);
+	backup = newest_copy(m);
+	if (newest_open(m, false)) {
+		uint32_t slots[SLOTS];
+		unsigned count = 0;
+
+		for (int n = 0; n < 3; n++)
+			newest_fill(m);
+		for (struct segment *g = m->spool->index.oldest; g && count < SLOTS; g = g->next)
+			if (g->generation > last)
+				slots[count++] = g->slot;
+		newest_crash(m);
+		for (unsigned i = 0; i < count; i++)
+			newest_take(m, slots[i], &files);
+	}
+	newest_restore(m, &backup);
+	clock_fake(now_ms + DAY_MS);
+	m->may_lose = true;
+	if (newest_open(m, false)) {
+		model_check(m);
+		newest_fill(m);
+		newest_fill(m);
+		newest_crash(m);
+	}
+	m->may_lose = false;
+	newest_expect_kept(m, &files);
+	clock_fake(-1);
+	return model_end(m) == 0;
+}
+
+/* Two files of one generation: which of them is the log's cannot be told.  One is moved away, then
+ * all is there. */
+static bool
+two_of_one_generation(void)
+{
+	unsigned before = cases_told("seg-00000001 and seg-00000100 have the same generation");
+	struct model *m = newest_begin(7);
+	struct newest_files files;
+
+	newest_fill(m);
+	newest_crash(m);
+	files = newest_copy(m);
+	newest_make(m, "seg-00000100", files.file[0].bytes);
+	for (int accept = 0; accept <= 1; accept++) {
+		struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+
+		o.io = simdisk_io(m->disk);
+		o.accept_damage = accept;
+		if (model_open(m, &o))
+			model_broken(m, "opened");
+		model_close(m);
+	}
+	if (cases_told("seg-00000001 and seg-00000100 have the same generation") != before + 2)
+		model_broken(m, "not told");
+	newest_remove(m, "seg-00000100");
+	if (newest_open(m, false))
+		model_check(m);
+	for (unsigned i = 0; i < files.count; i++)
+		mem_free((char *)(uintptr_t)files.file[i].bytes.p);
+	return model_end(m) == 0;
 }
 
 /* A segment is begun in the middle of a batch: its seal and messages are one write, and the power
@@ -327,36 +481,21 @@ freed_files_are_not_put_back(void)
 
 /* ---- all ---- */
 
-struct newest_bodies {
-	struct model *model;
-	char name[SLOTS][64];
-	unsigned count;
-};
-
-static void
-newest_find_body(const char *name, void *arg)
-{
-	struct newest_bodies *b = arg;
-
-	if (str_iends(str_of(name), STR(".body.lost")) && b->count < SLOTS)
-		snprintf(b->name[b->count++], sizeof b->name[0], "%s", name);
-}
-
 /* The bodies of messages that were gone have another name since. */
 static void
 newest_put_bodies_back(struct model *m)
 {
-	struct newest_bodies b = {.model = m};
+	struct newest_list l = newest_list(m, "", ".body.lost");
 	struct fsio *io = simdisk_io(m->disk);
-	char name[64];
+	char name[NAME_BYTES];
 
-	if (io->ops->list(io, newest_find_body, &b) != 0 || b.count == 0)
+	if (l.count == 0)
 		model_broken(m, "no bodies were kept");
-	for (unsigned i = 0; i < b.count; i++) {
-		snprintf(name, sizeof name, "%.*s", (int)(strlen(b.name[i]) - strlen(".lost")),
-		    b.name[i]);
-		if (io->ops->rename(io, b.name[i], name) != 0)
-			model_broken(m, "cannot rename %s", b.name[i]);
+	for (unsigned i = 0; i < l.count; i++) {
+		snprintf(name, sizeof name, "%.*s", (int)(strlen(l.name[i]) - strlen(".lost")),
+		    l.name[i]);
+		if (io->ops->rename(io, l.name[i], name) != 0)
+			model_broken(m, "cannot rename %s", l.name[i]);
 	}
 }
 
@@ -443,6 +582,9 @@ static const struct crash_case back_cases[] = {
     {"the newest file is put back after a start without it", newest_alone_put_back},
     {"the same, and the one that was ready is gone", newest_and_ready_gone},
     {"the same, and all of it was one write", newest_of_one_write},
+    {"the same, and generations were given to files that never were", newest_far_ahead},
+    {"what was newer than a restored backup is put back", newer_than_a_backup},
+    {"two files of one generation", two_of_one_generation},
     {"one of the middle is put back while the next is there", middle_put_back_in_time},
     {"the oldest is put back while the next is there", oldest_put_back_in_time},
     {"one of the middle is put back when what followed it was freed", middle_put_back_too_late},
