@@ -11,12 +11,27 @@
 
 enum { PASSED_PIECE_BYTES = 1 << 20 };
 
+int
+passed_unread(struct replay *r, struct segment *g, uint64_t offset)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	segment_name(g->slot, name);
+	if (!segment_is_medium_error(errno))
+		return replay_refuse(name, offset);
+	g->is_kept = true;
+	r->spool->stats.quarantined++;
+	log_error("spool: %s (generation %llu) cannot be read at offset %llu: %m; the log does not "
+		  "need it: it is set aside as damaged-*", name,
+	    (unsigned long long)g->generation, (unsigned long long)offset);
+	return 0;
+}
+
 /* -1 with errno, told.  Not synced: nothing of it is relied on. */
 static int
 passed_read(struct replay *r, struct segment *g, struct str *out)
 {
 	struct fsio *io = r->spool->io;
-	char name[SEGMENT_NAME_BYTES];
 	struct iovec room = {0};
 	off_t bytes;
 	size_t got = 0;
@@ -27,8 +42,8 @@ passed_read(struct replay *r, struct segment *g, struct str *out)
 		room.iov_base = mem_new(room.iov_len);
 		result = segment_read(io, g->fd, room, 0, &got);
 	}
-	*out = str_make(room.iov_base, got);
-	return result == 0 ? 0 : replay_refuse(segment_name(g->slot, name), got);
+	*out = str_make(room.iov_base, result == 0 ? got : 0);
+	return result == 0 ? 0 : passed_unread(r, g, got);
 }
 
 /*
@@ -71,12 +86,14 @@ passed_tell(struct replay *r, struct segment *g, const struct replay_end *end)
 int
 passed_segment(struct replay *r, struct segment *g, const struct replay_end *end)
 {
-	struct str bytes;
-	int result, error;
+	struct str bytes = STR_NULL;
+	int result = 0, error;
 
 	metrics_work("recover: read a segment that is not needed");
 	metrics_progress();
-	result = passed_read(r, g, &bytes);
+	/* else that is told already */
+	if (end->state != SEAL_UNREAD)
+		result = passed_read(r, g, &bytes);
 	error = errno;
 	if (result == 0 && passed_holds(g, end, bytes))
 		passed_tell(r, g, end);

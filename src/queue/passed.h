@@ -11,5 +11,8 @@
 /* When the log is read.  Takes g to the pool.  -1 with errno, told: it could not be read. */
 int passed_segment(
     struct replay *r, struct segment *g, const struct replay_end *end) MUST_USE;
+/* Of one that the log does not need, with errno.  0, told: the disk has lost what stood there, and
+ * the file is set aside; -1 with errno, told: what the machine lacks now is no damage. */
+int passed_unread(struct replay *r, struct segment *g, uint64_t offset) MUST_USE;
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "queue/chain.h"
 #include "queue/losses.h"
+#include "queue/passed.h"
 
 enum { FIND_PIECE_BYTES = 1 << 20 };
 
@@ -45,27 +46,36 @@ replay_may_accept(int error)
 	return segment_is_medium_error(error) || error == EACCES || error == EPERM;
 }
 
+/* -1 with errno, told; 0, told: the log does not need it any more. */
 static int
-refuse_segment(const struct segment *g, uint64_t offset)
+refuse_segment(struct replay *r, struct segment *g, uint64_t offset)
 {
 	char name[SEGMENT_NAME_BYTES];
 
+	if (chain_is_freed(r, g->generation))
+		return passed_unread(r, g, offset);
 	return replay_refuse(segment_name(g->slot, name), offset);
 }
 
 /* ---- seals ---- */
 
 /* -1 with errno, told; only when damage is accepted does the start go on behind one that cannot be
- * read. */
+ * read.  One that was freed is not needed, nor are those before it. */
 static int
 find_seal(struct replay *r, struct segment *g, struct replay_end *end)
 {
+	char name[SEGMENT_NAME_BYTES];
+
 	end->state = seals_read(r->spool->io, g, &end->own, &end->sequence);
 	if (end->state != SEAL_UNREAD)
 		return 0;
-	if (!r->spool->options.accept_damage || !segment_is_medium_error(errno))
-		return refuse_segment(g, SEGMENT_DATA);
-	return 0;
+	if (chain_is_freed(r, g->generation)) {
+		end->kind = REPLAY_FREED;
+		return passed_unread(r, g, SEGMENT_DATA);
+	}
+	if (segment_is_medium_error(errno) && r->spool->options.accept_damage)
+		return 0;
+	return replay_refuse(segment_name(g->slot, name), SEGMENT_DATA);
 }
 
 /* What the first frame of segment i says of those before it. */
@@ -105,7 +115,9 @@ replay_find_ends(struct replay *r, struct segment *const *segments, size_t count
 		if (find_seal(r, segments[i], end) != 0)
 			return -1;
 		replay_take_end(r, segments, i);
-		if (chain_follows_freed(r, segments, count, end))
+		if (end->kind == REPLAY_FREED)
+			gone = segments[i]->generation;
+		else if (chain_follows_freed(r, segments, count, end))
 			gone = end->own.generation;
 	}
 	return 0;
@@ -324,9 +336,9 @@ read_image(struct replay *r, struct segment *g, struct iovec room, struct image 
 	out->bytes.p = room.iov_base;
 	if (!r->spool->options.accept_damage) {
 		if (segment_read(r->spool->io, g->fd, room, 0, &got) != 0)
-			return refuse_segment(g, got);
+			return refuse_segment(r, g, got);
 	} else if (segment_salvage(r->spool->io, g->fd, room, &out->holes, &got) != 0) {
-		return refuse_segment(g, 0);
+		return refuse_segment(r, g, 0);
 	}
 	g->is_kept |= out->holes.count > 0;
 	out->bytes.n = got;
@@ -343,11 +355,11 @@ load(struct replay *r, struct segment *g, const struct replay_end *end, struct i
 
 	*out = (struct image){.segment = g, .is_sealed = end->kind == REPLAY_SEALED};
 	if (io->ops->size(io, g->fd, &bytes) != 0)
-		return refuse_segment(g, 0);
+		return refuse_segment(r, g, 0);
 	/* what a killed process wrote and did not sync must not be relied on before it is */
 	if (!out->is_sealed && io->ops->sync_data(io, g->fd) != 0 &&
 	    !(r->spool->options.accept_damage && segment_is_medium_error(errno)))
-		return refuse_segment(g, 0);
+		return refuse_segment(r, g, 0);
 	if (bytes > g->bytes)
 		bytes = g->bytes;
 	if (out->is_sealed && (off_t)end->seal.end < bytes)

@@ -15,7 +15,7 @@ enum replay_kind {
 	REPLAY_OPEN,                     /* all whole frames of it are read */
 	REPLAY_SEALED,                   /* those up to its seal */
 	REPLAY_NEVER_WAS,                /* none: a later segment was begun in its place */
-	REPLAY_FREED,                    /* none: it is not needed, nor is what followed it there */
+	REPLAY_FREED,                    /* none: it is not needed, and what followed it is gone */
 };
 
 struct replay_end {

@@ -479,6 +479,114 @@ freed_files_are_not_put_back(void)
 	return faults == 0 && cut > 20;
 }
 
+/* ---- what cannot be read ---- */
+
+/* Nothing of the file is needed, so its start asks for nothing; it is told, and set aside. */
+static void
+newest_expect_unread(struct model *m, const char *name)
+{
+	unsigned before = cases_told("cannot be read at");
+
+	simdisk_bad_place(m->disk, name, SEGMENT_DATA, SPOOL_SEGMENT_MIN);
+	if (!newest_open(m, false))
+		return;
+	model_check(m);
+	if (m->spool->stats.quarantined == 0 || cases_told("cannot be read at") == before)
+		model_broken(m, "not told");
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	if (newest_list(m, "damaged-seg-", "").count == 0)
+		model_broken(m, "not set aside");
+	newest_crash(m);
+	if (newest_open(m, false) && m->spool->stats.quarantined)
+		model_broken(m, "told again");
+}
+
+/* One that a later seal voids. */
+static bool
+voided_file_is_unread(void)
+{
+	struct newest_files files = {.count = 0};
+	struct model *m = newest_begin(9);
+	uint32_t slot;
+
+	newest_fill(m);
+	slot = m->spool->writer.active->slot;
+	newest_crash(m);
+	newest_take(m, slot, &files);
+	m->may_lose = true;
+	if (newest_open(m, false)) {
+		model_check(m);
+		newest_fill(m);
+		newest_crash(m);
+	}
+	m->may_lose = false;
+	newest_put_back(m, &files);
+	newest_expect_unread(m, files.file[0].name);
+	return model_end(m) == 0;
+}
+
+/* What all marks on the disk say. */
+static uint64_t
+newest_freed(struct model *m)
+{
+	static const size_t at[] = {40, SEGMENT_MARK_AT, SEGMENT_MARK_AT + SEGMENT_SECTOR};
+	struct newest_list l = newest_list(m, "seg-", "");
+	uint64_t freed, most = 0;
+
+	for (unsigned i = 0; i < l.count; i++)
+		for (size_t n = 0; n < sizeof at / sizeof *at; n++) {
+			struct str s = simdisk_bytes(m->disk, l.name[i]);
+
+			if (s.n < SEGMENT_DATA || memcmp(s.p + at[n], "MARK", 4) != 0)
+				continue;
+			memcpy(&freed, s.p + at[n] + 8, sizeof freed);
+			most = freed > most ? freed : most;
+		}
+	return most;
+}
+
+/* One that was freed when the power failed at act `cut`, and still has its frames; false: the cut
+ * was not reached. */
+static bool
+newest_cut_unread(uint64_t cut, unsigned *tried, unsigned *faults)
+{
+	struct model *m = newest_begin(6);
+	char name[SEGMENT_NAME_BYTES];
+	uint64_t generation = m->spool->index.oldest->generation, now = 0;
+	bool was_cut;
+
+	segment_name(m->spool->index.oldest->slot, name);
+	for (int n = 0; n < 5; n++)
+		newest_fill(m);
+	simdisk_cut(m->disk, cut);
+	model_finish_all(m);
+	for (int n = 0; n < TURNS / 2; n++)
+		model_turn(m);
+	was_cut = simdisk_is_cut(m->disk);
+	newest_crash(m);
+	simdisk_cut(m->disk, 0);
+	if (simdisk_bytes(m->disk, name).n >= SEGMENT_DATA)
+		memcpy(&now, simdisk_bytes(m->disk, name).p + 16, sizeof now);
+	if (now == generation && newest_freed(m) >= generation) {
+		++*tried;
+		newest_expect_unread(m, name);
+	}
+	*faults += model_end(m);
+	return was_cut;
+}
+
+static bool
+freed_file_is_unread(void)
+{
+	unsigned faults = 0, tried = 0;
+
+	for (uint64_t cut = 1; cut < CUTS_MAX && newest_cut_unread(cut, &tried, &faults);)
+		cut++;
+	printf("# %u files that were freed and are unread\n", tried);
+	return faults == 0 && tried > 0;
+}
+
 /* ---- all ---- */
 
 /* The bodies of messages that were gone have another name since. */
@@ -590,6 +698,8 @@ static const struct crash_case back_cases[] = {
     {"one of the middle is put back when what followed it was freed", middle_put_back_too_late},
     {"the oldest is put back when what followed it was freed", oldest_put_back_too_late},
     {"what a power cut leaves of freed segments is not told", freed_files_are_not_put_back},
+    {"a file that a later seal voids cannot be read", voided_file_is_unread},
+    {"a file that was freed cannot be read", freed_file_is_unread},
     {"the whole log is put back after a start that accepted its loss", whole_log_put_back},
     {"the same without one file, when the new log has freed a segment",
 	whole_log_put_back_too_late},

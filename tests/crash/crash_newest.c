@@ -4,11 +4,14 @@
  * left behind is removed where all files are there.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "cases.h"
 #include "newest_rig.h"
 #include "queue/store.h"
+
+enum { CUTS_MAX = 400 };
 
 /* ---- bodies ---- */
 
@@ -128,11 +131,12 @@ body_that_is_not_renamed(void)
 	return model_end(m) == 0;
 }
 
-/* The one segment of the log is there, and the disk can read nothing of it: that is not missing. */
-static bool
-what_is_unread_is_not_missing(void)
+/* ---- what cannot be read ---- */
+
+/* The log has one segment, and the disk can read nothing of it. */
+static struct model *
+newest_begin_unread(void)
 {
-	unsigned missing = cases_told("are missing"), unread = cases_told("no record can be");
 	struct model *m = newest_begin(1);
 	char name[SEGMENT_NAME_BYTES];
 
@@ -144,6 +148,16 @@ what_is_unread_is_not_missing(void)
 		model_broken(m, "%zu segments", (size_t)m->spool->index.segment_count);
 	newest_crash(m);
 	simdisk_bad_place(m->disk, name, SEGMENT_DATA, SPOOL_SEGMENT_MIN);
+	return m;
+}
+
+/* It is there: that is not missing. */
+static bool
+what_is_unread_is_not_missing(void)
+{
+	unsigned missing = cases_told("are missing"), unread = cases_told("no record can be");
+	struct model *m = newest_begin_unread();
+
 	if (newest_open(m, true) && m->spool->stats.quarantined == 0)
 		model_broken(m, "not counted");
 	if (cases_told("are missing") != missing || cases_told("no record can be") != unread + 1)
@@ -156,6 +170,40 @@ what_is_unread_is_not_missing(void)
 	return model_end(m) == 0;
 }
 
+/* The start that accepts it is cut off at act `cut`; false: it was not reached. */
+static bool
+newest_cut_acceptance(uint64_t cut, unsigned *faults)
+{
+	struct model *m = newest_begin_unread();
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	bool is_open, was_cut;
+
+	o.io = simdisk_io(m->disk);
+	o.accept_damage = true;
+	simdisk_cut(m->disk, cut);
+	is_open = model_open(m, &o) && !simdisk_is_cut(m->disk);
+	for (int n = 0; m->spool && n < TURNS; n++)
+		model_turn(m);
+	was_cut = simdisk_is_cut(m->disk);
+	newest_crash(m);
+	simdisk_cut(m->disk, 0);
+	(void)newest_open(m, !is_open);
+	*faults += model_end(m);
+	return was_cut;
+}
+
+static bool
+what_was_accepted_is_not_asked_again(void)
+{
+	unsigned faults = 0;
+	uint64_t cut = 1;
+
+	while (cut < CUTS_MAX && newest_cut_acceptance(cut, &faults))
+		cut++;
+	printf("# %llu power cuts\n", (unsigned long long)cut - 1);
+	return faults == 0 && cut > 10;
+}
+
 /* ---- all ---- */
 
 static const struct crash_case newest_cases[] = {
@@ -164,6 +212,7 @@ static const struct crash_case newest_cases[] = {
     {"a reserve that has a generation, as builds before left it", reserve_with_a_generation},
     {"a body without a record that cannot be renamed", body_that_is_not_renamed},
     {"a log of which nothing can be read is not missing", what_is_unread_is_not_missing},
+    {"it is accepted once, whenever the power fails", what_was_accepted_is_not_asked_again},
 };
 
 int

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "model.h"
+#include "queue/store.h"
 
 enum { SEEDS = 2200, CUTS = 5, ACTS = 400 };
 
@@ -27,7 +28,8 @@ struct total {
 	uint64_t broken_seeds;
 };
 
-/* A start that meets an unreadable place is refused, and has lost nothing for the next one. */
+/* A start that meets an unreadable place is refused, and has lost nothing for the next one; where
+ * nothing of the file is needed it goes on, and tells it. */
 static bool
 is_refused(struct model *m, const struct spool_options *o, struct total *t)
 {
@@ -36,7 +38,7 @@ is_refused(struct model *m, const struct spool_options *o, struct total *t)
 	simdisk_fail(m->disk,
 	    (struct simdisk_fault){SIMDISK_READ, 1 + simdisk_draw(m->disk, 12), 1, EIO});
 	is_open = model_open(m, o);
-	if (is_open && simdisk_struck(m->disk))
+	if (is_open && simdisk_struck(m->disk) && m->spool->stats.quarantined == 0)
 		model_broken(m, "opened over an unreadable place");
 	t->refused_starts += !is_open;
 	simdisk_fail(m->disk, (struct simdisk_fault){0});
