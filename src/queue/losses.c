@@ -32,7 +32,7 @@ losses_put_people(const struct envelope *e, struct buf *out)
 		buf_adds(out, STR(" and others"));
 }
 
-void
+static void
 losses_tell_message(const struct segment *g, uint32_t at, const struct record *r)
 {
 	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES];
@@ -44,12 +44,32 @@ losses_tell_message(const struct segment *g, uint32_t at, const struct record *r
 	buf_init(&people, LOSSES_TEXT_BYTES);
 	if (envelope_decode(r->entry.message.envelope, &arena, &envelope))
 		losses_put_people(&envelope, &people);
-	log_error("spool: the damage at %u of %s is in message %s%.*s: it is lost, unless it had "
+	log_error("spool: what stands at %u of %s is in message %s%.*s: it is lost, unless it had "
 		  "come to its end; nobody is told of it but by this line: ask the sender to send "
 		  "it again", at, segment_name(g->slot, name), msgid_text(r->entry.id, 0, id),
 	    (int)people.n, people.n ? people.p : "");
 	buf_clear(&people);
 	arena_clear(&arena);
+}
+
+void
+losses_tell_messages(
+    const struct segment *g, struct str bytes, uint32_t from, const struct index *known)
+{
+	struct record_frame f;
+	struct record r;
+	bool bad;
+
+	for (uint32_t at = from; at + RECORD_HEADER_BYTES < bytes.n; at += RECORD_ALIGN) {
+		struct str rest = str_from(bytes, at + RECORD_HEADER_BYTES);
+
+		if (!record_frame_read(str_from(bytes, at), g->tag, &f))
+			continue;
+		rest = str_upto(rest, f.payload_bytes);
+		while (record_next(&rest, &r, &bad))
+			if (r.type == RECORD_MESSAGE && !(known && index_find(known, r.entry.id)))
+				losses_tell_message(g, at, &r);
+	}
 }
 
 /* ---- of statuses ---- */

@@ -7,8 +7,10 @@
 
 #include "queue/replay.h"
 
-/* What is left of the record of a message, read from a damaged place. */
-void losses_tell_message(const struct segment *g, uint32_t at, const struct record *r);
+/* Which messages stand from there on in a damaged place, or in a file that is not read, as far as
+ * what is left of their frames tells; but for those that are known (may be NULL). */
+void losses_tell_messages(
+    const struct segment *g, struct str bytes, uint32_t from, const struct index *known);
 
 /* A status, where messages are missing: one of a message that the log does not hold is kept. */
 void losses_see_status(struct replay *r, const struct spool_entry *e);

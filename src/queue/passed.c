@@ -8,13 +8,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "queue/losses.h"
 
 enum { PASSED_PIECE_BYTES = 1 << 20 };
 
 int
 passed_unread(struct replay *r, struct segment *g, uint64_t offset)
 {
-	char name[SEGMENT_NAME_BYTES];
+	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_ASIDE_BYTES];
 
 	segment_name(g->slot, name);
 	if (!segment_is_medium_error(errno))
@@ -22,8 +23,8 @@ passed_unread(struct replay *r, struct segment *g, uint64_t offset)
 	g->is_kept = true;
 	r->spool->stats.quarantined++;
 	log_error("spool: %s (generation %llu) cannot be read at offset %llu: %m; the log does not "
-		  "need it: it is set aside as damaged-*", name,
-	    (unsigned long long)g->generation, (unsigned long long)offset);
+		  "need it: it is set aside as %s", name, (unsigned long long)g->generation,
+	    (unsigned long long)offset, segment_aside_name(g, aside));
 	return 0;
 }
 
@@ -69,18 +70,22 @@ passed_holds(const struct segment *g, const struct replay_end *end, struct str b
 }
 
 static void
-passed_tell(struct replay *r, struct segment *g, const struct replay_end *end)
+passed_tell(struct replay *r, struct segment *g, const struct replay_end *end, struct str bytes)
 {
-	char name[SEGMENT_NAME_BYTES];
+	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_ASIDE_BYTES];
 
 	g->is_kept = true;
 	r->spool->stats.quarantined++;
-	log_error("spool: %s (generation %llu) holds messages that were acknowledged, and was put "
-		  "back after %s: they are not read; the file is kept as damaged-*",
+	log_error("spool: %s (generation %llu) holds messages that were acknowledged, and is not "
+		  "read, for %s: it is set aside as %s; those of its messages that are not in the "
+		  "log are named next: ask their senders, or stop, and put the whole spool of that "
+		  "time back",
 	    segment_name(g->slot, name), (unsigned long long)g->generation,
 	    end->kind == REPLAY_FREED
-	        ? "what followed it was freed, and with it what became of its messages"
-	        : "a start that went on without it, and the log has gone on");
+	        ? "it was freed, and what tells what became of them is gone or cannot be read"
+	        : "it was put back after a start that went on without it",
+	    segment_aside_name(g, aside));
+	losses_tell_messages(g, bytes, SEGMENT_DATA, &r->spool->index);
 }
 
 int
@@ -96,7 +101,7 @@ passed_segment(struct replay *r, struct segment *g, const struct replay_end *end
 		result = passed_read(r, g, &bytes);
 	error = errno;
 	if (result == 0 && passed_holds(g, end, bytes))
-		passed_tell(r, g, end);
+		passed_tell(r, g, end, bytes);
 	mem_free((char *)(uintptr_t)bytes.p);
 	stock_give_back(&r->spool->writer.pool, g);
 	errno = error;

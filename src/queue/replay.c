@@ -191,26 +191,6 @@ keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 	return true;
 }
 
-/* Which messages stood there, as far as what is left of their frames tells; nothing is proven. */
-static void
-tell_messages(const struct image *m, uint32_t from, uint32_t to)
-{
-	struct record_frame f;
-	struct record r;
-	bool bad;
-
-	for (uint32_t at = from; at + RECORD_HEADER_BYTES < to; at += RECORD_ALIGN) {
-		struct str rest = str_from(str_upto(m->bytes, to), at + RECORD_HEADER_BYTES);
-
-		if (!record_frame_read(str_from(m->bytes, at), m->segment->tag, &f))
-			continue;
-		rest = str_upto(rest, f.payload_bytes);
-		while (record_next(&rest, &r, &bad))
-			if (r.type == RECORD_MESSAGE)
-				losses_tell_message(m->segment, at, &r);
-	}
-}
-
 /* The readable parts of a damaged stretch; zeros that stand for holes are nobody's content. */
 static void
 keep_readable(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
@@ -235,7 +215,7 @@ keep_readable(struct replay *r, const struct image *m, uint32_t from, uint32_t t
 		return;
 	}
 	r->spool->stats.quarantined++;
-	tell_messages(m, begin, to);
+	losses_tell_messages(m->segment, str_upto(m->bytes, to), begin, NULL);
 }
 
 /* -1 with errno: of a newer version. */

@@ -59,6 +59,14 @@ segment_new_name(uint32_t slot, char out[SEGMENT_NAME_BYTES])
 	return out;
 }
 
+char *
+segment_aside_name(const struct segment *s, char out[SEGMENT_ASIDE_BYTES])
+{
+	snprintf(out, SEGMENT_ASIDE_BYTES, "damaged-seg-%08u-%016llx", s->slot,
+	    (unsigned long long)s->tag);
+	return out;
+}
+
 bool
 segment_parse_name(const char *name, const char *prefix, uint32_t *slot_out)
 {

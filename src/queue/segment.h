@@ -14,6 +14,7 @@ enum {
 	SEGMENT_SECTOR = 512,            /* what the disk writes whole or not at all */
 	SEGMENT_VERSION = 1,
 	SEGMENT_NAME_BYTES = 24,
+	SEGMENT_ASIDE_BYTES = 48,
 	SEGMENT_SLOTS_MAX = 1 << 20,
 	SEGMENT_SALVAGE_BYTES = 4096,    /* what one unreadable place costs */
 	SEGMENT_MARK_AT = 2048,          /* sectors in which the mark alone is written anew */
@@ -59,6 +60,8 @@ struct segment {
 char *segment_name(uint32_t slot, char out[SEGMENT_NAME_BYTES]);
 /* While it is made: "new-00000007". */
 char *segment_new_name(uint32_t slot, char out[SEGMENT_NAME_BYTES]);
+/* When it is set aside: "damaged-seg-00000007-TAG". */
+char *segment_aside_name(const struct segment *s, char out[SEGMENT_ASIDE_BYTES]);
 bool segment_parse_name(const char *name, const char *prefix, uint32_t *slot_out) MUST_USE;
 
 struct segment *segment_new(uint32_t slot, int fd, uint32_t bytes);

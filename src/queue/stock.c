@@ -272,11 +272,11 @@ make_end(struct stock *p, bool is_reserve)
 static int
 stock_set_aside(struct stock *p)
 {
-	char from[SEGMENT_NAME_BYTES], to[64];
+	char from[SEGMENT_NAME_BYTES], to[SEGMENT_ASIDE_BYTES];
 	struct segment *s = p->returned;
 
 	segment_name(s->slot, from);
-	snprintf(to, sizeof to, "damaged-%s-%016llx", from, (unsigned long long)s->tag);
+	segment_aside_name(s, to);
 	/* no such name: it was renamed before, and the directory could not be synced */
 	if (stock_tell_mark(p) != 0 ||
 	    (p->io->ops->rename(p->io, from, to) != 0 && errno != ENOENT) ||

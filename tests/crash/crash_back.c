@@ -92,8 +92,8 @@ newest_search_one(const char *name, void *arg)
 	struct newest_search *s = arg;
 	struct str b = simdisk_bytes(s->model->disk, name);
 
-	s->is_found |= str_starts(str_of(name), STR("damaged-seg-")) && b.n >= s->bytes.n &&
-	    b.n > SEGMENT_DATA &&
+	s->is_found |= str_starts(str_of(name), STR("damaged-seg-")) && cases_told(name) > 1 &&
+	    b.n >= s->bytes.n && b.n > SEGMENT_DATA &&
 	    memcmp(b.p + SEGMENT_DATA, s->bytes.p + SEGMENT_DATA, s->bytes.n - SEGMENT_DATA) == 0;
 }
 
@@ -106,12 +106,12 @@ newest_is_kept(struct model *m, struct str bytes)
 	return io->ops->list(io, newest_search_one, &s) == 0 && s.is_found;
 }
 
-/* The start that finds it says so; it gets a name of its own, and the next start has nothing to
- * tell. */
-static void
+/* The start that finds it says so, names its messages that are not in the log, and the name that the
+ * file gets; the next start has nothing to tell.  Returns how many messages were named. */
+static unsigned
 newest_expect_kept(struct model *m, struct newest_files *files)
 {
-	unsigned before = cases_told("was put back after");
+	unsigned before = cases_told("is not read, for it was"), named = cases_told("is in message");
 	struct newest_files copy = *files;
 
 	for (unsigned i = 0; i < files->count; i++)
@@ -125,19 +125,29 @@ newest_expect_kept(struct model *m, struct newest_files *files)
 		newest_fill(m);
 		for (unsigned i = 0; i < copy.count; i++)
 			if (!newest_is_kept(m, copy.file[i].bytes))
-				model_broken(m, "%s is not kept", files->file[i].name);
-		if (cases_told("was put back after") != before + copy.count)
+				model_broken(m, "%s is not kept as was told", files->file[i].name);
+		if (cases_told("is not read, for it was") != before + copy.count)
 			model_broken(m, "not told");
 		newest_crash(m);
 		if (newest_open(m, false))
 			model_check(m);
 		if (m->spool && m->spool->stats.quarantined)
 			model_broken(m, "counted again");
-		if (cases_told("was put back after") != before + copy.count)
+		if (cases_told("is not read, for it was") != before + copy.count)
 			model_broken(m, "told again");
 	}
 	for (unsigned i = 0; i < copy.count; i++)
 		mem_free((char *)(uintptr_t)copy.file[i].bytes.p);
+	return cases_told("is in message") - named;
+}
+
+static void
+newest_expect_named(struct model *m, struct newest_files *files)
+{
+	unsigned lost = m->lost, named = newest_expect_kept(m, files);
+
+	if (lost == 0 || named != lost)
+		model_broken(m, "%u of %u lost messages are named", named, lost);
 }
 
 /* ---- the newest ---- */
@@ -186,7 +196,7 @@ run_newest_put_back(bool with_ready, unsigned skipped)
 		newest_crash(m);
 	}
 	m->may_lose = false;
-	newest_expect_kept(m, &files);
+	newest_expect_named(m, &files);
 	return model_end(m) == 0;
 }
 
@@ -279,7 +289,8 @@ newer_than_a_backup(void)
 		newest_crash(m);
 	}
 	m->may_lose = false;
-	newest_expect_kept(m, &files);
+	if (newest_expect_kept(m, &files) == 0)
+		model_broken(m, "no message is named");
 	clock_fake(-1);
 	return model_end(m) == 0;
 }
@@ -346,7 +357,7 @@ newest_of_one_write(void)
 		newest_crash(m);
 	}
 	m->may_lose = false;
-	newest_expect_kept(m, &files);
+	newest_expect_named(m, &files);
 	return model_end(m) == 0;
 }
 
@@ -424,7 +435,7 @@ run_put_back_too_late(unsigned number)
 	if (m->spool->writer.pool.mark.freed < last)
 		model_broken(m, "nothing was freed");
 	newest_crash(m);
-	newest_expect_kept(m, &files);
+	newest_expect_named(m, &files);
 	return model_end(m) == 0;
 }
 
@@ -445,7 +456,7 @@ oldest_put_back_too_late(void)
 static bool
 newest_cut_while_freed(uint64_t cut, unsigned *faults)
 {
-	unsigned before = cases_told("was put back after");
+	unsigned before = cases_told("is not read, for it was");
 	struct model *m = newest_begin(6);
 	bool was_cut;
 
@@ -460,7 +471,7 @@ newest_cut_while_freed(uint64_t cut, unsigned *faults)
 	simdisk_cut(m->disk, 0);
 	if (newest_open(m, false)) {
 		model_check(m);
-		if (m->spool->stats.quarantined || cases_told("was put back after") != before)
+		if (m->spool->stats.quarantined || cases_told("is not read, for it was") != before)
 			model_broken(m, "cut %llu: damage is told", (unsigned long long)cut);
 	}
 	*faults += model_end(m);
@@ -680,7 +691,8 @@ whole_log_put_back_too_late(void)
 		model_broken(m, "%u files", files.count);
 	mem_free((char *)(uintptr_t)files.file[1].bytes.p);
 	files.file[1] = files.file[--files.count];
-	newest_expect_kept(m, &files);
+	if (newest_expect_kept(m, &files) == 0)
+		model_broken(m, "no message is named");
 	return model_end(m) == 0;
 }
 

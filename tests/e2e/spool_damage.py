@@ -293,7 +293,7 @@ def damage_is_told_once():
     assert damages() == 1
     gate.stop()
     said = gate.log()[before:]
-    assert re.search(r"error: spool: the damage at \d+ of seg-\d+ is in message \S+ from <\S+@\S+> to <\S+@\S+>: it is lost", said), said
+    assert re.search(r"error: spool: what stands at \d+ of seg-\d+ is in message \S+ from <\S+@\S+> to <\S+@\S+>: it is lost", said), said
     for _ in range(2):
         before = len(gate.log())
         gate.start()
