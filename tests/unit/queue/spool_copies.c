@@ -4,13 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
-#include "mail/sums.h"
 #include "queue/store.h"
+#include "spool_rig.h"
 
 enum {
 	SEGMENT_BYTES = 8 << 20,
@@ -18,12 +16,6 @@ enum {
 	NOTE_BYTES = 200000,
 	ONE_MORE = SPOOL_NOTE_MAX + 4096, /* the last one may go beyond the bound */
 };
-
-static char directory[64];
-static struct fsio *io;
-static const struct fsio_ops *disk;
-static struct fsio_ops watched;
-static struct spool *spool;
 
 /* Reads of what holds these words fail; how many did. */
 static const char bad_words[] = "BAD PLACE";
@@ -33,7 +25,7 @@ static unsigned failed;
 static ssize_t
 copies_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 {
-	ssize_t got = disk->pread(f, fd, p, n, at);
+	ssize_t got = rig.disk->pread(f, fd, p, n, at);
 
 	if (!fails || got <= 0 || !memmem(p, (size_t)got, bad_words, strlen(bad_words)))
 		return got;
@@ -43,81 +35,44 @@ copies_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 }
 
 static void
+watch(struct fsio_ops *ops)
+{
+	ops->pread = copies_pread;
+}
+
+static void
 begin(void)
 {
 	struct spool_options o = {.segment_bytes = SEGMENT_BYTES, .threadless = true};
 
 	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
-	strncpy(directory, "/tmp/test-copies-XXXXXX", sizeof directory - 1);
-	cr_assert_not_null(mkdtemp(directory));
-	io = fsio_new(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	disk = io->ops;
-	watched = *disk;
-	watched.pread = copies_pread;
-	io->ops = &watched;
-	o.io = io;
-	spool = spool_open(&o, NULL);
-	cr_assert_not_null(spool);
+	rig_begin(&o, watch);
 }
 
-static void
-remove_one(const char *name, void *arg)
-{
-	unlinkat(*(int *)arg, name, 0);
-}
-
-static void
-end(void)
-{
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	spool_close(&spool);
-	cr_expect_eq(disk->list(io, remove_one, &fd), 0);
-	fsio_free(&io);
-	close(fd);
-	rmdir(directory);
-}
-
-TestSuite(spool_copies, .init = begin, .fini = end, .timeout = 120);
+TestSuite(spool_copies, .init = begin, .fini = rig_end, .timeout = 120);
 
 /* ---- the loop, by hand ---- */
 
 static void
 writer_turn(void)
 {
-	spool_step(spool);
-	spool_dispatch(spool);
-}
-
-static struct msgid
-id_of(uint32_t number)
-{
-	return (struct msgid){(uint64_t)7 << 18, number};
-}
-
-static void
-heard(int error, void *arg)
-{
-	*(int *)arg = error;
+	spool_step(rig.spool);
+	spool_dispatch(rig.spool);
 }
 
 static void
 append(const struct spool_entry *e, size_t count)
 {
-	struct spool_batch b = {.entries = e, .count = count, .urgency = SPOOL_NOW};
-
-	cr_assert_eq(spool_append(spool, &b), 0, "errno %d", errno);
+	rig_append_soon(e, count, NULL);
 }
 
 static struct spool_entry
 message(uint32_t number, const char *words, size_t body_bytes)
 {
 	static const char body[LARGE_BYTES];
-	struct spool_entry e = {.kind = SPOOL_MESSAGE, .id = id_of(number)};
+	struct spool_entry e = rig_message(number);
 
-	e.message.recipient_count = 1;
 	e.message.envelope = str_of(words);
-	e.message.header = STR("h");
 	e.message.body = str_make(body, body_bytes);
 	return e;
 }
@@ -130,17 +85,6 @@ store(uint32_t number, const char *words, size_t body_bytes)
 	append(&e, 1);
 }
 
-static struct spool_entry
-done(uint32_t number)
-{
-	struct spool_entry e = {.kind = SPOOL_STATUS, .id = id_of(number)};
-
-	e.status.number = 1;
-	e.status.outcome = SPOOL_DONE;
-	e.status.is_settled = true;
-	return e;
-}
-
 /* Messages that are finished at once fill so many segments.  Nothing is compacted meanwhile. */
 static void
 fill(unsigned segments)
@@ -148,15 +92,15 @@ fill(unsigned segments)
 	static uint32_t number = 1000000;
 
 	for (unsigned n = 0; n < segments * (SEGMENT_BYTES / LARGE_BYTES); n++) {
-		struct spool_entry e[2] = {message(++number, "e", LARGE_BYTES), done(number)};
+		struct spool_entry e[2] = {message(++number, "e", LARGE_BYTES), rig_done(number, 1)};
 
-		spool->copies.next_ms = INT64_MAX;
+		rig.spool->copies.next_ms = INT64_MAX;
 		append(e, 2);
 		if (n % 16 == 15)
 			writer_turn();
 	}
 	writer_turn();
-	cr_assert_eq(spool->waiting_bytes, 0);
+	cr_assert_eq(rig.spool->waiting_bytes, 0);
 }
 
 /* Compaction begins; the log's disk stands still.  Returns the most bytes that waited for it. */
@@ -165,10 +109,10 @@ compact_without_writer(void)
 {
 	uint64_t most = 0;
 
-	spool->copies.next_ms = 0;
+	rig.spool->copies.next_ms = 0;
 	for (int n = 0; n < 200; n++) {
-		spool_dispatch(spool);
-		most = spool->waiting_bytes > most ? spool->waiting_bytes : most;
+		spool_dispatch(rig.spool);
+		most = rig.spool->waiting_bytes > most ? rig.spool->waiting_bytes : most;
 	}
 	return most;
 }
@@ -176,64 +120,44 @@ compact_without_writer(void)
 static void
 expect_freed(const struct segment *oldest, unsigned turns)
 {
-	for (unsigned n = 0; n < turns && spool->index.oldest == oldest; n++)
+	for (unsigned n = 0; n < turns && rig.spool->index.oldest == oldest; n++)
 		writer_turn();
-	cr_assert_neq(spool->index.oldest, oldest, "it is not freed in %u turns", turns);
-}
-
-static void
-got(const struct spool_content *content, int error, void *arg)
-{
-	*(int *)arg = content ? 0 : error;
-}
-
-static void
-read_one(uint32_t number)
-{
-	struct spool_reading r = {.of = NULL};
-	int answer = -1;
-
-	spool_read(spool, &r, id_of(number), got, &answer);
-	for (int n = 0; n < 10 && answer == -1; n++)
-		spool_dispatch(spool);
-	cr_assert_eq(answer, 0);
+	cr_assert_neq(rig.spool->index.oldest, oldest, "it is not freed in %u turns", turns);
 }
 
 /* ---- what is not durable yet ---- */
 
 Test(spool_copies, messages_that_are_not_durable_are_bounded)
 {
-	const struct segment *oldest = spool->index.oldest;
+	const struct segment *oldest = rig.spool->index.oldest;
 	uint64_t most;
 
 	for (uint32_t n = 1; n <= 50; n++)
 		store(n, "e", LARGE_BYTES);
 	fill(6);
-	cr_assert_eq(spool->index.oldest, oldest);
+	cr_assert_eq(rig.spool->index.oldest, oldest);
 	most = compact_without_writer();
 	cr_assert_gt(most, COPIES_UNDER_WAY_BYTES / 2);
 	cr_assert_leq(most, COPIES_UNDER_WAY_BYTES);
 	/* the writer does not wait for more */
-	cr_assert(spool->writer.filling->is_urgent);
+	cr_assert(rig.spool->writer.filling->is_urgent);
 	/* mail is taken, and durable with the next write */
-	int answer = -1;
+	int answer;
 	struct spool_entry e = message(100, "e", 1000);
-	struct spool_batch b = {.entries = &e, .count = 1, .fn = heard, .arg = &answer};
 
-	b.urgency = SPOOL_NOW;
-	cr_assert_eq(spool_append(spool, &b), 0);
+	rig_append_soon(&e, 1, &answer);
 	writer_turn();
 	cr_assert_eq(answer, 0);
 	expect_freed(oldest, 20);
 	for (uint32_t n = 1; n <= 50; n++)
-		read_one(n);
+		rig_read(n);
 }
 
 /* Copies hold the states of their recipients too, which may be far more than the message. */
 Test(spool_copies, states_of_messages_that_are_not_durable_are_bounded)
 {
 	static char words[SPOOL_DETAIL_MAX];
-	const struct segment *oldest = spool->index.oldest;
+	const struct segment *oldest = rig.spool->index.oldest;
 	uint64_t most;
 
 	for (uint32_t n = 1; n <= 60; n++) {
@@ -241,7 +165,7 @@ Test(spool_copies, states_of_messages_that_are_not_durable_are_bounded)
 
 		e[0].message.recipient_count = 200;
 		for (uint32_t r = 1; r <= 200; r++) {
-			e[r] = done(n);
+			e[r] = rig_done(n, 1);
 			e[r].status = (struct spool_recipient){.number = r, .attempts = 1};
 			e[r].status.detail = str_make(words, sizeof words);
 		}
@@ -251,7 +175,7 @@ Test(spool_copies, states_of_messages_that_are_not_durable_are_bounded)
 		writer_turn();
 	}
 	fill(6);
-	cr_assert_eq(spool->index.oldest, oldest);
+	cr_assert_eq(rig.spool->index.oldest, oldest);
 	most = compact_without_writer();
 	cr_assert_gt(most, COPIES_UNDER_WAY_BYTES / 2);
 	cr_assert_leq(most, COPIES_UNDER_WAY_BYTES + 2 * LARGE_BYTES);
@@ -261,7 +185,7 @@ Test(spool_copies, states_of_messages_that_are_not_durable_are_bounded)
 Test(spool_copies, notes_that_are_not_durable_are_bounded)
 {
 	static const char value[NOTE_BYTES];
-	const struct segment *oldest = spool->index.oldest;
+	const struct segment *oldest = rig.spool->index.oldest;
 	uint64_t most;
 
 	for (unsigned n = 0; n < 25; n++) {
@@ -274,7 +198,7 @@ Test(spool_copies, notes_that_are_not_durable_are_bounded)
 		append(&e, 1);
 	}
 	fill(6);
-	cr_assert_eq(spool->index.oldest, oldest);
+	cr_assert_eq(rig.spool->index.oldest, oldest);
 	most = compact_without_writer();
 	cr_assert_gt(most, COPIES_UNDER_WAY_BYTES / 2);
 	cr_assert_leq(most, COPIES_UNDER_WAY_BYTES + ONE_MORE);
@@ -284,7 +208,7 @@ Test(spool_copies, notes_that_are_not_durable_are_bounded)
 /* Each turn copies much: 20000 small ones are not read 64 at a time for each sync. */
 Test(spool_copies, many_small_messages_take_few_syncs)
 {
-	const struct segment *oldest = spool->index.oldest;
+	const struct segment *oldest = rig.spool->index.oldest;
 	const struct item *next = NULL;
 
 	for (uint32_t n = 1; n <= 20000; n++) {
@@ -293,46 +217,46 @@ Test(spool_copies, many_small_messages_take_few_syncs)
 			writer_turn();
 	}
 	fill(6);
-	cr_assert_eq(spool->index.oldest, oldest);
-	spool->copies.next_ms = 0;
-	for (int syncs = 0; syncs < 20 && spool->index.oldest == oldest; syncs++) {
+	cr_assert_eq(rig.spool->index.oldest, oldest);
+	rig.spool->copies.next_ms = 0;
+	for (int syncs = 0; syncs < 20 && rig.spool->index.oldest == oldest; syncs++) {
 		for (int n = 0; n < 200; n++)
-			spool_dispatch(spool);
-		cr_assert_leq(spool->waiting_bytes, COPIES_UNDER_WAY_BYTES);
+			spool_dispatch(rig.spool);
+		cr_assert_leq(rig.spool->waiting_bytes, COPIES_UNDER_WAY_BYTES);
 		/* the next turn begins where this one ended, not at the first one again */
-		cr_assert(spool->index.oldest->is_looked_through);
-		cr_assert(!next || spool->index.oldest->copies_next != next);
-		next = spool->index.oldest->copies_next;
-		cr_assert_neq(next, spool->index.oldest->items);
+		cr_assert(rig.spool->index.oldest->is_looked_through);
+		cr_assert(!next || rig.spool->index.oldest->copies_next != next);
+		next = rig.spool->index.oldest->copies_next;
+		cr_assert_neq(next, rig.spool->index.oldest->items);
 		writer_turn();
 	}
-	cr_assert_neq(spool->index.oldest, oldest);
-	read_one(1);
-	read_one(20000);
+	cr_assert_neq(rig.spool->index.oldest, oldest);
+	rig_read(1);
+	rig_read(20000);
 }
 
 /* It is not copied while its status is under way, and is not forgotten. */
 Test(spool_copies, one_that_was_left_is_copied_in_the_next_pass)
 {
-	const struct segment *oldest = spool->index.oldest;
+	const struct segment *oldest = rig.spool->index.oldest;
 	struct spool_entry e[2];
 
 	for (uint32_t n = 1; n <= 20; n++)
 		store(n, "e", 1000);
 	fill(6);
-	e[0] = e[1] = done(3);
+	e[0] = e[1] = rig_done(3, 1);
 	e[0].status = e[1].status = (struct spool_recipient){.number = 1, .attempts = 2};
-	e[1].id = id_of(17);
+	e[1].id = rig_id(17);
 	append(e, 1);
-	spool->copies.next_ms = 0;
-	spool_dispatch(spool);
+	rig.spool->copies.next_ms = 0;
+	spool_dispatch(rig.spool);
 	append(e + 1, 1);
 	for (int n = 0; n < 5; n++)
-		spool_dispatch(spool);
-	cr_assert_eq(index_find(&spool->index, id_of(3))->segment, oldest);
+		spool_dispatch(rig.spool);
+	cr_assert_eq(index_find(&rig.spool->index, rig_id(3))->segment, oldest);
 	expect_freed(oldest, 6);
 	for (uint32_t n = 1; n <= 20; n++)
-		read_one(n);
+		rig_read(n);
 }
 
 /* ---- places that cannot be read ---- */
@@ -345,36 +269,30 @@ begin_failing(void)
 		store(n, n % 4 == 0 ? "e" : bad_words, 1000);
 	fill(6);
 	fails = true;
-	spool->copies.next_ms = 0;
+	rig.spool->copies.next_ms = 0;
 	for (int n = 0; n < 200 && failed < 30; n++)
 		writer_turn();
 	cr_assert_eq(failed, 30);
 	writer_turn();
 	for (uint32_t n = 1; n <= 40; n++)
-		if (index_find(&spool->index, id_of(n))->wait)
-			index_find(&spool->index, id_of(n))->wait->next_ms = 1;
-	spool->index.oldest->retry_ms = 1;
+		if (index_find(&rig.spool->index, rig_id(n))->wait)
+			index_find(&rig.spool->index, rig_id(n))->wait->next_ms = 1;
+	rig.spool->index.oldest->retry_ms = 1;
 }
 
 /* Each such read may last: they are tried again one by one, and what else that thread has to do
  * waits for no more than that. */
 Test(spool_copies, those_that_failed_are_tried_again_one_by_one)
 {
-	char sum[SUMS_BYTES], name[80];
 	unsigned before;
-	int answer, fd;
+	int answer;
 
 	begin_failing();
-	snprintf(name, sizeof name, "%s/a-body", directory);
 	for (int n = 0; n < 10; n++) {
-		spool_dispatch(spool);
+		spool_dispatch(rig.spool);
 		before = failed;
-		answer = -1;
-		fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		cr_assert_eq(write(fd, "body", 4), 4);
-		sums_make(STR("body"), sum);
-		spool_check_body(spool, fd, str_make(sum, sizeof sum), heard, &answer);
-		spool_dispatch(spool);
+		rig_check_body(STR("body"), &answer);
+		spool_dispatch(rig.spool);
 		cr_assert_eq(answer, 0);
 		cr_assert_leq(failed - before, 1, "it waited for %u reads", failed - before);
 	}
@@ -394,19 +312,19 @@ Test(spool_copies, a_loss_waits_for_one_survivor_at_a_time)
 	int answer = -1;
 
 	begin_failing();
-	cr_assert_eq(lost_keep(spool, id_of(1), EIO, loss_ended, &answer), LOST_BEGUN);
-	spool_dispatch(spool);
-	cr_assert_eq(spool->losses, 1);
+	cr_assert_eq(lost_keep(rig.spool, rig_id(1), EIO, loss_ended, &answer), LOST_BEGUN);
+	spool_dispatch(rig.spool);
+	cr_assert_eq(rig.spool->losses, 1);
 	for (int n = 0; n < 100 && answer == -1; n++) {
-		cr_assert_leq(spool->copies.ahead, 1, "%u", spool->copies.ahead);
-		spool_dispatch(spool);
+		cr_assert_leq(rig.spool->copies.ahead, 1, "%u", rig.spool->copies.ahead);
+		spool_dispatch(rig.spool);
 	}
 	cr_assert_neq(answer, -1);
 	fails = false;
-	for (int n = 0; n < 200 && index_find(&spool->index, id_of(2))->wait; n++)
+	for (int n = 0; n < 200 && index_find(&rig.spool->index, rig_id(2))->wait; n++)
 		writer_turn();
 	for (uint32_t n = 1; n <= 40; n++)
-		read_one(n);
+		rig_read(n);
 }
 
 /* ---- entries of a newer version ---- */
@@ -437,7 +355,7 @@ keep_many(struct unknown_list *l)
 	r.unknown = str_make(bytes, sizeof bytes);
 	unknown_init(l);
 	for (uint32_t n = 1; n <= 20000; n++)
-		unknown_keep(l, &r, id_of(n), NULL);
+		unknown_keep(l, &r, rig_id(n), NULL);
 	cr_assert(l->bytes > UNKNOWN_BYTES_MAX && !l->is_full);
 }
 
@@ -449,8 +367,8 @@ Test(unknown, those_of_no_message_do_not_count)
 	unknown_review(&l, is_the_first, NULL);
 	cr_assert_not(l.is_full);
 	cr_assert_eq(l.bytes, 1000 + sizeof(struct unknown));
-	cr_assert(msgid_eq(unknown_in(&l, NULL, NULL)->owner, id_of(1)));
-	unknown_forget(&l, id_of(1));
+	cr_assert(msgid_eq(unknown_in(&l, NULL, NULL)->owner, rig_id(1)));
+	unknown_forget(&l, rig_id(1));
 	cr_assert_eq(l.bytes, 0);
 	unknown_clear(&l);
 }

@@ -2,25 +2,13 @@
  * for all that ask, what is read ahead is bounded, and what is read stays until it was read. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "queue/readings.h"
-#include "queue/spool.h"
+#include "spool_rig.h"
 
 enum { ASKED_MAX = 1000, BODY_BYTES = 300000 };
-
-static char directory[64];
-static struct fsio *io;
-static const struct fsio_ops *disk;
-static struct fsio_ops watched;
-static struct spool *spool;
 
 static atomic_uint reads;         /* begun */
 static atomic_bool is_shut;       /* the disk answers no read */
@@ -38,7 +26,7 @@ watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 		errno = last_error_wanted;
 		return -1;
 	}
-	return disk->pread(f, fd, p, n, at);
+	return rig.disk->pread(f, fd, p, n, at);
 }
 
 /* Notices the record with LAST in its envelope. */
@@ -48,168 +36,57 @@ watch_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at
 	for (int i = 0; i < count; i++)
 		if (v[i].iov_len && memmem(v[i].iov_base, v[i].iov_len, "LAST", 4))
 			is_last_written = true;
-	return disk->pwritev(f, fd, v, count, at);
+	return rig.disk->pwritev(f, fd, v, count, at);
 }
 
 static int
 watch_sync_data(struct fsio *f, int fd)
 {
-	int result = disk->sync_data(f, fd);
+	int result = rig.disk->sync_data(f, fd);
 
 	is_last_synced = is_last_written;
 	return result;
 }
 
 static void
-open_spool(void)
+watch(struct fsio_ops *ops)
 {
-	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN * 4};
-
-	io = fsio_new(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	disk = io->ops;
-	watched = *disk;
-	watched.pread = watch_pread;
-	watched.pwritev = watch_pwritev;
-	watched.sync_data = watch_sync_data;
-	io->ops = &watched;
-	o.io = io;
-	spool = spool_open(&o, NULL);
-	cr_assert_not_null(spool);
-	reads = 0;
+	ops->pread = watch_pread;
+	ops->pwritev = watch_pwritev;
+	ops->sync_data = watch_sync_data;
 }
 
 static void
 begin(void)
 {
-	strncpy(directory, "/tmp/test-reader-XXXXXX", sizeof directory - 1);
-	cr_assert_not_null(mkdtemp(directory));
-	open_spool();
-}
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN * 4};
 
-static void
-remove_one(const char *name, void *arg)
-{
-	unlinkat(*(int *)arg, name, 0);
+	rig_begin(&o, watch);
+	reads = 0;
 }
 
 static void
 end(void)
 {
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
 	is_shut = false;
-	spool_close(&spool);
-	cr_expect_eq(disk->list(io, remove_one, &fd), 0);
-	fsio_free(&io);
-	close(fd);
-	rmdir(directory);
+	rig_end();
 }
 
 TestSuite(spool_reader, .init = begin, .fini = end, .timeout = 60);
 
-/* ---- appending ---- */
-
-static struct msgid
-id_of(uint32_t number)
-{
-	return (struct msgid){(uint64_t)7 << 18, number};
-}
-
-static void
-heard(int error, void *arg)
-{
-	*(int *)arg = error;
-}
-
-static void
-turn(void)
-{
-	struct pollfd p = {.fd = spool_fd(spool), .events = POLLIN};
-
-	poll(&p, 1, 100);
-	spool_dispatch(spool);
-}
-
-static void
-append(const struct spool_entry *e, size_t count)
-{
-	int answer = -1;
-	struct spool_batch b = {
-	    .entries = e, .count = count, .urgency = SPOOL_NOW, .fn = heard, .arg = &answer};
-
-	cr_assert_eq(spool_append(spool, &b), 0);
-	while (answer == -1)
-		turn();
-	cr_assert_eq(answer, 0);
-	reads = 0;
-}
-
-static struct spool_entry
-message(uint32_t number)
-{
-	struct spool_entry e = {.kind = SPOOL_MESSAGE, .id = id_of(number)};
-
-	e.message.recipient_count = 1;
-	e.message.envelope = STR("e");
-	e.message.header = STR("h");
-	e.message.body = STR("a body");
-	return e;
-}
-
-static struct spool_entry
-settled(uint32_t number)
-{
-	struct spool_entry e = {.kind = SPOOL_STATUS, .id = id_of(number)};
-
-	e.status.number = 1;
-	e.status.outcome = SPOOL_DONE;
-	e.status.is_settled = true;
-	return e;
-}
-
+/* What the spool read for that does not count. */
 static void
 store(uint32_t number)
 {
-	struct spool_entry e = message(number);
-
-	append(&e, 1);
-}
-
-/* One is ready soon after the one before was taken. */
-static int
-take_file(void)
-{
-	struct pollfd p = {.fd = spool_fd(spool), .events = POLLIN};
-	int fd;
-
-	while ((fd = spool_file(spool)) < 0 && errno == EAGAIN) {
-		poll(&p, 1, 100);
-		spool_dispatch(spool);
-	}
-	cr_assert_geq(fd, 0);
-	return fd;
+	rig_store(number);
+	reads = 0;
 }
 
 static void
 store_in_file(uint32_t number)
 {
-	static char body[BODY_BYTES];
-	struct spool_entry e = message(number);
-
-	memset(body, 'b', sizeof body);
-	e.message.body = STR_NULL;
-	e.message.in_file = true;
-	e.message.fd = take_file();
-	cr_assert_eq(write(e.message.fd, body, sizeof body), BODY_BYTES);
-	append(&e, 1);
-}
-
-static void
-settle(uint32_t number)
-{
-	struct spool_entry e = settled(number);
-
-	append(&e, 1);
+	rig_store_in_file(number, BODY_BYTES);
+	reads = 0;
 }
 
 /* ---- asking ---- */
@@ -236,7 +113,7 @@ got(const struct spool_content *content, int error, void *arg)
 		return;
 	a->is_right = str_eq(content->header, STR("h")) && str_eq(content->envelope, STR("e"));
 	if (content->fd >= 0)
-		cr_assert_eq(disk->size(io, content->fd, &a->file_bytes), 0);
+		cr_assert_eq(rig.disk->size(rig.io, content->fd, &a->file_bytes), 0);
 	else
 		a->is_right &= str_eq(content->body, STR("a body"));
 }
@@ -245,14 +122,14 @@ static void
 ask(unsigned n, uint32_t number)
 {
 	asked[n].error = -1;
-	spool_read(spool, &asked[n].reading, id_of(number), got, &asked[n]);
+	spool_read(rig.spool, &asked[n].reading, rig_id(number), got, &asked[n]);
 }
 
 static void
 wait_answers(unsigned count)
 {
 	while (answered < count)
-		turn();
+		rig_turn();
 	cr_assert_eq(answered, count);
 }
 
@@ -274,7 +151,7 @@ Test(spool_reader, appends_are_answered_while_a_read_stands_still)
 	wait_reads(1);
 	for (uint32_t n = 2; n < 22; n++) {
 		store(n);
-		settle(n);
+		rig_settle(n);
 	}
 	cr_assert_eq(answered, 0);
 	is_shut = false;
@@ -297,7 +174,7 @@ Test(spool_reader, all_that_ask_for_a_message_share_one_read)
 	while (answered < ASKED_MAX) {
 		unsigned before = answered;
 
-		turn();
+		rig_turn();
 		cr_assert_leq(answered - before, READINGS_CALLS_PER_TURN);
 		turns += answered > before;
 	}
@@ -329,7 +206,7 @@ Test(spool_reader, what_is_read_ahead_is_bounded)
 	usleep(20000);
 	cr_assert_eq(reads, READINGS_AHEAD_MAX);
 	while (answered < 100) {
-		turn();
+		rig_turn();
 		cr_assert_leq(reads, answered + READINGS_AHEAD_MAX);
 	}
 	for (unsigned n = 0; n < 100; n++)
@@ -354,9 +231,9 @@ Test(spool_reader, answers_come_in_the_order_of_the_questions)
 	for (uint32_t n = 1; n <= 3; n++)
 		store(n);
 	for (unsigned n = 0; n < 3; n++)
-		spool_read(spool, &readings[n], id_of(numbers[n]), note_order, &numbers[n]);
+		spool_read(rig.spool, &readings[n], rig_id(numbers[n]), note_order, &numbers[n]);
 	while (order_count < 3)
-		turn();
+		rig_turn();
 	cr_assert(order[0] == 3 && order[1] == 1 && order[2] == 2);
 }
 
@@ -404,7 +281,7 @@ Test(spool_reader, a_callback_may_cancel_the_others_and_ask_again)
 	struct spool_reading first = {.of = NULL};
 
 	store(1);
-	spool_read(spool, &first, id_of(1), cancel_others, NULL);
+	spool_read(rig.spool, &first, rig_id(1), cancel_others, NULL);
 	for (unsigned n = 0; n < 10; n++)
 		ask(n, 1);
 	wait_answers(2);
@@ -421,7 +298,7 @@ finished_while_it_is_read(void (*make)(uint32_t))
 	is_shut = true;
 	ask(0, 1);
 	wait_reads(1);
-	settle(1);
+	rig_settle(1);
 	ask(1, 1);
 	is_shut = false;
 	wait_answers(2);
@@ -439,46 +316,28 @@ Test(spool_reader, a_body_file_that_is_removed_while_it_is_read)
 	finished_while_it_is_read(store_in_file);
 }
 
-/* Messages that are finished at once, so that the log moves on and old segments are freed. */
-static void
-churn(uint32_t from, unsigned count)
-{
-	static char body[8000];
-
-	for (uint32_t n = from; n < from + count; n++) {
-		struct spool_entry e[2] = {message(n), settled(n)};
-
-		e[0].message.body = str_make(body, sizeof body);
-		append(e, 2);
-	}
-}
-
 /* Its survivors have been copied, all in it is dead: it is not used again before the read ended. */
 Test(spool_reader, a_segment_is_not_used_again_while_it_is_read)
 {
-	struct spool_stats stats;
-
 	store(1);
 	store(2);
 	is_shut = true;
 	ask(0, 1);
 	wait_reads(1);
-	settle(1);
-	settle(2);
-	churn(10, 200);
-	spool_stats(spool, &stats);
-	cr_assert_gt(stats.segments, 5, "%llu", (unsigned long long)stats.segments);
+	rig_settle(1);
+	rig_settle(2);
+	rig_churn(10, 200);
+	cr_assert_gt(rig_segments(), 5, "%llu", (unsigned long long)rig_segments());
 	is_shut = false;
 	wait_answers(1);
-	churn(1000, 200);
-	spool_stats(spool, &stats);
-	cr_assert_leq(stats.segments, 4, "%llu", (unsigned long long)stats.segments);
+	rig_churn(1000, 200);
+	cr_assert_leq(rig_segments(), 4, "%llu", (unsigned long long)rig_segments());
 }
 
 /* The append is durable although the read does not end before; whoever asked hears nothing. */
 Test(spool_reader, close_while_a_read_stands_still)
 {
-	struct spool_entry e = message(2);
+	struct spool_entry e = rig_message(2);
 	struct spool_batch b = {.entries = &e, .count = 1, .urgency = SPOOL_LAZY};
 	struct spool_message found;
 
@@ -489,14 +348,13 @@ Test(spool_reader, close_while_a_read_stands_still)
 	ask(1, 1);
 	ask(2, 99);
 	wait_reads(1);
-	cr_assert_eq(spool_append(spool, &b), 0);
-	spool_close(&spool);
+	cr_assert_eq(spool_append(rig.spool, &b), 0);
+	spool_close(&rig.spool);
 	waits_for_last = false;
 	cr_assert_eq(answered, 0);
 	cr_assert_not(spool_is_reading(&asked[1].reading));
-	fsio_free(&io);
-	open_spool();
-	cr_assert(spool_find(spool, id_of(2), &found));
+	rig_open_again();
+	cr_assert(spool_find(rig.spool, rig_id(2), &found));
 }
 
 Test(spool_reader, an_error_is_told_to_all_and_the_next_read_may_succeed)

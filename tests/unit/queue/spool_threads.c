@@ -4,35 +4,26 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mail/sums.h"
-#include "queue/files.h"
-#include "queue/spool.h"
 #include "queue/stall.h"
+#include "spool_rig.h"
 
-enum { BODY_BYTES = 200000, STALL_MS = 50, PATIENCE_MS = 20000 };
+enum { BODY_BYTES = 200000, STALL_MS = 50 };
 
 enum operation {
 	NONE, OPEN, OPEN_NAMELESS, NAME, CLOSE, PREAD, PWRITEV, INSPECT, SYNC_DATA, WRITE_BACK,
 	SYNC_DIRECTORY, RENAME, UNLINK, LIST, OPERATIONS,
 };
 
-static char directory[64];
-static struct fsio *io;
-static const struct fsio_ops *disk;
-static struct fsio_ops watched;
-static struct spool *spool;
 static int log_fd;
+static struct spool_reading reading;
 
 static pthread_t loop;
 static atomic_bool is_running;          /* not in spool_open or spool_close */
@@ -72,7 +63,7 @@ static int
 watch_open(struct fsio *f, const char *name, int flags)
 {
 	pass(OPEN);
-	return disk->open(f, name, flags);
+	return rig.disk->open(f, name, flags);
 }
 
 static int
@@ -80,106 +71,103 @@ watch_open_nameless(struct fsio *f)
 {
 	pass(OPEN_NAMELESS);
 	errno = open_error;
-	return errno ? -1 : disk->open_nameless(f);
+	return errno ? -1 : rig.disk->open_nameless(f);
 }
 
 static int
 watch_name(struct fsio *f, int fd, const char *name)
 {
 	pass(NAME);
-	return disk->name(f, fd, name);
+	return rig.disk->name(f, fd, name);
 }
 
 static int
 watch_close(struct fsio *f, int fd)
 {
 	pass(CLOSE);
-	return disk->close(f, fd);
+	return rig.disk->close(f, fd);
 }
 
 static ssize_t
 watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 {
 	pass(PREAD);
-	return disk->pread(f, fd, p, n, at);
+	return rig.disk->pread(f, fd, p, n, at);
 }
 
 static ssize_t
 watch_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
 {
 	pass(PWRITEV);
-	return disk->pwritev(f, fd, v, count, at);
+	return rig.disk->pwritev(f, fd, v, count, at);
 }
 
 static int
 watch_inspect(struct fsio *f, const char *name, struct fsio_file *out)
 {
 	pass(INSPECT);
-	return disk->inspect(f, name, out);
+	return rig.disk->inspect(f, name, out);
 }
 
 static int
 watch_sync_data(struct fsio *f, int fd)
 {
 	pass(SYNC_DATA);
-	return disk->sync_data(f, fd);
+	return rig.disk->sync_data(f, fd);
 }
 
 static int
 watch_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
 {
 	pass(WRITE_BACK);
-	return disk->write_back(f, fd, at, bytes);
+	return rig.disk->write_back(f, fd, at, bytes);
 }
 
 static int
 watch_sync_directory(struct fsio *f)
 {
 	pass(SYNC_DIRECTORY);
-	return disk->sync_directory(f);
+	return rig.disk->sync_directory(f);
 }
 
 static int
 watch_rename(struct fsio *f, const char *from, const char *to)
 {
 	pass(RENAME);
-	return disk->rename(f, from, to);
+	return rig.disk->rename(f, from, to);
 }
 
 static int
 watch_unlink(struct fsio *f, const char *name)
 {
 	pass(UNLINK);
-	return disk->unlink(f, name);
+	return rig.disk->unlink(f, name);
 }
 
 static int
 watch_list(struct fsio *f, fsio_name_fn *fn, void *arg)
 {
 	pass(LIST);
-	return disk->list(f, fn, arg);
+	return rig.disk->list(f, fn, arg);
 }
 
 /* All but size and space, which look at memory, and lock, which is of the start. */
 static void
-watch(void)
+watch(struct fsio_ops *ops)
 {
-	disk = io->ops;
-	watched = *disk;
-	watched.open = watch_open;
-	watched.open_nameless = watch_open_nameless;
-	watched.name = watch_name;
-	watched.close = watch_close;
-	watched.pread = watch_pread;
-	watched.pwritev = watch_pwritev;
-	watched.inspect = watch_inspect;
-	watched.sync_data = watch_sync_data;
-	watched.write_back = watch_write_back;
-	watched.sync_directory = watch_sync_directory;
-	watched.rename = watch_rename;
-	watched.unlink = watch_unlink;
-	watched.list = watch_list;
-	io->ops = &watched;
+	ops->open = watch_open;
+	ops->open_nameless = watch_open_nameless;
+	ops->name = watch_name;
+	ops->close = watch_close;
+	ops->pread = watch_pread;
+	ops->pwritev = watch_pwritev;
+	ops->inspect = watch_inspect;
+	ops->sync_data = watch_sync_data;
+	ops->write_back = watch_write_back;
+	ops->sync_directory = watch_sync_directory;
+	ops->rename = watch_rename;
+	ops->unlink = watch_unlink;
+	ops->list = watch_list;
 }
 
 static void
@@ -189,165 +177,23 @@ begin(void)
 
 	loop = pthread_self();
 	stuck_thread = -1;
-	strncpy(directory, "/tmp/test-threads-XXXXXX", sizeof directory - 1);
-	cr_assert_not_null(mkdtemp(directory));
 	log_fd = memfd_create("log", MFD_CLOEXEC);
 	log_open(dup(log_fd), LOG_TO_FILE);
-	io = fsio_new(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	watch();
-	o.io = io;
-	spool = spool_open(&o, NULL);
-	cr_assert_not_null(spool);
+	rig_begin(&o, watch);
 	is_running = true;
-}
-
-static void
-remove_one(const char *name, void *arg)
-{
-	unlinkat(*(int *)arg, name, 0);
 }
 
 static void
 end(void)
 {
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
 	stuck_operation = NONE;
 	is_running = false;
-	spool_close(&spool);
-	cr_expect_eq(disk->list(io, remove_one, &fd), 0);
-	fsio_free(&io);
-	close(fd);
-	rmdir(directory);
+	rig_end();
 	log_open(2, LOG_TO_STDERR);
 	close(log_fd);
 }
 
 TestSuite(spool_threads, .init = begin, .fini = end, .timeout = 60);
-
-/* ---- the loop ---- */
-
-static struct msgid
-id_of(uint32_t number)
-{
-	return (struct msgid){(uint64_t)7 << 18, number};
-}
-
-static void
-heard(int error, void *arg)
-{
-	*(int *)arg = error;
-}
-
-static void
-turn(void)
-{
-	struct pollfd p = {.fd = spool_fd(spool), .events = POLLIN};
-
-	poll(&p, 1, 20);
-	spool_dispatch(spool);
-}
-
-static void
-turn_until(const int *answer)
-{
-	int64_t late_ms = clock_mono_ms() + PATIENCE_MS;
-
-	while (*answer == -1 && clock_mono_ms() < late_ms)
-		turn();
-	cr_assert_neq(*answer, -1, "no answer");
-}
-
-static void
-append(const struct spool_entry *e, int *answer)
-{
-	struct spool_batch b = {
-	    .entries = e, .count = 1, .urgency = SPOOL_NOW, .fn = heard, .arg = answer};
-
-	*answer = -1;
-	cr_assert_eq(spool_append(spool, &b), 0);
-}
-
-static struct spool_entry
-message(uint32_t number)
-{
-	struct spool_entry e = {.kind = SPOOL_MESSAGE, .id = id_of(number)};
-
-	e.message.recipient_count = 1;
-	e.message.envelope = STR("e");
-	e.message.header = STR("h");
-	e.message.body = STR("a body\r\n");
-	return e;
-}
-
-static void
-store(uint32_t number, int *answer)
-{
-	struct spool_entry e = message(number);
-
-	append(&e, answer);
-}
-
-static void
-store_now(uint32_t number)
-{
-	int answer;
-
-	store(number, &answer);
-	turn_until(&answer);
-	cr_assert_eq(answer, 0);
-}
-
-struct asked_file {
-	struct spool_file_wait wait;
-	int answer;                     /* -1: none yet, 0, or an errno */
-	int fd;
-};
-
-static void
-came(int fd, int error, void *arg)
-{
-	struct asked_file *a = arg;
-
-	a->fd = fd;
-	a->answer = error;
-}
-
-static void
-ask_file(struct asked_file *a)
-{
-	*a = (struct asked_file){.answer = -1, .fd = -1};
-	spool_file_ask(spool, &a->wait, came, a);
-}
-
-static int
-take_file(void)
-{
-	struct asked_file a;
-	int fd = spool_file(spool);
-
-	if (fd >= 0)
-		return fd;
-	cr_assert_eq(errno, EAGAIN);
-	ask_file(&a);
-	turn_until(&a.answer);
-	cr_assert_eq(a.answer, 0);
-	return a.fd;
-}
-
-static void
-store_in_file(uint32_t number, int *answer)
-{
-	static char body[BODY_BYTES];
-	struct spool_entry e = message(number);
-
-	memset(body, 'b', sizeof body);
-	e.message.body = STR_NULL;
-	e.message.in_file = true;
-	e.message.fd = take_file();
-	cr_assert_eq(write(e.message.fd, body, sizeof body), BODY_BYTES);
-	append(&e, answer);
-}
 
 /* ---- what the log says ---- */
 
@@ -364,51 +210,39 @@ log_count(const char *words)
 	return count;
 }
 
-static struct spool_reading reading;
-
-static void
-got(const struct spool_content *content, int error, void *arg)
-{
-	*(int *)arg = content ? 0 : error;
-}
-
 static void
 begin_write(int *answer)
 {
-	store(2, answer);
+	rig_store_soon(2, answer);
 }
 
 static void
 begin_body(int *answer)
 {
-	store_in_file(3, answer);
+	struct spool_entry e = rig_message_in_file(3, BODY_BYTES);
+
+	rig_append_soon(&e, 1, answer);
 }
 
 static void
 begin_read(int *answer)
 {
 	*answer = -1;
-	spool_read(spool, &reading, id_of(1), got, answer);
+	spool_read(rig.spool, &reading, rig_id(1), rig_got, answer);
 }
 
 static void
 begin_check(int *answer)
 {
-	char text[] = "what is compared", sum[SUMS_BYTES];
-	int fd = memfd_create("body", MFD_CLOEXEC);
-
-	*answer = -1;
-	cr_assert_eq(write(fd, text, sizeof text), (ssize_t)sizeof text);
-	sums_make(str_make(text, sizeof text), sum);
-	spool_check_body(spool, fd, str_make(sum, sizeof sum), heard, answer);
+	rig_check_body(STR("what is compared"), answer);
 }
 
 /* A file that is not wanted, and a message, whose answer says nothing of it. */
 static void
 begin_drop(int *answer)
 {
-	spool_file_drop(spool, take_file());
-	store(4, answer);
+	spool_file_drop(rig.spool, rig_take_file());
+	rig_store_soon(4, answer);
 }
 
 static const struct {
@@ -430,7 +264,7 @@ static void
 watch_for(int ms)
 {
 	for (int64_t until = clock_mono_ms() + ms; clock_mono_ms() < until; usleep(5000))
-		spool_watch(spool);
+		spool_watch(rig.spool);
 }
 
 static void
@@ -448,25 +282,25 @@ expect_stall(unsigned n)
 	stalls[n].begin(&answer);
 	while (!stuck)
 		usleep(1000);
-	spool_watch(spool);
+	spool_watch(rig.spool);
 	cr_expect_eq(log_count(waits), 0, "told at once");
 	watch_for(4 * STALL_MS);
-	cr_expect_geq(spool_thread_ms(spool, thread), 2 * STALL_MS);
+	cr_expect_geq(spool_thread_ms(rig.spool, thread), 2 * STALL_MS);
 	cr_expect_eq(log_count(waits), 1, "%u: %u lines", n, log_count(waits));
 	cr_expect_eq(log_count(stalls[n].line), 1, "%u: not told: %s", n, stalls[n].line);
 	cr_expect_eq(log_count(goes_on), 0);
 	stuck_operation = NONE;
-	turn_until(&answer);
+	rig_until(&answer);
 	cr_expect_eq(answer, 0);
 	watch_for(4 * STALL_MS);
 	cr_expect_eq(log_count(goes_on), 1);
 	cr_expect_eq(log_count(waits), 1);
-	cr_expect_eq(spool_thread_ms(spool, thread), 0);
+	cr_expect_eq(spool_thread_ms(rig.spool, thread), 0);
 }
 
 Test(spool_threads, one_that_stands_still_is_logged_once_and_when_it_goes_on)
 {
-	store_now(1);
+	rig_store(1);
 	/* the stock of segments is made */
 	watch_for(10 * STALL_MS);
 	for (unsigned n = 0; n < STALLS; n++)
@@ -502,46 +336,13 @@ has_thread(const char *name)
 Test(spool_threads, each_has_its_name)
 {
 	/* a thread names itself when it begins */
-	store_now(1);
+	rig_store(1);
 	usleep(50000);
 	for (enum spool_thread t = 0; t < SPOOL_THREADS; t++)
 		cr_expect(has_thread(spool_thread_name(t)), "%s", spool_thread_name(t));
 }
 
 /* ---- nothing but threads ---- */
-
-static void
-finish(uint32_t number)
-{
-	struct spool_entry e = {.kind = SPOOL_STATUS, .id = id_of(number)};
-	int answer;
-
-	e.status.number = 1;
-	e.status.outcome = SPOOL_DONE;
-	e.status.is_settled = true;
-	append(&e, &answer);
-	turn_until(&answer);
-	cr_assert_eq(answer, 0);
-}
-
-static void
-read_message(uint32_t number)
-{
-	int answer = -1;
-
-	spool_read(spool, &reading, id_of(number), got, &answer);
-	turn_until(&answer);
-}
-
-static void
-until_called(enum operation which, unsigned times)
-{
-	int64_t late_ms = clock_mono_ms() + PATIENCE_MS;
-
-	while (calls[which] < times && clock_mono_ms() < late_ms)
-		turn();
-	cr_assert_geq(calls[which], times, "operation %d: %u calls", (int)which, calls[which]);
-}
 
 /* Bodies stored, refused, read, checked, read while their message goes; segments made and freed. */
 Test(spool_threads, the_loop_calls_no_disk)
@@ -550,23 +351,21 @@ Test(spool_threads, the_loop_calls_no_disk)
 	int answer;
 
 	for (uint32_t n = 10; n < 40; n++) {
-		store_in_file(n, &answer);
-		turn_until(&answer);
-		cr_assert_eq(answer, 0);
-		read_message(n);
+		rig_store_in_file(n, BODY_BYTES);
+		rig_read(n);
 		answer = -1;
-		spool_read(spool, &reading, id_of(n), got, &answer);
-		finish(n);
-		turn_until(&answer);
-		store_now(n + 100);
-		finish(n + 100);
-		spool_file_drop(spool, take_file());
+		spool_read(rig.spool, &reading, rig_id(n), rig_got, &answer);
+		rig_settle(n);
+		rig_until(&answer);
+		rig_store(n + 100);
+		rig_settle(n + 100);
+		spool_file_drop(rig.spool, rig_take_file());
 	}
 	closed = calls[CLOSE];
 	begin_check(&answer);
-	turn_until(&answer);
-	until_called(CLOSE, closed + 1);
-	until_called(UNLINK, 30);
+	rig_until(&answer);
+	rig_until_count(&calls[CLOSE], closed + 1, "files closed");
+	rig_until_count(&calls[UNLINK], 30, "files removed");
 	for (enum operation o = NONE + 1; o < OPERATIONS; o++)
 		cr_expect_eq(in_loop[o], 0, "operation %d: %u calls", (int)o, in_loop[o]);
 	cr_expect_geq(calls[OPEN_NAMELESS], 60);
@@ -598,16 +397,6 @@ static const struct {
 
 enum { STANDING = sizeof standing / sizeof *standing };
 
-static void
-until_stuck(const char *what)
-{
-	int64_t late_ms = clock_mono_ms() + PATIENCE_MS;
-
-	while (!stuck && clock_mono_ms() < late_ms)
-		turn();
-	cr_assert(stuck, "%s: no call", what);
-}
-
 Test(spool_threads, small_mail_goes_on_whatever_stands_still)
 {
 	uint32_t next = 100;
@@ -616,22 +405,21 @@ Test(spool_threads, small_mail_goes_on_whatever_stands_still)
 	for (unsigned n = 0; n < STANDING; n++) {
 		end();
 		begin();
-		store_in_file(1, &answer);
-		turn_until(&answer);
+		rig_store_in_file(1, BODY_BYTES);
 		stuck = 0;
 		stuck_thread = (int)standing[n].thread;
 		stuck_operation = (int)standing[n].operation;
 		standing[n].begin(&answer);
-		until_stuck(standing[n].what);
+		rig_until_count(&stuck, 1, standing[n].what);
 		for (unsigned k = 0; k < 10; k++) {
-			store_now(++next);
-			finish(next);
+			rig_store(++next);
+			rig_settle(next);
 		}
 		if (standing[n].are_files_given)
-			spool_file_drop(spool, take_file());
+			spool_file_drop(rig.spool, rig_take_file());
 		cr_expect(stuck && stuck_operation, "%s", standing[n].what);
 		stuck_operation = NONE;
-		turn_until(&answer);
+		rig_until(&answer);
 		cr_expect_eq(answer, 0, "%s: %d", standing[n].what, answer);
 	}
 }
@@ -641,68 +429,66 @@ Test(spool_threads, small_mail_goes_on_whatever_stands_still)
 static void
 until_ready(void)
 {
-	until_called(OPEN_NAMELESS, FILES_READY);
+	rig_until_count(&calls[OPEN_NAMELESS], FILES_READY, "files opened");
 	for (int n = 0; n < 5; n++)
-		turn();
+		rig_turn();
 }
 
 Test(spool_threads, files_are_ready_and_bounded_while_none_can_be_opened)
 {
-	static struct asked_file asked[20];
-	int fds[FILES_READY], answer;
+	static struct rig_file asked[20];
+	int fds[FILES_READY];
 
 	until_ready();
 	cr_expect_eq(calls[OPEN_NAMELESS], FILES_READY);
 	stuck_operation = OPEN_NAMELESS;
 	for (unsigned n = 0; n < FILES_READY; n++)
-		cr_assert_geq((fds[n] = spool_file(spool)), 0);
-	cr_expect_eq(spool_file(spool), -1);
+		cr_assert_geq((fds[n] = spool_file(rig.spool)), 0);
+	cr_expect_eq(spool_file(rig.spool), -1);
 	cr_expect_eq(errno, EAGAIN);
 	for (unsigned n = 0; n < 20; n++)
-		ask_file(&asked[n]);
+		rig_ask_file(&asked[n]);
 	spool_file_cancel(&asked[3].wait);
 	spool_file_cancel(&asked[3].wait);
-	store_now(50);
+	rig_store(50);
 	for (unsigned n = 0; n < 20; n++)
 		cr_expect_eq(asked[n].answer, -1);
 	stuck_operation = NONE;
 	for (unsigned n = 0; n < 20; n++)
 		if (n != 3)
-			turn_until(&asked[n].answer);
+			rig_until(&asked[n].answer);
 	cr_expect_eq(asked[3].answer, -1);
 	for (unsigned n = 0; n < 20; n++)
 		if (n != 3)
-			spool_file_drop(spool, asked[n].fd);
+			spool_file_drop(rig.spool, asked[n].fd);
 	for (unsigned n = 0; n < FILES_READY; n++)
-		spool_file_drop(spool, fds[n]);
+		spool_file_drop(rig.spool, fds[n]);
 	for (int n = 0; n < 5; n++)
-		turn();
+		rig_turn();
 	cr_expect_leq(calls[OPEN_NAMELESS], 19 + 2 * FILES_READY + FILES_OPENING_MAX);
-	store_in_file(51, &answer);
-	turn_until(&answer);
-	cr_expect_eq(answer, 0);
+	rig_store_in_file(51, BODY_BYTES);
 }
 
 /* The error is of who asks; nothing is opened ahead again and again meanwhile. */
 Test(spool_threads, a_file_that_cannot_be_opened)
 {
-	struct asked_file a;
+	struct rig_file a;
 	unsigned before;
 
 	until_ready();
 	open_error = EMFILE;
 	for (unsigned n = 0; n < FILES_READY; n++)
-		spool_file_drop(spool, spool_file(spool));
+		spool_file_drop(rig.spool, spool_file(rig.spool));
 	for (int n = 0; n < 10; n++)
-		turn();
+		rig_turn();
 	before = calls[OPEN_NAMELESS];
-	ask_file(&a);
-	turn_until(&a.answer);
+	rig_ask_file(&a);
+	rig_until(&a.answer);
 	cr_expect_eq(a.answer, EMFILE);
 	cr_expect_eq(calls[OPEN_NAMELESS], before + 1);
 	open_error = 0;
-	spool_file_drop(spool, take_file());
+	spool_file_drop(rig.spool, rig_take_file());
 	until_ready();
-	cr_expect_geq(a.fd = spool_file(spool), 0, "one is ready again");
-	spool_file_drop(spool, a.fd);
+	cr_expect_geq(a.fd = spool_file(rig.spool), 0, "one is ready again");
+	spool_file_drop(rig.spool, a.fd);
 }
