@@ -198,3 +198,89 @@ Test(changes, holds_what_is_with_relay, .timeout = 60)
 	cr_expect_eq(left(&r), 0);
 	rig_end(&r);
 }
+
+Test(changes, hold_release_delete, .timeout = 60)
+{
+	static struct rig r;
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	rig_begin(&r, slow);
+	for (unsigned i = 0; i < 5; i++)
+		cr_assert_eq(
+		    rig_commit(&r, rig_id(i), "alice@example.com",
+		        TO(i < 3 ? "a@example.net" : i == 3 ? "b@example.org" : "b@example.edu"))
+		        .code,
+		    250);
+	rig_admin(&r, "queue.hold", WITH("domain", "example.net", "dry_run", "1"));
+	cr_assert_eq(r.row_count, 3);
+	cr_assert_str_eq(r.done_text, "3 messages would be touched\n");
+	rig_admin(&r, "queue.hold", WITH("to", "A@example.net", "reason", "phished"));
+	cr_assert_eq(r.row_count, 3);
+	cr_assert_eq(r.done.exit_code, 0);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, true);
+	rig_until(&r, &r.job_count, 2);
+	rig_wait(&r, 100);
+	cr_assert_eq(r.job_count, 2, "held messages stay");
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_assert_eq(r.row_count, 3);
+	cr_assert(str_eq(rig_row(&r, 0, "user"), STR("alice@example.com")));
+	cr_assert(str_eq(rig_row(&r, 0, "to"), STR("a@example.net")));
+	rig_admin(&r, "queue.release", WITH("id", msgid_text(rig_id(0), 0, id)));
+	cr_assert_eq(r.row_count, 1);
+	rig_until(&r, &r.job_count, 3);
+	rig_admin(&r, "queue.delete", WITH("user", "alice@example.com", "state", "held"));
+	cr_assert_eq(r.row_count, 2);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_admin(&r, "queue.list", nothing);
+	cr_assert_eq(r.row_count, 3);
+	rig_admin(&r, "queue.show", WITH("id", msgid_text(rig_id(0), 0, id)));
+	cr_assert_eq(r.row_count, 3);
+	cr_assert(str_eq(rig_row(&r, 1, "to"), STR("a@example.net")));
+	cr_assert(str_starts(rig_row(&r, 2, "header"), STR("From: alice@example.com\r\n")));
+	rig_admin(&r, "queue.status", nothing);
+	cr_assert(str_eq(rig_row(&r, 0, "messages"), STR("3")));
+	rig_admin(&r, "queue.show", WITH("id", "1R8K3M7Q4TB2-1"));
+	cr_assert_eq(r.done.exit_code, 67);
+	rig_admin(&r, "queue.list", WITH("older", "soon"));
+	cr_assert_eq(r.done.exit_code, 64);
+	rig_admin(&r, "queue.nonsense", nothing);
+	cr_assert_eq(r.done.exit_code, 64);
+	rig_end(&r);
+}
+
+Test(changes, retry_now, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_job(&r, 0);
+	rig_results(&r, &r.jobs[0], 451, "connect");
+	rig_until(&r, &r.stored, 1);
+	rig_admin(&r, "queue.retry", WITH("domain", "example.net"));
+	cr_assert_eq(r.row_count, 1);
+	rig_job(&r, 1);
+	cr_assert_eq(r.jobs[1].attempt, 2);
+	rig_end(&r);
+}
+
+/* Not only when it was due before it was held. */
+Test(changes, a_release_tries_at_once, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_results(&r, rig_job(&r, 0), 451, "connect");
+	rig_until(&r, &r.stored, 1);
+	rig_admin(&r, "queue.hold", WITH("domain", "example.net"));
+	rig_admin(&r, "queue.release", WITH("domain", "example.net"));
+	cr_assert_eq(r.row_count, 1);
+	cr_assert_eq(rig_job(&r, 1)->attempt, 2);
+	rig_end(&r);
+}

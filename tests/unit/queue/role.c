@@ -7,7 +7,6 @@
 #include "rig.h"
 
 #define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define WITH(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static const char *const nothing[] = {NULL};
 static const char slow[] = "retry = [ \"1h\" ];";
@@ -254,96 +253,6 @@ Test(role, expires, .timeout = 60)
 	rig_end(&r);
 }
 
-Test(role, leases, .timeout = 60)
-{
-	static struct rig r;
-	const char *user = "alice@example.com";
-	struct status s;
-
-	rig_begin(&r, slow);
-	cr_assert_eq(rig_lease(&r, user, 60).code, 250);
-	cr_assert_eq(rig_lease(&r, user, 40).code, 250);
-	s = rig_lease(&r, user, 1);
-	cr_assert_eq(s.code, 450);
-	cr_assert(strstr(s.text, "100 recipients"), "%s", s.text);
-	cr_assert_eq(rig_lease(&r, "bob@example.com", 1).code, 250);
-	rig_return(&r, user, 90, false);
-	cr_assert_eq(rig_lease(&r, user, 90).code, 250, "what is returned can be lent again");
-	channel_free(&r.submission);
-	rig_submission(&r);
-	rig_wait(&r, 50);
-	cr_assert_eq(rig_lease(&r, user, 99).code, 250, "a lost process returns all");
-	cr_assert_eq(rig_commit(&r, rig_id(4), user, TO("a@example.net")).code, 250);
-	rig_return(&r, user, 0, true);
-	cr_assert_eq(rig_lease(&r, user, 99).code, 250, "one was spent, 98 came back");
-	cr_assert_eq(rig_lease(&r, user, 1).code, 450);
-	rig_end(&r);
-}
-
-/* More than is wanted while much is left; near the limit what is wanted and no more. */
-Test(role, leases_shrink_near_the_limit, .timeout = 60)
-{
-	static struct rig r;
-	const char *user = "alice@example.com";
-
-	rig_begin(&r, slow);
-	cr_assert_eq(rig_lease(&r, user, 1).code, 250);
-	cr_assert_eq(r.tokens, 100 / 8);
-	while (r.tokens > 1)
-		cr_assert_eq(rig_lease(&r, user, 1).code, 250);
-	for (int left = 0; rig_lease(&r, user, 1).code == 250; left++)
-		cr_assert_lt(left, 25, "a quarter of the limit is lent one by one");
-	cr_assert_eq(r.verdict.code, 450);
-	cr_assert_eq(rig_lease(&r, user, 0).code, 554);
-	cr_assert_eq(rig_lease(&r, "", 1).code, 554);
-	rig_end(&r);
-}
-
-/* A user who is near the limit in one process gets what another process holds and does not use. */
-Test(role, leases_are_called_back, .timeout = 60)
-{
-	static struct rig r;
-	const char *user = "alice@example.com";
-	struct channel *first;
-
-	rig_begin(&r, slow);
-	cr_assert_eq(rig_lease(&r, user, 80).code, 250);
-	first = r.submission;
-	r.submission_index = 1;
-	rig_submission(&r);
-	cr_assert_eq(rig_lease(&r, user, 20).code, 250);
-	rig_until(&r, &r.recalls, 1);
-	cr_assert_eq(rig_lease(&r, user, 1).code, 450);
-	cr_assert_eq(r.recalls, 1, "called back once");
-	cr_assert_eq(channel_send(first, MESSAGE_LEASE_RETURN,
-	                 &(struct message_lease_return){str_of(user), 80, false}, -1),
-	    0);
-	rig_wait(&r, 50);
-	cr_assert_eq(rig_lease(&r, user, 80).code, 250);
-	channel_free(&first);
-	rig_end(&r);
-}
-
-Test(role, limits_survive, .timeout = 60)
-{
-	static struct rig r;
-	const char *user = "alice@example.com";
-	struct status s;
-
-	rig_begin(&r, slow);
-	cr_assert_eq(rig_lease(&r, user, 95).code, 250);
-	cr_assert_eq(rig_commit(&r, rig_id(1), user,
-	                 TO("a@x", "b@x", "c@x", "d@x", "e@x", "f@x", "g@x", "h@x"))
-	                 .code,
-	    250);
-	rig_stop(&r);
-	rig_start(&r);
-	cr_assert_eq(rig_lease(&r, user, 92).code, 250);
-	s = rig_lease(&r, user, 2);
-	cr_assert_eq(s.code, 450, "%s", s.text);
-	rig_end(&r);
-}
-
 Test(role, bad_envelopes, .timeout = 60)
 {
 	static struct rig r;
@@ -360,92 +269,6 @@ Test(role, bad_envelopes, .timeout = 60)
 	    rig_commit(&r, (struct msgid){1, 1000000}, "alice@example.com", TO("a@b")).code, 554);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@b")).code, 250);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@b")).code, 451, "twice");
-	rig_end(&r);
-}
-
-Test(role, hold_release_delete, .timeout = 60)
-{
-	static struct rig r;
-	char id[ID_NUMBER_TEXT_BYTES];
-
-	rig_begin(&r, slow);
-	for (unsigned i = 0; i < 5; i++)
-		cr_assert_eq(
-		    rig_commit(&r, rig_id(i), "alice@example.com",
-		        TO(i < 3 ? "a@example.net" : i == 3 ? "b@example.org" : "b@example.edu"))
-		        .code,
-		    250);
-	rig_admin(&r, "queue.hold", WITH("domain", "example.net", "dry_run", "1"));
-	cr_assert_eq(r.row_count, 3);
-	cr_assert_str_eq(r.done_text, "3 messages would be touched\n");
-	rig_admin(&r, "queue.hold", WITH("to", "A@example.net", "reason", "phished"));
-	cr_assert_eq(r.row_count, 3);
-	cr_assert_eq(r.done.exit_code, 0);
-	rig_kill(&r);
-	rig_start(&r);
-	rig_relay(&r, true);
-	rig_until(&r, &r.job_count, 2);
-	rig_wait(&r, 100);
-	cr_assert_eq(r.job_count, 2, "held messages stay");
-	rig_admin(&r, "queue.list", WITH("state", "held"));
-	cr_assert_eq(r.row_count, 3);
-	cr_assert(str_eq(rig_row(&r, 0, "user"), STR("alice@example.com")));
-	cr_assert(str_eq(rig_row(&r, 0, "to"), STR("a@example.net")));
-	rig_admin(&r, "queue.release", WITH("id", msgid_text(rig_id(0), 0, id)));
-	cr_assert_eq(r.row_count, 1);
-	rig_until(&r, &r.job_count, 3);
-	rig_admin(&r, "queue.delete", WITH("user", "alice@example.com", "state", "held"));
-	cr_assert_eq(r.row_count, 2);
-	rig_kill(&r);
-	rig_start(&r);
-	rig_admin(&r, "queue.list", nothing);
-	cr_assert_eq(r.row_count, 3);
-	rig_admin(&r, "queue.show", WITH("id", msgid_text(rig_id(0), 0, id)));
-	cr_assert_eq(r.row_count, 3);
-	cr_assert(str_eq(rig_row(&r, 1, "to"), STR("a@example.net")));
-	cr_assert(str_starts(rig_row(&r, 2, "header"), STR("From: alice@example.com\r\n")));
-	rig_admin(&r, "queue.status", nothing);
-	cr_assert(str_eq(rig_row(&r, 0, "messages"), STR("3")));
-	rig_admin(&r, "queue.show", WITH("id", "1R8K3M7Q4TB2-1"));
-	cr_assert_eq(r.done.exit_code, 67);
-	rig_admin(&r, "queue.list", WITH("older", "soon"));
-	cr_assert_eq(r.done.exit_code, 64);
-	rig_admin(&r, "queue.nonsense", nothing);
-	cr_assert_eq(r.done.exit_code, 64);
-	rig_end(&r);
-}
-
-Test(role, retry_now, .timeout = 60)
-{
-	static struct rig r;
-
-	rig_begin(&r, slow);
-	rig_relay(&r, true);
-	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	rig_job(&r, 0);
-	rig_results(&r, &r.jobs[0], 451, "connect");
-	rig_until(&r, &r.stored, 1);
-	rig_admin(&r, "queue.retry", WITH("domain", "example.net"));
-	cr_assert_eq(r.row_count, 1);
-	rig_job(&r, 1);
-	cr_assert_eq(r.jobs[1].attempt, 2);
-	rig_end(&r);
-}
-
-/* Not only when it was due before it was held. */
-Test(role, a_release_tries_at_once, .timeout = 60)
-{
-	static struct rig r;
-
-	rig_begin(&r, slow);
-	rig_relay(&r, true);
-	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	rig_results(&r, rig_job(&r, 0), 451, "connect");
-	rig_until(&r, &r.stored, 1);
-	rig_admin(&r, "queue.hold", WITH("domain", "example.net"));
-	rig_admin(&r, "queue.release", WITH("domain", "example.net"));
-	cr_assert_eq(r.row_count, 1);
-	cr_assert_eq(rig_job(&r, 1)->attempt, 2);
 	rig_end(&r);
 }
 
@@ -492,36 +315,6 @@ Test(role, relay_replaced, .timeout = 60)
 	cr_assert(msgid_eq(r.jobs[1].id, r.jobs[0].id));
 	rig_results(&r, &r.jobs[1], 250, "none");
 	rig_until(&r, &r.stored, 1);
-	rig_end(&r);
-}
-
-/* Below the configured free share: told at RCPT already, and at the latest at the end of data. */
-Test(role, disk_too_full, .timeout = 60)
-{
-	static struct rig r;
-	struct msgid id = rig_id(1);
-	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY};
-
-	rig_begin(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
-	cr_assert_eq(rig_lease(&r, "alice@example.com", 1).code, 452);
-	rig_ask_file(&r, &m);
-	cr_assert_eq(r.verdict.code, 452);
-	cr_assert_eq(r.fd, -1);
-	cr_assert_eq(rig_commit(&r, id, "alice@example.com", TO("bob@example.net")).code, 452);
-	rig_end(&r);
-}
-
-/* A reload says anew how much must stay free, to messages from then on. */
-Test(role, disk_share_follows_a_reload, .timeout = 60)
-{
-	static struct rig r;
-
-	rig_begin(&r, slow);
-	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	rig_reload(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
-	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com", TO("a@example.net")).code, 452);
-	rig_reload(&r, slow);
-	cr_assert_eq(rig_commit(&r, rig_id(3), "alice@example.com", TO("a@example.net")).code, 250);
 	rig_end(&r);
 }
 
@@ -622,47 +415,5 @@ Test(role, killed_under_load, .timeout = 180)
 	cr_assert_gt(r.acked_count, 0);
 	for (unsigned i = 0; i < r.job_count; i++)
 		cr_assert_eq(jobs_of(&r, r.jobs[i].id), 1);
-	rig_end(&r);
-}
-
-/* Submission knows what there is room for, at once, when it changes, and on a new channel. */
-Test(role, room_is_told, .timeout = 60)
-{
-	static struct rig r;
-
-	rig_begin(&r, slow);
-	rig_until(&r, &r.rooms, 1);
-	cr_expect_not(r.room.is_full);
-	cr_expect_gt(r.room.file_bytes, 0);
-	rig_reload(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
-	rig_until(&r, &r.rooms, 2);
-	while (!r.room.is_full)
-		rig_until(&r, &r.rooms, r.rooms + 1);
-	cr_expect_eq(r.room.file_bytes, 0);
-	channel_free(&r.submission);
-	r.room.is_full = false;
-	rig_submission(&r);
-	rig_until(&r, &r.rooms, r.rooms + 1);
-	cr_expect(r.room.is_full);
-	r.disk->free_percent = 95;
-	while (r.room.is_full)
-		rig_until(&r, &r.rooms, r.rooms + 1);
-	rig_end(&r);
-}
-
-/* A file system that does not say how much is free keeps nobody waiting who wants something else. */
-Test(role, a_disk_that_does_not_say_what_is_free, .timeout = 60)
-{
-	static struct rig r;
-
-	rig_begin(&r, slow);
-	r.disk->is_space_stuck = true;
-	for (int i = 0; i < 12; i++) {
-		rig_wait(&r, 250);
-		rig_admin(&r, "queue.status", nothing);
-		cr_assert_eq(rig_lease(&r, "alice@example.com", 1).code, 250);
-	}
-	r.disk->is_space_stuck = false;
-	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
 	rig_end(&r);
 }

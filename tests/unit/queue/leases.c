@@ -1,0 +1,97 @@
+/* Of the limit of a user parts are lent to submission processes: what is lent, given back, called
+ * back, and kept over a start. */
+#include "rig.h"
+
+#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const char slow[] = "retry = [ \"1h\" ];";
+
+Test(leases, are_lent_given_back_and_spent, .timeout = 60)
+{
+	static struct rig r;
+	const char *user = "alice@example.com";
+	struct status s;
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_lease(&r, user, 60).code, 250);
+	cr_assert_eq(rig_lease(&r, user, 40).code, 250);
+	s = rig_lease(&r, user, 1);
+	cr_assert_eq(s.code, 450);
+	cr_assert(strstr(s.text, "100 recipients"), "%s", s.text);
+	cr_assert_eq(rig_lease(&r, "bob@example.com", 1).code, 250);
+	rig_return(&r, user, 90, false);
+	cr_assert_eq(rig_lease(&r, user, 90).code, 250, "what is returned can be lent again");
+	channel_free(&r.submission);
+	rig_submission(&r);
+	rig_wait(&r, 50);
+	cr_assert_eq(rig_lease(&r, user, 99).code, 250, "a lost process returns all");
+	cr_assert_eq(rig_commit(&r, rig_id(4), user, TO("a@example.net")).code, 250);
+	rig_return(&r, user, 0, true);
+	cr_assert_eq(rig_lease(&r, user, 99).code, 250, "one was spent, 98 came back");
+	cr_assert_eq(rig_lease(&r, user, 1).code, 450);
+	rig_end(&r);
+}
+
+/* More than is wanted while much is left; near the limit what is wanted and no more. */
+Test(leases, shrink_near_the_limit, .timeout = 60)
+{
+	static struct rig r;
+	const char *user = "alice@example.com";
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_lease(&r, user, 1).code, 250);
+	cr_assert_eq(r.tokens, 100 / 8);
+	while (r.tokens > 1)
+		cr_assert_eq(rig_lease(&r, user, 1).code, 250);
+	for (int left = 0; rig_lease(&r, user, 1).code == 250; left++)
+		cr_assert_lt(left, 25, "a quarter of the limit is lent one by one");
+	cr_assert_eq(r.verdict.code, 450);
+	cr_assert_eq(rig_lease(&r, user, 0).code, 554);
+	cr_assert_eq(rig_lease(&r, "", 1).code, 554);
+	rig_end(&r);
+}
+
+/* A user who is near the limit in one process gets what another process holds and does not use. */
+Test(leases, are_called_back, .timeout = 60)
+{
+	static struct rig r;
+	const char *user = "alice@example.com";
+	struct channel *first;
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_lease(&r, user, 80).code, 250);
+	first = r.submission;
+	r.submission_index = 1;
+	rig_submission(&r);
+	cr_assert_eq(rig_lease(&r, user, 20).code, 250);
+	rig_until(&r, &r.recalls, 1);
+	cr_assert_eq(rig_lease(&r, user, 1).code, 450);
+	cr_assert_eq(r.recalls, 1, "called back once");
+	cr_assert_eq(channel_send(first, MESSAGE_LEASE_RETURN,
+	                 &(struct message_lease_return){str_of(user), 80, false}, -1),
+	    0);
+	rig_wait(&r, 50);
+	cr_assert_eq(rig_lease(&r, user, 80).code, 250);
+	channel_free(&first);
+	rig_end(&r);
+}
+
+Test(leases, limits_survive, .timeout = 60)
+{
+	static struct rig r;
+	const char *user = "alice@example.com";
+	struct status s;
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_lease(&r, user, 95).code, 250);
+	cr_assert_eq(rig_commit(&r, rig_id(1), user,
+	                 TO("a@x", "b@x", "c@x", "d@x", "e@x", "f@x", "g@x", "h@x"))
+	                 .code,
+	    250);
+	rig_stop(&r);
+	rig_start(&r);
+	cr_assert_eq(rig_lease(&r, user, 92).code, 250);
+	s = rig_lease(&r, user, 2);
+	cr_assert_eq(s.code, 450, "%s", s.text);
+	rig_end(&r);
+}

@@ -1,0 +1,79 @@
+/* What the disk has room for: who is told of it, and what is refused without it. */
+#include "rig.h"
+
+#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const char *const nothing[] = {NULL};
+static const char slow[] = "retry = [ \"1h\" ];";
+
+/* Below the configured free share: told at RCPT already, and at the latest at the end of data. */
+Test(room, disk_too_full, .timeout = 60)
+{
+	static struct rig r;
+	struct msgid id = rig_id(1);
+	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY};
+
+	rig_begin(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
+	cr_assert_eq(rig_lease(&r, "alice@example.com", 1).code, 452);
+	rig_ask_file(&r, &m);
+	cr_assert_eq(r.verdict.code, 452);
+	cr_assert_eq(r.fd, -1);
+	cr_assert_eq(rig_commit(&r, id, "alice@example.com", TO("bob@example.net")).code, 452);
+	rig_end(&r);
+}
+
+/* A reload says anew how much must stay free, to messages from then on. */
+Test(room, the_share_follows_a_reload, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_reload(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
+	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com", TO("a@example.net")).code, 452);
+	rig_reload(&r, slow);
+	cr_assert_eq(rig_commit(&r, rig_id(3), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_end(&r);
+}
+
+/* Submission knows what there is room for, at once, when it changes, and on a new channel. */
+Test(room, room_is_told, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	rig_until(&r, &r.rooms, 1);
+	cr_expect_not(r.room.is_full);
+	cr_expect_gt(r.room.file_bytes, 0);
+	rig_reload(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
+	rig_until(&r, &r.rooms, 2);
+	while (!r.room.is_full)
+		rig_until(&r, &r.rooms, r.rooms + 1);
+	cr_expect_eq(r.room.file_bytes, 0);
+	channel_free(&r.submission);
+	r.room.is_full = false;
+	rig_submission(&r);
+	rig_until(&r, &r.rooms, r.rooms + 1);
+	cr_expect(r.room.is_full);
+	r.disk->free_percent = 95;
+	while (r.room.is_full)
+		rig_until(&r, &r.rooms, r.rooms + 1);
+	rig_end(&r);
+}
+
+/* A file system that does not say how much is free keeps nobody waiting who wants something else. */
+Test(room, a_disk_that_does_not_say_what_is_free, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, slow);
+	r.disk->is_space_stuck = true;
+	for (int i = 0; i < 12; i++) {
+		rig_wait(&r, 250);
+		rig_admin(&r, "queue.status", nothing);
+		cr_assert_eq(rig_lease(&r, "alice@example.com", 1).code, 250);
+	}
+	r.disk->is_space_stuck = false;
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_end(&r);
+}
