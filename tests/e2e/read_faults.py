@@ -13,15 +13,13 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
 import load  # noqa: E402
+import stored  # noqa: E402
 import tracer as t  # noqa: E402
 
 HOME = g.workplace("read_faults")
 tap = g.Tap()
-port = g.free_port()
-gate = g.Gateway(f"{HOME}/gateway", extra='limits: { per_user = "1000000 recipients / 1h"; };',
-                 routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {port}; tls = "none"; }} );').start()
-gate.add_user()
-SPOOL = f"{gate.directory}/spool"
+gate = stored.Stored(HOME)
+SPOOL = gate.spool
 
 
 def queue_pid():
@@ -29,11 +27,8 @@ def queue_pid():
 
 
 def send(label, count, size=1000):
-    names, session = [], load.Session(gate)
-    for n in range(count):
-        names.append(f"{label}-{n}")
-        assert session.send(names[-1], size=size).startswith("250")
-    session.close()
+    names = [f"{label}-{n}" for n in range(count)]
+    gate.take(names, size)
     return names
 
 
@@ -46,19 +41,16 @@ def waiting(label, count, size=1000):
 
 def arrive(names, before):
     """All of them, once each, nothing else, and none was given up."""
-    sink = g.Sink(HOME, port=port)
-    try:
-        gate.tool("queue", "retry", "--all", "--yes")
+    with gate.host() as sink:
+        gate.try_all()
         g.wait_for(f"{len(names)} messages {gate.tail()}", 40, lambda: sink.count() >= len(names), every=0.1)
         g.wait_for(f"an empty queue {gate.tail()}", 20, lambda: not gate.queue(), every=0.2)
         assert load.subjects(sink) == {name: 1 for name in names}
-    finally:
-        sink.stop()
     assert "status=failed" not in gate.log()[before:]
 
 
 def traced(*options):
-    return t.attach(queue_pid(), f"{HOME}/trace", "-f", *options)
+    return t.attached(queue_pid(), f"{HOME}/trace", "-f", *options)
 
 
 def started_with(*wrapper):
@@ -92,6 +84,12 @@ def segment(subject):
     return next(n for n in os.listdir(SPOOL) if re.fullmatch(r"seg-\d{8}", n) and f"Subject: {subject}\r".encode() in content(n))
 
 
+def change_subject(subject, data):
+    """The beginning of it, in the record of the message."""
+    name = segment(subject)
+    gate.change(name, content(name).rfind(f"Subject: {subject}".encode()) + len("Subject: "), data)
+
+
 def fresh():
     """Nothing of the case before is left."""
     if gate.process.poll() is not None:
@@ -115,12 +113,9 @@ def case(function):
 def eio_while_running():
     """EIO on each read for 1.5 s during the delivery of 100 messages: all are delivered once, none is bounced"""
     before, names = len(gate.log()), waiting("eio", 100)
-    tracer = traced("-e", "trace=pread64", "-e", "inject=pread64:error=EIO")
-    try:
-        gate.tool("queue", "retry", "--all", "--yes")
+    with traced("-e", "trace=pread64", "-e", "inject=pread64:error=EIO"):
+        gate.try_all()
         time.sleep(1.5)
-    finally:
-        t.detach(tracer)
     assert len(re.findall("reason=unreadable", gate.log()[before:])) >= 100, gate.tail()
     arrive(names, before)
 
@@ -130,15 +125,12 @@ def reads_that_stand_still():
     """a disk that answers no read for 15 s: the queue is not ended, new mail is acknowledged and the operator answered meanwhile, then
     all of it is delivered once"""
     before, names, pid = len(gate.log()), waiting("still", 20), queue_pid()
-    tracer = traced("-e", "trace=pread64", "-e", "inject=pread64:delay_enter=15000000:when=1")
-    try:
-        gate.tool("queue", "retry", "--all", "--yes")
+    with traced("-e", "trace=pread64", "-e", "inject=pread64:delay_enter=15000000:when=1"):
+        gate.try_all()
         g.wait_for("a read", 10, lambda: t.stands_in(pid, t.PREAD))
         names += send("meanwhile", 20)
         assert len(gate.queue()) == 40 and t.stands_in(pid, t.PREAD)
         g.wait_for("the end of that read", 30, lambda: not t.stands_in(pid, t.PREAD), every=0.1)
-    finally:
-        t.detach(tracer)
     assert queue_pid() == pid, gate.tail()
     arrive(names, before)
 
@@ -146,7 +138,7 @@ def reads_that_stand_still():
 def standing_upkeep(*calls):
     """The first of each of these calls of the upkeep thread stands still for 12 s: the queue must give signs of life each 10 s."""
     options = [word for call in calls for word in ("-e", f"inject={call}:delay_enter=12000000:when=1")]
-    return t.attach(t.thread(queue_pid(), "upkeep"), f"{HOME}/trace", "-e", f"trace={','.join(calls)}", *options)
+    return t.attached(t.thread(queue_pid(), "upkeep"), f"{HOME}/trace", "-e", f"trace={','.join(calls)}", *options)
 
 
 def goes_on(sink, pid, call, label):
@@ -165,19 +157,13 @@ def a_loss_while_the_disk_stands_still():
     """a damaged record whose next read does not end for 12 s, and then the sync of what is left of it: the queue is not ended, others are
     delivered meanwhile, its sender is told once"""
     names, pid = waiting("slow-loss", 1), queue_pid()
-    with open(f"{SPOOL}/{segment(names[0])}", "r+b") as f:
-        f.seek(f.read().rfind(b"Subject: slow-loss-0") + 9)
-        f.write(b"Slow")
-    sink, tracer = g.Sink(HOME, port=port), standing_upkeep("pread64", "fdatasync")
-    try:
-        gate.tool("queue", "retry", "--all", "--yes")
+    change_subject(names[0], b"Slow")
+    with gate.host() as sink, standing_upkeep("pread64", "fdatasync"):
+        gate.try_all()
         goes_on(sink, pid, t.PREAD, "during-read")
         goes_on(sink, pid, t.FDATASYNC, "during-sync")
         g.wait_for(f"an empty queue {gate.tail()}", 20, lambda: not gate.queue(), every=0.2)
         assert sum(b"the stored message was damaged" in m for m in sink.messages()) == 1
-    finally:
-        t.detach(tracer)
-        sink.stop()
 
 
 @case
@@ -185,17 +171,11 @@ def a_body_check_while_the_disk_stands_still():
     """a damaged body that the queue reads again, for 12 s: the queue is not ended, others are delivered meanwhile, then it is held"""
     waiting("slow-body", 1, size=200_000)
     pid, name = queue_pid(), next(n for n in os.listdir(SPOOL) if n.endswith(".body"))
-    with open(f"{SPOOL}/{name}", "r+b") as f:
-        f.seek(140_000)
-        f.write(b"X")
-    sink, tracer = g.Sink(HOME, port=port), standing_upkeep("pread64")
-    try:
-        gate.tool("queue", "retry", "--all", "--yes")
+    gate.change(name, 140_000, b"X")
+    with gate.host() as sink, standing_upkeep("pread64"):
+        gate.try_all()
         goes_on(sink, pid, t.PREAD, "during-check")
         gate.wait_log(rf"message {name[:-5]} is held: what was stored of it is damaged")
-    finally:
-        t.detach(tracer)
-        sink.stop()
 
 
 def thread_seconds(name):
@@ -209,16 +189,13 @@ def a_thread_that_stands_still_is_told():
     """a read that does not end for 34 s: logged once after 30 s with thread and message, shown by status, and told when it has ended"""
     before, names, pid = len(gate.log()), waiting("told", 1), queue_pid()
     assert thread_seconds("reader") == 0
-    tracer = t.attach(t.thread(pid, "reader"), f"{HOME}/trace", "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=34000000:when=1")
-    try:
-        gate.tool("queue", "retry", "--all", "--yes")
+    with t.attached(t.thread(pid, "reader"), f"{HOME}/trace", "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=34000000:when=1"):
+        gate.try_all()
         message = gate.queue()[0]["id"]
         line = rf"spool: thread reader has waited 3\d s for the disk: read of message {message}; no other message is read"
         g.wait_for("the line", 40, lambda: re.search(line, gate.log()[before:]), every=0.2)
         assert thread_seconds("reader") >= 30 and thread_seconds("writer") == 0
         gate.wait_log(rf"spool: thread reader goes on after 3\d s: read of message {message}")
-    finally:
-        t.detach(tracer)
     assert len(re.findall("has waited", gate.log()[before:])) == 1 and queue_pid() == pid
     assert thread_seconds("reader") == 0
     arrive(names, before)
@@ -229,8 +206,7 @@ def a_file_that_cannot_be_opened():
     """the opening of a body's file does not end for 20 s: two are ready, the third large message is refused with 451 before that, small mail
     and commands go on, and the next large one is taken"""
     before, names, pid = len(gate.log()), waiting("small", 1), queue_pid()
-    tracer = t.attach(t.thread(pid, "files"), f"{HOME}/trace", "-e", "trace=openat", "-e", "inject=openat:delay_enter=20000000:when=1")
-    try:
+    with t.attached(t.thread(pid, "files"), f"{HOME}/trace", "-e", "trace=openat", "-e", "inject=openat:delay_enter=20000000:when=1"):
         names += send("ready", 2, size=200_000)
         began, large = time.monotonic(), load.Session(gate)
         large.socket.settimeout(30)
@@ -249,8 +225,6 @@ def a_file_that_cannot_be_opened():
         names.append("again")
         assert large.send("again", size=200_000).startswith("250")
         large.close()
-    finally:
-        t.detach(tracer)
     assert queue_pid() == pid, gate.tail()
     arrive(names, before)
 
@@ -259,13 +233,10 @@ def a_file_that_cannot_be_opened():
 def no_descriptors_while_running():
     """no free descriptor in the queue: messages with a body file wait, and are delivered when there are some"""
     before, names = len(gate.log()), waiting("emfile", 5, size=200_000)
-    tracer = traced("-e", "trace=openat", "-e", "inject=openat:error=EMFILE")
-    try:
-        gate.tool("queue", "retry", "--all", "--yes")
+    with traced("-e", "trace=openat", "-e", "inject=openat:error=EMFILE"):
+        gate.try_all()
         g.wait_for("an error", 10, lambda: "Too many open files" in gate.log()[before:])
         assert len(gate.queue()) == 5
-    finally:
-        t.detach(tracer)
     arrive(names, before)
 
 
@@ -318,12 +289,9 @@ def hard_links():
 def wrong_bytes():
     """bytes of a message that are wrong on the disk while the daemon runs: its sender is told, once; what is left of it is kept, also by a start"""
     before, names = len(gate.log()), waiting("wrong", 3)
-    with open(f"{SPOOL}/{segment(names[1])}", "r+b") as f:
-        f.seek(f.read().rfind(b"Subject: wrong-1") + 9)
-        f.write(b"Wrong")
-    sink = g.Sink(HOME, port=port)
-    try:
-        gate.tool("queue", "retry", "--all", "--yes")
+    change_subject(names[1], b"Wrong")
+    with gate.host() as sink:
+        gate.try_all()
         gate.wait_log(r"message \S+ is lost: what was stored of it is damaged")
         sink.wait(3, 30)
         g.wait_for(f"an empty queue {gate.tail()}", 20, lambda: not gate.queue(), every=0.2)
@@ -339,8 +307,6 @@ def wrong_bytes():
         # its frame is damage that is found at the start: kept beside the log
         assert not gate.queue() and any(n.startswith("damaged-") for n in os.listdir(SPOOL))
         assert f"is in message {message}" in gate.log()[before:]
-    finally:
-        sink.stop()
 
 
 @case
@@ -358,13 +324,14 @@ def accepted_damage():
     wrapper = ("strace", "-f", "-qq", "-o", f"{HOME}/start.trace", "-P", f"{SPOOL}/{name}", "-e", "trace=pread64", "-e",
                f"inject=pread64:error=EIO:when={number}..{number + 1}")
     refused_start(rf"spool: {name} cannot be read at offset {page}: Input/output error", *wrapper)
-    os.environ["SALLYPORTD_WRAPPER"] = " ".join(wrapper)
-    sink = g.Sink(HOME, port=port)
-    try:
-        gate.start(arguments=("--accept-damage",))
-        del os.environ["SALLYPORTD_WRAPPER"]
+    with gate.host() as sink:
+        os.environ["SALLYPORTD_WRAPPER"] = " ".join(wrapper)
+        try:
+            gate.start(arguments=("--accept-damage",))
+        finally:
+            del os.environ["SALLYPORTD_WRAPPER"]
         gate.wait_log(rf"segment \d+ cannot be read from {page} to {page + 4096}: Input/output error")
-        gate.tool("queue", "retry", "--all", "--yes")
+        gate.try_all()
         g.wait_for(f"an empty queue {gate.tail()}", 40, lambda: not gate.queue(), every=0.2)
         found = load.subjects(sink)
         assert set(found.values()) == {1} and 140 <= len(found) < 150 and set(found) < set(names), len(found)
@@ -372,9 +339,6 @@ def accepted_damage():
         g.wait_for("the file set aside", 20, lambda: any(n.startswith(f"damaged-{name}-") for n in os.listdir(SPOOL)))
         gate.kill_group()
         gate.start()
-    finally:
-        os.environ.pop("SALLYPORTD_WRAPPER", None)
-        sink.stop()
     assert "status=failed" not in gate.log()[before:]
 
 

@@ -146,17 +146,16 @@ def compaction_while_the_disk_stands_still():
     pid = t.role_pid(gate, "queue")
     upkeep = t.thread(pid, "upkeep")
     sink = g.Sink(HOME, port=port)
-    tracer = t.attach(upkeep, f"{HOME}/trace", "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=12000000:when=1")
     try:
-        churn(sink, lambda: t.stands_in(pid, t.PREAD, upkeep))
-        churn(sink, lambda: True)
-        assert len(gate.queue()) == 2 and t.stands_in(pid, t.PREAD, upkeep)
-        g.wait_for("the end of that read", 20, lambda: not t.stands_in(pid, t.PREAD, upkeep), every=0.1)
-        assert t.role_pid(gate, "queue") == pid, gate.tail()
-        churn(sink, lambda: len(segments()) <= SEGMENTS_FEW)
-        assert len(segments()) <= SEGMENTS_FEW, segments()
+        with t.attached(upkeep, f"{HOME}/trace", "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=12000000:when=1"):
+            churn(sink, lambda: t.stands_in(pid, t.PREAD, upkeep))
+            churn(sink, lambda: True)
+            assert len(gate.queue()) == 2 and t.stands_in(pid, t.PREAD, upkeep)
+            g.wait_for("the end of that read", 20, lambda: not t.stands_in(pid, t.PREAD, upkeep), every=0.1)
+            assert t.role_pid(gate, "queue") == pid, gate.tail()
+            churn(sink, lambda: len(segments()) <= SEGMENTS_FEW)
+            assert len(segments()) <= SEGMENTS_FEW, segments()
     finally:
-        t.detach(tracer)
         sink.stop()
 
 

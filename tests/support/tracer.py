@@ -1,4 +1,5 @@
 """tracer: a role's system calls are delayed or fail, in one of its threads or in all.  Needs root and strace."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -34,12 +35,13 @@ def stands_in(pid, call, only=None):
     return False
 
 
-def attach(pid, output, *options):
+@contextlib.contextmanager
+def attached(pid, output, *options):
+    """strace with these options, for as long as the block runs."""
     tracer = subprocess.Popen(["strace", "-qq", "-o", output, "-p", str(pid), *options])
     time.sleep(0.4)
-    return tracer
-
-
-def detach(tracer):
-    tracer.send_signal(signal.SIGINT)
-    tracer.wait(10)
+    try:
+        yield
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait(10)
