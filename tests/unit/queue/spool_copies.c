@@ -89,10 +89,10 @@ store(uint32_t number, const char *words, size_t body_bytes)
 static void
 fill(unsigned segments)
 {
-	static uint32_t number = 1000000;
+	static uint32_t number = 1000001;
 
-	for (unsigned n = 0; n < segments * (SEGMENT_BYTES / LARGE_BYTES); n++) {
-		struct spool_entry e[2] = {message(++number, "e", LARGE_BYTES), rig_done(number, 1)};
+	for (unsigned n = 0; n < segments * (SEGMENT_BYTES / LARGE_BYTES); n++, number++) {
+		struct spool_entry e[2] = {message(number, "e", LARGE_BYTES), rig_done(number, 1)};
 
 		rig.spool->copies.next_ms = INT64_MAX;
 		append(e, 2);
