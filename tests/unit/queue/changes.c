@@ -5,12 +5,7 @@
 
 #include "rig.h"
 
-#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define WITH(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static const char *const nothing[] = {NULL};
 static const char *const all[] = {NULL};
-static const char slow[] = "retry = [ \"1h\" ];";
 static const char alice[] = "alice@example.com";
 
 static void
@@ -24,14 +19,14 @@ says(struct rig *r, const char *verb, const char *const *values, const char *tex
 static unsigned
 left(struct rig *r)
 {
-	rig_admin(r, "queue.list", nothing);
+	rig_admin(r, "queue.list", rig_nothing);
 	return r->row_count;
 }
 
 static void
 begin_with_job(struct rig *r)
 {
-	rig_begin(r, slow);
+	rig_begin(r, rig_slow);
 	rig_relay(r, true);
 	cr_assert_eq(rig_commit(r, rig_id(1), alice, TO("bob@example.net")).code, 250);
 	rig_job(r, 0);
@@ -114,7 +109,7 @@ Test(changes, are_counted_as_they_are_made, .timeout = 60)
 	static struct rig r;
 	char id[ID_NUMBER_TEXT_BYTES];
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	for (unsigned i = 1; i <= 3; i++)
 		cr_assert_eq(rig_commit(&r, rig_id(i), alice, TO("bob@example.net")).code, 250);
@@ -204,7 +199,7 @@ Test(changes, hold_release_delete, .timeout = 60)
 	static struct rig r;
 	char id[ID_NUMBER_TEXT_BYTES];
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	for (unsigned i = 0; i < 5; i++)
 		cr_assert_eq(
 		    rig_commit(&r, rig_id(i), "alice@example.com",
@@ -234,19 +229,19 @@ Test(changes, hold_release_delete, .timeout = 60)
 	cr_assert_eq(r.row_count, 2);
 	rig_kill(&r);
 	rig_start(&r);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 3);
 	rig_admin(&r, "queue.show", WITH("id", msgid_text(rig_id(0), 0, id)));
 	cr_assert_eq(r.row_count, 3);
 	cr_assert(str_eq(rig_row(&r, 1, "to"), STR("a@example.net")));
 	cr_assert(str_starts(rig_row(&r, 2, "header"), STR("From: alice@example.com\r\n")));
-	rig_admin(&r, "queue.status", nothing);
+	rig_admin(&r, "queue.status", rig_nothing);
 	cr_assert(str_eq(rig_row(&r, 0, "messages"), STR("3")));
 	rig_admin(&r, "queue.show", WITH("id", "1R8K3M7Q4TB2-1"));
 	cr_assert_eq(r.done.exit_code, 67);
 	rig_admin(&r, "queue.list", WITH("older", "soon"));
 	cr_assert_eq(r.done.exit_code, 64);
-	rig_admin(&r, "queue.nonsense", nothing);
+	rig_admin(&r, "queue.nonsense", rig_nothing);
 	cr_assert_eq(r.done.exit_code, 64);
 	rig_end(&r);
 }
@@ -255,7 +250,7 @@ Test(changes, retry_now, .timeout = 60)
 {
 	static struct rig r;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
 	rig_job(&r, 0);
@@ -273,7 +268,7 @@ Test(changes, a_release_tries_at_once, .timeout = 60)
 {
 	static struct rig r;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
 	rig_results(&r, rig_job(&r, 0), 451, "connect");

@@ -9,7 +9,6 @@
 
 enum { MANY = LOST_AT_ONCE + 4 };
 
-static const char *const nothing[] = {NULL};
 static const char *const one[] = {"marked@one.example", NULL};
 /* Of each message, and of no report about one that is lost. */
 static const char in_the_body[] = "Hello, world";
@@ -40,7 +39,7 @@ damage_expect_report(struct rig *r)
 	cr_assert_eq(rig_job(r, 0)->kind, ENVELOPE_REPORT);
 	rig_results(r, &r->jobs[0], 250, "none");
 	rig_until(r, &r->stored, 1);
-	rig_admin(r, "queue.list", nothing);
+	rig_admin(r, "queue.list", rig_nothing);
 	cr_assert_eq(r->row_count, 0);
 	cr_assert_eq(r->job_count, 1);
 }
@@ -56,7 +55,7 @@ Test(damage, a_sound_message_is_not_held, .timeout = 60)
 	cr_assert_neq(rig_job(&r, 0)->kind, ENVELOPE_REPORT);
 	rig_results(&r, &r.jobs[0], 250, "none");
 	rig_until(&r, &r.stored, 1);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0);
 	rig_end(&r);
 }
@@ -96,11 +95,11 @@ Test(damage, an_end_that_cannot_be_stored, .timeout = 60)
 		rig_wait(&r, 20);
 	rig_wait(&r, 300);
 	cr_assert_eq(r.job_count, 0);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 1);
 	cr_expect(rig_has_line(log, "its end cannot be stored: Input/output error", "queue delete"), "%s",
 	    rig_logged(log));
-	rig_admin(&r, "queue.retry", nothing);
+	rig_admin(&r, "queue.retry", rig_nothing);
 	damage_expect_report(&r);
 	rig_end(&r);
 }
@@ -131,7 +130,7 @@ Test(damage, many_at_once, .timeout = 60)
 		rig_results(&r, &r.jobs[n], 250, "none");
 	}
 	rig_until(&r, &r.stored, MANY);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0);
 	rig_end(&r);
 }

@@ -7,16 +7,12 @@
 #include "queue/writer.h"
 #include "rig.h"
 
-#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
-
 /* the next attempt would be in an hour */
 #define SHORT "retry = [ \"1h\" ]; lifetime = \"1s\";"
 /* on a busy machine nothing may be given up before it is tried */
 #define LESS_SHORT "retry = [ \"1h\" ]; lifetime = \"5s\";"
 #define HASTY \
 	SHORT " }; timeouts: { attempt = \"300ms\"; body = \"100ms\"; final = \"100ms\";"
-
-static const char *const nothing[] = {NULL};
 
 static void
 put_body(struct rig *r)
@@ -58,7 +54,7 @@ expect_report(struct rig *r, bool is_understood)
 	cr_assert(strstr(r->jobs[i].body, "Action: failed\r\n"), "%s", r->jobs[i].body);
 	rig_results(r, &r->jobs[i], 250, "none");
 	rig_wait(r, 200);
-	rig_admin(r, "queue.list", nothing);
+	rig_admin(r, "queue.list", rig_nothing);
 	cr_assert_eq(r->row_count, 0);
 }
 
@@ -197,11 +193,11 @@ Test(expiry, not_of_what_the_operator_holds, .timeout = 60)
 
 	rig_begin(&r, SHORT);
 	put(&r);
-	rig_admin(&r, "queue.hold", nothing);
+	rig_admin(&r, "queue.hold", rig_nothing);
 	rig_relay(&r, true);
 	rig_wait(&r, 4000);
 	cr_assert_eq(r.job_count, 0);
-	rig_admin(&r, "queue.release", nothing);
+	rig_admin(&r, "queue.release", rig_nothing);
 	cr_assert_eq(rig_job(&r, 0)->kind, ENVELOPE_MESSAGE);
 	rig_results(&r, &r.jobs[0], 451, "greylisted");
 	rig_results(&r, rig_job(&r, 1), 451, "greylisted");
@@ -218,13 +214,13 @@ Test(expiry, not_of_what_is_held_while_it_is_tried, .timeout = 60)
 	rig_relay(&r, true);
 	put(&r);
 	rig_job(&r, 1);
-	rig_admin(&r, "queue.hold", nothing);
+	rig_admin(&r, "queue.hold", rig_nothing);
 	rig_wait(&r, 1500);
 	rig_results(&r, &r.jobs[0], 451, "local");
 	rig_results(&r, &r.jobs[1], 451, "local");
 	rig_wait(&r, 2000);
 	cr_assert_eq(r.job_count, 2, "no report");
-	rig_admin(&r, "queue.release", nothing);
+	rig_admin(&r, "queue.release", rig_nothing);
 	cr_assert_eq(rig_job(&r, 2)->kind, ENVELOPE_MESSAGE);
 	rig_end(&r);
 }
@@ -245,7 +241,7 @@ Test(expiry, not_without_its_last_attempt_after_one_without_result, .timeout = 6
 	cr_expect_eq(rig_job(&r, 1)->kind, ENVELOPE_MESSAGE, "its last attempt");
 	rig_results(&r, &r.jobs[1], 250, "none");
 	rig_wait(&r, 200);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_expect_eq(r.row_count, 0);
 	rig_end(&r);
 }

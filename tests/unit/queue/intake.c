@@ -55,7 +55,7 @@ commit(struct str recipient, struct str header, struct str body)
 	return commit_envelope(&e, header, body);
 }
 
-#define TO STR("bob@example.net")
+#define BOB STR("bob@example.net")
 #define HEADER STR("From: alice@example.com\r\n")
 #define BODY STR("Hello\r\n")
 
@@ -67,7 +67,7 @@ expect_refusal(const struct status *s, const char *what, size_t number)
 
 Test(intake, commands_in_a_recipient_are_refused, .timeout = 60)
 {
-	static const struct str recipients[] = {S("bob@example.net>\r\nRCPT TO:<eve@example.org"),
+	static const struct str recipients[] = {S("bob@example.net>\r\nRCPT BOB:<eve@example.org"),
 	    S("bob@example.net\r\nDATA"), S("bob@example.net\n"), S("bob@example.net\r"),
 	    S("bob@example.net\0"), S("bob@example.net> NOTIFY=NEVER"), S("bob"),
 	    S("\"bob\r\n\"@example.net")};
@@ -78,7 +78,7 @@ Test(intake, commands_in_a_recipient_are_refused, .timeout = 60)
 
 		expect_refusal(&s, "recipient", i);
 	}
-	cr_expect_eq(commit(TO, HEADER, BODY).code, 250);
+	cr_expect_eq(commit(BOB, HEADER, BODY).code, 250);
 	rig_end(&rig);
 }
 
@@ -97,14 +97,14 @@ Test(intake, headers_that_may_not_leave_are_refused, .timeout = 60)
 
 	rig_begin(&rig, "");
 	for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
-		struct status s = commit(TO, headers[i], BODY);
+		struct status s = commit(BOB, headers[i], BODY);
 
 		expect_refusal(&s, "header", i);
 	}
 	memset(line + 2, 'x', 997);
 	memcpy(line + 999, "\r\n", 2);
-	cr_expect_eq(commit(TO, str_make(line, 1001), BODY).code, 554);
-	cr_expect_eq(commit(TO, HEADER, BODY).code, 250);
+	cr_expect_eq(commit(BOB, str_make(line, 1001), BODY).code, 554);
+	cr_expect_eq(commit(BOB, HEADER, BODY).code, 250);
 	rig_end(&rig);
 }
 
@@ -116,14 +116,14 @@ Test(intake, bodies_that_may_not_leave_are_refused, .timeout = 60)
 
 	rig_begin(&rig, "");
 	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
-		struct status s = commit(TO, HEADER, bodies[i]);
+		struct status s = commit(BOB, HEADER, bodies[i]);
 
 		expect_refusal(&s, "body", i);
 	}
 	/* what looks like the end of data is text for BDAT and for dot_stuff */
-	cr_expect_eq(commit(TO, HEADER, STR("a\r\n.\r\nMAIL FROM:<a@b>\r\n")).code, 250);
-	cr_expect_eq(commit(TO, HEADER, STR("no line end")).code, 250);
-	cr_expect_eq(commit(TO, HEADER, STR("")).code, 250);
+	cr_expect_eq(commit(BOB, HEADER, STR("a\r\n.\r\nMAIL FROM:<a@b>\r\n")).code, 250);
+	cr_expect_eq(commit(BOB, HEADER, STR("no line end")).code, 250);
+	cr_expect_eq(commit(BOB, HEADER, STR("")).code, 250);
 	rig_end(&rig);
 }
 
@@ -131,7 +131,7 @@ Test(intake, bodies_that_may_not_leave_are_refused, .timeout = 60)
 Test(intake, times_far_ahead_are_refused, .timeout = 60)
 {
 	static const int64_t day = 86400000, times[] = {INT64_MAX, INT64_MIN, -1, 1ll << 42};
-	struct recipient to = {.address = TO};
+	struct recipient to = {.address = BOB};
 	int64_t now = clock_ms();
 	struct envelope e;
 

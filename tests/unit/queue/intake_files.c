@@ -6,10 +6,6 @@
 #include "queue/files.h"
 #include "rig.h"
 
-#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static const char *const nothing[] = {NULL};
-static const char slow[] = "retry = [ \"1h\" ];";
 static struct rig rig;
 
 static struct message_spool_file
@@ -69,7 +65,7 @@ Test(intake_files, a_question_that_waits_too_long_is_refused, .timeout = 60)
 	int64_t began = clock_mono_ms();
 	unsigned verdicts;
 
-	rig_begin(&rig, slow);
+	rig_begin(&rig, rig_slow);
 	use_up();
 	verdicts = rig.verdicts;
 	ask_soon(1);
@@ -77,7 +73,7 @@ Test(intake_files, a_question_that_waits_too_long_is_refused, .timeout = 60)
 	/* the same question again */
 	ask_now(1, 451);
 	rig_wait(&rig, 1200);
-	rig_admin(&rig, "queue.status", nothing);
+	rig_admin(&rig, "queue.status", rig_nothing);
 	cr_expect_not(str_eq(rig_row(&rig, 0, "files_s"), STR("0")));
 	verdicts = rig.verdicts;
 	rig_until(&rig, &rig.verdicts, verdicts + 1);
@@ -95,7 +91,7 @@ Test(intake_files, questions_that_wait_are_all_answered, .timeout = 60)
 {
 	unsigned verdicts;
 
-	rig_begin(&rig, slow);
+	rig_begin(&rig, rig_slow);
 	use_up();
 	verdicts = rig.verdicts;
 	for (unsigned n = 1; n <= 30; n++)
@@ -113,7 +109,7 @@ Test(intake_files, questions_whose_asker_goes, .timeout = 60)
 {
 	unsigned before, verdicts;
 
-	rig_begin(&rig, slow);
+	rig_begin(&rig, rig_slow);
 	others_go_on(100);
 	use_up();
 	for (unsigned n = 0; n < FILES_READY; n++)
@@ -128,7 +124,7 @@ Test(intake_files, questions_whose_asker_goes, .timeout = 60)
 	cr_expect_eq(rig.verdicts, verdicts + 20);
 	for (unsigned n = 11; n <= 20; n++)
 		ask_soon(n);
-	rig_admin(&rig, "queue.status", nothing);
+	rig_admin(&rig, "queue.status", rig_nothing);
 	channel_free(&rig.submission);
 	rig_submission(&rig);
 	rig_wait(&rig, 100);

@@ -2,17 +2,13 @@
  * back, and kept over a start. */
 #include "rig.h"
 
-#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static const char slow[] = "retry = [ \"1h\" ];";
-
 Test(leases, are_lent_given_back_and_spent, .timeout = 60)
 {
 	static struct rig r;
 	const char *user = "alice@example.com";
 	struct status s;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	cr_assert_eq(rig_lease(&r, user, 60).code, 250);
 	cr_assert_eq(rig_lease(&r, user, 40).code, 250);
 	s = rig_lease(&r, user, 1);
@@ -38,7 +34,7 @@ Test(leases, shrink_near_the_limit, .timeout = 60)
 	static struct rig r;
 	const char *user = "alice@example.com";
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	cr_assert_eq(rig_lease(&r, user, 1).code, 250);
 	cr_assert_eq(r.tokens, 100 / 8);
 	while (r.tokens > 1)
@@ -58,7 +54,7 @@ Test(leases, are_called_back, .timeout = 60)
 	const char *user = "alice@example.com";
 	struct channel *first;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	cr_assert_eq(rig_lease(&r, user, 80).code, 250);
 	first = r.submission;
 	r.submission_index = 1;
@@ -82,7 +78,7 @@ Test(leases, limits_survive, .timeout = 60)
 	const char *user = "alice@example.com";
 	struct status s;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	cr_assert_eq(rig_lease(&r, user, 95).code, 250);
 	cr_assert_eq(rig_commit(&r, rig_id(1), user,
 	                 TO("a@x", "b@x", "c@x", "d@x", "e@x", "f@x", "g@x", "h@x"))

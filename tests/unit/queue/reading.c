@@ -10,7 +10,6 @@
 
 enum { DOMAINS = 50, OWED = 5000, OWED_ROUND = 100 };
 
-static const char *const nothing[] = {NULL};
 static const char slow[] = "retry = [ \"1h\" ]; concurrency = 4000;";
 
 /* All domains are known before the message comes, so that its deliveries are wanted together. */
@@ -64,7 +63,7 @@ Test(reading, a_disk_that_stands_still, .timeout = 60)
 				 (const char *const[]){to, NULL}).code, 250);
 	}
 	rig_until(&r, &r.asked, 64);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 300);
 	cr_assert_eq(r.job_count, 0);
 	cr_assert_leq(r.disk->reads_asked, 64);
@@ -85,7 +84,7 @@ Test(reading, a_command_whose_peer_goes, .timeout = 60)
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
 			 (const char *const[]){"a@one.example", NULL}).code, 250);
 	r.disk->is_shut = true;
-	rig_admin_soon(&r, "queue.show", nothing);
+	rig_admin_soon(&r, "queue.show", rig_nothing);
 	rig_wait(&r, 200);
 	cr_assert_eq(r.dones, 0);
 	rig_control_gone(&r);
@@ -109,22 +108,22 @@ Test(reading, many_commands_wait_for_the_disk, .timeout = 60)
 			 (const char *const[]){"a@one.example", NULL}).code, 250);
 	r.disk->is_shut = true;
 	for (int i = 0; i < SHOWS; i++)
-		rig_admin_soon(&r, "queue.show", nothing);
+		rig_admin_soon(&r, "queue.show", rig_nothing);
 	rig_until(&r, &r.dones, SHOWS - SHOWS_AT_ONCE);
 	cr_expect_eq(r.done.exit_code, 75, "try again later");
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_expect_eq(r.done.exit_code, 0, "%s", r.done_text);
 	cr_expect_geq(r.row_count, 1);
-	rig_admin(&r, "queue.hold", nothing);
+	rig_admin(&r, "queue.hold", rig_nothing);
 	cr_expect_eq(r.done.exit_code, 0, "%s", r.done_text);
 	cr_expect_eq(r.dones, SHOWS - SHOWS_AT_ONCE + 2, "the others wait still");
 	rig_until(&r, &r.dones, SHOWS + 2);
 	cr_expect_eq(r.done.exit_code, 75);
 	cr_expect(strstr(r.done_text, "does not answer"), "%s", r.done_text);
 	r.disk->is_shut = false;
-	rig_admin(&r, "queue.show", nothing);
+	rig_admin(&r, "queue.show", rig_nothing);
 	cr_expect_eq(r.done.exit_code, 0, "%s", r.done_text);
-	rig_admin(&r, "queue.release", nothing);
+	rig_admin(&r, "queue.release", rig_nothing);
 	rig_relay(&r, true);
 	rig_job(&r, 0);
 	clock_hurry(1);
@@ -172,7 +171,7 @@ Test(reading, many_reports_owed_at_a_start, .timeout = 120)
 		rig_results(&r, job, 250, "none");
 	}
 	rig_until(&r, &r.stored, OWED);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0);
 	rig_end(&r);
 }
@@ -216,7 +215,7 @@ others_go_on(struct rig *r)
 			 (const char *const[]){"b@other.example", NULL}).code, 250);
 	rig_results(r, rig_job(r, job), 250, "none");
 	rig_until(r, &r->stored, stored + 1);
-	rig_admin(r, "queue.list", nothing);
+	rig_admin(r, "queue.list", rig_nothing);
 	cr_assert_eq(r->row_count, 1);
 }
 
@@ -271,7 +270,7 @@ Test(reading, a_loss_while_the_disk_stands_still, .timeout = 60)
 	cr_assert_eq(rig_job(&r, 1)->kind, ENVELOPE_REPORT);
 	rig_results(&r, &r.jobs[1], 250, "none");
 	rig_until(&r, &r.stored, 2);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0);
 	rig_end(&r);
 }
@@ -282,11 +281,11 @@ Test(reading, a_loss_that_is_deleted_meanwhile, .timeout = 60)
 	static struct rig r;
 
 	begin_loss(&r);
-	rig_admin(&r, "queue.delete", nothing);
+	rig_admin(&r, "queue.delete", rig_nothing);
 	cr_assert_eq(r.row_count, 1);
 	memset(r.disk->stuck, 0, sizeof r.disk->stuck);
 	rig_wait(&r, 500);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0);
 	cr_assert_eq(r.job_count, 0);
 	rig_end(&r);

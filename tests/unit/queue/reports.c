@@ -5,10 +5,6 @@
 #include "base/clock.h"
 #include "rig.h"
 
-#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static const char *const nothing[] = {NULL};
-static const char slow[] = "retry = [ \"1h\" ];";
 static const char warned_of[] = "retry = [ \"1h\" ]; delay_warning = \"1s\";";
 
 static unsigned
@@ -42,11 +38,11 @@ commit(struct rig *r, const char *const *to)
 static void
 check_empty(struct rig *r)
 {
-	rig_admin(r, "queue.list", nothing);
+	rig_admin(r, "queue.list", rig_nothing);
 	cr_assert_eq(r->row_count, 0);
 	rig_kill(r);
 	rig_start(r);
-	rig_admin(r, "queue.list", nothing);
+	rig_admin(r, "queue.list", rig_nothing);
 	cr_assert_eq(r->row_count, 0);
 }
 
@@ -56,7 +52,7 @@ Test(reports, one_per_round, .timeout = 60)
 	static struct rig r;
 	const struct rig_job *report;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	commit(&r, TO("a@one.example", "b@two.example", "c@nx.example.org", "d@three.example"));
 	rig_until(&r, &r.job_count, 3);
@@ -84,7 +80,7 @@ Test(reports, a_slow_domain_is_not_waited_for, .timeout = 60)
 {
 	static struct rig r;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	commit(&r, TO("a@one.example", "b@two.example"));
 	rig_until(&r, &r.job_count, 2);
@@ -107,7 +103,7 @@ Test(reports, killed_before_the_round_is_over, .timeout = 60)
 	static struct rig r;
 	const struct rig_job *report;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	commit(&r, TO("a@one.example", "b@two.example"));
 	rig_until(&r, &r.job_count, 2);
@@ -144,7 +140,7 @@ check_success(const struct success *c)
 {
 	static struct rig r;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	r.notify = c->notify;
 	r.is_passed_on = c->is_passed_on;
 	r.is_delivered = c->is_delivered;
@@ -220,7 +216,7 @@ Test(reports, of_delay, .timeout = 120)
 	rig_relay(&r, true);
 	rig_wait(&r, 1500);
 	cr_assert_eq(count_reports(&r), 1, "told once, over a kill");
-	rig_admin(&r, "queue.retry", nothing);
+	rig_admin(&r, "queue.retry", rig_nothing);
 	rig_job(&r, 3);
 	cr_assert_str_eq(r.jobs[3].domain, "one.example");
 	rig_results(&r, &r.jobs[3], 550, "mailbox");
@@ -299,7 +295,7 @@ Test(reports, of_delay_once_over_later_tries, .timeout = 120)
 	commit(&r, TO("a@one.example"));
 	rig_results(&r, rig_job(&r, 0), 451, "greylisted");
 	rig_results(&r, rig_job(&r, 1), 250, "none");
-	rig_admin(&r, "queue.retry", nothing);
+	rig_admin(&r, "queue.retry", rig_nothing);
 	rig_results(&r, rig_job(&r, 2), 451, "greylisted");
 	rig_until(&r, &r.stored, 3);
 	rig_kill(&r);
@@ -368,7 +364,7 @@ Test(reports, of_delay_not_of_what_is_held, .timeout = 60)
 
 	rig_begin(&r, warned_of);
 	commit(&r, TO("a@one.example"));
-	rig_admin(&r, "queue.hold", nothing);
+	rig_admin(&r, "queue.hold", rig_nothing);
 	rig_relay(&r, true);
 	rig_wait(&r, 1500);
 	cr_assert_eq(r.job_count, 0);
@@ -386,13 +382,13 @@ Test(reports, that_expire, .timeout = 120)
 	commit(&r, TO("a@one.example"));
 	for (i = 0; i < 40; i++) {
 		rig_results(&r, rig_job(&r, i), 451, "greylisted");
-		rig_admin(&r, "queue.list", nothing);
+		rig_admin(&r, "queue.list", rig_nothing);
 		reports = r.row_count;
 		if (reports == 0)
 			break;
 	}
 	rig_wait(&r, 300);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	for (i = 0, reports = 0; i < r.job_count; i++)
 		if (r.jobs[i].kind == ENVELOPE_REPORT && r.jobs[i].attempt == 1)
 			reports++;
@@ -407,7 +403,7 @@ Test(reports, on_a_full_disk, .timeout = 60)
 	enum { COUNT = 50 };
 	static struct rig r;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	for (unsigned i = 0; i < COUNT; i++)
 		cr_assert_eq(rig_commit(&r, rig_id(i), "alice@example.com", TO("a@one.example"))
 				 .code,
@@ -474,7 +470,7 @@ Test(reports, killed_at_any_moment, .timeout = 180)
 	static struct rig r;
 	unsigned answered = 0, again, seed = (unsigned)clock_ms(), next = 0, before;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	r.notify = NOTIFY_SUCCESS | NOTIFY_FAILURE;
 	rig_relay(&r, true);
 	for (int round = 0; round < ROUNDS; round++) {

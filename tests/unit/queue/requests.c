@@ -9,10 +9,6 @@
 #include "support/ask.h"
 #include "support/fault_channel.h"
 
-#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static const char *const nothing[] = {NULL};
-static const char quick[] = "retry = [ \"1s\" ];";
 static const char alice[] = "alice@example.com";
 
 /* A hundredth of every patience, in the queue too, which is forked later. */
@@ -20,7 +16,7 @@ static void
 begin_hurried(struct rig *r)
 {
 	clock_hurry(100);
-	rig_begin(r, quick);
+	rig_begin(r, rig_quick);
 }
 
 Test(queue_requests, a_relay_that_does_not_tell_what_it_holds_is_given_up, .timeout = 60)
@@ -44,7 +40,7 @@ Test(queue_requests, an_answer_that_is_none_gives_relay_up_too, .timeout = 60)
 {
 	static struct rig r;
 
-	rig_begin(&r, quick);
+	rig_begin(&r, rig_quick);
 	rig_relay(&r, false);
 	channel_refuse(r.relay, r.running_call);
 	for (int i = 0; i < 3000 && r.relay; i++)
@@ -66,7 +62,7 @@ Test(queue_requests, a_domain_is_not_asked_for_for_ever, .timeout = 60)
 	r.is_silent = true;
 	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("bob@example.net")).code, 250);
 	rig_until(&r, &r.asked, 2);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 1);
 	cr_assert(str_eq(rig_row(&r, 0, "reason"), STR("dns")));
 	cr_assert(str_starts(rig_row(&r, 0, "reply"), STR("451 4.4.3")));
@@ -84,7 +80,7 @@ Test(queue_requests, a_site_that_is_no_site_is_asked_for_again, .timeout = 60)
 
 	for (int way = 0; way < 2; way++) {
 		clock_hurry(1);
-		rig_begin(&r, quick);
+		rig_begin(&r, rig_quick);
 		rig_relay(&r, true);
 		r.refuses_sites = way == 0;
 		r.mistypes_sites = way == 1;
@@ -103,7 +99,7 @@ Test(queue_requests, a_question_whose_descriptor_was_lost_is_refused, .timeout =
 	static const struct fault lose = {MESSAGE_COMMIT, FAULT_LOSE_FD, 0, 1};
 	static struct rig r;
 
-	rig_begin(&r, quick);
+	rig_begin(&r, rig_quick);
 	channel_free(&r.submission);
 	rig_submission_through(&r);
 	fault_channel_set(r.between, &lose, 1);
@@ -120,7 +116,7 @@ Test(queue_requests, two_descriptors_cost_the_sender_its_channel, .timeout = 60)
 	static struct rig r;
 	unsigned before;
 
-	rig_begin(&r, quick);
+	rig_begin(&r, rig_quick);
 	channel_free(&r.submission);
 	before = rig_descriptors(&r);
 	for (int i = 0; i < 100; i++) {
@@ -146,7 +142,7 @@ Test(queue_requests, the_files_of_one_peer_are_bounded, .timeout = 60)
 	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	limit.rlim_cur = 1024;
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	rig_begin(&r, quick);
+	rig_begin(&r, rig_quick);
 	for (unsigned i = 0; i < 100; i++) {
 		m.session = rig_id(i).session;
 		m.number = 1;
@@ -178,14 +174,14 @@ Test(queue_requests, a_stopped_reader_holds_nobody_up, .timeout = 60)
 {
 	static struct rig r;
 
-	rig_begin(&r, quick);
+	rig_begin(&r, rig_quick);
 	channel_free(&r.submission);
 	rig_submission_through(&r);
 	fault_channel_stall(r.between, true);
 	rig_commit_soon(&r, rig_id(1), alice, TO("bob@example.net"));
 	rig_wait(&r, 50);
 	cr_assert_eq(r.verdicts, 0);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	fault_channel_stall(r.between, false);
 	rig_until(&r, &r.verdicts_ok, 1);
 	rig_end(&r);
@@ -196,7 +192,7 @@ Test(queue_requests, a_stopped_queue_costs_no_more_than_the_deadline, .timeout =
 {
 	static struct rig r;
 
-	rig_begin(&r, quick);
+	rig_begin(&r, rig_quick);
 	clock_hurry(100);
 	channel_free(&r.submission);
 	rig_submission_through(&r);
@@ -220,7 +216,7 @@ Test(queue_requests, a_new_channel_takes_the_place_of_the_one_before, .timeout =
 	struct channel *former;
 	uint32_t number;
 
-	rig_begin(&r, quick);
+	rig_begin(&r, rig_quick);
 	rig_relay(&r, true);
 	former = r.submission;
 	rig_submission(&r);

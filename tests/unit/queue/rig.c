@@ -29,6 +29,10 @@ enum { IS_THREAD = true }; /* the sanitizers need system calls that the sandbox 
 enum { IS_THREAD = false };
 #endif
 
+const char *const rig_nothing[] = {NULL};
+const char rig_slow[] = "retry = [ \"1h\" ];";
+const char rig_quick[] = "retry = [ \"1s\" ];";
+
 /* ---- the loop ---- */
 
 static void

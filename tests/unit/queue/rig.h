@@ -14,6 +14,14 @@
 enum { RIG_JOBS_MAX = 16384, RIG_STORED_MAX = 16384, RIG_ROWS_MAX = 64, RIG_FD_BODY = 1200000,
 	RIG_RECIPIENTS_MAX = 64 };
 
+/* Lists that end in NULL: of recipients, and of pairs of a name and a value. */
+#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define WITH(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+extern const char *const rig_nothing[]; /* an empty list */
+/* Inside queue: { }: what was deferred is tried again after an hour, after a second. */
+extern const char rig_slow[], rig_quick[];
+
 /* The disk under the queue, as the test wants it; shared with the queue's process. */
 struct rig_disk {
 	atomic_bool is_shut;        /* no read of a message ends */

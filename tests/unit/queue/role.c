@@ -6,19 +6,13 @@
 #include "base/clock.h"
 #include "rig.h"
 
-#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static const char *const nothing[] = {NULL};
-static const char slow[] = "retry = [ \"1h\" ];";
-static const char quick[] = "retry = [ \"1s\" ];";
-
 Test(role, commit_deliver_result_stored, .timeout = 60)
 {
 	static struct rig r;
 	const struct rig_job *job;
 	struct status s;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	s = rig_commit(
 	    &r, rig_id(1), "alice@example.com", TO("bob@Example.NET", "eve@example.net"));
@@ -31,11 +25,11 @@ Test(role, commit_deliver_result_stored, .timeout = 60)
 	cr_assert_eq(job->attempt, 1);
 	rig_results(&r, job, 250, "none");
 	rig_until(&r, &r.stored, 2);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0);
 	rig_kill(&r);
 	rig_start(&r);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0, "what was stored stays settled");
 	rig_end(&r);
 }
@@ -47,7 +41,7 @@ Test(role, large_body_in_a_file, .timeout = 60)
 	struct msgid id = rig_id(1);
 	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY};
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_lease(&r, "alice@example.com", 1).code, 250);
 	rig_ask_file(&r, &m);
@@ -70,7 +64,7 @@ Test(role, killed_and_started, .timeout = 120)
 	static struct rig r;
 	unsigned jobs = 0;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	cr_assert_eq(
 	    rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@example.net")).code, 250);
 	rig_kill(&r);
@@ -89,7 +83,7 @@ Test(role, killed_and_started, .timeout = 120)
 	rig_relay(&r, true);
 	rig_wait(&r, 200);
 	cr_assert_eq(r.job_count, jobs, "the pause survives");
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 1);
 	cr_assert(str_eq(rig_row(&r, 0, "tries"), STR("1")));
 	cr_assert(str_eq(rig_row(&r, 0, "reply"), STR("451 4.0.0 remote text 451")));
@@ -107,7 +101,7 @@ Test(role, results_and_running_jobs_towards_a_new_queue, .timeout = 60)
 	struct message_running running;
 	uint32_t one = 1;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	for (unsigned i = 0; i < 3; i++)
 		cr_assert_eq(rig_commit(&r, rig_id(i), "alice@example.com", TO(to[i])).code, 250);
@@ -134,7 +128,7 @@ Test(role, results_and_running_jobs_towards_a_new_queue, .timeout = 60)
 	rig_until(&r, &r.stored, 3);
 	rig_result(&r, &r.jobs[0], 0, 250, "none");
 	rig_until(&r, &r.stored, 4);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0);
 	rig_end(&r);
 }
@@ -143,7 +137,7 @@ Test(role, relay_lost_is_tried_again, .timeout = 60)
 {
 	static struct rig r;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	cr_assert_eq(
 	    rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@example.net")).code, 250);
@@ -162,7 +156,7 @@ Test(role, deferred_is_tried_again, .timeout = 60)
 {
 	static struct rig r;
 
-	rig_begin(&r, quick);
+	rig_begin(&r, rig_quick);
 	rig_relay(&r, true);
 	cr_assert_eq(
 	    rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net", "b@example.net"))
@@ -185,7 +179,7 @@ Test(role, report_exactly_once, .timeout = 120)
 	static struct rig r;
 	const struct rig_job *report;
 
-	rig_begin(&r, quick);
+	rig_begin(&r, rig_quick);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
 	                 TO("a@example.net", "b@example.net", "c@nx.example.org"))
@@ -235,7 +229,7 @@ Test(role, report_exactly_once, .timeout = 120)
 	rig_wait(&r, 200);
 	cr_assert_eq(r.job_count, 5,
 	    "told again: no report; a report that fails: to the postmaster; that one: to nobody");
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0);
 	rig_end(&r);
 }
@@ -258,11 +252,11 @@ Test(role, bad_envelopes, .timeout = 60)
 	static struct rig r;
 	struct message_commit m = {.envelope = STR("rubbish"), .header = STR("A: b\r\n")};
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	cr_assert_eq(rig_ask_commit(&r, &m).code, 554);
 	m.envelope = STR_NULL;
 	cr_assert_eq(rig_ask_commit(&r, &m).code, 554);
-	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", nothing).code, 554);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", rig_nothing).code, 554);
 	cr_assert_eq(
 	    rig_commit(&r, (struct msgid){1, 0}, "alice@example.com", TO("a@b")).code, 554);
 	cr_assert_eq(
@@ -279,7 +273,7 @@ Test(role, many, .timeout = 120)
 	static struct rig r;
 	unsigned answered = 0;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	for (unsigned i = 0; i < COUNT; i++)
 		rig_commit_soon(&r, rig_id(i), "alice@example.com", TO("a@example.net"));
@@ -292,7 +286,7 @@ Test(role, many, .timeout = 120)
 	rig_until(&r, &r.verdicts_ok, COUNT);
 	rig_wait(&r, 50);
 	cr_assert_eq(r.job_count, COUNT);
-	rig_admin(&r, "queue.status", nothing);
+	rig_admin(&r, "queue.status", rig_nothing);
 	cr_assert(str_eq(rig_row(&r, 0, "messages"), STR("0")));
 	rig_end(&r);
 }
@@ -303,7 +297,7 @@ Test(role, relay_replaced, .timeout = 60)
 	static struct rig r;
 	struct channel *before;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	cr_assert_eq(
 	    rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@example.net")).code, 250);
@@ -323,7 +317,7 @@ Test(role, lifetime_follows_a_reload, .timeout = 60)
 {
 	static struct rig r;
 
-	rig_begin(&r, quick);
+	rig_begin(&r, rig_quick);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
 	rig_results(&r, rig_job(&r, 0), 451, "greylisted");
@@ -379,7 +373,7 @@ Test(role, killed_under_load, .timeout = 180)
 	unsigned answered = 0, seed = (unsigned)clock_ms(), next = 0, before;
 	struct timespec nap = {0, 0};
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < BURST; i++)
@@ -408,7 +402,7 @@ Test(role, killed_under_load, .timeout = 180)
 		rig_wait(&r, 300);
 		answer_all(&r, &answered);
 	} while (before != r.job_count);
-	rig_admin(&r, "queue.list", nothing);
+	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0, "all is settled");
 	for (unsigned i = 0; i < r.acked_count; i++)
 		cr_assert_eq(jobs_of(&r, r.acked[i]), 1, "acknowledged, and delivered once");

@@ -1,11 +1,6 @@
 /* What the disk has room for: who is told of it, and what is refused without it. */
 #include "rig.h"
 
-#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static const char *const nothing[] = {NULL};
-static const char slow[] = "retry = [ \"1h\" ];";
-
 /* Below the configured free share: told at RCPT already, and at the latest at the end of data. */
 Test(room, disk_too_full, .timeout = 60)
 {
@@ -27,11 +22,11 @@ Test(room, the_share_follows_a_reload, .timeout = 60)
 {
 	static struct rig r;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
 	rig_reload(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
 	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com", TO("a@example.net")).code, 452);
-	rig_reload(&r, slow);
+	rig_reload(&r, rig_slow);
 	cr_assert_eq(rig_commit(&r, rig_id(3), "alice@example.com", TO("a@example.net")).code, 250);
 	rig_end(&r);
 }
@@ -41,7 +36,7 @@ Test(room, room_is_told, .timeout = 60)
 {
 	static struct rig r;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_until(&r, &r.rooms, 1);
 	cr_expect_not(r.room.is_full);
 	cr_expect_gt(r.room.file_bytes, 0);
@@ -66,11 +61,11 @@ Test(room, a_disk_that_does_not_say_what_is_free, .timeout = 60)
 {
 	static struct rig r;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	r.disk->is_space_stuck = true;
 	for (int i = 0; i < 12; i++) {
 		rig_wait(&r, 250);
-		rig_admin(&r, "queue.status", nothing);
+		rig_admin(&r, "queue.status", rig_nothing);
 		cr_assert_eq(rig_lease(&r, "alice@example.com", 1).code, 250);
 	}
 	r.disk->is_space_stuck = false;

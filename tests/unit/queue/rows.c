@@ -4,12 +4,6 @@
 #include "queue/stall.h"
 #include "rig.h"
 
-#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define WITH(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static const char *const nothing[] = {NULL};
-static const char slow[] = "retry = [ \"1h\" ];";
-
 struct expected {
 	const char *key, *value;
 };
@@ -41,7 +35,7 @@ Test(rows, a_message_and_its_recipients, .timeout = 60)
 	        {"site", "example.org"}, {NULL, NULL}}};
 	char id[ID_NUMBER_TEXT_BYTES];
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
 	                 TO("a@example.net", "b@example.net", "c@example.org"))
@@ -70,7 +64,7 @@ Test(rows, status_counts, .timeout = 60)
 	static const char *const keys[] = {"messages", "active", "deferred", "held", "running"};
 	static const char *const expected[] = {"4", "2", "1", "1", "1"};
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
 	rig_job(&r, 0);
@@ -87,13 +81,13 @@ Test(rows, status_counts, .timeout = 60)
 	rig_results(&r, &r.jobs[2], 451, "greylisted");
 	rig_results(&r, &r.jobs[1], 451, "connect");
 	rig_until(&r, &r.stored, 3);
-	rig_admin(&r, "queue.status", nothing);
+	rig_admin(&r, "queue.status", rig_nothing);
 	cr_assert(str_eq(rig_row(&r, 0, "held"), STR("1")));
 	cr_assert(str_eq(rig_row(&r, 0, "deferred"), STR("3")), "one waits for its site");
 	cr_assert(str_eq(rig_row(&r, 0, "active"), STR("0")));
 	rig_admin(&r, "queue.retry", WITH("domain", "example.org"));
 	rig_job(&r, 3);
-	rig_admin(&r, "queue.status", nothing);
+	rig_admin(&r, "queue.status", rig_nothing);
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		cr_assert(str_eq(rig_row(&r, 0, keys[i]), str_of(expected[i])), "%s", keys[i]);
 	for (enum spool_thread t = 0; t < SPOOL_THREADS; t++) {
@@ -104,7 +98,7 @@ Test(rows, status_counts, .timeout = 60)
 	}
 	rig_admin(&r, "queue.release", WITH("domain", "example.edu"));
 	rig_admin(&r, "queue.delete", WITH("domain", "example.net"));
-	rig_admin(&r, "queue.status", nothing);
+	rig_admin(&r, "queue.status", rig_nothing);
 	cr_assert(str_eq(rig_row(&r, 0, "held"), STR("0")));
 	cr_assert(str_eq(rig_row(&r, 0, "messages"), STR("3")));
 	rig_end(&r);

@@ -6,12 +6,6 @@
 #include "queue/writer.h"
 #include "rig.h"
 
-#define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define WITH(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static const char *const nothing[] = {NULL};
-static const char slow[] = "retry = [ \"1h\" ];";
-static const char quick[] = "retry = [ \"1s\" ];";
 /* an attempt may take half a second, and relay is given 55 ms more to end it */
 #define HASTY(retry) \
 	"retry = [ \"" retry "\" ]; }; " \
@@ -31,7 +25,7 @@ open_with(struct rig *r, const char *conf, const char *const *to)
 static unsigned
 left(struct rig *r)
 {
-	rig_admin(r, "queue.list", nothing);
+	rig_admin(r, "queue.list", rig_nothing);
 	return r->row_count;
 }
 
@@ -58,7 +52,7 @@ Test(trust, relay_cannot_read_the_job, .timeout = 60)
 	static struct rig r;
 	struct rig_job job;
 
-	open_with(&r, quick, TO("a@example.net", "b@example.net"));
+	open_with(&r, rig_quick, TO("a@example.net", "b@example.net"));
 	job = r.jobs[0];
 	job.id = (struct msgid){0};
 	rig_results(&r, &job, 451, "local");
@@ -78,7 +72,7 @@ Test(trust, relay_declines_the_job, .timeout = 60)
 	static struct rig r;
 	struct rig_job job;
 
-	open_with(&r, slow, TO("a@example.net", "b@example.net"));
+	open_with(&r, rig_slow, TO("a@example.net", "b@example.net"));
 	job = r.jobs[0];
 	job.id = (struct msgid){0};
 	job.count = 1;
@@ -111,7 +105,7 @@ Test(trust, relay_says_that_a_body_is_damaged, .timeout = 60)
 	char name[WRITER_FILE_NAME_BYTES], path[128];
 	int fd;
 
-	rig_begin(&r, quick);
+	rig_begin(&r, rig_quick);
 	rig_relay(&r, true);
 	put_file(&r);
 	rig_results(&r, &r.jobs[0], 451, "damaged");
@@ -193,7 +187,7 @@ Test(trust, relay_answers_twice, .timeout = 60)
 {
 	static struct rig r;
 
-	open_with(&r, slow, TO("a@example.net", "b@example.net"));
+	open_with(&r, rig_slow, TO("a@example.net", "b@example.net"));
 	rig_result(&r, &r.jobs[0], 0, 451, "greylisted");
 	rig_until(&r, &r.stored, 1);
 	rig_result(&r, &r.jobs[0], 0, 250, "none");
@@ -214,7 +208,7 @@ Test(trust, results_of_what_relay_was_not_given, .timeout = 60)
 	static struct rig r;
 	struct rig_job forged;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
 	rig_admin(&r, "queue.hold", WITH("domain", "example.net"));
 	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com",
@@ -253,7 +247,7 @@ Test(trust, results_and_running_after_a_restart, .timeout = 60)
 	struct message_running running = {.site = STR("example.org"),
 	    .numbers = str_make((const char *)&one, sizeof one)};
 
-	open_with(&r, slow, TO("a@example.net"));
+	open_with(&r, rig_slow, TO("a@example.net"));
 	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com", TO("a@example.org")).code, 250);
 	rig_job(&r, 1);
 	cr_assert_eq(rig_commit(&r, rig_id(3), "alice@example.com", TO("a@example.net")).code, 250);
@@ -322,7 +316,7 @@ Test(trust, a_failed_commit_costs_no_limit, .timeout = 60)
 	const char *user = "alice@example.com";
 	int fd;
 
-	rig_begin(&r, slow);
+	rig_begin(&r, rig_slow);
 	snprintf(path, sizeof path, "%s/%s", r.directory, writer_file_name(id, name));
 	fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
 	cr_assert_geq(fd, 0, "the name of the body is taken");
