@@ -1,0 +1,153 @@
+/* rig: the test as relay. */
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "rig_parts.h"
+
+static void
+answer_site(struct rig *r, const struct packet *p)
+{
+	struct str domain = p->message->site_ask.domain;
+	struct message_site m = {.domain = domain, .site = domain, .ttl_s = 300};
+
+	r->asked++;
+	if (r->refuses_sites) {
+		channel_refuse(r->relay, p->call);
+		return;
+	}
+	if (r->mistypes_sites) {
+		cr_assert_eq(channel_answer(r->relay, p->call, MESSAGE_VERDICT,
+				 &(struct message_verdict){0}, -1), 0);
+		return;
+	}
+	if (str_starts(domain, STR("nx."))) {
+		m.site = STR_NULL;
+		m.status = status_make(550, "5.1.2", "No such domain");
+	}
+	cr_assert_eq(channel_answer(r->relay, p->call, MESSAGE_SITE, &m, -1), 0);
+}
+
+static void
+take_job(struct rig *r, const struct packet *p)
+{
+	const struct message_deliver *m = &p->message->deliver;
+	struct rig_job *job = &r->jobs[r->job_count];
+	struct envelope e;
+	struct arena arena;
+
+	cr_assert_lt(r->job_count, RIG_JOBS_MAX);
+	arena_init(&arena, 1 << 20);
+	cr_assert(envelope_decode(m->envelope, &arena, &e));
+	*job =
+	    (struct rig_job){.number = m->job, .ticket = m->ticket, .id = e.id, .attempt = m->attempt, .kind = e.kind};
+	job->count = m->numbers.n / 4;
+	cr_assert_leq(job->count, 16);
+	memcpy(job->numbers, m->numbers.p, m->numbers.n);
+	rig_copy_text(job->domain, sizeof job->domain, m->domain);
+	rig_copy_text(job->sender, sizeof job->sender, e.sender);
+	rig_copy_text(job->to, sizeof job->to, e.recipients[job->numbers[0] - 1].address);
+	job->header = mem_text(m->header.p, m->header.n);
+	job->body_n = m->body.n;
+	if (m->body_in_file) {
+		cr_assert_geq(p->fd, 0);
+		job->body_n = (size_t)lseek(p->fd, 0, SEEK_END);
+		close(p->fd);
+	}
+	job->body = mem_text(m->body.p, m->body.n);
+	arena_clear(&arena);
+	r->job_count++;
+}
+
+void
+rig_caught_up(struct rig *r)
+{
+	struct message_caught_up m = {0};
+
+	cr_assert_eq(channel_answer(r->relay, r->running_call, MESSAGE_CAUGHT_UP, &m, -1), 0);
+}
+
+static void
+take_cancel(struct rig *r, const struct message_cancel *m)
+{
+	r->cancels++;
+	r->cancelled = m->job;
+	r->is_forced = m->is_forced;
+}
+
+static void
+from_relay_peer(struct channel *c, const struct packet *p, void *arg)
+{
+	struct rig *r = arg;
+
+	(void)c;
+	if (p->type == MESSAGE_RUNNING_ASK) {
+		r->running_call = p->call;
+		r->running_asked++;
+		if (r->is_caught_up)
+			rig_caught_up(r);
+	} else if (p->type == MESSAGE_SITE_ASK && r->is_silent)
+		r->asked++;
+	else if (p->type == MESSAGE_SITE_ASK)
+		answer_site(r, p);
+	else if (p->type == MESSAGE_DELIVER)
+		take_job(r, p);
+	else if (p->type == MESSAGE_CANCEL)
+		take_cancel(r, &p->message->cancel);
+	else if (p->type == MESSAGE_RESULT_STORED && r->stored < RIG_STORED_MAX)
+		r->stored_list[r->stored++] = p->message->result_stored;
+}
+
+void
+rig_relay(struct rig *r, bool caught_up)
+{
+	unsigned before = r->running_asked;
+
+	r->is_caught_up = caught_up;
+	r->relay = rig_give_peer(r, ROLE_RELAY, from_relay_peer);
+	rig_until(r, &r->running_asked, before + 1);
+}
+
+void
+rig_relay_gone(struct rig *r)
+{
+	channel_free(&r->relay);
+}
+
+const struct rig_job *
+rig_job(struct rig *r, unsigned index)
+{
+	rig_until(r, &r->job_count, index + 1);
+	return &r->jobs[index];
+}
+
+void
+rig_result(struct rig *r, const struct rig_job *job, size_t n, unsigned code, const char *reason)
+{
+	struct message_result m = {.job = job->number,
+	    .ticket = job->ticket,
+	    .id = job->id,
+	    .recipient = job->numbers[n],
+	    .reason = str_of(reason),
+	    .host = STR("mx.example.net"),
+	    .address = STR("192.0.2.25"),
+	    .port = 25,
+	    .source = STR("198.51.100.1"),
+	    .tls = STR("opportunistic")};
+
+	m.status = status_make(code, NULL, "remote text %u", code);
+	m.status.is_remote = true;
+	if (strcmp(reason, "connect") == 0)
+		m.status = status_make(code, "4.4.1", "connection refused");
+	m.dsn_passed_on = r->is_passed_on;
+	m.is_delivered = r->is_delivered;
+	m.is_last = n + 1 == job->count;
+	m.was_ready = strcmp(reason, "connect") != 0;
+	cr_assert_eq(channel_send(r->relay, MESSAGE_RESULT, &m, -1), 0);
+}
+
+void
+rig_results(struct rig *r, const struct rig_job *job, unsigned code, const char *reason)
+{
+	for (size_t i = 0; i < job->count; i++)
+		rig_result(r, job, i, code, reason);
+}
