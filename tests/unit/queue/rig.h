@@ -161,6 +161,10 @@ void rig_result(
 void rig_results(struct rig *r, const struct rig_job *job, unsigned code, const char *reason);
 /* The index-th job since the start, waiting for it. */
 const struct rig_job *rig_job(struct rig *r, unsigned index);
+/* The one for that domain, which is there already. */
+const struct rig_job *rig_job_for(struct rig *r, const char *domain);
+/* How many of the jobs are reports. */
+unsigned rig_reports(const struct rig *r);
 
 /* values: pairs that end in NULL.  Waits for the end. */
 void rig_admin(struct rig *r, const char *verb, const char *const *values);
@@ -168,5 +172,7 @@ void rig_admin(struct rig *r, const char *verb, const char *const *values);
 void rig_admin_soon(struct rig *r, const char *verb, const char *const *values);
 void rig_control_gone(struct rig *r);
 struct str rig_row(struct rig *r, unsigned row, const char *key);
+/* All of the queue is settled, and stays so over a kill. */
+void rig_check_empty(struct rig *r);
 
 #endif

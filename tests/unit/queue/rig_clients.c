@@ -222,3 +222,14 @@ rig_row(struct rig *r, unsigned row, const char *key)
 	cr_assert_lt(row, r->row_count);
 	return message_values_get(str_make(r->rows[row], r->row_bytes[row]), key);
 }
+
+void
+rig_check_empty(struct rig *r)
+{
+	rig_admin(r, "queue.list", rig_nothing);
+	cr_assert_eq(r->row_count, 0);
+	rig_kill(r);
+	rig_start(r);
+	rig_admin(r, "queue.list", rig_nothing);
+	cr_assert_eq(r->row_count, 0);
+}

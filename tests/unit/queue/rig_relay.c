@@ -120,6 +120,26 @@ rig_job(struct rig *r, unsigned index)
 	return &r->jobs[index];
 }
 
+const struct rig_job *
+rig_job_for(struct rig *r, const char *domain)
+{
+	for (unsigned i = 0; i < r->job_count; i++)
+		if (strcmp(r->jobs[i].domain, domain) == 0)
+			return &r->jobs[i];
+	cr_assert_fail("no job for %s", domain);
+	return NULL;
+}
+
+unsigned
+rig_reports(const struct rig *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->job_count; i++)
+		n += r->jobs[i].kind == ENVELOPE_REPORT;
+	return n;
+}
+
 void
 rig_result(struct rig *r, const struct rig_job *job, size_t n, unsigned code, const char *reason)
 {
