@@ -86,11 +86,12 @@ chain_is_freed(const struct replay *r, uint64_t generation)
 	return r->mark.is_known && generation <= r->mark.freed;
 }
 
-/* Does it name a segment that is not there? */
+/* Does it name a segment that is not there?  The first seal of a log that begins anew names none,
+ * but a generation above all that are gone; no other seal ends where frames begin. */
 static bool
 chain_names_absent(struct segment *const *segments, size_t count, const struct replay_end *end)
 {
-	return end->state == SEAL_OWN && end->own.generation > 0 &&
+	return end->state == SEAL_OWN && end->own.generation > 0 && end->own.end > SEGMENT_DATA &&
 	    !chain_is_there(segments, count, end->own.generation);
 }
 
@@ -175,6 +176,9 @@ chain_is_joined(const struct replay *r, const struct segment *g, const struct se
 {
 	if (s->has_frame &&
 	    (s->first_durable <= r->last_sequence || s->first <= r->last_sequence + 2))
+		return true;
+	/* the log began anew with it */
+	if (s->has_frame && s->first >> CHAIN_SEQUENCE_SHIFT == g->generation - 1)
 		return true;
 	/* without a mark, what is older than the oldest counts as freed */
 	if (r->mark.is_known ? g->generation - 1 <= r->mark.freed : r->last.generation == 0)
@@ -298,8 +302,6 @@ chain_go_on(struct replay *r)
 	w->pool.generation = chain_leap(w->pool.generation);
 	if (!r->is_anew)
 		return;
-	/* the first seal names a generation above all that are gone, which counts as missing */
 	w->sequence = w->durable = w->pool.generation << CHAIN_SEQUENCE_SHIFT;
-	if (segment_add_missing(&w->pool.mark, w->pool.generation))
-		w->seal = (struct record_seal){w->pool.generation, w->sequence, SEGMENT_DATA};
+	w->seal = (struct record_seal){w->pool.generation, w->sequence, SEGMENT_DATA};
 }

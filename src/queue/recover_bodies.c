@@ -128,4 +128,7 @@ recover_bodies_tidy(struct spool *s, struct map *files, bool is_whole)
 	bool is_sure = is_whole && s->stats.quarantined + s->stats.known_damages == 0;
 
 	map_each(files, is_sure ? recover_bodies_remove_one : recover_bodies_keep_one, s);
+	/* a log that begins anew tells later starts nothing of them */
+	if (!is_sure && map_count(files) > 0 && s->io->ops->sync_directory(s->io) != 0)
+		log_warn("spool: the names of *.body.lost files are not durable: %m");
 }

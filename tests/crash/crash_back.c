@@ -79,6 +79,13 @@ newest_put_back(struct model *m, struct newest_files *files)
 	}
 }
 
+static void
+newest_forget(struct newest_files *files)
+{
+	for (unsigned i = 0; i < files->count; i++)
+		mem_free((char *)(uintptr_t)files->file[i].bytes.p);
+}
+
 /* Are the bytes of the file, behind its header, in one that was set aside? */
 struct newest_search {
 	struct model *model;
@@ -136,8 +143,7 @@ newest_expect_kept(struct model *m, struct newest_files *files)
 		if (cases_told("is not read, for it was") != before + copy.count)
 			model_broken(m, "told again");
 	}
-	for (unsigned i = 0; i < copy.count; i++)
-		mem_free((char *)(uintptr_t)copy.file[i].bytes.p);
+	newest_forget(&copy);
 	return cases_told("is in message") - named;
 }
 
@@ -322,8 +328,7 @@ two_of_one_generation(void)
 	newest_remove(m, "seg-00000100");
 	if (newest_open(m, false))
 		model_check(m);
-	for (unsigned i = 0; i < files.count; i++)
-		mem_free((char *)(uintptr_t)files.file[i].bytes.p);
+	newest_forget(&files);
 	return model_end(m) == 0;
 }
 
@@ -618,8 +623,7 @@ newest_put_bodies_back(struct model *m)
 	}
 }
 
-/* All files of a log with messages, holds, statuses, notes and bodies are gone, which a start
- * accepts. */
+/* All files of a log with messages, holds, statuses, notes and bodies are gone. */
 static struct model *
 newest_begin_without_all(struct newest_files *files)
 {
@@ -639,33 +643,91 @@ newest_begin_without_all(struct newest_files *files)
 	for (unsigned i = 0; i < count; i++)
 		newest_take(m, slots[i], files);
 	m->may_lose = true;
-	(void)newest_open(m, true);
 	return m;
 }
 
-/* Then all of it is there again: so is its mail, beside what came meanwhile. */
+static void
+newest_expect_quiet(struct model *m)
+{
+	if (m->spool->stats.quarantined || m->spool->stats.known_damages)
+		model_broken(m, "%llu damages, %llu known",
+		    (unsigned long long)m->spool->stats.quarantined,
+		    (unsigned long long)m->spool->stats.known_damages);
+}
+
+/* That is accepted; then all of it is there again: so is its mail, beside what came meanwhile. */
 static bool
 whole_log_put_back(void)
 {
 	struct newest_files files = {.count = 0};
 	struct model *m = newest_begin_without_all(&files);
 
-	for (int n = 0; n < 5; n++)
-		(void)model_submit(m, 1000, false);
-	for (int n = 0; n < 4; n++)
-		model_turn(m);
+	if (newest_open(m, true)) {
+		for (int n = 0; n < 5; n++)
+			(void)model_submit(m, 1000, false);
+		for (int n = 0; n < 4; n++)
+			model_turn(m);
+		newest_crash(m);
+	}
+	if (newest_open(m, false))
+		newest_expect_quiet(m);
 	newest_crash(m);
 	newest_put_back(m, &files);
 	newest_put_bodies_back(m);
 	m->may_lose = false;
 	for (int n = 0; n < 2 && newest_open(m, false); n++) {
 		model_check(m);
-		if (m->spool->stats.quarantined)
-			model_broken(m, "%llu damages",
-			    (unsigned long long)m->spool->stats.quarantined);
+		newest_expect_quiet(m);
 		newest_crash(m);
 	}
 	return model_end(m) == 0;
+}
+
+/* The power fails at act `cut` of the start that accepts it: no body is removed, then or later; false:
+ * the cut was not reached. */
+static bool
+newest_cut_anew(uint64_t cut, unsigned *faults)
+{
+	struct newest_files files = {.count = 0};
+	struct model *m = newest_begin_without_all(&files);
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	unsigned bodies = newest_names(m, ".body"), left;
+	bool was_cut;
+
+	newest_forget(&files);
+	o.io = simdisk_io(m->disk);
+	o.accept_damage = true;
+	simdisk_cut(m->disk, cut);
+	if (model_open(m, &o))
+		for (int n = 0; n < TURNS; n++)
+			model_turn(m);
+	was_cut = simdisk_is_cut(m->disk);
+	newest_crash(m);
+	simdisk_cut(m->disk, 0);
+	o.accept_damage = false;
+	if (!model_open(m, &o))
+		(void)newest_open(m, true);
+	newest_crash(m);
+	if (newest_open(m, false))
+		newest_expect_quiet(m);
+	left = newest_names(m, ".body") + newest_names(m, ".body.lost");
+	if (bodies == 0 || left < bodies)
+		model_broken(m, "cut %llu: %u bodies, then %u", (unsigned long long)cut, bodies,
+		    left);
+	*faults += model_end(m);
+	return was_cut;
+}
+
+static bool
+bodies_of_a_log_that_is_gone(void)
+{
+	unsigned faults = 0;
+	uint64_t cut = 1;
+
+	while (cut < CUTS_MAX && newest_cut_anew(cut, &faults))
+		cut++;
+	printf("# %llu power cuts\n", (unsigned long long)cut - 1);
+	return faults == 0 && cut > 10;
 }
 
 /* The new log has freed a segment by then, so nothing older is read; one file is still missing. */
@@ -676,6 +738,8 @@ whole_log_put_back_too_late(void)
 	struct model *m = newest_begin_without_all(&files);
 	uint64_t last;
 
+	if (!newest_open(m, true))
+		return model_end(m) == 0;
 	model_check(m);
 	m->may_lose = false;
 	last = m->spool->writer.pool.generation;
@@ -713,7 +777,9 @@ static const struct crash_case back_cases[] = {
     {"a file that a later seal voids cannot be read", voided_file_is_unread},
     {"a file that was freed cannot be read", freed_file_is_unread},
     {"the whole log is put back after a start that accepted its loss", whole_log_put_back},
-    {"the same without one file, when the new log has freed a segment",
+    {"no body of a log that is gone is removed, whenever the power fails",
+	bodies_of_a_log_that_is_gone},
+    {"a whole log without one file, when the new log has freed a segment",
 	whole_log_put_back_too_late},
 };
 
