@@ -107,3 +107,40 @@ passed_segment(struct replay *r, struct segment *g, const struct replay_end *end
 	errno = error;
 	return result;
 }
+
+static bool
+passed_rename(struct fsio *io, const struct segment *g)
+{
+	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_ASIDE_BYTES];
+
+	segment_name(g->slot, name);
+	segment_aside_name(g, aside);
+	if (io->ops->rename(io, name, aside) != 0) {
+		log_warn("spool: %s cannot be renamed to %s: %m; it is tried again", name, aside);
+		return false;
+	}
+	log_warn("spool: %s is not used any more, kept as %s", name, aside);
+	return true;
+}
+
+void
+passed_set_aside(struct stock *p)
+{
+	struct segment **at = &p->returned;
+	bool is_changed = false;
+
+	while (*at) {
+		struct segment *g = *at;
+
+		metrics_progress();
+		if (!g->is_kept || !passed_rename(p->io, g)) {
+			at = &g->next;
+			continue;
+		}
+		*at = g->next;
+		segment_free(&g, p->io);
+		is_changed = true;
+	}
+	if (is_changed && p->io->ops->sync_directory(p->io) != 0)
+		log_warn("spool: the names of damaged-seg-* files are not durable: %m");
+}

@@ -13,7 +13,7 @@
 #include "base/metrics.h"
 #include "queue/chain.h"
 #include "queue/headers.h"
-#include "queue/losses.h"
+#include "queue/passed.h"
 #include "queue/recover_bodies.h"
 #include "queue/recover_log.h"
 #include "queue/recover_tell.h"
@@ -336,6 +336,7 @@ tidy(struct listing *l)
 	recover_set_aside(l);
 	recover_bodies_tidy(l->spool, l->files, l->is_whole);
 	kept_write(&l->replay.kept, &l->spool->writer.pool);
+	passed_set_aside(&l->spool->writer.pool);
 }
 
 /* Files of a message that is there, with its content, are of an attempt to put it aside that came

@@ -62,28 +62,6 @@ recover_log_read(struct replay *r, struct segment **segments, size_t count)
 	return recover_log_each(r, segments, count, false);
 }
 
-/* Files that are set aside are renamed before a segment is begun: a later start must not ask again
- * for what this one accepts.  None that is given back by now is needed, so their order is free. */
-static void
-recover_log_kept_first(struct stock *p)
-{
-	struct segment *kept = NULL, **end = &kept, **at = &p->returned;
-
-	while (*at) {
-		struct segment *g = *at;
-
-		if (!g->is_kept) {
-			at = &g->next;
-			continue;
-		}
-		*at = g->next;
-		*end = g;
-		end = &g->next;
-	}
-	*end = p->returned;
-	p->returned = kept;
-}
-
 int
 recover_log(struct replay *r, struct segment **segments, size_t count, bool *is_whole_out)
 {
@@ -103,7 +81,6 @@ recover_log(struct replay *r, struct segment **segments, size_t count, bool *is_
 		w->pool.generation = spoken_of;
 	chain_go_on(r);
 	w->pool.newest = s->index.newest;
-	recover_log_kept_first(&w->pool);
 	replay_clear(r);
 	return result;
 }

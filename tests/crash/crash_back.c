@@ -12,140 +12,9 @@
 #include "newest_rig.h"
 #include "queue/store.h"
 
-enum { SLOTS = 32, NAME_BYTES = 64, CUTS_MAX = 400, DAY_MS = 86400000 };
+enum { CUTS_MAX = 400, DAY_MS = 86400000 };
 
-/* ---- files ---- */
-
-struct newest_list {
-	const char *begin, *end;
-	char name[SLOTS][NAME_BYTES];
-	unsigned count;
-};
-
-static void
-newest_list_one(const char *name, void *arg)
-{
-	struct newest_list *l = arg;
-	struct str s = str_of(name);
-
-	if (str_starts(s, str_of(l->begin)) && str_iends(s, str_of(l->end)) && l->count < SLOTS)
-		snprintf(l->name[l->count++], NAME_BYTES, "%s", name);
-}
-
-static struct newest_list
-newest_list(struct model *m, const char *begin, const char *end)
-{
-	struct newest_list l = {.begin = begin, .end = end};
-	struct fsio *io = simdisk_io(m->disk);
-
-	if (io->ops->list(io, newest_list_one, &l) != 0)
-		model_broken(m, "no list");
-	return l;
-}
-
-struct newest_file {
-	char name[SEGMENT_NAME_BYTES];
-	struct str bytes;
-};
-
-struct newest_files {
-	struct newest_file file[SLOTS];
-	unsigned count;
-};
-
-static void
-newest_take(struct model *m, uint32_t slot, struct newest_files *out)
-{
-	struct newest_file *f = &out->file[out->count];
-	struct str s = simdisk_bytes(m->disk, segment_name(slot, f->name));
-
-	if (s.n == 0 || out->count + 1 == SLOTS)
-		return;
-	f->bytes = str_make(mem_text(s.p, s.n), s.n);
-	out->count++;
-	newest_remove(m, f->name);
-}
-
-/* Under a number that is free by now. */
-static void
-newest_put_back(struct model *m, struct newest_files *files)
-{
-	for (unsigned i = 0; i < files->count; i++) {
-		struct newest_file *f = &files->file[i];
-
-		segment_name(100 + i, f->name);
-		newest_make(m, f->name, f->bytes);
-		mem_free((char *)(uintptr_t)f->bytes.p);
-	}
-}
-
-static void
-newest_forget(struct newest_files *files)
-{
-	for (unsigned i = 0; i < files->count; i++)
-		mem_free((char *)(uintptr_t)files->file[i].bytes.p);
-}
-
-/* Are the bytes of the file, behind its header, in one that was set aside? */
-struct newest_search {
-	struct model *model;
-	struct str bytes;
-	bool is_found;
-};
-
-static void
-newest_search_one(const char *name, void *arg)
-{
-	struct newest_search *s = arg;
-	struct str b = simdisk_bytes(s->model->disk, name);
-
-	s->is_found |= str_starts(str_of(name), STR("damaged-seg-")) && cases_told(name) > 1 &&
-	    b.n >= s->bytes.n && b.n > SEGMENT_DATA &&
-	    memcmp(b.p + SEGMENT_DATA, s->bytes.p + SEGMENT_DATA, s->bytes.n - SEGMENT_DATA) == 0;
-}
-
-static bool
-newest_is_kept(struct model *m, struct str bytes)
-{
-	struct newest_search s = {m, bytes, false};
-	struct fsio *io = simdisk_io(m->disk);
-
-	return io->ops->list(io, newest_search_one, &s) == 0 && s.is_found;
-}
-
-/* The start that finds it says so, names its messages that are not in the log, and the name that the
- * file gets; the next start has nothing to tell.  Returns how many messages were named. */
-static unsigned
-newest_expect_kept(struct model *m, struct newest_files *files)
-{
-	unsigned before = cases_told("is not read, for it was"), named = cases_told("is in message");
-	struct newest_files copy = *files;
-
-	for (unsigned i = 0; i < files->count; i++)
-		copy.file[i].bytes.p = mem_text(files->file[i].bytes.p, files->file[i].bytes.n);
-	newest_put_back(m, files);
-	if (newest_open(m, false)) {
-		model_check(m);
-		for (int n = 0; n < TURNS; n++)
-			model_turn(m);
-		newest_fill(m);
-		newest_fill(m);
-		for (unsigned i = 0; i < copy.count; i++)
-			if (!newest_is_kept(m, copy.file[i].bytes))
-				model_broken(m, "%s is not kept as was told", files->file[i].name);
-		if (cases_told("is not read, for it was") != before + copy.count)
-			model_broken(m, "not told");
-		newest_crash(m);
-		if (newest_open(m, false))
-			model_check(m);
-		if (m->spool && m->spool->stats.quarantined)
-			model_broken(m, "counted again");
-		if (cases_told("is not read, for it was") != before + copy.count)
-			model_broken(m, "told again");
-	}
-	newest_forget(&copy);
-	return cases_told("is in message") - named;
-}
+/* ---- the newest ---- */
 
 static void
 newest_expect_named(struct model *m, struct newest_files *files)
@@ -155,8 +24,6 @@ newest_expect_named(struct model *m, struct newest_files *files)
 	if (lost == 0 || named != lost)
 		model_broken(m, "%u of %u lost messages are named", named, lost);
 }
-
-/* ---- the newest ---- */
 
 /* As if so many had been given to files that are gone, or to none: writes that fail do that. */
 static void
@@ -495,6 +362,96 @@ freed_files_are_not_put_back(void)
 	return faults == 0 && cut > 20;
 }
 
+/* The newest file was away for a start, and is there again. */
+static struct model *
+newest_begin_back(struct newest_files *files)
+{
+	struct model *m = newest_begin(9);
+	uint32_t slot;
+
+	newest_fill(m);
+	slot = m->spool->writer.active->slot;
+	newest_crash(m);
+	newest_take(m, slot, files);
+	m->may_lose = true;
+	if (newest_open(m, false)) {
+		model_check(m);
+		newest_fill(m);
+		newest_crash(m);
+	}
+	m->may_lose = false;
+	return m;
+}
+
+/* The power fails at act `cut` of the start that sets it aside; false: it was not reached. */
+static bool
+newest_cut_aside(uint64_t cut, unsigned *faults)
+{
+	struct newest_files files = {.count = 0}, copy;
+	struct model *m = newest_begin_back(&files);
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	bool was_cut;
+
+	copy = files;
+	copy.file[0].bytes.p = mem_text(files.file[0].bytes.p, files.file[0].bytes.n);
+	newest_put_back(m, &files);
+	o.io = simdisk_io(m->disk);
+	simdisk_cut(m->disk, cut);
+	if (model_open(m, &o))
+		for (int n = 0; n < TURNS; n++)
+			model_turn(m);
+	was_cut = simdisk_is_cut(m->disk);
+	newest_crash(m);
+	simdisk_cut(m->disk, 0);
+	for (int n = 0; n < 2 && newest_open(m, false); n++) {
+		model_check(m);
+		if (!newest_is_kept(m, copy.file[0].bytes))
+			model_broken(m, "cut %llu: it is not kept", (unsigned long long)cut);
+		newest_crash(m);
+	}
+	newest_forget(&copy);
+	*faults += model_end(m);
+	return was_cut;
+}
+
+static bool
+set_aside_through_power_cuts(void)
+{
+	unsigned faults = 0;
+	uint64_t cut = 1;
+
+	while (cut < CUTS_MAX && newest_cut_aside(cut, &faults))
+		cut++;
+	printf("# %llu power cuts\n", (unsigned long long)cut - 1);
+	return faults == 0 && cut > 10;
+}
+
+/* It cannot be renamed: that stops nobody, and comes later. */
+static bool
+not_renamed_at_once(void)
+{
+	struct newest_files files = {.count = 0};
+	struct model *m = newest_begin_back(&files);
+	uint64_t good;
+
+	newest_put_back(m, &files);
+	simdisk_fail(m->disk, (struct simdisk_fault){SIMDISK_RENAME, 1, 1000, EIO});
+	if (newest_open(m, false)) {
+		model_check(m);
+		good = m->good;
+		(void)model_submit(m, 1000, false);
+		model_turn(m);
+		if (m->good == good)
+			model_broken(m, "no message is taken");
+		simdisk_fail(m->disk, (struct simdisk_fault){0});
+		for (int n = 0; n < TURNS; n++)
+			model_turn(m);
+		if (newest_list(m, "damaged-seg-", "").count != 1)
+			model_broken(m, "it is not set aside later");
+	}
+	return model_end(m) == 0;
+}
+
 /* ---- what cannot be read ---- */
 
 /* Nothing of the file is needed, so its start asks for nothing; it is told, and set aside. */
@@ -523,20 +480,8 @@ static bool
 voided_file_is_unread(void)
 {
 	struct newest_files files = {.count = 0};
-	struct model *m = newest_begin(9);
-	uint32_t slot;
+	struct model *m = newest_begin_back(&files);
 
-	newest_fill(m);
-	slot = m->spool->writer.active->slot;
-	newest_crash(m);
-	newest_take(m, slot, &files);
-	m->may_lose = true;
-	if (newest_open(m, false)) {
-		model_check(m);
-		newest_fill(m);
-		newest_crash(m);
-	}
-	m->may_lose = false;
 	newest_put_back(m, &files);
 	newest_expect_unread(m, files.file[0].name);
 	return model_end(m) == 0;
@@ -774,6 +719,8 @@ static const struct crash_case back_cases[] = {
     {"one of the middle is put back when what followed it was freed", middle_put_back_too_late},
     {"the oldest is put back when what followed it was freed", oldest_put_back_too_late},
     {"what a power cut leaves of freed segments is not told", freed_files_are_not_put_back},
+    {"a file is set aside, whenever the power fails", set_aside_through_power_cuts},
+    {"a file cannot be renamed at once", not_renamed_at_once},
     {"a file that a later seal voids cannot be read", voided_file_is_unread},
     {"a file that was freed cannot be read", freed_file_is_unread},
     {"the whole log is put back after a start that accepted its loss", whole_log_put_back},

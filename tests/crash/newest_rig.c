@@ -5,7 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 
+#include "base/mem.h"
+#include "cases.h"
 #include "queue/store.h"
 
 enum { SUBMITS_MAX = 200 };
@@ -121,17 +124,6 @@ newest_remove(struct model *m, const char *name)
 		model_broken(m, "cannot remove %s", name);
 }
 
-unsigned
-newest_messages(struct model *m)
-{
-	unsigned count = 0;
-
-	for (struct segment *g = m->spool->index.oldest; g; g = g->next)
-		for (struct item *i = g->items; i; i = i->next)
-			count++;
-	return count;
-}
-
 struct model *
 newest_begin_freed(void)
 {
@@ -144,4 +136,121 @@ newest_begin_freed(void)
 	for (int n = 0; n < TURNS; n++)
 		model_turn(m);
 	return m;
+}
+
+/* ---- files ---- */
+
+static void
+newest_list_one(const char *name, void *arg)
+{
+	struct newest_list *l = arg;
+	struct str s = str_of(name);
+
+	if (str_starts(s, str_of(l->begin)) && str_iends(s, str_of(l->end)) && l->count < SLOTS)
+		snprintf(l->name[l->count++], NAME_BYTES, "%s", name);
+}
+
+struct newest_list
+newest_list(struct model *m, const char *begin, const char *end)
+{
+	struct newest_list l = {.begin = begin, .end = end};
+	struct fsio *io = simdisk_io(m->disk);
+
+	if (io->ops->list(io, newest_list_one, &l) != 0)
+		model_broken(m, "no list");
+	return l;
+}
+
+void
+newest_take(struct model *m, uint32_t slot, struct newest_files *out)
+{
+	struct newest_file *f = &out->file[out->count];
+	struct str s = simdisk_bytes(m->disk, segment_name(slot, f->name));
+
+	if (s.n == 0 || out->count + 1 == SLOTS)
+		return;
+	f->bytes = str_make(mem_text(s.p, s.n), s.n);
+	out->count++;
+	newest_remove(m, f->name);
+}
+
+void
+newest_put_back(struct model *m, struct newest_files *files)
+{
+	for (unsigned i = 0; i < files->count; i++) {
+		struct newest_file *f = &files->file[i];
+
+		segment_name(100 + i, f->name);
+		newest_make(m, f->name, f->bytes);
+		mem_free((char *)(uintptr_t)f->bytes.p);
+	}
+}
+
+void
+newest_forget(struct newest_files *files)
+{
+	for (unsigned i = 0; i < files->count; i++)
+		mem_free((char *)(uintptr_t)files->file[i].bytes.p);
+}
+
+/* Are the bytes of the file, behind its header, in one that was set aside? */
+struct newest_search {
+	struct model *model;
+	struct str bytes;
+	bool is_found;
+};
+
+static void
+newest_search_one(const char *name, void *arg)
+{
+	struct newest_search *s = arg;
+	struct str b = simdisk_bytes(s->model->disk, name);
+
+	s->is_found |= str_starts(str_of(name), STR("damaged-seg-")) && cases_told(name) > 0 &&
+	    b.n >= s->bytes.n && b.n > SEGMENT_DATA &&
+	    memcmp(b.p + SEGMENT_DATA, s->bytes.p + SEGMENT_DATA, s->bytes.n - SEGMENT_DATA) == 0;
+}
+
+bool
+newest_is_kept(struct model *m, struct str bytes)
+{
+	struct newest_search s = {m, bytes, false};
+	struct fsio *io = simdisk_io(m->disk);
+
+	return io->ops->list(io, newest_search_one, &s) == 0 && s.is_found;
+}
+
+unsigned
+newest_expect_kept(struct model *m, struct newest_files *files)
+{
+	unsigned before = cases_told("is not read, for it was"), named = cases_told("is in message");
+	unsigned aside = cases_told("it is set aside as damaged-seg-00000");
+	struct newest_files copy = *files;
+
+	for (unsigned i = 0; i < files->count; i++)
+		copy.file[i].bytes.p = mem_text(files->file[i].bytes.p, files->file[i].bytes.n);
+	newest_put_back(m, files);
+	if (newest_open(m, false)) {
+		model_check(m);
+		for (int n = 0; n < TURNS; n++)
+			model_turn(m);
+		newest_fill(m);
+		newest_fill(m);
+		for (unsigned i = 0; i < copy.count; i++)
+			if (!newest_is_kept(m, copy.file[i].bytes))
+				model_broken(m, "%s is not kept as was told", files->file[i].name);
+		if (cases_told("is not read, for it was") != before + copy.count)
+			model_broken(m, "not told");
+		if (cases_told("it is set aside as damaged-seg-00000") != aside + copy.count)
+			model_broken(m, "its new name is not told");
+		newest_crash(m);
+		if (newest_open(m, false))
+			model_check(m);
+		if (m->spool && m->spool->stats.quarantined)
+			model_broken(m, "counted again");
+		if (cases_told("is not read, for it was") != before + copy.count)
+			model_broken(m, "told again");
+	}
+	newest_forget(&copy);
+	return cases_told("is in message") - named;
 }

@@ -5,8 +5,9 @@
 #define TESTS_CRASH_NEWEST_RIG_H
 
 #include "model.h"
+#include "queue/segment.h"
 
-enum { TURNS = 60 };
+enum { TURNS = 60, SLOTS = 32, NAME_BYTES = 64 };
 
 bool newest_open(struct model *m, bool accept_damage);
 /* A new spool with one segment in use, one ready, and a reserve. */
@@ -23,7 +24,36 @@ void newest_crash(struct model *m);
 unsigned newest_names(struct model *m, const char *end);
 void newest_make(struct model *m, const char *name, struct str bytes);
 void newest_remove(struct model *m, const char *name);
-/* In the log. */
-unsigned newest_messages(struct model *m);
+
+struct newest_list {
+	const char *begin, *end;
+	char name[SLOTS][NAME_BYTES];
+	unsigned count;
+};
+
+/* Names with this beginning and end. */
+struct newest_list newest_list(struct model *m, const char *begin, const char *end);
+
+struct newest_file {
+	char name[SEGMENT_NAME_BYTES];
+	struct str bytes;
+};
+
+struct newest_files {
+	struct newest_file file[SLOTS];
+	unsigned count;
+};
+
+/* The file is gone, and in the list. */
+void newest_take(struct model *m, uint32_t slot, struct newest_files *out);
+/* All of them, under numbers that are free by now; their bytes are freed. */
+void newest_put_back(struct model *m, struct newest_files *files);
+void newest_forget(struct newest_files *files);
+/* Are these bytes, behind the header, in a file that was set aside under a name that was told? */
+bool newest_is_kept(struct model *m, struct str bytes);
+/* Puts them back.  The start that finds them says so, names their messages that are not in the log,
+ * and the names that the files get; the next start has nothing to tell.  Returns how many messages
+ * were named. */
+unsigned newest_expect_kept(struct model *m, struct newest_files *files);
 
 #endif
