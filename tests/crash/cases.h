@@ -12,10 +12,14 @@ struct crash_case {
 	bool (*fn)(void);
 };
 
-/* How often these words stand in the log; ends the program when that is larger than it looks at. */
+/* How often these words stand in what this case has logged. */
 unsigned cases_told(const char *words);
+/* In how many lines of it both stand. */
+unsigned cases_told_both(const char *words, const char *more);
+/* Bytes of it. */
+size_t cases_logged(void);
 
-/* Runs them in turn; the program's exit status. */
+/* Runs them in turn, each with an empty log; the program's exit status. */
 int cases_run(const struct crash_case *cases, size_t count);
 
 #endif

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "cases.h"
 #include "lost_rig.h"
 
 /* What happens to it ... */
@@ -342,7 +343,7 @@ aside_words(void)
 	return true;
 }
 
-static const struct lost_case aside_cases[] = {
+static const struct crash_case aside_cases[] = {
     {"whatever happens meanwhile, the files are there when it is lost, else not", aside_meanwhile},
     {"what is put aside of a message that does not become lost goes with it", aside_and_not_lost},
     {"so does what a first attempt left that failed; the next one counts once", aside_fails_first},
@@ -355,5 +356,5 @@ static const struct lost_case aside_cases[] = {
 int
 main(void)
 {
-	return lost_run(aside_cases, sizeof aside_cases / sizeof *aside_cases);
+	return cases_run(aside_cases, sizeof aside_cases / sizeof *aside_cases);
 }

@@ -6,19 +6,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/crc.h"
-#include "base/log.h"
 #include "base/mem.h"
+#include "cases.h"
 #include "model.h"
 #include "queue/kept.h"
 #include "queue/store.h"
 
-enum { SEEDS = 15, MESSAGES = 12, ACTS_MAX = 400, MANY = 70, LOG_BYTES = 1 << 20 };
-
-static int log_file = -1;
+enum { SEEDS = 15, MESSAGES = 12, ACTS_MAX = 400, MANY = 70 };
 
 static const struct spool_options options = {
     .segment_bytes = 4 * SPOOL_SEGMENT_MIN, .threadless = true};
@@ -354,41 +351,31 @@ kept_inspect(struct fsio *io, const char *name, struct fsio_file *out)
 	return -1;
 }
 
-/* Does a line of the log hold both? */
-static bool
-kept_told(const char *words, const char *more)
-{
-	static char text[LOG_BYTES + 1];
-	ssize_t n = pread(log_file, text, LOG_BYTES, 0);
-	char *rest = text, *line;
-
-	text[n > 0 ? n : 0] = 0;
-	while ((line = strsep(&rest, "\n")))
-		if (strstr(line, words) && strstr(line, more))
-			return true;
-	return false;
-}
-
 /* What the option cannot help is refused with it as well. */
 static void
 kept_expect_unsure(struct model *m, int error, bool may_accept)
 {
 	struct kept_heard h = {0};
 	uint64_t disk = kept_disk(m);
+	unsigned advised = cases_told_both("cannot be looked at", "--accept-damage");
+	unsigned told = cases_told_both("damaged-1-", "move");
 
 	kept_inspect_error = error;
-	if (ftruncate(log_file, 0) != 0 || lseek(log_file, 0, SEEK_SET) != 0 ||
-	    kept_open_as(m, &h, false) || errno != error)
+	if (kept_open_as(m, &h, false) || errno != error)
 		model_broken(m, "opened, or refused with errno %d", errno);
 	model_close(m);
-	if (!kept_told("damaged-1-", "move") || kept_told("at offset 0", "damaged-"))
+	if (cases_told_both("damaged-1-", "move") != told + 1 ||
+	    cases_told_both("at offset 0", "damaged-"))
 		model_broken(m, "the name is not told, or not what to do");
-	if (kept_told("cannot be looked at", "--accept-damage") != may_accept)
+	advised = cases_told_both("cannot be looked at", "--accept-damage") - advised;
+	if (advised != may_accept)
 		model_broken(m, "the option is advised though it does not help, or is not");
 	if (kept_disk(m) != disk)
 		model_broken(m, "a refused start has changed the disk");
 	if (kept_open_as(m, &h, true) != may_accept)
 		model_broken(m, "with the option: errno %d", errno);
+	if (!may_accept && kept_disk(m) != disk)
+		model_broken(m, "a start refused with the option has changed the disk");
 	if (may_accept && (!m->spool || m->spool->stats.quarantined != 1))
 		model_broken(m, "not counted");
 	model_close(m);
@@ -501,10 +488,7 @@ copies_leave_the_free_share(void)
 
 /* ---- all ---- */
 
-static const struct kept_case {
-	const char *what;
-	bool (*fn)(void);
-} kept_cases[] = {
+static const struct crash_case kept_cases[] = {
     {"a refused start changes nothing", a_refused_start_changes_nothing},
     {"damage is known only where its whole copy is durable",
 	damage_is_known_where_its_copy_is_durable},
@@ -518,17 +502,5 @@ static const struct kept_case {
 int
 main(void)
 {
-	size_t count = sizeof kept_cases / sizeof *kept_cases;
-	bool all = true;
-
-	log_file = memfd_create("log", MFD_CLOEXEC);
-	log_open(fcntl(log_file, F_DUPFD_CLOEXEC, 0), LOG_TO_FILE);
-	printf("1..%zu\n", count);
-	for (size_t i = 0; i < count; i++) {
-		bool is_good = kept_cases[i].fn();
-
-		printf("%sok %zu - %s\n", is_good ? "" : "not ", i + 1, kept_cases[i].what);
-		all &= is_good;
-	}
-	return !all;
+	return cases_run(kept_cases, sizeof kept_cases / sizeof *kept_cases);
 }

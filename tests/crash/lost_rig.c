@@ -4,10 +4,8 @@
 #include "lost_rig.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "content.h"
 
@@ -274,20 +272,4 @@ lost_expect_lost(struct lost_test *t, bool is_whole)
 	lost_settle(t);
 	lost_expect_files(t, is_whole);
 	model_check(&t->m);
-}
-
-int
-lost_run(const struct lost_case *cases, size_t count)
-{
-	bool all = true;
-
-	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
-	printf("1..%zu\n", count);
-	for (size_t i = 0; i < count; i++) {
-		bool is_good = cases[i].fn();
-
-		printf("%sok %zu - %s\n", is_good ? "" : "not ", i + 1, cases[i].what);
-		all &= is_good;
-	}
-	return !all;
 }

@@ -60,11 +60,5 @@ void lost_expect_files(struct lost_test *t, bool is_whole);
 void lost_expect_state(struct lost_test *t);
 /* The same is found after a start, and once it is settled nothing is left but the files. */
 void lost_expect_lost(struct lost_test *t, bool is_whole);
-/* A case is written as TAP. */
-struct lost_case {
-	const char *what;
-	bool (*fn)(void);
-};
-int lost_run(const struct lost_case *cases, size_t count);
 
 #endif
