@@ -104,13 +104,14 @@ clean_end_round(struct spool *s)
 		s->round_next_ms = now_ms + (pause_ms > ROUND_PAUSE_MS ? pause_ms : ROUND_PAUSE_MS);
 }
 
-/* A file with a place that cannot be read would stop the next start: it is set aside. */
+/* A file with a place that cannot be read would stop the next start, and one with damage that was
+ * not copied holds all that is left of it: both are set aside. */
 static void
 clean_free_oldest(struct spool *s)
 {
 	struct segment *g = index_take_oldest(&s->index);
 
-	g->is_kept |= g->is_suspect;
+	g->is_kept |= g->is_suspect || g->is_uncopied;
 	g->retry_ms = 0;
 	g->is_looked_through = false;
 	writer_give_back(&s->writer, g);

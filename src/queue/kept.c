@@ -71,10 +71,19 @@ kept_set_unsure(struct kept *k, const char *name, int error)
 void
 kept_add(struct kept *k, const struct kept_stretch *s)
 {
-	if (k->count < KEPT_MAX)
+	if (k->count < KEPT_MAX) {
 		k->item[k->count++] = *s;
-	else
-		k->others++;
+		return;
+	}
+	k->beyond++;
+	kept_leave(k, s);
+}
+
+void
+kept_leave(struct kept *k, const struct kept_stretch *s)
+{
+	k->left++;
+	s->segment->is_uncopied = true;
 }
 
 /* In pieces: memory stays bounded, and each of them is progress. */
@@ -122,68 +131,149 @@ kept_write_as(struct fsio *io, const struct kept_stretch *s, const char *name, c
 	return result == 0 ? io->ops->rename(io, new, name) : -1;
 }
 
-static void
+/* One that is not in use: what a start before has kept is not written over.  False, told: there is
+ * none. */
+static bool
+kept_find_name(struct fsio *io, const struct kept_stretch *s, char name_out[KEPT_NAME_BYTES])
+{
+	struct fsio_file file;
+	int found;
+
+	kept_name(s, "", name_out);
+	found = kept_find(io, name_out, &file);
+	if (found > 0) {
+		kept_other_name(s, name_out);
+		found = kept_find(io, name_out, &file);
+	}
+	if (found < 0)
+		log_warn("spool: segment %u: what is damaged from %u to %u is not copied now: %s "
+			 "cannot be looked at: %m; the next start tries again", s->segment->slot,
+		    s->from, s->to, name_out);
+	else if (found > 0)
+		log_warn("spool: segment %u: what is damaged from %u to %u is not copied now: "
+			 "there is something else of the name %s; move it away and start again",
+		    s->segment->slot, s->from, s->to, name_out);
+	return found == 0;
+}
+
+/* False, told: there is no copy. */
+static bool
 kept_write_one(struct fsio *io, const struct kept_stretch *s)
 {
 	char name[KEPT_NAME_BYTES], new[KEPT_NAME_BYTES];
 
-	struct fsio_file file;
-
-	kept_name(s, "", name);
+	if (!kept_find_name(io, s, name))
+		return false;
 	kept_name(s, ".new", new);
-	/* what a start before has kept is not written over */
-	if (kept_find(io, name, &file) != 0)
-		kept_other_name(s, name);
-	if (kept_find(io, name, &file) != 0)
-		log_warn("spool: a copy of what is damaged in segment %u from %u to %u is not "
-			 "made: there is something else of the name %s", s->segment->slot, s->from,
-		    s->to, name);
-	else if (kept_write_as(io, s, name, new) == 0)
+	if (kept_write_as(io, s, name, new) == 0) {
 		log_error("spool: segment %u: what is damaged from %u to %u is kept as %s",
 		    s->segment->slot, s->from, s->to, name);
-	else {
-		log_warn("spool: cannot write %s: %m; the next start tries again", name);
-		(void)!io->ops->unlink(io, new);
+		return true;
 	}
-}
-
-/* It is used again soon, and what is damaged in it is gone then. */
-static bool
-kept_is_last_chance(const struct kept_stretch *s, const struct stock *pool)
-{
-	for (const struct segment *g = pool->returned; g; g = g->next)
-		if (g == s->segment)
-			return true;
+	log_warn("spool: segment %u: what is damaged from %u to %u is not copied now: %s cannot be "
+		 "written: %m; the next start tries again", s->segment->slot, s->from, s->to, name);
+	(void)!io->ops->unlink(io, new);
 	return false;
 }
 
-static bool
-kept_has_room(const struct kept_stretch *s, const struct stock *pool)
+/* ---- room ---- */
+
+/* Of those that are not copied for want of room. */
+struct kept_unfit {
+	unsigned count;
+	uint64_t bytes;
+	unsigned unasked;                /* the disk does not say what room it has */
+	int error;                       /* then: why */
+};
+
+/* Bytes that the disk lacks for so many more beside what must stay free; -1 with errno: it does not
+ * say. */
+static int
+kept_lack(const struct stock *pool, uint64_t bytes, uint64_t *out)
 {
 	uint64_t have, all;
 
-	if (kept_is_last_chance(s, pool))
+	if (pool->io->ops->space(pool->io, &have, &all) != 0)
+		return -1;
+	bytes += stock_room_first_bytes(pool, all);
+	*out = have < bytes ? bytes - have : 0;
+	return 0;
+}
+
+static bool
+kept_fits(const struct kept_stretch *s, const struct stock *pool, struct kept_unfit *unfit)
+{
+	uint32_t bytes = s->to - s->from;
+	uint64_t lack;
+
+	if (kept_lack(pool, bytes, &lack) != 0) {
+		unfit->unasked++;
+		unfit->error = errno;
+		return false;
+	}
+	if (lack == 0)
 		return true;
-	return pool->io->ops->space(pool->io, &have, &all) == 0 &&
-	    have >= stock_room_first_bytes(pool, all) + (s->to - s->from);
+	unfit->count++;
+	unfit->bytes += bytes;
+	return false;
+}
+
+static void
+kept_tell_unfit(const struct kept_unfit *unfit, const struct stock *pool)
+{
+	uint64_t lack = 0;
+
+	if (unfit->count && kept_lack(pool, unfit->bytes, &lack) == 0)
+		log_warn("spool: %u damaged places are not copied now: the disk has no room for "
+			 "their %llu bytes beside what must stay free (queue.minimum_free) and a "
+			 "first segment; free %llu bytes and start again", unfit->count,
+		    (unsigned long long)unfit->bytes, (unsigned long long)lack);
+	else if (unfit->count)
+		log_warn("spool: %u damaged places are not copied now: the disk had no room for "
+			 "their %llu bytes", unfit->count, (unsigned long long)unfit->bytes);
+	errno = unfit->error;
+	if (unfit->unasked)
+		log_warn("spool: %u damaged places are not copied now: the disk does not say what "
+			 "room it has: %m; the next start tries again", unfit->unasked);
+}
+
+/* ---- all ---- */
+
+static void
+kept_tell_left(const struct kept *k)
+{
+	if (k->beyond)
+		log_warn("spool: %u damaged places are not copied now: a start copies %d; the next "
+			 "one goes on", k->beyond, KEPT_MAX);
+	if (k->left)
+		log_warn("spool: the segments of %u damaged places that are not copied are not "
+			 "used again: when one is free, its file is kept as damaged-seg-*",
+		    k->left);
 }
 
 void
-kept_write(struct kept *k, const struct stock *pool)
+kept_write(struct kept *k, struct stock *pool)
 {
 	struct fsio *io = pool->io;
+	struct kept_unfit unfit = {.count = 0};
+	unsigned made = 0;
 
 	for (unsigned i = 0; i < k->count; i++) {
-		if (kept_has_room(&k->item[i], pool))
-			kept_write_one(io, &k->item[i]);
+		if (kept_fits(&k->item[i], pool, &unfit) && kept_write_one(io, &k->item[i]))
+			made++;
 		else
-			k->others++;
+			kept_leave(k, &k->item[i]);
 	}
-	if (k->count && io->ops->sync_directory(io) != 0)
-		log_warn("spool: the names of damaged-* files are not durable: %m");
-	if (k->others)
-		log_warn("spool: %u damaged places are not copied now, for their number or for "
-			 "want of room: the next start does it",
-		    k->others);
-	k->count = k->others = 0;
+	if (made && io->ops->sync_directory(io) != 0) {
+		log_warn("spool: the names of damaged-* files are not durable: %m; the segments "
+			 "that they are copies of are not used again");
+		for (unsigned i = 0; i < k->count; i++)
+			k->item[i].segment->is_uncopied = true;
+	}
+	kept_tell_unfit(&unfit, pool);
+	kept_tell_left(k);
+	/* those that were given back already */
+	for (struct segment *g = pool->returned; g; g = g->next)
+		g->is_kept |= g->is_uncopied;
+	k->count = k->beyond = k->left = 0;
 }

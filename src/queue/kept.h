@@ -2,22 +2,27 @@
  * kept: copies of damaged stretches of segments (damaged-GENERATION-OFFSET, and beside one of
  * another length damaged-GENERATION-OFFSET-END), for a person to look at.  They are collected while
  * the log is read, and written when the start goes on, so that a refused start changes nothing.  A
- * copy gets its name when it is durable: one that is there was told of by a start that went on.
+ * copy gets its name when it is durable: one that is there was told of by a start that went on.  A
+ * segment with a stretch that is not copied is not used again: when it is freed its file is set
+ * aside (is_uncopied).
  */
 #ifndef QUEUE_KEPT_H
 #define QUEUE_KEPT_H
 
-#include "queue/stock.h"
+#include "queue/segment.h"
+
+struct stock;
 
 enum { KEPT_MAX = 64, KEPT_NAME_BYTES = 64 };
 
 struct kept {
 	struct kept_stretch {
-		const struct segment *segment;   /* open until kept_write */
+		struct segment *segment;         /* open until kept_write */
 		uint32_t from, to;
 	} item[KEPT_MAX];
 	unsigned count;
-	unsigned others;                 /* they are not copied now */
+	unsigned beyond;                 /* more than KEPT_MAX: they are not copied now */
+	unsigned left;                   /* of all, those that are not copied now */
 	int error;                       /* whether there are copies is not known */
 	char unsure[KEPT_NAME_BYTES];    /* the name that could not be looked at */
 };
@@ -29,10 +34,12 @@ int kept_find_copy(
 /* The start must not go on, for this name and error; the first one counts. */
 void kept_set_unsure(struct kept *k, const char *name, int error);
 void kept_add(struct kept *k, const struct kept_stretch *s);
+/* This start does not copy it, which the caller tells. */
+void kept_leave(struct kept *k, const struct kept_stretch *s);
 /* Copies, syncs and names all, as far as the disk has room beside the free share and a segment to
- * begin with; only what stands in a segment that is used again is copied without asking.  What is
- * not copied is told; the next start tries again. */
-void kept_write(struct kept *k, const struct stock *pool);
+ * begin with.  What is not copied is told with the reason; the next start tries again, if the
+ * segment is still there. */
+void kept_write(struct kept *k, struct stock *pool);
 /* A copy that a start did not finish: to be removed. */
 bool kept_is_unfinished(struct str name) MUST_USE;
 

@@ -160,13 +160,15 @@ find_frame(const struct replay *r, struct image *m, uint32_t at, struct record_f
 /* Whether there is a copy is not known, for errno: it is not made, which only a start that accepts
  * damage may leave so. */
 static void
-keep_unsure(struct replay *r, const char *name)
+keep_unsure(struct replay *r, const char *name, const struct kept_stretch *s)
 {
-	if (r->spool->options.accept_damage && replay_may_accept(errno))
-		log_warn("spool: %s cannot be looked at: %m; what is damaged is not copied under "
-			 "this name", name);
-	else
+	if (!r->spool->options.accept_damage || !replay_may_accept(errno)) {
 		kept_set_unsure(&r->kept, name, errno);
+		return;
+	}
+	log_warn("spool: %s cannot be looked at: %m; what is damaged is not copied under this name",
+	    name);
+	kept_leave(&r->kept, s);
 }
 
 /* A copy of bytes that can be read, once.  False: it is there, an earlier start has told all. */
@@ -185,7 +187,7 @@ keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 	log_error("spool: segment %u is damaged from %u to %u", m->segment->slot, from, to);
 	errno = error;
 	if (found < 0)
-		keep_unsure(r, name);
+		keep_unsure(r, name, &s);
 	else
 		kept_add(&r->kept, &s);
 	return true;

@@ -51,6 +51,7 @@ struct segment {
 	uint32_t readings;               /* under way: it is not used again before they end */
 	int64_t retry_ms;                /* monotonic: some could not be read, then the next try */
 	bool is_suspect;                 /* a part could not be read, and not since */
+	bool is_uncopied;                /* it has damage without a copy: set aside when freed */
 	bool has_bad_header;             /* its tag was taken from its frames */
 	/* parts cannot be read, or its header cannot be written: it is set aside, not used again */
 	bool is_kept;
