@@ -197,6 +197,9 @@ chain_check_unsealed(struct replay *r, const struct segment *g, const struct rep
 	if (end->state == SEAL_OWN)
 		return 0;
 	seals_look(g, bytes, &sight);
+	/* nothing is left of it, which is told for itself */
+	if (end->kind == REPLAY_OPEN && end->state == SEAL_DAMAGED && !sight.has_frame)
+		return 0;
 	/* sealed though nothing is left in it: then its own seal was what stood there; behind an
 	 * older one that is needed, all that was durable must have been read */
 	is_damaged = end->state != SEAL_NONE || seals_was_durable(&sight) ||
@@ -221,14 +224,14 @@ chain_check_unsealed(struct replay *r, const struct segment *g, const struct rep
 
 /* ---- nothing is left ---- */
 
-/* Files with parts that the disk cannot read, or cut short, which gave no frame. */
+/* Files with parts that the disk cannot read, cut short, or damaged, which gave no frame. */
 static unsigned
 chain_count_unread(const struct replay *r)
 {
 	unsigned count = 0;
 
 	for (const struct segment *g = r->spool->writer.pool.returned; g; g = g->next)
-		count += g->is_kept;
+		count += g->is_kept && g->generation > 0;
 	return count;
 }
 
@@ -278,7 +281,7 @@ chain_check_any(struct replay *r, size_t count)
 bool
 chain_is_whole(const struct replay *r, uint64_t newest)
 {
-	return r->last.generation > 0 && newest == r->last.generation + 1;
+	return r->last.generation > 0 && newest == r->last.generation + 1 && newest == r->unused;
 }
 
 /* Above all that was given before: by far, and at least the time in ms.  So also above what was

@@ -137,6 +137,7 @@ struct image {
 	struct segment_holes holes;      /* what could not be read is zero in bytes */
 	uint32_t end;
 	bool is_sealed;
+	bool has_lost_seal;              /* it was written, and is damaged */
 	bool is_out_of_order;            /* whole frames stand in the stretch that was passed */
 };
 
@@ -274,15 +275,16 @@ apply_frame(struct replay *r, const struct image *m, uint32_t at, const struct r
 	return 0;
 }
 
-/* Was anything in the stretch acknowledged?  What follows it knows; and a frame behind a later one
- * is no torn write: the disk put something in a wrong place. */
+/* Was anything in the stretch acknowledged?  What follows it knows; a frame behind a later one is
+ * no torn write: the disk put something in a wrong place; nor is a seal that is damaged. */
 static bool
 is_loss(const struct replay *r, const struct image *m, uint32_t from, uint32_t to,
     const struct record_frame *next)
 {
 	if (m->is_sealed || m->is_out_of_order || segment_is_holed(&m->holes, from, to))
 		return true;
-	return to < m->end && next->durable > r->last_sequence;
+	return to < m->end && (next->durable > r->last_sequence ||
+	                          (from == SEGMENT_DATA && m->has_lost_seal));
 }
 
 static int
@@ -348,7 +350,11 @@ load(struct replay *r, struct segment *g, const struct replay_end *end, struct i
 		bytes = end->seal.end;
 	v.iov_len = (size_t)bytes;
 	v.iov_base = mem_new(v.iov_len);
-	return read_image(r, g, v, out);
+	if (read_image(r, g, v, out) != 0)
+		return -1;
+	out->has_lost_seal = end->state == SEAL_DAMAGED;
+	g->has_bad_start = seals_is_bad_start(g, out->bytes);
+	return 0;
 }
 
 static void
@@ -401,13 +407,33 @@ replay_check_end(struct replay *r, const struct image *m, const struct replay_en
 	return chain_accept(r, m->segment->generation);
 }
 
+/* None of its records can be read: it is free, unless its seal was there. */
+static void
+replay_judge_empty(struct replay *r, const struct image *m)
+{
+	struct segment *g = m->segment;
+	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_ASIDE_BYTES];
+
+	if (!g->is_kept && !m->has_lost_seal)
+		r->unused = g->generation;
+	if (g->is_kept || !m->has_lost_seal)
+		return;
+	g->is_kept = true;
+	r->spool->stats.quarantined++;
+	log_error("spool: %s (generation %llu) was written to, and none of its records can be "
+		  "read: messages that were acknowledged may be lost; it is set aside as %s",
+	    segment_name(g->slot, name), (unsigned long long)g->generation,
+	    segment_aside_name(g, aside));
+	losses_tell_messages(g, m->bytes, SEGMENT_DATA, NULL);
+}
+
 int
 replay_segment(struct replay *r, struct segment *g, size_t number)
 {
 	const struct replay_end *end = &r->ends[number];
 	uint64_t before = r->last_sequence;
 	struct image m;
-	bool is_lost;
+	bool is_lost, is_empty;
 	int error;
 
 	metrics_work("recover: read a segment");
@@ -422,10 +448,11 @@ replay_segment(struct replay *r, struct segment *g, size_t number)
 	}
 	is_lost = replay_check_end(r, &m, end) != 0;
 	error = errno;
+	is_empty = r->last_sequence == before && end->kind != REPLAY_SEALED;
+	if (is_empty)
+		replay_judge_empty(r, &m);
 	image_clear(&m);
-	errno = error;
-	/* prepared and never used, or nothing in it was ever acknowledged */
-	if (r->last_sequence == before && end->kind != REPLAY_SEALED)
+	if (is_empty)
 		stock_give_back(&r->spool->writer.pool, g);
 	else
 		index_add_segment(&r->spool->index, g);

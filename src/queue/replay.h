@@ -32,6 +32,7 @@ struct replay {
 	struct replay_end *ends;         /* per segment */
 	uint64_t last_sequence;
 	struct record_seal last;         /* of the last segment that holds frames */
+	uint64_t unused;                 /* the last generation of which nothing was ever durable */
 	struct kept kept;                /* damaged stretches, copied when the start goes on */
 	struct segment_mark mark;        /* of all headers; is_known: the newest has one */
 	uint64_t newest_header;          /* its generation */

@@ -50,12 +50,29 @@ seals_take_mended(
 	return false;
 }
 
+/* What stands where the first frame belongs. */
+enum seals_start { SEALS_START_BEFORE, SEALS_START_OWN, SEALS_START_DAMAGED };
+
+static enum seals_start
+seals_start(const struct segment *g, struct str at)
+{
+	uint64_t tag;
+
+	at = str_upto(at, RECORD_HEADER_BYTES);
+	if (record_frame_tag(at, &tag))
+		return tag == g->tag ? SEALS_START_OWN : SEALS_START_BEFORE;
+	for (size_t i = 0; i < at.n; i++)
+		if (at.p[i])
+			return SEALS_START_DAMAGED;
+	return SEALS_START_BEFORE;
+}
+
 static enum seal_state
 seals_judge(const struct segment *g, struct str at, struct record_seal *out, uint64_t *sequence_out)
 {
 	at = str_upto(at, SEALS_HEAD_BYTES);
 	if (!seals_take(g, at, out, sequence_out) && !seals_take_mended(g, at, out, sequence_out))
-		return SEAL_NONE;
+		return seals_start(g, at) == SEALS_START_BEFORE ? SEAL_NONE : SEAL_DAMAGED;
 	if (g->generation > 0 && out->generation >= g->generation)
 		return SEAL_DAMAGED;
 	return SEAL_OWN;
@@ -107,4 +124,10 @@ bool
 seals_was_durable(const struct seals_sight *s)
 {
 	return s->has_frame && s->durable + 1 >= s->first;
+}
+
+bool
+seals_is_bad_start(const struct segment *g, struct str bytes)
+{
+	return seals_start(g, str_from(bytes, SEGMENT_DATA)) == SEALS_START_DAMAGED;
 }

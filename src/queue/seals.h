@@ -1,6 +1,6 @@
 /*
  * seals: the first frame of a segment, which names the one before it, and what can be told of it
- * where it is damaged.  One that is not whole proves nothing by itself: a power cut may have torn
+ * where it is damaged.  One that is not there proves nothing by itself: a power cut may have torn
  * it.
  */
 #ifndef QUEUE_SEALS_H
@@ -9,9 +9,10 @@
 #include "queue/segment.h"
 
 enum seal_state {
-	SEAL_NONE,                       /* not there: never written, torn, or damaged */
+	/* never written, or torn: zeros stand there, or a frame of the use before */
+	SEAL_NONE,
 	SEAL_OWN,
-	SEAL_DAMAGED,                    /* what it says cannot be */
+	SEAL_DAMAGED,                    /* or what it says cannot be */
 	SEAL_UNREAD,                     /* whether there is one is not known: errno */
 };
 
@@ -34,5 +35,7 @@ void seals_look(const struct segment *g, struct str bytes, struct seals_sight *o
 /* Was the seal durable?  A later write says so; in the first one, which a power cut may have torn,
  * no frame knows of another. */
 bool seals_was_durable(const struct seals_sight *s);
+/* Stands where the seal belongs neither a frame, of whatever use, nor zeros? */
+bool seals_is_bad_start(const struct segment *g, struct str bytes);
 
 #endif

@@ -257,6 +257,14 @@ segment_write_header(const struct segment *s, struct fsio *io, const struct segm
 }
 
 int
+segment_clear_start(const struct segment *s, struct fsio *io)
+{
+	if (segment_write_zeros(io, s->fd, SEGMENT_DATA, SEGMENT_SECTOR) != 0)
+		return -1;
+	return io->ops->sync_data(io, s->fd);
+}
+
+int
 segment_read_header(struct segment *s, struct fsio *io, enum segment_verdict *verdict_out,
     struct segment_mark *mark_out)
 {

@@ -52,6 +52,7 @@ struct segment {
 	int64_t retry_ms;                /* monotonic: some could not be read, then the next try */
 	bool is_suspect;                 /* a part could not be read, and not since */
 	bool is_uncopied;                /* it has damage without a copy: set aside when freed */
+	bool has_bad_start;              /* what stands where its first frame belongs is damaged */
 	bool has_bad_header;             /* its tag was taken from its frames */
 	/* parts cannot be read, or its header cannot be written: it is set aside, not used again */
 	bool is_kept;
@@ -73,6 +74,8 @@ void segment_free(struct segment **s, struct fsio *io);
  * now is unknown. */
 int segment_write_header(
     const struct segment *s, struct fsio *io, const struct segment_mark *mark) MUST_USE;
+/* Zeros where the first frame belongs, synced. */
+int segment_clear_start(const struct segment *s, struct fsio *io) MUST_USE;
 /* The mark alone, into a segment in use, in the sector of its own with this number. */
 int segment_write_mark(const struct segment *s, struct fsio *io, const struct segment_mark *mark,
     unsigned number) MUST_USE;

@@ -127,11 +127,13 @@ stock_is_pausing(const struct stock *p)
 	return p->header_ms > clock_mono_ms();
 }
 
-/* One that the disk cannot write is set aside in its turn: it must not stop the others. */
+/* One that the disk cannot write is set aside in its turn: it must not stop the others.  What is
+ * damaged where the first frame belongs would pass for damage of the new use. */
 static int
 stock_write_header(struct stock *p, struct segment *s, const char *what)
 {
-	if (segment_write_header(s, p->io, &p->mark) == 0) {
+	if (segment_write_header(s, p->io, &p->mark) == 0 &&
+	    (!s->has_bad_start || segment_clear_start(s, p->io) == 0)) {
 		if (s != p->making)
 			p->unwritten = 0;
 		return 0;

@@ -192,28 +192,12 @@ missing_harm_seal(struct model *m, uint32_t slot, enum missing_harm harm)
 		simdisk_bad_place(m->disk, name, SEGMENT_DATA, SEGMENT_DATA + 96);
 }
 
-/* No other frame tells that there was a seal: the power may have torn the only write. */
-static bool
-missing_is_one_write(struct model *m, uint32_t slot)
-{
-	char name[SEGMENT_NAME_BYTES];
-	struct str s = simdisk_bytes(m->disk, segment_name(slot, name));
-	struct segment g = {.slot = slot};
-	struct seals_sight sight;
-
-	memcpy(&g.tag, s.p + 24, sizeof g.tag);
-	seals_look(&g, s, &sight);
-	return sight.durable < sight.first;
-}
-
 /* Nothing but one file is gone, and the one seal that names it is damaged as well. */
 static void
 missing_named_by_damage(struct model *m, const struct missing_log *log, enum missing_harm harm)
 {
 	size_t number = simdisk_draw(m->disk, log->count - 1);
 
-	if (harm == MISSING_ALL && missing_is_one_write(m, log->slot[number + 1]))
-		return;
 	missing_remove(m, log->slot[number]);
 	missing_harm_seal(m, log->slot[number + 1], harm);
 	missing_expect_refusal(m, "a segment is missing, and the seal that names it is damaged");

@@ -50,7 +50,7 @@ uint64_t simdisk_struck(const struct simdisk *d);
 void simdisk_limit(struct simdisk *d, uint64_t bytes);
 /* sync_data succeeds and does nothing. */
 void simdisk_ignore_syncs(struct simdisk *d);
-/* Writes are cut short now and then. */
+/* Writes are cut short now and then, at a sector. */
 void simdisk_write_short(struct simdisk *d);
 /* Reads give fewer bytes than were asked for now and then. */
 void simdisk_read_short(struct simdisk *d);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 static int
@@ -164,10 +165,22 @@ used_bytes(const struct simdisk *d)
 	return n;
 }
 
-static bool
-fits(const struct simdisk *d, const struct inode *i, size_t end)
+/* Of a write of n bytes, how many are written at once: a short one ends at a sector, for what a write
+ * puts into a sector gets to the platter as a whole. */
+static size_t
+sim_part(struct simdisk *d, const struct inode *i, size_t at, size_t n)
 {
-	return !d->limit || end <= i->cache.n || used_bytes(d) + end - i->cache.n <= d->limit;
+	size_t end = at + n, room;
+
+	if (d->writes_short && n > SECTOR && simdisk_draw(d, 3) == 0)
+		end -= 1 + simdisk_draw(d, n - 1);
+	if (d->limit && end > i->cache.n) {
+		room = d->limit > used_bytes(d) ? d->limit - used_bytes(d) : 0;
+		end = end < i->cache.n + room ? end : i->cache.n + room;
+	}
+	if (end < at + n)
+		end -= end % SECTOR;
+	return end > at ? end - at : 0;
 }
 
 static ssize_t
@@ -177,7 +190,8 @@ sim_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
 	struct inode *i = inode(d, fd);
 	bool is_last = !simdisk_may(d, SIMDISK_WRITE);
 	int error = errno;
-	size_t total = 0;
+	struct buf bytes;
+	size_t n;
 
 	if (descriptor(d, fd)->is_read_only)
 		return refuse(EBADF);
@@ -186,19 +200,16 @@ sim_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
 	/* the write that the power cut interrupts may have been under way */
 	if (is_last && !(d->is_cut && d->acts == d->cut_at))
 		return refuse(error);
-	for (int n = 0; n < count; n++) {
-		size_t part = v[n].iov_len;
-
-		if (d->writes_short && part > 1 && simdisk_draw(d, 4) == 0)
-			part = 1 + simdisk_draw(d, part - 1);
-		if (!fits(d, i, (size_t)at + total + part))
-			return total ? (ssize_t)total : refuse(ENOSPC);
-		wish_for(i, (size_t)at + total, v[n].iov_base, part);
-		total += part;
-		if (part < v[n].iov_len)
-			break;
-	}
-	return is_last ? refuse(EIO) : (ssize_t)total;
+	buf_init(&bytes, UINT32_MAX);
+	for (int k = 0; k < count; k++)
+		buf_add(&bytes, v[k].iov_base, v[k].iov_len);
+	n = sim_part(d, i, (size_t)at, bytes.n);
+	if (n > 0)
+		wish_for(i, (size_t)at, bytes.p, n);
+	buf_clear(&bytes);
+	if (n == 0)
+		return refuse(ENOSPC);
+	return is_last ? refuse(EIO) : (ssize_t)n;
 }
 
 static int

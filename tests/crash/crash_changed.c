@@ -1,0 +1,274 @@
+/*
+ * crash_changed: the newest file of the log is there and can be read, and holds something else than
+ * was written to it: it does not pass for the one that is made ready behind the log.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "cases.h"
+#include "newest_rig.h"
+#include "queue/store.h"
+
+enum { SUBMITS_MAX = 200 };
+
+/* Are the bytes behind the header of any file, whatever its name? */
+struct changed_search {
+	struct model *model;
+	struct str bytes;
+	bool is_found;
+};
+
+static void
+changed_search_one(const char *name, void *arg)
+{
+	struct changed_search *s = arg;
+	struct str b = simdisk_bytes(s->model->disk, name);
+
+	s->is_found |= b.n >= s->bytes.n && b.n > SEGMENT_DATA &&
+	    memcmp(b.p + SEGMENT_DATA, s->bytes.p + SEGMENT_DATA, s->bytes.n - SEGMENT_DATA) == 0;
+}
+
+static bool
+changed_is_kept(struct model *m, struct str bytes)
+{
+	struct changed_search s = {m, bytes, false};
+	struct fsio *io = simdisk_io(m->disk);
+
+	return io->ops->list(io, changed_search_one, &s) == 0 && s.is_found;
+}
+
+/* On the platter: no read fails. */
+static void
+changed_write_over(struct model *m, const char *name, size_t at, struct str bytes)
+{
+	struct fsio *io = simdisk_io(m->disk);
+	struct iovec v = {(char *)(uintptr_t)bytes.p, bytes.n};
+	int fd = io->ops->open(io, name, O_RDWR);
+
+	if (fd < 0 || segment_write(io, fd, &v, 1, (off_t)at) != 0 ||
+	    io->ops->sync_data(io, fd) != 0)
+		model_broken(m, "cannot write over %s", name);
+	if (fd >= 0)
+		io->ops->close(io, fd);
+}
+
+/* All that was written to the file behind its header is something else now.  The caller frees what
+ * is returned, the whole file. */
+static struct str
+changed_write_noise(struct model *m, const char *name)
+{
+	struct str bytes = simdisk_bytes(m->disk, name);
+	char *changed = mem_text(bytes.p, bytes.n);
+
+	for (size_t i = SEGMENT_DATA; i < bytes.n; i++)
+		changed[i] ^= 'x';
+	changed_write_over(m, name, SEGMENT_DATA,
+	    str_make(changed + SEGMENT_DATA, bytes.n - SEGMENT_DATA));
+	return str_make(changed, bytes.n);
+}
+
+/* The log has one segment more than was ready when the reserve was made; none is ready behind it,
+ * for the disk is full.  name: of its file; the spool is closed. */
+static struct model *
+changed_begin_unready(char name[SEGMENT_NAME_BYTES])
+{
+	struct model *m = newest_begin(1);
+
+	newest_fill(m);
+	for (int n = 0; n < TURNS && !m->spool->writer.pool.ready; n++)
+		model_turn(m);
+	newest_fill_disk(m);
+	newest_fill(m);
+	if (!model_submit(m, 9000, true))
+		model_broken(m, "no message with a file: errno %d", errno);
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	if (m->spool->writer.pool.ready)
+		model_broken(m, "one is ready");
+	segment_name(m->spool->writer.active->slot, name);
+	newest_crash(m);
+	m->may_lose = true;
+	return m;
+}
+
+static void
+changed_expect_bodies(struct model *m, unsigned bodies)
+{
+	unsigned named = newest_names(m, ".body"), lost = newest_names(m, ".body.lost");
+
+	if (bodies == 0 || named + lost < bodies)
+		model_broken(m, "%u bodies, then %u and %u that are kept", bodies, named, lost);
+}
+
+/* A spool with one segment, that has freed others. */
+static struct model *
+changed_begin_single(char name[SEGMENT_NAME_BYTES])
+{
+	struct model *m = newest_begin(1);
+
+	for (int n = 0; n < 1000 &&
+	     (m->spool->writer.pool.mark.freed == 0 || m->spool->index.segment_count > 1); n++)
+		model_churn(m, 1);
+	segment_name(m->spool->writer.active->slot, name);
+	if (m->spool->index.segment_count != 1)
+		model_broken(m, "%zu segments", (size_t)m->spool->index.segment_count);
+	return m;
+}
+
+/* Its file is set aside before a segment is begun: a power cut then leaves nothing to be told. */
+static bool
+newest_is_changed(void)
+{
+	char name[SEGMENT_NAME_BYTES];
+	struct model *m = changed_begin_unready(name);
+	unsigned bodies = newest_names(m, ".body");
+	struct str changed = changed_write_noise(m, name);
+
+	if (newest_open(m, false))
+		model_check(m);
+	if (cases_told("none of its records can be read") != 1 || !m->spool ||
+	    m->spool->stats.quarantined != 1)
+		model_broken(m, "not told, or not counted");
+	changed_expect_bodies(m, bodies);
+	simdisk_cut(m->disk, 1);
+	newest_crash(m);
+	if (newest_open(m, false) && m->spool->stats.quarantined)
+		model_broken(m, "told again");
+	if (simdisk_bytes(m->disk, name).p || !changed_is_kept(m, changed))
+		model_broken(m, "it is not set aside");
+	mem_free((char *)(uintptr_t)changed.p);
+	return model_end(m) == 0;
+}
+
+/* A start has begun it, and generations were left out before it: that is no reason to refuse. */
+static bool
+newest_is_changed_after_a_start(void)
+{
+	struct model *m = newest_begin(1);
+	char name[SEGMENT_NAME_BYTES];
+	struct str changed;
+
+	(void)model_submit(m, 1000, false);
+	model_turn(m);
+	newest_crash(m);
+	if (!newest_open(m, false))
+		return model_end(m) == 0;
+	(void)model_submit(m, 1000, false);
+	model_turn(m);
+	segment_name(m->spool->writer.active->slot, name);
+	newest_crash(m);
+	changed = changed_write_noise(m, name);
+	m->may_lose = true;
+	if (newest_open(m, false)) {
+		model_check(m);
+		if (m->spool->stats.quarantined != 1 || m->lost != 1)
+			model_broken(m, "%llu damages for %u messages",
+			    (unsigned long long)m->spool->stats.quarantined, m->lost);
+	}
+	if (!changed_is_kept(m, changed))
+		model_broken(m, "it is not set aside");
+	mem_free((char *)(uintptr_t)changed.p);
+	return model_end(m) == 0;
+}
+
+/* The one segment of the log can be read, and holds something else than was written. */
+static bool
+what_is_changed_is_not_missing(void)
+{
+	char name[SEGMENT_NAME_BYTES];
+	struct model *m = changed_begin_single(name);
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	struct str changed;
+
+	newest_crash(m);
+	changed = changed_write_noise(m, name);
+	o.io = simdisk_io(m->disk);
+	if (model_open(m, &o) || errno != ENOTRECOVERABLE)
+		model_broken(m, "opened although the whole log is lost: errno %d", errno);
+	model_close(m);
+	if (newest_open(m, true) && m->spool->stats.quarantined == 0)
+		model_broken(m, "not counted");
+	if (cases_told("are missing") != 0 || cases_told("no record can be") != 2)
+		model_broken(m, "told as missing");
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	newest_crash(m);
+	if (newest_open(m, false) && m->spool->stats.quarantined)
+		model_broken(m, "counted again");
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	if (newest_names(m, name) || !changed_is_kept(m, changed))
+		model_broken(m, "the file is not set aside");
+	mem_free((char *)(uintptr_t)changed.p);
+	return model_end(m) == 0;
+}
+
+/* A free file that was cut short holds nothing: the log is missing, and nothing of it is damaged. */
+static bool
+a_free_file_is_no_log(void)
+{
+	char name[SEGMENT_NAME_BYTES], other[SEGMENT_NAME_BYTES];
+	struct model *m = changed_begin_single(name);
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+
+	for (int n = 0; n < TURNS && !m->spool->writer.pool.reserve; n++)
+		model_turn(m);
+	segment_name(m->spool->writer.pool.reserve->slot, other);
+	newest_crash(m);
+	newest_remove(m, name);
+	simdisk_truncate(m->disk, other, SEGMENT_DATA);
+	o.io = simdisk_io(m->disk);
+	if (model_open(m, &o) || errno != ENOTRECOVERABLE)
+		model_broken(m, "opened although the whole log is lost: errno %d", errno);
+	if (cases_told("are missing") != 1 || cases_told("no record can be") != 0)
+		model_broken(m, "told as damaged");
+	return model_end(m) == 0;
+}
+
+/* Several messages in the first write to a segment, and the first sector of it is changed: what
+ * stands behind it was acknowledged, and so was what is damaged. */
+static bool
+the_first_write_is_changed(void)
+{
+	struct model *m = newest_begin(1);
+	size_t count = m->spool->index.segment_count;
+	char name[SEGMENT_NAME_BYTES], noise[SEGMENT_SECTOR];
+
+	for (int n = 0; n < SUBMITS_MAX && m->spool->index.segment_count == count; n++) {
+		for (int together = 0; together < 5; together++)
+			(void)model_submit(m, 3000, false);
+		model_turn(m);
+	}
+	if (!m->spool->index.newest->items || !m->spool->index.newest->items->next)
+		model_broken(m, "not several messages");
+	segment_name(m->spool->index.newest->slot, name);
+	newest_crash(m);
+	memset(noise, 'x', sizeof noise);
+	changed_write_over(m, name, SEGMENT_DATA, str_make(noise, sizeof noise));
+	m->may_lose = true;
+	if (newest_open(m, false)) {
+		model_check(m);
+		if (m->spool->stats.quarantined != 1 || m->lost != 1)
+			model_broken(m, "%llu damages for %u messages",
+			    (unsigned long long)m->spool->stats.quarantined, m->lost);
+	}
+	return model_end(m) == 0;
+}
+
+/* ---- all ---- */
+
+static const struct crash_case changed_cases[] = {
+    {"all of the newest file is changed: it is told, and no body is removed", newest_is_changed},
+    {"the same, after a start", newest_is_changed_after_a_start},
+    {"all of the only file is changed: that is not missing", what_is_changed_is_not_missing},
+    {"a free file that was cut short is nothing of the log", a_free_file_is_no_log},
+    {"the first write to the newest file is changed", the_first_write_is_changed},
+};
+
+int
+main(void)
+{
+	return cases_run(changed_cases, sizeof changed_cases / sizeof *changed_cases);
+}
