@@ -60,12 +60,17 @@ kept_find_copy(struct fsio *io, const struct kept_stretch *s, char name_out[KEPT
 }
 
 void
-kept_set_unsure(struct kept *k, const char *name, int error)
+kept_set_unsure(
+    struct kept *k, const struct kept_stretch *s, const char *name, bool is_accepted)
 {
-	if (k->error)
-		return;
-	k->error = error;
-	snprintf(k->unsure, sizeof k->unsure, "%s", name);
+	if (is_accepted) {
+		log_warn("spool: %s cannot be looked at: %m; what is damaged is not copied under "
+			 "this name", name);
+		kept_leave(k, s);
+	} else if (!k->error) {
+		k->error = errno;
+		snprintf(k->unsure, sizeof k->unsure, "%s", name);
+	}
 }
 
 void

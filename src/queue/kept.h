@@ -31,8 +31,10 @@ struct kept {
  * name_out is the name that was looked at. */
 int kept_find_copy(
     struct fsio *io, const struct kept_stretch *s, char name_out[KEPT_NAME_BYTES]) MUST_USE;
-/* The start must not go on, for this name and error; the first one counts. */
-void kept_set_unsure(struct kept *k, const char *name, int error);
+/* Whether there is a copy cannot be told, for errno.  Where that is accepted none is made; else the
+ * start must not go on, for this name and error: the first one counts. */
+void kept_set_unsure(
+    struct kept *k, const struct kept_stretch *s, const char *name, bool is_accepted);
 void kept_add(struct kept *k, const struct kept_stretch *s);
 /* This start does not copy it, which the caller tells. */
 void kept_leave(struct kept *k, const struct kept_stretch *s);

@@ -137,6 +137,7 @@ struct image {
 	struct segment_holes holes;      /* what could not be read is zero in bytes */
 	uint32_t end;
 	bool is_sealed;
+	uint64_t durable;                /* the highest that a frame in it knew as durable */
 	bool has_lost_seal;              /* it was written, and is damaged */
 	bool is_out_of_order;            /* whole frames stand in the stretch that was passed */
 };
@@ -158,20 +159,6 @@ find_frame(const struct replay *r, struct image *m, uint32_t at, struct record_f
 	return m->end;
 }
 
-/* Whether there is a copy is not known, for errno: it is not made, which only a start that accepts
- * damage may leave so. */
-static void
-keep_unsure(struct replay *r, const char *name, const struct kept_stretch *s)
-{
-	if (!r->spool->options.accept_damage || !replay_may_accept(errno)) {
-		kept_set_unsure(&r->kept, name, errno);
-		return;
-	}
-	log_warn("spool: %s cannot be looked at: %m; what is damaged is not copied under this name",
-	    name);
-	kept_leave(&r->kept, s);
-}
-
 /* A copy of bytes that can be read, once.  False: it is there, an earlier start has told all. */
 static bool
 keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
@@ -188,7 +175,8 @@ keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 	log_error("spool: segment %u is damaged from %u to %u", m->segment->slot, from, to);
 	errno = error;
 	if (found < 0)
-		keep_unsure(r, name, &s);
+		kept_set_unsure(&r->kept, &s, name,
+		    r->spool->options.accept_damage && replay_may_accept(error));
 	else
 		kept_add(&r->kept, &s);
 	return true;
@@ -275,16 +263,19 @@ apply_frame(struct replay *r, const struct image *m, uint32_t at, const struct r
 	return 0;
 }
 
-/* Was anything in the stretch acknowledged?  What follows it knows; a frame behind a later one is
- * no torn write: the disk put something in a wrong place; nor is a seal that is damaged. */
+/* Was anything in the stretch acknowledged?  A later write knows; the next frame may be of the same
+ * one.  A frame behind a later one is no torn write: the disk put something in a wrong place; nor
+ * is a seal that is damaged. */
 static bool
 is_loss(const struct replay *r, const struct image *m, uint32_t from, uint32_t to,
     const struct record_frame *next)
 {
 	if (m->is_sealed || m->is_out_of_order || segment_is_holed(&m->holes, from, to))
 		return true;
-	return to < m->end && (next->durable > r->last_sequence ||
-	                          (from == SEGMENT_DATA && m->has_lost_seal));
+	if (to == m->end)
+		return false;
+	return (from == SEGMENT_DATA && m->has_lost_seal) ||
+	    (m->durable > r->last_sequence && next->sequence > r->last_sequence + 1);
 }
 
 static int
@@ -334,6 +325,7 @@ static int
 load(struct replay *r, struct segment *g, const struct replay_end *end, struct image *out)
 {
 	struct fsio *io = r->spool->io;
+	struct seals_sight sight;
 	struct iovec v;
 	off_t bytes;
 
@@ -353,6 +345,8 @@ load(struct replay *r, struct segment *g, const struct replay_end *end, struct i
 	if (read_image(r, g, v, out) != 0)
 		return -1;
 	out->has_lost_seal = end->state == SEAL_DAMAGED;
+	seals_look(g, out->bytes, &sight);
+	out->durable = sight.durable;
 	g->has_bad_start = seals_is_bad_start(g, out->bytes);
 	return 0;
 }

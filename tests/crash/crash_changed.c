@@ -257,6 +257,44 @@ the_first_write_is_changed(void)
 	return model_end(m) == 0;
 }
 
+/* Two messages in one write, and a later write that knows that they were durable; the record of the
+ * first one is changed. */
+static bool
+a_record_between_others_is_changed(void)
+{
+	struct model *m = newest_begin(1);
+	char name[SEGMENT_NAME_BYTES];
+	const struct item *i;
+	unsigned bodies;
+	uint32_t at;
+
+	for (int n = 0; n < 2; n++)
+		(void)model_submit(m, 9000, true);
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	(void)model_submit(m, 1000, false);
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	i = index_find(&m->spool->index, m->messages[0].id);
+	at = i->offset;
+	i = index_find(&m->spool->index, m->messages[1].id);
+	if (i->offset / SEGMENT_SECTOR - at / SEGMENT_SECTOR > 1)
+		model_broken(m, "not one write: %u and %u", at, i->offset);
+	segment_name(i->segment->slot, name);
+	bodies = newest_names(m, ".body");
+	newest_crash(m);
+	changed_write_over(m, name, at + 120, STR("changed"));
+	m->may_lose = true;
+	if (newest_open(m, false)) {
+		model_check(m);
+		if (m->spool->stats.quarantined != 1 || m->lost != 1)
+			model_broken(m, "%llu damages for %u messages",
+			    (unsigned long long)m->spool->stats.quarantined, m->lost);
+	}
+	changed_expect_bodies(m, bodies);
+	return model_end(m) == 0;
+}
+
 /* ---- all ---- */
 
 static const struct crash_case changed_cases[] = {
@@ -265,6 +303,8 @@ static const struct crash_case changed_cases[] = {
     {"all of the only file is changed: that is not missing", what_is_changed_is_not_missing},
     {"a free file that was cut short is nothing of the log", a_free_file_is_no_log},
     {"the first write to the newest file is changed", the_first_write_is_changed},
+    {"a record between two others of the newest file is changed",
+	a_record_between_others_is_changed},
 };
 
 int
