@@ -241,7 +241,8 @@ fsio_free(struct fsio **f)
 		return;
 	if (((struct disk *)*f)->lock >= 0)
 		close(((struct disk *)*f)->lock);
-	close(directory_of(*f));
+	if (directory_of(*f) >= 0)
+		close(directory_of(*f));
 	mem_free(*f);
 	*f = NULL;
 }

@@ -52,7 +52,7 @@ struct fsio {
 	const struct fsio_ops *ops;
 };
 
-/* The real one, below an open directory, which it then owns. */
+/* The real one, below an open directory, which it then owns; -1: only for open files. */
 struct fsio *fsio_new(int directory_fd);
 void fsio_free(struct fsio **f);
 

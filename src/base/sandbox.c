@@ -37,8 +37,9 @@ struct ruleset_attr {
 #define END (-1)
 
 static const int always[] = {
-    CALL(read), CALL(readv), CALL(pread64), CALL(write), CALL(writev), CALL(recvmsg), CALL(sendmsg),
-    CALL(recvfrom), CALL(sendto), CALL(recvmmsg), CALL(sendmmsg), CALL(close), CALL(epoll_wait),
+    CALL(read), CALL(readv), CALL(pread64), CALL(write), CALL(writev), CALL(pwritev),
+    CALL(recvmsg), CALL(sendmsg), CALL(recvfrom), CALL(sendto), CALL(recvmmsg), CALL(sendmmsg),
+    CALL(close), CALL(epoll_wait),
     CALL(epoll_pwait), CALL(epoll_pwait2), CALL(epoll_ctl), CALL(epoll_create1), CALL(eventfd2),
     CALL(timerfd_create), CALL(timerfd_settime), CALL(poll), CALL(ppoll), CALL(pipe2),
     CALL(fstat), CALL(newfstatat), CALL(lseek), CALL(munmap), CALL(mremap),
@@ -72,7 +73,7 @@ static const int reading[] = {
 };
 
 static const int writing[] = {
-    CALL(pwrite64), CALL(pwritev), CALL(pwritev2), CALL(preadv), CALL(preadv2), CALL(ftruncate),
+    CALL(pwrite64), CALL(pwritev2), CALL(preadv), CALL(preadv2), CALL(ftruncate),
     CALL(fallocate), CALL(fsync), CALL(fdatasync), CALL(sync_file_range), CALL(rename),
     CALL(renameat), CALL(renameat2), CALL(unlink), CALL(unlinkat), CALL(linkat), CALL(mkdir),
     CALL(mkdirat), CALL(fchmod), CALL(fchmodat), CALL(fchown), CALL(fchownat), CALL(fstatfs),

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "mail/dot.h"
 #include "mail/sums.h"
+#include "queue/threads.h"
 
 enum { BODIES_PIECE_BYTES = 1 << 20 };
 
@@ -17,7 +18,7 @@ void
 bodies_init(struct bodies *b, struct writer *w)
 {
 	*b = (struct bodies){.writer = w, .is_thread = w->is_thread};
-	stall_init(&b->stall, SPOOL_THREAD_BODIES);
+	stall_init(&b->stall, spool_thread(SPOOL_THREAD_BODIES));
 	pthread_cond_init(&b->wake, NULL);
 	STAILQ_INIT(&b->waiting);
 }

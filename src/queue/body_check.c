@@ -52,8 +52,9 @@ body_check_run(struct fsio *io, void *of)
 }
 
 static void
-body_check_drop(struct spool *s, void *of)
+body_check_drop(void *owner, void *of)
 {
+	struct spool *s = owner;
 	struct body_check *c = of;
 
 	if (c->fd >= 0)
@@ -63,8 +64,9 @@ body_check_drop(struct spool *s, void *of)
 }
 
 static void
-body_check_done(struct spool *s, void *of)
+body_check_done(void *owner, void *of)
 {
+	struct spool *s = owner;
 	const struct body_check *c = of;
 
 	c->fn(c->error, c->arg);

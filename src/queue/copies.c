@@ -62,9 +62,9 @@ survivor_free(struct survivor *one)
 }
 
 static void
-survivor_drop(struct spool *s, void *of)
+survivor_drop(void *owner, void *of)
 {
-	(void)s;
+	(void)owner;
 	survivor_free(of);
 }
 
@@ -347,8 +347,9 @@ survivor_is_current(const struct survivor *one, const struct item *i)
 }
 
 static void
-survivor_done(struct spool *s, void *of)
+survivor_done(void *owner, void *of)
 {
+	struct spool *s = owner;
 	struct survivor *one = of;
 	struct item *i = index_find(&s->index, one->id);
 

@@ -39,8 +39,9 @@ file_run_close(struct fsio *io, void *of)
 /* ---- in the loop ---- */
 
 static void
-file_task_drop(struct spool *s, void *of)
+file_task_drop(void *owner, void *of)
 {
+	struct spool *s = owner;
 	struct file_task *t = of;
 
 	if (t->fd >= 0)
@@ -71,7 +72,7 @@ files_wanted(const struct files *f)
 	return wanted;
 }
 
-static void file_opened(struct spool *s, void *of);
+static void file_opened(void *owner, void *of);
 
 static void
 files_open_more(struct spool *s)
@@ -90,8 +91,9 @@ files_open_more(struct spool *s)
 
 /* To the first that waits, or it is kept. */
 static void
-file_opened(struct spool *s, void *of)
+file_opened(void *owner, void *of)
 {
+	struct spool *s = owner;
 	struct files *f = &s->files;
 	struct file_task *t = of;
 	struct spool_file_wait *w = TAILQ_FIRST(&f->waiting);

@@ -6,7 +6,7 @@
 #ifndef QUEUE_FILES_H
 #define QUEUE_FILES_H
 
-#include "queue/tasks.h"
+#include "ipc/tasks.h"
 
 enum {
 	FILES_READY = 2,                 /* opened, and asked for by nobody yet */

@@ -202,8 +202,9 @@ lost_run_check(struct fsio *io, void *of)
 /* ---- from step to step, in the loop ---- */
 
 static void
-lost_free(struct spool *s, void *of)
+lost_free(void *owner, void *of)
 {
+	struct spool *s = owner;
 	struct loss *l = of;
 
 	l->segment->readings--;
@@ -223,8 +224,9 @@ lost_item(const struct spool *s, const struct loss *l)
 
 /* The spool is closed: what was put aside of a message that has gone meanwhile goes as well. */
 static void
-lost_drop(struct spool *s, void *of)
+lost_drop(void *owner, void *of)
 {
+	struct spool *s = owner;
 	const struct loss *l = of;
 
 	if (!index_find(&s->index, l->id)) {
@@ -268,8 +270,9 @@ lost_log_failed(const struct loss *l)
 }
 
 static void
-lost_kept(struct spool *s, void *of)
+lost_kept(void *owner, void *of)
 {
+	struct spool *s = owner;
 	struct loss *l = of;
 	enum lost_result result = lost_look_again(lost_item(s, l), l);
 
@@ -307,8 +310,9 @@ lost_judge(struct item *i, const struct loss *l)
 }
 
 static void
-lost_checked(struct spool *s, void *of)
+lost_checked(void *owner, void *of)
 {
+	struct spool *s = owner;
 	static const struct task_kind keep = {lost_run_keep, lost_kept, lost_drop, "put aside"};
 	struct loss *l = of;
 	struct item *i = lost_item(s, l);

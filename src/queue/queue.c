@@ -26,7 +26,7 @@
 #include "queue/records.h"
 #include "queue/recovery.h"
 #include "queue/reports.h"
-#include "queue/stall.h"
+#include "queue/threads.h"
 #include "queue/ticket_key.h"
 
 enum { SAVE_MS = 10000, RETRY_MS = 2000, WAKE_MAX_MS = 60000, BUSY_MS = 20, ERRAND_MS = 1,

@@ -94,16 +94,18 @@ reading_close(struct fsio *io, void *of)
 /* ---- to the thread ---- */
 
 static void
-reading_done(struct spool *s, void *of)
+reading_done(void *owner, void *of)
 {
+	struct spool *s = owner;
 	struct reading *one = of;
 
 	TAILQ_INSERT_TAIL(&s->readings.read, one, link);
 }
 
 static void
-reading_drop(struct spool *s, void *of)
+reading_drop(void *owner, void *of)
 {
+	struct spool *s = owner;
 	struct reading *one = of;
 	struct spool_reading *r;
 
@@ -273,8 +275,9 @@ reading_tell(struct reading *one, unsigned at_most)
 }
 
 static void
-reading_closed(struct spool *s, void *of)
+reading_closed(void *owner, void *of)
 {
+	struct spool *s = owner;
 	struct reading *one = of;
 
 	s->readings.ahead--;

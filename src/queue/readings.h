@@ -9,7 +9,7 @@
 #define QUEUE_READINGS_H
 
 #include "queue/item.h"
-#include "queue/tasks.h"
+#include "ipc/tasks.h"
 
 enum {
 	READINGS_AHEAD_MAX = 8,          /* with the reader, read and not told, or to be closed */

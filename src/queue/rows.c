@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "queue/filter.h"
 #include "queue/records.h"
-#include "queue/stall.h"
+#include "queue/threads.h"
 
 static void
 add_text(struct buf *out, const char *key, const char *text)

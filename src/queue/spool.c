@@ -14,6 +14,7 @@
 #include "queue/clean.h"
 #include "queue/recover.h"
 #include "queue/replay.h"
+#include "queue/threads.h"
 
 /* ---- opening and closing ---- */
 
@@ -124,6 +125,17 @@ free_parts(struct spool **s)
 	*s = NULL;
 }
 
+static void
+spool_init_tasks(struct spool *s, struct tasks *t, enum spool_thread thread)
+{
+	struct tasks_setup setup = {.thread = spool_thread(thread),
+	    .io = s->io,
+	    .event_fd = s->writer.event_fd,
+	    .is_thread = !s->options.threadless};
+
+	tasks_init(t, &setup);
+}
+
 struct spool *
 spool_open(const struct spool_options *o, const struct spool_recovery *r)
 {
@@ -134,16 +146,15 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 	if (!o->body_wait_ms)
 		s->options.body_wait_ms = SPOOL_BODY_WAIT_MS;
 	if (!o->stall_ms)
-		s->options.stall_ms = SPOOL_STALL_MS;
+		s->options.stall_ms = STALL_LOGGED_MS;
 	s->io = o->io;
 	index_init(&s->index);
 	buf_init(&s->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
 	writer_init(&s->writer, s->io, !o->threadless);
 	bodies_init(&s->bodies, &s->writer);
-	tasks_init(&s->reader, SPOOL_THREAD_READER, s->io, s->writer.event_fd, !o->threadless);
-	tasks_init(&s->upkeep, SPOOL_THREAD_UPKEEP, s->io, s->writer.event_fd, !o->threadless);
-	tasks_init(&s->files.tasks, SPOOL_THREAD_FILES, s->io, s->writer.event_fd,
-	    !o->threadless);
+	spool_init_tasks(s, &s->reader, SPOOL_THREAD_READER);
+	spool_init_tasks(s, &s->upkeep, SPOOL_THREAD_UPKEEP);
+	spool_init_tasks(s, &s->files.tasks, SPOOL_THREAD_FILES);
 	TAILQ_INIT(&s->files.waiting);
 	readings_init(&s->readings);
 	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : spool_segment_bytes(o);

@@ -39,7 +39,7 @@ struct spool_options {
 	uint32_t segment_bytes;          /* 0: the usual, smaller on a small disk */
 	uint32_t minimum_free_percent;   /* of the disk; below it no messages are taken */
 	uint32_t body_wait_ms;           /* 0: SPOOL_BODY_WAIT_MS */
-	uint32_t stall_ms;               /* 0: SPOOL_STALL_MS (queue/stall.h) */
+	uint32_t stall_ms;               /* 0: STALL_LOGGED_MS (ipc/stall.h) */
 	bool threadless;                 /* no writer thread: spool_step() does its work */
 	bool accept_damage;              /* what cannot be read is set aside, not refused */
 };
@@ -216,7 +216,7 @@ void spool_read_cancel(struct spool_reading *r);
 bool spool_is_reading(const struct spool_reading *r);
 /*
  * Reads what a descriptor holds, a piece at a time, in turn with what else that thread does
- * (tasks.h), and compares it with the sums.  fn is told, once, from spool_dispatch, unless the
+ * (ipc/tasks.h), and compares it with the sums.  fn is told, once, from spool_dispatch, unless the
  * spool is closed first: 0 it is the same, EBADMSG it is not, else it could not be read.  The
  * descriptor is the spool's from now on.
  */

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "queue/place.h"
 #include "queue/stock_room.h"
+#include "queue/threads.h"
 
 enum { SPACE_EVERY_MS = 1000, SPACE_SHORT_MS = 100 };
 
@@ -59,7 +60,7 @@ writer_init(struct writer *w, struct fsio *io, bool is_thread)
 
 	*w = (struct writer){.io = io, .is_thread = is_thread, .pool.io = io};
 	w->pool.is_patient = is_thread;
-	stall_init(&w->stall, SPOOL_THREAD_WRITER);
+	stall_init(&w->stall, spool_thread(SPOOL_THREAD_WRITER));
 	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&monotonic);

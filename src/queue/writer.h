@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 
 #include "queue/batch.h"
-#include "queue/stall.h"
+#include "ipc/stall.h"
 #include "queue/stock.h"
 
 enum { WRITER_FILE_NAME_BYTES = 48 };

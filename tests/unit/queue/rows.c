@@ -1,7 +1,7 @@
 /* What the operator is shown, from a queue that runs. */
 #include "queue/rows.h"
 
-#include "queue/stall.h"
+#include "queue/threads.h"
 #include "rig.h"
 
 struct expected {

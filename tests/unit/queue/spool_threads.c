@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "queue/stall.h"
+#include "queue/threads.h"
 #include "spool_rig.h"
 
 enum { BODY_BYTES = 200000, STALL_MS = 50 };

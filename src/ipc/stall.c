@@ -1,30 +1,13 @@
 /*
  * stall: see the header.
  */
-#include "queue/stall.h"
+#include "ipc/stall.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 
-static const struct stall_thread {
-	const char *name;
-	const char *waits;
-} stall_threads[SPOOL_THREADS] = {
-	[SPOOL_THREAD_WRITER] = {"writer", "no mail is acknowledged meanwhile"},
-	[SPOOL_THREAD_BODIES] = {"bodies", "no mail above 128 KiB is acknowledged meanwhile"},
-	[SPOOL_THREAD_READER] = {"reader", "no other message is read for delivery meanwhile"},
-	[SPOOL_THREAD_UPKEEP] = {"upkeep", "nothing is freed meanwhile"},
-	[SPOOL_THREAD_FILES] = {"files", "no mail above 128 KiB is taken meanwhile"},
-};
-
-const char *
-spool_thread_name(enum spool_thread thread)
-{
-	return stall_threads[thread].name;
-}
-
 void
-stall_init(struct stall *t, enum spool_thread thread)
+stall_init(struct stall *t, const struct stall_thread *thread)
 {
 	*t = (struct stall){.thread = thread};
 	pthread_mutex_init(&t->lock, NULL);
@@ -76,7 +59,7 @@ stall_ms(struct stall *t)
 static void
 stall_log(const struct stall *t, const struct stall_piece *p, bool is_over)
 {
-	const struct stall_thread *thread = &stall_threads[t->thread];
+	const struct stall_thread *thread = t->thread;
 	long long seconds = (clock_mono_ms() - p->began_ms) / 1000;
 	const char *of = p->id.number ? " of message " : "";
 	char id[ID_NUMBER_TEXT_BYTES] = "";
@@ -84,10 +67,10 @@ stall_log(const struct stall *t, const struct stall_piece *p, bool is_over)
 	if (p->id.number)
 		msgid_text(p->id, 0, id);
 	if (is_over)
-		log_warn("spool: thread %s goes on after %lld s: %s%s%s", thread->name, seconds,
-		    p->work, of, id);
+		log_warn("%s: thread %s goes on after %lld s: %s%s%s", thread->owner,
+		    thread->name, seconds, p->work, of, id);
 	else
-		log_error("spool: thread %s has waited %lld s for the disk: %s%s%s; %s",
+		log_error("%s: thread %s has waited %lld s for the disk: %s%s%s; %s", thread->owner,
 		    thread->name, seconds, p->work, of, id, thread->waits);
 }
 
