@@ -367,6 +367,7 @@ client_send(struct client *c, struct outgoing *message)
 	c->is_ready = false;
 	c->turn++;
 	c->next = c->needs_reset ? PHASE_RSET : PHASE_MAIL;
+	outgoing_ahead(message, 0);
 	return speak(c, CLIENT_WAIT);
 }
 
@@ -384,7 +385,10 @@ client_expired(struct client *c)
 	struct status s =
 	    status_make(451, "4.4.2", "the host did not answer in time (%s)", client_phase(c));
 
-	return client_lost(c, &s, REASON_TIMEOUT);
+	if (!client_awaits_content(c))
+		return client_lost(c, &s, REASON_TIMEOUT);
+	s = outgoing_late_status();
+	return client_lost(c, &s, REASON_LOCAL);
 }
 
 /* ---- what the owner asks ---- */
@@ -411,7 +415,6 @@ client_free(struct client **c)
 	buf_clear(&(*c)->out);
 	reply_clear(&(*c)->reply);
 	mem_free((*c)->queue);
-	mem_free((*c)->room);
 	mem_free((*c)->t.results);
 	mem_free(*c);
 	*c = NULL;

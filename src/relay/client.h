@@ -73,6 +73,8 @@ void client_quit(struct client *c);
 struct buf *client_output(struct client *c);
 /* More content follows once the output is sent: client_fill puts the next block. */
 bool client_has_more(const struct client *c);
+/* ... but it is still read: client_fill is to be called when the message's owner hears of it. */
+bool client_awaits_content(const struct client *c);
 enum client_step client_fill(struct client *c);
 
 /* A new number: the deadline starts anew, patience_ms from now. */

@@ -4,8 +4,6 @@
  */
 #include "relay/job_state.h"
 
-#include <unistd.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -34,8 +32,7 @@ job_drop(struct job *j)
 	if (j->session)
 		pool_drop(y->pool, &j->session);
 	found_drop(&j->found);
-	if (j->body_fd >= 0)
-		close(j->body_fd);
+	body_clear(&j->body);
 	arena_clear(&j->arena);
 	mem_free(j);
 	if (y->emptied)
@@ -137,6 +134,13 @@ give_up(struct job *j, struct status s, const char *reason)
 		job_drop(j);
 }
 
+/* The disk is what the job waits for. */
+static bool
+job_awaits_content(const struct job *j)
+{
+	return j->is_looking || (j->is_sending && client_awaits_content(j->session->client));
+}
+
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
@@ -146,7 +150,9 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	j->is_late = true;
-	if (!j->is_sending || !client_has_envelope(j->session->client))
+	if (job_awaits_content(j))
+		give_up(j, outgoing_late_status(), REASON_LOCAL);
+	else if (!j->is_sending || !client_has_envelope(j->session->client))
 		give_up(j,
 		    status_make(451, "4.4.2", "no host took the message within %lld s",
 		        (long long)(patience_ms / 1000)),
@@ -429,7 +435,7 @@ jobs_stop(struct yard *y)
 		next = LIST_NEXT(j, link);
 		if (j->is_sending)
 			continue;
-		job_decline(y, &j->m);
+		job_decline(y, &j->m, -1);
 		job_drop(j);
 	}
 }

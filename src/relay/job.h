@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 
+#include "ipc/disk.h"
 #include "relay/finder.h"
 #include "relay/pool.h"
 #include "relay/results.h"
@@ -23,6 +24,7 @@ struct yard {
 	struct pool *pool;
 	struct trust *trust;
 	struct results *results;
+	struct disk *disk; /* reads the bodies */
 	struct channel *queue; /* NULL: none now */
 	struct job_list jobs;
 	size_t job_count;
@@ -34,8 +36,9 @@ struct yard {
  * message names gets one result, and one result is the last of the job: also when the message
  * cannot be read, and then with recipient 0 when it names none. */
 void job_begin(struct yard *y, const struct message_deliver *m, int fd);
-/* Relay is about to end: the queue hears at once that nothing was begun. */
-void job_decline(struct yard *y, const struct message_deliver *m);
+/* Relay is about to end: the queue hears at once that nothing was begun.  fd: as above, or
+ * -1. */
+void job_decline(struct yard *y, const struct message_deliver *m, int fd);
 /* RUNNING for every job, to a new queue; false: it did not take them. */
 bool jobs_tell(struct yard *y, struct channel *queue) MUST_USE;
 /* All that are left of this one are told to be tried again.  is_forced: the queue waits no longer

@@ -2,8 +2,6 @@
  * job_begin: a job as the queue gave it: copied, read, and begun, or refused when it cannot be
  * read.
  */
-#include <unistd.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -12,23 +10,6 @@
 #include "relay/reason.h"
 
 enum { JOB_BYTES_MAX = 2 << 20 };
-
-static bool
-read_body(void *arg, uint64_t at, char *to, size_t n)
-{
-	struct job *j = arg;
-
-	while (n) {
-		ssize_t got = pread(j->body_fd, to, n, (off_t)at);
-
-		if (got <= 0)
-			return false;
-		to += got;
-		at += (uint64_t)got;
-		n -= (size_t)got;
-	}
-	return true;
-}
 
 static void
 copy_message(struct job *j, const struct message_deliver *m)
@@ -69,22 +50,23 @@ take_numbers(struct job *j)
 	return count > 0;
 }
 
+/* What stands beside the envelope. */
 static bool
 understand(struct job *j)
 {
-	if (!envelope_decode(j->m.envelope, &j->arena, &j->envelope) || !take_numbers(j))
+	if (!take_numbers(j))
 		return false;
 	j->out.envelope = &j->envelope;
 	j->out.numbers = j->numbers;
 	j->out.header = j->m.header;
 	j->out.body = j->m.body;
 	j->out.body_bytes = j->m.body_in_file ? j->envelope.body_bytes : j->m.body.n;
-	j->out.read = j->m.body_in_file ? read_body : NULL;
+	j->out.read = j->m.body_in_file ? body_read : NULL;
 	j->out.sums = j->m.sums;
-	j->out.arg = j;
+	j->out.arg = &j->body;
 	if (j->out.sums.n && j->out.sums.n != sums_bytes(j->out.body_bytes))
 		return false;
-	return !j->m.body_in_file || j->body_fd >= 0;
+	return !j->m.body_in_file || j->body.file;
 }
 
 /* The queue hears of the job's end, and of every recipient that it named. */
@@ -99,7 +81,7 @@ refuse(struct job *j)
 	log_error("relay: job %llu from the queue cannot be read%s; the queue tries its recipients "
 		  "again later",
 	    (unsigned long long)j->m.job,
-	    j->m.body_in_file && j->body_fd < 0
+	    j->m.body_in_file && !j->body.file
 		? ", the file of its body could not be passed: too many open files (EMFILE), raise "
 		  "their limit (LimitNOFILE)" : "");
 	for (size_t i = 0; i < count; i++)
@@ -109,8 +91,15 @@ refuse(struct job *j)
 	job_drop(j);
 }
 
+/* NULL: there is none. */
+static struct disk_file *
+take_file(struct yard *y, struct msgid id, int fd)
+{
+	return fd >= 0 ? disk_file_new(y->disk, fd, id) : NULL;
+}
+
 void
-job_decline(struct yard *y, const struct message_deliver *m)
+job_decline(struct yard *y, const struct message_deliver *m, int fd)
 {
 	struct message_result r = {.job = m->job,
 	    .ticket = m->ticket,
@@ -118,52 +107,76 @@ job_decline(struct yard *y, const struct message_deliver *m)
 	    .reason = STR(REASON_STOPPING),
 	    .tls = STR("none"),
 	    .is_last = true};
+	struct disk_file *file = take_file(y, (struct msgid){.number = 0}, fd);
 
+	disk_file_drop(&file);
 	results_add(y->results, y->queue, &r);
 }
 
 /* What the content needs of a host is known before one is asked for. */
 static void
-look(evutil_socket_t fd, short what, void *arg)
+look(struct job *j)
 {
 	static const struct timeval next_turn = {0, 0};
-	struct job *j = arg;
 	struct status s;
 
-	(void)fd;
-	(void)what;
 	switch (outgoing_look(&j->out)) {
 	case OUTGOING_SEEN:
+		j->is_looking = false;
 		job_find_site(j);
 		break;
 	case OUTGOING_MORE:
 		if (event_add(&j->next_look, &next_turn) != 0)
 			die("relay: no timer");
 		break;
-	case OUTGOING_UNREADABLE:
+	case OUTGOING_NOT_YET:
+		break;
+	case OUTGOING_NOT_SEEN:
 		s = status_make(451, "4.3.0", "the stored message could not be read");
 		job_finish(j, &s, j->out.is_damaged ? REASON_DAMAGED : REASON_LOCAL);
 		break;
 	}
 }
 
+static void
+look_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	look(arg);
+}
+
+static void
+body_ready(void *arg)
+{
+	struct job *j = arg;
+
+	if (j->is_looking)
+		look(j);
+	else if (j->is_sending)
+		visit_content(j->session);
+}
+
 void
 job_begin(struct yard *y, const struct message_deliver *m, int fd)
 {
 	struct job *j = MEM_NEW(struct job);
+	bool has_envelope;
 
 	j->yard = y;
-	j->body_fd = fd;
 	j->began_ms = clock_mono_ms();
 	arena_init(&j->arena, JOB_BYTES_MAX);
 	LIST_INSERT_HEAD(&y->jobs, j, link);
 	y->job_count++;
 	copy_message(j, m);
-	if (!understand(j)) {
+	has_envelope = envelope_decode(j->m.envelope, &j->arena, &j->envelope);
+	body_init(&j->body, take_file(y, j->envelope.id, fd), body_ready, j);
+	if (!has_envelope || !understand(j)) {
 		refuse(j);
 		return;
 	}
 	job_begin_attempt(j);
-	event_assign(&j->next_look, y->base, -1, 0, look, j);
-	look(-1, 0, j);
+	event_assign(&j->next_look, y->base, -1, 0, look_again, j);
+	j->is_looking = true;
+	look(j);
 }

@@ -6,6 +6,7 @@
 
 #include <event2/event_struct.h>
 
+#include "relay/body.h"
 #include "relay/delivery.h"
 #include "relay/job.h"
 
@@ -17,9 +18,10 @@ struct job {
 	struct envelope envelope;
 	struct outgoing out;
 	uint32_t *numbers; /* those that are undecided */
-	int body_fd;
+	struct body body;
 	int64_t began_ms;
 	bool is_fresh; /* idle connections are not tried again */
+	bool is_looking; /* at the content: what it needs of a host is not known yet */
 	bool is_sending;
 	bool was_ready; /* MAIL could be said to a host */
 	bool is_recalled; /* the operator wants no more of it: as is_late */

@@ -3,36 +3,59 @@
  */
 #include "relay/outgoing.h"
 
-#include "base/mem.h"
 #include "mail/sums.h"
 
 _Static_assert((int)OUTGOING_BLOCK_BYTES == (int)SUMS_BLOCK_BYTES, "each block has its sum");
 
-bool
-outgoing_piece(struct outgoing *o, uint64_t at, char *room, struct str *piece_out)
+/* Of the block of the body that begins at `at`. */
+static size_t
+outgoing_block_bytes(const struct outgoing *o, uint64_t at)
 {
-	uint64_t body_at = o->header.n + 2, left;
+	uint64_t left = o->body_bytes - at;
 
-	if (at < o->header.n) {
+	return left < OUTGOING_BLOCK_BYTES ? (size_t)left : OUTGOING_BLOCK_BYTES;
+}
+
+static enum outgoing_answer
+outgoing_block(struct outgoing *o, uint64_t at, struct str *block_out)
+{
+	size_t n = outgoing_block_bytes(o, at);
+	enum outgoing_answer answer;
+
+	*block_out = STR_NULL;
+	if (n == 0)
+		return OUTGOING_HERE;
+	answer = o->read(o->arg, at, n, block_out);
+	if (answer != OUTGOING_HERE)
+		return answer;
+	o->is_damaged = o->sums.n && !sums_fit(o->sums, at, *block_out);
+	return o->is_damaged ? OUTGOING_UNREADABLE : OUTGOING_HERE;
+}
+
+enum outgoing_answer
+outgoing_piece(struct outgoing *o, uint64_t at, struct str *piece_out)
+{
+	uint64_t body_at = o->header.n + 2;
+
+	if (at < o->header.n)
 		*piece_out = str_from(o->header, at);
-		return true;
-	}
-	if (at < body_at) {
+	else if (at < body_at)
 		*piece_out = str_from(STR("\r\n"), at - o->header.n);
-		return true;
-	}
-	if (!o->read) {
+	else if (o->read)
+		return outgoing_block(o, at - body_at, piece_out);
+	else
 		*piece_out = str_from(o->body, at - body_at);
-		return true;
-	}
-	left = o->body_bytes - (at - body_at);
-	*piece_out = str_make(room, left < OUTGOING_BLOCK_BYTES ? left : OUTGOING_BLOCK_BYTES);
-	if (piece_out->n == 0)
-		return true;
-	if (!o->read(o->arg, at - body_at, room, piece_out->n))
-		return false;
-	o->is_damaged = o->sums.n && !sums_fit(o->sums, at - body_at, *piece_out);
-	return !o->is_damaged;
+	return OUTGOING_HERE;
+}
+
+void
+outgoing_ahead(struct outgoing *o, uint64_t at)
+{
+	uint64_t body_at = o->header.n + 2, from = at < body_at ? 0 : at - body_at;
+	struct str block;
+
+	if (o->read && from < o->body_bytes)
+		(void)o->read(o->arg, from, outgoing_block_bytes(o, from), &block);
 }
 
 static enum outgoing_sight
@@ -49,22 +72,22 @@ outgoing_judge(struct outgoing *o, unsigned facts)
 enum outgoing_sight
 outgoing_look(struct outgoing *o)
 {
-	char *room = NULL;
 	struct str piece;
-	bool ok;
 
 	if (o->envelope->facts & FACTS_KNOWN)
 		return outgoing_judge(o, o->envelope->facts);
 	if (o->looked_at < o->header.n + 2)
 		o->looked_at = o->header.n + 2;
-	room = o->read ? mem_new(OUTGOING_BLOCK_BYTES) : NULL;
-	ok = outgoing_piece(o, o->looked_at, room, &piece);
-	if (ok)
-		facts_take(&o->facts, piece);
+	switch (outgoing_piece(o, o->looked_at, &piece)) {
+	case OUTGOING_HERE:
+		break;
+	case OUTGOING_AWAITED:
+		return OUTGOING_NOT_YET;
+	case OUTGOING_UNREADABLE:
+		return OUTGOING_NOT_SEEN;
+	}
+	facts_take(&o->facts, piece);
 	o->looked_at += piece.n;
-	mem_free(room);
-	if (!ok)
-		return OUTGOING_UNREADABLE;
 	if (piece.n && !o->facts.is_8bit)
 		return OUTGOING_MORE;
 	return outgoing_judge(o, facts_bits(&o->facts));
@@ -86,4 +109,10 @@ bool
 outgoing_is_small(const struct outgoing *o)
 {
 	return !o->read;
+}
+
+struct status
+outgoing_late_status(void)
+{
+	return status_make(451, "4.3.0", "the stored message could not be read in time");
 }

@@ -7,11 +7,20 @@
 
 #include "mail/envelope.h"
 #include "mail/facts.h"
+#include "mail/status.h"
 
 enum { OUTGOING_BLOCK_BYTES = 65536 };
 
-/* Fills `to` with n bytes of the body from `at`; false: it cannot be read. */
-typedef bool outgoing_read_fn(void *arg, uint64_t at, char *to, size_t n);
+enum outgoing_answer {
+	OUTGOING_HERE,
+	OUTGOING_AWAITED, /* the owner hears when it is worth while to ask again */
+	OUTGOING_UNREADABLE,
+};
+
+/* n bytes of the body from `at`, at most OUTGOING_BLOCK_BYTES; valid until the next call for other
+ * bytes. */
+typedef enum outgoing_answer outgoing_read_fn(
+    void *arg, uint64_t at, size_t n, struct str *block_out);
 
 struct outgoing {
 	const struct envelope *envelope;
@@ -30,18 +39,27 @@ struct outgoing {
 	struct facts facts;
 };
 
-enum outgoing_sight { OUTGOING_SEEN, OUTGOING_MORE, OUTGOING_UNREADABLE };
+enum outgoing_sight {
+	OUTGOING_SEEN,
+	OUTGOING_MORE,       /* call it again */
+	OUTGOING_NOT_YET,    /* as OUTGOING_AWAITED */
+	OUTGOING_NOT_SEEN,   /* it cannot be read, or is_damaged */
+};
 
 /* Finds out what the content needs of a host.  Mostly the envelope tells; else, for a message of
  * version 0.1.0 or a report, each call looks at one more piece, until SEEN. */
 enum outgoing_sight outgoing_look(struct outgoing *o) MUST_USE;
 const struct recipient *outgoing_recipient(const struct outgoing *o, size_t index);
 uint64_t outgoing_bytes(const struct outgoing *o);
-/* The piece that begins at `at`: at most OUTGOING_BLOCK_BYTES from a file (put into room, of that
- * size), else all that is held in one piece.  An empty view: the end.  False: it cannot be read, or
- * (is_damaged) it is not what was stored. */
-bool outgoing_piece(
-    struct outgoing *o, uint64_t at, char *room, struct str *piece_out) MUST_USE;
+/* The piece that begins at `at`: at most OUTGOING_BLOCK_BYTES from a file, else all that is held in
+ * one piece.  An empty view: the end.  UNREADABLE: it cannot be read, or (is_damaged) it is not
+ * what was stored. */
+enum outgoing_answer outgoing_piece(
+    struct outgoing *o, uint64_t at, struct str *piece_out) MUST_USE;
+/* The first piece of a file from `at` on will be asked for soon. */
+void outgoing_ahead(struct outgoing *o, uint64_t at);
+/* Why nobody got it: the disk did not give it in time. */
+struct status outgoing_late_status(void);
 /* The content is small and in memory: it may be sent without asking first. */
 bool outgoing_is_small(const struct outgoing *o);
 

@@ -48,6 +48,7 @@ struct transaction {
 	bool has_sender;
 	bool at_line_start;
 	bool is_body_sent;
+	bool awaits_content; /* the next piece is not here yet */
 	bool is_ahead; /* the host had said more before it could have any of the content */
 	enum body_form form;
 	uint64_t at; /* bytes of content put */
@@ -67,7 +68,6 @@ struct client {
 	bool is_ready, is_over;
 	bool needs_reset;
 	bool is_ahead; /* the host has said more than was asked when the last reply was heard */
-	char *room; /* for blocks of a file */
 	struct transaction t;
 	struct client_end end;
 };

@@ -124,11 +124,10 @@ from_queue(struct channel *c, const struct packet *p, void *arg)
 		site_asked(r, p->call, p->message->site_ask.domain);
 		break;
 	case MESSAGE_DELIVER:
-		if (r->role->is_stopping) {
-			job_decline(&r->yard, &p->message->deliver);
-			break;
-		}
-		job_begin(&r->yard, &p->message->deliver, fd);
+		if (r->role->is_stopping)
+			job_decline(&r->yard, &p->message->deliver, fd);
+		else
+			job_begin(&r->yard, &p->message->deliver, fd);
 		fd = -1;
 		break;
 	case MESSAGE_CANCEL:
@@ -277,12 +276,27 @@ prepare(struct role *role, struct sandbox *sandbox)
 	r->yard.trust = trust_new(role, NULL);
 }
 
+static struct disk *
+relay_disk(struct role *role)
+{
+	static const struct stall_thread thread = {
+	    "relay", "disk", "no other body above 128 KiB is read meanwhile"};
+	struct disk *disk = disk_new(&(struct disk_setup){.base = role->base, .thread = &thread});
+
+	if (!disk)
+		log_error("relay: no thread that reads bodies: %m");
+	return disk;
+}
+
 static int
 start(struct role *role)
 {
 	struct relay *r = state_of(role);
 
 	if (!r->resolver)
+		return -1;
+	r->yard.disk = relay_disk(role);
+	if (!r->yard.disk)
 		return -1;
 	r->yard.finder = finder_new(r->resolver, role->conf);
 	r->yard.pool = pool_new(role->base);
@@ -382,6 +396,7 @@ end(struct role *role)
 	pool_free(&r->yard.pool);
 	finder_free(&r->yard.finder);
 	results_free(&r->yard.results);
+	disk_free(&r->yard.disk);
 	trust_free(&r->yard.trust);
 	mem_free((char *)r->anchor.p);
 	resolver_free(&r->resolver);
@@ -398,7 +413,9 @@ end(struct role *role)
 const struct role_spec relay_role = {
     .name = "relay",
     .conf = CONF_RELAY,
-    .sandbox = {SANDBOX_CONNECT | SANDBOX_READ, paths, sizeof paths / sizeof *paths},
+    .sandbox = {.needs = SANDBOX_CONNECT | SANDBOX_READ | SANDBOX_THREADS,
+	.paths = paths,
+	.path_count = sizeof paths / sizeof *paths},
     .peer = peer,
     .prepare = prepare,
     .start = start,

@@ -354,22 +354,45 @@ client_has_more(const struct client *c)
 	return c->t.message && c->t.form != BODY_NOT_BEGUN && !c->t.is_body_sent && !c->is_over;
 }
 
-enum client_step
-client_fill(struct client *c)
+bool
+client_awaits_content(const struct client *c)
+{
+	return client_has_more(c) && c->t.awaits_content;
+}
+
+/* False: the content is lost. */
+static bool
+take_piece(struct client *c)
 {
 	struct str piece;
 
-	if (c->t.message->read && !c->room)
-		c->room = mem_new(OUTGOING_BLOCK_BYTES);
-	while (client_has_more(c) && c->out.n < OUTGOING_BLOCK_BYTES) {
-		if (!outgoing_piece(c->t.message, c->t.at, c->room, &piece) || !put_piece(c, piece))
-			return content_is_lost(c);
+	switch (outgoing_piece(c->t.message, c->t.at, &piece)) {
+	case OUTGOING_HERE:
+		if (!put_piece(c, piece))
+			return false;
 		c->t.at += piece.n;
 		c->t.is_body_sent = piece.n == 0;
+		c->turn++;
+		return true;
+	case OUTGOING_AWAITED:
+		c->t.awaits_content = true;
+		return true;
+	default:
+		return false;
 	}
+}
+
+enum client_step
+client_fill(struct client *c)
+{
+	c->t.awaits_content = false;
+	while (client_has_more(c) && !c->t.awaits_content && c->out.n < OUTGOING_BLOCK_BYTES)
+		if (!take_piece(c))
+			return content_is_lost(c);
 	if (c->t.is_body_sent && c->t.form == BODY_DOTTED)
 		dot_end(c->t.at_line_start, &c->out);
-	c->turn++;
+	if (client_has_more(c))
+		outgoing_ahead(c->t.message, c->t.at);
 	return CLIENT_WAIT;
 }
 

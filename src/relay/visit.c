@@ -77,6 +77,7 @@ follow(struct visit *s, enum client_step step)
 {
 	push(s);
 	while (step == CLIENT_WAIT && client_has_more(s->client) &&
+	       !client_awaits_content(s->client) &&
 	       stream_waiting(s->stream) < OUTGOING_BLOCK_BYTES) {
 		step = client_fill(s->client);
 		push(s);
@@ -150,7 +151,15 @@ on_drained(struct stream *stream, void *arg)
 	struct visit *s = arg;
 
 	(void)stream;
-	if (s->state != VISIT_QUITTING && client_has_more(s->client))
+	if (s->state != VISIT_QUITTING && client_has_more(s->client) &&
+	    !client_awaits_content(s->client))
+		go_on(s, client_fill(s->client));
+}
+
+void
+visit_content(struct visit *s)
+{
+	if (s->state == VISIT_TALKING && client_awaits_content(s->client))
 		go_on(s, client_fill(s->client));
 }
 

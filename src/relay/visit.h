@@ -67,6 +67,8 @@ struct visit *visit_open(const struct visit_options *o);
 void visit_own(struct visit *s, const struct visit_events *events, void *arg);
 /* READY or OVER: it ended at once, and no event follows.  WAIT: one will. */
 enum client_step visit_send(struct visit *s, struct outgoing *message);
+/* From the loop: content that the client awaits is there, or cannot be read; an event may come. */
+void visit_content(struct visit *s);
 /* Says QUIT and waits shortly for the other side; `over` follows. */
 void visit_quit(struct visit *s);
 void visit_free(struct visit **s);

@@ -10,20 +10,23 @@ struct reader {
 	uint64_t bytes, most;
 	uint64_t high_at; /* one octet above 127 */
 	bool is_broken;
+	char block[OUTGOING_BLOCK_BYTES];
 };
 
-static bool
-read_counted(void *arg, uint64_t at, char *to, size_t n)
+static enum outgoing_answer
+read_counted(void *arg, uint64_t at, size_t n, struct str *block_out)
 {
 	struct reader *r = arg;
 
-	memset(to, 'x', n);
+	cr_assert_leq(n, sizeof r->block);
+	memset(r->block, 'x', n);
 	if (r->high_at >= at && r->high_at < at + n)
-		to[r->high_at - at] = (char)0xfc;
+		r->block[r->high_at - at] = (char)0xfc;
+	*block_out = str_make(r->block, n);
 	r->bytes += n;
 	if (n > r->most)
 		r->most = n;
-	return !r->is_broken;
+	return r->is_broken ? OUTGOING_UNREADABLE : OUTGOING_HERE;
 }
 
 static enum outgoing_sight
@@ -78,5 +81,5 @@ Test(relay_outgoing, unknown_ones_a_block_in_each_turn)
 	cr_expect(o.is_8bit);
 	cr_expect_leq(r.bytes, OUTGOING_BLOCK_BYTES);
 	r = (struct reader){.is_broken = true};
-	cr_expect_eq(look(&r, &e, &o, &turns), OUTGOING_UNREADABLE);
+	cr_expect_eq(look(&r, &e, &o, &turns), OUTGOING_NOT_SEEN);
 }

@@ -25,6 +25,9 @@ struct player {
 	struct buf output; /* what was said and not yet expected */
 	struct buf body;
 	size_t cut;
+	uint64_t asked_at; /* the block of the body that was asked for last ... */
+	unsigned asked;    /* ... and how often before */
+	bool is_slow; /* what is awaited does not come */
 };
 
 struct event {
@@ -82,6 +85,10 @@ stepped(struct player *p, enum client_step step)
 {
 	p->step = step;
 	listen_in(p);
+	while (p->step == CLIENT_WAIT && client_awaits_content(p->client) && !p->is_slow) {
+		p->step = client_fill(p->client);
+		listen_in(p);
+	}
 }
 
 /* ---- events ---- */
@@ -194,15 +201,22 @@ body(struct player *p, struct str args)
 	return true;
 }
 
-static bool
-read_body(void *arg, uint64_t at, char *out, size_t n)
+enum { ASKED_BEFORE = 3 };
+
+/* Each block is there when it was asked for so often. */
+static enum outgoing_answer
+read_body(void *arg, uint64_t at, size_t n, struct str *block_out)
 {
 	struct player *p = arg;
 
+	p->asked = p->asked_at == at ? p->asked + 1 : 0;
+	p->asked_at = at;
+	if (p->asked < ASKED_BEFORE || p->is_slow)
+		return OUTGOING_AWAITED;
 	if (at + n > p->body.n)
-		return false;
-	memcpy(out, p->body.p + at, n);
-	return true;
+		return OUTGOING_UNREADABLE;
+	*block_out = str_upto(str_from(buf_str(&p->body), at), n);
+	return OUTGOING_HERE;
 }
 
 /* Lines of 61 bytes, every third of which begins with a dot; "file 0": one that cannot be read. */
@@ -219,6 +233,15 @@ file(struct player *p, struct str args)
 	return true;
 }
 
+/* From now on no block comes. */
+static bool
+slow(struct player *p, struct str args)
+{
+	(void)args;
+	p->is_slow = true;
+	return true;
+}
+
 static bool
 begin(struct player *p, struct str args)
 {
@@ -231,7 +254,7 @@ begin(struct player *p, struct str args)
 	p->message.looked_at = 0;
 	p->message.facts = (struct facts){.line_bytes = 0};
 	while (p->message.body_bytes != 4096 && (sight = outgoing_look(&p->message)))
-		if (sight == OUTGOING_UNREADABLE)
+		if (sight == OUTGOING_NOT_SEEN)
 			return wrong(p, "the message cannot be read");
 	if (p->step != CLIENT_READY)
 		return wrong(p, "not ready, but at step %d", p->step);
@@ -392,7 +415,7 @@ bad_chunking(struct player *p, struct str args)
 
 static const struct event events[] = {{"option", option}, {"from", from}, {"to", to},
     {"notify", notify}, {"envid", envid}, {"ret", ret}, {"utf8", utf8}, {"8bit", eight_bit},
-    {"header", header}, {"body", body}, {"file", file}, {"send", begin}, {"step", step},
+    {"header", header}, {"body", body}, {"file", file}, {"slow", slow}, {"send", begin}, {"step", step},
     {"secured", secured}, {"lost", lost}, {"expire", expire}, {"cut", cut}, {"content", content},
     {"rest", rest}, {"result", result}, {"dsn", dsn}, {"end", end}, {"quit", quit},
     {"phase", phase}, {"bad-chunking", bad_chunking}};

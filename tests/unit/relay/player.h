@@ -5,6 +5,7 @@
  *	! option lmtp | tls never|offered|must|stands | no-chunking | login USER PASSWORD
  *	! from ADDRESS | to ADDRESS… | notify N WORDS ORCPT | envid X | ret full|hdrs | utf8 | 8bit
  *	! header TEXT | body TEXT | file N        (N bytes of body, read in blocks)
+ *	! slow            no block of it comes any more
  *	! send            begins the transaction
  *	! step wait|secure|ready|over
  *	! secured yes|no  TLS stands, certificate verified or not
