@@ -466,6 +466,13 @@ channel_step_timeout(struct channel *c, int64_t ms)
 	c->requests.step_timeout_ms = ms;
 }
 
+void
+channel_take_late(struct channel *c, channel_late_fn *fn, void *arg)
+{
+	c->requests.late = fn;
+	c->requests.late_arg = arg;
+}
+
 struct requests *
 channel_requests(struct channel *c)
 {

@@ -23,6 +23,9 @@ typedef void channel_fn(struct channel *c, const struct packet *p, void *arg);
  * channel is dead: the owner may channel_free it here.  Called from the loop only. */
 typedef void channel_lost_fn(struct channel *c, void *arg);
 
+/* A descriptor that belongs to the callee. */
+typedef void channel_late_fn(int fd, void *arg);
+
 /* Owns fd. */
 struct channel *channel_new(struct event_base *base, int fd, channel_fn *fn, channel_lost_fn *lost,
     void *arg);
@@ -52,6 +55,9 @@ void channel_refuse(struct channel *c, uint64_t call);
 
 /* False: it takes no more messages; `lost` was called or will be. */
 bool channel_is_open(const struct channel *c);
+/* Takes the descriptors of answers that nobody waits for any more; without it they are closed,
+ * which may wait for the disk. */
+void channel_take_late(struct channel *c, channel_late_fn *fn, void *arg);
 /* auth.step_timeout, for the deadlines of requests that wait for such a step. */
 void channel_step_timeout(struct channel *c, int64_t ms);
 

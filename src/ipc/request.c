@@ -202,6 +202,16 @@ request_ask(struct request *r, struct channel *c, enum message_type type, const 
 
 /* ---- what the channel hears ---- */
 
+static void
+requests_close_late(const struct requests *all, struct packet *p)
+{
+	if (all->late)
+		all->late(p->fd, all->late_arg);
+	else
+		close(p->fd);
+	p->fd = -1;
+}
+
 void
 requests_answered(struct requests *all, struct packet *p)
 {
@@ -210,10 +220,8 @@ requests_answered(struct requests *all, struct packet *p)
 	bool is_row = ask && ask->has_rows && p->type == MESSAGE_ADMIN_ROW;
 	bool is_end = ask && p->type == ask->answer && !p->is_fd_lost;
 
-	if (p->fd >= 0 && !(is_end && ask->has_descriptor)) {
-		close(p->fd);
-		p->fd = -1;
-	}
+	if (p->fd >= 0 && !(is_end && ask->has_descriptor))
+		requests_close_late(all, p);
 	if (!r)
 		return;
 	if (is_row) {

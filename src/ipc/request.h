@@ -73,6 +73,8 @@ struct requests {
 	struct event *timer; /* the channel's */
 	int64_t timer_ms;    /* when it fires, monotonic; INT64_MAX: not */
 	int64_t step_timeout_ms;
+	void (*late)(int fd, void *arg); /* see channel_take_late; NULL: close */
+	void *late_arg;
 };
 
 void requests_init(struct requests *all, struct event *timer);

@@ -92,6 +92,39 @@ Test(request, an_answer_whose_descriptor_cannot_be_passed_is_an_error, .timeout 
 	setting_tear_down(&s);
 }
 
+static unsigned taken_late;
+
+static void
+take_late(int fd, void *arg)
+{
+	cr_assert_geq(fcntl(fd, F_GETFD), 0, "it is open");
+	cr_assert_eq(arg, &taken_late);
+	close(fd);
+	taken_late++;
+}
+
+/* Who asked has gone on: what the answer brings is given to whom the owner of the channel named. */
+Test(request, a_descriptor_that_comes_late_is_given_away, .timeout = 60)
+{
+	unsigned before;
+	struct setting s;
+
+	setting_set_up(&s, MESSAGE_SPOOL_FILE);
+	before = setting_descriptors();
+	channel_take_late(s.asker.channel, take_late, &taken_late);
+	s.other.is_silent = true;
+	setting_ask_one(&s);
+	setting_until(&s, &s.other.call_count, 1);
+	request_cancel(&s.request);
+	setting_answer(&s, s.other.calls[0]);
+	setting_until(&s, &taken_late, 1);
+	cr_assert_eq(s.asker.ends, 0);
+	cr_assert_eq(setting_descriptors(), before);
+	setting_works_as_ever(&s, "a late descriptor");
+	cr_assert_eq(taken_late, 1, "one that is waited for is its request's");
+	setting_tear_down(&s);
+}
+
 /* Each row gives the next one the whole time. */
 Test(request, rows_renew_the_deadline, .timeout = 60)
 {
