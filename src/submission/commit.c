@@ -224,8 +224,6 @@ finish_check(struct session *s)
 
 	if (c->is_chunked && !c->fault && dot_check_end(&c->check))
 		content_fail_bare(s);
-	if (!c->fault && c->in_file && c->bytes.n > 0)
-		content_write_out(s);
 }
 
 enum session_step
@@ -238,6 +236,8 @@ commit_begin(struct session *s)
 	finish_check(s);
 	if (s->content.fault)
 		return refuse(s, s->content.fault_reason, s->content.fault, STR_NULL);
+	if (!content_flush(s))
+		return content_wait(s);
 	divide(s, &d);
 	msgid_text(message_id(s), 0, d.id);
 	buf_init(&d.out, HEADER_OUT_MAX);

@@ -4,8 +4,6 @@
  */
 #include "submission/connection.h"
 
-#include <unistd.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -26,14 +24,6 @@ connection_has_asked(const struct connection *c)
 }
 
 /* ---- the end ---- */
-
-void
-connection_close_file(struct connection *c)
-{
-	if (c->file_fd >= 0)
-		close(c->file_fd);
-	c->file_fd = -1;
-}
 
 static void
 log_close(const struct connection *c, const char *reason)
@@ -79,7 +69,7 @@ end_session(struct connection *c, const char *reason)
 	request_cancel(&c->request);
 	tokens_cancel(&c->token);
 	session_free(&c->session);
-	connection_close_file(c);
+	disk_file_drop(&c->file);
 }
 
 static void
@@ -253,7 +243,6 @@ connection_new(
 	};
 
 	c->gate = g;
-	c->file_fd = -1;
 	c->began_ms = clock_mono_ms();
 	c->id = setup.id = id_next(&g->role->ids);
 	c->network_bytes = (uint8_t)str_upto(guest->network, CONNECTION_NETWORK_MAX).n;

@@ -22,7 +22,8 @@ struct connection {
 	struct token_waiter token; /* instead of a request: for a recipient */
 	unsigned token_generation; /* of the tokens that are held */
 	uint32_t tokens_held;
-	int file_fd; /* of the spool; -1: none */
+	struct disk_file *file; /* of the spool; NULL: none */
+	struct msgid file_of;   /* its message */
 	bool wants_tls;
 	bool is_waiting; /* for an answer: nothing is taken meanwhile */
 	uint8_t network_bytes;
@@ -33,9 +34,8 @@ struct connection {
 	uint64_t bytes_in;
 };
 
-/* For services.c: goes on after an answer; closes the spool's file. */
+/* For services.c: goes on after an answer. */
 void connection_run(struct connection *c, enum session_step step);
-void connection_close_file(struct connection *c);
 
 /* Who was let in. */
 struct connection_guest {

@@ -170,19 +170,63 @@ check(struct session *s, size_t before)
 
 /* ---- the file ---- */
 
-void
-content_write_out(struct session *s)
+static void
+write_out(struct session *s)
 {
 	struct content *c = &s->content;
-	struct status status;
 
-	if (s->services->write_file(s->arg, buf_str(&c->bytes))) {
-		c->file_bytes += c->bytes.n;
-		buf_reset(&c->bytes);
-		return;
-	}
-	status = status_make(452, "4.3.1", "Message cannot be stored now, try again later");
-	content_fail(s, "storage", &status);
+	s->services->write_file(s->arg, c->file_bytes, buf_str(&c->bytes));
+	c->is_writing = true;
+	c->file_bytes += c->bytes.n;
+	buf_reset(&c->bytes);
+}
+
+bool
+content_flush(struct session *s)
+{
+	struct content *c = &s->content;
+
+	if (c->in_file && !c->is_writing && c->bytes.n > 0)
+		write_out(s);
+	return !c->is_writing;
+}
+
+/* The file is given back at once: the queue counts what it may become as room in use. */
+static void
+fail_file(struct session *s, const struct status *status)
+{
+	s->content.is_writing = false;
+	content_fail(s, "storage", status);
+	transaction_release(s);
+}
+
+void
+content_fail_slow(struct session *s)
+{
+	struct status slow =
+	    status_make(451, "4.3.0", "Message was not stored in time, try again later");
+
+	fail_file(s, &slow);
+}
+
+void
+content_written(struct session *s, bool is_written)
+{
+	struct status failed =
+	    status_make(452, "4.3.1", "Message cannot be stored now, try again later");
+
+	s->content.is_writing = false;
+	if (!is_written)
+		fail_file(s, &failed);
+}
+
+enum session_step
+content_wait(struct session *s)
+{
+	s->before = s->state;
+	s->content.wait_began_ms = s->services->mono_ms(s->arg);
+	session_enter(s, STATE_WRITING);
+	return SESSION_WAIT;
 }
 
 static enum session_step
@@ -205,7 +249,7 @@ file_opened(struct session *s, const struct status *verdict)
 	c->in_file = true;
 	c->header = arena_str(&s->transaction.arena, str_upto(buf_str(&c->bytes), c->body_at - 2));
 	buf_drop(&c->bytes, c->body_at);
-	content_write_out(s);
+	write_out(s);
 	return c->is_piece_done ? piece_end(s) : SESSION_NEXT;
 }
 
@@ -227,17 +271,34 @@ ask_file(struct session *s)
 	return SESSION_WAIT;
 }
 
+/* A full buffer goes into the file while the next one is collected. */
+static enum session_step
+pass_on(struct session *s)
+{
+	struct content *c = &s->content;
+	bool is_full = !c->fault && c->bytes.n > MESSAGE_CONTENT_MAX;
+
+	if (is_full && !c->in_file)
+		return ask_file(s);
+	if (is_full && c->is_writing)
+		return content_wait(s);
+	if (is_full)
+		write_out(s);
+	return c->is_piece_done ? piece_end(s) : SESSION_NEXT;
+}
+
 enum session_step
 content_go_on(struct session *s, size_t before)
 {
-	struct content *c = &s->content;
-	bool is_full;
-
 	check(s, before);
-	is_full = !c->fault && c->bytes.n > MESSAGE_CONTENT_MAX;
-	if (is_full && !c->in_file)
-		return ask_file(s);
-	if (is_full)
-		content_write_out(s);
-	return c->is_piece_done ? piece_end(s) : SESSION_NEXT;
+	return pass_on(s);
+}
+
+/* The time that the disk took is not the client's. */
+enum session_step
+content_resume(struct session *s)
+{
+	s->message_deadline_ms += s->services->mono_ms(s->arg) - s->content.wait_began_ms;
+	session_enter(s, s->before);
+	return pass_on(s);
 }

@@ -18,8 +18,16 @@ enum session_step content_go_on(struct session *s, size_t before);
 /* From now on nothing is kept. */
 void content_fail(struct session *s, const char *reason, const struct status *status);
 void content_fail_bare(struct session *s);
-/* What is in memory goes into the file. */
-void content_write_out(struct session *s);
+/* A file that the disk does not take in time. */
+void content_fail_slow(struct session *s);
+/* Is all of it where the queue can commit it?  If not, the rest is on its way into the file. */
+bool content_flush(struct session *s);
+/* WAIT: nothing is taken until a piece is written. */
+enum session_step content_wait(struct session *s);
+/* A piece was written, or could not be. */
+void content_written(struct session *s, bool is_written);
+/* The wait is over. */
+enum session_step content_resume(struct session *s);
 void content_clear(struct session *s);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 
+#include "ipc/disk.h"
 #include "ipc/role.h"
 #include "net/tls.h"
 #include "submission/clients.h"
@@ -37,6 +38,7 @@ struct gate {
 	struct role_peer auth_peer, queue_peer, keys_peer;
 	struct signer *signer;
 	struct tokens *tokens;
+	struct disk *disk; /* the thread of all bodies in files */
 	struct message_room room; /* that the queue told of last */
 	struct tls_server *tls;  /* NULL: no certificate can be used */
 	struct event *tls_timer; /* builds tls anew */

@@ -4,9 +4,6 @@
  */
 #include "submission/services.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "submission/connection.h"
@@ -38,11 +35,11 @@ on_file(enum request_end end, const struct packet *p, void *arg)
 	const struct status *verdict = p ? &p->message->verdict.status : NULL;
 
 	(void)end;
-	connection_close_file(c);
-	if (p)
-		c->file_fd = p->fd;
+	disk_file_drop(&c->file);
+	if (p && p->fd >= 0)
+		c->file = disk_file_new(c->gate->disk, p->fd, c->file_of);
 	/* yes without a file is no answer */
-	if (verdict && status_is_ok(verdict) && c->file_fd < 0)
+	if (verdict && status_is_ok(verdict) && !c->file)
 		verdict = NULL;
 	connection_run(c, session_verdict(c->session, verdict));
 }
@@ -211,6 +208,7 @@ open_file(void *arg, const struct message_spool_file *m)
 {
 	struct connection *c = arg;
 
+	c->file_of = (struct msgid){m->session, m->number};
 	return ask(c, c->gate->queue, MESSAGE_SPOOL_FILE, m, on_file);
 }
 
@@ -220,7 +218,7 @@ commit(void *arg, const struct message_commit *m)
 	struct connection *c = arg;
 	bool is_asked = ask(c, c->gate->queue, MESSAGE_COMMIT, m, on_verdict);
 
-	connection_close_file(c);
+	disk_file_drop(&c->file);
 	return is_asked;
 }
 
@@ -230,42 +228,41 @@ release(void *arg, const struct message_release *m)
 	struct connection *c = arg;
 
 	request_cancel(&c->request);
-	connection_close_file(c);
+	disk_file_drop(&c->file);
 	if (c->gate->queue)
 		(void)!channel_send(c->gate->queue, MESSAGE_RELEASE, m, -1);
 }
 
 static void
-services_log_unwritten(const struct connection *c)
+services_log_unwritten(const struct connection *c, int error)
 {
-	int failed = errno;
 	struct log_line l;
 
 	log_begin(&l, LOG_ERR, "body not written");
-	log_id(&l, (struct msgid){c->id, 0}, 0);
+	log_id(&l, c->file_of, 0);
 	log_user(&l, "user", session_user(c->session));
 	log_str(&l, "client", str_of(c->client));
-	log_quoted(&l, "error", str_of(strerror(failed)));
+	log_quoted(&l, "error", str_of(strerror(error)));
 	log_end(&l);
 }
 
-static bool
-write_file(void *arg, struct str bytes)
+static void
+on_written(int error, struct str bytes, void *arg)
 {
 	struct connection *c = arg;
-	ssize_t n;
 
-	while (bytes.n > 0) {
-		n = write(c->file_fd, bytes.p, bytes.n);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			services_log_unwritten(c);
-			return false;
-		}
-		bytes = str_from(bytes, (size_t)n);
-	}
-	return true;
+	(void)bytes;
+	if (error)
+		services_log_unwritten(c, error);
+	connection_run(c, session_written(c->session, error == 0));
+}
+
+static void
+write_file(void *arg, uint64_t at, struct str bytes)
+{
+	struct connection *c = arg;
+
+	disk_write(c->file, at, bytes, on_written, c);
 }
 
 static void

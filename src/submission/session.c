@@ -18,6 +18,7 @@
 enum {
 	BAD_COMMANDS_MAX = 20,
 	STORING_GRACE_MS = 5000, /* the request ends before the session does */
+	WRITING_MS = 30000,      /* one piece of a message into its file */
 	OUT_MAX = 1 << 20,
 	NAME_MAX_BYTES = 2048,
 };
@@ -84,7 +85,7 @@ static const struct verb verbs[] = {
 
 /* ---- states ---- */
 
-enum patience { UNTIL_LOGIN, PER_COMMAND, PER_MESSAGE, BETWEEN_CHUNKS, PER_STORE };
+enum patience { UNTIL_LOGIN, PER_COMMAND, PER_MESSAGE, BETWEEN_CHUNKS, PER_PIECE, PER_STORE };
 
 static read_fn read_nothing;
 
@@ -104,6 +105,7 @@ static const struct {
     [STATE_DATA] = {content_read, PER_MESSAGE, NULL},
     [STATE_CHUNK] = {chunk_read, PER_MESSAGE, NULL},
     [STATE_CHUNKS] = {line_read, BETWEEN_CHUNKS, NULL},
+    [STATE_WRITING] = {read_nothing, PER_PIECE, NULL},
     [STATE_ASTRAY] = {chunk_read_astray, PER_MESSAGE, NULL},
     [STATE_STORING] = {read_nothing, PER_STORE, NULL},
 };
@@ -127,6 +129,8 @@ deadline_of(const struct session *s, int64_t now)
 		                            : sooner(s->login_deadline_ms, s->message_deadline_ms);
 	case BETWEEN_CHUNKS:
 		return sooner(idle, s->message_deadline_ms);
+	case PER_PIECE:
+		return now + WRITING_MS;
 	case PER_STORE:
 		return now + MESSAGE_COMMIT_MS + STORING_GRACE_MS;
 	case UNTIL_LOGIN:
@@ -298,7 +302,10 @@ read_nothing(struct session *s, struct str in, size_t *used_out)
 }
 
 /* What a stopping server goes on with. */
-enum { BUSY = AT(STATE_DATA) | AT(STATE_CHUNK) | AT(STATE_CHUNKS) | AT(STATE_STORING) };
+enum {
+	BUSY = AT(STATE_DATA) | AT(STATE_CHUNK) | AT(STATE_CHUNKS) | AT(STATE_WRITING) |
+	    AT(STATE_STORING),
+};
 
 /* After the last reply to a message a stopping server says goodbye. */
 static enum session_step
@@ -360,12 +367,32 @@ session_verdict(struct session *s, const struct status *verdict)
 	return unless_stopping(s, heard(s, &lost));
 }
 
+/* Whether it waits for an answer. */
+static enum session_step
+session_pause(const struct session *s)
+{
+	return s->heard || s->state == STATE_WRITING ? SESSION_WAIT : SESSION_NEXT;
+}
+
+enum session_step
+session_written(struct session *s, bool is_written)
+{
+	content_written(s, is_written);
+	if (s->state != STATE_WRITING)
+		return session_pause(s);
+	return unless_stopping(s, content_resume(s));
+}
+
 enum session_step
 session_expired(struct session *s)
 {
 	struct status status =
 	    status_make(421, "4.4.2", "%s", session_has_login(s) ? "Timed out" : "Login timed out");
 
+	if (s->state == STATE_WRITING) {
+		content_fail_slow(s);
+		return unless_stopping(s, content_resume(s));
+	}
 	if (s->state == STATE_HANDSHAKE) {
 		s->reason = "timeout";
 		return SESSION_CLOSE;
@@ -381,7 +408,7 @@ session_stop(struct session *s)
 
 	s->is_stopping = true;
 	if (may_finish && (BUSY & AT(s->state)))
-		return s->heard ? SESSION_WAIT : SESSION_NEXT;
+		return session_pause(s);
 	if (s->state == STATE_HANDSHAKE) {
 		s->reason = "shutdown";
 		return SESSION_CLOSE;

@@ -55,8 +55,9 @@ struct session_services {
 	bool (*commit)(void *arg, const struct message_commit *m);
 	/* gives back the file */
 	void (*release)(void *arg, const struct message_release *m);
-	/* into the file, at once; false: it could not be written */
-	bool (*write_file)(void *arg, struct str bytes);
+	/* a copy goes into the file, one piece at a time: session_written, unless the file is
+	 * given back before */
+	void (*write_file)(void *arg, uint64_t at, struct str bytes);
 	void (*refused)(void *arg, const struct session_refusal *r);
 };
 
@@ -91,6 +92,8 @@ bool session_had_secret(const struct session *s);
 /* NULL: the service is lost.  Nothing may have been asked (a late answer): then nothing happens. */
 enum session_step session_auth_answer(struct session *s, const struct message_auth_answer *a);
 enum session_step session_verdict(struct session *s, const struct status *verdict);
+/* The piece that was to be written stands in the file, or it could not be written. */
+enum session_step session_written(struct session *s, bool is_written);
 enum session_step session_expired(struct session *s);
 /* The server stops: says goodbye now, or after the message that is under way.  Called again: the
  * message's time is over as well. */

@@ -23,6 +23,7 @@ enum session_state {
 	STATE_DATA,      /* content until the dot */
 	STATE_CHUNK,     /* content of one BDAT */
 	STATE_CHUNKS,    /* between two BDAT */
+	STATE_WRITING,   /* the file takes no more until a piece is written */
 	STATE_ASTRAY,    /* a chunk that nobody wants */
 	STATE_STORING,   /* the queue was asked for durability */
 	STATE_STATES
@@ -66,6 +67,8 @@ struct content {
 	bool is_last; /* this piece is the last one */
 	bool is_piece_done;
 	bool in_file;
+	bool is_writing;       /* a piece is on its way into the file */
+	int64_t wait_began_ms; /* in STATE_WRITING */
 	bool has_8bit_body;
 	struct facts facts; /* of the body */
 	const char *fault_reason;
@@ -90,7 +93,7 @@ struct session {
 	uint8_t binding_bytes;
 	char tls[8];
 	enum session_state state;
-	enum session_state before; /* STATE_ASTRAY: where to return to */
+	enum session_state before; /* STATE_WRITING, STATE_ASTRAY: where to return to */
 	verdict_fn *heard;         /* who hears the queue's verdict; NULL: nothing asked */
 	bool is_auth_asked;        /* the broker has a conversation of this session */
 	bool had_secret;           /* the line taken last */

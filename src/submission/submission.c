@@ -1,7 +1,7 @@
 /*
  * submission: the role.  It holds accepted sockets and channels to keys, auth and queue; it opens
- * no file and no socket.  A service that dies costs the sessions a temporary refusal, never their
- * connection.
+ * no file and no socket, and a thread writes and closes the files that the queue gives it.  A
+ * service that dies costs the sessions a temporary refusal, never their connection.
  */
 #include "submission/submission.h"
 
@@ -191,6 +191,21 @@ take_service(struct gate *g, struct channel **place, int fd)
 		channel_end(&before);
 }
 
+/* A file whose message is over. */
+static void
+close_late_file(int fd, void *arg)
+{
+	const struct gate *g = arg;
+	struct disk_file *f;
+
+	if (!g->disk) {
+		close(fd);
+		return;
+	}
+	f = disk_file_new(g->disk, fd, (struct msgid){0});
+	disk_file_drop(&f);
+}
+
 static void
 peer(struct role *r, struct role_peer who, int fd)
 {
@@ -215,6 +230,7 @@ peer(struct role *r, struct role_peer who, int fd)
 		tokens_connect(g->tokens, NULL);
 		g->room = (struct message_room){.file_bytes = UINT64_MAX};
 		take_service(g, &g->queue, fd);
+		channel_take_late(g->queue, close_late_file, g);
 		tokens_connect(g->tokens, g->queue);
 		return;
 	default:
@@ -227,8 +243,15 @@ peer(struct role *r, struct role_peer who, int fd)
 static int
 start(struct role *r)
 {
+	static const struct stall_thread thread = {"submission", "bodies",
+	    "no mail above 128 KiB is taken meanwhile"};
 	struct gate *g = gate_of(r);
 
+	g->disk = disk_new(&(struct disk_setup){.base = r->base, .thread = &thread});
+	if (!g->disk) {
+		log_error("submission: no thread: %m");
+		return -1;
+	}
 	certificates_use(g);
 	listener_start_all(g);
 	return 0;
@@ -273,6 +296,7 @@ end(struct role *r)
 	r->is_stopping = false;
 	recheck_free(&g->recheck);
 	connection_free_all(g);
+	disk_free(&g->disk);
 	listener_close_all(g);
 	certificates_free(g);
 	signer_free(&g->signer);
@@ -293,7 +317,7 @@ end(struct role *r)
 const struct role_spec submission_role = {
     .name = "submission",
     .conf = CONF_SUBMISSION,
-    .sandbox = {.needs = SANDBOX_ACCEPT},
+    .sandbox = {.needs = SANDBOX_ACCEPT | SANDBOX_THREADS},
     .grant = grant,
     .peer = peer,
     .start = start,

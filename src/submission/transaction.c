@@ -25,17 +25,25 @@ transaction_init(struct session *s)
 }
 
 void
+transaction_release(struct session *s)
+{
+	struct message_release m = {s->id, s->number};
+
+	if (s->transaction.has_file)
+		s->services->release(s->arg, &m);
+	s->transaction.has_file = false;
+}
+
+void
 transaction_forget(struct session *s)
 {
 	struct transaction *t = &s->transaction;
-	struct message_release m = {s->id, s->number};
 
 	if (t->is_committed)
 		s->services->spend_tokens(s->arg, buf_str(&s->user), t->tokens);
 	else if (t->tokens || t->is_token_asked)
 		s->services->return_tokens(s->arg, buf_str(&s->user), t->tokens);
-	if (t->has_file)
-		s->services->release(s->arg, &m);
+	transaction_release(s);
 	arena_clear(&t->arena);
 	buf_clear(&t->recipients);
 	buf_clear(&t->asked);

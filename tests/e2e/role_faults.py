@@ -19,11 +19,11 @@ HOME = g.workplace("role_faults")
 FAULT_S = 2
 PATIENCE_S = 60     # a bound for a loaded machine
 MOST_CPU = 0.3      # of a core, over a second, of a process that has nothing to do
-# roles, calls that fail with EIO, whether a message may arrive again: where the reply of the receiving host is not heard.  A loop's
-# own counters are read with read(2): where a role has threads it stays as it is.
+# roles, calls that fail with EIO, whether a message may arrive again: where the reply of the receiving host is not heard.  A thread
+# wakes its loop with write(2), and the loop hears it with read(2): where a role has threads they stay as they are.
 EIO = (
-    (("submission",), "write,writev,pwrite64,pwritev,fallocate,ftruncate", False),
-    (("submission",), "read,readv,recvfrom,recvmsg", False),
+    (("submission",), "writev,pwrite64,pwritev,fallocate,ftruncate", False),
+    (("submission",), "readv,recvfrom,recvmsg", False),
     (("queue",), "pread64,preadv", False),
     (("queue",), "pwrite64,pwritev,fdatasync,fsync", False),
     (("relay",), "pread64,preadv", False),

@@ -25,6 +25,7 @@ struct world {
 	unsigned agreed, queued;
 	bool is_secure, wants_tls;
 	uint64_t file_bytes;
+	bool is_writing; /* a piece of the file */
 	int64_t now_ms, deadline_ms;
 	struct buf in, said;
 };
@@ -178,13 +179,14 @@ open_file(void *arg, const struct message_spool_file *m)
 	return true;
 }
 
-static bool
-write_file(void *arg, struct str bytes)
+static void
+write_file(void *arg, uint64_t at, struct str bytes)
 {
 	struct world *w = arg;
 
+	check(!w->is_writing && w->open && w->owed == NOTHING && at == w->file_bytes);
 	w->file_bytes += bytes.n;
-	return draw(w, 16) > 0;
+	w->is_writing = true;
 }
 
 static bool
@@ -195,6 +197,7 @@ commit(void *arg, const struct message_commit *m)
 	struct arena arena;
 	struct envelope e;
 
+	check(!w->is_writing);
 	arena_init(&arena, 4 << 20);
 	check(envelope_decode(m->envelope, &arena, &e));
 	check(e.recipient_count > 0 && e.recipient_count == w->tokens && e.id.number > 0 &&
@@ -213,6 +216,7 @@ release(void *arg, const struct message_release *m)
 
 	check(m->number == w->open && w->owed != COMMIT);
 	w->open = 0;
+	w->is_writing = false;
 	w->owed = NOTHING;
 }
 
@@ -321,12 +325,31 @@ answer(struct world *w)
 	}
 }
 
+/* A piece was written, was not, or is not in time. */
+static void
+answer_disk(struct world *w)
+{
+	if (w->step == SESSION_WAIT && draw(w, 8) == 0) {
+		w->now_ms = w->deadline_ms;
+		hear(w, session_expired(w->session));
+		check(!w->is_writing);
+		return;
+	}
+	w->is_writing = false;
+	hear(w, session_written(w->session, draw(w, 16) > 0));
+}
+
 static void
 go_on(struct world *w)
 {
 	size_t used = 1;
 
 	while (w->step == SESSION_WAIT || (w->step == SESSION_NEXT && used > 0)) {
+		if (w->is_writing && (w->step == SESSION_WAIT || draw(w, 4) == 0)) {
+			answer_disk(w);
+			used = 1;
+			continue;
+		}
 		if (w->step == SESSION_WAIT) {
 			answer(w);
 			used = 1;
@@ -392,6 +415,7 @@ end(struct world *w, uint8_t mode)
 		hear(w, session_expired(w->session));
 	session_free(&w->session);
 	check(w->open == 0 || w->owed == COMMIT);
+	check(!w->is_writing);
 	buf_clear(&w->in);
 }
 

@@ -28,5 +28,29 @@ def mount(directory, megabytes):
                     "tmpfs", directory], check=True)
 
 
+def mount_ext4(directory, image, megabytes):
+    """An ext4 in a file, which can be frozen: the same otherwise.  False: it cannot be had here."""
+    os.makedirs(directory, 0o700, exist_ok=True)
+    with open(image, "wb") as f:
+        f.truncate(megabytes << 20)
+    user = g.test_user()
+    for command in (["mkfs.ext4", "-q", "-F", "-E", f"root_owner={user.pw_uid}:{user.pw_gid}", image],
+                    ["mount", "-o", "loop", image, directory]):
+        if subprocess.run(command, check=False, capture_output=True).returncode:
+            return False
+    os.rmdir(f"{directory}/lost+found")
+    os.chmod(directory, 0o700)
+    return True
+
+
+def freeze(directory):
+    """From now on whoever would change something in it waits, in the kernel."""
+    subprocess.run(["fsfreeze", "-f", directory], check=True)
+
+
+def thaw(directory):
+    subprocess.run(["fsfreeze", "-u", directory], check=True)
+
+
 def unmount(directory):
     subprocess.run(["umount", directory], check=True)

@@ -135,12 +135,17 @@ open_file(void *arg, const struct message_spool_file *m)
 	return !p->no_file;
 }
 
-static bool
-write_file(void *arg, struct str bytes)
+static void
+write_file(void *arg, uint64_t at, struct str bytes)
 {
 	struct player *p = arg;
 
-	return !p->no_disk && buf_adds(&p->file, bytes);
+	if (p->is_writing)
+		die("a piece is to be written before the one before is");
+	if (at != p->file.n)
+		die("a piece does not begin where the file ends");
+	buf_adds(&p->file, bytes);
+	p->is_writing = true;
 }
 
 static void
@@ -178,6 +183,8 @@ commit(void *arg, const struct message_commit *m)
 	struct arena arena;
 
 	buf_addf(&p->asked, "commit %s\n", m->in_file ? "file" : "memory");
+	if (p->is_writing)
+		die("a body is to be committed before it is written");
 	if (p->no_queue)
 		return false;
 	arena_init(&arena, 4 << 20);
@@ -205,6 +212,7 @@ release(void *arg, const struct message_release *m)
 
 	buf_addf(&p->asked, "release %u\n", m->number);
 	buf_reset(&p->file);
+	p->is_writing = false;
 	p->owed = NO_ANSWER;
 }
 
@@ -285,6 +293,12 @@ player_pump(struct player *p)
 			player_collect(p, session_take(p->session, buf_str(&copy), &used));
 			buf_clear(&copy);
 			buf_drop(&p->in, used);
+		}
+		if (p->step != SESSION_CLOSE && p->is_writing && !p->is_disk_still) {
+			p->is_writing = false;
+			used = 1;
+			player_collect(p, session_written(p->session, !p->no_disk));
+			continue;
 		}
 		if (p->step != SESSION_WAIT || p->owed != VERDICT_ANSWER || p->is_manual)
 			return;

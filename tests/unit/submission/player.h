@@ -11,6 +11,7 @@
  *	! verdict CODE DSN TEXT | lost
  *	! auth ok USER | fail | tempfail | malformed | slow | continue TEXT | lost
  *	! no tls|auth|queue|disk|file   that service is not there
+ *	! disk still|goes-on  pieces of the file are not written for now; they are again
  *	! room N              the spool has room for a message of so many bytes; 0: for any
  *	! unseen              the socket holds bytes that were not shown
  *	! time MS             time passes

@@ -226,6 +226,14 @@ on_no(struct player *p, struct str words)
 }
 
 static bool
+on_disk(struct player *p, struct str words)
+{
+	p->is_disk_still = str_eq(words, STR("still"));
+	player_pump(p);
+	return true;
+}
+
+static bool
 on_tokens(struct player *p, struct str words)
 {
 	uint64_t n;
@@ -260,6 +268,7 @@ on_time(struct player *p, struct str words)
 	p->now_ms += (int64_t)ms;
 	if (p->now_ms >= p->deadline_ms && p->step != SESSION_CLOSE)
 		player_collect(p, session_expired(p->session));
+	player_pump(p);
 	return true;
 }
 
@@ -384,8 +393,8 @@ static const struct {
 } all_events[] = {
     {"conf", on_conf}, {"whole", on_whole}, {"connect", on_connect}, {"tls", on_tls},
     {"secure", on_secure}, {"login", on_login}, {"manual", on_manual}, {"verdict", on_verdict},
-    {"auth", on_auth}, {"no", on_no}, {"unseen", on_unseen}, {"tokens", on_tokens}, {"time", on_time},
-    {"room", on_room}, {"stop", on_stop},
+    {"auth", on_auth}, {"no", on_no}, {"disk", on_disk}, {"unseen", on_unseen}, {"tokens", on_tokens},
+    {"time", on_time}, {"room", on_room}, {"stop", on_stop},
     {"gone", on_gone}, {"asked", on_asked}, {"refused", on_refused}, {"replies", on_replies},
     {"nothing", on_nothing}, {"closed", on_closed}, {"open", on_open}, {"waiting", on_waiting},
     {"committed", on_committed}, {"header", on_header}, {"no-header", on_no_header}, {"body", on_body},

@@ -21,6 +21,8 @@ struct player {
 	unsigned tokens; /* that are there without asking */
 	uint64_t room_bytes; /* of the spool; 0: as many as there may be */
 	bool no_tls, no_auth, no_queue, no_disk, no_file;
+	bool is_writing;    /* a piece of the file */
+	bool is_disk_still; /* and it does not end */
 	enum answer_kind owed; /* what the session waits for */
 	enum answer_kind done;
 	int64_t now_ms, deadline_ms;

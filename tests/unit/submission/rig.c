@@ -133,8 +133,10 @@ answer(struct service *s, uint64_t call, enum message_type type, union message *
 		    &(struct message_lease){fine.status, r->lease_tokens ? r->lease_tokens : 1}, -1);
 		return;
 	}
-	if (type == MESSAGE_SPOOL_FILE)
+	if (type == MESSAGE_SPOOL_FILE) {
 		*file = memfd_create("body", MFD_CLOEXEC);
+		r->files++;
+	}
 	if (type == MESSAGE_COMMIT) {
 		keep_commit(r, &m->commit, *file);
 		r->committed++;
@@ -390,6 +392,23 @@ start_role(int fd)
 	while (type != MESSAGE_READY && (n = recv(fd, in, sizeof in, 0)) >= HEAD)
 		cr_assert(message_decode(str_make(in + HEAD, (size_t)n - HEAD), &type, &got));
 	cr_assert_eq(type, MESSAGE_READY);
+}
+
+void
+rig_ping(struct rig *r)
+{
+	struct message_ping m = {.number = ++r->pings};
+	enum message_type type = MESSAGE_NONE;
+	union message got;
+	char in[4096];
+	ssize_t n;
+
+	packet(r->main_fd, 0, MESSAGE_PING, &m, -1);
+	do {
+		n = recv(r->main_fd, in, sizeof in, 0);
+		cr_assert_geq(n, HEAD);
+		cr_assert(message_decode(str_make(in + HEAD, (size_t)n - HEAD), &type, &got));
+	} while (type != MESSAGE_PONG || got.pong.number != r->pings);
 }
 
 void

@@ -24,6 +24,7 @@ struct service {
 
 struct rig {
 	int main_fd, keys_fd;
+	unsigned pings;
 	pthread_t submission, keys;
 	int listeners[RIG_LISTENERS];
 	uint16_t ports[RIG_LISTENERS];
@@ -38,6 +39,7 @@ struct rig {
 	_Atomic unsigned users_told; /* but can so many times before */
 	_Atomic unsigned users_named; /* in all questions */
 	const char *_Atomic user_gone; /* what it says of those who are asked about; NULL: nobody */
+	_Atomic unsigned files; /* given to submission; its own ends are never closed */
 	_Atomic unsigned asked, lease_asks, lease_tokens, returned, released, committed, cancelled;
 	/* of the last commit; looked at after its reply */
 	char envelope_sender[256];
@@ -60,6 +62,8 @@ void rig_replace_through(struct rig *r, enum role_kind kind);
 void rig_keys_through(struct rig *r);
 /* Another certificate and key, granted to both roles. */
 void rig_renew_certificate(struct rig *r);
+/* Until it gives a sign of life. */
+void rig_ping(struct rig *r);
 void rig_user_gone(struct rig *r, const char *user);
 /* The queue tells what its spool has room for. */
 void rig_room(struct rig *r, uint64_t file_bytes);
