@@ -304,6 +304,7 @@ disk_free(struct disk **p)
 		return;
 	}
 	/* the thread goes on to use the rest of it */
+	stall_look(&d->tasks.stall, 0); /* what it waits for */
 	log_warn("%s: thread %s still waits for the disk at the end", d->tasks.o.thread->owner,
 	    d->tasks.o.thread->name);
 	event_free(d->answers);

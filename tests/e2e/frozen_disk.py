@@ -3,6 +3,7 @@
 cannot be killed.  The daemon goes on with all that needs no disk, says 451 in time, and stores again after the thaw.  Needs
 root and its own mounts."""
 import os
+import re
 import signal
 import sys
 import threading
@@ -139,9 +140,12 @@ def stops_when_the_disk_lets_it():
     try:
         large = Sender("stopped", LARGE)
         g.wait_for("a thread waits", 20, waits_for_disk)
+        before = len(gate.log())
         os.kill(gate.main_pid(), signal.SIGTERM)
         assert large.reply().startswith(("451", "421")), large.text
         gate.wait_log("submission: thread bodies still waits for the disk")
+        waits = re.findall("thread bodies has waited .* s for the disk: write the body of message", gate.log()[before:])
+        assert len(waits) == 1, waits
     finally:
         disks.thaw(SPOOL)
     gate.process.wait(PATIENCE_S)
