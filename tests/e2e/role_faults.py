@@ -28,7 +28,7 @@ EIO = (
     (("queue",), "pwrite64,pwritev,fdatasync,fsync", False),
     (("relay",), "pread64,preadv", False),
     (("relay",), "readv,recvfrom,recvmsg", True),
-    (("relay",), "write,writev,sendto,sendmsg", True),
+    (("relay",), "writev,sendto,sendmsg", True),
     (("auth", "worker"), "pread64,pwrite64,fdatasync,openat", False),
     (("keys", "control"), "recvmsg,sendmsg", False),
 )
