@@ -30,7 +30,7 @@
 #include "main/supervise.h"
 #include "main/watch.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZERS
 /* A role in its sandbox cannot be stopped and searched for leaks; -d with ASAN_OPTIONS can. */
 const char *__asan_default_options(void);
 

@@ -122,8 +122,7 @@ def main():
     found = [step("make check", ["make", "-k", f"-j{os.cpu_count()}", "check"], build, f"{build}/check.log",
                   seconds=HOUR_S)]
     if options.all:
-        found.append(variant(build, "clang", "CC=clang --enable-werror"))
-        found.append(variant(build, "sanitizers", "--enable-sanitizers --enable-werror",
+        found.append(variant(build, "clang-sanitizers", "CC=clang --enable-sanitizers --enable-werror",
                              {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
                               "LSAN_OPTIONS": f"suppressions={TOP}/tests/support/lsan.supp:print_suppressions=0"}))
         found.append(step("long rounds", ["make", "-k", "check-long"], build, f"{build}/long.log", is_tap=True))

@@ -16,7 +16,7 @@
 
 enum { ITERATIONS = 4096, PATIENCE_S = 30 };
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZERS
 enum { IS_THREAD = true }; /* the sanitizers need system calls that the sandbox refuses */
 #else
 enum { IS_THREAD = false };

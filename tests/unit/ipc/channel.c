@@ -175,7 +175,7 @@ Test(channel, a_handler_may_free_its_channel)
 	end_finish(base, &a, &b);
 }
 
-#ifndef __SANITIZE_ADDRESS__ /* which forbids to read what is not one's own */
+#ifndef SANITIZERS /* which forbids to read what is not one's own */
 /* How often 16 octets that no other text has stand in this process's memory. */
 static unsigned
 count_in_memory(const unsigned char odd[16])

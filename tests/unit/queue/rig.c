@@ -17,7 +17,7 @@
 
 enum { PATIENCE_S = 30 };
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZERS
 #include <sanitizer/lsan_interface.h>
 enum { IS_THREAD = true }; /* the sanitizers need system calls that the sandbox refuses */
 #else
@@ -176,7 +176,7 @@ send_grant(struct rig *r)
 static void
 leave(int status)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZERS
 	if (__lsan_do_recoverable_leak_check())
 		status = 99;
 #endif

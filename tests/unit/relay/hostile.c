@@ -13,7 +13,7 @@
 #include "unit/relay/rig.h"
 
 enum action { REPLY, STALL, TRICKLE, CLOSE, RESET, DEAF };
-#ifdef __SANITIZE_ADDRESS__ /* which keeps what was freed, up to 256 MB */
+#ifdef SANITIZERS /* which keeps what was freed, up to 256 MB */
 enum { FLOOD_BYTES = 64 << 20, RSS_GROWTH_MAX = 280 << 20 };
 #else
 enum { FLOOD_BYTES = 64 << 20, RSS_GROWTH_MAX = 24 << 20 };
