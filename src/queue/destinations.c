@@ -81,19 +81,28 @@ destinations_free_if_unused(struct destinations *all, struct destination *d)
 	free_destination(d->name, d, NULL);
 }
 
+static void
+count_delayed(struct destinations *all, int64_t change)
+{
+	all->delayed += (size_t)change;
+	/* one that went below zero is huge */
+	if (all->delayed > all->asking)
+		die("destinations: more is counted as delayed than asks");
+}
+
 void
 destinations_delay(struct destinations *all, struct destination *d)
 {
 	d->state = DESTINATION_DELAYED;
 	d->has_news = true;
-	all->delayed += d->asking;
+	count_delayed(all, d->asking);
 }
 
 void
 destinations_forget_answer(struct destinations *all, struct destination *d)
 {
 	if (d->state == DESTINATION_DELAYED)
-		all->delayed -= d->asking;
+		count_delayed(all, -(int64_t)d->asking);
 	timers_remove(all->timers, &d->timer);
 	sites_drop(all->sites, &d->site);
 	lookup_end(&all->lookups, &d->lookup);
@@ -167,7 +176,7 @@ destinations_push(struct destinations *all, struct parcel *p)
 	d->last = p;
 	d->asking++;
 	all->asking++;
-	all->delayed += d->state == DESTINATION_DELAYED;
+	count_delayed(all, d->state == DESTINATION_DELAYED);
 	if (d->lookup.line)
 		lookup_wait(&all->lookups, &d->lookup, p->user);
 }
@@ -186,7 +195,8 @@ destinations_pull(struct destinations *all, struct parcel *p)
 	else
 		d->last = p->previous;
 	p->next = p->previous = NULL;
+	if (d->state == DESTINATION_DELAYED)
+		count_delayed(all, -1);
 	d->asking--;
 	all->asking--;
-	all->delayed -= d->state == DESTINATION_DELAYED;
 }

@@ -217,6 +217,25 @@ sites_configure(struct sites *all, uint32_t concurrency, uint32_t site_concurren
 
 /* ---- lanes ---- */
 
+static void
+count_paused(struct sites *all, int64_t change)
+{
+	all->ready_paused += (size_t)change;
+	/* one that went below zero is huge */
+	if (all->ready_paused > all->ready)
+		die("sites: more is counted at paused sites than is ready");
+}
+
+/* The one place where a pause begins and ends, so that the count cannot go wrong. */
+static void
+set_paused(struct sites *all, struct site *site, bool is_paused)
+{
+	if (site->is_paused == is_paused)
+		return;
+	site->is_paused = is_paused;
+	count_paused(all, is_paused ? (int64_t)site->ready : -(int64_t)site->ready);
+}
+
 void
 sites_push(struct sites *all, struct site *site, struct parcel *p)
 {
@@ -224,7 +243,7 @@ sites_push(struct sites *all, struct site *site, struct parcel *p)
 	lane_add(all, site, p);
 	site->ready++;
 	all->ready++;
-	all->ready_paused += sites_is_paused(site);
+	count_paused(all, sites_is_paused(site));
 	site_refresh(all, site);
 }
 
@@ -232,9 +251,10 @@ sites_push(struct sites *all, struct site *site, struct parcel *p)
 static void
 site_unready(struct sites *all, struct parcel *p)
 {
+	if (sites_is_paused(p->site))
+		count_paused(all, -1);
 	p->site->ready--;
 	all->ready--;
-	all->ready_paused -= sites_is_paused(p->site);
 	lane_remove(all, p);
 }
 
@@ -394,8 +414,7 @@ sites_doubt(struct sites *all, struct site *site)
 void
 sites_pause(struct sites *all, struct site *site, const struct status *status, int64_t until_ms)
 {
-	if (!sites_is_paused(site))
-		all->ready_paused += site->ready;
+	set_paused(all, site, true);
 	if (status && !site->status)
 		site->status = MEM_NEW(struct status);
 	if (status)
@@ -407,8 +426,7 @@ sites_pause(struct sites *all, struct site *site, const struct status *status, i
 void
 sites_wake(struct sites *all, struct site *site)
 {
-	if (sites_is_paused(site))
-		all->ready_paused -= site->ready;
+	set_paused(all, site, false);
 	timers_remove(all->timers, &site->timer);
 	site_refresh(all, site);
 	site_free_if_unused(all, site);

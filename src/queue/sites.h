@@ -23,7 +23,7 @@
 #include "queue/shares.h"
 
 struct site {
-	struct timer timer; /* set: paused until then */
+	struct timer timer; /* paused: until then */
 	struct timer order; /* set: in all->open[order.kind], it may begin a parcel */
 	struct str name;
 	struct share_lanes lanes;  /* that may begin, the next one first */
@@ -37,6 +37,7 @@ struct site {
 	uint32_t failures;   /* in a row */
 	uint32_t references; /* destinations */
 	bool is_proven;      /* it answered the last time */
+	bool is_paused;      /* nothing begins there */
 };
 
 struct sites {
@@ -87,7 +88,7 @@ void sites_hurry(struct sites *all, struct parcel *p);
 static inline bool
 sites_is_paused(const struct site *site)
 {
-	return site->timer.place != 0;
+	return site->is_paused;
 }
 
 #endif

@@ -233,6 +233,33 @@ def status_and_route():
     assert "127.0.0.1" in gate.tool("test", "route", "bob@example.net").stdout
 
 
+def objects(*words):
+    return [json.loads(line) for line in gate.tool(*words, "--json", check=False).stdout.splitlines()]
+
+
+@tap.case
+def numbers_are_numbers_in_json():
+    """a value of digits alone is a number in every answer; what waits for a dead host is deferred, also after a retry"""
+    assert gate.send()[0] == 250
+    number = objects("queue", "list")[0]["id"]
+
+    def deferred():
+        row = objects("status")[-1]
+        return row["deferred"] == row["messages"] and row["active"] == 0
+
+    g.wait_for("deferred", 20, deferred)
+    gate.tool("queue", "retry", number)
+    g.wait_for("deferred again", 20, deferred)
+    answers = [objects(*words) for words in (
+        ("status",), ("queue", "list"), ("queue", "show", number), ("user", "list"), ("user", "show", gate.user),
+        ("test", "route", "bob@example.net"))]
+    assert all(answers), answers
+    texts = {(key, value) for rows in answers for row in rows for key, value in row.items()
+             if isinstance(value, str) and value.isdigit()}
+    assert not texts, texts
+    gate.tool("queue", "delete", "--all", "--yes")
+
+
 @tap.case
 def configuration_without_the_daemon():
     """config check, show and explain; accounts in the store while the daemon is off; exit codes"""

@@ -5,6 +5,16 @@
 
 static const struct status no_such_domain = {.code = 550, .class = 5, .subject = 1, .detail = 2};
 
+/* Of those that are due, how many wait because their domain or their site is away. */
+static size_t
+delayed(const struct schedule *s)
+{
+	struct schedule_totals totals;
+
+	schedule_count(s, &totals);
+	return totals.delayed;
+}
+
 Test(schedule, asks_once_and_delivers)
 {
 	struct schedule *s = sim_schedule(100, 10);
@@ -150,8 +160,10 @@ Test(schedule, probes_a_dead_site)
 		struct schedule_step step;
 
 		cr_assert_eq(sim_next(s, now, &step), SCHEDULE_NOTHING);
+		cr_assert_eq(delayed(s), (size_t)(999 - probe));
 		now += SCHEDULE_PAUSE_MAX_MS;
 		n = sim_drain(s, now, got, 1000);
+		cr_assert_eq(delayed(s), 0, "the pause is over: %zu", delayed(s));
 		attempts += n;
 		cr_assert_eq(n, 1, "one probe, not %zu", n);
 		if (probe < 9)

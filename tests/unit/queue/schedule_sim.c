@@ -33,7 +33,11 @@ sim_parcels(size_t count)
 enum schedule_act
 sim_next(struct schedule *s, int64_t now_ms, struct schedule_step *step)
 {
+	struct schedule_totals totals;
+
 	schedule_next(s, now_ms, step);
+	schedule_count(s, &totals);
+	cr_assert_leq(totals.delayed, totals.asking + totals.ready, "no more than there are");
 	return step->act;
 }
 
