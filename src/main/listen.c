@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-
 enum { BACKLOG = 1024 };
 
 struct place {
@@ -46,8 +45,10 @@ place_v6(struct str address, uint16_t port, struct place *out)
 	return inet_pton(AF_INET6, text, &a->sin6_addr) == 1;
 }
 
+/* The kernel compares SO_REUSEPORT of both sockets when one is bound, so what did not have it then
+ * was bound against everybody, and what has it afterwards can be joined. */
 static int
-open_at(const struct place *at, bool takes_both)
+open_at(const struct place *at, bool takes_both, bool joins)
 {
 	int fd = socket(at->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int on = 1, off = 0, failed;
@@ -55,11 +56,12 @@ open_at(const struct place *at, bool takes_both)
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, joins ? &on : &off, sizeof on);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* accepted ones inherit it */
 	if (at->sa.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, takes_both ? &off : &on, sizeof on);
-	if (bind(fd, (const struct sockaddr *)&at->sa, at->len) == 0 && listen(fd, BACKLOG) == 0)
+	if (bind(fd, (const struct sockaddr *)&at->sa, at->len) == 0 && listen(fd, BACKLOG) == 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0)
 		return fd;
 	failed = errno;
 	close(fd);
@@ -68,16 +70,16 @@ open_at(const struct place *at, bool takes_both)
 }
 
 int
-listen_open(const struct conf_listen *l)
+listen_open(const struct conf_listen *l, bool joins)
 {
 	struct place at;
 	int fd = -1;
 
 	errno = EINVAL;
 	if (place_v6(l->address, (uint16_t)l->port, &at))
-		fd = open_at(&at, l->address.n == 0);
+		fd = open_at(&at, l->address.n == 0, joins);
 	if (fd < 0 && place_v4(l->address, (uint16_t)l->port, &at) &&
 	    (l->address.n || errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
-		fd = open_at(&at, false);
+		fd = open_at(&at, false, joins);
 	return fd;
 }

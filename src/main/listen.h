@@ -4,7 +4,9 @@
 
 #include "conf/conf.h"
 
-/* -1: cannot be had, with errno. */
-int listen_open(const struct conf_listen *l) MUST_USE;
+/* -1: cannot be had, with errno.  The first socket of a port is one that does not join: it is
+ * refused with EADDRINUSE when any socket listens there, also one of the same user or of this
+ * process.  The others join it. */
+int listen_open(const struct conf_listen *l, bool joins) MUST_USE;
 
 #endif

@@ -10,13 +10,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/listen.h"
 
-enum { CONFIG_BYTES_MAX = 8 << 20 };
+enum { CONFIG_BYTES_MAX = 8 << 20, LISTEN_WAIT_MS = 3000, LISTEN_PAUSE_MS = 100 };
 
 struct offer_making {
 	struct offer *offer;
@@ -119,18 +120,53 @@ offer_kept_listener(const struct offer_making *m, unsigned s, const struct conf_
 	return -1;
 }
 
+/* This daemon itself listens on the port, perhaps at another address that overlaps. */
+static bool
+offer_has_port(const struct offer_making *m, size_t n)
+{
+	const struct conf *c = m->offer->conf, *b = m->before ? m->before->conf : NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (c->listen.item[i].port == c->listen.item[n].port)
+			return true;
+	for (size_t i = 0; b && i < b->listen.count && i < LISTEN_MAX; i++)
+		if (b->listen.item[i].port == c->listen.item[n].port)
+			return true;
+	return false;
+}
+
+/* Another daemon would take half of the connections if its sockets were joined.  At the start, the
+ * processes of a daemon that was just killed may need a moment to end. */
+static int
+offer_open_listener(const struct offer_making *m, unsigned s, size_t n)
+{
+	const struct timespec pause = {.tv_nsec = LISTEN_PAUSE_MS * 1000000};
+	const struct conf_listen *l = &m->offer->conf->listen.item[n];
+	int fd = listen_open(l, s > 0);
+
+	if (fd < 0 && errno == EADDRINUSE && s == 0 && offer_has_port(m, n))
+		return listen_open(l, true);
+	for (int ms = 0; fd < 0 && errno == EADDRINUSE && !m->before && ms < LISTEN_WAIT_MS;
+	     ms += LISTEN_PAUSE_MS) {
+		nanosleep(&pause, NULL);
+		fd = listen_open(l, s > 0);
+	}
+	return fd;
+}
+
 static bool
 offer_listener(const struct offer_making *m, unsigned s, size_t n)
 {
 	const struct conf_listen *l = &m->offer->conf->listen.item[n];
 	int kept = offer_kept_listener(m, s, l);
-	int fd = kept >= 0 ? fcntl(kept, F_DUPFD_CLOEXEC, 0) : listen_open(l);
+	int fd = kept >= 0 ? fcntl(kept, F_DUPFD_CLOEXEC, 0) : offer_open_listener(m, s, n);
 
 	m->offer->listeners[s][n] = fd;
 	if (fd >= 0)
 		return true;
-	return offer_fails(m, "cannot listen on %.*s port %lld (submission %u): %s",
-	    STR_ARG(l->address.n ? l->address : STR("*")), (long long)l->port, s, strerror(errno));
+	return offer_fails(m, "listen: cannot listen on %.*s port %lld (submission %u): %s%s",
+	    STR_ARG(l->address.n ? l->address : STR("*")), (long long)l->port, s, strerror(errno),
+	    errno == EADDRINUSE ? ": another process listens there" : "");
 }
 
 static bool

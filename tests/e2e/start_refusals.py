@@ -374,6 +374,35 @@ def too_few_descriptors():
 
 
 @tap.case
+def ports_of_another_daemon():
+    """a second daemon with directories of its own and the same ports ends with 71 and says which; logins reach the first one"""
+    gate = made("ports").start().add_user()
+    other = made("ports-other", listen=gate.parts["listen"])
+    try:
+        status, said = ended(other)
+        assert status == 71, (status, said)
+        assert f"listen: cannot listen on 127.0.0.1 port {gate.smtps}" in said and "Address already in use" in said, said
+        for _ in range(6):
+            gate.connect().quit()
+    finally:
+        gate.stop()
+
+
+@tap.case
+def ports_of_a_killed_daemon():
+    """ports that a process of a killed daemon still has for a moment are awaited"""
+    gate = made("ports-killed")
+    with socket.create_server(("127.0.0.1", gate.smtps), reuse_port=True):
+        gate.start(wait=False)
+        time.sleep(1)
+        assert gate.process.poll() is None and not gate.processes(), gate.tail()
+    try:
+        g.wait_for("ready", 20, lambda: gate.tool("status", check=False).returncode == 0)
+    finally:
+        gate.stop()
+
+
+@tap.case
 def spool_of_another_daemon():
     """a second daemon with a run directory of its own and the same spool ends with 75; the first one keeps its ports"""
     first = made("first").start().add_user()

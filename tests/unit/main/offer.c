@@ -154,6 +154,92 @@ Test(offer, a_port_that_is_taken)
 	cr_expect_null(offer_new(r.d.conf, before, 1, why));
 	cr_expect(strstr(why, "cannot listen on 127.0.0.1") && strstr(why, "in use"), "%s", why);
 	offer_free(&before);
+	close(fd);
+}
+
+/* A second daemon of the same user: its sockets would take half of the connections. */
+Test(offer, a_port_of_another_daemon)
+{
+	unsigned a = free_port(), b = free_port();
+	char wanted[100];
+	struct offer *first, *second;
+
+	offer_configure(a, b);
+	first = offer_new(r.d.conf, NULL, 2, why);
+	cr_assert(first, "%s", why);
+	offer_configure(free_port(), b);
+	cr_expect_null(offer_new(r.d.conf, NULL, 2, why));
+	snprintf(wanted, sizeof wanted, "listen: cannot listen on 127.0.0.1 port %u", b);
+	cr_expect(strstr(why, wanted) && strstr(why, "in use: another process listens there"), "%s",
+	    why);
+	offer_free(&first);
+	second = offer_new(r.d.conf, NULL, 2, why);
+	cr_expect(second, "%s", why);
+	offer_free(&second);
+}
+
+static void
+offer_configure_places(const char *address, unsigned port, const char *more)
+{
+	char extra[300];
+
+	snprintf(extra, sizeof extra,
+	    "listen: ( { address = \"%s\"; port = %u; tls = \"implicit\"; }%s );", address, port,
+	    more);
+	rig_configure(&r, extra);
+}
+
+/* A reload from one address to all of them, and back: the daemon shares ports with itself. */
+Test(offer, addresses_of_a_port_overlap)
+{
+	unsigned port = free_port();
+	struct offer *one, *all, *again;
+	char more[100];
+
+	offer_configure_places("127.0.0.1", port, "");
+	one = offer_new(r.d.conf, NULL, 2, why);
+	cr_assert(one, "%s", why);
+	offer_configure_places("", port, "");
+	all = offer_new(r.d.conf, one, 2, why);
+	cr_assert(all, "%s", why);
+	offer_free(&one);
+	offer_configure_places("127.0.0.1", port, "");
+	again = offer_new(r.d.conf, all, 2, why);
+	cr_expect(again, "%s", why);
+	offer_free(&all);
+	offer_free(&again);
+	snprintf(more, sizeof more, ", { address = \"0.0.0.0\"; port = %u; tls = \"implicit\"; }",
+	    port);
+	offer_configure_places("127.0.0.1", port, more);
+	one = offer_new(r.d.conf, NULL, 2, why);
+	cr_expect(one, "both in one configuration: %s", why);
+	offer_free(&one);
+}
+
+/* The kernel gives connections to the sockets of all submission processes. */
+Test(offer, processes_share_a_port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	unsigned port = free_port(), got[2] = {0};
+	int clients[64];
+	struct offer *o;
+
+	offer_configure(port, free_port());
+	o = offer_new(r.d.conf, NULL, 2, why);
+	cr_assert(o, "%s", why);
+	at.sin_port = htons((uint16_t)port);
+	for (int i = 0; i < 64; i++) {
+		clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+		cr_assert_eq(connect(clients[i], (struct sockaddr *)&at, sizeof at), 0);
+	}
+	for (int s = 0; s < 2; s++)
+		for (int fd; (fd = accept(o->listeners[s][0], NULL, NULL)) >= 0; close(fd))
+			got[s]++;
+	cr_expect_eq(got[0] + got[1], 64);
+	cr_expect(got[0] > 8 && got[1] > 8, "%u and %u", got[0], got[1]);
+	for (int i = 0; i < 64; i++)
+		close(clients[i]);
+	offer_free(&o);
 }
 
 /* What was there must be there at a reload; what never was there need not. */
