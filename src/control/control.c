@@ -249,9 +249,12 @@ may_ask(int fd, uid_t *uid_out)
 	return false;
 }
 
+/* The build is said first: a tool of another one cannot know it from an answer that it does not
+ * get. */
 static void
 take_client(struct control *c, int fd)
 {
+	struct message_hello hello = {.build = role_build()};
 	struct client *k;
 	uid_t uid;
 
@@ -268,6 +271,7 @@ take_client(struct control *c, int fd)
 	/* large rows that do not fit in are answered with a refusal */
 	(void)!wire_make_room(fd);
 	k->channel = channel_new(c->role->base, fd, from_client, client_lost, k);
+	(void)!channel_send(k->channel, MESSAGE_HELLO, &hello, -1);
 }
 
 static void

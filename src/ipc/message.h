@@ -2,7 +2,8 @@
  * message: everything that roles say to one another.  Each message is one struct, described by one
  * table row per field, from which the encoder, the decoder and the fuzz target are made: there is
  * no second place to forget.  Little endian, no padding, lengths checked, unknown types refused.
- * Both ends are the same build (the build id is the first thing said on a channel).
+ * Both ends are the same build: the build id is the first thing said on a channel.  Only the tool
+ * may be of another build than the daemon, so HELLO keeps its number and its form in all builds.
  */
 #ifndef IPC_MESSAGE_H
 #define IPC_MESSAGE_H

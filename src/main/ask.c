@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "ipc/channel.h"
+#include "ipc/role.h"
 #include "ipc/wire.h"
 #include "main/directory.h"
 #include "main/tool.h"
@@ -24,6 +25,8 @@ struct asking {
 	tool_row_fn *row;
 	void *arg;
 	int exit_code;
+	bool is_greeted;
+	bool is_other_build; /* of the daemon: what comes may not be understood, there or here */
 	int64_t asked_ms;
 	struct request request;
 };
@@ -58,13 +61,30 @@ end(struct asking *a, int exit_code)
 	event_base_loopbreak(a->base);
 }
 
+/* Its first words say which build the daemon is. */
 static void
 hear(struct channel *c, const struct packet *p, void *arg)
 {
+	struct asking *a = arg;
+
 	(void)c;
 	if (p->fd >= 0)
 		close(p->fd);
-	end(arg, EX_BROKEN);
+	if (p->type != MESSAGE_HELLO) {
+		end(a, EX_BROKEN);
+		return;
+	}
+	a->is_greeted = true;
+	a->is_other_build = !str_eq(p->message->hello.build, role_build());
+}
+
+static void
+end_of_other_build(struct asking *a)
+{
+	fputs("sallyport: the running daemon is of another build than this command, and they do "
+	      "not understand each other: restart the daemon (systemctl restart sallyport)\n",
+	    stderr);
+	end(a, EX_DOWN);
 }
 
 static void
@@ -74,10 +94,17 @@ lost(struct channel *c, void *arg)
 
 	(void)c;
 	channel_free(&a->channel);
+	if (a->is_other_build) {
+		end_of_other_build(a);
+		return;
+	}
 	fprintf(stderr,
 	    "sallyport: control ended after %lld s without an answer and is started again: repeat "
-	    "the command\n",
-	    (long long)(clock_mono_ms() - a->asked_ms) / 1000);
+	    "the command%s\n",
+	    (long long)(clock_mono_ms() - a->asked_ms) / 1000,
+	    a->is_greeted ? ""
+			  : "; if that does not help, the daemon is of another build than this "
+			    "command: restart it (systemctl restart sallyport)");
 	end(a, EX_LATER);
 }
 
@@ -105,6 +132,10 @@ answered(enum request_end how, const struct packet *p, void *arg)
 	if (how == REQUEST_ROW) {
 		if (a->row)
 			a->row(p->message->admin_row.values, a->arg);
+		return;
+	}
+	if (how == REQUEST_ERROR && a->is_other_build) {
+		end_of_other_build(a);
 		return;
 	}
 	if (how != REQUEST_ANSWERED) {

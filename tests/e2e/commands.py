@@ -3,9 +3,12 @@
 import json
 import os
 import pty
+import socket
 import ssl
+import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
@@ -258,6 +261,48 @@ def numbers_are_numbers_in_json():
              if isinstance(value, str) and value.isdigit()}
     assert not texts, texts
     gate.tool("queue", "delete", "--all", "--yes")
+
+
+def hello(build):
+    """Request 0, kind WIRE_MESSAGE, type MESSAGE_HELLO, one text: the same in all builds."""
+    return struct.pack("<QBHI", 0, 0, 1, len(build)) + build
+
+
+def asked_of_another_build(path, *first, answer=None):
+    """The tool asks a control that says `first`, answers with `answer`, and closes."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(path)
+        listener.listen()
+        with subprocess.Popen([f"{g.BUILD}/sallyport", "-c", f"{HOME}/gateway/other.cfg", "status"], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
+            with listener.accept()[0] as control:
+                for packet in first:
+                    control.send(packet)
+                request = control.recv(1 << 18)
+                if answer:
+                    control.send(request[:8] + answer)
+                    tool.wait(20)
+            said = tool.stderr.read()
+            status = tool.wait(20)
+    os.unlink(path)
+    return status, said
+
+
+@tap.case
+def daemon_of_another_build():
+    """after an upgrade, before the restart: the tool says that the daemon is of another build, and what to do"""
+    run = tempfile.mkdtemp(prefix="sallyport-build-", dir="/tmp")
+    path = f"{run}/control.sock"
+    with open(f"{HOME}/gateway/other.cfg", "w", encoding="ascii") as f:
+        f.write("\n".join({**gate.parts, "state": f'run_directory = "{run}";'}.values()))
+    words = "the running daemon is of another build than this command"
+    status, said = asked_of_another_build(path, hello(b"9.9"))
+    assert status == 69 and words in said and "systemctl restart sallyport" in said, (status, said)
+    status, said = asked_of_another_build(path, hello(b"9.9"), answer=struct.pack("<BHI", 1, 11, 7))
+    assert status == 69 and words in said, (status, said)
+    status, said = asked_of_another_build(path)
+    assert status == 75 and "if that does not help, the daemon is of another build" in said, (status, said)
+    os.rmdir(run)
 
 
 @tap.case

@@ -21,7 +21,7 @@ struct setting {
 	int main_end;
 	struct sockaddr_un address;
 	char directory[64];
-	unsigned ready, asked, rows, ended, queue_lost;
+	unsigned ready, asked, rows, ended, queue_lost, tool_greeted;
 	uint64_t call; /* of the last question to the queue */
 	bool is_silent;
 	enum request_end end;
@@ -69,8 +69,9 @@ hear(struct channel *c, const struct packet *p, void *arg)
 {
 	struct setting *s = arg;
 
-	(void)c;
 	s->ready += p->type == MESSAGE_READY;
+	s->tool_greeted += c == s->tool && p->type == MESSAGE_HELLO &&
+	    str_eq(p->message->hello.build, role_build());
 	if (p->type != MESSAGE_ADMIN)
 		return;
 	s->asked++;
@@ -161,6 +162,7 @@ set_up(struct setting *s)
 	cr_assert_eq(channel_send(s->main, MESSAGE_START, &m, -1), 0);
 	until(s, &s->ready, 1);
 	connect_tool(s);
+	until(s, &s->tool_greeted, 1);
 }
 
 static void
