@@ -138,12 +138,9 @@ recover_check_owner(struct listing *l, size_t at, const struct fsio_file *file)
 
 	if (file->is_ours && file->is_private)
 		return 0;
-	if (l->spool->options.accept_damage) {
-		recover_is_foreign(l, at, "a segment that others may have written");
-		return 0;
-	}
 	log_error("spool: %s is a segment, but %s; the spool is not opened: set its owner to that "
-		  "of the directory and its mode to 0600, or move it away if it is not ours",
+		  "of the directory (chown) and its mode to 0600 (chmod 600), or move it away if "
+		  "it is not ours",
 	    segment_name(l->segments[at]->slot, name),
 	    file->is_ours ? "others may write to it" : "belongs to another user");
 	errno = EPERM;
@@ -183,10 +180,7 @@ recover_judge_header(struct listing *l, size_t at, const struct fsio_file *file)
 		if (!l->spool->options.accept_damage || !replay_may_accept(errno))
 			return replay_refuse(name, 0);
 		/* what the disk has lost of it is damage like any other: the rest may be whole */
-		if (segment_is_medium_error(errno))
-			return recover_look_inside(l, at, file, &mark);
-		recover_is_foreign(l, at, "its header cannot be read");
-		return 0;
+		return recover_look_inside(l, at, file, &mark);
 	}
 	if (verdict == SEGMENT_FOREIGN)
 		return replay_refuse_version(name, 0, g->version);

@@ -20,11 +20,17 @@ int
 replay_refuse(const char *name, uint64_t offset)
 {
 	int error = errno;
+	bool is_forbidden = error == EACCES || error == EPERM;
 
 	log_error("spool: %s cannot be read at offset %llu: %m; the spool is not opened and "
-		  "nothing is changed; remove the cause and start again, or start once with "
-		  "--accept-damage, which sets aside what cannot be read and delivers the rest",
-	    name, (unsigned long long)offset);
+		  "nothing is changed; %s", name, (unsigned long long)offset,
+	    is_forbidden ? "nothing is lost: as root, in the directory of the spool, give it the "
+			   "owner of the directory (chown) and its mode (chmod 600, a directory "
+			   "700), and start again"
+	    : replay_may_accept(error)
+		? "remove the cause and start again, or start once with --accept-damage, which "
+		  "sets aside what cannot be read and delivers the rest"
+		: "remove the cause and start again");
 	errno = error;
 	return -1;
 }
@@ -43,7 +49,7 @@ replay_refuse_version(const char *name, uint64_t offset, uint32_t version)
 bool
 replay_may_accept(int error)
 {
-	return segment_is_medium_error(error) || error == EACCES || error == EPERM;
+	return segment_is_medium_error(error);
 }
 
 /* -1 with errno, told; 0, told: the log does not need it any more. */

@@ -52,8 +52,8 @@ bool replay_is_read(const struct replay_end *end);
 int replay_segment(struct replay *r, struct segment *g, size_t number) MUST_USE;
 void replay_clear(struct replay *r);
 
-/* May a start that accepts damage go on behind it?  What the machine lacks now (EMFILE, ENOMEM) is
- * no damage. */
+/* May a start that accepts damage go on behind it?  What the machine lacks now (EMFILE, ENOMEM), or
+ * a mode or owner that is wrong (EACCES, EPERM), is no damage. */
 bool replay_may_accept(int error);
 /* Tells with errno why the start is refused, and what to do; always -1, with that errno. */
 int replay_refuse(const char *name, uint64_t offset) MUST_USE;

@@ -90,6 +90,20 @@ struct read_tally {
 	unsigned faults;
 };
 
+/* What the machine lacks and a mode that is wrong are no damage: that it is accepted changes nothing. */
+static void
+start_accepting(struct model *m, const struct simdisk_fault *fault)
+{
+	if (segment_is_medium_error(fault->error))
+		return;
+	model_close(m);
+	simdisk_fail(m->disk, *fault);
+	if (reads_open(m, true))
+		model_broken(m, "opened with --accept-damage over errno %d", fault->error);
+	else if (errno != fault->error)
+		model_broken(m, "refused with errno %d, not %d", errno, fault->error);
+}
+
 static void
 start_place(const struct read_row *row, uint64_t place, struct read_tally *t)
 {
@@ -108,6 +122,8 @@ start_place(const struct read_row *row, uint64_t place, struct read_tally *t)
 		model_broken(m, "refused with errno %d, not %d", errno, fault.error);
 	if (!is_open && row->is_harmless)
 		model_broken(m, "refused");
+	if (!is_open)
+		start_accepting(m, &fault);
 	/* opened all the same (it was not read, or a new segment failed): nothing is missing */
 	if (is_open) {
 		simdisk_fail(m->disk, (struct simdisk_fault){0});

@@ -119,6 +119,28 @@ def user_was_changed():
 
 
 @tap.case
+def a_mode_is_no_damage():
+    """chmod 000 of a segment: exit 77 with the command that mends it; --accept-damage is not offered and changes nothing"""
+    if not ROOT:
+        return "needs root: the roles have a user of their own"
+    gate = made("mode").start()
+    gate.stop()
+    name = next(n for n in sorted(os.listdir(f"{gate.directory}/spool")) if n.startswith("seg-"))
+    path = f"{gate.directory}/spool/{name}"
+    os.chmod(path, 0)
+    for arguments in ((), ("--accept-damage",)):
+        before = len(gate.log())
+        gate.start(wait=False, arguments=arguments)
+        assert gate.process.wait(20) == 77, gate.tail()
+        said = gate.log()[before:]
+        assert f"{name} cannot be read" in said and "chmod 600" in said and "--accept-damage" not in said, said
+    os.chmod(path, 0o600)
+    gate.start()
+    gate.stop()
+    assert sorted(n for n in os.listdir(f"{gate.directory}/spool") if n.startswith("damaged-")) == []
+
+
+@tap.case
 def unfit_users():
     """nobody, root and a user that does not exist are refused with exit 78 and the command that makes one"""
     if not ROOT:
