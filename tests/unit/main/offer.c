@@ -15,19 +15,6 @@
 static struct rig r;
 static char why[REASON_BYTES];
 
-static unsigned
-free_port(void)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	socklen_t n = sizeof at;
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
-	cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &n), 0);
-	close(fd);
-	return ntohs(at.sin_port);
-}
-
 static void
 offer_configure(unsigned a, unsigned b)
 {
@@ -44,7 +31,7 @@ static void
 offer_set_up(void)
 {
 	rig_set_up(&r);
-	offer_configure(free_port(), free_port());
+	offer_configure(rig_free_port(), rig_free_port());
 }
 
 static void
@@ -94,7 +81,7 @@ Test(offer, without_descriptors)
 	unsigned held = rig_descriptors(), refused = 0;
 
 	cr_assert(before);
-	offer_configure(free_port(), free_port());
+	offer_configure(rig_free_port(), rig_free_port());
 	held = rig_descriptors();
 	getrlimit(RLIMIT_NOFILE, &all);
 	few = all;
@@ -125,7 +112,7 @@ inode(int fd)
 /* A waiting client stays: the socket is the same, wherever the listener stands in the list. */
 Test(offer, listeners_are_kept_by_place)
 {
-	unsigned a = free_port(), b = free_port();
+	unsigned a = rig_free_port(), b = rig_free_port();
 	struct offer *before, *o;
 
 	offer_configure(a, b);
@@ -143,14 +130,14 @@ Test(offer, listeners_are_kept_by_place)
 Test(offer, a_port_that_is_taken)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	unsigned port = free_port();
+	unsigned port = rig_free_port();
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	struct offer *before = offer_new(r.d.conf, NULL, 1, why);
 
 	at.sin_port = htons((uint16_t)port);
 	cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
 	cr_assert_eq(listen(fd, 1), 0);
-	offer_configure(port, free_port());
+	offer_configure(port, rig_free_port());
 	cr_expect_null(offer_new(r.d.conf, before, 1, why));
 	cr_expect(strstr(why, "cannot listen on 127.0.0.1") && strstr(why, "in use"), "%s", why);
 	offer_free(&before);
@@ -160,14 +147,14 @@ Test(offer, a_port_that_is_taken)
 /* A second daemon of the same user: its sockets would take half of the connections. */
 Test(offer, a_port_of_another_daemon)
 {
-	unsigned a = free_port(), b = free_port();
+	unsigned a = rig_free_port(), b = rig_free_port();
 	char wanted[100];
 	struct offer *first, *second;
 
 	offer_configure(a, b);
 	first = offer_new(r.d.conf, NULL, 2, why);
 	cr_assert(first, "%s", why);
-	offer_configure(free_port(), b);
+	offer_configure(rig_free_port(), b);
 	cr_expect_null(offer_new(r.d.conf, NULL, 2, why));
 	snprintf(wanted, sizeof wanted, "listen: cannot listen on 127.0.0.1 port %u", b);
 	cr_expect(strstr(why, wanted) && strstr(why, "in use: another process listens there"), "%s",
@@ -192,7 +179,7 @@ offer_configure_places(const char *address, unsigned port, const char *more)
 /* A reload from one address to all of them, and back: the daemon shares ports with itself. */
 Test(offer, addresses_of_a_port_overlap)
 {
-	unsigned port = free_port();
+	unsigned port = rig_free_port();
 	struct offer *one, *all, *again;
 	char more[100];
 
@@ -220,11 +207,11 @@ Test(offer, addresses_of_a_port_overlap)
 Test(offer, processes_share_a_port)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	unsigned port = free_port(), got[2] = {0};
+	unsigned port = rig_free_port(), got[2] = {0};
 	int clients[64];
 	struct offer *o;
 
-	offer_configure(port, free_port());
+	offer_configure(port, rig_free_port());
 	o = offer_new(r.d.conf, NULL, 2, why);
 	cr_assert(o, "%s", why);
 	at.sin_port = htons((uint16_t)port);

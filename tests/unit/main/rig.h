@@ -31,6 +31,8 @@ void rig_configure(struct rig *r, const char *extra);
 struct rig_role *rig_role(struct rig *r, enum role_kind kind, unsigned index);
 /* The loop for that long, and then until all that was sent is heard. */
 void rig_run(struct rig *r, int ms);
+/* Of 127.0.0.1; nobody listens there. */
+unsigned rig_free_port(void);
 /* Descriptors of this process. */
 unsigned rig_descriptors(void);
 /* A self-signed certificate's stead: any file. */

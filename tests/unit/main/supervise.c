@@ -16,8 +16,12 @@ static struct rig r;
 static void
 supervise_set_up(void)
 {
+	char listen[100];
+
 	rig_set_up(&r);
-	rig_configure(&r, "listen: ( { address = \"127.0.0.1\"; port = 4650; tls = \"implicit\"; } );");
+	snprintf(listen, sizeof listen,
+	    "listen: ( { address = \"127.0.0.1\"; port = %u; tls = \"implicit\"; } );", rig_free_port());
+	rig_configure(&r, listen);
 	cr_assert(host_identities(r.d.conf, r.d.identities));
 	r.d.submission_count = 1;
 }
