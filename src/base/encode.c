@@ -143,3 +143,32 @@ decode_xtext(struct buf *out, struct str in)
 	}
 	return true;
 }
+
+static bool
+is_plain_word(struct str s)
+{
+	static const char plain[] = "%+,-./:@_";
+
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (!char_is_alpha(c) && !char_is_digit(c) && !memchr(plain, c, sizeof plain - 1))
+			return false;
+	}
+	return s.n > 0;
+}
+
+bool
+encode_shell_word(struct buf *out, struct str in)
+{
+	if (is_plain_word(in))
+		return buf_adds(out, in);
+	buf_addc(out, '\'');
+	for (size_t i = 0; i < in.n; i++) {
+		if (in.p[i] == '\'')
+			buf_addz(out, "'\\''");
+		else
+			buf_addc(out, in.p[i]);
+	}
+	return buf_addc(out, '\'');
+}

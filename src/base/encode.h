@@ -1,5 +1,6 @@
 /*
- * encode: base64 (RFC 4648 section 4, canonical only), hex, and xtext (RFC 3461 section 4).
+ * encode: base64 (RFC 4648 section 4, canonical only), hex, xtext (RFC 3461 section 4), and words
+ * of a shell command.
  * Decoders are total and strict: they answer false and leave the output as it was.
  */
 #ifndef BASE_ENCODE_H
@@ -15,5 +16,9 @@ bool encode_hex(struct buf *out, struct str in);
 
 /* RFC 3461 section 4.  Refuses lower-case or cut hexchars and bytes that xtext does not allow. */
 bool decode_xtext(struct buf *out, struct str in) MUST_USE;
+
+/* One word of a command that is told to an administrator: as it is where the shell takes it so,
+ * else in single quotes. */
+bool encode_shell_word(struct buf *out, struct str in);
 
 #endif

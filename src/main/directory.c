@@ -16,11 +16,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/host.h"
 
 enum { LINKS_MAX = 16, SOCKET_BACKLOG = 64, LOCK_WAIT_MS = 3000, LOCK_PAUSE_MS = 50 };
+enum { WORD_BYTES_MAX = 1 << 20 };
 
 static const char socket_name[] = "control.sock";
 static const char lock_name[] = "lock"; /* in the run directory, and the queue's in the spool */
@@ -220,12 +222,18 @@ static int
 directory_refuse_owner(const struct directory_wish *wish, const char *name, const struct stat *st,
     int *status_out)
 {
+	struct buf words;
+
+	buf_init(&words, WORD_BYTES_MAX);
+	encode_shell_word(&words, str_of(wish->owner->name));
+	buf_addz(&words, ": ");
+	encode_shell_word(&words, wish->path);
 	*status_out = host_refuse(EXIT_NOT_ALLOWED,
-	    "%s: %.*s%s%s belongs to uid %u (mode %04o), and uid %u (%s) needs it: "
-	    "chown -R %s: %.*s",
+	    "%s: %.*s%s%s belongs to uid %u (mode %04o), and uid %u (%s) needs it: chown -R %.*s",
 	    wish->key, STR_ARG(wish->path), name ? "/" : "", name ? name : "", st->st_uid,
-	    st->st_mode & 07777, wish->owner->uid, wish->owner->name, wish->owner->name,
-	    STR_ARG(wish->path));
+	    st->st_mode & 07777, wish->owner->uid, wish->owner->name,
+	    STR_ARG(buf_str(&words)));
+	buf_clear(&words);
 	return -1;
 }
 
@@ -282,8 +290,7 @@ directory_open(const struct directory_wish *wish, int *status_out)
 		return -1;
 	}
 	if (st.st_mode & 077)
-		log_warn("%.*s is open to others (mode %04o): chmod 700", STR_ARG(wish->path),
-		    st.st_mode & 07777);
+		host_warn_of_mode(wish->path, "is open to others", &st);
 	return w.fd;
 }
 
@@ -311,6 +318,21 @@ directory_has(int fd, struct str beginning)
 
 /* ---- the run directory ---- */
 
+static int
+directory_refuse_run(const struct directory_wish *wish, const struct stat *st, int *status_out)
+{
+	struct buf word;
+
+	buf_init(&word, WORD_BYTES_MAX);
+	encode_shell_word(&word, wish->path);
+	*status_out = host_refuse(EXIT_NOT_ALLOWED,
+	    "%s: %.*s belongs to uid %u (mode %04o), and uid %u needs it: chown %u: %.*s",
+	    wish->key, STR_ARG(wish->path), st->st_uid, st->st_mode & 07777, geteuid(), geteuid(),
+	    STR_ARG(buf_str(&word)));
+	buf_clear(&word);
+	return -1;
+}
+
 int
 directory_open_run(const struct directory_wish *wish, int *status_out)
 {
@@ -333,11 +355,7 @@ directory_open_run(const struct directory_wish *wish, int *status_out)
 	if (st.st_uid == caller.uid && fchmod(w.fd, mode) == 0)
 		return w.fd;
 	close(w.fd);
-	*status_out = host_refuse(EXIT_NOT_ALLOWED,
-	    "%s: %.*s belongs to uid %u (mode %04o), and uid %u needs it: chown %u: %.*s",
-	    wish->key, STR_ARG(wish->path), st.st_uid, st.st_mode & 07777, caller.uid, caller.uid,
-	    STR_ARG(wish->path));
-	return -1;
+	return directory_refuse_run(wish, &st, status_out);
 }
 
 /* Only what main itself made is locked: another's file could be locked by him. */

@@ -14,10 +14,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "base/log.h"
 #include "main/notify.h"
 
-enum { REFUSAL_BYTES = 1024 };
+enum { REFUSAL_BYTES = 4096, WORD_BYTES_MAX = 1 << 20 };
 
 /* ---- users ---- */
 
@@ -53,15 +54,19 @@ static bool
 find_base_user(const struct conf *c, struct identity *out)
 {
 	char name[IDENTITY_NAME_BYTES];
+	struct buf word;
 
 	snprintf(name, sizeof name, "%.*s", STR_ARG(c->user.n ? c->user : STR("sallyport")));
 	if (find_user(name, out))
 		return host_is_fit_user(name, out);
+	buf_init(&word, WORD_BYTES_MAX);
+	encode_shell_word(&word, str_of(name));
 	host_refuse(EXIT_CONFIG,
 	    "the user \"%s\" does not exist: make it with systemd-sysusers "
 	    "(etc/sallyport.sysusers), or: "
-	    "useradd --system --no-create-home --shell /usr/sbin/nologin %s",
-	    name, name);
+	    "useradd --system --no-create-home --shell /usr/sbin/nologin %.*s",
+	    name, STR_ARG(buf_str(&word)));
+	buf_clear(&word);
 	return false;
 }
 
@@ -186,6 +191,18 @@ host_raise_limits(void)
 	files.rlim_cur = files.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &files) != 0)
 		log_warn("limit of descriptors: %s", strerror(errno));
+}
+
+void
+host_warn_of_mode(struct str path, const char *what, const struct stat *st)
+{
+	struct buf word;
+
+	buf_init(&word, WORD_BYTES_MAX);
+	encode_shell_word(&word, path);
+	log_warn("%.*s %s (mode %04o): chmod %d %.*s", STR_ARG(path), what, st->st_mode & 07777,
+	    S_ISDIR(st->st_mode) ? 700 : 600, STR_ARG(buf_str(&word)));
+	buf_clear(&word);
 }
 
 int

@@ -4,6 +4,8 @@
 #ifndef MAIN_HOST_H
 #define MAIN_HOST_H
 
+#include <sys/stat.h>
+
 #include "base/log.h"
 #include "main/daemon.h"
 
@@ -30,6 +32,8 @@ void host_raise_limits(void);
 /* Do sockets between processes take our largest packets?  0, or what host_refuse returned. */
 int host_check_channels(void) MUST_USE;
 
+/* That a path "is open to others", and the command that mends it. */
+void host_warn_of_mode(struct str path, const char *what, const struct stat *st);
 /* Why the daemon does not start, or ends: one line in the log, on standard error and for the
  * service manager.  Returns the exit status. */
 int host_refuse(int exit_status, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -220,8 +220,7 @@ offer_check_mode(const struct offer_file *f)
 	struct stat st;
 
 	if (f->kind == GRANT_PRIVATE_KEY && fstat(f->fd, &st) == 0 && (st.st_mode & 077))
-		log_warn("%.*s can be read by others (mode %04o): chmod 600", STR_ARG(f->path),
-		    st.st_mode & 07777);
+		host_warn_of_mode(f->path, "can be read by others", &st);
 }
 
 /* Missing, or not to be read: that is how it is, and not a want of main. */

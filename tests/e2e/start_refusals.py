@@ -4,6 +4,7 @@ command that mends it; systemd is told the reason.  As root, nothing is done by 
 import fcntl
 import os
 import re
+import shlex
 import signal
 import socket
 import stat
@@ -75,7 +76,7 @@ def directory_of_another():
     """the spool belongs to somebody else: exit 77 at once; path, owner, mode, uid and command are told, to systemd too"""
     if not ROOT:
         return "needs root to give a directory away"
-    gate, manager = made("foreign"), Manager("foreign")
+    gate, manager = made("it's foreign"), Manager("foreign")
     os.mkdir(f"{gate.directory}/spool", 0o750)
     os.chown(f"{gate.directory}/spool", 12345, 12345)
     began = time.monotonic()
@@ -83,13 +84,13 @@ def directory_of_another():
     assert status == 77, (status, said)
     assert time.monotonic() - began < 10
     wanted = (f"{gate.directory}/spool belongs to uid 12345 (mode 0750), and uid {WHO.pw_uid} ({WHO.pw_name}) needs it: "
-              f"chown -R {WHO.pw_name}: {gate.directory}/spool")
+              f"chown -R {WHO.pw_name}: {shlex.quote(gate.directory + '/spool')}").replace("'\"'\"'", "'\\''")
     assert wanted in said and wanted in gate.log(), said
     told = manager.hear()
     assert any(text.startswith("STATUS=") and wanted in text for text in told), told
     assert not any("READY=1" in text for text in told), told
     assert os.stat(f"{gate.directory}/spool").st_uid == 12345, "it was given away"
-    subprocess.run(["chown", "-R", f"{WHO.pw_name}:", f"{gate.directory}/spool"], check=True)
+    subprocess.run(["sh", "-c", wanted.split("needs it: ")[1]], check=True)
     gate.start()
     gate.stop()
     return None

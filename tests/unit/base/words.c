@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/crc.h"
+#include "base/encode.h"
 #include "base/id.h"
 #include "base/str.h"
 
@@ -199,4 +200,22 @@ Test(str, find_control)
 	cr_assert_eq(str_find_control(STR("a\n\nb\r"), 2), 2);
 	cr_assert_eq(str_find_control(STR(""), 0), 0);
 	cr_assert_eq(str_find_control(STR("a"), 9), 1);
+}
+
+/* What an administrator pastes into a shell is one word there. */
+Test(encode, shell_words)
+{
+	static const char *const rows[][2] = {{"/var/spool/x-1_2.crt", "/var/spool/x-1_2.crt"},
+	    {"1000", "1000"}, {"/var/tmp/op live", "'/var/tmp/op live'"}, {"", "''"},
+	    {"/a;reboot", "'/a;reboot'"}, {"/it's", "'/it'\\''s'"}, {"/$HOME", "'/$HOME'"},
+	    {"~x", "'~x'"}, {"/a*", "'/a*'"}, {"/\xc3\xa4", "'/\xc3\xa4'"}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct buf out;
+
+		buf_init(&out, 100);
+		cr_expect(encode_shell_word(&out, str_of(rows[i][0])));
+		cr_expect(str_eq(buf_str(&out), str_of(rows[i][1])), "%.*s", STR_ARG(buf_str(&out)));
+		buf_clear(&out);
+	}
 }
