@@ -27,7 +27,7 @@ tool_queue_list(struct tool *t, const struct command *command)
 	static const struct print_column columns[] = {{"id", "ID", -16}, {"state", "STATE", -9},
 	    {"size", "BYTES", 9}, {"age_s", "AGE s", 8}, {"tries", "TRIES", 5},
 	    {"next", "NEXT", -29}, {"user", "USER", -24}, {"to", "TO", -24},
-	    {"reply_by", "BY", -4}, {"reply", "LAST RESULT", 0}, {0}};
+	    {"reason", "REASON", -12}, {"reply_by", "BY", -4}, {"reply", "LAST RESULT", 0}, {0}};
 	struct print table = {.tool = t, .columns = columns, .id_key = "id"};
 
 	add_ids(t);

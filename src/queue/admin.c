@@ -199,6 +199,9 @@ errand_tell_counts(const struct errand *errand, char *out, size_t size)
 	int n = snprintf(out, size, "%zu message%s%s", errand->changed,
 	    errand->changed == 1 ? "" : "s", errand->is_dry_run ? " would be touched" : "");
 
+	if (errand->damaged)
+		n += snprintf(out + n, size - (size_t)n, "; %zu held because of damage: tried now, "
+		    "and held again when the damage is still there", errand->damaged);
 	if (same)
 		snprintf(out + n, size - (size_t)n, "; not counted: %zu, %s\n", same,
 		    errand->verb->why_not);
@@ -209,7 +212,7 @@ errand_tell_counts(const struct errand *errand, char *out, size_t size)
 static void
 finish(struct errand *errand)
 {
-	char text[192] = "";
+	char text[256] = "";
 	uint8_t exit_code = 0;
 
 	log_errand(errand);

@@ -115,6 +115,7 @@ change_to_released(struct errand *errand, struct entry *e, int error)
 {
 	if (error || !e->is_held)
 		return false;
+	errand->damaged += e->is_damaged;
 	entry_hold(&errand->queue->book, e, false);
 	for (size_t i = 0; i < e->shipment_count; i++)
 		if (!e->shipments[i].job)
@@ -122,15 +123,33 @@ change_to_released(struct errand *errand, struct entry *e, int error)
 	return true;
 }
 
+/* "operator: phished": never to be taken for a hold because of damage. */
+static struct str
+hold_why(const struct errand *errand, struct buf *room)
+{
+	static const struct str who = STR("operator"), colon = STR(": ");
+
+	buf_adds(room, who);
+	if (errand->reason.n) {
+		buf_adds(room, colon);
+		buf_adds(room, str_upto(errand->reason, SPOOL_DETAIL_MAX - who.n - colon.n));
+	}
+	return buf_str(room);
+}
+
 static void
 store_hold(struct errand *errand, struct entry *e, bool is_held)
 {
 	struct spool_entry entry = {.kind = SPOOL_HOLD, .id = e->id};
 	struct spool_batch batch = {.entries = &entry, .count = 1};
+	struct buf why;
 
+	buf_init(&why, SPOOL_DETAIL_MAX);
 	entry.hold.is_held = is_held;
-	entry.hold.why = errand->reason;
+	if (is_held)
+		entry.hold.why = hold_why(errand, &why);
 	(void)change_store(errand, e, &batch, is_held ? change_to_held : change_to_released);
+	buf_clear(&why);
 }
 
 bool

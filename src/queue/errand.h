@@ -28,6 +28,7 @@ struct errand {
 	struct spool_reading reading; /* of the message that is shown; the next waits for it */
 	int64_t read_until_ms;        /* monotonic: no longer, see SHOW_READ_MS */
 	size_t failed;   /* could not be stored */
+	size_t damaged;  /* of changed: released, and held because of damage before */
 	LIST_HEAD(, change) changes; /* not durable yet */
 	int error;
 	bool is_dry_run;

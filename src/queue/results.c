@@ -231,6 +231,28 @@ refuse_result(struct queue *q, const struct message_result *m)
 	records_tell(q, m->job, m->id, m->recipient);
 }
 
+struct str
+results_held_why(void)
+{
+	return STR("damaged: what was stored of it is not whole");
+}
+
+static void
+tell_held(const struct entry *e)
+{
+	char id[ID_NUMBER_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
+
+	msgid_text(e->id, 0, id);
+	if (lifetime_is_over(e->expires_ms, false, clock_ms()))
+		log_error("message %s cannot be sent: what was stored of it is damaged; its life "
+			  "(queue.lifetime) is over, and its sender is told", id);
+	else
+		log_error("message %s is held: what was stored of it is damaged; `sallyport queue "
+			  "release %s` tries once more, `sallyport queue delete %s` gives it up; "
+			  "else its sender is told at %s (queue.lifetime)", id, id, id,
+		    clock_iso(e->expires_ms, until));
+}
+
 void
 results_hold_damaged(struct queue *q, struct entry *e)
 {
@@ -242,7 +264,7 @@ results_hold_damaged(struct queue *q, struct entry *e)
 	if (entry_is_held_by_operator(e))
 		return;
 	entry.hold.is_held = true;
-	entry.hold.why = STR("damaged");
+	entry.hold.why = results_held_why();
 	msgid_text(e->id, 0, id);
 	if (spool_append(q->spool, &batch) != 0)
 		log_warn("spool: the hold of message %s cannot be stored: %m; the next start holds "
@@ -252,9 +274,7 @@ results_hold_damaged(struct queue *q, struct entry *e)
 	for (size_t i = 0; i < e->shipment_count; i++)
 		if (!e->shipments[i].job)
 			schedule_remove(q->schedule, &e->shipments[i].parcel);
-	log_error("message %s is held: what was stored of it is damaged; its sender is told "
-		  "nothing; `sallyport queue release %s` tries once more, "
-		  "`sallyport queue delete %s` gives it up", id, id, id);
+	tell_held(e);
 }
 
 static void

@@ -16,6 +16,8 @@ void results_expire(struct queue *q, struct shipment *s, const struct status *st
 /* Its body is proven to be damaged: no later read can bring it back.  It stays, held, until the
  * operator decides or its time is over. */
 void results_hold_damaged(struct queue *q, struct entry *e);
+/* The reason of such a hold, in the spool and for the operator. */
+struct str results_held_why(void);
 /* The spool cannot read it now: it is tried again, later each time. */
 void results_wait_for_content(struct queue *q, struct shipment *s, int error);
 /* The spool could not read the job's message, or its end is being stored: it is not sent. */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "queue/filter.h"
 #include "queue/records.h"
+#include "queue/results.h"
 #include "queue/threads.h"
 
 static void
@@ -49,6 +50,22 @@ add_status(struct buf *out, const struct status *s)
 	add_text(out, "reply_by", s->is_remote ? "host" : "here");
 }
 
+/* Why it is held, or what the last attempt came to. */
+static void
+add_reason(struct queue *q, const struct entry *e, struct str reason, struct buf *out)
+{
+	struct spool_message m;
+
+	if (!e->is_held)
+		message_values_add(out, "reason", reason);
+	else if (spool_find(q->spool, e->id, &m) && m.held_why.n)
+		message_values_add(out, "reason", m.held_why);
+	else if (e->is_damaged) /* it is not stored yet */
+		message_values_add(out, "reason", results_held_why());
+	else
+		add_text(out, "reason", "operator");
+}
+
 static void
 add_reply(struct queue *q, const struct entry *e, uint32_t number, const struct schedule_info *info,
     struct buf *out)
@@ -65,7 +82,7 @@ add_reply(struct queue *q, const struct entry *e, uint32_t number, const struct 
 	/* not tried itself: another message found its site away */
 	if (!is_known && info->status)
 		d.reason = STR("site_away");
-	message_values_add(out, "reason", d.reason);
+	add_reason(q, e, d.reason, out);
 	message_values_add(out, "site", info->site);
 	if (d.host.n)
 		message_values_add(out, "mx", d.host);

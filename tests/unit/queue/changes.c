@@ -209,9 +209,14 @@ Test(changes, hold_release_delete, .timeout = 60)
 	rig_admin(&r, "queue.hold", WITH("domain", "example.net", "dry_run", "1"));
 	cr_assert_eq(r.row_count, 3);
 	cr_assert_str_eq(r.done_text, "3 messages would be touched\n");
-	rig_admin(&r, "queue.hold", WITH("to", "A@example.net", "reason", "phished"));
+	rig_admin(&r, "queue.hold", WITH("to", "A@example.net", "reason", "damaged parts"));
 	cr_assert_eq(r.row_count, 3);
 	cr_assert_eq(r.done.exit_code, 0);
+	rig_admin(&r, "queue.hold", WITH("domain", "example.edu"));
+	rig_admin(&r, "queue.list", WITH("domain", "example.edu"));
+	cr_assert(str_eq(rig_row(&r, 0, "reason"), STR("operator")));
+	rig_admin(&r, "queue.release", WITH("domain", "example.edu"));
+	cr_assert_str_eq(r.done_text, "1 message\n");
 	rig_kill(&r);
 	rig_start(&r);
 	rig_relay(&r, true);
@@ -222,8 +227,13 @@ Test(changes, hold_release_delete, .timeout = 60)
 	cr_assert_eq(r.row_count, 3);
 	cr_assert(str_eq(rig_row(&r, 0, "user"), STR("alice@example.com")));
 	cr_assert(str_eq(rig_row(&r, 0, "to"), STR("a@example.net")));
+	cr_assert(str_eq(rig_row(&r, 0, "reason"), STR("operator: damaged parts")));
+	rig_admin(&r, "queue.show", WITH("id", msgid_text(rig_id(0), 0, id)));
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert(str_eq(rig_row(&r, i, "reason"), STR("operator: damaged parts")));
 	rig_admin(&r, "queue.release", WITH("id", msgid_text(rig_id(0), 0, id)));
 	cr_assert_eq(r.row_count, 1);
+	cr_assert_str_eq(r.done_text, "1 message\n", "that is no damage");
 	rig_until(&r, &r.job_count, 3);
 	rig_admin(&r, "queue.delete", WITH("user", "alice@example.com", "state", "held"));
 	cr_assert_eq(r.row_count, 2);

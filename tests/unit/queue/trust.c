@@ -125,6 +125,9 @@ Test(trust, relay_says_that_a_body_is_damaged, .timeout = 60)
 	}
 	cr_assert_eq(r.row_count, 1);
 	cr_assert_eq(r.job_count, 2);
+	cr_assert(str_starts(rig_row(&r, 0, "reason"), STR("damaged")));
+	rig_admin(&r, "queue.release", WITH("id", msgid_text(rig_id(1), 0, name)));
+	cr_assert(strstr(r.done_text, "1 held because of damage"), "%s", r.done_text);
 	rig_end(&r);
 }
 
