@@ -77,7 +77,8 @@ static const struct field spool_file[] = {
 static const struct field commit[] = {
     F(commit, envelope), F(commit, header), F(commit, in_file), F(commit, body)};
 static const struct field verdict[] = {F(verdict, status)};
-static const struct field room[] = {F(room, file_bytes), F(room, is_full)};
+static const struct field room[] = {F(room, file_bytes), F(room, is_full),
+    F(room, is_failing)};
 
 static const struct field site_ask[] = {F(site_ask, domain)};
 static const struct field site[] = {

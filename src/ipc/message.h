@@ -153,7 +153,8 @@ struct message_verdict { struct status status; };
 /* queue: what the spool can take now; no answer */
 struct message_room {
 	uint64_t file_bytes; /* of a body in a file */
-	bool is_full;        /* no message at all */
+	bool is_full;        /* no message at all, for want of room */
+	bool is_failing;     /* no message at all: the disk does not take what is written */
 };
 
 /* ---- queue <-> relay ---- */

@@ -54,8 +54,10 @@ int
 spool_admits(struct spool *s)
 {
 	admit_look_at_disk(s);
-	if (s->is_low || atomic_load(&s->writer.is_dry))
+	if (s->is_low)
 		return ENOSPC;
+	if (atomic_load(&s->writer.is_dry))
+		return atomic_load(&s->writer.dry_error);
 	return s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : 0;
 }
 
@@ -63,7 +65,7 @@ int
 spool_admits_reports(struct spool *s)
 {
 	if (atomic_load(&s->writer.is_spent))
-		return ENOSPC;
+		return atomic_load(&s->writer.dry_error);
 	return s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : 0;
 }
 

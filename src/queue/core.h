@@ -70,6 +70,7 @@ struct queue {
 	struct map *files; /* bodies that submission is writing */
 	uint64_t promised_bytes; /* that they will have, as far as clients said */
 	unsigned peer_files_max;
+	int shown_error; /* why no mail can be stored, as status has it; 0: it can */
 	int64_t newest_ms; /* of the ids in the spool at the start, and of the clock since */
 	LIST_HEAD(, pending) pendings;
 	TAILQ_HEAD(, record) late_records;

@@ -5,6 +5,7 @@
 #include "queue/place.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/crc.h"
@@ -274,15 +275,24 @@ run_stands(struct writer *w, struct run *r)
 		w->pool.newest = w->active;
 	}
 	w->is_virgin = false;
+	trouble_end(&w->write_trouble, "frames are written");
 	w->durable = w->sequence;
 	w->at = r->end;
 }
 
+/* One segment that does not take what is written into it is that segment's matter; a new one right
+ * after it, and it is rather the disk's. */
 static void
 abandon(struct writer *w, int error)
 {
+	struct trouble *t = &w->write_trouble;
+	char what[80];
+
 	errno = error;
-	log_error("spool: segment %u left at offset %u: %m", w->active->slot, w->at);
+	snprintf(what, sizeof what, "segment %u left at offset %u", w->active->slot, w->at);
+	trouble_tell(t, what);
+	if (t->failures++ > 0 && w->is_virgin)
+		stock_pause(&w->pool);
 	if (!w->is_virgin) {
 		leave(w);
 		return;
@@ -382,9 +392,11 @@ void
 place_report(struct writer *w)
 {
 	bool is_ready = stock_is_ready(&w->pool);
+	bool is_dry = !is_ready && place_is_out(w, STOCK_MESSAGE);
 
-
-	atomic_store(&w->is_dry, !is_ready && place_is_out(w, STOCK_MESSAGE));
+	/* first, so that no other reason is ever read */
+	atomic_store(&w->dry_error, is_dry ? stock_error(&w->pool) : ENOSPC);
+	atomic_store(&w->is_dry, is_dry);
 	atomic_store(&w->is_spent, !is_ready && place_is_out(w, STOCK_ANY));
 	atomic_store(&w->idle_bytes, stock_idle_bytes(&w->pool));
 	atomic_store(&w->spare_segments, w->pool.free_count + (w->pool.ready ? 1 : 0));

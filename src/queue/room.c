@@ -4,14 +4,16 @@
 #include "queue/room.h"
 
 #include <errno.h>
+#include <stdio.h>
 
+#include "base/metrics.h"
 #include "queue/record.h"
 
 static bool
 room_is_told(const struct peer *peer, const struct message_room *m)
 {
 	return peer->is_room_told && peer->room.file_bytes == m->file_bytes &&
-	       peer->room.is_full == m->is_full;
+	       peer->room.is_full == m->is_full && peer->room.is_failing == m->is_failing;
 }
 
 static void
@@ -23,16 +25,35 @@ room_tell(struct peer *peer, const struct message_room *m)
 	peer->room = *m;
 }
 
+/* For `sallyport status`. */
+static void
+room_show_trouble(struct queue *q, int error)
+{
+	char text[METRICS_TEXT_BYTES] = "";
+
+	if (error == q->shown_error)
+		return;
+	if (error)
+		snprintf(text, sizeof text,
+		    "the spool cannot be written (%s): messages hear 451 until it can",
+		    strerror(error));
+	metrics_trouble(text);
+	q->shown_error = error;
+}
+
 static void
 room_on_time(evutil_socket_t fd, short what, void *arg)
 {
 	struct queue *q = arg;
 	uint64_t bytes = spool_bodies_room(q->spool);
-	struct message_room m = {.is_full = spool_admits(q->spool) == ENOSPC};
+	int error = spool_admits(q->spool);
+	struct message_room m = {.is_full = error == ENOSPC};
 	struct peer *peer;
 
 	(void)fd;
 	(void)what;
+	m.is_failing = error && error != ENOSPC && error != EAGAIN;
+	room_show_trouble(q, m.is_failing ? error : 0);
 	/* where the disk does not say, who asks for a file hears why */
 	if (bytes < UINT64_MAX)
 		bytes = bytes > q->promised_bytes ? bytes - q->promised_bytes : 0;

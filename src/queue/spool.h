@@ -155,7 +155,8 @@ struct spool_batch {
  * room that messages may take (statuses have a reserve).
  */
 int spool_append(struct spool *s, const struct spool_batch *b) MUST_USE;
-/* May messages be taken?  0, or the errno to refuse with: ENOSPC, EAGAIN. */
+/* May messages be taken?  0, or the errno to refuse with: ENOSPC, EAGAIN, or what the disk says to
+ * writes (EROFS, EIO ...) since nothing more can be stored. */
 int spool_admits(struct spool *s) MUST_USE;
 /* Is there room for body files of so many bytes in all, beside the free share of the disk?  0,
  * ENOSPC, or EIO: the disk does not say. */

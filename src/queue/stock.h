@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "queue/segment.h"
+#include "queue/trouble.h"
 
 /* For whom a segment is: messages leave the disk its free share, reports and statuses half of
  * it; compaction may take the reserve when there is nothing else; the
@@ -42,10 +43,10 @@ struct stock {
 	struct segment *returned;        /* oldest first */
 	struct segment *making;
 	uint32_t made_bytes;
-	int64_t retry_ms;                /* monotonic */
 	int64_t ahead_ms;                /* monotonic: none is made ahead before */
-	unsigned unwritten;              /* headers in a row that the disk did not write */
-	int64_t header_ms;               /* monotonic: those in use before are not tried before */
+	struct trouble header_trouble;   /* of those in use before; failures: of the medium */
+	struct trouble making_trouble;
+	struct trouble removal_trouble;
 	bool is_short[STOCK_CLAIMS];     /* the log was told that the disk has no room for one */
 };
 
@@ -60,8 +61,14 @@ void stock_release(struct stock *p, struct segment *s);
 int stock_tell_mark(struct stock *p) MUST_USE;
 /* A segment without frames, with a new generation; NULL with errno. */
 struct segment *stock_take(struct stock *p, enum stock_claim claim) MUST_USE;
-/* Has one ready afterwards, whatever it takes; -1 with errno. */
+/* Has one ready afterwards, whatever it takes; -1 with the errno that stands in the way, also while
+ * the next try of that waits. */
 int stock_fill(struct stock *p, enum stock_claim claim) MUST_USE;
+/* What was written into a new segment failed with errno, and not for the first time: neither used
+ * ones nor new ones are tried for a moment. */
+void stock_pause(struct stock *p);
+/* While messages find none: the errno to refuse with, ENOSPC for want of room. */
+int stock_error(const struct stock *p);
 /* Bytes of the disk that its segments take though they hold nothing. */
 uint64_t stock_idle_bytes(const struct stock *p);
 /* Is there one without asking the disk for space? */

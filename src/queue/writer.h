@@ -35,6 +35,7 @@ struct writer {
 	bool is_stopping;
 	/* readable by all */
 	atomic_bool is_dry;              /* no room for messages, only what is reserved */
+	atomic_int dry_error;            /* and why: ENOSPC, or what the disk says to writes */
 	atomic_bool is_spent;            /* no room for reports either */
 	atomic_uint cleaning_bytes;      /* set by the loop: what compaction has to copy yet */
 	atomic_uint spare_segments;
@@ -46,6 +47,7 @@ struct writer {
 	struct stock pool;
 	struct segment *active;
 	bool is_virgin;                  /* nothing in it is durable yet */
+	struct trouble write_trouble;    /* of frames */
 	uint32_t at;                     /* where the next frame goes */
 	struct record_seal seal;         /* of the segment before the virgin one */
 	uint64_t sequence;               /* last given */

@@ -166,6 +166,14 @@ has_room(void *arg, uint64_t bytes)
 }
 
 static bool
+is_failing(void *arg)
+{
+	const struct connection *c = arg;
+
+	return c->gate->room.is_failing;
+}
+
+static bool
 take_token(void *arg, struct str user)
 {
 	struct connection *c = arg;
@@ -298,6 +306,7 @@ const struct session_services services_of_connection = {
     .step_auth = step_auth,
     .cancel_auth = cancel_auth,
     .has_room = has_room,
+    .is_failing = is_failing,
     .take_token = take_token,
     .ask_token = ask_token,
     .return_tokens = return_tokens,

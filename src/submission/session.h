@@ -43,6 +43,8 @@ struct session_services {
 	void (*cancel_auth)(void *arg, const struct message_auth_cancel *m);
 	/* as far as is known, can the spool take a message of so many bytes now? */
 	bool (*has_room)(void *arg, uint64_t bytes);
+	/* no message at all can be stored, and not for want of room */
+	bool (*is_failing)(void *arg);
 	/* one recipient of the user's limit, at once; false: it must be asked for */
 	bool (*take_token)(void *arg, struct str user);
 	/* session_verdict: with 250 one is taken */

@@ -123,6 +123,10 @@ transaction_mail(struct session *s, struct str args)
 		    (unsigned long long)s->conf->limits.message_size);
 		return session_refuse(s, "mail", "too_large", &status);
 	}
+	if (s->services->is_failing(s->arg)) {
+		status = status_make(451, "4.3.0", "Mail cannot be stored now, try again later");
+		return session_refuse(s, "mail", "storage", &status);
+	}
 	if (mail.has_size && !s->services->has_room(s->arg, mail.size)) {
 		status = status_make(452, "4.3.1",
 		    "There is no room for a message of %llu bytes now, try again later",

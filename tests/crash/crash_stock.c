@@ -116,7 +116,7 @@ new_ones_are_made_in_the_pause(void)
 	struct stock *p = &m->spool->writer.pool;
 
 	p->is_patient = true;
-	p->header_ms = INT64_MAX;
+	p->header_trouble = (struct trouble){.error = EIO, .until_ms = INT64_MAX};
 	for (int n = 0; n < 8 * PIECES && (!p->ready || !p->reserve); n++)
 		model_turn(m);
 	if (!p->ready || !p->reserve)
@@ -263,6 +263,48 @@ no_header_can_be_written(void)
 	return model_end(m) == 0;
 }
 
+/* ---- a disk that refuses what is written for another reason than room ---- */
+
+/* Each kind of preparation fails: messages are refused with what the disk says, the log tells it once
+ * for each kind, and once that it works again. */
+static bool
+what_the_disk_says_is_told(void)
+{
+	struct model *m = stock_begin(20);
+	struct stock *p = &m->spool->writer.pool;
+	unsigned told = cases_told("Read-only file system"), full = cases_told("No space left");
+	unsigned again = cases_told(" again");
+	int error = 0;
+
+	for (int n = 0; n < 10 * PIECES; n++)
+		model_turn(m);
+	p->is_patient = true;
+	simdisk_fail(m->disk,
+	    (struct simdisk_fault){SIMDISK_DURABLE | SIMDISK_OPEN, 1, 1 << 30, EROFS});
+	for (int n = 0; n < 300; n++) {
+		(void)model_submit(m, 100, false);
+		model_turn(m);
+		error = spool_admits(m->spool);
+		if (n > 3 && error != EROFS)
+			model_broken(m, "round %d: refused with %d", n, error);
+		usleep(10000);
+	}
+	if (cases_told("Read-only file system") - told > 4 || cases_told("No space left") != full)
+		model_broken(m, "told %u and %u times", cases_told("Read-only file system") - told,
+		    cases_told("No space left") - full);
+	simdisk_fail(m->disk, (struct simdisk_fault){0});
+	usleep(1100000);
+	for (int n = 0; n < 10 * PIECES; n++)
+		model_turn(m);
+	if (spool_admits(m->spool) != 0)
+		model_broken(m, "still refused");
+	model_expect_work(m);
+	if (cases_told(" again") - again < 1 || cases_told(" again") - again > 3)
+		model_broken(m, "told %u times that it works", cases_told(" again") - again);
+	model_check(m);
+	return model_end(m) == 0;
+}
+
 /* ---- all ---- */
 
 static const struct crash_case stock_cases[] = {
@@ -275,6 +317,7 @@ static const struct crash_case stock_cases[] = {
     {"the header of a free segment cannot be written", one_that_is_free},
     {"nor can the directory be synced when it is set aside", nor_the_directory},
     {"no header can be written for a while: not all are set aside", no_header_can_be_written},
+    {"a disk that became read-only is not called full", what_the_disk_says_is_told},
 };
 
 int

@@ -120,6 +120,12 @@ cancel_auth(void *arg, const struct message_auth_cancel *m)
 }
 
 static bool
+is_failing(void *arg)
+{
+	return draw(arg, 64) == 0;
+}
+
+static bool
 has_room(void *arg, uint64_t bytes)
 {
 	struct world *w = arg;
@@ -237,6 +243,7 @@ static const struct session_services services = {
 	.step_auth = step_auth,
 	.cancel_auth = cancel_auth,
 	.has_room = has_room,
+	.is_failing = is_failing,
 	.take_token = take_token,
 	.ask_token = ask_token,
 	.return_tokens = return_tokens,

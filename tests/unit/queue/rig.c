@@ -353,3 +353,13 @@ rig_has_line(int log, const char *first, const char *second)
 	}
 	return false;
 }
+
+unsigned
+rig_count_words(int log, const char *words)
+{
+	unsigned count = 0;
+
+	for (const char *at = rig_logged(log); (at = strstr(at, words)); at += strlen(words))
+		count++;
+	return count;
+}

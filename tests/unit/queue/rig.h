@@ -40,6 +40,7 @@ struct rig_disk {
 	atomic_bool opens_nothing;  /* no call that opens a nameless file ends */
 	atomic_uint opens;          /* of nameless files */
 	atomic_uint free_percent;   /* so much is free, at first 80 */
+	atomic_bool is_read_only;   /* EROFS for what is written */
 	atomic_bool is_space_stuck; /* it does not say how much is free */
 };
 
@@ -116,6 +117,8 @@ int rig_keep_log(void);
 const char *rig_logged(int log);
 /* Has one line of it both? */
 bool rig_has_line(int log, const char *first, const char *second);
+/* How often do these words stand in it? */
+unsigned rig_count_words(int log, const char *words);
 
 void rig_begin(struct rig *r, const char *queue_conf);
 /* The queue as it stands on the disk, in a new process; no relay yet. */

@@ -73,9 +73,19 @@ rig_writes(int fd, const struct iovec *v, int count, const char *words)
 	return is_in;
 }
 
+/* errno is set. */
+static bool
+rig_refuses(void)
+{
+	errno = EROFS;
+	return rig_disk->is_read_only;
+}
+
 static ssize_t
 rig_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
 {
+	if (rig_refuses())
+		return -1;
 	if (rig_writes(fd, v, count, rig_disk->unwritten)) {
 		rig_disk->unwritten_stood++;
 		while (rig_disk->unwritten[0])
@@ -91,6 +101,8 @@ rig_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
 static int
 rig_open_nameless(struct fsio *f)
 {
+	if (rig_refuses())
+		return -1;
 	rig_disk->opens++;
 	while (rig_disk->opens_nothing)
 		usleep(1000);
@@ -107,6 +119,18 @@ rig_space(struct fsio *f, uint64_t *free_out, uint64_t *total_out)
 		usleep(1000);
 	*free_out = *total_out / 100 * rig_disk->free_percent;
 	return result;
+}
+
+static int
+rig_rename(struct fsio *f, const char *from, const char *to)
+{
+	return rig_refuses() ? -1 : rig_real->rename(f, from, to);
+}
+
+static int
+rig_unlink(struct fsio *f, const char *name)
+{
+	return rig_refuses() ? -1 : rig_real->unlink(f, name);
 }
 
 struct fsio *__real_fsio_new(int directory_fd);
@@ -126,6 +150,8 @@ __wrap_fsio_new(int directory_fd)
 	rig_ops.pread = rig_pread;
 	rig_ops.pwritev = rig_pwritev;
 	rig_ops.open_nameless = rig_open_nameless;
+	rig_ops.rename = rig_rename;
+	rig_ops.unlink = rig_unlink;
 	rig_ops.space = rig_space;
 	io->ops = &rig_ops;
 	return io;

@@ -1,4 +1,6 @@
 /* What the disk has room for: who is told of it, and what is refused without it. */
+#include <errno.h>
+
 #include "rig.h"
 
 /* Below the configured free share: told at RCPT already, and at the latest at the end of data. */
@@ -70,5 +72,37 @@ Test(room, a_disk_that_does_not_say_what_is_free, .timeout = 60)
 	}
 	r.disk->is_space_stuck = false;
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	rig_end(&r);
+}
+
+/* One that became read-only is not a full one: who asks hears 451 before it sends its message, the
+ * log tells the reason, and not once for each message. */
+Test(room, a_disk_that_became_read_only, .timeout = 60)
+{
+	static struct rig r;
+	int log = rig_keep_log();
+
+	rig_begin(&r, rig_slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
+	r.disk->is_read_only = true;
+	for (unsigned i = 2; i < 22; i++) {
+		struct status s =
+		    rig_commit(&r, rig_id(i), "alice@example.com", TO("a@example.net"));
+
+		cr_assert_eq(s.code, 451, "%u: %u", i, s.code);
+	}
+	while (!r.room.is_failing)
+		rig_until(&r, &r.rooms, r.rooms + 1);
+	cr_expect_not(r.room.is_full);
+	cr_expect_eq(rig_lease(&r, "alice@example.com", 1).code, 451);
+	cr_expect(rig_has_line(log, "spool: ", strerror(EROFS)));
+	cr_expect_not(rig_has_line(log, "spool: ", strerror(ENOSPC)));
+	rig_wait(&r, 3000);
+	cr_expect_lt(rig_count_words(log, "spool: "), 10);
+	r.disk->is_read_only = false;
+	while (r.room.is_failing)
+		rig_until(&r, &r.rooms, r.rooms + 1);
+	cr_assert_eq(rig_commit(&r, rig_id(30), "alice@example.com", TO("a@example.net")).code, 250);
+	cr_expect(rig_has_line(log, "spool: ", " again"));
 	rig_end(&r);
 }

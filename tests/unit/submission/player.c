@@ -87,6 +87,14 @@ has_room(void *arg, uint64_t bytes)
 }
 
 static bool
+is_failing(void *arg)
+{
+	const struct player *p = arg;
+
+	return p->is_failing;
+}
+
+static bool
 take_token(void *arg, struct str user)
 {
 	struct player *p = arg;
@@ -241,6 +249,7 @@ const struct session_services player_services = {
     .step_auth = step_auth,
     .cancel_auth = cancel_auth,
     .has_room = has_room,
+    .is_failing = is_failing,
     .take_token = take_token,
     .ask_token = ask_token,
     .return_tokens = return_tokens,

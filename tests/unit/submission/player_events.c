@@ -244,6 +244,14 @@ on_tokens(struct player *p, struct str words)
 	return true;
 }
 
+/* failing yes, failing no: can the spool be written? */
+static bool
+on_failing(struct player *p, struct str words)
+{
+	p->is_failing = str_eq(words, STR("yes"));
+	return true;
+}
+
 static bool
 on_room(struct player *p, struct str words)
 {
@@ -394,7 +402,7 @@ static const struct {
     {"conf", on_conf}, {"whole", on_whole}, {"connect", on_connect}, {"tls", on_tls},
     {"secure", on_secure}, {"login", on_login}, {"manual", on_manual}, {"verdict", on_verdict},
     {"auth", on_auth}, {"no", on_no}, {"disk", on_disk}, {"unseen", on_unseen}, {"tokens", on_tokens},
-    {"time", on_time}, {"room", on_room}, {"stop", on_stop},
+    {"time", on_time}, {"room", on_room}, {"failing", on_failing}, {"stop", on_stop},
     {"gone", on_gone}, {"asked", on_asked}, {"refused", on_refused}, {"replies", on_replies},
     {"nothing", on_nothing}, {"closed", on_closed}, {"open", on_open}, {"waiting", on_waiting},
     {"committed", on_committed}, {"header", on_header}, {"no-header", on_no_header}, {"body", on_body},

@@ -19,6 +19,7 @@ struct player {
 	enum session_step step;
 	bool bytewise, is_whole_only, is_manual, has_unseen;
 	unsigned tokens; /* that are there without asking */
+	bool is_failing;     /* the spool */
 	uint64_t room_bytes; /* of the spool; 0: as many as there may be */
 	bool no_tls, no_auth, no_queue, no_disk, no_file;
 	bool is_writing;    /* a piece of the file */

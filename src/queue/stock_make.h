@@ -1,0 +1,19 @@
+/*
+ * stock_make: a new segment's file, made in bounded pieces.
+ */
+#ifndef QUEUE_STOCK_MAKE_H
+#define QUEUE_STOCK_MAKE_H
+
+#include "queue/stock.h"
+
+/* Its file, empty; -1 with errno. */
+int stock_make_begin(struct stock *p) MUST_USE;
+/* Zeros once written and synced, so that later syncs of frames do not have to allocate; -1 with
+ * errno, and it is removed. */
+int stock_make_piece(struct stock *p) MUST_USE;
+/* It gets its header and its name; NULL with errno, and it is removed. */
+struct segment *stock_make_end(struct stock *p, bool is_reserve) MUST_USE;
+/* If one is in the making it is removed. */
+void stock_make_give_up(struct stock *p);
+
+#endif
