@@ -117,7 +117,7 @@ recovery_check_disk(struct queue *q)
 static const char *
 recovery_reason(int error)
 {
-	if (error == EWOULDBLOCK)
+	if (error == EALREADY)
 		return "another process has it, is there a second daemon?";
 	if (error == ENOTRECOVERABLE)
 		return "messages that were acknowledged are missing, the log says which files; "

@@ -52,35 +52,53 @@ spool_segment_bytes(const struct spool_options *o)
 	return bytes < SPOOL_SEGMENT_BYTES ? (uint32_t)bytes : SPOOL_SEGMENT_BYTES;
 }
 
-static int
-spool_start_readers(struct spool *s)
-{
-	if (tasks_start(&s->reader) != 0)
-		return -1;
-	if (tasks_start(&s->upkeep) == 0) {
-		if (tasks_start(&s->files.tasks) == 0)
-			return 0;
-		tasks_stop(&s->upkeep);
-	}
-	tasks_stop(&s->reader);
-	return -1;
-}
-
+/* Before the spool is changed: a thread that cannot be made refuses the start.  The caller holds the
+ * writer's lock, so that the writer and the bodies begin later. */
 static int
 spool_start_threads(struct spool *s)
 {
+	struct tasks *const tasks[] = {&s->reader, &s->upkeep, &s->files.tasks};
+	int error = writer_start(&s->writer) == 0 ? 0 : errno;
+
 	if (bodies_start(&s->bodies) != 0)
-		return -1;
-	if (spool_start_readers(s) != 0) {
-		bodies_stop(&s->bodies);
-		return -1;
-	}
-	if (writer_start(&s->writer) == 0)
-		return 0;
-	bodies_stop(&s->bodies);
+		error = errno;
+	for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
+		if (tasks_start(tasks[i]) != 0)
+			error = errno;
+	errno = error;
+	if (error)
+		log_error("spool: a thread cannot be made: %m (TasksMax= of the service, the limit "
+			  "of processes of its user)");
+	return error ? -1 : 0;
+}
+
+/* Called with the writer's lock held: of a start that is refused they do nothing. */
+static void
+spool_end_threads(struct spool *s)
+{
+	int error = errno;
+
+	s->writer.is_stopping = true;
+	s->bodies.is_stopping = true;
+	writer_let_go(&s->writer);
 	tasks_stop(&s->reader);
 	tasks_stop(&s->upkeep);
 	tasks_stop(&s->files.tasks);
+	if (s->bodies.is_thread)
+		bodies_stop(&s->bodies);
+	if (s->writer.is_thread)
+		writer_stop(&s->writer);
+	errno = error;
+}
+
+static int
+spool_lock(struct spool *s)
+{
+	if (s->io->ops->lock(s->io, "lock") == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return replay_refuse("lock", 0);
+	errno = EALREADY;
 	return -1;
 }
 
@@ -90,12 +108,13 @@ open_parts(struct spool *s, const struct spool_recovery *r)
 {
 	struct segment *opened;
 
-	if (s->writer.event_fd < 0)
+	if (s->writer.event_fd < 0 || spool_lock(s) != 0)
 		return -1;
-	if (s->io->ops->lock(s->io, "lock") != 0)
-		return errno == EWOULDBLOCK ? -1 : replay_refuse("lock", 0);
-	if (recover(s, r) != 0)
+	writer_hold(&s->writer);
+	if (spool_start_threads(s) != 0 || recover(s, r) != 0) {
+		spool_end_threads(s);
 		return -1;
+	}
 	s->index.gone = spool_remove_files;
 	s->index.arg = s;
 	/* without room for a new segment what is there can still be read and sent */
@@ -103,8 +122,7 @@ open_parts(struct spool *s, const struct spool_recovery *r)
 		log_error("spool: nothing can be stored now: %m");
 	else
 		index_add_segment(&s->index, opened);
-	if (spool_start_threads(s) != 0)
-		return -1;
+	writer_let_go(&s->writer);
 	files_begin(s);
 	return 0;
 }

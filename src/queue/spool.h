@@ -77,8 +77,9 @@ struct spool_recovery {
 };
 
 /*
- * Takes the lock, replays, seals.  NULL with errno, and nothing was changed: EWOULDBLOCK another
- * process owns it; else something could not be read or is of a newer version; the log names it.
+ * Takes the lock, starts the threads, replays, seals.  NULL with errno, and nothing was changed:
+ * EALREADY, which nothing else gives, another process owns it; else something could not be read or
+ * is of a newer version; the log names it.
  */
 struct spool *spool_open(const struct spool_options *o, const struct spool_recovery *r) MUST_USE;
 /* Writes what waits, ends the reads under way, stops the threads, answers no one. */

@@ -179,7 +179,7 @@ Test(spool, one_process_only)
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .io = new_io()};
 
 	cr_expect_null(spool_open(&o, NULL));
-	cr_expect_eq(errno, EWOULDBLOCK);
+	cr_expect_eq(errno, EALREADY);
 	fsio_free(&o.io);
 }
 

@@ -21,7 +21,7 @@ atomic_uint rig_stuck;
 static struct fsio_ops watched;
 
 static void
-open_spool(void)
+try_open(void)
 {
 	rig.io = fsio_new(open(rig.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	rig.disk = rig.io->ops;
@@ -30,6 +30,12 @@ open_spool(void)
 	rig.io->ops = &watched;
 	rig.options.io = rig.io;
 	rig.spool = spool_open(&rig.options, NULL);
+}
+
+static void
+open_spool(void)
+{
+	try_open();
 	cr_assert_not_null(rig.spool);
 }
 
@@ -67,6 +73,16 @@ rig_open_again(void)
 	spool_close(&rig.spool);
 	fsio_free(&rig.io);
 	open_spool();
+}
+
+int
+rig_open_refused(void)
+{
+	spool_close(&rig.spool);
+	fsio_free(&rig.io);
+	try_open();
+	cr_assert_null(rig.spool);
+	return errno;
 }
 
 void

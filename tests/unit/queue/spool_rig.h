@@ -26,6 +26,8 @@ void rig_begin(const struct spool_options *o, void (*watch)(struct fsio_ops *ops
 void rig_end(void);
 /* As it stands on the disk; the spool may be closed already. */
 void rig_open_again(void);
+/* The same, and it must be refused: the errno. */
+int rig_open_refused(void);
 
 /* Within a call of the disk, which does not end before the flag is false. */
 void rig_stand(const atomic_bool *flag);
