@@ -124,8 +124,8 @@ bodies_make_durable(struct bodies *b, struct batch *one)
 
 	if (bodies_in_time(c) != 0 || bodies_store(b, one) != 0 || bodies_in_time(c) != 0) {
 		c->error = errno ? errno : EIO;
-		if (c->is_named)
-			io->ops->unlink(io, writer_file_name(c->id, name));
+		if (c->is_named && io->ops->unlink(io, writer_file_name(c->id, name)) != 0)
+			writer_remove_file(b->writer, c->id);
 		c->is_named = false;
 	}
 	stall_begin(&b->stall, "close the body's file", c->id);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/crc.h"
 #include "base/log.h"
+#include "queue/writer_jobs.h"
 
 /* Segment bytes that messages may not use while no other segment is ready: enough for what must be
  * said of the messages in the oldest segment before that one is free.  Reports may use half of it,
@@ -49,9 +50,7 @@ enum { SEAL_BYTES = 128 };
 static void
 place_remove_file(struct writer *w, struct commit *c)
 {
-	char name[WRITER_FILE_NAME_BYTES];
-
-	w->io->ops->unlink(w->io, writer_file_name(c->id, name));
+	writer_jobs_remove_body(w, c->id);
 	c->is_named = false;
 }
 

@@ -228,6 +228,7 @@ rows_status(struct queue *q, struct buf *out)
 	add_number(out, "sites", totals.sites);
 	add_number(out, "bytes", q->book.bytes);
 	add_number(out, "set_aside", stats.set_aside);
+	add_number(out, "unremoved", stats.unremoved);
 	add_number(out, "damages", stats.quarantined + stats.known_damages);
 	add_number(out, "free_percent",
 	    stats.disk_total_bytes ? stats.disk_free_bytes * 100 / stats.disk_total_bytes : 0);

@@ -52,8 +52,8 @@ spool_segment_bytes(const struct spool_options *o)
 	return bytes < SPOOL_SEGMENT_BYTES ? (uint32_t)bytes : SPOOL_SEGMENT_BYTES;
 }
 
-/* Before the spool is changed: a thread that cannot be made refuses the start.  The caller holds the
- * writer's lock, so that the writer and the bodies begin later. */
+/* Before the spool is changed: a thread that cannot be made refuses the start.  The caller holds
+ * the writer's lock, so that the writer and the bodies begin later. */
 static int
 spool_start_threads(struct spool *s)
 {
@@ -386,6 +386,7 @@ spool_stats(struct spool *s, struct spool_stats *out)
 	out->messages = map_count(s->index.items);
 	out->live_bytes = s->index.live_bytes + s->index.file_bytes;
 	out->segments = s->index.segment_count;
+	out->unremoved = atomic_load(&s->writer.unremoved_count);
 	out->free_segments = atomic_load(&s->writer.spare_segments);
 }
 

@@ -78,8 +78,7 @@ struct spool_recovery {
 
 /*
  * Takes the lock, starts the threads, replays, seals.  NULL with errno, and nothing was changed:
- * EALREADY, which nothing else gives, another process owns it; else something could not be read or
- * is of a newer version; the log names it.
+ * EALREADY, and only then, another process owns it; else the log names what could not be done.
  */
 struct spool *spool_open(const struct spool_options *o, const struct spool_recovery *r) MUST_USE;
 /* Writes what waits, ends the reads under way, stops the threads, answers no one. */
@@ -240,6 +239,7 @@ struct spool_stats {
 	uint64_t quarantined;            /* damaged places that recovery found and told */
 	uint64_t known_damages;          /* those that an earlier start has told */
 	uint64_t set_aside;              /* files of messages that were set aside (ID-N.aside) */
+	uint64_t unremoved;              /* files that the disk does not remove; tried again */
 	int64_t sync_ms;                 /* all time spent in syncs */
 };
 

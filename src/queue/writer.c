@@ -15,15 +15,9 @@
 #include "queue/place.h"
 #include "queue/stock_room.h"
 #include "queue/threads.h"
+#include "queue/writer_jobs.h"
 
 enum { SPACE_EVERY_MS = 1000, SPACE_SHORT_MS = 100 };
-
-struct writer_job {
-	STAILQ_ENTRY(writer_job) link;
-	struct segment *segment;         /* to give back; NULL: a file to remove */
-	struct msgid id;
-	bool is_aside;                   /* what was put aside of it, else its body */
-};
 
 char *
 writer_file_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
@@ -70,6 +64,7 @@ writer_init(struct writer *w, struct fsio *io, bool is_thread)
 	STAILQ_INIT(&w->done);
 	STAILQ_INIT(&w->spare);
 	STAILQ_INIT(&w->jobs);
+	STAILQ_INIT(&w->unremoved);
 	w->filling = batch_new();
 }
 
@@ -86,49 +81,6 @@ writer_begin(struct writer *w, struct segment **opened_out)
 	*opened_out = b.opened;
 	place_report(w);
 	return 0;
-}
-
-static void
-writer_unlink_body(const struct writer *w, struct msgid id)
-{
-	char name[WRITER_FILE_NAME_BYTES];
-
-	if (w->io->ops->unlink(w->io, writer_file_name(id, name)) != 0)
-		log_warn("spool: cannot remove %s: %m", name);
-}
-
-/* No start removes these: they are gone durably.  Either may never have been made. */
-static void
-writer_unlink_aside(const struct writer *w, struct msgid id)
-{
-	char names[2][WRITER_FILE_NAME_BYTES];
-
-	writer_aside_name(id, names[0]);
-	writer_aside_body_name(id, names[1]);
-	for (int n = 0; n < 2; n++)
-		if (w->io->ops->unlink(w->io, names[n]) != 0 && errno != ENOENT)
-			log_warn("spool: cannot remove %s, which is not needed any more: %m",
-			    names[n]);
-	if (w->io->ops->sync_directory(w->io) != 0)
-		log_warn("spool: the removal of %s is not durable: %m", names[0]);
-}
-
-static void
-writer_do_jobs(struct writer *w, struct writer_jobs *jobs)
-{
-	struct writer_job *j;
-
-	while ((j = STAILQ_FIRST(jobs))) {
-		STAILQ_REMOVE_HEAD(jobs, link);
-		stall_begin(&w->stall, j->segment ? "free a segment" : "remove the body", j->id);
-		if (j->segment)
-			stock_release(&w->pool, j->segment);
-		else if (j->is_aside)
-			writer_unlink_aside(w, j->id);
-		else
-			writer_unlink_body(w, j->id);
-		mem_free(j);
-	}
 }
 
 /* Under the lock. */
@@ -159,7 +111,8 @@ work(struct writer *w)
 		stall_begin(&w->stall, "write the log", none);
 		place_batch(w, b);
 	}
-	writer_do_jobs(w, &jobs);
+	writer_jobs_do(w, &jobs);
+	writer_jobs_try_again(w);
 	if (stock_has_work(&w->pool)) {
 		stall_begin(&w->stall, "make a segment", none);
 		stock_work(&w->pool);
@@ -238,7 +191,8 @@ idle_ms(struct writer *w)
 {
 	int64_t lazy;
 
-	if (!STAILQ_EMPTY(&w->jobs) || w->is_stopping || stock_has_work(&w->pool))
+	if (!STAILQ_EMPTY(&w->jobs) || w->is_stopping || stock_has_work(&w->pool) ||
+	    writer_jobs_are_due(w))
 		return 0;
 	if (w->filling->count == 0)
 		return until_look_ms(w);
@@ -319,13 +273,8 @@ writer_stop(struct writer *w)
 void
 writer_clear(struct writer *w)
 {
-	struct writer_job *j;
-
-	while ((j = STAILQ_FIRST(&w->jobs))) {
-		STAILQ_REMOVE_HEAD(&w->jobs, link);
-		segment_free(&j->segment, w->io);
-		mem_free(j);
-	}
+	writer_jobs_clear(w, &w->jobs);
+	writer_jobs_clear(w, &w->unremoved);
 	if (w->active && w->is_virgin)
 		segment_free(&w->active, w->io);
 	stock_clear(&w->pool);

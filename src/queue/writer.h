@@ -39,6 +39,7 @@ struct writer {
 	atomic_bool is_spent;            /* no room for reports either */
 	atomic_uint cleaning_bytes;      /* set by the loop: what compaction has to copy yet */
 	atomic_uint spare_segments;
+	atomic_uint unremoved_count;
 	_Atomic uint64_t idle_bytes;     /* of segments that hold nothing */
 	_Atomic uint64_t free_bytes, disk_bytes; /* of the disk, a moment ago; 0: it does not say */
 	/* the writer's own */
@@ -48,6 +49,8 @@ struct writer {
 	struct segment *active;
 	bool is_virgin;                  /* nothing in it is durable yet */
 	struct trouble write_trouble;    /* of frames */
+	struct writer_jobs unremoved;    /* files that the disk did not remove */
+	struct trouble removal_trouble;
 	uint32_t at;                     /* where the next frame goes */
 	struct record_seal seal;         /* of the segment before the virgin one */
 	uint64_t sequence;               /* last given */

@@ -1,0 +1,28 @@
+/*
+ * writer_jobs: what the writer does beside the log, in order: it frees segments and removes files.
+ * A file that the disk does not remove is tried again after a pause that grows; a start removes
+ * what is left (recover_bodies.h).
+ */
+#ifndef QUEUE_WRITER_JOBS_H
+#define QUEUE_WRITER_JOBS_H
+
+#include "queue/writer.h"
+
+struct writer_job {
+	STAILQ_ENTRY(writer_job) link;
+	struct segment *segment;         /* to give back; NULL: a file to remove */
+	struct msgid id;
+	bool is_aside;                   /* what was put aside of it, else its body */
+};
+
+/* All of them. */
+void writer_jobs_do(struct writer *w, struct writer_jobs *jobs);
+/* Removes the body, now or later. */
+void writer_jobs_remove_body(struct writer *w, struct msgid id);
+/* Is it time to try again what was not removed? */
+bool writer_jobs_are_due(const struct writer *w);
+/* Some of it. */
+void writer_jobs_try_again(struct writer *w);
+void writer_jobs_clear(struct writer *w, struct writer_jobs *jobs);
+
+#endif
