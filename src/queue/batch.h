@@ -20,7 +20,7 @@ struct commit {
 	uint32_t sums_at;                /* where its sums go in the batch's bytes */
 	int fd;                          /* body file not yet durable; -1: none */
 	struct msgid id;                 /* names that file */
-	int64_t late_ms;                 /* of a body: monotonic; then nobody waits for it */
+	int64_t late_ms;                 /* monotonic: then nobody waits for it; 0: never */
 	spool_done_fn *fn;
 	void *arg;
 	/* the writer's answer, or what went wrong before */

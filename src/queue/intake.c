@@ -86,6 +86,19 @@ free_pending(struct pending *p)
 	mem_free(p);
 }
 
+/* Who asked is not told of a success that comes later than this. */
+_Static_assert(SPOOL_MESSAGE_WAIT_MS + 20000 <= MESSAGE_COMMIT_MS, "told 451, and stored");
+
+static const char *
+intake_why(int error)
+{
+	if (error == EILSEQ)
+		return "its body has a bare CR or LF, or NUL";
+	if (error == ETIMEDOUT)
+		return "the disk took so long that the client had to be told 451";
+	return strerror(error);
+}
+
 static void
 stored(int error, void *arg)
 {
@@ -96,8 +109,7 @@ stored(int error, void *arg)
 
 	if (error) {
 		msgid_text(p->entry->id, 0, id);
-		log_error("spool: message %s is not stored: %s", id,
-		    error == EILSEQ ? "its body has a bare CR or LF, or NUL" : strerror(error));
+		log_error("spool: message %s is not stored: %s", id, intake_why(error));
 		s = intake_no_room(error);
 	} else {
 		s = status_make(250, "2.0.0", "Queued as %s", msgid_text(p->entry->id, 0, id));

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/crc.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "queue/writer_jobs.h"
 
 /* Segment bytes that messages may not use while no other segment is ready: enough for what must be
@@ -148,6 +149,7 @@ struct run {
 	struct batch *batch;
 	size_t first;
 	size_t count;
+	bool is_late;                    /* written, but not for those whose time is over */
 	uint32_t at;                     /* of its first frame in the segment */
 	uint32_t end;
 };
@@ -155,16 +157,26 @@ struct run {
 static void
 patch(struct writer *w, char *bytes, uint32_t span)
 {
+	struct str head = str_make(bytes, RECORD_HEADER_BYTES);
 	struct record_frame f;
+	uint64_t tag;
 
-	if (!record_frame_read(str_make(bytes, RECORD_HEADER_BYTES), 0, &f))
-		return;
+	/* not 0 in one that was placed before, see refuse_late */
+	if (!record_frame_tag(head, &tag) || !record_frame_read(head, tag, &f))
+		die("spool: a frame in memory is damaged");
 	f.tag = w->active->tag;
 	f.sequence = ++w->sequence;
 	f.durable = w->durable;
 	f.span = span;
 	w->newest_ms = f.newest_ms > w->newest_ms ? f.newest_ms : w->newest_ms;
 	record_frame_write(&f, bytes);
+}
+
+/* Who asked has been told 451, or soon will be: what were stored now would be sent again. */
+static bool
+place_is_late(const struct commit *c, int64_t now_ms)
+{
+	return c->late_ms && c->late_ms <= now_ms;
 }
 
 static uint32_t
@@ -179,10 +191,13 @@ static void
 lay_out(struct writer *w, struct run *r)
 {
 	struct commit *c = r->batch->commits + r->first;
+	int64_t now_ms = clock_mono_ms();
 	uint32_t at = r->at;
 	size_t n = 0;
 
-	while (r->first + n < r->batch->count && !c[n].error && fits(w, &c[n], at)) {
+	/* the first one was looked at */
+	while (r->first + n < r->batch->count && !c[n].error && fits(w, &c[n], at) &&
+	    (n == 0 || !place_is_late(&c[n], now_ms))) {
 		c[n].offset = at;
 		at += c[n].span;
 		n++;
@@ -282,7 +297,7 @@ run_stands(struct writer *w, struct run *r)
 /* One segment that does not take what is written into it is that segment's matter; a new one right
  * after it, and it is rather the disk's. */
 static void
-abandon(struct writer *w, int error)
+tell_failed(struct writer *w, int error)
 {
 	struct trouble *t = &w->write_trouble;
 	char what[80];
@@ -292,6 +307,11 @@ abandon(struct writer *w, int error)
 	trouble_tell(t, what);
 	if (t->failures++ > 0 && w->is_virgin)
 		stock_pause(&w->pool);
+}
+
+static void
+abandon(struct writer *w)
+{
 	if (!w->is_virgin) {
 		leave(w);
 		return;
@@ -301,6 +321,25 @@ abandon(struct writer *w, int error)
 	w->active = NULL;
 }
 
+/* The others of the run are to be placed anew, behind the seal that makes this one void. */
+static void
+refuse_late(struct writer *w, struct run *r)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct commit *c = &r->batch->commits[r->first + i];
+
+		if (!place_is_late(c, now_ms))
+			continue;
+		c->error = ETIMEDOUT;
+		r->is_late = true;
+	}
+	if (r->is_late)
+		log_warn("spool: segment %u left at offset %u: what was written there was durable "
+			 "after those who asked had to be told 451", w->active->slot, w->at);
+}
+
 static int
 place_run(struct writer *w, struct run *r)
 {
@@ -308,13 +347,19 @@ place_run(struct writer *w, struct run *r)
 
 	r->at = w->at;
 	if (write_run(w, r) == 0) {
-		run_stands(w, r);
-		return 0;
+		refuse_late(w, r);
+		if (!r->is_late) {
+			run_stands(w, r);
+			return 0;
+		}
+		error = ETIMEDOUT;
+	} else {
+		error = errno ? errno : EIO;
+		for (size_t i = 0; i < r->count; i++)
+			r->batch->commits[r->first + i].error = error;
+		tell_failed(w, error);
 	}
-	error = errno ? errno : EIO;
-	for (size_t i = 0; i < r->count; i++)
-		r->batch->commits[r->first + i].error = error;
-	abandon(w, error);
+	abandon(w);
 	errno = error;
 	return -1;
 }
@@ -347,6 +392,8 @@ place_frames(struct writer *w, struct batch *b)
 		struct run r = {.batch = b, .first = i};
 
 		c = &b->commits[i];
+		if (!c->error && place_is_late(c, clock_mono_ms()))
+			c->error = ETIMEDOUT;
 		if (!c->error && make_room(w, c) != 0)
 			c->error = errno ? errno : EIO;
 		if (c->error) {
@@ -355,7 +402,8 @@ place_frames(struct writer *w, struct batch *b)
 		}
 		if (place_run(w, &r) != 0)
 			make_void(w, b);
-		i += r.count ? r.count : 1;
+		if (!r.is_late)
+			i += r.count ? r.count : 1;
 	}
 }
 

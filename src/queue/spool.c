@@ -161,8 +161,8 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 	int error;
 
 	s->options = *o;
-	if (!o->body_wait_ms)
-		s->options.body_wait_ms = SPOOL_BODY_WAIT_MS;
+	if (!o->message_wait_ms)
+		s->options.message_wait_ms = SPOOL_MESSAGE_WAIT_MS;
 	if (!o->stall_ms)
 		s->options.stall_ms = STALL_LOGGED_MS;
 	s->io = o->io;
@@ -293,7 +293,7 @@ queue_body(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, in
 
 	if (!c)
 		die("spool: more waits than is allowed");
-	c->late_ms = clock_mono_ms() + s->options.body_wait_ms;
+	c->late_ms = clock_mono_ms() + s->options.message_wait_ms;
 	s->waiting_bytes += c->span;
 	bodies_add(&s->bodies, one);
 }
@@ -325,6 +325,9 @@ queue_commit(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, 
 		die("spool: more waits than is allowed");
 	c->is_bulk &= !is_copy;
 	c->is_copy = is_copy;
+	/* statuses and reports are tried again by who appended them, and nobody else does */
+	if (c->is_bulk && b->urgency != SPOOL_REPORT)
+		c->late_ms = clock_mono_ms() + s->options.message_wait_ms;
 	s->waiting_bytes += c->span;
 	s->copies.waiting_bytes += is_copy ? c->span : 0;
 	writer_let_go(&s->writer);

@@ -31,14 +31,14 @@ enum {
 	SPOOL_SEGMENTS_SENSIBLE = 16,    /* a small disk is cut into as many segments */
 	SPOOL_WAITING_MAX = 64 << 20,    /* bytes appended and not yet durable */
 	SPOOL_LAZY_MS = 50,
-	SPOOL_BODY_WAIT_MS = 60000,      /* until a body's file must be durable */
+	SPOOL_MESSAGE_WAIT_MS = 100000,  /* until a message must be durable: who asks waits 120 s */
 };
 
 struct spool_options {
 	struct fsio *io;                 /* stays the caller's; must outlive the spool */
 	uint32_t segment_bytes;          /* 0: the usual, smaller on a small disk */
 	uint32_t minimum_free_percent;   /* of the disk; below it no messages are taken */
-	uint32_t body_wait_ms;           /* 0: SPOOL_BODY_WAIT_MS */
+	uint32_t message_wait_ms;        /* 0: SPOOL_MESSAGE_WAIT_MS */
 	uint32_t stall_ms;               /* 0: STALL_LOGGED_MS (ipc/stall.h) */
 	bool threadless;                 /* no writer thread: spool_step() does its work */
 	bool accept_damage;              /* what cannot be read is set aside, not refused */
@@ -136,7 +136,7 @@ enum spool_urgency {
 
 /* error 0: durable.  Else an errno, and it never happened: EIO, ENOSPC, EMFILE …  EILSEQ: the
  * body's file has a bare CR or LF, or NUL; EBADMSG: its size changed after it was appended;
- * ETIMEDOUT: its turn came too late to be answered in time. */
+ * ETIMEDOUT: a message that was durable too late to be answered in time, or never came so far. */
 typedef void spool_done_fn(int error, void *arg);
 
 struct spool_batch {

@@ -180,6 +180,76 @@ run_disk_does_not_say(void)
 	return model_end(m) == 0 && is_good;
 }
 
+/* ---- a disk that is slower than who asks waits ---- */
+
+enum { LATE_WAIT_MS = 400, LATE_SYNC_MS = 500, LATE_ROUNDS = 9 };
+
+static const struct fsio_ops *late_disk;
+static unsigned late_syncs;              /* of the next ones so many are slow */
+
+static int
+late_sync_data(struct fsio *f, int fd)
+{
+	int result = late_disk->sync_data(f, fd);
+
+	if (late_syncs && late_syncs--)
+		usleep(LATE_SYNC_MS * 1000);
+	return result;
+}
+
+/* Message and statuses in one batch, whose sync ends too late, or which is not written in time: the
+ * message is refused and void, the statuses are kept. */
+static bool
+run_late_round(struct model *m, bool is_written, size_t body_bytes)
+{
+	uint64_t bad = m->bad, good = m->good;
+	unsigned others = 0;
+
+	while (others < 8 && model_act(m))
+		others++;
+	model_turn(m);
+	if (m->bad != bad || m->good == good)
+		return false;
+	late_syncs = is_written;
+	if (!model_submit(m, body_bytes, false))
+		return false;
+	model_finish(m, 2);
+	good = m->good;
+	if (!is_written)
+		usleep(LATE_SYNC_MS * 1000);
+	model_turn(m);
+	return m->bad == bad + 1 && m->good == good + 2 && late_syncs == 0;
+}
+
+static bool
+run_late_syncs(uint64_t seed)
+{
+	struct model *m = model_new(seed);
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN,
+	    .threadless = true,
+	    .message_wait_ms = LATE_WAIT_MS};
+	static struct fsio_ops ops;
+	bool is_good = true;
+
+	o.io = simdisk_io(m->disk);
+	late_disk = o.io->ops;
+	ops = *late_disk;
+	ops.sync_data = late_sync_data;
+	o.io->ops = &ops;
+	model_reopen(m, &o);
+	for (int n = 0; n < LATE_ROUNDS && is_good; n++) {
+		is_good = run_late_round(m, n % 2 == 0, n % 3 == 0 ? 20000 : 100);
+		if (n % 4 < 2)
+			continue;
+		model_close(m);
+		simdisk_restart(m->disk);
+		model_reopen(m, &o);
+	}
+	o.io->ops = late_disk;
+	model_expect_work(m);
+	return model_end(m) == 0 && is_good;
+}
+
 static void
 report_heard(int error, void *arg)
 {
@@ -341,7 +411,7 @@ main(void)
 	bool all = true;
 
 	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
-	printf("1..%zu\n", count + 7);
+	printf("1..%zu\n", count + 8);
 	for (size_t i = 0; i < count; i++)
 		report(i + 1, rows[i].what, run_row(&rows[i]), &all);
 	report(count + 1, "a full disk", run_full_disk(7), &all);
@@ -355,5 +425,6 @@ main(void)
 	report(count + 6, "a full disk of failing mail: it empties, in any order",
 	    run_reports_on_a_full_disk(37, 0), &all);
 	report(count + 7, "a disk that does not say what room it has", run_disk_does_not_say(), &all);
+	report(count + 8, "syncs that end later than who asks waits", run_late_syncs(3), &all);
 	return !all;
 }

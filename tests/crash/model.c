@@ -225,6 +225,18 @@ finish(struct model *m, struct model_message *g, uint32_t n)
 }
 
 void
+model_finish(struct model *m, unsigned recipients)
+{
+	for (size_t i = 0; i < MODEL_MESSAGES; i++) {
+		struct model_message *g = &m->messages[i];
+
+		for (uint32_t n = 1; g->fate == MODEL_STORED && n <= g->recipient_count; n++)
+			if (recipients && finish(m, g, n))
+				recipients--;
+	}
+}
+
+void
 model_finish_all(struct model *m)
 {
 	for (size_t i = 0; i < MODEL_MESSAGES; i++) {

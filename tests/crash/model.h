@@ -87,6 +87,8 @@ void model_read(struct model *m);
 bool model_submit(struct model *m, size_t body_bytes, bool in_file);
 /* Fills segments with so many messages that the model does not know, each finished at once. */
 void model_churn(struct model *m, unsigned messages);
+/* Settles so many recipients, without a turn. */
+void model_finish(struct model *m, unsigned recipients);
 /* Settles every recipient of every message, and turns. */
 void model_finish_all(struct model *m);
 

@@ -285,7 +285,7 @@ Test(spool_bodies, those_that_come_too_late_are_not_stored)
 	struct spool_message m;
 	int syncing, waiting, next;
 
-	rig.options.body_wait_ms = 200;
+	rig.options.message_wait_ms = 200;
 	rig_open_again();
 	is_shut = true;
 	append_large_as(2, &syncing);
