@@ -205,26 +205,23 @@ def a_thread_that_stands_still_is_told():
 def a_body_that_relay_cannot_read():
     """relay's read of one body does not end for 34 s: all other mail is delivered meanwhile, relay is not ended and answers the operator,
     the wait is logged, and the message is delivered once when the read has ended"""
-    before, pid, sink = len(gate.log()), t.role_pid(gate, "relay"), g.Sink(HOME, port=port)
-    names = send("body-first", 1)
-    g.wait_for("a host that is known to be there", 20, lambda: sink.count() == 1)
-    tracer = t.attach(pid, f"{HOME}/trace", "-f", "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=34000000:when=1")
-    try:
-        names += send("body-still", 1, size=400_000)
-        g.wait_for("a read", 10, lambda: t.stands_in(pid, t.PREAD))
-        message, others = gate.queue()[0]["id"], send("body-beside", 20)
-        g.wait_for(f"mail of others {gate.tail()}", 8, lambda: sink.count() == 21)
-        gate.tool("test", "route", "bob@example.net")
-        line = rf"relay: thread disk has waited 3\d s for the disk: read the body of message {message}; no other body"
-        g.wait_for("the line", 40, lambda: re.search(line, gate.log()[before:]), every=0.2)
-        assert t.stands_in(pid, t.PREAD) and sink.count() == 21
-        g.wait_for(f"an empty queue {gate.tail()}", 20, lambda: not gate.queue(), every=0.2)
-        assert load.subjects(sink) == {name: 1 for name in names + others}
-        assert t.role_pid(gate, "relay") == pid and "status=unknown" not in gate.log()[before:]
-        gate.wait_log("relay: thread disk goes on after 3\\d s")
-    finally:
-        t.detach(tracer)
-        sink.stop()
+    before, pid = len(gate.log()), t.role_pid(gate, "relay")
+    with gate.host() as sink:
+        names = send("body-first", 1)
+        g.wait_for("a host that is known to be there", 20, lambda: sink.count() == 1)
+        with t.attached(pid, f"{HOME}/trace", "-f", "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=34000000:when=1"):
+            names += send("body-still", 1, size=400_000)
+            g.wait_for("a read", 10, lambda: t.stands_in(pid, t.PREAD))
+            message, others = gate.queue()[0]["id"], send("body-beside", 20)
+            g.wait_for(f"mail of others {gate.tail()}", 8, lambda: sink.count() == 21)
+            gate.tool("test", "route", "bob@example.net")
+            line = rf"relay: thread disk has waited 3\d s for the disk: read the body of message {message}; no other body"
+            g.wait_for("the line", 40, lambda: re.search(line, gate.log()[before:]), every=0.2)
+            assert t.stands_in(pid, t.PREAD) and sink.count() == 21
+            g.wait_for(f"an empty queue {gate.tail()}", 20, lambda: not gate.queue(), every=0.2)
+            assert load.subjects(sink) == {name: 1 for name in names + others}
+            assert t.role_pid(gate, "relay") == pid and "status=unknown" not in gate.log()[before:]
+            gate.wait_log("relay: thread disk goes on after 3\\d s")
 
 
 @case
@@ -233,24 +230,21 @@ def a_body_that_is_not_read_in_time():
     and the message is delivered once when the disk reads again"""
     late = g.Gateway(f"{HOME}/late", extra='timeouts: { attempt = "3s"; };',
                      queue=f'queue: {{ directory = "{HOME}/late/spool"; retry = [ "1s" ]; }};',
-                     routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {port}; tls = "none"; }} );').start()
-    sink, tracer = g.Sink(HOME, port=port), None
+                     routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {gate.host_port}; tls = "none"; }} );').start()
     try:
         late.add_user()
         pid = t.role_pid(late, "relay")
-        tracer = t.attach(pid, f"{HOME}/trace", "-f", "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=12000000:when=1")
-        session = load.Session(late)
-        assert session.send("late-body", size=400_000).startswith("250")
-        late.wait_log(r'status=deferred reason=local code=451 dsn=4.3.0 .*reply="the stored message could not be read in time"')
-        assert t.stands_in(pid, t.PREAD) and session.send("late-beside").startswith("250")
-        session.close()
-        g.wait_for(f"an empty queue {late.tail()}", 40, lambda: not late.queue(), every=0.2)
-        assert load.subjects(sink) == {"late-body": 1, "late-beside": 1}
-        assert t.role_pid(late, "relay") == pid and "status=unknown" not in late.log()
+        with gate.host() as sink, \
+                t.attached(pid, f"{HOME}/trace", "-f", "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=12000000:when=1"):
+            session = load.Session(late)
+            assert session.send("late-body", size=400_000).startswith("250")
+            late.wait_log(r'status=deferred reason=local code=451 dsn=4.3.0 .*reply="the stored message could not be read in time"')
+            assert t.stands_in(pid, t.PREAD) and session.send("late-beside").startswith("250")
+            session.close()
+            g.wait_for(f"an empty queue {late.tail()}", 40, lambda: not late.queue(), every=0.2)
+            assert load.subjects(sink) == {"late-body": 1, "late-beside": 1}
+            assert t.role_pid(late, "relay") == pid and "status=unknown" not in late.log()
     finally:
-        if tracer:
-            t.detach(tracer)
-        sink.stop()
         late.stop()
 
 
