@@ -50,13 +50,21 @@ add_status(struct buf *out, const struct status *s)
 	add_text(out, "reply_by", s->is_remote ? "host" : "here");
 }
 
+/* What has come to its end for this recipient is not held any more. */
+static bool
+is_held_for(const struct entry *e, uint32_t number)
+{
+	return e->is_held && addressee_is_open(&e->addressees[number - 1]);
+}
+
 /* Why it is held, or what the last attempt came to. */
 static void
-add_reason(struct queue *q, const struct entry *e, struct str reason, struct buf *out)
+add_reason(struct queue *q, const struct entry *e, uint32_t number, struct str reason,
+    struct buf *out)
 {
 	struct spool_message m;
 
-	if (!e->is_held)
+	if (!is_held_for(e, number))
 		message_values_add(out, "reason", reason);
 	else if (spool_find(q->spool, e->id, &m) && m.held_why.n)
 		message_values_add(out, "reason", m.held_why);
@@ -82,7 +90,7 @@ add_reply(struct queue *q, const struct entry *e, uint32_t number, const struct 
 	/* not tried itself: another message found its site away */
 	if (!is_known && info->status)
 		d.reason = STR("site_away");
-	add_reason(q, e, d.reason, out);
+	add_reason(q, e, number, d.reason, out);
 	message_values_add(out, "site", info->site);
 	if (d.host.n)
 		message_values_add(out, "mx", d.host);
@@ -107,9 +115,10 @@ first_open(const struct entry *e)
 }
 
 static void
-add_next(const struct entry *e, const struct schedule_info *info, struct buf *out)
+add_next(const struct entry *e, uint32_t number, const struct schedule_info *info,
+    struct buf *out)
 {
-	if (e->is_held)
+	if (is_held_for(e, number))
 		add_text(out, "next", "held");
 	else if (info->next_ms <= clock_ms())
 		add_text(out, "next", "now");
@@ -133,7 +142,7 @@ add_progress(struct queue *q, const struct entry *e, uint32_t number, struct buf
 	schedule_explain(
 	    q->schedule, &e->shipments[e->addressees[number - 1].shipment].parcel, &info);
 	add_tries(e, number, out);
-	add_next(e, &info, out);
+	add_next(e, number, &info, out);
 	add_reply(q, e, number, &info, out);
 }
 

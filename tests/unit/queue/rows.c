@@ -33,6 +33,9 @@ Test(rows, a_message_and_its_recipients, .timeout = 60)
 	        {"mx", "mx.example.net"}, {"site", "example.net"}, {NULL, NULL}},
 	    {{"to", "c@example.org"}, {"state", "active"}, {"tries", "0"}, {"next", "now"},
 	        {"site", "example.org"}, {NULL, NULL}}};
+	static const struct expected sent[] = {{"state", "sent"}, {"reason", "none"}, {NULL, NULL}};
+	static const struct expected held[] = {{"state", "held"}, {"reason", "operator"},
+	    {"next", "held"}, {NULL, NULL}};
 	char id[ID_NUMBER_TEXT_BYTES];
 
 	rig_begin(&r, rig_slow);
@@ -54,6 +57,11 @@ Test(rows, a_message_and_its_recipients, .timeout = 60)
 	for (unsigned i = 0; i < 3; i++)
 		check_row(&r, i + 1, recipients[i]);
 	cr_assert(str_eq(rig_row(&r, 4, "header_from"), STR("alice@example.com")));
+	/* a hold says nothing of the one that has it */
+	rig_admin(&r, "queue.hold", WITH("id", msgid_text(rig_id(1), 0, id)));
+	rig_admin(&r, "queue.show", WITH("id", msgid_text(rig_id(1), 0, id)));
+	check_row(&r, 1, sent);
+	check_row(&r, 2, held);
 	rig_end(&r);
 }
 
