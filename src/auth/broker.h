@@ -13,7 +13,7 @@
 #include "base/map.h"
 #include "ipc/role.h"
 
-enum { BROKER_SUBMISSIONS_MAX = 64, BROKER_TOLD_MAX = 16 };
+enum { BROKER_SUBMISSIONS_MAX = 64, BROKER_TOLD_MAX = 16, BROKER_FAILED_MAX = 16 };
 
 /* A damaged account, as the log has it. */
 struct broker_told {
@@ -33,8 +33,10 @@ struct broker {
 	char trouble[ACCOUNTS_ERROR_BYTES]; /* why it could not be opened or used */
 	char told[ACCOUNTS_ERROR_BYTES]; /* the same, as the log has it; empty: it can be used */
 	int64_t told_ms;         /* monotonic */
-	char failed[CLAIM_USER_MAX + 1]; /* whose look-up failed last; empty: all is well */
-	int64_t probe_after_ms;  /* monotonic: that one is not looked up again on our own before */
+	/* whose look-ups failed and did not succeed since, the latest of them; empty: none */
+	char failed[BROKER_FAILED_MAX][CLAIM_USER_MAX + 1];
+	unsigned failed_count;
+	int64_t probe_after_ms;  /* monotonic: they are not looked up again on our own before */
 	struct broker_told damaged[BROKER_TOLD_MAX];
 	uint64_t changes;        /* of passwords and suspensions, so far */
 	struct cache *cache;
@@ -59,11 +61,11 @@ struct accounts *broker_store(struct broker *b);
 void broker_open_store(struct broker *b, enum accounts_absent absent);
 /* It failed, why is logged; it is opened again a moment later. */
 void broker_close_store(struct broker *b, const char *why);
-/* It did what was asked of it: logged after a failure, but not while the look-up of one name fails,
+/* It did what was asked of it: logged after a failure, but not while the look-up of a name fails,
  * for others say nothing of that one. */
 void broker_log_use(struct broker *b);
 /* At times: a store that is back is found without a login, one that is not is told of again, and
- * the look-up that failed is made once more. */
+ * look-ups that failed are made once more. */
 void broker_sweep_store(struct broker *b);
 /* Looks up.  A look-up that fails says nothing about other accounts, of which damage may have left
  * most: the store is opened anew, once a second at most, and stays open for them. */

@@ -41,7 +41,7 @@ broker_clear_trouble(struct broker *b)
 void
 broker_log_use(struct broker *b)
 {
-	if (!b->told[0] || b->failed[0])
+	if (!b->told[0] || b->failed_count)
 		return;
 	b->told[0] = 0;
 	broker_clear_trouble(b);
@@ -80,7 +80,7 @@ broker_open_store(struct broker *b, enum accounts_absent absent)
 	}
 	b->absent = ACCOUNTS_REFUSE;
 	/* that it can be opened says nothing of a look-up that failed */
-	if (!b->failed[0])
+	if (!b->failed_count)
 		broker_clear_trouble(b);
 	if (accounts_is_new(b->accounts))
 		log_warn("made a new account store %.*s/accounts.db",
@@ -124,6 +124,29 @@ broker_log_damaged(struct broker *b, struct str user)
 	log_end(&l);
 }
 
+static void
+broker_clear_failed(struct broker *b, struct str user)
+{
+	for (unsigned i = 0; i < b->failed_count; i++)
+		if (str_eq(str_of(b->failed[i]), user)) {
+			b->failed_count--;
+			memmove(b->failed[i], b->failed[i + 1],
+			    (b->failed_count - i) * sizeof *b->failed);
+			return;
+		}
+}
+
+/* Of more than there is room for the oldest is forgotten. */
+static void
+broker_note_failed(struct broker *b, struct str user)
+{
+	broker_clear_failed(b, user);
+	if (b->failed_count == BROKER_FAILED_MAX)
+		memmove(b->failed[0], b->failed[1], --b->failed_count * sizeof *b->failed);
+	snprintf(b->failed[b->failed_count++], sizeof *b->failed, "%.*s", STR_ARG(user));
+	b->probe_after_ms = clock_mono_ms() + clock_patience(PROBE_MS);
+}
+
 /* What SQLite holds of the file is void, or another file is there by now; or it fails again, as one
  * does that is damaged in a place that opening it does not read. */
 static enum accounts_result
@@ -132,8 +155,7 @@ broker_find_anew(struct broker *b, struct str user, struct account *out)
 	enum accounts_result result;
 
 	broker_note_trouble(b, accounts_error(b->accounts));
-	snprintf(b->failed, sizeof b->failed, "%.*s", STR_ARG(user));
-	b->probe_after_ms = clock_mono_ms() + clock_patience(PROBE_MS);
+	broker_note_failed(b, user);
 	if (clock_mono_ms() < b->open_after_ms)
 		return ACCOUNTS_BROKEN;
 	accounts_close(&b->accounts);
@@ -159,8 +181,7 @@ broker_find(struct broker *b, struct str user, struct account *out)
 		broker_log_damaged(b, user);
 	if (result == ACCOUNTS_BROKEN)
 		return result;
-	if (str_eq(str_of(b->failed), user))
-		b->failed[0] = 0;
+	broker_clear_failed(b, user);
 	if (result != ACCOUNTS_DAMAGED)
 		broker_log_use(b);
 	return result;
@@ -169,11 +190,13 @@ broker_find(struct broker *b, struct str user, struct account *out)
 void
 broker_sweep_store(struct broker *b)
 {
-	char name[sizeof b->failed];
+	char names[BROKER_FAILED_MAX][sizeof *b->failed];
+	unsigned count = b->failed_count;
 	struct account account;
 
-	if (!broker_store(b) || !b->failed[0] || clock_mono_ms() < b->probe_after_ms)
+	if (!broker_store(b) || clock_mono_ms() < b->probe_after_ms)
 		return;
-	memcpy(name, b->failed, sizeof name);
-	(void)broker_find(b, str_of(name), &account);
+	memcpy(names, b->failed, sizeof names);
+	for (unsigned i = 0; i < count; i++)
+		(void)broker_find(b, str_of(names[i]), &account);
 }
