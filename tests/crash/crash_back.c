@@ -12,7 +12,7 @@
 #include "newest_rig.h"
 #include "queue/store.h"
 
-enum { CUTS_MAX = 400, DAY_MS = 86400000 };
+enum { DAY_MS = 86400000 };
 
 /* ---- the newest ---- */
 
@@ -353,13 +353,7 @@ newest_cut_while_freed(uint64_t cut, unsigned *faults)
 static bool
 freed_files_are_not_put_back(void)
 {
-	unsigned faults = 0;
-	uint64_t cut = 1;
-
-	while (cut < CUTS_MAX && newest_cut_while_freed(cut, &faults))
-		cut++;
-	printf("# %llu power cuts\n", (unsigned long long)cut - 1);
-	return faults == 0 && cut > 20;
+	return newest_each_cut(newest_cut_while_freed, 20);
 }
 
 /* The newest file was away for a start, and is there again. */
@@ -417,13 +411,7 @@ newest_cut_aside(uint64_t cut, unsigned *faults)
 static bool
 set_aside_through_power_cuts(void)
 {
-	unsigned faults = 0;
-	uint64_t cut = 1;
-
-	while (cut < CUTS_MAX && newest_cut_aside(cut, &faults))
-		cut++;
-	printf("# %llu power cuts\n", (unsigned long long)cut - 1);
-	return faults == 0 && cut > 10;
+	return newest_each_cut(newest_cut_aside, 10);
 }
 
 /* It cannot be renamed: that stops nobody, and comes later. */
@@ -666,13 +654,7 @@ newest_cut_anew(uint64_t cut, unsigned *faults)
 static bool
 bodies_of_a_log_that_is_gone(void)
 {
-	unsigned faults = 0;
-	uint64_t cut = 1;
-
-	while (cut < CUTS_MAX && newest_cut_anew(cut, &faults))
-		cut++;
-	printf("# %llu power cuts\n", (unsigned long long)cut - 1);
-	return faults == 0 && cut > 10;
+	return newest_each_cut(newest_cut_anew, 10);
 }
 
 /* The new log has freed a segment by then, so nothing older is read; one file is still missing. */

@@ -69,30 +69,6 @@ changed_write_noise(struct model *m, const char *name)
 	return str_make(changed, bytes.n);
 }
 
-/* The log has one segment more than was ready when the reserve was made; none is ready behind it,
- * for the disk is full.  name: of its file; the spool is closed. */
-static struct model *
-changed_begin_unready(char name[SEGMENT_NAME_BYTES])
-{
-	struct model *m = newest_begin(1);
-
-	newest_fill(m);
-	for (int n = 0; n < TURNS && !m->spool->writer.pool.ready; n++)
-		model_turn(m);
-	newest_fill_disk(m);
-	newest_fill(m);
-	if (!model_submit(m, 9000, true))
-		model_broken(m, "no message with a file: errno %d", errno);
-	for (int n = 0; n < TURNS; n++)
-		model_turn(m);
-	if (m->spool->writer.pool.ready)
-		model_broken(m, "one is ready");
-	segment_name(m->spool->writer.active->slot, name);
-	newest_crash(m);
-	m->may_lose = true;
-	return m;
-}
-
 static void
 changed_expect_bodies(struct model *m, unsigned bodies)
 {
@@ -122,7 +98,7 @@ static bool
 newest_is_changed(void)
 {
 	char name[SEGMENT_NAME_BYTES];
-	struct model *m = changed_begin_unready(name);
+	struct model *m = newest_begin_unready(name);
 	unsigned bodies = newest_names(m, ".body");
 	struct str changed = changed_write_noise(m, name);
 

@@ -11,32 +11,16 @@
 #include "newest_rig.h"
 #include "queue/store.h"
 
-enum { CUTS_MAX = 400 };
-
 /* ---- bodies ---- */
 
-/* The log has one segment more than was ready when the reserve was made; none is ready behind it,
- * for the disk is full.  Its file is gone. */
+/* The file of a segment behind the one that was ready when the reserve was made is gone. */
 static bool
 reserve_is_not_ready(void)
 {
-	struct model *m = newest_begin(1);
 	char name[SEGMENT_NAME_BYTES];
+	struct model *m = newest_begin_unready(name);
 	unsigned bodies;
 
-	newest_fill(m);
-	for (int n = 0; n < TURNS && !m->spool->writer.pool.ready; n++)
-		model_turn(m);
-	newest_fill_disk(m);
-	newest_fill(m);
-	if (!model_submit(m, 9000, true))
-		model_broken(m, "no message with a file: errno %d", errno);
-	for (int n = 0; n < TURNS; n++)
-		model_turn(m);
-	if (m->spool->writer.pool.ready)
-		model_broken(m, "one is ready");
-	segment_name(m->spool->writer.active->slot, name);
-	newest_crash(m);
 	newest_remove(m, name);
 	bodies = newest_names(m, ".body");
 	m->may_lose = true;
@@ -195,13 +179,7 @@ newest_cut_acceptance(uint64_t cut, unsigned *faults)
 static bool
 what_was_accepted_is_not_asked_again(void)
 {
-	unsigned faults = 0;
-	uint64_t cut = 1;
-
-	while (cut < CUTS_MAX && newest_cut_acceptance(cut, &faults))
-		cut++;
-	printf("# %llu power cuts\n", (unsigned long long)cut - 1);
-	return faults == 0 && cut > 10;
+	return newest_each_cut(newest_cut_acceptance, 10);
 }
 
 /* ---- all ---- */

@@ -77,6 +77,28 @@ newest_crash(struct model *m)
 	simdisk_restart(m->disk);
 }
 
+struct model *
+newest_begin_unready(char name[SEGMENT_NAME_BYTES])
+{
+	struct model *m = newest_begin(1);
+
+	newest_fill(m);
+	for (int n = 0; n < TURNS && !m->spool->writer.pool.ready; n++)
+		model_turn(m);
+	newest_fill_disk(m);
+	newest_fill(m);
+	if (!model_submit(m, 9000, true))
+		model_broken(m, "no message with a file: errno %d", errno);
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	if (m->spool->writer.pool.ready)
+		model_broken(m, "one is ready");
+	segment_name(m->spool->writer.active->slot, name);
+	newest_crash(m);
+	m->may_lose = true;
+	return m;
+}
+
 struct newest_names {
 	const char *end;
 	unsigned count;
@@ -253,4 +275,16 @@ newest_expect_kept(struct model *m, struct newest_files *files)
 	}
 	newest_forget(&copy);
 	return cases_told("is in message") - named;
+}
+
+bool
+newest_each_cut(bool (*fn)(uint64_t cut, unsigned *faults), uint64_t at_least)
+{
+	unsigned faults = 0;
+	uint64_t cut = 1;
+
+	while (cut < CUTS_MAX && fn(cut, &faults))
+		cut++;
+	printf("# %llu power cuts\n", (unsigned long long)cut - 1);
+	return faults == 0 && cut > at_least;
 }

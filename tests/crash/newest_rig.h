@@ -7,7 +7,7 @@
 #include "model.h"
 #include "queue/segment.h"
 
-enum { TURNS = 60, SLOTS = 32, NAME_BYTES = 64 };
+enum { TURNS = 60, SLOTS = 32, NAME_BYTES = 64, CUTS_MAX = 400 };
 
 bool newest_open(struct model *m, bool accept_damage);
 /* A new spool with one segment in use, one ready, and a reserve. */
@@ -19,6 +19,12 @@ void newest_fill(struct model *m);
 /* From now on the disk has no room for a segment; there is some for bodies. */
 void newest_fill_disk(struct model *m);
 void newest_crash(struct model *m);
+/* The log has one segment more than was ready when the reserve was made; none is ready behind it,
+ * for the disk is full.  name: of its file; the spool is closed, and may have lost messages. */
+struct model *newest_begin_unready(char name[SEGMENT_NAME_BYTES]);
+/* fn(1), fn(2), ... with a power cut at that act, until one says that there was none: more than
+ * at_least, and faults is still 0? */
+bool newest_each_cut(bool (*fn)(uint64_t cut, unsigned *faults), uint64_t at_least);
 
 /* How many names have this end. */
 unsigned newest_names(struct model *m, const char *end);
