@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -82,4 +83,36 @@ listen_open(const struct conf_listen *l, bool joins)
 	    (l->address.n || errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
 		fd = open_at(&at, false, joins);
 	return fd;
+}
+
+static bool
+place_is_wildcard(const struct place *p)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&p->sa;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&p->sa;
+
+	return p->sa.ss_family == AF_INET ? v4->sin_addr.s_addr == htonl(INADDR_ANY)
+	                                  : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+}
+
+static bool
+place_of(const struct conf_listen *l, struct place *out)
+{
+	return place_v6(l->address, (uint16_t)l->port, out) ||
+	    place_v4(l->address, (uint16_t)l->port, out);
+}
+
+bool
+listen_overlaps(const struct conf_listen *a, const struct conf_listen *b)
+{
+	struct place of_a, of_b;
+
+	if (a->port != b->port)
+		return false;
+	if (a->address.n == 0 || b->address.n == 0)
+		return true;
+	if (!place_of(a, &of_a) || !place_of(b, &of_b) || of_a.sa.ss_family != of_b.sa.ss_family)
+		return false;
+	return place_is_wildcard(&of_a) || place_is_wildcard(&of_b) ||
+	    memcmp(&of_a.sa, &of_b.sa, of_a.len) == 0;
 }

@@ -120,17 +120,18 @@ offer_kept_listener(const struct offer_making *m, unsigned s, const struct conf_
 	return -1;
 }
 
-/* This daemon itself listens on the port, perhaps at another address that overlaps. */
+/* Does this daemon itself listen there: with one of the n listeners before, or the former ones? */
 static bool
-offer_has_port(const struct offer_making *m, size_t n)
+offer_overlaps(const struct offer_making *m, size_t n)
 {
 	const struct conf *c = m->offer->conf, *b = m->before ? m->before->conf : NULL;
+	const struct conf_listen *l = &c->listen.item[n];
 
 	for (size_t i = 0; i < n; i++)
-		if (c->listen.item[i].port == c->listen.item[n].port)
+		if (listen_overlaps(&c->listen.item[i], l))
 			return true;
 	for (size_t i = 0; b && i < b->listen.count && i < LISTEN_MAX; i++)
-		if (b->listen.item[i].port == c->listen.item[n].port)
+		if (listen_overlaps(&b->listen.item[i], l))
 			return true;
 	return false;
 }
@@ -144,7 +145,7 @@ offer_open_listener(const struct offer_making *m, unsigned s, size_t n)
 	const struct conf_listen *l = &m->offer->conf->listen.item[n];
 	int fd = listen_open(l, s > 0);
 
-	if (fd < 0 && errno == EADDRINUSE && s == 0 && offer_has_port(m, n))
+	if (fd < 0 && errno == EADDRINUSE && s == 0 && offer_overlaps(m, n))
 		return listen_open(l, true);
 	for (int ms = 0; fd < 0 && errno == EADDRINUSE && !m->before && ms < LISTEN_WAIT_MS;
 	     ms += LISTEN_PAUSE_MS) {

@@ -1,4 +1,5 @@
 /* offer and watch: all that a configuration needs, or nothing. */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -200,6 +201,77 @@ Test(offer, addresses_of_a_port_overlap)
 	offer_configure_places("127.0.0.1", port, more);
 	one = offer_new(r.d.conf, NULL, 2, why);
 	cr_expect(one, "both in one configuration: %s", why);
+	offer_free(&one);
+}
+
+/* As another daemon of the same user has it: the kernel would let it be joined. */
+static int
+listen_as_another(const char *address, unsigned port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+	cr_assert_eq(inet_pton(AF_INET, address, &at.sin_addr), 1);
+	cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), 0);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+	cr_assert_eq(listen(fd, 1), 0);
+	return fd;
+}
+
+static void
+expect_refused(const struct offer *before, const char *address, unsigned port)
+{
+	struct offer *o = offer_new(r.d.conf, before, 2, why);
+	char wanted[100];
+
+	cr_expect_null(o);
+	snprintf(wanted, sizeof wanted, "listen: cannot listen on %s port %u", address, port);
+	cr_expect(strstr(why, wanted) && strstr(why, "in use: another process listens there"), "%s",
+	    why);
+	offer_free(&o);
+}
+
+/* A listener of our own with the same port, but at another address, is not what is in the way. */
+Test(offer, another_daemon_at_another_address)
+{
+	unsigned port = rig_free_port();
+	int other = listen_as_another("127.0.0.2", port);
+	struct offer *one, *both;
+	char more[100];
+
+	snprintf(more, sizeof more,
+	    ", { address = \"127.0.0.2\"; port = %u; tls = \"implicit\"; }", port);
+	offer_configure_places("127.0.0.1", port, more);
+	expect_refused(NULL, "127.0.0.2", port);
+	offer_configure_places("127.0.0.1", port, "");
+	one = offer_new(r.d.conf, NULL, 2, why);
+	cr_assert(one, "%s", why);
+	offer_configure_places("127.0.0.2", port, "");
+	expect_refused(one, "127.0.0.2", port);
+	offer_configure_places("127.0.0.1", port, more);
+	expect_refused(one, "127.0.0.2", port);
+	close(other);
+	both = offer_new(r.d.conf, one, 2, why);
+	cr_expect(both, "%s", why);
+	offer_free(&both);
+	offer_free(&one);
+}
+
+/* What covers no address of the other is not joined either. */
+Test(offer, families_do_not_overlap)
+{
+	unsigned port = rig_free_port();
+	struct offer *one;
+	int other;
+
+	offer_configure_places("::", port, "");
+	one = offer_new(r.d.conf, NULL, 2, why);
+	if (!one)
+		cr_skip_test("no IPv6");
+	other = listen_as_another("127.0.0.1", port);
+	offer_configure_places("127.0.0.1", port, "");
+	expect_refused(one, "127.0.0.1", port);
+	close(other);
 	offer_free(&one);
 }
 
