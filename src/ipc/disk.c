@@ -222,6 +222,12 @@ disk_file_drop(struct disk_file **p)
 
 /* ---- all of them ---- */
 
+int64_t
+disk_stalled_ms(struct disk *d)
+{
+	return stall_ms(&d->tasks.stall);
+}
+
 static void
 disk_answer(evutil_socket_t fd, short what, void *arg)
 {

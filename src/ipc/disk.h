@@ -47,6 +47,9 @@ void disk_file_drop(struct disk_file **f);
 /* A piece was asked for and its end was not told yet: none may be asked for. */
 bool disk_file_is_busy(const struct disk_file *f);
 
+/* For how long the thread has been at one piece, of whichever file; 0: at none. */
+int64_t disk_stalled_ms(struct disk *d);
+
 /* n bytes from `at`, all of them: a file that ends before is EIO.  n: at most DISK_PIECE_MAX. */
 void disk_read(struct disk_file *f, uint64_t at, size_t n, disk_fn *fn, void *arg);
 /* All of the bytes, which are copied and at most DISK_PIECE_MAX; not synced. */

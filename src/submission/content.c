@@ -11,8 +11,11 @@
 #include "submission/commit.h"
 #include "submission/transaction.h"
 
-/* The decoder may hold back a few bytes of one block and give them with the next. */
-enum { HELD_BACK = 64 };
+enum {
+	/* the decoder may hold back a few bytes of one block and give them with the next */
+	HELD_BACK = 64,
+	WRITING_LONGEST_MS = 180000, /* a client waits no longer (RFC 5321 section 4.5.3.2.5) */
+};
 
 void
 content_clear(struct session *s)
@@ -200,8 +203,8 @@ fail_file(struct session *s, const struct status *status)
 	transaction_release(s);
 }
 
-void
-content_fail_slow(struct session *s)
+static void
+fail_slow(struct session *s)
 {
 	struct status slow =
 	    status_make(451, "4.3.0", "Message was not stored in time, try again later");
@@ -301,4 +304,20 @@ content_resume(struct session *s)
 	s->message_deadline_ms += s->services->mono_ms(s->arg) - s->content.wait_began_ms;
 	session_enter(s, s->before);
 	return pass_on(s);
+}
+
+/* The pieces of all sessions are written in turn: one may wait for long while the disk moves. */
+enum session_step
+content_expired(struct session *s)
+{
+	int64_t now = s->services->mono_ms(s->arg), stands = s->services->disk_stands_ms(s->arg);
+	int64_t longest = s->content.wait_began_ms + WRITING_LONGEST_MS;
+	int64_t next = now + WRITING_MS - stands;
+
+	if (next > now && longest > now) {
+		s->services->deadline(s->arg, next < longest ? next : longest);
+		return SESSION_WAIT;
+	}
+	fail_slow(s);
+	return content_resume(s);
 }

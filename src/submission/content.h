@@ -7,6 +7,8 @@
 
 #include "submission/state.h"
 
+enum { WRITING_MS = 30000 }; /* a disk that is at one piece for so long stands still */
+
 verb_fn content_data;
 read_fn content_read;
 void content_begin(struct session *s, bool is_chunked);
@@ -18,12 +20,13 @@ enum session_step content_go_on(struct session *s, size_t before);
 /* From now on nothing is kept. */
 void content_fail(struct session *s, const char *reason, const struct status *status);
 void content_fail_bare(struct session *s);
-/* A file that the disk does not take in time. */
-void content_fail_slow(struct session *s);
 /* Is all of it where the queue can commit it?  If not, the rest is on its way into the file. */
 bool content_flush(struct session *s);
 /* WAIT: nothing is taken until a piece is written. */
 enum session_step content_wait(struct session *s);
+/* It took WRITING_MS or longer.  WAIT: the disk moves, and a new deadline was set; else the message
+ * is lost and the wait is over. */
+enum session_step content_expired(struct session *s);
 /* A piece was written, or could not be. */
 void content_written(struct session *s, bool is_written);
 /* The wait is over. */

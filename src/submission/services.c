@@ -273,6 +273,14 @@ write_file(void *arg, uint64_t at, struct str bytes)
 	disk_write(c->file, at, bytes, on_written, c);
 }
 
+static int64_t
+disk_stands_ms(void *arg)
+{
+	const struct connection *c = arg;
+
+	return disk_stalled_ms(c->gate->disk);
+}
+
 static void
 refused(void *arg, const struct session_refusal *r)
 {
@@ -315,5 +323,6 @@ const struct session_services services_of_connection = {
     .commit = commit,
     .release = release,
     .write_file = write_file,
+    .disk_stands_ms = disk_stands_ms,
     .refused = refused,
 };

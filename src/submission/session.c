@@ -18,7 +18,6 @@
 enum {
 	BAD_COMMANDS_MAX = 20,
 	STORING_GRACE_MS = 5000, /* the request ends before the session does */
-	WRITING_MS = 30000,      /* one piece of a message into its file */
 	OUT_MAX = 1 << 20,
 	NAME_MAX_BYTES = 2048,
 };
@@ -389,10 +388,8 @@ session_expired(struct session *s)
 	struct status status =
 	    status_make(421, "4.4.2", "%s", session_has_login(s) ? "Timed out" : "Login timed out");
 
-	if (s->state == STATE_WRITING) {
-		content_fail_slow(s);
-		return unless_stopping(s, content_resume(s));
-	}
+	if (s->state == STATE_WRITING)
+		return unless_stopping(s, content_expired(s));
 	if (s->state == STATE_HANDSHAKE) {
 		s->reason = "timeout";
 		return SESSION_CLOSE;

@@ -60,6 +60,8 @@ struct session_services {
 	/* a copy goes into the file, one piece at a time: session_written, unless the file is
 	 * given back before */
 	void (*write_file)(void *arg, uint64_t at, struct str bytes);
+	/* for how long the disk has been at one piece, of whichever session; 0: at none */
+	int64_t (*disk_stands_ms)(void *arg);
 	void (*refused)(void *arg, const struct session_refusal *r);
 };
 

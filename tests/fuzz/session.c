@@ -226,6 +226,14 @@ release(void *arg, const struct message_release *m)
 	w->owed = NOTHING;
 }
 
+static int64_t
+disk_stands_ms(void *arg)
+{
+	struct world *w = arg;
+
+	return draw(w, 2) ? draw(w, 60000) : 0;
+}
+
 static void
 refused(void *arg, const struct session_refusal *r)
 {
@@ -252,6 +260,7 @@ static const struct session_services services = {
 	.commit = commit,
 	.release = release,
 	.write_file = write_file,
+	.disk_stands_ms = disk_stands_ms,
 	.refused = refused,
 };
 
@@ -339,7 +348,7 @@ answer_disk(struct world *w)
 	if (w->step == SESSION_WAIT && draw(w, 8) == 0) {
 		w->now_ms = w->deadline_ms;
 		hear(w, session_expired(w->session));
-		check(!w->is_writing);
+		check(!w->is_writing || w->step == SESSION_WAIT);
 		return;
 	}
 	w->is_writing = false;

@@ -382,6 +382,31 @@ Test(disk, a_piece_that_does_not_end_is_logged_once_and_when_it_goes_on)
 	cr_expect(is_closed_soon(fd));
 }
 
+/* Who waits sees whether the disk moves: each piece that ends begins the time anew. */
+Test(disk, how_long_it_is_at_one_piece)
+{
+	static struct heard h[2];
+	int fd[2];
+	struct disk_file *f[2] = {file_of(&fd[0], 1), file_of(&fd[1], 2)};
+
+	cr_expect_eq(disk_stalled_ms(disk), 0);
+	stand_still(PWRITEV, fd[0]);
+	disk_write(f[0], 0, STR("text"), hear, &h[0]);
+	disk_write(f[1], 0, STR("text"), hear, &h[1]);
+	await_stuck();
+	idle(300);
+	cr_expect_geq(disk_stalled_ms(disk), 290);
+	stand_still(PWRITEV, fd[1]);
+	await_stuck();
+	cr_expect_lt(disk_stalled_ms(disk), 250);
+	stuck_in = NONE;
+	cr_expect(wait_for(&h[1], 1));
+	cr_expect_eq(disk_stalled_ms(disk), 0);
+	disk_file_drop(&f[0]);
+	disk_file_drop(&f[1]);
+	cr_expect(is_closed_soon(fd[0]) && is_closed_soon(fd[1]));
+}
+
 Test(disk, the_end_does_not_wait_for_a_piece_that_does_not_end)
 {
 	static struct heard h;

@@ -154,6 +154,15 @@ write_file(void *arg, uint64_t at, struct str bytes)
 		die("a piece does not begin where the file ends");
 	buf_adds(&p->file, bytes);
 	p->is_writing = true;
+	p->disk_began_ms = p->now_ms;
+}
+
+static int64_t
+disk_stands_ms(void *arg)
+{
+	const struct player *p = arg;
+
+	return p->is_disk_still && !p->is_disk_busy && p->is_writing ? p->now_ms - p->disk_began_ms : 0;
 }
 
 static void
@@ -258,6 +267,7 @@ const struct session_services player_services = {
     .commit = commit,
     .release = release,
     .write_file = write_file,
+    .disk_stands_ms = disk_stands_ms,
     .refused = refused,
 };
 

@@ -225,10 +225,13 @@ on_no(struct player *p, struct str words)
 	return true;
 }
 
+/* still: it is at one piece from now on.  busy: it is at the pieces of others.  goes-on. */
 static bool
 on_disk(struct player *p, struct str words)
 {
-	p->is_disk_still = str_eq(words, STR("still"));
+	p->is_disk_busy = str_eq(words, STR("busy"));
+	p->is_disk_still = p->is_disk_busy || str_eq(words, STR("still"));
+	p->disk_began_ms = p->now_ms;
 	player_pump(p);
 	return true;
 }
