@@ -12,6 +12,7 @@ enum {
 	DESCRIPTORS_A_DELIVERY = 3, /* relay: a connection, a body; before it two DNS queries */
 	DESCRIPTORS_A_CONTENT = 2,  /* queue: a body that is read, one that relay has to take */
 	DESCRIPTORS_BODIES = 4096,  /* of large messages that one process receives at once */
+	DESCRIPTORS_CLOSING = 64,   /* bodies that wait to be closed, and one for each in use */
 };
 
 static uint64_t
@@ -30,6 +31,18 @@ share_of_sessions(const struct conf *c, long cores)
 	return processes > 1 ? sessions / (uint64_t)processes * 9 / 8 + 1 : sessions;
 }
 
+size_t
+conf_closing_of_submission(const struct conf *c)
+{
+	return lesser((uint64_t)c->limits.sessions, DESCRIPTORS_BODIES) + DESCRIPTORS_CLOSING;
+}
+
+size_t
+conf_closing_of_relay(const struct conf *c)
+{
+	return (size_t)c->queue.concurrency + DESCRIPTORS_CLOSING;
+}
+
 void
 conf_descriptors(
     const struct conf *c, long cores, struct conf_descriptors out[CONF_DESCRIPTORS])
@@ -38,11 +51,12 @@ conf_descriptors(
 	uint64_t sessions = share_of_sessions(c, cores);
 
 	out[0] = (struct conf_descriptors){"relay", "queue.concurrency", c->queue.concurrency,
-	    DESCRIPTORS_BASE + DESCRIPTORS_A_DELIVERY * deliveries};
+	    DESCRIPTORS_BASE + DESCRIPTORS_A_DELIVERY * deliveries + conf_closing_of_relay(c)};
 	out[1] = (struct conf_descriptors){"queue", "queue.concurrency", c->queue.concurrency,
 	    DESCRIPTORS_BASE + DESCRIPTORS_A_CONTENT * deliveries};
 	out[2] = (struct conf_descriptors){"submission", "limits.sessions", c->limits.sessions,
-	    DESCRIPTORS_BASE + sessions + lesser(sessions, DESCRIPTORS_BODIES)};
+	    DESCRIPTORS_BASE + sessions + lesser(sessions, DESCRIPTORS_BODIES) +
+		conf_closing_of_submission(c)};
 }
 
 bool

@@ -20,6 +20,10 @@ enum { CONF_DESCRIPTORS = 3, CONF_DESCRIPTORS_TEXT = 400 };
  * otherwise. */
 void conf_descriptors(
     const struct conf *c, long cores, struct conf_descriptors out[CONF_DESCRIPTORS]);
+/* So many files of bodies may wait to be closed in a process of submission, or in relay: one for
+ * each that is in use there, and some. */
+size_t conf_closing_of_submission(const struct conf *c);
+size_t conf_closing_of_relay(const struct conf *c);
 /* One line without its end: what does not fit in the limit, and what to do; false: it fits. */
 bool conf_descriptors_lack(
     const struct conf_descriptors *d, uint64_t limit, char out[CONF_DESCRIPTORS_TEXT]) MUST_USE;

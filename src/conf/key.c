@@ -291,7 +291,7 @@ const struct key key_table[] = {
 	    .help = "Deliveries at once in all. Sites that have not answered, or did not the "
 		"last time, have half of them together. One user alone can use four fifths, "
 		"and a sixth for sites that have not answered; several share. Each may need "
-		"three descriptors; `config check` and the start compare that with the "
+		"four descriptors; `config check` and the start compare that with the "
 		"limit of open files."},
 
 	{"timeouts.attempt", KEY_DURATION, AT(timeouts.attempt_ms), CONF_QUEUE | CONF_RELAY,

@@ -16,6 +16,7 @@ struct disk {
 	struct event *answers;
 	struct event *look;              /* each second while a piece is under way */
 	size_t under_way;
+	size_t closing;                  /* dropped, and not closed yet */
 	int event_fd;
 	uint32_t stall_ms;
 };
@@ -111,6 +112,7 @@ disk_file_free(void *owner, void *of)
 
 	(void)owner;
 	f->disk->under_way--;
+	f->disk->closing--;
 	if (f->fd >= 0)
 		f->disk->tasks.o.io->ops->close(f->disk->tasks.o.io, f->fd);
 	mem_free(f->room);
@@ -213,6 +215,7 @@ disk_file_drop(struct disk_file **p)
 	if (!f)
 		return;
 	f->fn = NULL;
+	f->disk->closing++;
 	if (f->is_busy && !tasks_cancel(&f->disk->tasks, &f->task))
 		return;
 	f->disk->under_way -= f->is_busy;
@@ -221,6 +224,12 @@ disk_file_drop(struct disk_file **p)
 }
 
 /* ---- all of them ---- */
+
+size_t
+disk_closing(const struct disk *d)
+{
+	return d->closing;
+}
 
 int64_t
 disk_stalled_ms(struct disk *d)

@@ -44,6 +44,9 @@ struct disk_file *disk_file_new(struct disk *d, int fd, struct msgid id) MUST_US
 /* In any state: nothing is told any more.  The descriptor is closed after the piece that is under
  * way; one that waits is not begun. */
 void disk_file_drop(struct disk_file **f);
+/* How many were dropped and are not closed yet, each with its descriptor: behind a call that does
+ * not end they are as many as the owner drops, so it takes no new ones beyond a bound. */
+size_t disk_closing(const struct disk *d);
 /* A piece was asked for and its end was not told yet: none may be asked for. */
 bool disk_file_is_busy(const struct disk_file *f);
 

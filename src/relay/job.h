@@ -25,6 +25,7 @@ struct yard {
 	struct trust *trust;
 	struct results *results;
 	struct disk *disk; /* reads the bodies */
+	size_t closing_max; /* with so many files that wait to be closed no job with one is begun */
 	struct channel *queue; /* NULL: none now */
 	struct job_list jobs;
 	size_t job_count;

@@ -2,6 +2,8 @@
  * job_begin: a job as the queue gave it: copied, read, and begun, or refused when it cannot be
  * read.
  */
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -71,24 +73,29 @@ understand(struct job *j)
 
 /* The queue hears of the job's end, and of every recipient that it named. */
 static void
-refuse(struct job *j)
+refuse(struct job *j, const char *why)
 {
 	struct client_result r = {
-	    .status = status_make(451, "4.3.0", "relay could not read what the queue gave to it"),
-	    .reason = REASON_LOCAL};
+	    .status = status_make(451, "4.3.0", "%s", why), .reason = REASON_LOCAL};
 	size_t count = j->m.numbers.n / 4;
 
+	for (size_t i = 0; i < count; i++)
+		job_tell(j, number_at(j, i), &r, i + 1 == count);
+	if (count == 0)
+		job_tell(j, 0, &r, true);
+	job_drop(j);
+}
+
+static void
+refuse_unread(struct job *j)
+{
 	log_error("relay: job %llu from the queue cannot be read%s; the queue tries its recipients "
 		  "again later",
 	    (unsigned long long)j->m.job,
 	    j->m.body_in_file && !j->body.file
 		? ", the file of its body could not be passed: too many open files (EMFILE), raise "
 		  "their limit (LimitNOFILE)" : "");
-	for (size_t i = 0; i < count; i++)
-		job_tell(j, number_at(j, i), &r, i + 1 == count);
-	if (count == 0)
-		job_tell(j, 0, &r, true);
-	job_drop(j);
+	refuse(j, "relay could not read what the queue gave to it");
 }
 
 /* NULL: there is none. */
@@ -170,9 +177,14 @@ job_begin(struct yard *y, const struct message_deliver *m, int fd)
 	y->job_count++;
 	copy_message(j, m);
 	has_envelope = envelope_decode(j->m.envelope, &j->arena, &j->envelope);
+	if (fd >= 0 && disk_closing(y->disk) >= y->closing_max) {
+		close(fd); /* its name still stands: this waits for nothing */
+		refuse(j, "the disk stands still, and too many files wait for it");
+		return;
+	}
 	body_init(&j->body, take_file(y, j->envelope.id, fd), body_ready, j);
 	if (!has_envelope || !understand(j)) {
-		refuse(j);
+		refuse_unread(j);
 		return;
 	}
 	job_begin_attempt(j);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/descriptors.h"
 #include "relay/state.h"
 
 struct site_question {
@@ -295,6 +296,7 @@ start(struct role *role)
 
 	if (!r->resolver)
 		return -1;
+	r->yard.closing_max = conf_closing_of_relay(role->conf);
 	r->yard.disk = relay_disk(role);
 	if (!r->yard.disk)
 		return -1;
@@ -343,6 +345,7 @@ reload(struct role *role, const struct conf *before)
 
 	if (!same_dns(before, role->conf) || !str_eq(anchor, r->anchor))
 		renew_resolver(r, anchor);
+	r->yard.closing_max = conf_closing_of_relay(role->conf);
 	r->yard.trust = trust_new(role, old);
 	trust_free(&old);
 	finder_renew(r->yard.finder, r->resolver, role->conf);

@@ -256,14 +256,24 @@ file_opened(struct session *s, const struct status *verdict)
 	return c->is_piece_done ? piece_end(s) : SESSION_NEXT;
 }
 
+struct status
+content_no_file(void)
+{
+	return status_make(451, "4.3.0", "Large messages cannot be stored now, try again later");
+}
+
 static enum session_step
 ask_file(struct session *s)
 {
 	struct message_spool_file m = {s->id, s->number, s->content.total_bytes};
 	uint64_t said = s->transaction.said_bytes;
-	struct status status;
+	struct status status = content_no_file();
 
 	m.size_hint = said > m.size_hint ? said : m.size_hint;
+	if (!s->services->may_open_file(s->arg)) {
+		content_fail(s, "storage", &status);
+		return s->content.is_piece_done ? piece_end(s) : SESSION_NEXT;
+	}
 	if (!s->services->open_file(s->arg, &m)) {
 		status = session_queue_lost();
 		content_fail(s, "queue_away", &status);

@@ -20,6 +20,8 @@ enum session_step content_go_on(struct session *s, size_t before);
 /* From now on nothing is kept. */
 void content_fail(struct session *s, const char *reason, const struct status *status);
 void content_fail_bare(struct session *s);
+/* Too many files wait to be closed. */
+struct status content_no_file(void);
 /* Is all of it where the queue can commit it?  If not, the rest is on its way into the file. */
 bool content_flush(struct session *s);
 /* WAIT: nothing is taken until a piece is written. */

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "conf/descriptors.h"
 #include "submission/connection.h"
 
 /* ---- answers ---- */
@@ -211,6 +212,15 @@ spend_tokens(void *arg, struct str user, uint32_t count)
 	tokens_spend(c->gate->tokens, user, drop_tokens(c, count));
 }
 
+/* Those that are in use are bounded by the sessions, and by the queue, which gives them. */
+static bool
+may_open_file(void *arg)
+{
+	const struct gate *g = ((struct connection *)arg)->gate;
+
+	return disk_closing(g->disk) < conf_closing_of_submission(g->role->conf);
+}
+
 static bool
 open_file(void *arg, const struct message_spool_file *m)
 {
@@ -319,6 +329,7 @@ const struct session_services services_of_connection = {
     .ask_token = ask_token,
     .return_tokens = return_tokens,
     .spend_tokens = spend_tokens,
+    .may_open_file = may_open_file,
     .open_file = open_file,
     .commit = commit,
     .release = release,

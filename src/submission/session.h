@@ -52,6 +52,8 @@ struct session_services {
 	/* of those taken: they are not used, and nothing more is awaited; a commit has used them */
 	void (*return_tokens)(void *arg, struct str user, uint32_t count);
 	void (*spend_tokens)(void *arg, struct str user, uint32_t count);
+	/* false: so many files wait to be closed that none may be asked for */
+	bool (*may_open_file)(void *arg);
 	/* session_verdict */
 	bool (*open_file)(void *arg, const struct message_spool_file *m);
 	bool (*commit)(void *arg, const struct message_commit *m);

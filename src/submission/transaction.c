@@ -107,6 +107,24 @@ begin(struct session *s, const struct command_mail *mail)
 	session_enter(s, STATE_SENDER);
 }
 
+/* As far as is known before its content. */
+static bool
+can_be_stored(const struct session *s, const struct command_mail *mail, struct status *why_out)
+{
+	if (s->services->is_failing(s->arg))
+		*why_out = status_make(451, "4.3.0", "Mail cannot be stored now, try again later");
+	else if (mail->has_size && !s->services->has_room(s->arg, mail->size))
+		*why_out = status_make(452, "4.3.1",
+		    "There is no room for a message of %llu bytes now, try again later",
+		    (unsigned long long)mail->size);
+	else if (mail->has_size && mail->size > MESSAGE_CONTENT_MAX &&
+	    !s->services->may_open_file(s->arg))
+		*why_out = content_no_file();
+	else
+		return true;
+	return false;
+}
+
 enum session_step
 transaction_mail(struct session *s, struct str args)
 {
@@ -123,16 +141,8 @@ transaction_mail(struct session *s, struct str args)
 		    (unsigned long long)s->conf->limits.message_size);
 		return session_refuse(s, "mail", "too_large", &status);
 	}
-	if (s->services->is_failing(s->arg)) {
-		status = status_make(451, "4.3.0", "Mail cannot be stored now, try again later");
+	if (!can_be_stored(s, &mail, &status))
 		return session_refuse(s, "mail", "storage", &status);
-	}
-	if (mail.has_size && !s->services->has_room(s->arg, mail.size)) {
-		status = status_make(452, "4.3.1",
-		    "There is no room for a message of %llu bytes now, try again later",
-		    (unsigned long long)mail.size);
-		return session_refuse(s, "mail", "storage", &status);
-	}
 	if ((int64_t)s->counts.messages >= s->conf->limits.messages_per_session) {
 		status =
 		    status_make(421, "4.7.0", "Too many messages in one session, connect again");

@@ -382,7 +382,7 @@ def too_few_descriptors():
     gate.write_config()
     checked = subprocess.run(["prlimit", "--nofile=2000:2000", f"{g.BUILD}/sallyport", "-c", gate.config, "config", "check"],
                              capture_output=True, text=True, check=False)
-    told = r"queue\.concurrency = 5000: the relay process may need 15256 descriptors, its hard limit is 2000; raise .*LimitNOFILE"
+    told = r"queue\.concurrency = 5000: the relay process may need 20320 descriptors, its hard limit is 2000; raise .*LimitNOFILE"
     assert checked.returncode == 0 and re.search("warning: " + told, checked.stdout), checked
     assert "the queue process may need 10256" in checked.stdout and "limits.sessions" not in checked.stdout, checked
     with_environment({"SALLYPORTD_WRAPPER": "prlimit --nofile=1000:2000"}, gate.start)
@@ -391,7 +391,7 @@ def too_few_descriptors():
         with open(f"/proc/{pid}/limits", encoding="ascii") as f:
             assert re.search(r"Max open files +2000 +2000 ", f.read()), "the soft limit is raised to the hard one"
     assert re.search(told, gate.tool("reload").stdout)
-    gate.parts["queue"] = gate.parts["queue"].replace("concurrency = 5000;", "concurrency = 500;")
+    gate.parts["queue"] = gate.parts["queue"].replace("concurrency = 5000;", "concurrency = 400;")
     gate.write_config()
     assert "descriptors" not in gate.tool("reload").stdout
     gate.stop()

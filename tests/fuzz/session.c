@@ -226,6 +226,14 @@ release(void *arg, const struct message_release *m)
 	w->owed = NOTHING;
 }
 
+static bool
+may_open_file(void *arg)
+{
+	struct world *w = arg;
+
+	return draw(w, 8) > 0;
+}
+
 static int64_t
 disk_stands_ms(void *arg)
 {
@@ -256,6 +264,7 @@ static const struct session_services services = {
 	.ask_token = ask_token,
 	.return_tokens = return_tokens,
 	.spend_tokens = spend_tokens,
+	.may_open_file = may_open_file,
 	.open_file = open_file,
 	.commit = commit,
 	.release = release,

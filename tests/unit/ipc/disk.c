@@ -335,8 +335,11 @@ Test(disk, what_is_dropped_meanwhile_is_closed_after_its_piece_and_never_told)
 		disk_file_drop(&f[1]);
 		idle(50);
 		cr_expect(is_open(fd[0]) && is_open(fd[1]));
+		cr_expect_eq(disk_closing(disk), 2);
 		stuck_in = NONE;
 		cr_expect(is_closed_soon(fd[0]) && is_closed_soon(fd[1]));
+		idle(20);
+		cr_expect_eq(disk_closing(disk), 0);
 		/* the rest of the first piece, which is one call, and two that close */
 		cr_expect_eq(calls, 2, "%u: a piece that nobody waits for was begun", calls);
 		cr_expect_eq(h[0].told + h[1].told, 0);

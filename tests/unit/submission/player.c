@@ -157,6 +157,12 @@ write_file(void *arg, uint64_t at, struct str bytes)
 	p->disk_began_ms = p->now_ms;
 }
 
+static bool
+may_open_file(void *arg)
+{
+	return !((struct player *)arg)->is_disk_crowded;
+}
+
 static int64_t
 disk_stands_ms(void *arg)
 {
@@ -263,6 +269,7 @@ const struct session_services player_services = {
     .ask_token = ask_token,
     .return_tokens = return_tokens,
     .spend_tokens = spend_tokens,
+    .may_open_file = may_open_file,
     .open_file = open_file,
     .commit = commit,
     .release = release,

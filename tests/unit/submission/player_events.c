@@ -222,6 +222,7 @@ on_no(struct player *p, struct str words)
 	p->no_queue |= str_eq(words, STR("queue"));
 	p->no_disk |= str_eq(words, STR("disk"));
 	p->no_file |= str_eq(words, STR("file"));
+	p->is_disk_crowded |= str_eq(words, STR("place"));
 	return true;
 }
 

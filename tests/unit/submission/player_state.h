@@ -24,6 +24,7 @@ struct player {
 	bool no_tls, no_auth, no_queue, no_disk, no_file;
 	bool is_writing;    /* a piece of the file */
 	bool is_disk_still; /* and it does not end */
+	bool is_disk_crowded; /* too many files wait to be closed */
 	bool is_disk_busy;  /* while those of others do */
 	int64_t disk_began_ms; /* with the piece that does not end */
 	enum answer_kind owed; /* what the session waits for */

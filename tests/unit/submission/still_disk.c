@@ -302,6 +302,50 @@ Test(still_disk, a_file_that_comes_late, .timeout = 60)
 	end();
 }
 
+static unsigned
+bodies_of_submission(void)
+{
+	return bodies_open() - rig.files;
+}
+
+/* What waits to be closed keeps its descriptor, whatever the queue was told of it. */
+Test(still_disk, files_that_wait_to_be_closed_have_a_bound, .timeout = 120)
+{
+	enum { SESSIONS = 10, BOUND = SESSIONS + 64 };
+
+	rig_begin(&rig, "limits: { sessions = 10; };");
+	client_login(&client, &rig);
+	client_login(&other, &rig);
+	stand(true);
+	say_chunk(&client);
+	rig_until(&begun, 1);
+	for (unsigned i = 0; i < BOUND; i++) {
+		say_chunk(&other);
+		client_say(&other, "RSET\r\n");
+		client_expect(&other, "250");
+	}
+	cr_expect_eq(bodies_of_submission(), BOUND + 1);
+	for (unsigned i = 0; i < 3; i++) {
+		client_begin_message(&other);
+		client_say(&other, "From: alice@example.com\r\n\r\n");
+		client_say(&other, large_text());
+		client_say(&other, ".\r\n");
+		client_expect(&other, "451 4.3.0 Large messages");
+	}
+	client_say(&other, "MAIL FROM:<alice@example.com> SIZE=200000\r\n");
+	client_expect(&other, "451 4.3.0 Large messages");
+	cr_expect_eq(bodies_of_submission(), BOUND + 1);
+	cr_expect_eq(rig.files, BOUND + 1, "a file is asked for");
+	client_send_message(&other);
+	stand(false);
+	client_say(&client, "RSET\r\n");
+	client_expect(&client, "250");
+	expect_all_closed();
+	say_large(&other);
+	client_expect(&other, "250 2.0.0 Queued as ");
+	end();
+}
+
 /* It ends although the thread does not. */
 Test(still_disk, the_role_ends, .timeout = 60)
 {
