@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "queue/losses.h"
 
 /* A segment of 64 MiB holds 2^19 frames; as many again may have been refused. */
 enum { CHAIN_SEQUENCE_SHIFT = 20 };
@@ -28,6 +29,7 @@ chain_accept(struct replay *r, uint64_t generation)
 {
 	r->spool->stats.quarantined++;
 	r->has_loss = true;
+	losses_add_gap(r, generation);
 	if (r->spool->options.accept_damage) {
 		if (!segment_add_missing(&r->mark, generation))
 			r->unlisted++;
@@ -131,11 +133,11 @@ chain_tell_gap(struct replay *r, struct segment *const *segments, size_t count, 
 		segment_name(segments[before]->slot, older);
 	log_error("spool: a segment file is missing: that of generation %llu, which stood between "
 		  "%s and %s (and perhaps more before it); the messages that were stored in it, "
-		  "and what became of others, are lost with it, up to record %llu; put the file "
-		  "back, from a backup or from where it was moved, or start once with "
-		  "--accept-damage, which delivers the rest",
+		  "and what became of others, are lost with it; put the file back, from a backup "
+		  "or from where it was moved, or start once with --accept-damage, which delivers "
+		  "the rest and tells where in this log to look for the lost ones",
 	    (unsigned long long)own->generation, older,
-	    segment_name(segments[number]->slot, name), (unsigned long long)own->last_sequence);
+	    segment_name(segments[number]->slot, name));
 	return chain_accept(r, own->generation);
 }
 
@@ -215,10 +217,10 @@ chain_check_unsealed(struct replay *r, const struct segment *g, const struct rep
 		return 0;
 	}
 	log_error("spool: the first record of %s is damaged, which names the segment before it, "
-		  "and behind record %llu others are missing: a segment may be missing, with the "
+		  "and records before it are missing: a segment may be missing, with the "
 		  "messages that were stored in it; put it back, from a backup or from where it "
-		  "was moved, or start once with --accept-damage, which delivers the rest",
-	    name, (unsigned long long)r->last_sequence);
+		  "was moved, or start once with --accept-damage, which delivers the rest and "
+		  "tells where in this log to look for the lost ones", name);
 	return chain_accept(r, g->generation - 1);
 }
 

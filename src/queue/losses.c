@@ -3,8 +3,11 @@
  */
 #include "queue/losses.h"
 
+#include <stdio.h>
+
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "mail/envelope.h"
 
@@ -16,99 +19,252 @@ enum {
 	LOSSES_TOLD_MAX = 200,
 };
 
-/* ---- of what is left of a record ---- */
+/* What is missing between messages that are there, or behind all of them. */
+struct losses_gap {
+	uint64_t generation;
+	bool is_passed;                  /* messages of later segments were seen */
+	struct msgid before;             /* the newest one that stood before it; session 0: none */
+	struct msgid after;              /* the first newer one behind it; session 0: none yet */
+};
 
-static void
-losses_put_people(const struct envelope *e, struct buf *out)
-{
-	buf_adds(out, STR(" from <"));
-	buf_adds(out, e->sender);
-	for (uint32_t i = 0; i < e->recipient_count && i < LOSSES_NAMED; i++) {
-		buf_adds(out, i ? STR(">, <") : STR("> to <"));
-		buf_adds(out, e->recipients[i].address);
-	}
-	buf_adds(out, STR(">"));
-	if (e->recipient_count > LOSSES_NAMED)
-		buf_adds(out, STR(" and others"));
-}
+/* A message in a damaged place. */
+struct losses_message {
+	struct msgid id;
+	uint32_t slot, offset;           /* of the segment, and of its frame there */
+	struct str people;               /* owned */
+	uint32_t recipient_count;
+	uint32_t settled_count;
+	bool *is_settled;                /* by recipient; owned */
+};
 
-static void
-losses_tell_message(const struct segment *g, uint32_t at, const struct record *r)
-{
-	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES];
-	struct envelope envelope;
-	struct arena arena;
-	struct buf people;
-
-	arena_init(&arena, LOSSES_ARENA_MAX);
-	buf_init(&people, LOSSES_TEXT_BYTES);
-	if (envelope_decode(r->entry.message.envelope, &arena, &envelope))
-		losses_put_people(&envelope, &people);
-	log_error("spool: what stands at %u of %s is in message %s%.*s: it is lost, unless it had "
-		  "come to its end; nobody is told of it but by this line: ask the sender to send "
-		  "it again", at, segment_name(g->slot, name), msgid_text(r->entry.id, 0, id),
-	    (int)people.n, people.n ? people.p : "");
-	buf_clear(&people);
-	arena_clear(&arena);
-}
-
-void
-losses_tell_messages(
-    const struct segment *g, struct str bytes, uint32_t from, const struct index *known)
-{
-	struct record_frame f;
-	struct record r;
-	bool bad;
-
-	for (uint32_t at = from; at + RECORD_HEADER_BYTES < bytes.n; at += RECORD_ALIGN) {
-		struct str rest = str_from(bytes, at + RECORD_HEADER_BYTES);
-
-		if (!record_frame_read(str_from(bytes, at), g->tag, &f))
-			continue;
-		rest = str_upto(rest, f.payload_bytes);
-		while (record_next(&rest, &r, &bad))
-			if (r.type == RECORD_MESSAGE && !(known && index_find(known, r.entry.id)))
-				losses_tell_message(g, at, &r);
-	}
-}
-
-/* ---- of statuses ---- */
+struct losses {
+	struct map *waiting;             /* recipients of missing messages, by their last status */
+	struct map *messages;            /* in damaged places */
+	struct losses_gap gaps[SEGMENT_MISSING_MAX];
+	unsigned gap_count;
+	struct msgid newest;             /* of all messages seen */
+};
 
 struct losses_key {
 	char bytes[16];
 };
+
+static struct str
+losses_key_of(struct msgid id, uint32_t recipient, struct losses_key *k)
+{
+	memcpy(k->bytes, &id.session, 8);
+	memcpy(k->bytes + 8, &id.number, 4);
+	memcpy(k->bytes + 12, &recipient, 4);
+	return str_make(k->bytes, sizeof k->bytes);
+}
+
+static struct losses *
+losses_of(struct replay *r)
+{
+	if (!r->losses) {
+		r->losses = MEM_NEW(struct losses);
+		*r->losses = (struct losses){.waiting = map_new(), .messages = map_new()};
+	}
+	return r->losses;
+}
+
+/* ---- of what is left of a record ---- */
+
+static struct str
+losses_people(const struct record *r)
+{
+	struct str bytes = r->entry.message.envelope, text;
+	struct envelope e;
+	struct arena arena;
+	struct buf out;
+
+	arena_init(&arena, LOSSES_ARENA_MAX);
+	buf_init(&out, LOSSES_TEXT_BYTES);
+	if (envelope_decode(bytes, &arena, &e)) {
+		buf_adds(&out, STR(" from <"));
+		buf_adds(&out, e.sender);
+		for (uint32_t i = 0; i < e.recipient_count && i < LOSSES_NAMED; i++) {
+			buf_adds(&out, i ? STR(">, <") : STR("> to <"));
+			buf_adds(&out, e.recipients[i].address);
+		}
+		buf_adds(&out, STR(">"));
+		if (e.recipient_count > LOSSES_NAMED)
+			buf_adds(&out, STR(" and others"));
+	}
+	text = str_make(mem_text(out.n ? out.p : "", out.n), out.n);
+	buf_clear(&out);
+	arena_clear(&arena);
+	return text;
+}
+
+static void
+losses_see_message(
+    struct losses *l, const struct segment *g, uint32_t at, const struct record *r)
+{
+	struct losses_message *m;
+	struct losses_key k;
+	struct str key = losses_key_of(r->entry.id, 0, &k);
+
+	if (map_get(l->messages, key) || map_count(l->messages) >= LOSSES_KEPT_MAX)
+		return;
+	m = MEM_NEW(struct losses_message);
+	*m = (struct losses_message){
+	    .id = r->entry.id, .slot = g->slot, .offset = at, .people = losses_people(r)};
+	m->recipient_count = r->entry.message.recipient_count;
+	m->is_settled = mem_new(m->recipient_count * sizeof *m->is_settled);
+	map_put(l->messages, key, m);
+}
+
+/* The payload of a frame, with zeros where the file ends before it. */
+static void
+losses_see_frame(struct losses *l, const struct segment *g, uint32_t at, struct str payload,
+    uint32_t payload_bytes)
+{
+	char *whole = mem_new(payload_bytes + 1);
+	struct str rest = str_make(whole, payload_bytes);
+	struct record r;
+	bool bad;
+
+	payload = str_upto(payload, payload_bytes);
+	memcpy(whole, payload.p, payload.n);
+	while (record_next(&rest, &r, &bad))
+		if (r.type == RECORD_MESSAGE)
+			losses_see_message(l, g, at, &r);
+	mem_free(whole);
+}
+
+void
+losses_see_damage(struct replay *r, const struct segment *g, struct str bytes, uint32_t from)
+{
+	struct record_frame f;
+
+	for (uint32_t at = from; at + RECORD_HEADER_BYTES < bytes.n; at += RECORD_ALIGN)
+		if (record_frame_read(str_from(bytes, at), g->tag, &f))
+			losses_see_frame(losses_of(r), g, at,
+			    str_from(bytes, at + RECORD_HEADER_BYTES), f.payload_bytes);
+}
+
+static void
+losses_settle(struct losses *l, const struct spool_entry *e)
+{
+	struct losses_key k;
+	struct losses_message *m = map_get(l->messages, losses_key_of(e->id, 0, &k));
+	uint32_t n = e->status.number - 1;
+
+	if (!m || !e->status.is_settled || n >= m->recipient_count || m->is_settled[n])
+		return;
+	m->is_settled[n] = true;
+	m->settled_count++;
+}
+
+static void
+losses_tell_message(struct str key, void *value, void *arg)
+{
+	const struct losses_message *m = value;
+	const struct replay *r = arg;
+	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES], settled[64] = "";
+
+	(void)key;
+	if (index_find(&r->spool->index, m->id))
+		return;
+	segment_name(m->slot, name);
+	msgid_text(m->id, 0, id);
+	if (m->settled_count == m->recipient_count) {
+		log_info("spool: what stands at %u of %s is in message %s, which had come to its "
+			 "end: no mail is lost with it", m->offset, name, id);
+		return;
+	}
+	if (m->settled_count)
+		snprintf(settled, sizeof settled, " (%u of %u recipients are done)",
+		    m->settled_count, m->recipient_count);
+	log_error("spool: what stands at %u of %s is in message %s%.*s%s: it is lost, unless it "
+		  "had come to its end; nobody is told of it but by this line: ask the sender to "
+		  "send it again", m->offset, name, id, STR_ARG(m->people), settled);
+}
+
+/* ---- of what is not there ---- */
+
+void
+losses_add_gap(struct replay *r, uint64_t generation)
+{
+	struct losses *l = losses_of(r);
+
+	if (l->gap_count < SEGMENT_MISSING_MAX)
+		l->gaps[l->gap_count++] = (struct losses_gap){.generation = generation};
+}
+
+static bool
+losses_is_newer(struct msgid a, struct msgid b)
+{
+	return a.session != b.session ? a.session > b.session : a.number > b.number;
+}
+
+/* Compaction moves messages on: of those behind a gap that are older than what stood before it
+ * nothing follows. */
+void
+losses_see_stored(struct replay *r, struct msgid id, uint64_t generation)
+{
+	struct losses *l = losses_of(r);
+
+	for (unsigned i = 0; i < l->gap_count; i++) {
+		struct losses_gap *gap = &l->gaps[i];
+
+		if (generation <= gap->generation)
+			continue;
+		if (!gap->is_passed)
+			gap->before = l->newest;
+		gap->is_passed = true;
+		if (!gap->after.session && losses_is_newer(id, gap->before))
+			gap->after = id;
+	}
+	if (losses_is_newer(id, l->newest))
+		l->newest = id;
+}
+
+static void
+losses_tell_gap(const struct losses *l, const struct losses_gap *gap)
+{
+	struct msgid before = gap->is_passed ? gap->before : l->newest;
+	char from[ID_NUMBER_TEXT_BYTES], to[ID_NUMBER_TEXT_BYTES], begin[64] = "", end[64] = "";
+
+	if (before.session)
+		snprintf(begin, sizeof begin, " behind \"accept id=%s\"",
+		    msgid_text(before, 0, from));
+	if (gap->after.session)
+		snprintf(end, sizeof end, " before \"accept id=%s\"",
+		    msgid_text(gap->after, 0, to));
+	log_error("spool: messages that are lost with the segment of generation %llu, or with its "
+		  "end, and had not been tried yet cannot be named: their accept lines stand in "
+		  "this log%s%s%s", (unsigned long long)gap->generation, begin,
+	    before.session && gap->after.session ? " and" : "", end);
+}
+
+/* ---- of statuses ---- */
 
 struct losses_one {
 	struct msgid id;
 	uint32_t recipient;
 };
 
-static struct str
-losses_key_of(const struct spool_entry *e, struct losses_key *k)
-{
-	memcpy(k->bytes, &e->id.session, 8);
-	memcpy(k->bytes + 8, &e->id.number, 4);
-	memcpy(k->bytes + 12, &e->status.number, 4);
-	return str_make(k->bytes, sizeof k->bytes);
-}
-
 void
 losses_see_status(struct replay *r, const struct spool_entry *e)
 {
+	struct losses *l = r->losses;
 	struct losses_one *one;
 	struct losses_key k;
 
+	if (l && map_count(l->messages) > 0)
+		losses_settle(l, e);
 	if (!r->has_loss)
 		return;
-	if (!r->waiting)
-		r->waiting = map_new();
-	mem_free(map_remove(r->waiting, losses_key_of(e, &k)));
+	l = losses_of(r);
+	mem_free(map_remove(l->waiting, losses_key_of(e->id, e->status.number, &k)));
 	if (e->status.is_settled || index_find(&r->spool->index, e->id) ||
-	    map_count(r->waiting) >= LOSSES_KEPT_MAX)
+	    map_count(l->waiting) >= LOSSES_KEPT_MAX)
 		return;
 	one = MEM_NEW(struct losses_one);
 	*one = (struct losses_one){e->id, e->status.number};
-	map_put(r->waiting, losses_key_of(e, &k), one);
+	map_put(l->waiting, losses_key_of(e->id, e->status.number, &k), one);
 }
 
 struct losses_tally {
@@ -131,19 +287,28 @@ losses_tell_one(struct str key, void *value, void *arg)
 			  "tried", msgid_text(one->id, one->recipient, id));
 }
 
-void
+static void
 losses_tell_missing(struct replay *r)
 {
 	struct losses_tally t = {r, 0};
 
-	if (!r->has_loss)
-		return;
-	if (r->waiting)
-		map_each(r->waiting, losses_tell_one, &t);
-	log_error("spool: %u recipients of missing messages are known, %u of them are named above; "
-		  "messages that had not been tried yet cannot be named: look for their accept "
-		  "lines in this log",
+	map_each(r->losses->waiting, losses_tell_one, &t);
+	log_error("spool: %u recipients of missing messages are known, %u of them are named above",
 	    t.count, t.count < LOSSES_TOLD_MAX ? t.count : LOSSES_TOLD_MAX);
+	for (unsigned i = 0; i < r->losses->gap_count; i++)
+		losses_tell_gap(r->losses, &r->losses->gaps[i]);
+}
+
+/* ---- all of it ---- */
+
+void
+losses_tell(struct replay *r)
+{
+	if (!r->losses)
+		return;
+	map_each(r->losses->messages, losses_tell_message, r);
+	if (r->has_loss)
+		losses_tell_missing(r);
 }
 
 static void
@@ -154,10 +319,27 @@ losses_free_one(struct str key, void *value, void *arg)
 	mem_free(value);
 }
 
+static void
+losses_free_message(struct str key, void *value, void *arg)
+{
+	struct losses_message *m = value;
+
+	(void)key;
+	(void)arg;
+	mem_free((char *)(uintptr_t)m->people.p);
+	mem_free(m->is_settled);
+	mem_free(m);
+}
+
 void
 losses_clear(struct replay *r)
 {
-	if (r->waiting)
-		map_each(r->waiting, losses_free_one, NULL);
-	map_free(&r->waiting);
+	if (!r->losses)
+		return;
+	map_each(r->losses->waiting, losses_free_one, NULL);
+	map_each(r->losses->messages, losses_free_message, NULL);
+	map_free(&r->losses->waiting);
+	map_free(&r->losses->messages);
+	mem_free(r->losses);
+	r->losses = NULL;
 }

@@ -1,21 +1,27 @@
 /*
  * losses: tells what is known of messages that a damaged spool has lost.  What is left of a damaged
- * record is not proven; what later statuses say is.
+ * record is not proven; what later statuses say is, so nothing is told before all was read.
  */
 #ifndef QUEUE_LOSSES_H
 #define QUEUE_LOSSES_H
 
 #include "queue/replay.h"
 
-/* Which messages stand from there on in a damaged place, or in a file that is not read, as far as
- * what is left of their frames tells; but for those that are known (may be NULL). */
-void losses_tell_messages(
-    const struct segment *g, struct str bytes, uint32_t from, const struct index *known);
-
-/* A status, where messages are missing: one of a message that the log does not hold is kept. */
+/* From there on, to the end of bytes, stands a damaged place, or a file that is not read: its
+ * messages are remembered, as far as what is left of their frames tells. */
+void losses_see_damage(
+    struct replay *r, const struct segment *g, struct str bytes, uint32_t from);
+/* The segment of this generation is missing, or its end is. */
+void losses_add_gap(struct replay *r, uint64_t generation);
+/* A message of the log, in its order. */
+void losses_see_stored(struct replay *r, struct msgid id, uint64_t generation);
+/* A status: what became of a message that was remembered, or, where messages are missing, of one
+ * that the log does not hold. */
 void losses_see_status(struct replay *r, const struct spool_entry *e);
-/* Names the recipients of missing messages that still waited by their last status. */
-void losses_tell_missing(struct replay *r);
+
+/* The log was read: names the remembered messages that it does not hold, and the recipients of
+ * missing ones that still waited by their last status, and says where to look for the others. */
+void losses_tell(struct replay *r);
 void losses_clear(struct replay *r);
 
 #endif

@@ -85,7 +85,7 @@ passed_tell(struct replay *r, struct segment *g, const struct replay_end *end, s
 	        ? "it was freed, and what tells what became of them is gone or cannot be read"
 	        : "it was put back after a start that went on without it",
 	    segment_aside_name(g, aside));
-	losses_tell_messages(g, bytes, SEGMENT_DATA, &r->spool->index);
+	losses_see_damage(r, g, bytes, SEGMENT_DATA);
 }
 
 int

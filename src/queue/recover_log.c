@@ -48,7 +48,6 @@ recover_log_read(struct replay *r, struct segment **segments, size_t count)
 	    replay_find_ends(r, segments, count) != 0 || chain_check(r, segments, count) != 0 ||
 	    recover_log_each(r, segments, count, true) != 0)
 		return -1;
-	losses_tell_missing(r);
 	if (!index_end_replay(&r->spool->index)) {
 		log_error("spool: more entries of a newer Sallyport than this version can keep; "
 			  "start the newer version again");
@@ -59,7 +58,10 @@ recover_log_read(struct replay *r, struct segment **segments, size_t count)
 		return recover_log_refuse_unsure(&r->kept);
 	if (chain_check_any(r, count) != 0)
 		return -1;
-	return recover_log_each(r, segments, count, false);
+	if (recover_log_each(r, segments, count, false) != 0)
+		return -1;
+	losses_tell(r);
+	return 0;
 }
 
 int

@@ -212,7 +212,7 @@ keep_readable(struct replay *r, const struct image *m, uint32_t from, uint32_t t
 		return;
 	}
 	r->spool->stats.quarantined++;
-	losses_tell_messages(m->segment, str_upto(m->bytes, to), begin, NULL);
+	losses_see_damage(r, m->segment, str_upto(m->bytes, to), begin);
 }
 
 /* -1 with errno: of a newer version. */
@@ -246,6 +246,8 @@ apply_frame(struct replay *r, const struct image *m, uint32_t at, const struct r
 	if (check_frame(m, at, f, &record, false) != 0)
 		return -1;
 	while (record_next(&rest, &record, &bad)) {
+		if (record.type == RECORD_MESSAGE)
+			losses_see_stored(r, record.entry.id, m->segment->generation);
 		if (record.type == RECORD_STATUS)
 			losses_see_status(r, &record.entry);
 		index_apply(x, &record, &place);
@@ -367,18 +369,23 @@ image_clear(struct image *m)
 	errno = error;
 }
 
+/* The end of its last frame. */
+static uint32_t
+replay_read_to(const struct replay *r, const struct image *m)
+{
+	return r->last.generation == m->segment->generation ? r->last.end : SEGMENT_DATA;
+}
+
 /* Does the log go on where the file ends?  Behind the last frame of an open segment stands either
  * the next one or something else than a frame. */
 static bool
 replay_is_cut(const struct replay *r, const struct image *m, const struct replay_end *end)
 {
 	struct record_frame f;
-	uint32_t at = SEGMENT_DATA;
+	uint32_t at = replay_read_to(r, m);
 
 	if (m->is_sealed)
 		return m->end < end->seal.end && r->last_sequence < end->seal.last_sequence;
-	if (r->last.generation == m->segment->generation)
-		at = r->last.end;
 	return m->end < m->segment->bytes &&
 	    (at + RECORD_HEADER_BYTES > m->end ||
 	        record_frame_read(str_from(m->bytes, at), m->segment->tag, &f));
@@ -400,10 +407,13 @@ replay_check_end(struct replay *r, const struct image *m, const struct replay_en
 			 "has told", name, m->end, m->segment->bytes);
 		return 0;
 	}
-	log_error("spool: %s is cut short: it ends at %u of %u; the last record in it is %llu; "
-		  "messages that were acknowledged are lost with its end; put the whole file back, "
-		  "or start once with --accept-damage, which delivers the rest",
-	    name, m->end, m->segment->bytes, (unsigned long long)r->last_sequence);
+	log_error("spool: %s is cut short: it ends at %u of %u; messages that were acknowledged "
+		  "are lost with its end; put the whole file back, or start once with "
+		  "--accept-damage, which delivers the rest and tells which messages are lost, or "
+		  "where in this log to look for them", name, m->end, m->segment->bytes);
+	/* of one that is sealed that is done: it is a damaged place */
+	if (!m->is_sealed)
+		losses_see_damage(r, m->segment, m->bytes, replay_read_to(r, m));
 	return chain_accept(r, m->segment->generation);
 }
 
@@ -424,7 +434,7 @@ replay_judge_empty(struct replay *r, const struct image *m)
 		  "read: messages that were acknowledged may be lost; it is set aside as %s",
 	    segment_name(g->slot, name), (unsigned long long)g->generation,
 	    segment_aside_name(g, aside));
-	losses_tell_messages(g, m->bytes, SEGMENT_DATA, NULL);
+	losses_see_damage(r, g, m->bytes, SEGMENT_DATA);
 }
 
 int

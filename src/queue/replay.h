@@ -18,6 +18,8 @@ enum replay_kind {
 	REPLAY_FREED,                    /* none: it is not needed, and what followed it is gone */
 };
 
+struct losses;
+
 struct replay_end {
 	enum replay_kind kind;
 	struct record_seal seal;         /* when sealed */
@@ -39,7 +41,7 @@ struct replay {
 	bool has_loss;                   /* acknowledged messages are missing */
 	bool is_anew;                    /* nothing is left of a log that was there */
 	unsigned unlisted;               /* segments missing or cut that the mark has no room for */
-	struct map *waiting;             /* recipients of such, by their last status (losses) */
+	struct losses *losses;           /* what is known of such and of damaged ones; or NULL */
 };
 
 /* What is to be read of each segment; -1 with errno, told: a seal could not be read. */
