@@ -73,7 +73,8 @@ static const struct field lease_return[] = {
 static const struct field lease_recall[] = {F(lease_recall, user)};
 static const struct field release[] = {F(release, session), F(release, number)};
 static const struct field spool_file[] = {
-    F(spool_file, session), F(spool_file, number), F(spool_file, size_hint)};
+    F(spool_file, session), F(spool_file, number), F(spool_file, size_hint),
+    F(spool_file, user)};
 static const struct field commit[] = {
     F(commit, envelope), F(commit, header), F(commit, in_file), F(commit, body)};
 static const struct field verdict[] = {F(verdict, status)};

@@ -142,7 +142,9 @@ struct message_lease_recall { struct str user; }; /* queue: give back what is no
 /* the file of SPOOL_FILE will not be committed; no answer */
 struct message_release { uint64_t session; uint32_t number; };
 /* answer: VERDICT and a descriptor */
-struct message_spool_file { uint64_t session; uint32_t number; uint64_t size_hint; };
+struct message_spool_file {
+	uint64_t session; uint32_t number; uint64_t size_hint; struct str user;
+};
 struct message_commit {      /* answer: VERDICT, 250 only when durable */
 	struct str envelope; /* envelope_encode */
 	struct str header;   /* without the empty line */

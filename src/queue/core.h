@@ -9,6 +9,7 @@
 #include "ipc/role.h"
 #include "queue/book.h"
 #include "queue/buckets.h"
+#include "queue/promises.h"
 #include "queue/schedule.h"
 #include "queue/spool.h"
 #include "queue/tickets.h"
@@ -68,7 +69,7 @@ struct queue {
 	LIST_HEAD(, site_question) questions; /* to relay, not answered yet */
 	uint64_t last_job;
 	struct map *files; /* bodies that submission is writing */
-	uint64_t promised_bytes; /* that they will have, as far as clients said */
+	struct promises promises; /* what they will have, as far as clients said */
 	unsigned peer_files_max;
 	int shown_error; /* why no mail can be stored, as status has it; 0: it can */
 	int64_t newest_ms; /* of the ids in the spool at the start, and of the clock since */

@@ -360,6 +360,7 @@ intake_clear(struct queue *q)
 		return;
 	intake_files_close(q, NULL);
 	map_free(&q->files);
+	promises_clear(&q->promises);
 	while ((p = LIST_FIRST(&q->pendings)))
 		free_pending(p);
 }

@@ -63,11 +63,11 @@ intake_file_ensure(struct peer *peer, struct msgid id)
 /* ---- what is promised ---- */
 
 static void
-intake_file_count(struct intake_file *r)
+intake_file_count(struct intake_file *r, struct str user, uint64_t said)
 {
 	r->is_counted = true;
 	r->peer->file_count++;
-	r->peer->queue->promised_bytes += r->promised_bytes;
+	promise_begin(&r->peer->queue->promises, &r->promise, user, said, clock_mono_ms());
 }
 
 static void
@@ -77,7 +77,7 @@ intake_file_discount(struct intake_file *r)
 		return;
 	r->is_counted = false;
 	r->peer->file_count--;
-	r->peer->queue->promised_bytes -= r->promised_bytes;
+	promise_end(&r->peer->queue->promises, &r->promise);
 }
 
 void
@@ -127,10 +127,11 @@ intake_file_came(int fd, int error, void *arg)
 
 /* 0, and it has one or waits for one; else an errno. */
 static int
-intake_file_open(struct intake_file *r, uint64_t call)
+intake_file_open(struct intake_file *r, uint64_t call, const struct message_spool_file *m)
 {
 	struct queue *q = r->peer->queue;
-	int error = spool_admits_bodies(q->spool, q->promised_bytes + r->promised_bytes);
+	uint64_t said = m->size_hint < RECORD_BODY_MAX ? m->size_hint : RECORD_BODY_MAX;
+	int error = spool_admits_bodies(q->spool, promises_before(&q->promises, m->user) + said);
 
 	if (r->peer->file_count >= q->peer_files_max)
 		return EAGAIN;
@@ -139,7 +140,7 @@ intake_file_open(struct intake_file *r, uint64_t call)
 	r->fd = spool_file(q->spool);
 	if (r->fd < 0 && errno != EAGAIN)
 		return errno;
-	intake_file_count(r);
+	intake_file_count(r, m->user, said);
 	if (r->fd >= 0)
 		return 0;
 	r->call = call;
@@ -166,10 +167,8 @@ intake_files_give(struct peer *peer, uint64_t call, const struct message_spool_f
 	/* a second question of the same message while the first waits: it asks for one file */
 	if (!error && (!r || r->late_ms))
 		error = EAGAIN;
-	if (!error && r->fd < 0) {
-		r->promised_bytes = m->size_hint < RECORD_BODY_MAX ? m->size_hint : RECORD_BODY_MAX;
-		error = intake_file_open(r, call);
-	}
+	if (!error && r->fd < 0)
+		error = intake_file_open(r, call, m);
 	if (error)
 		intake_file_refuse(peer, call, error);
 	else if (r->fd >= 0)
@@ -194,6 +193,7 @@ intake_file_look(struct str key, void *value, void *arg)
 	const int64_t *now = arg;
 
 	(void)key;
+	promise_age(&r->peer->queue->promises, &r->promise, *now);
 	if (!r->late_ms || r->late_ms > *now)
 		return;
 	spool_file_cancel(&r->wait);
@@ -235,4 +235,5 @@ intake_files_init(struct queue *q)
 	if (limit.rlim_cur / PEER_FILES_SHARE < PEER_FILES_MAX)
 		q->peer_files_max = (unsigned)(limit.rlim_cur / PEER_FILES_SHARE);
 	q->files = map_new();
+	promises_init(&q->promises);
 }

@@ -14,8 +14,8 @@ struct intake_file {
 	struct peer *peer;
 	struct msgid id;
 	int fd;                          /* -1: none yet, or the spool's again */
-	uint64_t promised_bytes;         /* as the client said */
-	bool is_counted;                 /* they, and the file, in what the queue has promised */
+	struct promise promise;          /* as the client said */
+	bool is_counted;                 /* the file, in what the peer has */
 	/* while it waits for the spool */
 	struct spool_file_wait wait;
 	uint64_t call;
@@ -25,7 +25,7 @@ struct intake_file {
 void intake_files_init(struct queue *q);
 /* Of that peer, or NULL: all. */
 void intake_files_close(struct queue *q, const struct peer *peer);
-/* Each second: refuses those that have waited too long. */
+/* Each second: refuses those that have waited too long; promises fall. */
 void intake_files_look(struct queue *q);
 
 void intake_files_give(struct peer *peer, uint64_t call, const struct message_spool_file *m);

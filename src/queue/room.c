@@ -54,9 +54,10 @@ room_on_time(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	m.is_failing = error && error != ENOSPC && error != EAGAIN;
 	room_show_trouble(q, m.is_failing ? error : 0);
+	promises_see_room(&q->promises, bytes);
 	/* where the disk does not say, who asks for a file hears why */
 	if (bytes < UINT64_MAX)
-		bytes = bytes > q->promised_bytes ? bytes - q->promised_bytes : 0;
+		bytes = bytes > q->promises.counted ? bytes - q->promises.counted : 0;
 	m.file_bytes = bytes < RECORD_BODY_MAX ? bytes : UINT64_MAX;
 	LIST_FOREACH(peer, &q->peers, link)
 		room_tell(peer, &m);

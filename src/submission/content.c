@@ -265,7 +265,8 @@ content_no_file(void)
 static enum session_step
 ask_file(struct session *s)
 {
-	struct message_spool_file m = {s->id, s->number, s->content.total_bytes};
+	struct message_spool_file m = {
+	    s->id, s->number, s->content.total_bytes, buf_str(&s->user)};
 	uint64_t said = s->transaction.said_bytes;
 	struct status status = content_no_file();
 

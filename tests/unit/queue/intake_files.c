@@ -13,7 +13,7 @@ file_of(unsigned n)
 {
 	struct msgid id = rig_id(n);
 
-	return (struct message_spool_file){id.session, id.number, RIG_FD_BODY};
+	return (struct message_spool_file){id.session, id.number, RIG_FD_BODY, STR_NULL};
 }
 
 static void

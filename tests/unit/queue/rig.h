@@ -39,8 +39,9 @@ struct rig_disk {
 	atomic_int failing_writes;  /* ... so often */
 	atomic_bool opens_nothing;  /* no call that opens a nameless file ends */
 	atomic_uint opens;          /* of nameless files */
-	atomic_uint free_percent;   /* so much is free, at first 80 */
 	atomic_bool is_read_only;   /* EROFS for what is written */
+	atomic_uint free_percent;   /* so much is free, at first 80 ... */
+	atomic_ullong total_bytes;  /* ... of so many; 0: of what the disk has */
 	atomic_bool is_space_stuck; /* it does not say how much is free */
 };
 

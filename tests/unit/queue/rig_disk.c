@@ -117,6 +117,8 @@ rig_space(struct fsio *f, uint64_t *free_out, uint64_t *total_out)
 
 	while (rig_disk->is_space_stuck)
 		usleep(1000);
+	if (rig_disk->total_bytes)
+		*total_out = rig_disk->total_bytes;
 	*free_out = *total_out / 100 * rig_disk->free_percent;
 	return result;
 }

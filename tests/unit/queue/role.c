@@ -39,7 +39,7 @@ Test(role, large_body_in_a_file, .timeout = 60)
 	static struct rig r;
 	static char block[RIG_FD_BODY];
 	struct msgid id = rig_id(1);
-	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY};
+	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY, STR_NULL};
 
 	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);

@@ -1,5 +1,6 @@
 /* What the disk has room for: who is told of it, and what is refused without it. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "rig.h"
 
@@ -8,7 +9,7 @@ Test(room, disk_too_full, .timeout = 60)
 {
 	static struct rig r;
 	struct msgid id = rig_id(1);
-	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY};
+	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY, STR_NULL};
 
 	rig_begin(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
 	cr_assert_eq(rig_lease(&r, "alice@example.com", 1).code, 452);
@@ -104,5 +105,78 @@ Test(room, a_disk_that_became_read_only, .timeout = 60)
 		rig_until(&r, &r.rooms, r.rooms + 1);
 	cr_assert_eq(rig_commit(&r, rig_id(30), "alice@example.com", TO("a@example.net")).code, 250);
 	cr_expect(rig_has_line(log, "spool: ", " again"));
+	rig_end(&r);
+}
+
+enum { ROOM_SMALL_DISK = 464 << 20, ROOM_SAID = 50000000 };
+
+/* A disk of 464 MiB: 75 % of it may be used. */
+static void
+room_begin_small(struct rig *r)
+{
+	rig_begin(r, rig_slow);
+	r->disk->total_bytes = ROOM_SMALL_DISK;
+	rig_until(r, &r->rooms, r->rooms + 1);
+	while (r->room.file_bytes > ROOM_SMALL_DISK)
+		rig_until(r, &r->rooms, r->rooms + 1);
+}
+
+static unsigned
+room_ask(struct rig *r, unsigned n, const char *user, uint64_t bytes)
+{
+	struct msgid id = rig_id(n);
+	struct message_spool_file m = {id.session, id.number, bytes, str_of(user)};
+
+	rig_ask_file(r, &m);
+	if (r->fd >= 0)
+		close(r->fd);
+	r->fd = -1;
+	return r->verdict.code;
+}
+
+/* Seven sessions of one user say 50 MB each, and send nothing more. */
+Test(room, the_promises_of_one_user_leave_room_to_others, .timeout = 60)
+{
+	static struct rig r;
+
+	room_begin_small(&r);
+	for (unsigned n = 1; n <= 7; n++)
+		cr_assert_eq(room_ask(&r, n, "mallory@example.com", ROOM_SAID), 250);
+	cr_expect_eq(room_ask(&r, 8, "mallory@example.com", ROOM_SAID), 452);
+	/* at MAIL too */
+	rig_wait(&r, 2500);
+	cr_expect_gt(r.room.file_bytes, 100000000);
+	cr_expect_eq(room_ask(&r, 9, "alice@example.com", 30000000), 250);
+	cr_expect_eq(room_ask(&r, 10, "bob@example.com", 200000000), 250);
+	cr_expect_eq(room_ask(&r, 11, "eve@example.com", 300000000), 452);
+	rig_end(&r);
+}
+
+/* The bytes that were said do not come: after some time the room is not kept for them. */
+Test(room, a_promise_falls_with_time, .timeout = 60)
+{
+	static struct rig r;
+	unsigned n = 1;
+
+	room_begin_small(&r);
+	while (room_ask(&r, n, "alice@example.com", 2000000) == 250)
+		n++;
+	cr_expect_gt(n, 100);
+	rig_wait(&r, 10500);
+	cr_expect_eq(room_ask(&r, n + 1, "alice@example.com", ROOM_SAID), 250);
+	rig_end(&r);
+}
+
+/* A promise ends with its message. */
+Test(room, a_promise_ends_with_its_message, .timeout = 60)
+{
+	static struct rig r;
+
+	room_begin_small(&r);
+	for (unsigned n = 1; n <= 7; n++)
+		cr_assert_eq(room_ask(&r, n, "alice@example.com", ROOM_SAID), 250);
+	cr_expect_eq(room_ask(&r, 8, "alice@example.com", ROOM_SAID), 452);
+	rig_release(&r, rig_id(3));
+	cr_expect_eq(room_ask(&r, 9, "alice@example.com", ROOM_SAID), 250);
 	rig_end(&r);
 }

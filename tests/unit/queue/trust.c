@@ -314,7 +314,7 @@ Test(trust, a_failed_commit_costs_no_limit, .timeout = 60)
 	static struct rig r;
 	static char block[RIG_FD_BODY];
 	struct msgid id = rig_id(1);
-	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY};
+	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY, STR_NULL};
 	char name[WRITER_FILE_NAME_BYTES], path[128];
 	const char *user = "alice@example.com";
 	int fd;
