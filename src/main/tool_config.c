@@ -59,6 +59,29 @@ tool_check_disk(const char *file, const struct conf *c, struct conf_report *repo
 	}
 }
 
+/* Is so much free now as must stay free? */
+static void
+tool_check_room(const char *file, const struct conf *c, struct conf_report *report)
+{
+	char path[4096];
+	struct statvfs fs;
+	uint64_t all, have;
+
+	snprintf(path, sizeof path, "%.*s", STR_ARG(c->queue.directory));
+	if (statvfs(path, &fs) != 0 || fs.f_blocks == 0)
+		return;
+	all = (uint64_t)fs.f_blocks * fs.f_frsize;
+	have = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (have >= all / 100 * (uint64_t)c->queue.minimum_free)
+		return;
+	buf_addf(&report->text,
+	    "%s: warning: queue.minimum_free: %d %% of the file system of %s must stay free, and "
+	    "%llu MiB (%u %%) are: mail is refused (452) until there is more\n",
+	    file, (int)c->queue.minimum_free, path, (unsigned long long)(have / MIB),
+	    (unsigned)(have / (all / 100 + 1)));
+	report->warnings++;
+}
+
 /* By the limit of the tool itself, which the daemon's unit may set otherwise. */
 static void
 tool_check_descriptors(const char *file, const struct conf *c, struct conf_report *report)
@@ -109,6 +132,7 @@ tool_config_check(struct tool *t, const struct command *command)
 	c = conf_read_file(path, true, &report);
 	if (c) {
 		tool_check_disk(path, c, &report);
+		tool_check_room(path, c, &report);
 		tool_check_descriptors(path, c, &report);
 		tool_check_certificates(path, c, &report);
 	}

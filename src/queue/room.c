@@ -6,8 +6,12 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "queue/record.h"
+
+enum { ROOM_MIB = 1 << 20 };
 
 static bool
 room_is_told(const struct peer *peer, const struct message_room *m)
@@ -25,6 +29,37 @@ room_tell(struct peer *peer, const struct message_room *m)
 	peer->room = *m;
 }
 
+static void
+room_log_full(struct queue *q)
+{
+	struct spool_stats s;
+
+	spool_stats(q->spool, &s);
+	log_warn("no room for mail: %llu MiB of %llu MiB are free, and queue.minimum_free keeps "
+		 "%llu MiB: messages hear 452 until there is more",
+	    (unsigned long long)(s.disk_free_bytes / ROOM_MIB),
+	    (unsigned long long)(s.disk_total_bytes / ROOM_MIB),
+	    (unsigned long long)(s.disk_total_bytes / 100 *
+	        (uint64_t)q->role->conf->queue.minimum_free / ROOM_MIB));
+}
+
+/* Room that is there for a moment, until the next message, is not told. */
+static void
+room_tell_log(struct queue *q, bool is_full)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (is_full) {
+		q->full_ms = now_ms;
+		if (!q->is_full_told)
+			room_log_full(q);
+		q->is_full_told = true;
+	} else if (q->is_full_told && now_ms - q->full_ms >= ROOM_STEADY_MS) {
+		q->is_full_told = false;
+		log_warn("there is room for mail again");
+	}
+}
+
 /* For `sallyport status`. */
 static void
 room_show_trouble(struct queue *q, int error)
@@ -33,7 +68,10 @@ room_show_trouble(struct queue *q, int error)
 
 	if (error == q->shown_error)
 		return;
-	if (error)
+	if (error == ENOSPC)
+		snprintf(text, sizeof text,
+		    "no room on the disk: messages hear 452 until there is");
+	else if (error)
 		snprintf(text, sizeof text,
 		    "the spool cannot be written (%s): messages hear 451 until it can",
 		    strerror(error));
@@ -53,7 +91,8 @@ room_on_time(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	m.is_failing = error && error != ENOSPC && error != EAGAIN;
-	room_show_trouble(q, m.is_failing ? error : 0);
+	room_show_trouble(q, m.is_failing || m.is_full ? error : 0);
+	room_tell_log(q, m.is_full);
 	promises_see_room(&q->promises, bytes);
 	/* where the disk does not say, who asks for a file hears why */
 	if (bytes < UINT64_MAX)

@@ -34,7 +34,8 @@ static enum session_step
 refuse(struct session *s, const char *reason, const struct status *status, struct str from)
 {
 	struct status copy = *status;
-	struct session_words words = {from.n > 0 ? "header_from" : NULL, from};
+	struct session_words words = {
+	    .what = from.n > 0 ? "header_from" : NULL, .words = from};
 	enum session_step step = session_refuse_words(s, "data", reason, &copy, words);
 
 	transaction_drop(s);

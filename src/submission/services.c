@@ -157,13 +157,15 @@ on_token(const struct status *status, void *arg)
 	connection_run(c, session_verdict(c->session, status));
 }
 
-static bool
-has_room(void *arg, uint64_t bytes)
+static uint64_t
+room(void *arg)
 {
 	const struct connection *c = arg;
-	const struct message_room *room = &c->gate->room;
+	const struct message_room *told = &c->gate->room;
 
-	return !room->is_full && (bytes <= MESSAGE_CONTENT_MAX || bytes <= room->file_bytes);
+	if (told->is_full)
+		return 0;
+	return told->file_bytes > MESSAGE_CONTENT_MAX ? told->file_bytes : MESSAGE_CONTENT_MAX;
 }
 
 static bool
@@ -311,6 +313,10 @@ refused(void *arg, const struct session_refusal *r)
 		log_addr(&l, "from", r->sender);
 	if (r->what)
 		log_addr(&l, r->what, r->words);
+	if (r->size > 0) {
+		log_num(&l, "size", (int64_t)r->size);
+		log_num(&l, "room", (int64_t)r->room);
+	}
 	log_end(&l);
 }
 
@@ -323,7 +329,7 @@ const struct session_services services_of_connection = {
     .start_auth = start_auth,
     .step_auth = step_auth,
     .cancel_auth = cancel_auth,
-    .has_room = has_room,
+    .room = room,
     .is_failing = is_failing,
     .take_token = take_token,
     .ask_token = ask_token,

@@ -210,6 +210,8 @@ session_refuse_words(struct session *s, const char *stage, const char *reason,
 	    .sender = s->transaction.sender,
 	    .what = words.what,
 	    .words = words.words,
+	    .size = words.size,
+	    .room = words.room,
 	};
 	struct status enough;
 
@@ -227,7 +229,7 @@ session_refuse(
     struct session *s, const char *stage, const char *reason, const struct status *status)
 {
 	return session_refuse_words(
-	    s, stage, reason, status, (struct session_words){NULL, STR_NULL});
+	    s, stage, reason, status, (struct session_words){.what = NULL});
 }
 
 /* ---- commands ---- */

@@ -25,6 +25,8 @@ struct session_refusal {
 	struct str sender; /* of the transaction; empty outside */
 	const char *what;  /* key of the stranger's words, NULL: none */
 	struct str words;
+	uint64_t size;     /* that there is no room for; 0: not said */
+	uint64_t room;     /* that there is instead */
 };
 
 /* Those that return bool answer later when true; false: that service is not there now. */
@@ -41,8 +43,8 @@ struct session_services {
 	bool (*start_auth)(void *arg, const struct message_auth_start *m);
 	bool (*step_auth)(void *arg, const struct message_auth_step *m);
 	void (*cancel_auth)(void *arg, const struct message_auth_cancel *m);
-	/* as far as is known, can the spool take a message of so many bytes now? */
-	bool (*has_room)(void *arg, uint64_t bytes);
+	/* as far as is known, the largest message that the spool has room for now */
+	uint64_t (*room)(void *arg);
 	/* no message at all can be stored, and not for want of room */
 	bool (*is_failing)(void *arg);
 	/* one recipient of the user's limit, at once; false: it must be asked for */

@@ -137,6 +137,7 @@ enum session_step session_leave(struct session *s, const char *reason, const str
 struct session_words {
 	const char *what;
 	struct str words;
+	uint64_t size, room; /* see struct session_refusal */
 };
 enum session_step session_refuse_words(struct session *s, const char *stage, const char *reason,
     const struct status *status, struct session_words words);

@@ -77,7 +77,7 @@ transaction_rset(struct session *s, struct str args)
 static enum session_step
 refuse_sender(struct session *s, const struct command_mail *mail)
 {
-	struct session_words words = {"from", mail->sender.text};
+	struct session_words words = {.what = "from", .words = mail->sender.text};
 	struct str shown = mail->sender.text.n > 0 ? mail->sender.text : STR("<>");
 	struct status status;
 
@@ -109,25 +109,33 @@ begin(struct session *s, const struct command_mail *mail)
 
 /* As far as is known before its content. */
 static bool
-can_be_stored(const struct session *s, const struct command_mail *mail, struct status *why_out)
+can_be_stored(struct session *s, const struct command_mail *mail, struct status *why_out,
+    struct session_words *words_out)
 {
-	if (s->services->is_failing(s->arg))
+	uint64_t room = s->services->room(s->arg);
+
+	*words_out = (struct session_words){.what = "from", .words = mail->sender.text};
+	if (s->services->is_failing(s->arg)) {
 		*why_out = status_make(451, "4.3.0", "Mail cannot be stored now, try again later");
-	else if (mail->has_size && !s->services->has_room(s->arg, mail->size))
+	} else if (mail->has_size && mail->size > room) {
+		words_out->size = mail->size;
+		words_out->room = room;
 		*why_out = status_make(452, "4.3.1",
 		    "There is no room for a message of %llu bytes now, try again later",
 		    (unsigned long long)mail->size);
-	else if (mail->has_size && mail->size > MESSAGE_CONTENT_MAX &&
-	    !s->services->may_open_file(s->arg))
+	} else if (mail->has_size && mail->size > MESSAGE_CONTENT_MAX &&
+	    !s->services->may_open_file(s->arg)) {
 		*why_out = content_no_file();
-	else
+	} else {
 		return true;
+	}
 	return false;
 }
 
 enum session_step
 transaction_mail(struct session *s, struct str args)
 {
+	struct session_words words;
 	struct command_mail mail;
 	struct status status = command_parse_mail(args, &mail);
 
@@ -141,8 +149,8 @@ transaction_mail(struct session *s, struct str args)
 		    (unsigned long long)s->conf->limits.message_size);
 		return session_refuse(s, "mail", "too_large", &status);
 	}
-	if (!can_be_stored(s, &mail, &status))
-		return session_refuse(s, "mail", "storage", &status);
+	if (!can_be_stored(s, &mail, &status, &words))
+		return session_refuse_words(s, "mail", "storage", &status, words);
 	if ((int64_t)s->counts.messages >= s->conf->limits.messages_per_session) {
 		status =
 		    status_make(421, "4.7.0", "Too many messages in one session, connect again");
@@ -160,7 +168,7 @@ refuse_recipient(
     struct session *s, const char *reason, const struct status *status, struct str address)
 {
 	return session_refuse_words(
-	    s, "rcpt", reason, status, (struct session_words){"to", address});
+	    s, "rcpt", reason, status, (struct session_words){.what = "to", .words = address});
 }
 
 /* Kept aside until the queue agrees: refused recipients, however many, cost no memory.

@@ -148,10 +148,10 @@ def disk_filled_by_others():
         disks.unmount(f"{gate.directory}/spool")
 
 
-def fill_rest(gate, percent):
+def fill_rest(gate, percent, name="other"):
     """Another program leaves so much of the disk."""
     s = os.statvfs(f"{gate.directory}/spool")
-    with open(f"{gate.directory}/spool/other", "wb") as f:
+    with open(f"{gate.directory}/spool/{name}", "wb") as f:
         f.write(bytes(s.f_bavail * s.f_frsize - int(s.f_blocks * s.f_frsize * percent / 100)))
 
 
@@ -200,6 +200,46 @@ def config_check_has_numbers():
     disks.unmount(f"{gate.directory}/spool")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "limits.message_size" in answer.stdout + answer.stderr
+
+
+def status(gate):
+    """Exit status, and the queue's line."""
+    run = gate.tool("status", check=False)
+    return run.returncode, next(line for line in run.stdout.splitlines() if line.startswith("queue"))
+
+
+@tap.case
+def a_lack_of_room_is_told():
+    """another program fills the disk: config check warns, status fails and says why, the log has one line, a refusal names
+    sizes; when there is room again the log has one line, and status is well"""
+    gate = disk("told", 200).start()
+    gate.add_user()
+    try:
+        assert is_taken(gate)
+        assert status(gate)[0] == 0
+        assert "minimum_free" not in gate.tool("config", "check").stderr
+        fill_rest(gate, PERCENT + 1)
+        fill(gate)
+        fill_rest(gate, PERCENT - 2, "more")
+        g.wait_for("a failing status", 20, lambda: status(gate)[0] == 69, every=0.3)
+        assert "no room on the disk" in status(gate)[1], status(gate)
+        checked = gate.tool("config", "check")
+        assert re.search(r"warning: queue\.minimum_free: 5 % .* must stay free, and \d+ MiB \(\d %\) are", checked.stdout + checked.stderr), checked
+        assert not is_taken(gate) and not is_taken(gate)
+        client = gate.connect()
+        assert client.docmd("MAIL", "FROM:<alice@example.com> SIZE=30000000")[0] == 452
+        client.quit()
+        gate.wait_log(r"refuse .* stage=mail reason=storage code=452 .* from=<alice@example.com> size=30000000 room=0")
+        gate.wait_log(r"warning: no room for mail: \d+ MiB of \d+ MiB are free, and queue.minimum_free keeps \d+ MiB")
+        os.remove(f"{gate.directory}/spool/other")
+        os.remove(f"{gate.directory}/spool/more")
+        g.wait_for("a status that is well", 20, lambda: status(gate)[0] == 0, every=0.3)
+        gate.wait_log("there is room for mail again")
+        assert is_taken(gate)
+        assert gate.log().count("no room for mail:") == 1, gate.log()
+    finally:
+        gate.stop()
+        disks.unmount(f"{gate.directory}/spool")
 
 
 tap.run()

@@ -125,13 +125,10 @@ is_failing(void *arg)
 	return draw(arg, 64) == 0;
 }
 
-static bool
-has_room(void *arg, uint64_t bytes)
+static uint64_t
+room(void *arg)
 {
-	struct world *w = arg;
-
-	(void)bytes;
-	return draw(w, 8) != 0;
+	return draw(arg, 8) ? UINT64_MAX : 1000;
 }
 
 static bool
@@ -258,7 +255,7 @@ static const struct session_services services = {
 	.start_auth = start_auth,
 	.step_auth = step_auth,
 	.cancel_auth = cancel_auth,
-	.has_room = has_room,
+	.room = room,
 	.is_failing = is_failing,
 	.take_token = take_token,
 	.ask_token = ask_token,

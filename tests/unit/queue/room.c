@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "queue/room.h"
 #include "rig.h"
 
 /* Below the configured free share: told at RCPT already, and at the latest at the end of data. */
@@ -34,10 +35,12 @@ Test(room, the_share_follows_a_reload, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Submission knows what there is room for, at once, when it changes, and on a new channel. */
+/* Submission knows what there is room for, at once, when it changes, and on a new channel; the log
+ * has one line that there is none, and one when there is again. */
 Test(room, room_is_told, .timeout = 60)
 {
 	static struct rig r;
+	int log = rig_keep_log();
 
 	rig_begin(&r, rig_slow);
 	rig_until(&r, &r.rooms, 1);
@@ -56,6 +59,10 @@ Test(room, room_is_told, .timeout = 60)
 	r.disk->free_percent = 95;
 	while (r.room.is_full)
 		rig_until(&r, &r.rooms, r.rooms + 1);
+	cr_expect_not(rig_has_line(log, "room for mail", "again"));
+	rig_wait(&r, ROOM_STEADY_MS + 2 * ROOM_LOOK_MS);
+	cr_expect_eq(rig_count_words(log, "no room for mail: "), 1);
+	cr_expect_eq(rig_count_words(log, "there is room for mail again"), 1);
 	rig_end(&r);
 }
 

@@ -78,12 +78,12 @@ cancel_auth(void *arg, const struct message_auth_cancel *m)
 	p->owed = NO_ANSWER;
 }
 
-static bool
-has_room(void *arg, uint64_t bytes)
+static uint64_t
+room(void *arg)
 {
 	const struct player *p = arg;
 
-	return !p->room_bytes || bytes <= p->room_bytes;
+	return p->room_bytes ? p->room_bytes : UINT64_MAX;
 }
 
 static bool
@@ -251,6 +251,9 @@ refused(void *arg, const struct session_refusal *r)
 		buf_addf(&p->refused, " sender=%.*s", STR_ARG(r->sender));
 	if (r->what)
 		buf_addf(&p->refused, " %s=%.*s", r->what, STR_ARG(r->words));
+	if (r->size > 0)
+		buf_addf(&p->refused, " size=%llu room=%llu", (unsigned long long)r->size,
+		    (unsigned long long)r->room);
 	buf_addc(&p->refused, '\n');
 }
 
@@ -263,7 +266,7 @@ const struct session_services player_services = {
     .start_auth = start_auth,
     .step_auth = step_auth,
     .cancel_auth = cancel_auth,
-    .has_room = has_room,
+    .room = room,
     .is_failing = is_failing,
     .take_token = take_token,
     .ask_token = ask_token,
