@@ -317,7 +317,7 @@ def functions_exist():
     assert not missing, missing
 
 
-UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "s": 1000, "ms": 1, "min": 60000, "h": 3600000}
+UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "s": 1000, "ms": 1, "min": 60000, "h": 3600000, "%": 1}
 
 
 def value_of(name, code):
@@ -330,17 +330,20 @@ def value_of(name, code):
 
 
 def told_number(cell):
-    m = re.match(r"([\d,]+)(?: (KiB|MiB|ms|s|min|h)\b)?", cell)
+    m = re.match(r"([\d,]+)(?: (%|(?:KiB|MiB|ms|s|min|h)\b))?", cell)
     assert m, cell
     return int(m.group(1).replace(",", "")), m.group(2)
 
 
 @tap.case
 def numbers_agree():
-    """the numbers in ARCHITECTURE.md's tables are those of the code and of the key table"""
+    """the numbers in ARCHITECTURE.md's tables, and those before a constant in brackets in any text, are those of the code
+    and of the key table"""
     code = source("src/**/*.[ch]")
     rows = re.findall(r"^\|[^|]*\| ([\d][^|]*) \| `([A-Z][A-Z0-9_]+)` \|$", text_of("doc/ARCHITECTURE.md"), re.M)
     assert len(rows) > 20, rows
+    for doc in TEXTS:
+        rows += re.findall(r"(\d[\d,]* (?:KiB|MiB|ms|s|min|h|%)) \(`([A-Z][A-Z0-9_]+)`\)", re.sub(r"\s+", " ", text_of(doc)))
     for cell, name in rows:
         number, unit = told_number(cell)
         scale = UNITS.get(unit, 1) / (1000 if name.endswith("_S") else 1)
