@@ -29,6 +29,7 @@ enum instance_state { INSTANCE_DOWN, INSTANCE_STARTING, INSTANCE_READY, INSTANCE
 
 struct daemon;
 struct watch;
+struct spool_watch;
 struct liveness;
 struct logger;
 struct joint;
@@ -101,6 +102,7 @@ struct daemon {
 	int exit_status;
 	struct event *signals[5];
 	struct watch *watch;     /* of certificate files */
+	struct spool_watch *spool_watch; /* of the path of the spool */
 	struct event *stop_limit;
 };
 

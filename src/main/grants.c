@@ -16,6 +16,7 @@
 #include "main/directory.h"
 #include "main/host.h"
 #include "main/offer.h"
+#include "main/spool_watch.h"
 #include "submission/clients.h"
 
 enum { SPOOL_WAIT_MS = 3000, SPOOL_PAUSE_MS = 100 };
@@ -71,7 +72,7 @@ grants_open_stores(struct daemon *d)
 	 * journal, and who moves it away often keeps it beside its place. */
 	d->is_first_start = status == 0 && !directory_has(d->spool_fd, STR("seg-")) &&
 	    !directory_has(d->state_fd, STR("accounts."));
-	return status;
+	return status ? status : spool_watch_check_new(d);
 }
 
 static int

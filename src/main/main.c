@@ -27,6 +27,7 @@
 #include "main/host.h"
 #include "main/logger.h"
 #include "main/spawn.h"
+#include "main/spool_watch.h"
 #include "main/supervise.h"
 #include "main/watch.h"
 
@@ -214,7 +215,9 @@ run(struct daemon *d)
 		die("no thread for the log: %s", strerror(errno));
 	supervise_start(d);
 	watch_start(d);
+	spool_watch_start(d);
 	event_base_dispatch(d->base);
+	spool_watch_stop(d);
 	watch_stop(d);
 	supervise_end(d);
 	logger_free(&d->logger);

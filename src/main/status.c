@@ -3,11 +3,13 @@
  */
 #include "main/status.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "main/liveness.h"
 #include "main/offer.h"
+#include "main/spool_watch.h"
 
 enum { ROW_BYTES_MAX = 4096 };
 
@@ -43,6 +45,8 @@ status_row(const struct instance *i, struct buf *values)
 	char work[METRICS_TEXT_BYTES], trouble[METRICS_TEXT_BYTES];
 
 	metrics_read_trouble(i->region, trouble);
+	if (i->kind == ROLE_QUEUE && spool_watch_trouble(i->daemon)[0])
+		snprintf(trouble, sizeof trouble, "%s", spool_watch_trouble(i->daemon));
 	message_values_add(values, "role", str_of(role_name(i->kind)));
 	status_number(values, "index", i->index);
 	message_values_add(values, "state", str_of(status_state(i, trouble)));

@@ -1,0 +1,153 @@
+/*
+ * spool_watch: see the header.  stat(2) of the path does not wait for a disk that stands still: the
+ * open directory keeps the names above it in the kernel's memory.
+ */
+#include "main/spool_watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "main/directory.h"
+#include "main/host.h"
+
+enum { LOOK_EVERY_S = 2 };
+
+static const char made_name[] = "spool.made";
+
+struct spool_watch {
+	struct event *timer;
+	char path[PATH_MAX]; /* of the start: a reload may name another one */
+	bool is_marked;      /* spool.made was written, or that was tried */
+	bool is_away;
+};
+
+/* ---- the first start ---- */
+
+int
+spool_watch_check_new(const struct daemon *d)
+{
+	const struct conf *c = d->conf;
+
+	if (directory_has(d->spool_fd, STR("seg-")))
+		return 0;
+	if (directory_has(d->state_fd, STR(made_name)))
+		return host_refuse(EXIT_LATER,
+		    "queue.directory: there is no spool in %.*s, but there was one at an earlier "
+		    "start: mount its file system, or correct queue.directory (%.*s/%s says where "
+		    "it was); to begin with an empty spool, remove that file",
+		    STR_ARG(c->queue.directory), STR_ARG(c->state_directory), made_name);
+	if (directory_has(d->state_fd, STR("accounts.")))
+		log_warn("queue.directory: a new spool is made in %.*s, though there are accounts "
+			 "already: if this is not the first start, mount the file system of the "
+			 "former spool, or correct queue.directory",
+		    STR_ARG(c->queue.directory));
+	return 0;
+}
+
+/* The directory is another user's: a file that is new follows no link of his.  What it says is for
+ * a reader; that it is there is what counts. */
+static void
+spool_watch_mark(struct spool_watch *w, const struct daemon *d)
+{
+	int fd;
+
+	w->is_marked = true;
+	(void)!unlinkat(d->state_fd, made_name, 0);
+	fd = openat(d->state_fd, made_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || dprintf(fd, "%s\n", w->path) < 0)
+		log_warn("%.*s/%s cannot be written: %m; if the spool is not mounted at a later "
+			 "start, a new one will be made",
+		    STR_ARG(d->conf->state_directory), made_name);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* ---- the path ---- */
+
+static bool
+spool_watch_is_away(const struct spool_watch *w, int spool_fd)
+{
+	struct stat used, named;
+
+	if (fstat(spool_fd, &used) != 0)
+		return false;
+	if (stat(w->path, &named) != 0)
+		return errno == ENOENT || errno == ENOTDIR;
+	return used.st_dev != named.st_dev || used.st_ino != named.st_ino;
+}
+
+static void
+spool_watch_tell(const struct spool_watch *w, int spool_fd)
+{
+	char link[64], now[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", spool_fd);
+	n = readlink(link, now, sizeof now - 1);
+	now[n > 0 ? n : 0] = 0;
+	if (str_iends(str_of(now), STR(" (deleted)")))
+		log_error("spool: the directory %s was removed while it is in use: what it holds "
+			  "is lost when the daemon ends: let no more mail come in (listen: (); and "
+			  "reload), and stop the daemon when `sallyport queue list` is empty",
+		    w->path);
+	else
+		log_error("spool: %s is not the directory that is in use any more: that one was "
+			  "moved, or something is mounted over it (it is now %s); mail is still "
+			  "stored there: stop the daemon, put that directory back to %s, and "
+			  "start again, else this mail is missing at the next start",
+		    w->path, now, w->path);
+}
+
+static void
+spool_watch_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	struct spool_watch *w = d->spool_watch;
+	bool is_away = spool_watch_is_away(w, d->spool_fd);
+
+	(void)fd;
+	(void)what;
+	if (!w->is_marked && d->floor_ms >= 0)
+		spool_watch_mark(w, d);
+	if (is_away && !w->is_away)
+		spool_watch_tell(w, d->spool_fd);
+	if (!is_away && w->is_away)
+		log_info("spool: %s is the directory that is in use again", w->path);
+	w->is_away = is_away;
+}
+
+const char *
+spool_watch_trouble(const struct daemon *d)
+{
+	return d->spool_watch && d->spool_watch->is_away
+	    ? "the spool was moved or removed, see the log"
+	    : "";
+}
+
+void
+spool_watch_start(struct daemon *d)
+{
+	struct timeval every = {.tv_sec = LOOK_EVERY_S};
+	struct spool_watch *w = MEM_NEW(struct spool_watch);
+
+	snprintf(w->path, sizeof w->path, "%.*s", STR_ARG(d->conf->queue.directory));
+	w->timer = event_new(d->base, -1, EV_PERSIST, spool_watch_look, d);
+	if (!w->timer || event_add(w->timer, &every) != 0)
+		die("no timer");
+	d->spool_watch = w;
+}
+
+void
+spool_watch_stop(struct daemon *d)
+{
+	event_free(d->spool_watch->timer);
+	mem_free(d->spool_watch);
+	d->spool_watch = NULL;
+}

@@ -1,0 +1,22 @@
+/*
+ * spool_watch: whether the spool is still where the configuration says, and whether one was ever
+ * made.  The queue cannot look: it has the open directory, and no path.
+ */
+#ifndef MAIN_SPOOL_WATCH_H
+#define MAIN_SPOOL_WATCH_H
+
+#include "main/daemon.h"
+
+/* Before the roles start, with both directories open: 0, or the exit status (refused in words),
+ * for a spool is made once.  That there was one is known by the file spool.made in the state
+ * directory; without it, as 0.1.0 leaves it, a new spool beside existing accounts is warned of. */
+int spool_watch_check_new(const struct daemon *d) MUST_USE;
+
+/* From now on it looks every two seconds, and writes spool.made when the queue is ready. */
+void spool_watch_start(struct daemon *d);
+void spool_watch_stop(struct daemon *d);
+
+/* What `sallyport status` says of it; empty: the path leads to the directory that is in use. */
+const char *spool_watch_trouble(const struct daemon *d) MUST_USE;
+
+#endif
