@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""backup: a copy of a running gateway, restored; and what is said when the spool is not where it was."""
+"""backup: the commands of BACKUP AND RESTORE in sallyportd(8) are run: a copy of a running gateway is restored; and what is
+said when the spool is not where it was."""
 import os
 import re
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
+import load  # noqa: E402
+import stored  # noqa: E402
 
 HOME = g.workplace("backup")
 WHO = g.test_user()
@@ -132,6 +136,219 @@ def the_spool_is_removed():
         assert is_failing(gate)
     finally:
         gate.stop()
+
+
+# ---- the commands of the manual ----
+
+def blocks():
+    """The literal blocks of the section, in order."""
+    with open(f"{g.TOP}/doc/sallyportd.8", encoding="utf-8") as f:
+        section = re.search(r"^\.Sh BACKUP AND RESTORE\n(.*?)^\.Sh ", f.read(), re.M | re.S).group(1)
+    found = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", section, re.M | re.S)
+    assert len(found) == 5, found
+    return found
+
+
+DIRECTORIES, SPOOL, IN_PLACE, BESIDE, SEGMENT = blocks()
+
+
+class Backed(stored.Stored):
+    """A gateway whose directories stand for those of the manual, and a second one for /srv/restore."""
+
+    def __init__(self, name):
+        home = f"{HOME}/{name}"
+        os.makedirs(home)
+        super().__init__(home)
+        os.mkdir(f"{self.directory}/etc")
+        self.second = g.Gateway(f"{home}/restore", routes=self.routes, listen="listen: ();")
+
+    def run(self, block):
+        for told, real in (("/etc/sallyport", f"{self.directory}/etc"), ("/var/lib/sallyport", f"{self.directory}/state"),
+                           ("/var/spool/sallyport", self.spool), ("/backup", f"{self.home}/backup"),
+                           ("/srv/restore", self.second.directory)):
+            block = re.sub(rf"(?<![\w/]){told}\b", real, block)
+        environment = {**os.environ, "PATH": f"{g.BUILD}:{os.environ['PATH']}"}
+        run = subprocess.run(["sh", "-ec", block], env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert run.returncode == 0, f"{block}: {run}"
+        return run.stdout
+
+    def back_up(self):
+        self.run(DIRECTORIES)
+        self.run(SPOOL.replace("sleep 1", "sleep 0.1"))
+
+    def start_second(self, arguments=()):
+        self.second.start(wait=False, arguments=arguments)
+        g.wait_for("the second daemon is ready", 30, lambda: self.second.tool("status", check=False).returncode == 0)
+
+    def restore_beside(self):
+        before, rest = BESIDE.split("sallyportd -c /srv/restore/sallyport.cfg &\n")
+        self.run(before)
+        self.start_second()
+        return self.run(rest)
+
+    def end(self):
+        self.second.stop()
+        self.stop()
+
+
+def errors(gate):
+    return [line for line in gate.log().splitlines() if " error: " in line]
+
+
+@tap.case
+def a_copy_of_a_running_spool():
+    """copied while mail comes in, and restored beside: all that was acknowledged before arrives from there"""
+    gate = Backed("live")
+    running = load.Load(gate, sessions=2)
+    try:
+        g.wait_for("some mail", 30, lambda: len(running.acknowledged) > 500)
+        gate.take(["large-1", "large-2"], size=300000)
+        before = running.acknowledged | {"large-1", "large-2"}
+        gate.back_up()
+        during = len(running.acknowledged) + 2 - len(before)
+        assert during > 0, "nothing came in while it was copied"
+        running.stop()
+        listed = gate.restore_beside()
+        assert len(listed.splitlines()) > len(before)
+        with gate.host() as sink:
+            gate.second.tool("queue", "retry", "--all", "--yes")
+            g.wait_for("all of it", 60, lambda: before <= set(load.subjects(sink)), every=0.5)
+        print(f"# {len(before)} messages, {during} more while it was copied", flush=True)
+    finally:
+        running.stop()
+        gate.end()
+
+
+@tap.case
+def a_copy_is_made_again():
+    """a segment is begun while the spool is copied: it is copied again, and again when tar fails"""
+    gate = Backed("again")
+    tar = shutil.which("tar")
+    tools = f"{gate.home}/bin"
+    os.mkdir(tools)
+    with open(f"{tools}/tar", "w", encoding="ascii") as f:  # the first time a segment changes meanwhile; then it fails, once
+        f.write(f"#!/bin/sh\necho >>{gate.home}/count\n{tar} \"$@\"\n"
+                f"case $(wc -l <{gate.home}/count) in 1) echo X >>{gate.spool}/seg-99999999;; 2) exit 2;; esac\n")
+    os.chmod(f"{tools}/tar", 0o755)
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{tools}:{before}"
+    try:
+        gate.take(["one"])
+        gate.back_up()
+        with open(f"{gate.home}/count", encoding="ascii") as f:
+            assert len(f.read()) == 3
+        listed = subprocess.run([tar, "-tf", f"{gate.home}/backup/spool.tar"], capture_output=True, text=True, check=True)
+        assert "seg-99999999" in listed.stdout, listed
+    finally:
+        os.environ["PATH"] = before
+        gate.end()
+
+
+def old_backup(name):
+    """Two messages that were backed up, and delivered then; two newer ones wait."""
+    gate = Backed(name)
+    gate.take(["old-1", "old-2"])
+    gate.back_up()
+    with gate.host() as sink:
+        gate.try_all()
+        sink.wait(2)
+        g.wait_for("an empty queue", 20, lambda: not gate.queue())
+    gate.take(["new-1", "new-2"])
+    return gate
+
+
+def delivered(gate, which, count):
+    """Subjects that this daemon delivers now."""
+    with gate.host() as sink:
+        which.tool("queue", "retry", "--all", "--yes")
+        sink.wait(count)
+        g.wait_for("an empty queue", 20, lambda: not which.queue())
+        return load.subjects(sink)
+
+
+@tap.case
+def an_old_backup_beside():
+    """an old backup restored beside a newer spool: its mail is sent again from there, the newer mail by the first daemon"""
+    gate = old_backup("beside")
+    try:
+        gate.restore_beside()
+        assert delivered(gate, gate.second, 2) == {"old-1": 1, "old-2": 1}
+        assert delivered(gate, gate, 2) == {"new-1": 1, "new-2": 1}
+        assert not errors(gate.second), errors(gate.second)
+    finally:
+        gate.end()
+
+
+@tap.case
+def an_old_backup_in_place():
+    """an old backup in the place of a newer spool: what was delivered since is sent again, what was taken since is gone"""
+    gate = old_backup("place")
+    try:
+        gate.stop()
+        for name in ("spool", "state"):
+            os.rename(f"{gate.directory}/{name}", f"{gate.directory}/{name}.before")
+        gate.run(IN_PLACE)
+        gate.start()
+        assert delivered(gate, gate, 2) == {"old-1": 1, "old-2": 1}
+        assert not errors(gate), errors(gate)
+    finally:
+        gate.end()
+
+
+# ---- what is set aside ----
+
+def place_of(gate, text):
+    """The segment file that holds this, and where."""
+    for name in os.listdir(gate.spool):
+        with open(f"{gate.spool}/{name}", "rb") as f:
+            at = f.read().find(text)
+        if at >= 0:
+            return name, at
+    raise AssertionError(f"{text} is nowhere")
+
+
+@tap.case
+def a_copy_of_damage_is_removed():
+    """damaged-*: mentioned at each start while it is there; removed, the place is told and copied again, under the same name"""
+    gate = Backed("damaged")
+    try:
+        gate.take(["one", "two", "three"])
+        gate.stop()
+        gate.change(*place_of(gate, b"Subject: two"), b"garbage")
+        kept = set()
+        for known in (0, 1, 0):
+            before = len(gate.log())
+            gate.start()
+            gate.stop()
+            said = gate.log()[before:]
+            assert said.count("as is known: damaged-") == known and said.count("is kept as damaged-") == 1 - known, said
+            kept |= {n for n in os.listdir(gate.spool) if n.startswith("damaged-")}
+            if known:
+                os.remove(f"{gate.spool}/{min(kept)}")
+        assert len(kept) == 1, kept
+    finally:
+        gate.end()
+
+
+@tap.case
+def mail_in_a_segment_that_was_set_aside():
+    """a damaged-seg-* alone in a new spool, with the body that was kept: its mail is delivered"""
+    gate = Backed("segment")
+    try:
+        gate.stop()
+        gate.start()
+        gate.take(["small"])
+        gate.take(["large"], size=300000)
+        gate.stop()
+        body = next(n for n in os.listdir(gate.spool) if n.endswith(".body"))
+        os.rename(f"{gate.spool}/{body}", f"{gate.spool}/{body}.lost")
+        live, _ = place_of(gate, b"Subject: small")
+        os.rename(f"{gate.spool}/{live}", f"{gate.spool}/damaged-{live}-0123456789abcdef")
+        gate.run(SEGMENT.replace("damaged-seg-00000001", f"damaged-{live}"))
+        gate.start_second(("--accept-damage",))
+        assert delivered(gate, gate.second, 2) == {"small": 1, "large": 1}
+    finally:
+        gate.end()
 
 
 tap.run()
