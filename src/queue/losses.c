@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "mail/envelope.h"
 
 enum {
@@ -16,7 +17,8 @@ enum {
 	LOSSES_TEXT_BYTES = 600,
 	LOSSES_NAMED = 3,                /* recipients in one line */
 	LOSSES_KEPT_MAX = 100000,
-	LOSSES_TOLD_MAX = 200,
+	LOSSES_TOLD_MAX = 200,           /* lines of each kind */
+	LOSSES_PIECE_BYTES = 1 << 20,
 };
 
 /* What is missing between messages that are there, or behind all of them. */
@@ -138,10 +140,13 @@ losses_see_damage(struct replay *r, const struct segment *g, struct str bytes, u
 {
 	struct record_frame f;
 
-	for (uint32_t at = from; at + RECORD_HEADER_BYTES < bytes.n; at += RECORD_ALIGN)
+	for (uint32_t at = from; at + RECORD_HEADER_BYTES < bytes.n; at += RECORD_ALIGN) {
+		if (at % LOSSES_PIECE_BYTES == 0)
+			metrics_progress();
 		if (record_frame_read(str_from(bytes, at), g->tag, &f))
 			losses_see_frame(losses_of(r), g, at,
 			    str_from(bytes, at + RECORD_HEADER_BYTES), f.payload_bytes);
+	}
 }
 
 static void
@@ -157,15 +162,21 @@ losses_settle(struct losses *l, const struct spool_entry *e)
 	m->settled_count++;
 }
 
+struct losses_tally {
+	const struct replay *replay;
+	unsigned count;
+};
+
 static void
 losses_tell_message(struct str key, void *value, void *arg)
 {
 	const struct losses_message *m = value;
-	const struct replay *r = arg;
+	struct losses_tally *t = arg;
 	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES], settled[64] = "";
 
 	(void)key;
-	if (index_find(&r->spool->index, m->id))
+	metrics_progress();
+	if (index_find(&t->replay->spool->index, m->id) || ++t->count > LOSSES_TOLD_MAX)
 		return;
 	segment_name(m->slot, name);
 	msgid_text(m->id, 0, id);
@@ -180,6 +191,18 @@ losses_tell_message(struct str key, void *value, void *arg)
 	log_error("spool: what stands at %u of %s is in message %s%.*s%s: it is lost, unless it "
 		  "had come to its end; nobody is told of it but by this line: ask the sender to "
 		  "send it again", m->offset, name, id, STR_ARG(m->people), settled);
+}
+
+static void
+losses_tell_messages(struct replay *r)
+{
+	struct losses_tally t = {r, 0};
+
+	map_each(r->losses->messages, losses_tell_message, &t);
+	if (t.count > LOSSES_TOLD_MAX)
+		log_error("spool: %u more messages stand in damaged places, and are not named; "
+			  "sallyportd(8), BACKUP AND RESTORE, tells how to read them",
+		    t.count - LOSSES_TOLD_MAX);
 }
 
 /* ---- of what is not there ---- */
@@ -267,11 +290,6 @@ losses_see_status(struct replay *r, const struct spool_entry *e)
 	map_put(l->waiting, losses_key_of(e->id, e->status.number, &k), one);
 }
 
-struct losses_tally {
-	const struct replay *replay;
-	unsigned count;
-};
-
 static void
 losses_tell_one(struct str key, void *value, void *arg)
 {
@@ -306,7 +324,7 @@ losses_tell(struct replay *r)
 {
 	if (!r->losses)
 		return;
-	map_each(r->losses->messages, losses_tell_message, r);
+	losses_tell_messages(r);
 	if (r->has_loss)
 		losses_tell_missing(r);
 }

@@ -1,0 +1,114 @@
+/* What is told of messages that are lost: the first are named, the others counted, and the work gives
+ * signs of life. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/crc.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "queue/losses.h"
+#include "queue/store.h"
+
+enum { TAG = 77, SPAN = 256, PIECES = 4, BYTES = PIECES << 20, NAMED_MAX = 200 };
+
+static struct segment segment = {.slot = 9, .tag = TAG};
+static struct spool spool;
+static struct replay replay = {.spool = &spool};
+static char *bytes;
+static int log_fd;
+
+static void
+set_up(void)
+{
+	bytes = mem_new(BYTES);
+	memset(bytes, 0, BYTES);
+	index_init(&spool.index);
+	log_fd = memfd_create("log", MFD_CLOEXEC);
+	log_open(dup(log_fd), LOG_TO_FILE);
+}
+
+static void
+tear_down(void)
+{
+	log_open(2, LOG_TO_STDERR);
+	close(log_fd);
+	losses_clear(&replay);
+	index_clear(&spool.index, NULL);
+	mem_free(bytes);
+}
+
+TestSuite(spool_losses, .init = set_up, .fini = tear_down, .timeout = 60);
+
+static unsigned
+log_count(const char *words)
+{
+	static char text[4 << 20];
+	ssize_t n = pread(log_fd, text, sizeof text - 1, 0);
+	unsigned count = 0;
+
+	text[n > 0 ? n : 0] = 0;
+	for (char *at = text; (at = strstr(at, words)); at++)
+		count++;
+	return count;
+}
+
+/* Frames with a message in each, from there on. */
+static void
+put_messages(uint32_t at, unsigned count)
+{
+	for (uint32_t i = 1; i <= count; i++, at += SPAN) {
+		struct spool_entry e = {.kind = SPOOL_MESSAGE, .id = {1234, at}};
+		struct record_frame f = {.tag = TAG, .sequence = i, .entries = 1, .span = SPAN};
+		struct buf b;
+
+		e.message.recipient_count = 1;
+		e.message.envelope = STR("envelope");
+		buf_init(&b, SPAN);
+		record_put(&b, &e, 0);
+		cr_assert_leq(b.n + RECORD_HEADER_BYTES, SPAN);
+		f.payload_bytes = (uint32_t)b.n;
+		f.payload_crc = crc32c(0, b.p, b.n);
+		record_frame_write(&f, bytes + at);
+		memcpy(bytes + at + RECORD_HEADER_BYTES, b.p, b.n);
+		buf_clear(&b);
+	}
+}
+
+Test(spool_losses, each_of_a_few_is_named)
+{
+	put_messages(SEGMENT_DATA, NAMED_MAX);
+	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
+	losses_tell(&replay);
+	cr_expect_eq(log_count("is in message"), NAMED_MAX);
+	cr_expect_eq(log_count("are not named"), 0);
+}
+
+/* In two stretches. */
+Test(spool_losses, of_many_the_first_are_named_and_the_others_counted)
+{
+	uint32_t second = SEGMENT_DATA + 1000 * SPAN;
+
+	put_messages(SEGMENT_DATA, 3000);
+	losses_see_damage(&replay, &segment, str_make(bytes, second), SEGMENT_DATA);
+	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), second);
+	losses_tell(&replay);
+	cr_expect_eq(log_count("is in message"), NAMED_MAX, "%u lines", log_count("is in message"));
+	cr_expect_eq(log_count("spool: 2800 more messages stand in"), 1);
+}
+
+Test(spool_losses, each_piece_is_progress)
+{
+	int fd = metrics_create();
+	const struct metrics_region *region = metrics_map(fd);
+
+	cr_assert_eq(metrics_use(fd), 0);
+	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
+	cr_expect_geq(metrics_read_progress(region), PIECES - 1, "%llu",
+	    (unsigned long long)metrics_read_progress(region));
+	metrics_leave();
+	metrics_unmap(&region);
+	close(fd);
+}
