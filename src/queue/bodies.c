@@ -165,6 +165,7 @@ bodies_run(void *arg)
 	struct bodies *b = arg;
 
 	pthread_setname_np(pthread_self(), spool_thread_name(SPOOL_THREAD_BODIES));
+	writer_await_start(b->writer);
 	writer_hold(b->writer);
 	for (;;) {
 		bodies_work_all(b);

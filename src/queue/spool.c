@@ -53,7 +53,7 @@ spool_segment_bytes(const struct spool_options *o)
 }
 
 /* Before the spool is changed: a thread that cannot be made refuses the start.  The caller holds
- * the writer's lock, so that the writer and the bodies begin later. */
+ * the writer's start, so that the writer and the bodies begin later. */
 static int
 spool_start_threads(struct spool *s)
 {
@@ -72,7 +72,7 @@ spool_start_threads(struct spool *s)
 	return error ? -1 : 0;
 }
 
-/* Called with the writer's lock held: of a start that is refused they do nothing. */
+/* Called with the writer's start held: of a start that is refused they do nothing. */
 static void
 spool_end_threads(struct spool *s)
 {
@@ -80,7 +80,7 @@ spool_end_threads(struct spool *s)
 
 	s->writer.is_stopping = true;
 	s->bodies.is_stopping = true;
-	writer_let_go(&s->writer);
+	writer_let_start(&s->writer);
 	tasks_stop(&s->reader);
 	tasks_stop(&s->upkeep);
 	tasks_stop(&s->files.tasks);
@@ -110,7 +110,8 @@ open_parts(struct spool *s, const struct spool_recovery *r)
 
 	if (s->writer.event_fd < 0 || spool_lock(s) != 0)
 		return -1;
-	writer_hold(&s->writer);
+	/* not the lock: recovery appends what became of a message that it sets aside */
+	writer_hold_start(&s->writer);
 	if (spool_start_threads(s) != 0 || recover(s, r) != 0) {
 		spool_end_threads(s);
 		return -1;
@@ -122,7 +123,7 @@ open_parts(struct spool *s, const struct spool_recovery *r)
 		log_error("spool: nothing can be stored now: %m");
 	else
 		index_add_segment(&s->index, opened);
-	writer_let_go(&s->writer);
+	writer_let_start(&s->writer);
 	files_begin(s);
 	return 0;
 }

@@ -56,6 +56,7 @@ writer_init(struct writer *w, struct fsio *io, bool is_thread)
 	w->pool.is_patient = is_thread;
 	stall_init(&w->stall, spool_thread(SPOOL_THREAD_WRITER));
 	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_mutex_init(&w->start, NULL);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -223,6 +224,7 @@ run(void *arg)
 	struct writer *w = arg;
 
 	pthread_setname_np(pthread_self(), spool_thread_name(SPOOL_THREAD_WRITER));
+	writer_await_start(w);
 	pthread_mutex_lock(&w->lock);
 	while (!w->is_stopping || w->filling->count > 0 || !STAILQ_EMPTY(&w->jobs)) {
 		int64_t ms;
@@ -283,9 +285,29 @@ writer_clear(struct writer *w)
 	batch_list_clear(&w->done);
 	pthread_cond_destroy(&w->wake);
 	pthread_mutex_destroy(&w->lock);
+	pthread_mutex_destroy(&w->start);
 	stall_clear(&w->stall);
 	if (w->event_fd >= 0)
 		close(w->event_fd);
+}
+
+void
+writer_hold_start(struct writer *w)
+{
+	pthread_mutex_lock(&w->start);
+}
+
+void
+writer_let_start(struct writer *w)
+{
+	pthread_mutex_unlock(&w->start);
+}
+
+void
+writer_await_start(struct writer *w)
+{
+	pthread_mutex_lock(&w->start);
+	pthread_mutex_unlock(&w->start);
 }
 
 void

@@ -24,6 +24,7 @@ struct writer {
 	bool is_thread;
 	int event_fd;
 	pthread_t thread;
+	pthread_mutex_t start;           /* held until the log may be written */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	/* under the lock */
@@ -72,6 +73,12 @@ void writer_stop(struct writer *w);
 void writer_clear(struct writer *w);
 /* By hand: one round. */
 void writer_step(struct writer *w);
+
+/* The threads of writer and bodies do nothing before the second; the loop may append meanwhile. */
+void writer_hold_start(struct writer *w);
+void writer_let_start(struct writer *w);
+/* In such a thread, first of all. */
+void writer_await_start(struct writer *w);
 
 /* The loop fills w->filling between these. */
 void writer_hold(struct writer *w);
