@@ -34,7 +34,7 @@ struct listing {
 	struct replay replay;
 	struct headers_case *cases;      /* segments with a damaged header */
 	uint32_t slot_max;               /* of segments that are ours */
-	struct map *files;               /* body files seen; value: their own name, owned */
+	struct recover_bodies bodies;
 	struct buf stale;                /* names to remove, each with its NUL */
 	struct buf asides;               /* names of files that were put aside, likewise */
 	struct recover_foreign *foreign;
@@ -85,7 +85,7 @@ saw(const char *name, void *arg)
 	else if (segment_parse_name(name, "new-", &slot) || kept_is_unfinished(s))
 		buf_add(&l->stale, name, s.n + 1);
 	else if (str_iends(s, STR(".body")))
-		mem_free(map_put(l->files, s, mem_text(name, s.n)));
+		mem_free(map_put(l->bodies.files, s, mem_text(name, s.n)));
 	else if (str_iends(s, STR(".aside")))
 		buf_add(&l->asides, name, s.n + 1);
 	else if (!recover_is_known(s))
@@ -328,7 +328,8 @@ tidy(struct listing *l)
 	recover_mend_headers(l->spool);
 	recover_tell_mark(l);
 	recover_set_aside(l);
-	recover_bodies_tidy(l->spool, l->files, l->is_whole);
+	recover_bodies_take_back(l->spool, &l->bodies);
+	recover_bodies_tidy(l->spool, &l->bodies, l->is_whole);
 	kept_write(&l->replay.kept, &l->spool->writer.pool);
 	passed_set_aside(&l->spool->writer.pool);
 }
@@ -372,8 +373,9 @@ clear(struct listing *l)
 		segment_free(&l->segments[i], l->spool->io);
 	mem_free(l->segments);
 	headers_clear(&l->cases);
-	map_each(l->files, free_name, NULL);
-	map_free(&l->files);
+	map_each(l->bodies.files, free_name, NULL);
+	map_free(&l->bodies.files);
+	buf_clear(&l->bodies.back);
 	buf_clear(&l->stale);
 	buf_clear(&l->asides);
 	for (struct recover_foreign *f = l->foreign, *next; f; f = next) {
@@ -399,18 +401,20 @@ recover_read(struct listing *l)
 	if (recover_log(&l->replay, l->segments, l->count, &l->is_whole) != 0)
 		return -1;
 	recover_find_asides(l);
-	return recover_bodies_check(s, l->files);
+	return recover_bodies_check(s, &l->bodies);
 }
 
 int
 recover(struct spool *s, const struct spool_recovery *r)
 {
-	struct listing l = {.spool = s, .files = map_new(), .replay = {.spool = s}};
+	struct listing l = {
+	    .spool = s, .bodies.files = map_new(), .replay = {.spool = s}};
 	struct recover_tell told = {0};
 	int result, error;
 
 	buf_init(&l.stale, STALE_BYTES_MAX);
 	buf_init(&l.asides, STALE_BYTES_MAX);
+	buf_init(&l.bodies.back, STALE_BYTES_MAX);
 	result = recover_read(&l);
 	if (result == 0 && r)
 		result = recover_tell_all(s, r, &told);

@@ -10,7 +10,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "mail/sums.h"
 #include "queue/replay.h"
+
+enum { RECOVER_LOST_BYTES = 300 };
 
 /* Known to be unusable: the message stays, held, where the operator sees it. */
 static void
@@ -28,16 +31,19 @@ recover_bodies_hold(struct spool *s, struct item *i, const char *name, const cha
 /* NULL: whole and readable; else what is wrong with it.  *error_out: what the system refused; 0: it
  * told us all, and that proves the damage. */
 static const char *
-recover_bodies_look(struct spool *s, const struct item *i, const char *name, int *error_out)
+recover_bodies_look(struct spool *s, const struct item *i, const char *name,
+    bool *is_missing_out, int *error_out)
 {
 	struct fsio *io = s->io;
 	struct fsio_file file;
 	int fd;
 
 	*error_out = 0;
+	*is_missing_out = false;
 	if (io->ops->inspect(io, name, &file) != 0) {
-		*error_out = errno == ENOENT ? 0 : errno;
-		return *error_out ? "cannot be looked at" : "is missing";
+		*is_missing_out = errno == ENOENT;
+		*error_out = *is_missing_out ? 0 : errno;
+		return "cannot be looked at";
 	}
 	if (!file.is_plain || !file.is_private || !file.is_ours)
 		return "is not a file of ours";
@@ -52,19 +58,126 @@ recover_bodies_look(struct spool *s, const struct item *i, const char *name, int
 	return NULL;
 }
 
+/* ---- a body that an earlier start kept as *.lost ---- */
+
+static bool
+recover_bodies_fit_block(struct spool *s, int fd, uint64_t at, struct str sums, char *room)
+{
+	struct iovec v = {room, SUMS_BLOCK_BYTES};
+	size_t got;
+
+	if (segment_read(s->io, fd, v, (off_t)at, &got) != 0)
+		return false;
+	if (sums_fit(sums, at, str_make(room, got)))
+		return true;
+	errno = EBADMSG;
+	return false;
+}
+
+/* 0, or an errno; EBADMSG: it is not what was stored.  0.1.0 stored no sums. */
 static int
-recover_bodies_check_one(struct spool *s, struct map *files, struct item *i)
+recover_bodies_read(struct spool *s, const struct item *i, int fd)
+{
+	char *room = mem_new(SUMS_BLOCK_BYTES);
+	struct item_place place;
+	struct record record;
+	struct str sums;
+	int error = item_where(i, &place) ? item_fetch(&place, s->io, &s->room, &record) : ENOENT;
+
+	sums = error ? STR_NULL : record.entry.message.sums;
+	for (uint64_t at = 0; sums.n && !error && at < i->body_bytes; at += SUMS_BLOCK_BYTES)
+		if (!recover_bodies_fit_block(s, fd, at, sums, room))
+			error = errno;
+	mem_free(room);
+	return error;
+}
+
+/* Of a message without its body: 0 where the file under the other name is that body, or an errno;
+ * ENOENT: there is none, EBADMSG: it is something else. */
+static int
+recover_bodies_find_lost(struct spool *s, const struct item *i, const char *lost)
+{
+	struct fsio *io = s->io;
+	struct fsio_file file;
+	int fd, error;
+
+	if (io->ops->inspect(io, lost, &file) != 0)
+		return errno;
+	if (!file.is_plain || !file.is_private || !file.is_ours ||
+	    (uint64_t)file.bytes != i->body_bytes)
+		return EBADMSG;
+	fd = io->ops->open(io, lost, O_RDONLY);
+	if (fd < 0)
+		return errno;
+	error = recover_bodies_read(s, i, fd);
+	io->ops->close(io, fd);
+	return error;
+}
+
+static void
+recover_bodies_take_back_one(struct spool *s, const char *name)
+{
+	char lost[RECOVER_LOST_BYTES];
+
+	snprintf(lost, sizeof lost, "%s.lost", name);
+	metrics_progress();
+	if (s->io->ops->rename(s->io, lost, name) == 0)
+		log_warn("spool: %s was missing, and is taken back: %s holds what was stored", name,
+		    lost);
+	else
+		log_error("spool: %s is missing, and %s, which holds what was stored, cannot be "
+			  "renamed: %m; the next start tries again", name, lost);
+}
+
+void
+recover_bodies_take_back(struct spool *s, const struct recover_bodies *b)
+{
+	const struct buf *back = &b->back;
+
+	for (size_t at = 0; at < back->n; at += strlen(back->p + at) + 1)
+		recover_bodies_take_back_one(s, back->p + at);
+	if (back->n > 0 && s->io->ops->sync_directory(s->io) != 0)
+		log_warn("spool: the names of body files that were taken back are not durable: %m");
+}
+
+/* ---- bodies of messages ---- */
+
+static const char *
+recover_bodies_seek_lost(struct spool *s, struct recover_bodies *b, const struct item *i,
+    const char *name, int *error_out)
+{
+	char lost[RECOVER_LOST_BYTES];
+	int error;
+
+	snprintf(lost, sizeof lost, "%s.lost", name);
+	error = recover_bodies_find_lost(s, i, lost);
+	*error_out = error == ENOENT || error == EBADMSG ? 0 : error;
+	if (error == ENOENT)
+		return "is missing";
+	if (error)
+		return error == EBADMSG
+		    ? "is missing, and the file of that name with .lost is not what was stored"
+		    : "is missing, and the file of that name with .lost cannot be read";
+	buf_add(&b->back, name, strlen(name) + 1);
+	return NULL;
+}
+
+static int
+recover_bodies_check_one(struct spool *s, struct recover_bodies *b, struct item *i)
 {
 	char name[WRITER_FILE_NAME_BYTES];
+	bool is_missing;
 	const char *wrong;
 	int error;
 	char *seen;
 
 	metrics_work_id("recover: body file", i->id);
 	metrics_progress();
-	seen = map_remove(files, str_of(writer_file_name(i->id, name)));
+	seen = map_remove(b->files, str_of(writer_file_name(i->id, name)));
 	mem_free(seen);
-	wrong = recover_bodies_look(s, i, name, &error);
+	wrong = recover_bodies_look(s, i, name, &is_missing, &error);
+	if (is_missing)
+		wrong = recover_bodies_seek_lost(s, b, i, name, &error);
 	if (!wrong)
 		return 0;
 	errno = error;
@@ -75,20 +188,22 @@ recover_bodies_check_one(struct spool *s, struct map *files, struct item *i)
 }
 
 int
-recover_bodies_check(struct spool *s, struct map *files)
+recover_bodies_check(struct spool *s, struct recover_bodies *b)
 {
 	for (struct segment *g = s->index.oldest; g; g = g->next)
 		for (struct item *i = g->items; i; i = i->next)
-			if (i->in_file && recover_bodies_check_one(s, files, i) != 0)
+			if (i->in_file && recover_bodies_check_one(s, b, i) != 0)
 				return -1;
 	return 0;
 }
+
+/* ---- bodies of no message ---- */
 
 static void
 recover_bodies_keep(struct spool *s, const char *name)
 {
 	struct fsio_file file = {0};
-	char lost[300];
+	char lost[RECOVER_LOST_BYTES];
 
 	snprintf(lost, sizeof lost, "%s.lost", name);
 	(void)!s->io->ops->inspect(s->io, name, &file);
@@ -123,12 +238,13 @@ recover_bodies_remove_one(struct str key, void *value, void *arg)
 /* A body without a record was never acknowledged, unless records were lost, now or before, or may
  * have been. */
 void
-recover_bodies_tidy(struct spool *s, struct map *files, bool is_whole)
+recover_bodies_tidy(struct spool *s, struct recover_bodies *b, bool is_whole)
 {
-	bool is_sure = is_whole && s->stats.quarantined + s->stats.known_damages == 0;
+	bool is_sure =
+	    is_whole && b->back.n == 0 && s->stats.quarantined + s->stats.known_damages == 0;
 
-	map_each(files, is_sure ? recover_bodies_remove_one : recover_bodies_keep_one, s);
+	map_each(b->files, is_sure ? recover_bodies_remove_one : recover_bodies_keep_one, s);
 	/* a log that begins anew tells later starts nothing of them */
-	if (!is_sure && map_count(files) > 0 && s->io->ops->sync_directory(s->io) != 0)
+	if (!is_sure && map_count(b->files) > 0 && s->io->ops->sync_directory(s->io) != 0)
 		log_warn("spool: the names of *.body.lost files are not durable: %m");
 }

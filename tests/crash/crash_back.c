@@ -538,24 +538,6 @@ freed_file_is_unread(void)
 
 /* ---- all ---- */
 
-/* The bodies of messages that were gone have another name since. */
-static void
-newest_put_bodies_back(struct model *m)
-{
-	struct newest_list l = newest_list(m, "", ".body.lost");
-	struct fsio *io = simdisk_io(m->disk);
-	char name[NAME_BYTES];
-
-	if (l.count == 0)
-		model_broken(m, "no bodies were kept");
-	for (unsigned i = 0; i < l.count; i++) {
-		snprintf(name, sizeof name, "%.*s", (int)(strlen(l.name[i]) - strlen(".lost")),
-		    l.name[i]);
-		if (io->ops->rename(io, l.name[i], name) != 0)
-			model_broken(m, "cannot rename %s", l.name[i]);
-	}
-}
-
 /* All files of a log with messages, holds, statuses, notes and bodies are gone. */
 static struct model *
 newest_begin_without_all(struct newest_files *files)
@@ -588,7 +570,8 @@ newest_expect_quiet(struct model *m)
 		    (unsigned long long)m->spool->stats.known_damages);
 }
 
-/* That is accepted; then all of it is there again: so is its mail, beside what came meanwhile. */
+/* That is accepted; then all of it is there again: so is its mail, beside what came meanwhile, and
+ * its bodies, which have another name by then. */
 static bool
 whole_log_put_back(void)
 {
@@ -605,8 +588,9 @@ whole_log_put_back(void)
 	if (newest_open(m, false))
 		newest_expect_quiet(m);
 	newest_crash(m);
+	if (newest_names(m, ".body.lost") == 0)
+		model_broken(m, "no bodies were kept");
 	newest_put_back(m, &files);
-	newest_put_bodies_back(m);
 	m->may_lose = false;
 	for (int n = 0; n < 2 && newest_open(m, false); n++) {
 		model_check(m);

@@ -115,6 +115,54 @@ body_that_is_not_renamed(void)
 	return model_end(m) == 0;
 }
 
+/* The start that takes a body back, which an earlier one kept, is cut off at act `cut`; false: it was
+ * not reached. */
+static bool
+newest_cut_taking_back(uint64_t cut, unsigned *faults)
+{
+	struct model *m = newest_begin(1);
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	struct fsio *io = o.io = simdisk_io(m->disk);
+	char lost[NAME_BYTES + 8];
+	struct newest_list l;
+	bool was_cut;
+
+	if (!model_submit(m, 9000, true))
+		model_broken(m, "no message with a file: errno %d", errno);
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	newest_crash(m);
+	l = newest_list(m, "", ".body");
+	snprintf(lost, sizeof lost, "%s.lost", l.name[0]);
+	if (l.count != 1 || io->ops->rename(io, l.name[0], lost) != 0 ||
+	    io->ops->sync_directory(io) != 0)
+		model_broken(m, "no body is renamed");
+	simdisk_cut(m->disk, cut);
+	(void)model_open(m, &o);
+	was_cut = simdisk_is_cut(m->disk);
+	newest_crash(m);
+	simdisk_cut(m->disk, 0);
+	if (newest_open(m, false)) {
+		model_check(m);
+		if (m->spool->stats.quarantined || !newest_names(m, l.name[0]))
+			model_broken(m, "cut %llu: it is not back", (unsigned long long)cut);
+	}
+	*faults += model_end(m);
+	return was_cut;
+}
+
+static bool
+kept_body_is_taken_back(void)
+{
+	unsigned faults = 0;
+	uint64_t cut = 1;
+
+	while (cut < CUTS_MAX && newest_cut_taking_back(cut, &faults))
+		cut++;
+	printf("# %llu power cuts\n", (unsigned long long)cut - 1);
+	return faults == 0 && cut > 4;
+}
+
 /* ---- what cannot be read ---- */
 
 /* The log has one segment, and the disk can read nothing of it. */
@@ -189,6 +237,7 @@ static const struct crash_case newest_cases[] = {
     {"a body without a record is removed, from the first segment on", loose_body_is_removed},
     {"a reserve that has a generation, as builds before left it", reserve_with_a_generation},
     {"a body without a record that cannot be renamed", body_that_is_not_renamed},
+    {"a body that was kept is taken back, whenever the power fails", kept_body_is_taken_back},
     {"a log of which nothing can be read is not missing", what_is_unread_is_not_missing},
     {"it is accepted once, whenever the power fails", what_was_accepted_is_not_asked_again},
 };

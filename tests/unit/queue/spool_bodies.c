@@ -1,10 +1,13 @@
 /* Bodies in files: durable before their records, and in nobody's way. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "mail/sums.h"
+#include "queue/writer.h"
 #include "spool_rig.h"
 
 enum { BODY_BYTES = 300000, PIECES_BODY_BYTES = 3500000 };
@@ -305,4 +308,68 @@ Test(spool_bodies, those_that_come_too_late_are_not_stored)
 	rig_open_again();
 	cr_assert_not(spool_find(rig.spool, rig_id(3), &m));
 	cr_assert(spool_find(rig.spool, rig_id(4), &m));
+}
+
+/* ---- a body that an earlier start kept under another name ---- */
+
+/* The spool is closed, and the body of message 1 is X.body.lost. */
+static void
+close_with_a_lost_body(char path[128], char lost[160])
+{
+	char name[WRITER_FILE_NAME_BYTES];
+
+	rig_store_in_file(1, BODY_BYTES);
+	spool_close(&rig.spool);
+	snprintf(path, 128, "%s/%s", rig.directory, writer_file_name(rig_id(1), name));
+	snprintf(lost, 160, "%s.lost", path);
+	cr_assert_eq(rename(path, lost), 0);
+}
+
+static bool
+is_held(void)
+{
+	struct spool_message m;
+
+	cr_assert(spool_find(rig.spool, rig_id(1), &m));
+	return m.is_held;
+}
+
+Test(spool_bodies, one_that_was_kept_as_lost_is_taken_back)
+{
+	char path[128], lost[160];
+	struct spool_stats stats;
+
+	close_with_a_lost_body(path, lost);
+	rig_open_again();
+	cr_expect_not(is_held());
+	rig_read(1);
+	cr_expect_eq(access(lost, F_OK), -1);
+	spool_stats(rig.spool, &stats);
+	cr_expect_eq(stats.quarantined, 0);
+}
+
+Test(spool_bodies, one_that_is_not_what_was_stored_is_not_taken_back)
+{
+	char path[128], lost[160];
+	int fd;
+
+	close_with_a_lost_body(path, lost);
+	fd = open(lost, O_WRONLY | O_CLOEXEC);
+	cr_assert_eq(pwrite(fd, "c", 1, 70000), 1);
+	close(fd);
+	rig_open_again();
+	cr_expect(is_held());
+	cr_expect_eq(access(lost, F_OK), 0);
+	cr_expect_eq(access(path, F_OK), -1);
+}
+
+Test(spool_bodies, one_of_another_size_is_not_taken_back)
+{
+	char path[128], lost[160];
+
+	close_with_a_lost_body(path, lost);
+	cr_assert_eq(truncate(lost, BODY_BYTES - 1), 0);
+	rig_open_again();
+	cr_expect(is_held());
+	cr_expect_eq(access(lost, F_OK), 0);
 }
