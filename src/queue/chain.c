@@ -242,7 +242,13 @@ chain_tell_all_gone(const struct replay *r)
 {
 	unsigned unread = chain_count_unread(r);
 
-	if (unread > 0)
+	if (r->mark.freed == 0)
+		log_error("spool: %u body files of messages are there, and no segment file that "
+			  "holds messages: the whole log is missing, with all its messages; "
+			  "put the segment files back, from a backup or from where they were "
+			  "moved, or start once with --accept-damage, which begins anew and "
+			  "keeps the bodies as *.body.lost", r->body_count);
+	else if (unread > 0)
 		log_error("spool: no record can be read of the segment files that are there, %u of "
 			  "them are damaged; %llu generations were freed, and all messages after "
 			  "them are lost; restore the files from a backup, or start once with "
@@ -256,6 +262,14 @@ chain_tell_all_gone(const struct replay *r)
 		    (unsigned long long)r->mark.freed);
 }
 
+/* Marks speak of what was freed; or there are bodies, whose records were told as damaged if a part
+ * of the log is there. */
+static bool
+chain_was_there(const struct replay *r)
+{
+	return r->mark.freed > 0 || (r->body_count > 0 && chain_count_unread(r) == 0);
+}
+
 int
 chain_check_any(struct replay *r, size_t count)
 {
@@ -267,7 +281,7 @@ chain_check_any(struct replay *r, size_t count)
 			r->last_sequence = r->ends[i].own.last_sequence + 1;
 			return 0;
 		}
-	if (r->last.generation > 0 || r->mark.freed == 0)
+	if (r->last.generation > 0 || !chain_was_there(r))
 		return 0;
 	r->is_anew = true;
 	if (segment_is_missing(&r->mark, next)) {

@@ -36,8 +36,9 @@ int chain_check(struct replay *r, struct segment *const *segments, size_t count)
 int chain_check_unsealed(struct replay *r, const struct segment *g, const struct replay_end *end,
     struct str bytes) MUST_USE;
 
-/* When all is read: marks speak of what was freed, so there was a log, and its newest segment is
- * never freed.  -1 with ENOTRECOVERABLE, told: nothing of it is left. */
+/* When all is read: marks speak of what was freed, or bodies of messages are there; so there was a
+ * log, and its newest segment is never freed.  -1 with ENOTRECOVERABLE, told: nothing of it is
+ * left. */
 int chain_check_any(struct replay *r, size_t count) MUST_USE;
 
 /* No segment can be missing, not even the newest, which none names: the one that was made ready

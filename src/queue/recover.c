@@ -398,6 +398,7 @@ recover_read(struct listing *l)
 	for (struct recover_foreign *f = l->foreign; f; f = f->next)
 		s->stats.quarantined += f->why != NULL;
 	s->writer.pool.slot = l->slot_max + 1;
+	l->replay.body_count = recover_bodies_count(&l->bodies);
 	if (recover_log(&l->replay, l->segments, l->count, &l->is_whole) != 0)
 		return -1;
 	recover_find_asides(l);
@@ -407,8 +408,7 @@ recover_read(struct listing *l)
 int
 recover(struct spool *s, const struct spool_recovery *r)
 {
-	struct listing l = {
-	    .spool = s, .bodies.files = map_new(), .replay = {.spool = s}};
+	struct listing l = {.spool = s, .bodies.files = map_new(), .replay = {.spool = s}};
 	struct recover_tell told = {0};
 	int result, error;
 

@@ -15,6 +15,27 @@
 
 enum { RECOVER_LOST_BYTES = 300 };
 
+static void
+recover_bodies_count_one(struct str key, void *value, void *arg)
+{
+	struct str text = str_upto(key, key.n - strlen(".body"));
+	unsigned *count = arg;
+	uint32_t recipient;
+	struct msgid id;
+
+	(void)value;
+	*count += msgid_parse(text, &id, &recipient) && id.number > 0 && recipient == 0;
+}
+
+unsigned
+recover_bodies_count(const struct recover_bodies *b)
+{
+	unsigned count = 0;
+
+	map_each(b->files, recover_bodies_count_one, &count);
+	return count;
+}
+
 /* Known to be unusable: the message stays, held, where the operator sees it. */
 static void
 recover_bodies_hold(struct spool *s, struct item *i, const char *name, const char *why)

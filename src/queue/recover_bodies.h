@@ -12,6 +12,8 @@ struct recover_bodies {
 	struct buf back;                 /* names of those to be taken back, each with its NUL */
 };
 
+/* How many names are such as the spool gives to bodies of messages: they were stored. */
+unsigned recover_bodies_count(const struct recover_bodies *b);
 /*
  * Those of messages are taken out of the files.  A message whose file is missing or not whole is
  * held: why says it; but one whose body an earlier start kept as *.lost is to get it back.

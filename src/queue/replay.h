@@ -38,6 +38,7 @@ struct replay {
 	struct kept kept;                /* damaged stretches, copied when the start goes on */
 	struct segment_mark mark;        /* of all headers; is_known: the newest has one */
 	uint64_t newest_header;          /* its generation */
+	unsigned body_count;             /* body files of messages in the directory */
 	bool has_loss;                   /* acknowledged messages are missing */
 	bool is_anew;                    /* nothing is left of a log that was there */
 	unsigned unlisted;               /* segments missing or cut that the mark has no room for */

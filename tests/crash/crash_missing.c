@@ -385,7 +385,7 @@ missing_freed(struct model *m)
 	return most;
 }
 
-/* Where marks speak of it, a log of which nothing is left is missed; where they do not, it is not.
+/* Where marks speak of it, or bodies are there, a log of which nothing is left is missed; else it is not.
  * What is written then bears higher generations than all before, so that its own loss is seen. */
 static void
 missing_log_begins_anew(struct model *m, const struct missing_log *log)
@@ -393,14 +393,16 @@ missing_log_begins_anew(struct model *m, const struct missing_log *log)
 	struct missing_bodies bodies = missing_bodies(m);
 	uint64_t freed;
 	struct missing_log anew;
+	bool is_missed;
 
 	(void)log;
 	missing_remove_all(m);
 	freed = missing_freed(m);
-	if (freed > 0)
+	is_missed = freed > 0 || bodies.bodies > 0;
+	if (is_missed)
 		missing_expect_refusal(m, "the whole log is missing");
 	m->may_lose = true;
-	if (!missing_open(m, freed > 0)) {
+	if (!missing_open(m, is_missed)) {
 		model_broken(m, "refused without a log: errno %d", errno);
 		return;
 	}

@@ -163,6 +163,80 @@ kept_body_is_taken_back(void)
 	return faults == 0 && cut > 4;
 }
 
+/* ---- no log at all ---- */
+
+static void
+newest_expect_refusal(struct model *m, const char *words)
+{
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	unsigned before = cases_told(words);
+	unsigned names = newest_names(m, "");
+
+	o.io = simdisk_io(m->disk);
+	if (model_open(m, &o))
+		model_broken(m, "opened");
+	else if (errno != ENOTRECOVERABLE || cases_told(words) != before + 1)
+		model_broken(m, "refused with errno %d, \"%s\" is told %u times", errno, words,
+		    cases_told(words) - before);
+	model_close(m);
+	if (newest_names(m, "") != names)
+		model_broken(m, "something was changed");
+}
+
+/* A young spool: nothing was freed yet.  Its segments are gone, all or those that hold something. */
+static bool
+run_bodies_without_a_log(bool with_unused)
+{
+	struct newest_files files = {.count = 0};
+	struct model *m = newest_begin(1);
+	unsigned bodies;
+
+	if (!model_submit(m, 9000, true) || !model_submit(m, 8000, true))
+		model_broken(m, "no message with a file: errno %d", errno);
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	newest_crash(m);
+	newest_take(m, 1, &files);
+	for (uint32_t slot = 2; with_unused && slot < SLOTS; slot++) {
+		struct newest_files unused = {.count = 0};
+
+		newest_take(m, slot, &unused);
+		newest_forget(&unused);
+	}
+	bodies = newest_names(m, ".body");
+	for (int n = 0; n < 2; n++)
+		newest_expect_refusal(m, "2 body files of messages are there");
+	if (newest_open(m, true)) {
+		(void)model_submit(m, 1000, false);
+		newest_crash(m);
+	}
+	if (bodies != 2 || newest_names(m, ".body.lost") != bodies)
+		model_broken(m, "%u of %u bodies are kept", newest_names(m, ".body.lost"), bodies);
+	(void)newest_open(m, false);
+	newest_crash(m);
+	newest_put_back(m, &files);
+	if (newest_open(m, false))
+		model_check(m);
+	return model_end(m) == 0;
+}
+
+static bool
+bodies_without_a_log(void)
+{
+	return run_bodies_without_a_log(false) && run_bodies_without_a_log(true);
+}
+
+/* What has another name than the body of a message says nothing of a log. */
+static bool
+strange_body_without_a_log(void)
+{
+	struct model *m = model_new(1);
+
+	newest_make(m, "notes.body", STR("not of the spool"));
+	(void)newest_open(m, false);
+	return model_end(m) == 0;
+}
+
 /* ---- what cannot be read ---- */
 
 /* The log has one segment, and the disk can read nothing of it. */
@@ -238,6 +312,8 @@ static const struct crash_case newest_cases[] = {
     {"a reserve that has a generation, as builds before left it", reserve_with_a_generation},
     {"a body without a record that cannot be renamed", body_that_is_not_renamed},
     {"a body that was kept is taken back, whenever the power fails", kept_body_is_taken_back},
+    {"bodies of messages and no log: it is refused, until it is accepted", bodies_without_a_log},
+    {"a file that is no body of a message, and no log", strange_body_without_a_log},
     {"a log of which nothing can be read is not missing", what_is_unread_is_not_missing},
     {"it is accepted once, whenever the power fails", what_was_accepted_is_not_asked_again},
 };
