@@ -224,6 +224,42 @@ chain_check_unsealed(struct replay *r, const struct segment *g, const struct rep
 	return chain_accept(r, g->generation - 1);
 }
 
+/* ---- the newest ---- */
+
+/* Nothing stands where it was, nor behind it; what is damaged was told. */
+static bool
+chain_is_newest_missing(const struct replay *r)
+{
+	const struct newest_segment *n = &r->spool->writer.newest_segment;
+
+	return n->is_said && n->generation > r->newest_seal && n->generation > r->last.generation;
+}
+
+int
+chain_check_newest(struct replay *r)
+{
+	const struct newest_segment *n = &r->spool->writer.newest_segment;
+	char name[SEGMENT_NAME_BYTES];
+
+	if (r->last.generation == 0 || !chain_is_newest_missing(r))
+		return 0;
+	segment_name(n->slot, name);
+	if (segment_is_missing(&r->mark, n->generation)) {
+		r->spool->stats.known_damages++;
+		log_info("spool: the newest segment (%s, generation %llu) is missing, as an "
+			 "earlier start with --accept-damage has told", name,
+		    (unsigned long long)n->generation);
+		return 0;
+	}
+	log_error("spool: the newest segment file is missing: %s, of generation %llu (%s names "
+		  "it); the messages that were stored in it, and what became of others, are lost "
+		  "with it, after record %llu; put the file back, from a backup or from where it "
+		  "was moved, or start once with --accept-damage, which delivers the rest",
+	    name, (unsigned long long)n->generation, NEWEST_SEGMENT_NAME,
+	    (unsigned long long)r->last_sequence);
+	return chain_accept(r, n->generation);
+}
+
 /* ---- nothing is left ---- */
 
 /* Files with parts that the disk cannot read, cut short, or damaged, which gave no frame. */
@@ -241,8 +277,17 @@ static void
 chain_tell_all_gone(const struct replay *r)
 {
 	unsigned unread = chain_count_unread(r);
+	char name[SEGMENT_NAME_BYTES];
 
-	if (r->mark.freed == 0)
+	if (r->mark.freed == 0 && chain_is_newest_missing(r))
+		log_error("spool: all segment files that held messages are missing, up to %s, of "
+			  "generation %llu (%s names it); put the files back, from a backup or "
+			  "from where they were moved, or start once with --accept-damage, which "
+			  "begins anew",
+		    segment_name(r->spool->writer.newest_segment.slot, name),
+		    (unsigned long long)r->spool->writer.newest_segment.generation,
+		    NEWEST_SEGMENT_NAME);
+	else if (r->mark.freed == 0)
 		log_error("spool: %u body files of messages are there, and no segment file that "
 			  "holds messages: the whole log is missing, with all its messages; "
 			  "put the segment files back, from a backup or from where they were "
@@ -262,12 +307,15 @@ chain_tell_all_gone(const struct replay *r)
 		    (unsigned long long)r->mark.freed);
 }
 
-/* Marks speak of what was freed; or there are bodies, whose records were told as damaged if a part
- * of the log is there. */
+/* Marks speak of what was freed; or a segment is named as the newest; or, where that is not known,
+ * there are bodies, whose records were told as damaged if a part of the log is there. */
 static bool
 chain_was_there(const struct replay *r)
 {
-	return r->mark.freed > 0 || (r->body_count > 0 && chain_count_unread(r) == 0);
+	if (r->mark.freed > 0 || chain_is_newest_missing(r))
+		return true;
+	return !r->spool->writer.newest_segment.is_said && r->body_count > 0 &&
+	    chain_count_unread(r) == 0;
 }
 
 int

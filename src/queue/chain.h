@@ -36,9 +36,13 @@ int chain_check(struct replay *r, struct segment *const *segments, size_t count)
 int chain_check_unsealed(struct replay *r, const struct segment *g, const struct replay_end *end,
     struct str bytes) MUST_USE;
 
-/* When all is read: marks speak of what was freed, or bodies of messages are there; so there was a
- * log, and its newest segment is never freed.  -1 with ENOTRECOVERABLE, told: nothing of it is
- * left. */
+/* When those that the log needs are read: is the newest there that was begun, which no other one
+ * names?  Where nothing is left chain_check_any tells it.  -1 with ENOTRECOVERABLE, told: it is
+ * missing. */
+int chain_check_newest(struct replay *r) MUST_USE;
+/* When all is read: marks speak of what was freed, a segment is named as the newest, or bodies of
+ * messages are there; so there was a log, and its newest segment is never freed.  -1 with
+ * ENOTRECOVERABLE, told: nothing of it is left. */
 int chain_check_any(struct replay *r, size_t count) MUST_USE;
 
 /* No segment can be missing, not even the newest, which none names: the one that was made ready

@@ -316,7 +316,8 @@ abandon(struct writer *w)
 		leave(w);
 		return;
 	}
-	/* nothing in it was ever durable: it must not be read again */
+	/* the one before stays the newest; nothing in this one stands: it must not be read again */
+	newest_segment_tell(&w->newest_segment, w->pool.newest);
 	stock_give_back(&w->pool, w->active);
 	w->active = NULL;
 }
@@ -347,6 +348,9 @@ place_run(struct writer *w, struct run *r)
 
 	r->at = w->at;
 	if (write_run(w, r) == 0) {
+		/* durable before anyone is answered: only it tells that this file is missing */
+		if (w->is_virgin)
+			newest_segment_tell(&w->newest_segment, w->active);
 		refuse_late(w, r);
 		if (!r->is_late) {
 			run_stands(w, r);

@@ -61,8 +61,8 @@ saw_segment(struct listing *l, uint32_t slot)
 static bool
 recover_is_known(struct str name)
 {
-	return str_eq(name, STR("lock")) || str_starts(name, STR("damaged-")) ||
-	    str_iends(name, STR(".body.lost"));
+	return str_eq(name, STR("lock")) || str_eq(name, STR(NEWEST_SEGMENT_NAME)) ||
+	    str_starts(name, STR("damaged-")) || str_iends(name, STR(".body.lost"));
 }
 
 static void
@@ -327,6 +327,7 @@ tidy(struct listing *l)
 	/* what the next start needs comes before copies, which may fill the disk */
 	recover_mend_headers(l->spool);
 	recover_tell_mark(l);
+	newest_segment_tell(&l->spool->writer.newest_segment, l->spool->index.newest);
 	recover_set_aside(l);
 	recover_bodies_take_back(l->spool, &l->bodies);
 	recover_bodies_tidy(l->spool, &l->bodies, l->is_whole);
@@ -384,6 +385,30 @@ clear(struct listing *l)
 	}
 }
 
+/* What it does not say is not missed: the start goes on as in a version without this file. */
+static int
+recover_newest(struct spool *s)
+{
+	enum newest_verdict verdict;
+
+	if (newest_segment_read(&s->writer.newest_segment, &verdict) != 0) {
+		if (!replay_may_accept(errno))
+			return replay_refuse(NEWEST_SEGMENT_NAME, 0);
+		s->stats.quarantined++;
+		log_error("spool: %s cannot be read: %m; so it is not known whether the file of "
+			  "the newest segment is missing; it is written anew",
+		    NEWEST_SEGMENT_NAME);
+	} else if (verdict == NEWEST_DAMAGED) {
+		s->stats.quarantined++;
+		log_error("spool: %s is damaged; so it is not known whether the file of the "
+			  "newest segment is missing; it is written anew", NEWEST_SEGMENT_NAME);
+	} else if (verdict == NEWEST_FOREIGN) {
+		log_warn("spool: %s is not a file of ours and is left alone; so it is not known "
+			 "whether the file of the newest segment is missing", NEWEST_SEGMENT_NAME);
+	}
+	return 0;
+}
+
 /* Everything is read and understood before anything is changed. */
 static int
 recover_read(struct listing *l)
@@ -393,7 +418,7 @@ recover_read(struct listing *l)
 	/* what a killed process left in memory only is made durable before it is relied on */
 	if (s->io->ops->sync_directory(s->io) != 0 || s->io->ops->list(s->io, saw, l) != 0)
 		return replay_refuse("the directory", 0);
-	if (open_segments(l) != 0)
+	if (recover_newest(s) != 0 || open_segments(l) != 0)
 		return -1;
 	for (struct recover_foreign *f = l->foreign; f; f = f->next)
 		s->stats.quarantined += f->why != NULL;

@@ -46,7 +46,7 @@ recover_log_read(struct replay *r, struct segment **segments, size_t count)
 {
 	if (chain_check_generations(segments, count) != 0 ||
 	    replay_find_ends(r, segments, count) != 0 || chain_check(r, segments, count) != 0 ||
-	    recover_log_each(r, segments, count, true) != 0)
+	    recover_log_each(r, segments, count, true) != 0 || chain_check_newest(r) != 0)
 		return -1;
 	if (!index_end_replay(&r->spool->index)) {
 		log_error("spool: more entries of a newer Sallyport than this version can keep; "
@@ -81,6 +81,8 @@ recover_log(struct replay *r, struct segment **segments, size_t count, bool *is_
 	/* also where the files are gone: a number that is used again would pass for freed */
 	if (spoken_of > w->pool.generation)
 		w->pool.generation = spoken_of;
+	if (w->newest_segment.is_said && w->newest_segment.generation > w->pool.generation)
+		w->pool.generation = w->newest_segment.generation;
 	chain_go_on(r);
 	w->pool.newest = s->index.newest;
 	replay_clear(r);

@@ -73,6 +73,8 @@ find_seal(struct replay *r, struct segment *g, struct replay_end *end)
 	char name[SEGMENT_NAME_BYTES];
 
 	end->state = seals_read(r->spool->io, g, &end->own, &end->sequence);
+	if (end->state != SEAL_NONE && g->generation > r->newest_seal)
+		r->newest_seal = g->generation;
 	if (end->state != SEAL_UNREAD)
 		return 0;
 	if (chain_is_freed(r, g->generation)) {

@@ -34,6 +34,7 @@ struct replay {
 	struct replay_end *ends;         /* per segment */
 	uint64_t last_sequence;
 	struct record_seal last;         /* of the last segment that holds frames */
+	uint64_t newest_seal;            /* the last generation that has one, or had */
 	uint64_t unused;                 /* the last generation of which nothing was ever durable */
 	struct kept kept;                /* damaged stretches, copied when the start goes on */
 	struct segment_mark mark;        /* of all headers; is_known: the newest has one */

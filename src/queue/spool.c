@@ -201,6 +201,9 @@ spool_close(struct spool **s)
 	tasks_halt(&(*s)->files.tasks);
 	bodies_stop(&(*s)->bodies);
 	writer_stop(&(*s)->writer);
+	/* where it could not be written when the segment was begun */
+	if ((*s)->writer.pool.newest)
+		newest_segment_tell(&(*s)->writer.newest_segment, (*s)->writer.pool.newest);
 	/* last: a disk that does not end a read or a sync of these delays nothing that is to be
 	 * durable */
 	tasks_stop(&(*s)->reader);

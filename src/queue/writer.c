@@ -52,7 +52,8 @@ writer_init(struct writer *w, struct fsio *io, bool is_thread)
 {
 	pthread_condattr_t monotonic;
 
-	*w = (struct writer){.io = io, .is_thread = is_thread, .pool.io = io};
+	*w = (struct writer){
+	    .io = io, .is_thread = is_thread, .pool.io = io, .newest_segment.io = io};
 	w->pool.is_patient = is_thread;
 	stall_init(&w->stall, spool_thread(SPOOL_THREAD_WRITER));
 	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

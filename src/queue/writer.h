@@ -12,6 +12,7 @@
 
 #include "queue/batch.h"
 #include "ipc/stall.h"
+#include "queue/newest_segment.h"
 #include "queue/stock.h"
 
 enum { WRITER_FILE_NAME_BYTES = 48 };
@@ -47,6 +48,7 @@ struct writer {
 	bool is_space_unknown;           /* it does not say, as the log has it */
 	int64_t space_ms;                /* when the disk is asked next; monotonic */
 	struct stock pool;
+	struct newest_segment newest_segment;
 	struct segment *active;
 	bool is_virgin;                  /* nothing in it is durable yet */
 	struct trouble write_trouble;    /* of frames */

@@ -61,8 +61,9 @@ run_newest_put_back(bool with_ready, unsigned skipped)
 
 		newest_remove(m, segment_name(ready, name));
 	}
+	newest_expect_refusal(m, "the newest segment file is missing");
 	m->may_lose = true;
-	if (newest_open(m, false)) {
+	if (newest_open(m, true)) {
 		model_check(m);
 		(void)model_submit(m, 1000, false);
 		newest_fill(m);
@@ -110,7 +111,7 @@ newest_copy(struct model *m)
 	return files;
 }
 
-/* They are all segments that there are. */
+/* They are all segments that there are; nothing names the newest. */
 static void
 newest_restore(struct model *m, struct newest_files *files)
 {
@@ -118,6 +119,7 @@ newest_restore(struct model *m, struct newest_files *files)
 
 	for (unsigned i = 0; i < l.count; i++)
 		newest_remove(m, l.name[i]);
+	newest_unname(m);
 	for (unsigned i = 0; i < files->count; i++) {
 		newest_make(m, files->file[i].name, files->file[i].bytes);
 		mem_free((char *)(uintptr_t)files->file[i].bytes.p);
@@ -220,8 +222,9 @@ newest_of_one_write(void)
 		model_broken(m, "no segment was begun");
 	newest_crash(m);
 	newest_take(m, slot, &files);
+	newest_expect_refusal(m, "the newest segment file is missing");
 	m->may_lose = true;
-	if (newest_open(m, false)) {
+	if (newest_open(m, true)) {
 		model_check(m);
 		if (m->lost == 0)
 			model_broken(m, "nothing is lost");
@@ -368,7 +371,7 @@ newest_begin_back(struct newest_files *files)
 	newest_crash(m);
 	newest_take(m, slot, files);
 	m->may_lose = true;
-	if (newest_open(m, false)) {
+	if (newest_open(m, true)) {
 		model_check(m);
 		newest_fill(m);
 		newest_crash(m);

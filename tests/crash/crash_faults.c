@@ -290,7 +290,7 @@ struct report_run {
 	uint32_t order[MODEL_MESSAGES];  /* in which they fail */
 };
 
-/* Fills the disk as far as messages may. */
+/* Fills the disk as far as messages may: ten segments, and the file that names the newest. */
 static void
 begin_reports(struct report_run *run, uint32_t minimum_free)
 {
@@ -299,7 +299,7 @@ begin_reports(struct report_run *run, uint32_t minimum_free)
 	    .minimum_free_percent = minimum_free};
 	struct model *m = run->model = model_new(3);
 
-	simdisk_limit(m->disk, 10 * SPOOL_SEGMENT_MIN);
+	simdisk_limit(m->disk, 10 * SPOOL_SEGMENT_MIN + SEGMENT_SECTOR);
 	o.io = simdisk_io(m->disk);
 	model_reopen(m, &o);
 	while (run->taken < 390 && m->bad == 0 && model_submit(m, 2500, false)) {

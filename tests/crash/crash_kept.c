@@ -466,19 +466,22 @@ kept_leave_room(struct model *m, uint64_t bytes)
 	simdisk_limit(m->disk, all - have + bytes);
 }
 
-/* All but the one that holds the messages. */
+/* All but the one that holds the messages; nothing names the newest, as in older versions. */
 static void
 kept_remove_unused(struct model *m, uint32_t slot)
 {
 	struct fsio *io = simdisk_io(m->disk);
+	int fd = io->ops->open(io, NEWEST_SEGMENT_NAME, O_RDWR);
 	char name[SEGMENT_NAME_BYTES];
 
 	for (uint32_t n = 1; n < 16; n++)
 		if (n != slot && simdisk_bytes(m->disk, segment_name(n, name)).n > 0 &&
 		    io->ops->unlink(io, name) != 0)
 			model_broken(m, "cannot remove %s", name);
-	if (io->ops->sync_directory(io) != 0)
+	if (fd < 0 || segment_write_zeros(io, fd, 0, SEGMENT_SECTOR) != 0 ||
+	    io->ops->sync_data(io, fd) != 0 || io->ops->sync_directory(io) != 0)
 		model_broken(m, "cannot sync");
+	io->ops->close(io, fd);
 }
 
 /* A start that must tell three damaged messages, and then has work. */

@@ -385,7 +385,7 @@ missing_freed(struct model *m)
 	return most;
 }
 
-/* Where marks speak of it, or bodies are there, a log of which nothing is left is missed; else it is not.
+/* A log of which nothing is left is missed.
  * What is written then bears higher generations than all before, so that its own loss is seen. */
 static void
 missing_log_begins_anew(struct model *m, const struct missing_log *log)
@@ -393,16 +393,12 @@ missing_log_begins_anew(struct model *m, const struct missing_log *log)
 	struct missing_bodies bodies = missing_bodies(m);
 	uint64_t freed;
 	struct missing_log anew;
-	bool is_missed;
-
 	(void)log;
 	missing_remove_all(m);
 	freed = missing_freed(m);
-	is_missed = freed > 0 || bodies.bodies > 0;
-	if (is_missed)
-		missing_expect_refusal(m, "the whole log is missing");
+	missing_expect_refusal(m, "the whole log is missing");
 	m->may_lose = true;
-	if (!missing_open(m, is_missed)) {
+	if (!missing_open(m, true)) {
 		model_broken(m, "refused without a log: errno %d", errno);
 		return;
 	}
@@ -427,14 +423,35 @@ missing_log_begins_anew(struct model *m, const struct missing_log *log)
 		model_broken(m, "%zu segments", anew.count);
 }
 
-/* Nothing names the newest segment, nor those that are ready: what is gone with it is not seen, but
- * no body is removed. */
 static void
 missing_newest(struct model *m, const struct missing_log *log)
 {
 	struct missing_bodies bodies = missing_bodies(m);
 
 	missing_remove(m, log->slot[log->count - 1]);
+	missing_expect_refusal(m, "the newest segment is missing");
+	missing_expect_refusal(m, "the newest segment is missing, at a second start");
+	if (m->seed % 2 == 0) {
+		missing_expect_acceptance(m);
+		return;
+	}
+	m->may_lose = true;
+	if (!missing_open(m, true))
+		model_broken(m, "refused although damage is accepted: errno %d", errno);
+	missing_expect_bodies(m, bodies);
+}
+
+/* Nothing names the newest segment in a spool of a version before: what is gone with it is not seen,
+ * but no body is removed. */
+static void
+missing_newest_unnamed(struct model *m, const struct missing_log *log)
+{
+	struct missing_bodies bodies = missing_bodies(m);
+	struct fsio *io = simdisk_io(m->disk);
+
+	missing_remove(m, log->slot[log->count - 1]);
+	if (io->ops->unlink(io, NEWEST_SEGMENT_NAME) != 0 || io->ops->sync_directory(io) != 0)
+		model_broken(m, "the newest is not named");
 	m->may_lose = true;
 	if (!missing_open(m, false)) {
 		model_broken(m, "refused: errno %d", errno);
@@ -662,6 +679,7 @@ static const struct missing_case {
     {"the oldest file is gone, and the disk is full", missing_on_full_disk},
     {"all files of the log are gone, then one of the new log", missing_log_begins_anew},
     {"the newest file is gone", missing_newest},
+    {"the newest file of a spool of a version before is gone", missing_newest_unnamed},
     {"a file in the middle of a spool of 0.1.0 is gone", missing_in_old_spool},
     {"a file is cut short", missing_end},
     {"one or two headers are damaged", missing_header},

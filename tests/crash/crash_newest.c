@@ -1,6 +1,6 @@
 /*
- * crash_newest: nothing names the newest file of the log, so its absence is not seen.  No body of a
- * message that stood in it is removed then, also where a reserve was made meanwhile; what a crash
+ * crash_newest: where nothing names the newest file of the log, as in versions before, its absence is
+ * not seen.  No body of a message that stood in it is removed then, also where a reserve was made meanwhile; what a crash
  * left behind is removed where all files are there.
  */
 #include <errno.h>
@@ -22,6 +22,7 @@ reserve_is_not_ready(void)
 	unsigned bodies;
 
 	newest_remove(m, name);
+	newest_unname(m);
 	bodies = newest_names(m, ".body");
 	m->may_lose = true;
 	if (newest_open(m, false))
@@ -154,38 +155,15 @@ newest_cut_taking_back(uint64_t cut, unsigned *faults)
 static bool
 kept_body_is_taken_back(void)
 {
-	unsigned faults = 0;
-	uint64_t cut = 1;
-
-	while (cut < CUTS_MAX && newest_cut_taking_back(cut, &faults))
-		cut++;
-	printf("# %llu power cuts\n", (unsigned long long)cut - 1);
-	return faults == 0 && cut > 4;
+	return newest_each_cut(newest_cut_taking_back, 4);
 }
 
 /* ---- no log at all ---- */
 
-static void
-newest_expect_refusal(struct model *m, const char *words)
-{
-	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
-	unsigned before = cases_told(words);
-	unsigned names = newest_names(m, "");
-
-	o.io = simdisk_io(m->disk);
-	if (model_open(m, &o))
-		model_broken(m, "opened");
-	else if (errno != ENOTRECOVERABLE || cases_told(words) != before + 1)
-		model_broken(m, "refused with errno %d, \"%s\" is told %u times", errno, words,
-		    cases_told(words) - before);
-	model_close(m);
-	if (newest_names(m, "") != names)
-		model_broken(m, "something was changed");
-}
-
-/* A young spool: nothing was freed yet.  Its segments are gone, all or those that hold something. */
+/* A young spool: nothing was freed yet.  Its segments are gone, all or those that hold something, and
+ * perhaps the file that names the newest. */
 static bool
-run_bodies_without_a_log(bool with_unused)
+run_bodies_without_a_log(bool with_unused, bool is_named)
 {
 	struct newest_files files = {.count = 0};
 	struct model *m = newest_begin(1);
@@ -204,8 +182,11 @@ run_bodies_without_a_log(bool with_unused)
 		newest_forget(&unused);
 	}
 	bodies = newest_names(m, ".body");
+	if (!is_named)
+		newest_unname(m);
 	for (int n = 0; n < 2; n++)
-		newest_expect_refusal(m, "2 body files of messages are there");
+		newest_expect_refusal(m, is_named ? "missing, up to seg-00000001, of generation 1"
+		                                  : "2 body files of messages are there");
 	if (newest_open(m, true)) {
 		(void)model_submit(m, 1000, false);
 		newest_crash(m);
@@ -223,7 +204,8 @@ run_bodies_without_a_log(bool with_unused)
 static bool
 bodies_without_a_log(void)
 {
-	return run_bodies_without_a_log(false) && run_bodies_without_a_log(true);
+	return run_bodies_without_a_log(false, false) && run_bodies_without_a_log(true, false) &&
+	    run_bodies_without_a_log(false, true) && run_bodies_without_a_log(true, true);
 }
 
 /* What has another name than the body of a message says nothing of a log. */

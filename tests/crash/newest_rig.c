@@ -146,6 +146,30 @@ newest_remove(struct model *m, const char *name)
 		model_broken(m, "cannot remove %s", name);
 }
 
+void
+newest_unname(struct model *m)
+{
+	newest_remove(m, NEWEST_SEGMENT_NAME);
+}
+
+void
+newest_expect_refusal(struct model *m, const char *words)
+{
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	unsigned before = cases_told(words);
+	unsigned names = newest_names(m, "");
+
+	o.io = simdisk_io(m->disk);
+	if (model_open(m, &o))
+		model_broken(m, "opened");
+	else if (errno != ENOTRECOVERABLE || cases_told(words) != before + 1)
+		model_broken(m, "refused with errno %d, \"%s\" is told %u times", errno, words,
+		    cases_told(words) - before);
+	model_close(m);
+	if (newest_names(m, "") != names)
+		model_broken(m, "something was changed");
+}
+
 struct model *
 newest_begin_freed(void)
 {

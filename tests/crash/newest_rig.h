@@ -31,6 +31,11 @@ unsigned newest_names(struct model *m, const char *end);
 void newest_make(struct model *m, const char *name, struct str bytes);
 void newest_remove(struct model *m, const char *name);
 
+/* Nothing names the newest segment, as in a spool of a version before. */
+void newest_unname(struct model *m);
+/* The start is refused, for that reason, and changes nothing. */
+void newest_expect_refusal(struct model *m, const char *words);
+
 struct newest_list {
 	const char *begin, *end;
 	char name[SLOTS][NAME_BYTES];

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include "queue/threads.h"
 #include "spool_rig.h"
@@ -71,5 +72,31 @@ Test(spool_start, a_thread_cannot_be_made, .timeout = 60)
 	create_failing = 0;
 	rig_open_again();
 	rig_read(1);
+	rig_end();
+}
+
+/* However often it is tried: what names the newest segment is not changed. */
+Test(spool_start, the_newest_segment_is_missing, .timeout = 60)
+{
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN};
+	char name[128], away[128];
+
+	rig_begin(&o, watch);
+	rig_store(1);
+	rig_open_again();
+	rig_store(2);
+	snprintf(name, sizeof name, "%s/%s", rig.directory, "seg-00000002");
+	snprintf(away, sizeof away, "%s/%s", rig.directory, "damaged-away");
+	spool_close(&rig.spool);
+	cr_assert_eq(rename(name, away), 0);
+	for (int n = 0; n < 3; n++) {
+		changes = 0;
+		cr_assert_eq(rig_open_refused(), ENOTRECOVERABLE);
+		cr_expect_eq(changes, 0, "the disk was changed %u times", changes);
+	}
+	cr_assert_eq(rename(away, name), 0);
+	rig_open_again();
+	rig_read(1);
+	rig_read(2);
 	rig_end();
 }
