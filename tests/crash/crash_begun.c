@@ -138,6 +138,61 @@ accepted_whenever_the_power_fails(void)
 	return newest_each_cut(begun_cut_acceptance, 10);
 }
 
+/* ---- what was set aside ---- */
+
+/* The newest file, with a body, comes back after the start that accepted its loss, and is set aside. */
+static struct model *
+begun_set_aside(int segments, uint64_t *messages_out)
+{
+	struct newest_files files = {.count = 0};
+	struct model *m = newest_begin(1);
+	uint32_t slot;
+
+	for (int n = 1; n < segments; n++)
+		newest_fill(m);
+	if (!model_submit(m, 9000, true) || !model_submit(m, 1000, false))
+		model_broken(m, "no messages: errno %d", errno);
+	for (int n = 0; n < BEGUN_TURNS; n++)
+		model_turn(m);
+	slot = m->spool->writer.active->slot;
+	*messages_out = m->spool->writer.active->live_count;
+	newest_crash(m);
+	newest_take(m, slot, &files);
+	(void)newest_open(m, true);
+	newest_crash(m);
+	newest_put_back(m, &files);
+	(void)newest_open(m, false);
+	newest_crash(m);
+	return m;
+}
+
+/* As sallyportd(8) says it: in a directory of its own, under the name of a segment, with the bodies. */
+static bool
+set_aside_is_read_elsewhere(void)
+{
+	uint64_t messages;
+	struct model *m = begun_set_aside(3, &messages);
+	struct newest_list aside = newest_list(m, "damaged-seg-", ""), l = newest_list(m, "seg-", "");
+	struct fsio *io = simdisk_io(m->disk);
+
+	for (unsigned i = 0; i < l.count; i++)
+		newest_remove(m, l.name[i]);
+	newest_unname(m);
+	if (aside.count != 1 || newest_names(m, ".body.lost") != 1)
+		model_broken(m, "%u are set aside", aside.count);
+	if (io->ops->rename(io, aside.name[0], "seg-00000001") != 0)
+		model_broken(m, "no name");
+	m->may_lose = true;
+	if (newest_open(m, true)) {
+		model_check(m);
+		if (messages < 2 || map_count(m->spool->index.items) != messages ||
+		    newest_names(m, ".body") != 1)
+			model_broken(m, "%zu of %llu messages", map_count(m->spool->index.items),
+			    (unsigned long long)messages);
+	}
+	return model_end(m) == 0;
+}
+
 /* ---- nothing is gone ---- */
 
 /* The power fails at act `cut` of the first start of all and the work in which segments are begun:
@@ -310,6 +365,7 @@ static const struct crash_case begun_cases[] = {
     {"the newest file is gone: refused, until it is put back", gone_and_put_back},
     {"or until that is accepted, once", gone_and_accepted},
     {"whenever the power fails", accepted_whenever_the_power_fails},
+    {"what was set aside is read in a directory of its own", set_aside_is_read_elsewhere},
     {"no power cut makes one that is there pass for missing", begun_whenever_the_power_fails},
     {"what names it is damaged, or not there: the start goes on", damaged_or_not_there},
     {"it is on a bad place: the start goes on", unreadable},
