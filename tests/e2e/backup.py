@@ -281,18 +281,20 @@ def an_old_backup_beside():
 
 @tap.case
 def an_old_backup_in_place():
-    """an old backup in the place of a newer spool: what was delivered since is sent again, what was taken since is gone"""
-    gate = old_backup("place")
-    try:
-        gate.stop()
-        for name in ("spool", "state"):
-            os.rename(f"{gate.directory}/{name}", f"{gate.directory}/{name}.before")
-        gate.run(IN_PLACE)
-        gate.start()
-        assert delivered(gate, gate, 2) == {"old-1": 1, "old-2": 1}
-        assert not errors(gate), errors(gate)
-    finally:
-        gate.end()
+    """an old backup in the place of a newer spool, which was moved away or copied over: what was delivered since is sent again,
+    what was taken since is gone"""
+    for name in ("place", "over"):
+        gate = old_backup(name)
+        try:
+            gate.stop()
+            for part in ("spool", "state") if name == "place" else ():
+                os.rename(f"{gate.directory}/{part}", f"{gate.directory}/{part}.before")
+            gate.run(IN_PLACE)
+            gate.start()
+            assert delivered(gate, gate, 2) == {"old-1": 1, "old-2": 1}
+            assert not errors(gate), errors(gate)
+        finally:
+            gate.end()
 
 
 # ---- what is set aside ----
