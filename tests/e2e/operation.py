@@ -59,7 +59,7 @@ def account_store_is_missing():
         assert login_code(gate) == 454, gate.tail()
         assert gate.log().count("made a new account store") == 1
         gate.tool("user", "add", "carol@example.com", "--password-stdin", given=g.PASSWORD + "\n")
-        assert gate.log().count("made a new account store") == 2
+        g.wait_for("the line of the second store", 20, lambda: gate.log().count("made a new account store") == 2)
         assert login_code(gate) == 535
     finally:
         gate.stop()
