@@ -139,7 +139,7 @@ def the_queue():
     gate.tool("queue", "retry", "--all", "--yes")
     gate.tool("queue", "delete", "--all", "--yes")
     assert not gate.queue()
-    assert "action=queue.delete" in gate.log()
+    gate.wait_log("action=queue.delete")
     assert gate.tool("queue", "show", number, check=False).returncode == 67
 
 

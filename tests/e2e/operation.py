@@ -37,7 +37,7 @@ def account_store_is_missing():
     gate = made("missing").start()
     store = f"{gate.directory}/state/accounts.db"
     try:
-        assert f"made a new account store {store}" in gate.log(), gate.tail()
+        gate.wait_log(f"made a new account store {re.escape(store)}")
         gate.add_user()
         gate.stop()
         os.rename(store, f"{gate.directory}/kept")
