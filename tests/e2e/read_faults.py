@@ -59,7 +59,8 @@ def started_with(*wrapper):
     os.environ["SALLYPORTD_WRAPPER"] = " ".join(wrapper)
     try:
         gate.start(wait=False)
-        g.wait_for(f"a start or an end {gate.tail()}", 60, lambda: gate.process.poll() is not None or gate.banner())
+        g.wait_for(f"a start or an end {gate.tail()}", 60, lambda: gate.process.poll() is not None or
+                   (gate.banner() and "spool open" in gate.log()[before:]))
         return gate.process.poll(), gate.log()[before:]
     finally:
         del os.environ["SALLYPORTD_WRAPPER"]
