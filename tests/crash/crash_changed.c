@@ -78,21 +78,6 @@ changed_expect_bodies(struct model *m, unsigned bodies)
 		model_broken(m, "%u bodies, then %u and %u that are kept", bodies, named, lost);
 }
 
-/* A spool with one segment, that has freed others. */
-static struct model *
-changed_begin_single(char name[SEGMENT_NAME_BYTES])
-{
-	struct model *m = newest_begin(1);
-
-	for (int n = 0; n < 1000 &&
-	     (m->spool->writer.pool.mark.freed == 0 || m->spool->index.segment_count > 1); n++)
-		model_churn(m, 1);
-	segment_name(m->spool->writer.active->slot, name);
-	if (m->spool->index.segment_count != 1)
-		model_broken(m, "%zu segments", (size_t)m->spool->index.segment_count);
-	return m;
-}
-
 /* Its file is set aside before a segment is begun: a power cut then leaves nothing to be told. */
 static bool
 newest_is_changed(void)
@@ -154,7 +139,7 @@ static bool
 what_is_changed_is_not_missing(void)
 {
 	char name[SEGMENT_NAME_BYTES];
-	struct model *m = changed_begin_single(name);
+	struct model *m = newest_begin_single(name);
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
 	struct str changed;
 
@@ -186,7 +171,7 @@ static bool
 a_free_file_is_no_log(void)
 {
 	char name[SEGMENT_NAME_BYTES], other[SEGMENT_NAME_BYTES];
-	struct model *m = changed_begin_single(name);
+	struct model *m = newest_begin_single(name);
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
 
 	for (int n = 0; n < TURNS && !m->spool->writer.pool.reserve; n++)

@@ -225,15 +225,9 @@ strange_body_without_a_log(void)
 static struct model *
 newest_begin_unread(void)
 {
-	struct model *m = newest_begin(1);
 	char name[SEGMENT_NAME_BYTES];
+	struct model *m = newest_begin_single(name);
 
-	for (int n = 0; n < 1000 &&
-	     (m->spool->writer.pool.mark.freed == 0 || m->spool->index.segment_count > 1); n++)
-		model_churn(m, 1);
-	segment_name(m->spool->writer.active->slot, name);
-	if (m->spool->index.segment_count != 1)
-		model_broken(m, "%zu segments", (size_t)m->spool->index.segment_count);
 	newest_crash(m);
 	simdisk_bad_place(m->disk, name, SEGMENT_DATA, SPOOL_SEGMENT_MIN);
 	return m;

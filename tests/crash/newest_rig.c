@@ -78,6 +78,20 @@ newest_crash(struct model *m)
 }
 
 struct model *
+newest_begin_single(char name[SEGMENT_NAME_BYTES])
+{
+	struct model *m = newest_begin(1);
+
+	for (int n = 0; n < 1000 &&
+	     (m->spool->writer.pool.mark.freed == 0 || m->spool->index.segment_count > 1); n++)
+		model_churn(m, 1);
+	segment_name(m->spool->writer.active->slot, name);
+	if (m->spool->index.segment_count != 1)
+		model_broken(m, "%zu segments", (size_t)m->spool->index.segment_count);
+	return m;
+}
+
+struct model *
 newest_begin_unready(char name[SEGMENT_NAME_BYTES])
 {
 	struct model *m = newest_begin(1);

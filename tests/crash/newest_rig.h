@@ -14,6 +14,8 @@ bool newest_open(struct model *m, bool accept_damage);
 struct model *newest_begin(uint64_t seed);
 /* A spool that has freed segments, and messages in several of those that it has. */
 struct model *newest_begin_freed(void);
+/* A spool with one segment, that has freed others; name: of its file. */
+struct model *newest_begin_single(char name[SEGMENT_NAME_BYTES]);
 /* Messages until the log has one more segment. */
 void newest_fill(struct model *m);
 /* From now on the disk has no room for a segment; there is some for bodies. */
