@@ -610,23 +610,11 @@ newest_cut_anew(uint64_t cut, unsigned *faults)
 {
 	struct newest_files files = {.count = 0};
 	struct model *m = newest_begin_without_all(&files);
-	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
 	unsigned bodies = newest_names(m, ".body"), left;
 	bool was_cut;
 
 	newest_forget(&files);
-	o.io = simdisk_io(m->disk);
-	o.accept_damage = true;
-	simdisk_cut(m->disk, cut);
-	if (model_open(m, &o))
-		for (int n = 0; n < TURNS; n++)
-			model_turn(m);
-	was_cut = simdisk_is_cut(m->disk);
-	newest_crash(m);
-	simdisk_cut(m->disk, 0);
-	o.accept_damage = false;
-	if (!model_open(m, &o))
-		(void)newest_open(m, true);
+	was_cut = newest_accept_through_cut(m, cut, TURNS);
 	newest_crash(m);
 	if (newest_open(m, false))
 		newest_expect_quiet(m);

@@ -105,24 +105,12 @@ begun_cut_acceptance(uint64_t cut, unsigned *faults)
 {
 	struct newest_files files = {.count = 0};
 	struct model *m = newest_begin(1);
-	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
 	bool was_cut;
 
 	newest_take(m, begun_fill(m, 3), &files);
 	newest_forget(&files);
 	m->may_lose = true;
-	o.io = simdisk_io(m->disk);
-	o.accept_damage = true;
-	simdisk_cut(m->disk, cut);
-	if (model_open(m, &o))
-		for (int n = 0; n < BEGUN_TURNS; n++)
-			model_turn(m);
-	was_cut = simdisk_is_cut(m->disk);
-	newest_crash(m);
-	simdisk_cut(m->disk, 0);
-	o.accept_damage = false;
-	if (!model_open(m, &o))
-		(void)newest_open(m, true);
+	was_cut = newest_accept_through_cut(m, cut, BEGUN_TURNS);
 	if (m->spool)
 		model_check(m);
 	m->may_lose = false;

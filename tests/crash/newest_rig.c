@@ -326,3 +326,24 @@ newest_each_cut(bool (*fn)(uint64_t cut, unsigned *faults), uint64_t at_least)
 	printf("# %llu power cuts\n", (unsigned long long)cut - 1);
 	return faults == 0 && cut > at_least;
 }
+
+bool
+newest_accept_through_cut(struct model *m, uint64_t cut, int turns)
+{
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	bool was_cut;
+
+	o.io = simdisk_io(m->disk);
+	o.accept_damage = true;
+	simdisk_cut(m->disk, cut);
+	if (model_open(m, &o))
+		for (int n = 0; n < turns; n++)
+			model_turn(m);
+	was_cut = simdisk_is_cut(m->disk);
+	newest_crash(m);
+	simdisk_cut(m->disk, 0);
+	o.accept_damage = false;
+	if (!model_open(m, &o))
+		(void)newest_open(m, true);
+	return was_cut;
+}
