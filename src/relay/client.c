@@ -217,11 +217,30 @@ client_expect(struct client *c, enum phase phase, uint32_t about)
 	c->queue[c->queue_end++] = (struct expected){(uint8_t)phase, about};
 }
 
+/* The host has waited for our disk long enough to give us up. */
+bool
+client_disk_is_late(const struct client *c)
+{
+	int64_t late_ms = c->o.patience.body_ms / 2;
+
+	if (late_ms > OUTGOING_LATE_MS)
+		late_ms = OUTGOING_LATE_MS;
+	return client_awaits_content(c) && outgoing_awaited_ms(c->t.message) >= late_ms;
+}
+
 enum client_step
 client_fail(struct client *c, const struct status *why, const char *reason)
 {
+	struct status late;
+
 	if (c->is_over)
 		return CLIENT_OVER;
+	if (client_disk_is_late(c)) {
+		late = outgoing_late_status();
+		why = &late;
+		reason = REASON_LOCAL;
+		c->end.has_no_content = true;
+	}
 	c->is_over = true;
 	c->is_ready = false;
 	c->end.status = *why;
@@ -367,6 +386,7 @@ client_send(struct client *c, struct outgoing *message)
 	c->is_ready = false;
 	c->turn++;
 	c->next = c->needs_reset ? PHASE_RSET : PHASE_MAIL;
+	message->awaited_since_ms = 0;
 	outgoing_ahead(message, 0);
 	return speak(c, CLIENT_WAIT);
 }
@@ -385,10 +405,7 @@ client_expired(struct client *c)
 	struct status s =
 	    status_make(451, "4.4.2", "the host did not answer in time (%s)", client_phase(c));
 
-	if (!client_awaits_content(c))
-		return client_lost(c, &s, REASON_TIMEOUT);
-	s = outgoing_late_status();
-	return client_lost(c, &s, REASON_LOCAL);
+	return client_lost(c, &s, REASON_TIMEOUT);
 }
 
 /* ---- what the owner asks ---- */

@@ -52,6 +52,8 @@ struct client_end {
 	struct status status;
 	const char *reason;
 	bool bad_chunking; /* the same host should be asked again without CHUNKING */
+	/* the stored message is late, unreadable or damaged: no other host can get it either */
+	bool has_no_content;
 };
 
 struct client *client_new(const struct client_options *o);
@@ -63,7 +65,8 @@ enum client_step client_take(struct client *c, struct str in, size_t *used_out);
 enum client_step client_secured(struct client *c, bool is_verified);
 /* Begins a transaction; only when READY.  The message stays the owner's until READY or OVER. */
 enum client_step client_send(struct client *c, struct outgoing *message);
-/* The connection ended, or the patience of this turn is over.  Always OVER. */
+/* The connection ended, or the patience of this turn is over.  Always OVER.  While a block of the
+ * content is late the end is about that (has_no_content), whatever the host said or did. */
 enum client_step client_lost(struct client *c, const struct status *why, const char *reason);
 enum client_step client_expired(struct client *c);
 /* Says QUIT; over. */

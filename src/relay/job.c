@@ -119,10 +119,15 @@ job_finish(struct job *j, const struct status *s, const char *reason)
 static void
 give_up(struct job *j, struct status s, const char *reason)
 {
+	const struct client_end *end;
+
 	finder_cancel(&j->ask);
 	resolver_cancel(&j->query);
 	if (j->session) {
 		client_lost(j->session->client, &s, reason);
+		end = client_end(j->session->client);
+		s = end->status;
+		reason = end->reason;
 		if (j->is_sending)
 			collect(j);
 	} else if (j->delivery.status.code) {
@@ -134,29 +139,30 @@ give_up(struct job *j, struct status s, const char *reason)
 		job_drop(j);
 }
 
-/* The disk is what the job waits for. */
-static bool
-job_awaits_content(const struct job *j)
+/* While the content is looked at, no host has been asked: the disk is what took the time. */
+static void
+give_up_late(struct job *j, const struct status *s)
 {
-	return j->is_looking || (j->is_sending && client_awaits_content(j->session->client));
+	if (j->is_looking)
+		give_up(j, outgoing_late_status(), REASON_LOCAL);
+	else
+		give_up(j, *s, REASON_TIMEOUT);
 }
 
+/* Content that is on its way has deadlines of its own, also while its next block is read. */
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct job *j = arg;
 	int64_t patience_ms = finder_conf(j->yard->finder)->timeouts.attempt_ms;
+	struct status s = status_make(451, "4.4.2", "no host took the message within %lld s",
+	    (long long)(patience_ms / 1000));
 
 	(void)fd;
 	(void)what;
 	j->is_late = true;
-	if (job_awaits_content(j))
-		give_up(j, outgoing_late_status(), REASON_LOCAL);
-	else if (!j->is_sending || !client_has_envelope(j->session->client))
-		give_up(j,
-		    status_make(451, "4.4.2", "no host took the message within %lld s",
-		        (long long)(patience_ms / 1000)),
-		    REASON_TIMEOUT);
+	if (!j->is_sending || !client_has_envelope(j->session->client))
+		give_up_late(j, &s);
 }
 
 static struct status
@@ -334,7 +340,7 @@ go_on(struct job *j, enum client_step how)
 			 "password and ca_file",
 		    j->session->host, j->session->address, j->found->site.route_number,
 		    end.status.text);
-	if (j->is_late || j->is_recalled) {
+	if (j->is_late || j->is_recalled || end.has_no_content) {
 		job_finish(j, &end.status, end.reason);
 		return;
 	}
@@ -411,6 +417,7 @@ job_recall(struct job *j)
 void
 jobs_cancel(struct yard *y, uint64_t number, bool is_forced)
 {
+	struct status s = status_make(451, "4.4.2", "the delivery took too long");
 	struct job *j;
 
 	LIST_FOREACH(j, &y->jobs, link)
@@ -418,8 +425,7 @@ jobs_cancel(struct yard *y, uint64_t number, bool is_forced)
 		if (j->m.job != number)
 			continue;
 		if (is_forced)
-			give_up(j, status_make(451, "4.4.2", "the delivery took too long"),
-			    REASON_TIMEOUT);
+			give_up_late(j, &s);
 		else
 			job_recall(j);
 		return;

@@ -3,6 +3,7 @@
  */
 #include "relay/outgoing.h"
 
+#include "base/clock.h"
 #include "mail/sums.h"
 
 _Static_assert((int)OUTGOING_BLOCK_BYTES == (int)SUMS_BLOCK_BYTES, "each block has its sum");
@@ -32,20 +33,37 @@ outgoing_block(struct outgoing *o, uint64_t at, struct str *block_out)
 	return o->is_damaged ? OUTGOING_UNREADABLE : OUTGOING_HERE;
 }
 
+static void
+outgoing_note_wait(struct outgoing *o, enum outgoing_answer answer)
+{
+	if (answer != OUTGOING_AWAITED)
+		o->awaited_since_ms = 0;
+	else if (o->awaited_since_ms == 0)
+		o->awaited_since_ms = clock_mono_ms();
+}
+
+int64_t
+outgoing_awaited_ms(const struct outgoing *o)
+{
+	return o->awaited_since_ms ? clock_mono_ms() - o->awaited_since_ms : 0;
+}
+
 enum outgoing_answer
 outgoing_piece(struct outgoing *o, uint64_t at, struct str *piece_out)
 {
 	uint64_t body_at = o->header.n + 2;
+	enum outgoing_answer answer = OUTGOING_HERE;
 
 	if (at < o->header.n)
 		*piece_out = str_from(o->header, at);
 	else if (at < body_at)
 		*piece_out = str_from(STR("\r\n"), at - o->header.n);
 	else if (o->read)
-		return outgoing_block(o, at - body_at, piece_out);
+		answer = outgoing_block(o, at - body_at, piece_out);
 	else
 		*piece_out = str_from(o->body, at - body_at);
-	return OUTGOING_HERE;
+	outgoing_note_wait(o, answer);
+	return answer;
 }
 
 void

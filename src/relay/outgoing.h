@@ -9,7 +9,10 @@
 #include "mail/facts.h"
 #include "mail/status.h"
 
-enum { OUTGOING_BLOCK_BYTES = 65536 };
+enum {
+	OUTGOING_BLOCK_BYTES = 65536,
+	OUTGOING_LATE_MS = 1000, /* a host may lose patience with a block that is awaited so long */
+};
 
 enum outgoing_answer {
 	OUTGOING_HERE,
@@ -33,6 +36,7 @@ struct outgoing {
 	void *arg;
 	struct str sums; /* each block that is read must fit (mail/sums); empty: not known */
 	bool is_damaged; /* one did not */
+	int64_t awaited_since_ms; /* monotonic: a block that is needed now; 0: none */
 	bool is_8bit; /* see outgoing_look */
 	bool needs_utf8;
 	uint64_t looked_at; /* so much of the content was looked at */
@@ -58,6 +62,8 @@ enum outgoing_answer outgoing_piece(
     struct outgoing *o, uint64_t at, struct str *piece_out) MUST_USE;
 /* The first piece of a file from `at` on will be asked for soon. */
 void outgoing_ahead(struct outgoing *o, uint64_t at);
+/* For how long outgoing_piece has answered AWAITED; 0: it is not awaited. */
+int64_t outgoing_awaited_ms(const struct outgoing *o);
 /* Why nobody got it: the disk did not give it in time. */
 struct status outgoing_late_status(void);
 /* The content is small and in memory: it may be sent without asking first. */

@@ -84,7 +84,10 @@ struct phase_row {
 
 void client_expect(struct client *c, enum phase phase, uint32_t about);
 size_t client_expected(const struct client *c);
-/* Ends the session; recipients without a result stay undecided. */
+/* A block of the content is awaited for so long that the host cannot be blamed for its next act. */
+bool client_disk_is_late(const struct client *c);
+/* Ends the session; recipients without a result stay undecided.  When the disk is late, why and
+ * reason are replaced by that. */
 enum client_step client_fail(struct client *c, const struct status *why, const char *reason);
 enum client_step client_confused(struct client *c, const char *what);
 /* Transactions may begin. */

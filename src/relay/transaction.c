@@ -345,6 +345,7 @@ content_is_lost(struct client *c)
 {
 	struct status s = status_make(451, "4.3.0", "the stored message could not be read");
 
+	c->end.has_no_content = true;
 	return client_fail(c, &s, c->t.message->is_damaged ? REASON_DAMAGED : REASON_LOCAL);
 }
 
@@ -364,6 +365,7 @@ client_awaits_content(const struct client *c)
 static bool
 take_piece(struct client *c)
 {
+	bool is_new_wait = c->t.message->awaited_since_ms == 0;
 	struct str piece;
 
 	switch (outgoing_piece(c->t.message, c->t.at, &piece)) {
@@ -375,6 +377,7 @@ take_piece(struct client *c)
 		c->turn++;
 		return true;
 	case OUTGOING_AWAITED:
+		c->turn += is_new_wait;
 		c->t.awaits_content = true;
 		return true;
 	default:
@@ -430,6 +433,8 @@ settle(struct client *c, size_t index, const struct status *r)
 enum client_step
 got_final(struct client *c, const struct status *r, uint32_t about)
 {
+	if (client_disk_is_late(c))
+		return answered_early(c);
 	if (is_no_bdat(c, r)) {
 		c->end.bad_chunking = true;
 		return client_confused(c, "BDAT");

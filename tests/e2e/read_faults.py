@@ -227,9 +227,9 @@ def a_body_that_relay_cannot_read():
 
 @case
 def a_body_that_is_not_read_in_time():
-    """relay's read of a body does not end for 12 s, an attempt may last 3 s: the attempt ends with the reason local, the host is not blamed,
+    """relay's read of a body does not end for 12 s, a block may take 3 s: the attempt ends with the reason local, the host is not blamed,
     and the message is delivered once when the disk reads again"""
-    late = g.Gateway(f"{HOME}/late", extra='timeouts: { attempt = "3s"; };',
+    late = g.Gateway(f"{HOME}/late", extra='timeouts: { body = "3s"; };',
                      queue=f'queue: {{ directory = "{HOME}/late/spool"; retry = [ "1s" ]; }};',
                      routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {gate.host_port}; tls = "none"; }} );').start()
     try:

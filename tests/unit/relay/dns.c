@@ -1,6 +1,7 @@
 /* Sites and deliveries by a real DNS server with signed, unsigned and falsified zones. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "base/mem.h"
 #include "unit/relay/rig.h"
+#include "unit/relay/still.h"
 
 static const char zone[] = "$TTL 300\n"
                            "@ SOA ns hostmaster 1 3600 600 86400 60\n"
@@ -351,4 +353,30 @@ Test(relay_dns, the_host_after_a_forged_one_is_tried, .init = set_up, .fini = te
 	cr_expect_str_eq(r->results[0].host, "mx1.signed.test");
 	rig_free(&r);
 	rig_end(host, NULL);
+}
+
+/* Both hosts could be reached; neither can get what is not there. */
+Test(relay_dns, a_body_that_cannot_be_read_is_sent_to_no_other_host, .init = set_up,
+    .fini = tear_down, .timeout = 120)
+{
+	unsigned port;
+	char said[200];
+	pid_t host;
+	struct rig *r;
+
+	if (!has_dns)
+		cr_skip_test("knotd is missing (Debian package knot)");
+	host = rig_sink("", &port);
+	r = rig_with(port, "");
+	still_read_error = EIO;
+	rig_deliver(r, &(struct rig_mail){.job = 1,
+	                   .domain = "signed.test",
+	                   .to = {"a@signed.test"},
+	                   .file_bytes = 200000,
+	                   .has_facts = true});
+	cr_assert(rig_wait(r, 1));
+	rig_result_is(&r->results[0], 451, "local");
+	rig_free(&r);
+	rig_end(host, said);
+	cr_expect_str_eq(said, "connections=1 messages=0 recipients=0\n", "%s", said);
 }

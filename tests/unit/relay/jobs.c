@@ -1,7 +1,6 @@
 /* Jobs that cannot be read, and jobs that run out of time: each ends with a result for everyone. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -79,77 +78,6 @@ Test(relay_jobs, one_that_cannot_be_read_ends_all_the_same)
 	    r, &(struct rig_mail){.job = 99, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, told + 1));
 	rig_result_is(&r->results[told], 451, "connect");
-	rig_free(&r);
-}
-
-/* ---- a disk that stands still ---- */
-
-static atomic_bool is_still;
-
-ssize_t __wrap_pread(int fd, void *p, size_t n, off_t at);
-ssize_t __real_pread(int fd, void *p, size_t n, off_t at);
-
-ssize_t
-__wrap_pread(int fd, void *p, size_t n, off_t at)
-{
-	while (is_still)
-		usleep(1000);
-	return __real_pread(fd, p, n, at);
-}
-
-static unsigned
-bodies_open(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	char path[300], name[64];
-	struct dirent *e;
-	unsigned n = 0;
-
-	while ((e = readdir(d))) {
-		snprintf(path, sizeof path, "/proc/self/fd/%s", e->d_name);
-		memset(name, 0, sizeof name);
-		n += readlink(path, name, sizeof name - 1) > 0 && strstr(name, "memfd:body");
-	}
-	closedir(d);
-	return n;
-}
-
-static void
-deliver_large(struct rig *r, uint64_t job)
-{
-	rig_deliver(r, &(struct rig_mail){.job = job, .domain = "host.test",
-	                   .to = {"bob@host.test"}, .file_bytes = 200704});
-}
-
-/* The files of jobs that ended meanwhile wait to be closed: they have a bound. */
-Test(relay_jobs, files_that_wait_to_be_closed_have_a_bound, .timeout = 60)
-{
-	enum { BOUND = 10 + 64, JOBS = 100, SMALL = 1000 };
-	struct rig *r = rig_new("hostname = \"gw.example.com\"; queue: { concurrency = 10; };\n"
-	    "routes: ( { via = \"smtp\"; host = \"127.0.0.1\"; port = 1; } );\n");
-
-	is_still = true;
-	for (uint64_t job = 1; job <= JOBS; job++) {
-		struct message_cancel cancel = {.job = job};
-
-		deliver_large(r, job);
-		cr_assert_eq(channel_send(r->queue, MESSAGE_CANCEL, &cancel, -1), 0);
-		cr_assert(rig_wait(r, job));
-		rig_result_is(&r->results[job - 1], 451, "local");
-		cr_expect(r->results[job - 1].is_last);
-	}
-	cr_expect_eq(bodies_open(), BOUND, "%u files", bodies_open());
-	rig_deliver(r,
-	    &(struct rig_mail){.job = SMALL, .domain = "host.test", .to = {"bob@host.test"}});
-	cr_assert(rig_wait(r, JOBS + 1));
-	rig_result_is(&r->results[JOBS], 451, "connect");
-	is_still = false;
-	for (int i = 0; i < 5000 && bodies_open(); i++)
-		rig_idle(r, 2);
-	cr_expect_eq(bodies_open(), 0);
-	deliver_large(r, SMALL + 1);
-	cr_assert(rig_wait(r, JOBS + 2));
-	rig_result_is(&r->results[JOBS + 1], 451, "connect");
 	rig_free(&r);
 }
 

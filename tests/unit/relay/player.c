@@ -4,12 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "mail/dot.h"
 #include "relay/client.h"
 #include "support/talk.h"
 
-enum { RECIPIENTS_MAX = 1000, BODY_MAX = 4 << 20 };
+enum { RECIPIENTS_MAX = 1000, BODY_MAX = 4 << 20, NOW_MS = 1000 };
 
 struct player {
 	struct talk talk;
@@ -242,6 +243,36 @@ slow(struct player *p, struct str args)
 	return true;
 }
 
+/* So many milliseconds later. */
+static bool
+later(struct player *p, struct str args)
+{
+	(void)p;
+	clock_fake(clock_mono_ms() + number_of(args));
+	return true;
+}
+
+/* What is awaited is there, but not the block after it. */
+static bool
+block(struct player *p, struct str args)
+{
+	(void)args;
+	p->is_slow = false;
+	p->asked = ASKED_BEFORE;
+	p->step = client_fill(p->client);
+	p->is_slow = true;
+	listen_in(p);
+	stepped(p, client_fill(p->client));
+	return true;
+}
+
+static bool
+no_content(struct player *p, struct str args)
+{
+	return client_end(client(p))->has_no_content == word_is(args, "yes") ||
+	       wrong(p, "it is not so");
+}
+
 static bool
 begin(struct player *p, struct str args)
 {
@@ -415,7 +446,8 @@ bad_chunking(struct player *p, struct str args)
 
 static const struct event events[] = {{"option", option}, {"from", from}, {"to", to},
     {"notify", notify}, {"envid", envid}, {"ret", ret}, {"utf8", utf8}, {"8bit", eight_bit},
-    {"header", header}, {"body", body}, {"file", file}, {"slow", slow}, {"send", begin}, {"step", step},
+    {"header", header}, {"body", body}, {"file", file}, {"slow", slow},
+    {"block", block}, {"later", later}, {"no-content", no_content}, {"send", begin}, {"step", step},
     {"secured", secured}, {"lost", lost}, {"expire", expire}, {"cut", cut}, {"content", content},
     {"rest", rest}, {"result", result}, {"dsn", dsn}, {"end", end}, {"quit", quit},
     {"phase", phase}, {"bad-chunking", bad_chunking}};
@@ -491,6 +523,8 @@ player_play(const char *path, char why[400])
 	bool ok = talk_read(path, &p->talk, why);
 
 	p->why = why;
+	clock_fake(NOW_MS);
+	p->options.patience.body_ms = 180000;
 	p->options.hostname = STR("gw.example.com");
 	p->envelope.sender = STR("alice@example.com");
 	p->message.header = STR("Subject: talk\r\n");
@@ -504,6 +538,7 @@ player_play(const char *path, char why[400])
 	if (ok && p->output.n)
 		ok = wrong(
 		    p, "in the end it said \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
+	clock_fake(-1);
 	client_free(&p->client);
 	talk_clear(&p->talk);
 	buf_clear(&p->output);

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "mail/envelope.h"
+#include "mail/facts.h"
 #include "relay/relay.h"
 #include "support/ask.h"
 #include "support/fault_channel.h"
@@ -360,6 +361,7 @@ rig_deliver(struct rig *r, const struct rig_mail *mail)
 	    .sender = STR("alice@example.com"),
 	    .recipients = to,
 	    .smtputf8 = mail->smtputf8,
+	    .facts = mail->has_facts ? FACTS_KNOWN : 0,
 	    .body_bytes = mail->file_bytes};
 	int fd = mail->file_bytes ? body_file(mail->file_bytes) : -1;
 

@@ -45,6 +45,7 @@ struct rig_mail {
 	const char *header, *body; /* NULL: something short */
 	size_t file_bytes;         /* > 0: a body of that size in a file */
 	bool smtputf8;
+	bool has_facts;            /* the body is not looked at before it is sent */
 };
 
 struct rig *rig_new(const char *conf);
