@@ -321,8 +321,8 @@ const struct key key_table[] = {
 	{"timeouts.body", KEY_DURATION, AT(timeouts.body_ms), CONF_QUEUE | CONF_RELAY, "\"3m\"",
 	    .min = 100,
 	    .max = HOUR,
-	    .help = "For the host to take one block (64 KiB) of the content, or for the disk to give "
-		"it. For the whole of it: this time, and one second for every 4 KiB of it."},
+	    .help = "For the host to take one block (64 KiB) of the content, or for the disk to "
+		"give it. For the whole of it: this time, and one second for every 4 KiB."},
 	{"timeouts.final", KEY_DURATION, AT(timeouts.final_ms), CONF_QUEUE | CONF_RELAY, "\"10m\"",
 	    .min = 100,
 	    .max = HOUR,

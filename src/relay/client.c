@@ -217,17 +217,6 @@ client_expect(struct client *c, enum phase phase, uint32_t about)
 	c->queue[c->queue_end++] = (struct expected){(uint8_t)phase, about};
 }
 
-/* The host has waited for our disk long enough to give us up. */
-bool
-client_disk_is_late(const struct client *c)
-{
-	int64_t late_ms = c->o.patience.body_ms / 2;
-
-	if (late_ms > OUTGOING_LATE_MS)
-		late_ms = OUTGOING_LATE_MS;
-	return client_awaits_content(c) && outgoing_awaited_ms(c->t.message) >= late_ms;
-}
-
 enum client_step
 client_fail(struct client *c, const struct status *why, const char *reason)
 {
@@ -235,7 +224,7 @@ client_fail(struct client *c, const struct status *why, const char *reason)
 
 	if (c->is_over)
 		return CLIENT_OVER;
-	if (client_disk_is_late(c)) {
+	if (transaction_disk_is_late(c)) {
 		late = outgoing_late_status();
 		why = &late;
 		reason = REASON_LOCAL;

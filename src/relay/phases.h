@@ -84,8 +84,6 @@ struct phase_row {
 
 void client_expect(struct client *c, enum phase phase, uint32_t about);
 size_t client_expected(const struct client *c);
-/* A block of the content is awaited for so long that the host cannot be blamed for its next act. */
-bool client_disk_is_late(const struct client *c);
 /* Ends the session; recipients without a result stay undecided.  When the disk is late, why and
  * reason are replaced by that. */
 enum client_step client_fail(struct client *c, const struct status *why, const char *reason);
@@ -114,6 +112,8 @@ enum client_step got_final(struct client *c, const struct status *r, uint32_t ab
 
 /* May this phase be said while answers are still expected? */
 bool transaction_may_pipeline(const struct client *c, enum phase phase);
+/* A block of the content is awaited for so long that the host cannot be blamed for its next act. */
+bool transaction_disk_is_late(const struct client *c);
 /* The connection is gone: whoever was accepted when all was sent may have the message. */
 void transaction_lost(struct client *c);
 

@@ -361,6 +361,17 @@ client_awaits_content(const struct client *c)
 	return client_has_more(c) && c->t.awaits_content;
 }
 
+/* The host has waited for our disk long enough to give us up. */
+bool
+transaction_disk_is_late(const struct client *c)
+{
+	int64_t late_ms = c->o.patience.body_ms / 2;
+
+	if (late_ms > OUTGOING_LATE_MS)
+		late_ms = OUTGOING_LATE_MS;
+	return client_awaits_content(c) && outgoing_awaited_ms(c->t.message) >= late_ms;
+}
+
 /* False: the content is lost. */
 static bool
 take_piece(struct client *c)
@@ -433,7 +444,7 @@ settle(struct client *c, size_t index, const struct status *r)
 enum client_step
 got_final(struct client *c, const struct status *r, uint32_t about)
 {
-	if (client_disk_is_late(c))
+	if (transaction_disk_is_late(c))
 		return answered_early(c);
 	if (is_no_bdat(c, r)) {
 		c->end.bad_chunking = true;
