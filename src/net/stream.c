@@ -207,6 +207,12 @@ stream_tls_version(const struct stream *s)
 }
 
 bool
+stream_tls_has_exporter(const struct stream *s)
+{
+	return stream_is_tls(s) && tunnel_has_exporter(s->tunnel);
+}
+
+bool
 stream_tls_exporter(const struct stream *s, unsigned char out[32])
 {
 	return stream_is_tls(s) && tunnel_exporter(s->tunnel, out);

@@ -102,6 +102,7 @@ bool stream_is_tls(const struct stream *s);
 const char *stream_tls_version(const struct stream *s);
 /* RFC 9266 tls-exporter, 32 bytes; false when there is none (TLS 1.2 without extended master
  * secret). */
+bool stream_tls_has_exporter(const struct stream *s);
 bool stream_tls_exporter(const struct stream *s, unsigned char out[32]) MUST_USE;
 /* Client: the certificate was valid for the name (RFC 9525; always asked, only `verify`
  * insists). */

@@ -379,15 +379,21 @@ tunnel_version(const struct tunnel *t)
 	}
 }
 
+/* RFC 9266 section 4.2: without the extended master secret two sessions could share one. */
+bool
+tunnel_has_exporter(const struct tunnel *t)
+{
+	return gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3 ||
+	       gnutls_session_ext_master_secret_status(t->session);
+}
+
 bool
 tunnel_exporter(const struct tunnel *t, unsigned char out[32])
 {
 	gnutls_datum_t binding;
 	bool ok;
 
-	/* RFC 9266 section 4.2: without the extended master secret two sessions could share one */
-	if (gnutls_protocol_get_version(t->session) != GNUTLS_TLS1_3 &&
-	    !gnutls_session_ext_master_secret_status(t->session))
+	if (!tunnel_has_exporter(t))
 		return false;
 	if (gnutls_session_channel_binding(t->session, GNUTLS_CB_TLS_EXPORTER, &binding) != 0)
 		return false;

@@ -53,6 +53,7 @@ bool tunnel_write(struct tunnel *t, struct str plain) MUST_USE;
 void tunnel_bye(struct tunnel *t);
 
 const char *tunnel_version(const struct tunnel *t);
+bool tunnel_has_exporter(const struct tunnel *t);
 bool tunnel_exporter(const struct tunnel *t, unsigned char out[32]) MUST_USE;
 /* Client: the peer's certificate is trusted and valid for the name. */
 bool tunnel_is_verified(const struct tunnel *t);

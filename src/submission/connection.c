@@ -169,13 +169,10 @@ static void
 on_secured(struct stream *s, void *arg)
 {
 	struct connection *c = arg;
-	unsigned char binding[32];
-	bool has_binding = stream_tls_exporter(s, binding);
 
 	if (c->session)
-		connection_run(
-		    c, session_secured(c->session, stream_tls_version(s),
-		           str_make((const char *)binding, has_binding ? sizeof binding : 0)));
+		connection_run(c, session_secured(c->session, stream_tls_version(s),
+		                      stream_tls_has_exporter(s)));
 }
 
 static void

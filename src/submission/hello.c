@@ -112,14 +112,13 @@ hello_starttls(struct session *s, struct str args)
 }
 
 enum session_step
-session_secured(struct session *s, const char *version, struct str binding)
+session_secured(struct session *s, const char *version, bool has_binding)
 {
 	if (s->state != STATE_HANDSHAKE)
 		return SESSION_WAIT;
 	buf_reset(&s->helo);
 	s->is_secure = true;
-	s->binding_bytes = (uint8_t)(binding.n <= sizeof s->binding ? binding.n : 0);
-	memcpy(s->binding, binding.p ? binding.p : "", s->binding_bytes);
+	s->has_binding = has_binding;
 	memcpy(s->tls, version, strnlen(version, sizeof s->tls - 1));
 	session_enter(s, STATE_FRESH);
 	return s->was_greeted ? SESSION_NEXT : hello_greet(s);

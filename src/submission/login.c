@@ -23,7 +23,7 @@ login_is_offered(const struct session *s, struct str mechanism)
 {
 	const struct conf_strs *all = &s->conf->auth.mechanisms;
 
-	if (str_iends(mechanism, STR("-PLUS")) && s->binding_bytes == 0)
+	if (str_iends(mechanism, STR("-PLUS")) && !s->has_binding)
 		return false;
 	for (size_t i = 0; i < all->count; i++)
 		if (str_ieq(all->str[i], mechanism))
@@ -84,17 +84,28 @@ login_too_long(struct session *s)
 
 /* ---- asking ---- */
 
+/* Only SCRAM wants it, and to derive it costs as much as a few TLS records: not done for others. */
+static struct str
+binding_of(const struct session *s, unsigned char room[SESSION_BINDING_BYTES])
+{
+	if (!s->has_binding || strncmp(s->mechanism, "SCRAM-", 6) != 0 ||
+	    !s->services->binding(s->arg, room))
+		return STR("");
+	return str_make((const char *)room, SESSION_BINDING_BYTES);
+}
+
 /* response: decoded; p NULL: none yet. */
 static enum session_step
 start(struct session *s, struct str response, bool has_response)
 {
+	unsigned char room[SESSION_BINDING_BYTES];
 	struct message_auth_start m = {
 	    .session = s->id,
 	    .mechanism = str_of(s->mechanism),
 	    .has_initial = has_response,
 	    .initial = response,
 	    .client = str_of(s->client),
-	    .binding = str_make((const char *)s->binding, s->binding_bytes),
+	    .binding = binding_of(s, room),
 	    .port = s->port,
 	    .tls = str_of(s->tls),
 	    .hostname = s->conf->hostname,

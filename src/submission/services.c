@@ -98,6 +98,14 @@ start_tls(void *arg)
 }
 
 static bool
+binding(void *arg, unsigned char out[SESSION_BINDING_BYTES])
+{
+	struct connection *c = arg;
+
+	return stream_tls_exporter(c->stream, out);
+}
+
+static bool
 start_auth(void *arg, const struct message_auth_start *m)
 {
 	struct connection *c = arg;
@@ -325,6 +333,7 @@ const struct session_services services_of_connection = {
     .mono_ms = mono_ms,
     .deadline = deadline,
     .has_unseen = has_unseen,
+    .binding = binding,
     .start_tls = start_tls,
     .start_auth = start_auth,
     .step_auth = step_auth,

@@ -29,6 +29,8 @@ struct session_refusal {
 	uint64_t room;     /* that there is instead */
 };
 
+enum { SESSION_BINDING_BYTES = 32 };
+
 /* Those that return bool answer later when true; false: that service is not there now. */
 struct session_services {
 	int64_t (*now_ms)(void *arg);
@@ -39,6 +41,8 @@ struct session_services {
 	bool (*has_unseen)(void *arg);
 	/* when what was said is sent: session_secured */
 	bool (*start_tls)(void *arg);
+	/* the bytes of tls-exporter (RFC 9266); false: there are none */
+	bool (*binding)(void *arg, unsigned char out[SESSION_BINDING_BYTES]);
 	/* session_auth_answer */
 	bool (*start_auth)(void *arg, const struct message_auth_start *m);
 	bool (*step_auth)(void *arg, const struct message_auth_step *m);
@@ -90,8 +94,8 @@ void session_free(struct session **s);
 
 /* The greeting, or waiting for TLS. */
 enum session_step session_begin(struct session *s);
-/* TLS stands; binding: 32 bytes of tls-exporter (RFC 9266), or empty. */
-enum session_step session_secured(struct session *s, const char *version, struct str binding);
+/* TLS stands; has_binding: it has a tls-exporter, which is asked for when a login needs it. */
+enum session_step session_secured(struct session *s, const char *version, bool has_binding);
 /* Takes a line or a block from the front of `in`.  Call it again while it returns NEXT and used
  * something. */
 enum session_step session_take(struct session *s, struct str in, size_t *used_out);

@@ -84,13 +84,12 @@ struct session {
 	uint16_t port;
 	bool may_tls;
 	bool is_secure;
+	bool has_binding;
 	bool was_greeted;
 	bool is_stopping;
 	bool after_cr;     /* the last byte swallowed */
 	bool is_auth_line; /* what is swallowed began with AUTH */
 	uint8_t bad_commands, long_lines, auth_failures;
-	unsigned char binding[32];
-	uint8_t binding_bytes;
 	char tls[8];
 	enum session_state state;
 	enum session_state before; /* STATE_WRITING, STATE_ASTRAY: where to return to */

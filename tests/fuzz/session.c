@@ -94,6 +94,14 @@ start_tls(void *arg)
 }
 
 static bool
+binding(void *arg, unsigned char out[SESSION_BINDING_BYTES])
+{
+	(void)arg;
+	memset(out, 'b', SESSION_BINDING_BYTES);
+	return true;
+}
+
+static bool
 start_auth(void *arg, const struct message_auth_start *m)
 {
 	struct world *w = arg;
@@ -252,6 +260,7 @@ static const struct session_services services = {
 	.deadline = deadline,
 	.has_unseen = has_unseen,
 	.start_tls = start_tls,
+	.binding = binding,
 	.start_auth = start_auth,
 	.step_auth = step_auth,
 	.cancel_auth = cancel_auth,
@@ -338,7 +347,7 @@ answer(struct world *w)
 	if (w->wants_tls) {
 		w->wants_tls = false;
 		w->is_secure = true;
-		hear(w, session_secured(w->session, "TLSv1.3", STR_NULL));
+		hear(w, session_secured(w->session, "TLSv1.3", true));
 	} else if (owed == AUTH) {
 		answer_auth(w);
 	} else {

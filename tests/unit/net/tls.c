@@ -126,6 +126,7 @@ Test(tls, exporter_in_1_2)
 	stream_start_tls_server(p.b.stream, w.server);
 	hand_init(&h, &p, "NORMAL:-VERS-TLS1.3", NULL);
 	cr_assert(hand_shake(&h) == 0);
+	cr_assert(stream_tls_has_exporter(p.b.stream));
 	cr_assert(stream_tls_exporter(p.b.stream, mine));
 	cr_assert(gnutls_session_channel_binding(h.session, GNUTLS_CB_TLS_EXPORTER, &theirs) == 0);
 	cr_assert(theirs.size == 32 && memcmp(theirs.data, mine, 32) == 0);
@@ -136,6 +137,7 @@ Test(tls, exporter_in_1_2)
 	stream_start_tls_server(p.b.stream, w.server);
 	hand_init(&h, &p, "NORMAL:-VERS-TLS1.3:%NO_SESSION_HASH", NULL);
 	cr_assert(hand_shake(&h) == 0);
+	cr_assert(!stream_tls_has_exporter(p.b.stream));
 	cr_assert(!stream_tls_exporter(p.b.stream, mine), "no extended master secret, no binding");
 	hand_clear(&h);
 	pair_clear(&p);

@@ -153,7 +153,7 @@ Test(session, is_small_when_idle)
 		struct session *s = sessions[i] = session_new(&setup);
 
 		session_begin(s);
-		session_secured(s, "TLSv1.3", STR_NULL);
+		session_secured(s, "TLSv1.3", false);
 		session_take(s, STR("EHLO x\r\n"), &used);
 		cr_assert(!session_had_secret(s));
 		session_take(s, STR("AUTH PLAIN AGEAYg==\r\n"), &used);

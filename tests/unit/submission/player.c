@@ -44,6 +44,14 @@ start_tls(void *arg)
 }
 
 static bool
+binding(void *arg, unsigned char out[SESSION_BINDING_BYTES])
+{
+	(void)arg;
+	memcpy(out, "0123456789abcdef0123456789ABCDEF", SESSION_BINDING_BYTES);
+	return true;
+}
+
+static bool
 start_auth(void *arg, const struct message_auth_start *m)
 {
 	struct player *p = arg;
@@ -262,6 +270,7 @@ const struct session_services player_services = {
     .mono_ms = mono_ms,
     .deadline = deadline,
     .has_unseen = has_unseen,
+    .binding = binding,
     .start_tls = start_tls,
     .start_auth = start_auth,
     .step_auth = step_auth,

@@ -99,9 +99,7 @@ on_connect(struct player *p, struct str words)
 static bool
 on_tls(struct player *p, struct str words)
 {
-	struct str binding = str_eq(words, STR("plus")) ? STR("0123456789abcdef0123456789ABCDEF") : STR_NULL;
-
-	player_collect(p, session_secured(p->session, "TLSv1.3", binding));
+	player_collect(p, session_secured(p->session, "TLSv1.3", str_eq(words, STR("plus"))));
 	player_pump(p);
 	return true;
 }
