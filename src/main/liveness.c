@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/notify.h"
+#include "main/supervise.h"
 
 struct liveness {
 	struct event *timer;
@@ -165,11 +166,28 @@ liveness_end(struct instance *i)
 static void
 liveness_kill(struct instance *i)
 {
-	if (i->is_killed || i->daemon->liveness->now_ms - i->ended_ms < LIVENESS_GRACE_MS)
+	if (i->daemon->liveness->now_ms - i->ended_ms < LIVENESS_GRACE_MS)
 		return;
 	i->is_killed = true;
 	if (i->pid > 0)
 		kill(i->pid, SIGKILL);
+}
+
+/* SIGKILL was sent, so no instruction of it runs any more; but a thread in a call of the kernel
+ * that does not return keeps all that the process has open.  The queue's lock is among that. */
+static void
+liveness_leave(struct instance *i)
+{
+	if (i->kind != ROLE_SUBMISSION && i->kind != ROLE_RELAY)
+		return;
+	if (i->pid <= 0 || i->daemon->liveness->now_ms - i->ended_ms < LIVENESS_LEAVE_MS)
+		return;
+	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits in the kernel, "
+		  "for a disk that stands still; another process takes its place, and its clients "
+		  "hear nothing until the disk answers",
+	    role_name(i->kind), i->index, (int)i->pid);
+	i->pid = 0;
+	supervise_gone(i);
 }
 
 static void
@@ -178,7 +196,9 @@ liveness_look_at(struct instance *i)
 	if (i->state != INSTANCE_READY && i->state != INSTANCE_STARTING)
 		return;
 	liveness_see_progress(i);
-	if (i->ended_ms)
+	if (i->is_killed)
+		liveness_leave(i);
+	else if (i->ended_ms)
 		liveness_kill(i);
 	else if (liveness_silent_ms(i) > liveness_limit_ms(i))
 		liveness_end(i);

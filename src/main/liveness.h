@@ -9,6 +9,9 @@
  *                                 it last reported progress (metrics_progress: a long recovery)
  *   a worker inside a check       auth.step_timeout more, since the broker ends it before that
  *
+ * One that does not end even so (a disk that stands still keeps a thread in the kernel) is left
+ * behind after LIVENESS_LEAVE_MS, if it is submission or relay: another takes its place.
+ *
  * Time is counted on a clock of its own, which advances by at most LIVENESS_STEP_MAX_MS from one
  * look to the next: while main itself, or the whole machine, is stopped, no role becomes overdue.
  *
@@ -28,6 +31,7 @@ enum {
 	LIVENESS_SILENT_MS = 10000,
 	LIVENESS_START_MS = 30000,
 	LIVENESS_GRACE_MS = 1000,
+	LIVENESS_LEAVE_MS = 5000, /* since SIGABRT */
 	LIVENESS_OVERDUE_MS = 3000, /* `status` says "not answering" */
 	LIVENESS_EXTEND_MS = 90000, /* what systemd is asked for while a start goes on */
 	LIVENESS_STUCK_MS = 30000,  /* even SIGKILL did not end it: the watchdog is fed no more */

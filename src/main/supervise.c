@@ -223,8 +223,8 @@ supervise_return_slot(struct instance *i)
 	i->slot = -1;
 }
 
-static void
-is_gone(struct instance *i)
+void
+supervise_gone(struct instance *i)
 {
 	struct daemon *d = i->daemon;
 
@@ -293,7 +293,7 @@ supervise_reap(struct daemon *d)
 			i->pid = 0;
 			if (supervise_is_hopeless(i, status))
 				supervise_fail(i, WEXITSTATUS(status));
-			is_gone(i);
+			supervise_gone(i);
 		}
 }
 
@@ -308,7 +308,7 @@ role_lost(struct channel *c, void *arg)
 	if (!i->daemon->in_threads)
 		return;
 	pthread_join(i->thread, NULL);
-	is_gone(i);
+	supervise_gone(i);
 }
 
 /* The process holds less than it needs: it begins anew. */

@@ -11,6 +11,8 @@
 void supervise_start(struct daemon *d);
 /* SIGCHLD: takes the dead, plans their return. */
 void supervise_reap(struct daemon *d);
+/* It is dead, or will not do a thing again: another takes its place, or the next stage stops. */
+void supervise_gone(struct instance *i);
 /* SIGTERM: submission first, then relay, queue, the rest; the loop ends with the last.  Again:
  * at once. */
 void supervise_stop(struct daemon *d);

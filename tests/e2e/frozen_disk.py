@@ -74,13 +74,13 @@ def body_files():
 
 
 def waits_for_disk():
-    """A thread of submission is in a call of the kernel that cannot be ended."""
+    """The process of submission with a thread that is in a call of the kernel which cannot be ended."""
     for pid, (role, _) in gate.processes().items():
         for thread in os.listdir(f"/proc/{pid}/task") if role == "submission" else ():
             with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as f:
                 if f.read().rsplit(")", 1)[1].split()[0] == "D":
-                    return True
-    return False
+                    return pid
+    return 0
 
 
 @tap.case
@@ -131,6 +131,32 @@ def is_well_after_the_thaw():
     time.sleep(1)
     names = sorted(m.split(b"Subject: ")[1].split(b"\r\n")[0].decode() for m in sink.messages())
     assert names == sorted(acknowledged), f"{sorted(acknowledged)} -> {names}"
+
+
+@tap.case
+def replaces_what_cannot_end():
+    """a submission process that was killed and cannot end while it is frozen: another takes its place, all are greeted, and what is
+    acknowledged after the thaw arrives once"""
+    disks.freeze(SPOOL)
+    try:
+        large, roles = Sender("killed", LARGE), len(gate.processes())
+        pid = g.wait_for("a thread waits", 20, waits_for_disk)
+        os.kill(pid, signal.SIGKILL)
+        gate.wait_log(rf"submission \d+ \(pid {pid}\) was killed and does not end: a thread of it waits in the kernel", PATIENCE_S)
+        g.wait_for("its successor", 20, lambda: len(gate.processes()) == roles and pid not in gate.processes())
+        for _ in range(20):
+            assert gate.banner(), "no banner"
+        gate.tool("status", "--json")
+        assert Sender("meanwhile", LARGE).reply().startswith("451")
+        assert os.path.exists(f"/proc/{pid}/task")
+    finally:
+        disks.thaw(SPOOL)
+    g.wait_for("the end of the one that was killed", 20, lambda: not os.path.exists(f"/proc/{pid}"))
+    assert large.reply().startswith("lost"), large.text
+    for n in range(3):
+        assert Sender(f"replaced-{n}", LARGE).reply().startswith("250")
+    sink.wait(len(acknowledged))
+    g.wait_for("no body is open in submission", 20, lambda: not body_files())
 
 
 @tap.case

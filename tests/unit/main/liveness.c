@@ -289,6 +289,46 @@ Test(liveness, what_does_not_end_is_not_healthy)
 	cr_expect(liveness_is_healthy(&r.d));
 }
 
+static void
+nothing(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+/* The kernel has not let it go yet; only what holds nothing that its successor needs is left. */
+Test(liveness, what_does_not_end_is_left_behind)
+{
+	static const struct {
+		enum role_kind kind;
+		bool is_left;
+	} cases[] = {{ROLE_SUBMISSION, true}, {ROLE_RELAY, true}, {ROLE_QUEUE, false},
+	    {ROLE_KEYS, false}};
+
+	for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {
+		struct rig_role *role = rig_role(&r, cases[n].kind, 0);
+		struct instance *i = role->instance;
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(0);
+		i->again = evtimer_new(r.d.base, nothing, NULL);
+		i->pid = pid; /* nobody waits for it yet: it is there, and does nothing */
+		liveness_begin(i);
+		pass(10 + 5);
+		cr_expect_eq(i->pid, pid, "not before its time");
+		pass(2);
+		cr_expect_eq(i->pid, cases[n].is_left ? 0 : pid, "%s", role_name(cases[n].kind));
+		cr_expect_eq(i->state == INSTANCE_DOWN, cases[n].is_left);
+		cr_expect_eq(evtimer_pending(i->again, NULL) != 0, cases[n].is_left);
+		i->pid = 0;
+		i->state = INSTANCE_DOWN;
+		event_free(i->again);
+		cr_assert_eq(waitpid(pid, NULL, 0), pid);
+	}
+}
+
 Test(liveness, while_stopping_each_stage_has_its_own_limit)
 {
 	struct rig_role *role = with_process(ROLE_RELAY, false);
