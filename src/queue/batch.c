@@ -3,6 +3,8 @@
  */
 #include "queue/batch.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/crc.h"
 #include "base/mem.h"
@@ -163,6 +165,32 @@ batch_adopt(struct batch *b, const struct batch *one)
 	c = add_commit(b);
 	*c = one->commits[0];
 	c->at = (uint32_t)at;
+}
+
+struct batch *
+batch_take_first(struct batch *b, size_t count)
+{
+	struct batch *head = batch_new();
+	uint32_t from = b->commits[0].at;
+
+	if (!buf_adds(&head->bytes,
+	        str_make(b->bytes.p + from, b->commits[count].at - from)))
+		die("spool: more waits than is allowed");
+	for (size_t i = 0; i < count; i++) {
+		struct commit *c = add_commit(head);
+
+		*c = b->commits[i];
+		c->at -= from;
+	}
+	head->opened = b->opened;
+	head->syncs = b->syncs;
+	head->sync_ms = b->sync_ms;
+	b->opened = NULL;
+	b->syncs = 0;
+	b->sync_ms = 0;
+	b->count -= count;
+	memmove(b->commits, b->commits + count, b->count * sizeof *b->commits);
+	return head;
 }
 
 struct str

@@ -21,13 +21,14 @@ struct commit {
 	int fd;                          /* body file not yet durable; -1: none */
 	struct msgid id;                 /* names that file */
 	int64_t late_ms;                 /* monotonic: then nobody waits for it; 0: never */
+	int64_t begin_by_ms;             /* and from then on it is not worth a try */
 	spool_done_fn *fn;
 	void *arg;
 	/* the writer's answer, or what went wrong before */
 	int error;
 	bool is_named;                   /* the body file has its name, durably */
 	struct segment *segment;
-	uint32_t offset;
+	uint32_t offset;                 /* in the segment; 0: nothing of it was written */
 };
 
 struct batch {
@@ -59,6 +60,9 @@ struct commit *batch_add(struct batch *b, const struct spool_batch *what, uint64
 void batch_seal(struct batch *b, struct commit *c);
 /* Copies the only commit of `one` to the end. */
 void batch_adopt(struct batch *b, const struct batch *one);
+/* A batch of its own of the first `count` commits, with what the writer answered so far; the
+ * others stay. */
+struct batch *batch_take_first(struct batch *b, size_t count);
 /* The entries of a commit's frame. */
 struct str batch_payload(const struct batch *b, const struct commit *c);
 

@@ -111,7 +111,7 @@ static int
 bodies_in_time(const struct commit *c)
 {
 	errno = ETIMEDOUT;
-	return clock_mono_ms() < c->late_ms ? 0 : -1;
+	return clock_mono_ms() < c->begin_by_ms ? 0 : -1;
 }
 
 /* A file whose name may not be durable is not kept; the commit goes on with its error. */

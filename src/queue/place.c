@@ -11,172 +11,85 @@
 #include "base/crc.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "queue/log_room.h"
 #include "queue/writer_jobs.h"
 
-/* Segment bytes that messages may not use while no other segment is ready: enough for what must be
- * said of the messages in the oldest segment before that one is free.  Reports may use half of it,
- * statuses, holds and notes all but a sixteenth, copies of compaction all. */
-static uint32_t
-reserve(const struct segment *s, bool is_report)
-{
-	return is_report ? s->bytes / 4 : s->bytes / 2;
-}
-
-/* When compaction has taken the reserve it must come to its end, which frees the oldest segment. */
-static uint32_t
-place_lent_bytes(const struct writer *w)
-{
-	uint32_t bytes = atomic_load(&w->cleaning_bytes), most = w->pool.bytes;
-
-	if (!w->pool.is_lent)
-		return 0;
-	return bytes < most ? bytes : most;
-}
-
-/* Of the active segment, while no other one is ready. */
-static uint32_t
-place_kept_bytes(const struct writer *w, const struct commit *c)
-{
-	uint32_t kept = c->is_bulk ? reserve(w->active, c->is_report) : w->active->bytes / 16;
-
-	if (c->is_copy)
-		return 0;
-	kept += place_lent_bytes(w);
-	return kept < w->active->bytes ? kept : w->active->bytes;
-}
-
-enum { SEAL_BYTES = 128 };
-
-/* Its record is not there, so its body shall not be either. */
+/* Its record is not there, so its body shall not be either.  While a start could find the record,
+ * it finds the body as well. */
 static void
 place_remove_file(struct writer *w, struct commit *c)
 {
-	writer_jobs_remove_body(w, c->id);
+	bool may_stand = w->is_void_owed && c->offset;
+
+	writer_jobs_add_body(may_stand ? &w->unvoided : &w->todo, c->id);
 	c->is_named = false;
 }
 
-/* ---- segments ---- */
-
-static void
-leave(struct writer *w)
-{
-	w->seal = (struct record_seal){w->active->generation, w->durable, w->at};
-	w->active = NULL;
-}
-
-static int
-place_open_for(struct writer *w, enum stock_claim claim)
-{
-	struct segment *s;
-
-	if (w->active)
-		return 0;
-	s = stock_take(&w->pool, claim);
-	if (!s)
-		return -1;
-	w->active = s;
-	w->is_virgin = true;
-	w->at = SEGMENT_DATA;
-	return 0;
-}
-
-int
-place_open(struct writer *w)
-{
-	return place_open_for(w, STOCK_ANY);
-}
-
-/* Reports and statuses may use what must stay free of the disk: they empty the queue. */
-static enum stock_claim
-place_claim(const struct commit *c)
-{
-	if (c->is_copy)
-		return STOCK_COPY;
-	return c->is_bulk && !c->is_report ? STOCK_MESSAGE : STOCK_ANY;
-}
-
-static bool
-fits(const struct writer *w, const struct commit *c, uint32_t at)
-{
-	uint32_t end = w->active->bytes;
-
-	if (!stock_is_ready(&w->pool))
-		end -= place_kept_bytes(w, c);
-	return at <= end && c->span <= end - at;
-}
-
-static uint32_t
-next_at(const struct writer *w)
-{
-	return w->at + (w->is_virgin ? SEAL_BYTES : 0);
-}
-
-static bool
-has_room(struct writer *w, const struct commit *c)
-{
-	if (fits(w, c, next_at(w)))
-		return true;
-	return c->is_bulk && stock_fill(&w->pool, place_claim(c)) == 0 && fits(w, c, next_at(w));
-}
-
-/* Makes sure that the commit has a segment with room; -1 with errno. */
-static int
-make_room(struct writer *w, const struct commit *c)
-{
-	struct segment *next;
-
-	if (place_open_for(w, place_claim(c)) != 0)
-		return -1;
-	if (has_room(w, c))
-		return 0;
-	errno = ENOSPC;
-	if (w->is_virgin || (c->is_bulk && !stock_is_ready(&w->pool)))
-		return -1;
-	next = stock_take(&w->pool, place_claim(c));
-	if (!next)
-		return -1;
-	leave(w);
-	w->active = next;
-	w->is_virgin = true;
-	w->at = SEGMENT_DATA;
-	errno = ENOSPC;
-	return has_room(w, c) ? 0 : -1;
-}
-
-/* ---- runs ---- */
-
-struct run {
-	struct batch *batch;
-	size_t first;
-	size_t count;
-	bool is_late;                    /* written, but not for those whose time is over */
-	uint32_t at;                     /* of its first frame in the segment */
-	uint32_t end;
-};
-
-static void
-patch(struct writer *w, char *bytes, uint32_t span)
-{
-	struct str head = str_make(bytes, RECORD_HEADER_BYTES);
-	struct record_frame f;
-	uint64_t tag;
-
-	/* not 0 in one that was placed before, see refuse_late */
-	if (!record_frame_tag(head, &tag) || !record_frame_read(head, tag, &f))
-		die("spool: a frame in memory is damaged");
-	f.tag = w->active->tag;
-	f.sequence = ++w->sequence;
-	f.durable = w->durable;
-	f.span = span;
-	w->newest_ms = f.newest_ms > w->newest_ms ? f.newest_ms : w->newest_ms;
-	record_frame_write(&f, bytes);
-}
+/* ---- time ---- */
 
 /* Who asked has been told 451, or soon will be: what were stored now would be sent again. */
 static bool
 place_is_late(const struct commit *c, int64_t now_ms)
 {
-	return c->late_ms && c->late_ms <= now_ms;
+	return !c->error && c->late_ms && c->late_ms <= now_ms;
+}
+
+static void
+place_refuse_short(struct commit *c, int64_t now_ms)
+{
+	if (!c->error && c->late_ms && c->begin_by_ms <= now_ms)
+		c->error = ETIMEDOUT;
+}
+
+/* ---- runs ---- */
+
+enum { RUN_PIECES_MAX = 256 };
+
+/* Commits that come one after the other in the batch: those that were not refused before are
+ * written and synced together. */
+struct run {
+	struct batch *batch;
+	size_t first;
+	size_t count;
+	int64_t now_ms;                  /* when it was begun */
+	uint32_t at;                     /* of its first frame in the segment */
+	uint32_t end;
+	struct iovec pieces[RUN_PIECES_MAX + 2]; /* what is written: seal, frames, zeros */
+	int piece_count;
+};
+
+static void
+run_add_piece(struct run *r, const void *p, size_t n)
+{
+	struct iovec *last = r->piece_count ? &r->pieces[r->piece_count - 1] : NULL;
+
+	if (last && (const char *)last->iov_base + last->iov_len == p)
+		last->iov_len += n;
+	else if (n)
+		r->pieces[r->piece_count++] = (struct iovec){(void *)(uintptr_t)p, n};
+}
+
+static struct record_frame
+place_read_frame(const struct batch *b, const struct commit *c)
+{
+	struct record_frame f;
+
+	if (!record_frame_read(str_make(b->bytes.p + c->at, RECORD_HEADER_BYTES), 0, &f))
+		die("spool: a frame in memory is damaged");
+	return f;
+}
+
+static void
+patch(struct writer *w, struct batch *b, const struct commit *c, uint32_t span)
+{
+	struct record_frame f = place_read_frame(b, c);
+
+	f.tag = w->active->tag;
+	f.sequence = ++w->sequence;
+	f.durable = w->durable;
+	f.span = span;
+	w->newest_ms = f.newest_ms > w->newest_ms ? f.newest_ms : w->newest_ms;
+	record_frame_write(&f, b->bytes.p + c->at);
 }
 
 static uint32_t
@@ -190,29 +103,37 @@ sector_up(uint32_t at)
 static void
 lay_out(struct writer *w, struct run *r)
 {
-	struct commit *c = r->batch->commits + r->first;
-	int64_t now_ms = clock_mono_ms();
+	struct batch *b = r->batch;
+	struct commit *last = NULL;
+	size_t n = r->first;
 	uint32_t at = r->at;
-	size_t n = 0;
 
-	/* the first one was looked at */
-	while (r->first + n < r->batch->count && !c[n].error && fits(w, &c[n], at) &&
-	    (n == 0 || !place_is_late(&c[n], now_ms))) {
-		c[n].offset = at;
-		at += c[n].span;
-		n++;
+	for (; n < b->count && r->piece_count <= RUN_PIECES_MAX; n++) {
+		struct commit *c = &b->commits[n];
+
+		place_refuse_short(c, r->now_ms);
+		if (c->error)
+			continue;
+		if (!log_room_fits(w, c, at))
+			break;
+		if (last)
+			patch(w, b, last, last->span);
+		c->offset = at;
+		at += c->span;
+		run_add_piece(r, b->bytes.p + c->at, c->span);
+		last = c;
 	}
-	r->count = n;
+	r->count = n - r->first;
 	r->end = sector_up(at);
-	for (size_t i = 0; i < n; i++)
-		patch(w, r->batch->bytes.p + c[i].at,
-		    i + 1 < n ? c[i].span : r->end - c[i].offset);
+	if (last)
+		patch(w, b, last, r->end - last->offset);
+	r->at = at;
 }
 
 static void
-build_seal(struct writer *w, char bytes[SEAL_BYTES], uint32_t span)
+build_seal(struct writer *w, char bytes[LOG_ROOM_SEAL_BYTES], uint32_t span)
 {
-	struct buf out = {.p = bytes, .cap = SEAL_BYTES, .max = SEAL_BYTES};
+	struct buf out = {.p = bytes, .cap = LOG_ROOM_SEAL_BYTES, .max = LOG_ROOM_SEAL_BYTES};
 	struct record_frame f = {.tag = w->active->tag,
 	    .sequence = ++w->sequence,
 	    .durable = w->durable,
@@ -243,29 +164,75 @@ static int
 write_run(struct writer *w, struct run *r)
 {
 	static const char zeros[SEGMENT_SECTOR];
-	char seal[SEAL_BYTES] = {0};
-	struct iovec v[3] = {{seal, 0}, {NULL, 0}, {(void *)(uintptr_t)zeros, 0}};
-	uint32_t start = w->at, bytes = 0;
+	char seal[LOG_ROOM_SEAL_BYTES] = {0};
 	bool is_alone = r->first == r->batch->count;
 
+	r->at = w->at;
 	if (w->is_virgin) {
-		build_seal(w, seal, is_alone ? SEGMENT_SECTOR : SEAL_BYTES);
-		v[0].iov_len = SEAL_BYTES;
-		r->at += SEAL_BYTES;
+		build_seal(w, seal, is_alone ? SEGMENT_SECTOR : LOG_ROOM_SEAL_BYTES);
+		run_add_piece(r, seal, LOG_ROOM_SEAL_BYTES);
+		r->at += LOG_ROOM_SEAL_BYTES;
 	}
 	r->end = sector_up(r->at);
 	if (!is_alone)
 		lay_out(w, r);
-	if (r->count) {
-		struct commit *first = &r->batch->commits[r->first], *last = first + r->count - 1;
-
-		bytes = last->at + last->span - first->at;
-		v[1] = (struct iovec){r->batch->bytes.p + first->at, bytes};
-	}
-	v[2].iov_len = r->end - r->at - bytes;
-	if (segment_write(w->io, w->active->fd, v, 3, start) != 0)
+	run_add_piece(r, zeros, r->end - r->at);
+	if (segment_write(w->io, w->active->fd, r->pieces, r->piece_count, w->at) != 0)
 		return -1;
 	return sync_run(w, r->batch);
+}
+
+/* Writes over its header one of a frame without entries: nothing of the commit stands then.  The
+ * header lies within a sector, so that a torn write leaves one or the other. */
+static int
+place_empty_frame(struct writer *w, const struct run *r, const struct commit *c)
+{
+	const char *bytes = r->batch->bytes.p + c->at;
+	char header[RECORD_HEADER_BYTES];
+	struct iovec v = {header, sizeof header};
+	struct record_frame f;
+
+	if (!record_frame_read(str_make(bytes, sizeof header), w->active->tag, &f))
+		die("spool: a frame in memory is damaged");
+	f.payload_bytes = f.entries = 0;
+	f.payload_crc = crc32c(0, bytes, 0);
+	record_frame_write(&f, header);
+	return segment_write(w->io, w->active->fd, &v, 1, c->offset);
+}
+
+static bool
+run_has_late(const struct run *r)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < r->count; i++)
+		if (place_is_late(&r->batch->commits[r->first + i], now_ms))
+			return true;
+	return false;
+}
+
+/* Durable, and too late for some: these are made void where they stand, before anyone hears of the
+ * run.  So are those that have little time left: each further time around follows a sync that
+ * took longer than that little. */
+static int
+run_give_up_late(struct writer *w, struct run *r)
+{
+	while (run_has_late(r)) {
+		int64_t now_ms = clock_mono_ms();
+
+		for (size_t i = 0; i < r->count; i++) {
+			struct commit *c = &r->batch->commits[r->first + i];
+
+			if (c->error)
+				continue;
+			place_refuse_short(c, now_ms);
+			if (c->error && place_empty_frame(w, r, c) != 0)
+				return -1;
+		}
+		if (sync_run(w, r->batch) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 static void
@@ -287,6 +254,9 @@ run_stands(struct writer *w, struct run *r)
 	if (w->is_virgin) {
 		append_opened(r->batch, w->active);
 		w->pool.newest = w->active;
+		/* its seal has made void what failed before */
+		w->is_void_owed = false;
+		STAILQ_CONCAT(&w->todo, &w->unvoided);
 	}
 	w->is_virgin = false;
 	trouble_end(&w->write_trouble, "frames are written");
@@ -312,8 +282,9 @@ tell_failed(struct writer *w, int error)
 static void
 abandon(struct writer *w)
 {
+	w->is_void_owed = true;
 	if (!w->is_virgin) {
-		leave(w);
+		log_room_leave(w);
 		return;
 	}
 	/* the one before stays the newest; nothing in this one stands: it must not be read again */
@@ -322,47 +293,26 @@ abandon(struct writer *w)
 	w->active = NULL;
 }
 
-/* The others of the run are to be placed anew, behind the seal that makes this one void. */
-static void
-refuse_late(struct writer *w, struct run *r)
-{
-	int64_t now_ms = clock_mono_ms();
-
-	for (size_t i = 0; i < r->count; i++) {
-		struct commit *c = &r->batch->commits[r->first + i];
-
-		if (!place_is_late(c, now_ms))
-			continue;
-		c->error = ETIMEDOUT;
-		r->is_late = true;
-	}
-	if (r->is_late)
-		log_warn("spool: segment %u left at offset %u: what was written there was durable "
-			 "after those who asked had to be told 451", w->active->slot, w->at);
-}
-
 static int
 place_run(struct writer *w, struct run *r)
 {
-	int error;
+	int error = 0;
 
-	r->at = w->at;
-	if (write_run(w, r) == 0) {
-		/* durable before anyone is answered: only it tells that this file is missing */
-		if (w->is_virgin)
-			newest_segment_tell(&w->newest_segment, w->active);
-		refuse_late(w, r);
-		if (!r->is_late) {
-			run_stands(w, r);
-			return 0;
-		}
-		error = ETIMEDOUT;
-	} else {
+	if (write_run(w, r) != 0)
 		error = errno ? errno : EIO;
-		for (size_t i = 0; i < r->count; i++)
-			r->batch->commits[r->first + i].error = error;
-		tell_failed(w, error);
+	/* durable before anyone is answered: only it tells that this file is missing */
+	else if (w->is_virgin)
+		newest_segment_tell(&w->newest_segment, w->active);
+	if (!error && run_give_up_late(w, r) != 0)
+		error = errno ? errno : EIO;
+	if (!error) {
+		run_stands(w, r);
+		return 0;
 	}
+	for (size_t i = 0; i < r->count; i++)
+		if (!r->batch->commits[r->first + i].error)
+			r->batch->commits[r->first + i].error = error;
+	tell_failed(w, error);
 	abandon(w);
 	errno = error;
 	return -1;
@@ -383,72 +333,75 @@ make_void(struct writer *w, struct batch *b)
 {
 	if (!w->active && w->pool.returned)
 		stock_work(&w->pool);
-	if (place_open(w) == 0 && w->is_virgin)
+	if (log_room_open(w) == 0 && w->is_virgin)
 		(void)!place_seal(w, b);
 }
 
-static void
-place_frames(struct writer *w, struct batch *b)
+void
+place_void(struct writer *w)
 {
-	struct commit *c;
+	struct batch *b;
 
-	for (size_t i = 0; i < b->count;) {
-		struct run r = {.batch = b, .first = i};
-
-		c = &b->commits[i];
-		if (!c->error && place_is_late(c, clock_mono_ms()))
-			c->error = ETIMEDOUT;
-		if (!c->error && make_room(w, c) != 0)
-			c->error = errno ? errno : EIO;
-		if (c->error) {
-			i++;
-			continue;
-		}
-		if (place_run(w, &r) != 0)
-			make_void(w, b);
-		if (!r.is_late)
-			i += r.count ? r.count : 1;
-	}
+	if (!w->is_void_owed || !w->pool.ready)
+		return;
+	b = batch_new();
+	make_void(w, b);
+	writer_hand_back(w, b);
 }
 
-void
-place_batch(struct writer *w, struct batch *b)
+/* The first run; how many commits have their answer then, from the first of the batch on. */
+static size_t
+place_first_run(struct writer *w, struct batch *b)
 {
-	place_frames(w, b);
+	struct run r = {.batch = b, .now_ms = clock_mono_ms()};
+
+	for (; r.first < b->count; r.first++) {
+		struct commit *c = &b->commits[r.first];
+
+		place_refuse_short(c, r.now_ms);
+		if (!c->error && log_room_make(w, c) != 0)
+			c->error = errno ? errno : EIO;
+		if (!c->error)
+			break;
+	}
+	if (r.first < b->count && place_run(w, &r) != 0)
+		make_void(w, b);
+	return r.first + r.count;
+}
+
+static size_t
+place_count_late(const struct batch *b)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < b->count; i++)
+		count += b->commits[i].late_ms && b->commits[i].error == ETIMEDOUT;
+	return count;
+}
+
+static void
+place_remove_bodies(struct writer *w, struct batch *b)
+{
 	for (size_t i = 0; i < b->count; i++)
 		if (b->commits[i].error && b->commits[i].is_named)
 			place_remove_file(w, &b->commits[i]);
 }
 
-static bool
-place_is_beyond(const struct writer *w, bool is_report)
-{
-	uint32_t kept = reserve(w->active, is_report) + place_lent_bytes(w);
-
-	/* so that a client is told before it sends its message, not afterwards, and compaction
-	 * begins before a report is refused */
-	kept += w->active->bytes / 16;
-	return kept >= w->active->bytes || w->at > w->active->bytes - kept;
-}
-
-/* Neither in the active segment nor by a new one. */
-static bool
-place_is_out(const struct writer *w, enum stock_claim claim)
-{
-	return (!w->active || place_is_beyond(w, claim != STOCK_MESSAGE)) &&
-	    !stock_may_make(&w->pool, claim);
-}
-
 void
-place_report(struct writer *w)
+place_batch(struct writer *w, struct batch *b)
 {
-	bool is_ready = stock_is_ready(&w->pool);
-	bool is_dry = !is_ready && place_is_out(w, STOCK_MESSAGE);
+	size_t late_count = 0;
 
-	/* first, so that no other reason is ever read */
-	atomic_store(&w->dry_error, is_dry ? stock_error(&w->pool) : ENOSPC);
-	atomic_store(&w->is_dry, is_dry);
-	atomic_store(&w->is_spent, !is_ready && place_is_out(w, STOCK_ANY));
-	atomic_store(&w->idle_bytes, stock_idle_bytes(&w->pool));
-	atomic_store(&w->spare_segments, w->pool.free_count + (w->pool.ready ? 1 : 0));
+	for (struct batch *done = NULL; done != b;) {
+		size_t placed = place_first_run(w, b);
+
+		done = placed < b->count ? batch_take_first(b, placed) : b;
+		late_count += place_count_late(done);
+		place_remove_bodies(w, done);
+		writer_hand_back(w, done);
+	}
+	if (late_count)
+		log_warn("spool: the disk is too slow: %zu messages were not durable in time and "
+			 "their clients hear 451 and try again; look at the health of the disk, "
+			 "and at what else uses it", late_count);
 }

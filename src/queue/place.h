@@ -7,13 +7,13 @@
 
 #include "queue/writer.h"
 
-/* Every commit of the batch has its answer afterwards. */
+/* Every commit gets its answer; those of each run are handed back before the next one is begun:
+ * what was durable in time is told in time.  The batch is not the caller's any more. */
 void place_batch(struct writer *w, struct batch *b);
+/* What a failed write left is made void, if that could not be done then and a segment is ready
+ * now. */
+void place_void(struct writer *w);
 /* The virgin segment's seal alone; 0, or -1 with errno. */
 int place_seal(struct writer *w, struct batch *b) MUST_USE;
-/* Is there an active segment, or could one be had?  -1 with errno. */
-int place_open(struct writer *w) MUST_USE;
-/* Tells the loop what room there is. */
-void place_report(struct writer *w);
 
 #endif

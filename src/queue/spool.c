@@ -288,6 +288,18 @@ count_open(struct spool *s, const struct spool_entry *e)
 	item->open++;
 }
 
+/* A message that has less than this part of its time left is refused. */
+enum { MESSAGE_LEAST = 20 };
+
+static void
+spool_limit_wait(const struct spool *s, struct commit *c)
+{
+	uint32_t wait_ms = s->options.message_wait_ms;
+
+	c->late_ms = clock_mono_ms() + wait_ms;
+	c->begin_by_ms = c->late_ms - wait_ms / MESSAGE_LEAST;
+}
+
 /* A message with a body file goes on when that is durable. */
 static void
 queue_body(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, int64_t newest_ms)
@@ -297,7 +309,7 @@ queue_body(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, in
 
 	if (!c)
 		die("spool: more waits than is allowed");
-	c->late_ms = clock_mono_ms() + s->options.message_wait_ms;
+	spool_limit_wait(s, c);
 	s->waiting_bytes += c->span;
 	bodies_add(&s->bodies, one);
 }
@@ -331,7 +343,7 @@ queue_commit(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, 
 	c->is_copy = is_copy;
 	/* statuses and reports are tried again by who appended them, and nobody else does */
 	if (c->is_bulk && b->urgency != SPOOL_REPORT)
-		c->late_ms = clock_mono_ms() + s->options.message_wait_ms;
+		spool_limit_wait(s, c);
 	s->waiting_bytes += c->span;
 	s->copies.waiting_bytes += is_copy ? c->span : 0;
 	writer_let_go(&s->writer);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "queue/log_room.h"
 #include "queue/place.h"
 #include "queue/stock_room.h"
 #include "queue/threads.h"
@@ -66,6 +67,8 @@ writer_init(struct writer *w, struct fsio *io, bool is_thread)
 	STAILQ_INIT(&w->done);
 	STAILQ_INIT(&w->spare);
 	STAILQ_INIT(&w->jobs);
+	STAILQ_INIT(&w->todo);
+	STAILQ_INIT(&w->unvoided);
 	STAILQ_INIT(&w->unremoved);
 	w->filling = batch_new();
 }
@@ -76,12 +79,12 @@ writer_begin(struct writer *w, struct segment **opened_out)
 	struct batch b = {.bytes = {0}};
 
 	*opened_out = NULL;
-	if (place_open(w) != 0 || place_seal(w, &b) != 0) {
-		place_report(w);
+	if (log_room_open(w) != 0 || place_seal(w, &b) != 0) {
+		log_room_report(w);
 		return -1;
 	}
 	*opened_out = b.opened;
-	place_report(w);
+	log_room_report(w);
 	return 0;
 }
 
@@ -104,28 +107,38 @@ static void
 work(struct writer *w)
 {
 	struct batch *b = take_filling(w);
-	struct writer_jobs jobs = STAILQ_HEAD_INITIALIZER(jobs);
 	const struct msgid none = {.number = 0};
 
-	STAILQ_CONCAT(&jobs, &w->jobs);
+	STAILQ_CONCAT(&w->todo, &w->jobs);
 	pthread_mutex_unlock(&w->lock);
 	if (b) {
 		stall_begin(&w->stall, "write the log", none);
 		place_batch(w, b);
 	}
-	writer_jobs_do(w, &jobs);
-	writer_jobs_try_again(w);
+	writer_jobs_do(w);
 	if (stock_has_work(&w->pool)) {
 		stall_begin(&w->stall, "make a segment", none);
 		stock_work(&w->pool);
 	}
-	place_report(w);
+	place_void(w);
+	log_room_report(w);
 	stall_end(&w->stall);
 	pthread_mutex_lock(&w->lock);
-	if (!b)
-		return;
+}
+
+void
+writer_hand_back(struct writer *w, struct batch *b)
+{
+	pthread_mutex_lock(&w->lock);
 	STAILQ_INSERT_TAIL(&w->done, b, link);
+	pthread_mutex_unlock(&w->lock);
 	eventfd_write(w->event_fd, 1);
+}
+
+static bool
+writer_has_jobs(const struct writer *w)
+{
+	return !STAILQ_EMPTY(&w->jobs) || !STAILQ_EMPTY(&w->todo);
 }
 
 void
@@ -193,7 +206,7 @@ idle_ms(struct writer *w)
 {
 	int64_t lazy;
 
-	if (!STAILQ_EMPTY(&w->jobs) || w->is_stopping || stock_has_work(&w->pool) ||
+	if (writer_has_jobs(w) || w->is_stopping || stock_has_work(&w->pool) ||
 	    writer_jobs_are_due(w))
 		return 0;
 	if (w->filling->count == 0)
@@ -227,7 +240,7 @@ run(void *arg)
 	pthread_setname_np(pthread_self(), spool_thread_name(SPOOL_THREAD_WRITER));
 	writer_await_start(w);
 	pthread_mutex_lock(&w->lock);
-	while (!w->is_stopping || w->filling->count > 0 || !STAILQ_EMPTY(&w->jobs)) {
+	while (!w->is_stopping || w->filling->count > 0 || writer_has_jobs(w)) {
 		int64_t ms;
 
 		look_at_times(w);
@@ -267,16 +280,21 @@ writer_stop(struct writer *w)
 	w->is_stopping = true;
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
-	if (w->is_thread)
+	if (w->is_thread) {
 		pthread_join(w->thread, NULL);
-	else
+		return;
+	}
+	do {
 		writer_step(w);
+	} while (w->filling->count > 0 || writer_has_jobs(w));
 }
 
 void
 writer_clear(struct writer *w)
 {
 	writer_jobs_clear(w, &w->jobs);
+	writer_jobs_clear(w, &w->todo);
+	writer_jobs_clear(w, &w->unvoided);
 	writer_jobs_clear(w, &w->unremoved);
 	if (w->active && w->is_virgin)
 		segment_free(&w->active, w->io);
@@ -343,10 +361,18 @@ writer_done(struct writer *w, struct batch_list *list)
 void
 writer_reuse(struct writer *w, struct batch *b)
 {
+	struct batch *first;
+
 	batch_reset(b);
 	pthread_mutex_lock(&w->lock);
-	STAILQ_INSERT_HEAD(&w->spare, b, link);
+	/* one waits and one is filled: the others came of a batch that was divided */
+	first = STAILQ_FIRST(&w->spare);
+	if (!first || !STAILQ_NEXT(first, link)) {
+		STAILQ_INSERT_HEAD(&w->spare, b, link);
+		b = NULL;
+	}
 	pthread_mutex_unlock(&w->lock);
+	batch_free(&b);
 }
 
 static void

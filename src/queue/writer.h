@@ -52,6 +52,9 @@ struct writer {
 	struct segment *active;
 	bool is_virgin;                  /* nothing in it is durable yet */
 	struct trouble write_trouble;    /* of frames */
+	struct writer_jobs todo;         /* oldest first */
+	struct writer_jobs unvoided;     /* bodies of refused records that may stand */
+	bool is_void_owed;               /* no seal since the last write that failed */
 	struct writer_jobs unremoved;    /* files that the disk did not remove */
 	struct trouble removal_trouble;
 	uint32_t at;                     /* where the next frame goes */
@@ -85,6 +88,8 @@ void writer_await_start(struct writer *w);
 /* The loop fills w->filling between these. */
 void writer_hold(struct writer *w);
 void writer_let_go(struct writer *w);
+/* By the writer: what is in it can be answered. */
+void writer_hand_back(struct writer *w, struct batch *b);
 /* All that is done goes to the end of the list; each batch is given back with writer_reuse. */
 void writer_done(struct writer *w, struct batch_list *list);
 void writer_reuse(struct writer *w, struct batch *b);

@@ -6,9 +6,10 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
-enum { TRIED_AGAIN_MAX = 64 };
+enum { JOBS_MS = 100 };                  /* what came meanwhile waits no longer, but for one call */
 
 /* -1 with errno; one that is not there is removed. */
 static int
@@ -71,30 +72,16 @@ writer_jobs_remove(struct writer *w, struct writer_job *j)
 	return true;
 }
 
-void
-writer_jobs_do(struct writer *w, struct writer_jobs *jobs)
+static void
+writer_jobs_do_one(struct writer *w, struct writer_job *j)
 {
-	struct writer_job *j;
-
-	while ((j = STAILQ_FIRST(jobs))) {
-		STAILQ_REMOVE_HEAD(jobs, link);
-		if (!j->segment) {
-			(void)writer_jobs_remove(w, j);
-			continue;
-		}
-		stall_begin(&w->stall, "free a segment", j->id);
-		stock_release(&w->pool, j->segment);
-		mem_free(j);
+	if (!j->segment) {
+		(void)writer_jobs_remove(w, j);
+		return;
 	}
-}
-
-void
-writer_jobs_remove_body(struct writer *w, struct msgid id)
-{
-	struct writer_job *j = MEM_NEW(struct writer_job);
-
-	j->id = id;
-	(void)writer_jobs_remove(w, j);
+	stall_begin(&w->stall, "free a segment", j->id);
+	stock_release(&w->pool, j->segment);
+	mem_free(j);
 }
 
 bool
@@ -103,20 +90,47 @@ writer_jobs_are_due(const struct writer *w)
 	return !STAILQ_EMPTY(&w->unremoved) && !trouble_is_pausing(&w->removal_trouble);
 }
 
-/* Until one fails; that one comes last the next time. */
-void
-writer_jobs_try_again(struct writer *w)
+/* The next one; NULL: there is none now.  Of those to try again a failed one comes last, after a
+ * pause. */
+static struct writer_job *
+writer_jobs_take(struct writer *w)
 {
+	struct writer_job *j = STAILQ_FIRST(&w->todo);
+
+	if (j) {
+		STAILQ_REMOVE_HEAD(&w->todo, link);
+		return j;
+	}
+	if (!writer_jobs_are_due(w))
+		return NULL;
+	j = STAILQ_FIRST(&w->unremoved);
+	STAILQ_REMOVE_HEAD(&w->unremoved, link);
+	atomic_fetch_sub(&w->unremoved_count, 1);
+	return j;
+}
+
+void
+writer_jobs_do(struct writer *w)
+{
+	int64_t end_ms = clock_mono_ms() + JOBS_MS;
 	struct writer_job *j;
 
-	for (int n = 0; n < TRIED_AGAIN_MAX && writer_jobs_are_due(w); n++) {
-		j = STAILQ_FIRST(&w->unremoved);
-		STAILQ_REMOVE_HEAD(&w->unremoved, link);
-		atomic_fetch_sub(&w->unremoved_count, 1);
-		(void)writer_jobs_remove(w, j);
-	}
+	do {
+		j = writer_jobs_take(w);
+		if (j)
+			writer_jobs_do_one(w, j);
+	} while (j && clock_mono_ms() < end_ms);
 	if (STAILQ_EMPTY(&w->unremoved))
 		trouble_end(&w->removal_trouble, "files are removed");
+}
+
+void
+writer_jobs_add_body(struct writer_jobs *jobs, struct msgid id)
+{
+	struct writer_job *j = MEM_NEW(struct writer_job);
+
+	j->id = id;
+	STAILQ_INSERT_TAIL(jobs, j, link);
 }
 
 void

@@ -15,14 +15,13 @@ struct writer_job {
 	bool is_aside;                   /* what was put aside of it, else its body */
 };
 
-/* All of them. */
-void writer_jobs_do(struct writer *w, struct writer_jobs *jobs);
-/* Removes the body, now or later. */
-void writer_jobs_remove_body(struct writer *w, struct msgid id);
+/* What is to be done, and what it is time to try again: at least one of them, and no more than the
+ * next batch may wait for. */
+void writer_jobs_do(struct writer *w);
+/* The removal of the body. */
+void writer_jobs_add_body(struct writer_jobs *jobs, struct msgid id);
 /* Is it time to try again what was not removed? */
 bool writer_jobs_are_due(const struct writer *w);
-/* Some of it. */
-void writer_jobs_try_again(struct writer *w);
 void writer_jobs_clear(struct writer *w, struct writer_jobs *jobs);
 
 #endif

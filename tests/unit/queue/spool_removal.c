@@ -1,6 +1,7 @@
 /* Files that the disk does not remove at once. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,12 +15,16 @@ enum { BODY_BYTES = 200000, BODIES = 20 };
 static atomic_uint unlinks, refused; /* of bodies */
 static atomic_bool is_refusing;
 
+static atomic_uint let_through = UINT_MAX; /* so many unlinks end */
+
 static int
 refuse_unlink(struct fsio *f, const char *name)
 {
 	bool is_body = strstr(name, ".body") != NULL;
 
 	unlinks += is_body;
+	while (is_body && unlinks > let_through)
+		usleep(1000);
 	if (is_body && is_refusing) {
 		refused++;
 		errno = EIO;
@@ -100,4 +105,28 @@ Test(spool_removal, bodies_are_tried_again, .timeout = 60)
 	cr_expect_eq(bodies(), 0);
 	rig_end();
 	close(log);
+}
+
+/* One removal stands still: what was made durable before it is answered. */
+Test(spool_removal, answers_do_not_wait_for_removals, .timeout = 60)
+{
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN};
+	struct spool_entry done[] = {rig_done(1, 1), rig_done(2, 1)};
+	int answer;
+
+	rig_begin(&o, watch);
+	rig_store_in_file(1, BODY_BYTES);
+	rig_store_in_file(2, BODY_BYTES);
+	let_through = 0;
+	rig_append(done, 2);
+	rig_until_count(&unlinks, 1, "removals");
+	rig_store_soon(3, &answer);
+	/* longer than a turn of the writer spends on removals */
+	usleep(200000);
+	let_through = 1;
+	rig_until(&answer);
+	cr_expect_eq(answer, 0);
+	cr_expect_eq(bodies(), 1);
+	let_through = UINT_MAX;
+	rig_end();
 }
