@@ -295,7 +295,7 @@ directory_open(const struct directory_wish *wish, int *status_out)
 }
 
 bool
-directory_has(int fd, struct str beginning)
+directory_has(int fd, struct str beginning, struct str end)
 {
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
@@ -310,7 +310,8 @@ directory_has(int fd, struct str beginning)
 	do {
 		errno = 0;
 		e = readdir(d);
-	} while (e && !str_starts(str_of(e->d_name), beginning));
+	} while (e && !(str_starts(str_of(e->d_name), beginning) &&
+	                str_iends(str_of(e->d_name), end)));
 	is_there = e || errno;
 	closedir(d);
 	return is_there;

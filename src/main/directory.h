@@ -20,8 +20,8 @@ struct directory_wish {
  * exit status in *status_out. */
 int directory_open(const struct directory_wish *wish, int *status_out) MUST_USE;
 
-/* Whether a name in it begins so, or it cannot be read. */
-bool directory_has(int fd, struct str beginning) MUST_USE;
+/* Whether a name in it begins and ends so, or it cannot be read. */
+bool directory_has(int fd, struct str beginning, struct str end) MUST_USE;
 
 /* The run directory: root's, mode 0755, so that no role can put anything beside its socket; for a
  * caller who is not root: the caller's, 0700.  One that 0.1.0 made for a role is taken back. */

@@ -68,10 +68,10 @@ grants_open_stores(struct daemon *d)
 		status = grants_await_spool(d);
 	if (status == 0)
 		d->state_fd = directory_open(&state, &status);
-	/* Segments are made at the first start and never all removed; an account store leaves its
-	 * journal, and who moves it away often keeps it beside its place. */
-	d->is_first_start = status == 0 && !directory_has(d->spool_fd, STR("seg-")) &&
-	    !directory_has(d->state_fd, STR("accounts."));
+	/* an account store leaves its journal, and who moves it away often keeps it beside its
+	 * place */
+	d->is_first_start = status == 0 && !spool_watch_has_spool(d->spool_fd) &&
+	    !directory_has(d->state_fd, STR("accounts."), STR(""));
 	return status ? status : spool_watch_check_new(d);
 }
 

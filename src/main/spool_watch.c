@@ -30,20 +30,38 @@ struct spool_watch {
 
 /* ---- the first start ---- */
 
+/* A start makes a segment, and what says which one is the newest; a body has a message. */
+bool
+spool_watch_has_spool(int spool_fd)
+{
+	return directory_has(spool_fd, STR("seg-"), STR("")) ||
+	    directory_has(spool_fd, STR("newest-segment"), STR("")) ||
+	    directory_has(spool_fd, STR(""), STR(".body"));
+}
+
+/* Or that cannot be known. */
+static bool
+spool_watch_was_made(int state_fd)
+{
+	struct stat st;
+
+	return fstatat(state_fd, made_name, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
 int
 spool_watch_check_new(const struct daemon *d)
 {
 	const struct conf *c = d->conf;
 
-	if (directory_has(d->spool_fd, STR("seg-")))
+	if (spool_watch_has_spool(d->spool_fd))
 		return 0;
-	if (directory_has(d->state_fd, STR(made_name)))
+	if (spool_watch_was_made(d->state_fd))
 		return host_refuse(EXIT_LATER,
 		    "queue.directory: there is no spool in %.*s, but there was one at an earlier "
 		    "start: mount its file system, or correct queue.directory (%.*s/%s says where "
 		    "it was); to begin with an empty spool, remove that file",
 		    STR_ARG(c->queue.directory), STR_ARG(c->state_directory), made_name);
-	if (directory_has(d->state_fd, STR("accounts.")))
+	if (directory_has(d->state_fd, STR("accounts."), STR("")))
 		log_warn("queue.directory: a new spool is made in %.*s, though there are accounts "
 			 "already: if this is not the first start, mount the file system of the "
 			 "former spool, or correct queue.directory",

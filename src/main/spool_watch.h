@@ -7,6 +7,10 @@
 
 #include "main/daemon.h"
 
+/* Whether a directory holds any file by which the queue knows that there was a log: then the queue
+ * tells what is missing of it, and refuses or accepts that; else there is no spool in it. */
+bool spool_watch_has_spool(int spool_fd) MUST_USE;
+
 /* Before the roles start, with both directories open: 0, or the exit status (refused in words),
  * for a spool is made once.  That there was one is known by the file spool.made in the state
  * directory; without it, as 0.1.0 leaves it, a new spool beside existing accounts is warned of. */

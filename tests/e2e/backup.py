@@ -32,10 +32,10 @@ def empty_directory(path):
         os.chown(path, WHO.pw_uid, WHO.pw_gid)
 
 
-def refused(gate):
+def refused(gate, arguments=()):
     """The daemon ends by itself with 75; what it said."""
     before = len(gate.log())
-    gate.start(wait=False)
+    gate.start(wait=False, arguments=arguments)
     assert gate.process.wait(20) == 75, gate.tail()
     return gate.log()[before:]
 
@@ -44,8 +44,8 @@ def refused(gate):
 
 @tap.case
 def a_spool_is_made_once():
-    """the spool is an empty directory, or none, at a later start: refused with 75 and what to look at, nothing is made; put
-    back all is there; spool.made removed, an empty one is made"""
+    """the spool is an empty directory, or none, at a later start: refused with 75 and what to look at, also with
+    --accept-damage, and nothing is made; put back all is there; spool.made removed, an empty one is made"""
     gate = made("once").start().add_user()
     spool, mark = paths(gate)
     try:
@@ -57,11 +57,12 @@ def a_spool_is_made_once():
         gate.stop()
         os.rename(spool, f"{gate.directory}/unmounted")
         for make in (lambda: None, lambda: empty_directory(spool)):
-            make()
-            said = refused(gate)
-            assert f"there is no spool in {spool}, but there was one" in said and mark in said, said
-            assert os.listdir(spool) == [], "something was made"
-            os.rmdir(spool)
+            for arguments in ((), ("--accept-damage",)):
+                make()
+                said = refused(gate, arguments)
+                assert f"there is no spool in {spool}, but there was one" in said and mark in said, said
+                assert os.listdir(spool) == [], "something was made"
+                os.rmdir(spool)
         os.rename(f"{gate.directory}/unmounted", spool)
         gate.start()
         assert len(gate.queue()) == 1
@@ -72,6 +73,43 @@ def a_spool_is_made_once():
         assert gate.queue() == []
     finally:
         gate.stop()
+
+
+def lose_log(spool, kept):
+    """All files of the log are gone; of the others in its directory these are there."""
+    for name in os.listdir(spool):
+        if name != "lock" and not any(name == k or k == ".body" and name.endswith(k) for k in kept):
+            os.remove(f"{spool}/{name}")
+
+
+def lost_log(number, kept):
+    """A log of one message above 128 KiB is lost as a whole: refused, then accepted, then as if nothing had been."""
+    gate = made(f"lost-{number}").start().add_user()
+    spool, mark = paths(gate)
+    try:
+        g.wait_for("spool.made", 20, lambda: os.path.exists(mark))
+        gate.send(text="large\r\n" * 50000)
+        gate.stop()
+        lose_log(spool, kept)
+        names = sorted(os.listdir(spool))
+        said = refused(gate)
+        assert "start once with --accept-damage" in said and "there is no spool" not in said, (kept, said)
+        assert sorted(os.listdir(spool)) == names, "something was changed"
+        gate.start(arguments=("--accept-damage",))
+        assert gate.queue() == []
+        gate.send()
+        gate.stop()
+        gate.start()
+        assert len(gate.queue()) == 1
+    finally:
+        gate.stop()
+
+
+@tap.case
+def a_lost_log_is_accepted():
+    """all segments are gone, newest-segment or a body is there: refused with 75, and --accept-damage begins anew, once"""
+    for number, kept in enumerate((("newest-segment",), (".body",), ("newest-segment", ".body"))):
+        lost_log(number, kept)
 
 
 @tap.case
