@@ -19,12 +19,14 @@
 
 enum { LOOK_EVERY_S = 2 };
 
-static const char made_name[] = "spool.made";
+enum { SPOOL_WATCH_LINE_BYTES = PATH_MAX + 2 };
+
+static const char made_name[] = "spool.made", new_name[] = "new-spool.made";
 
 struct spool_watch {
 	struct event *timer;
 	char path[PATH_MAX]; /* of the start: a reload may name another one */
-	bool is_marked;      /* spool.made was written, or that was tried */
+	bool is_marked;      /* spool.made says it, or that was tried */
 	bool is_away;
 };
 
@@ -69,22 +71,75 @@ spool_watch_check_new(const struct daemon *d)
 	return 0;
 }
 
-/* The directory is another user's: a file that is new follows no link of his.  What it says is for
- * a reader; that it is there is what counts. */
+/* ---- spool.made ---- */
+
+static bool
+spool_watch_is_written(int state_fd, struct str line)
+{
+	int fd = openat(state_fd, made_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char text[SPOOL_WATCH_LINE_BYTES];
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof text);
+	close(fd);
+	return n >= 0 && str_eq(str_make(text, (size_t)n), line);
+}
+
+/* The directory is another user's: a file that is new follows no link of his. */
+static int
+spool_watch_write_new(int state_fd, struct str line)
+{
+	int fd, result, error;
+	ssize_t n;
+
+	if (unlinkat(state_fd, new_name, 0) != 0 && errno != ENOENT)
+		return -1;
+	fd = openat(state_fd, new_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	n = write(fd, line.p, line.n);
+	if (n >= 0 && (size_t)n < line.n)
+		errno = ENOSPC;
+	result = n == (ssize_t)line.n ? fsync(fd) : -1;
+	error = errno;
+	close(fd);
+	errno = error;
+	return result;
+}
+
+/* The file that is there is replaced by one that is durable, or stays. */
+static int
+spool_watch_write(int state_fd, struct str line)
+{
+	if (spool_watch_write_new(state_fd, line) != 0 ||
+	    renameat(state_fd, new_name, state_fd, made_name) != 0)
+		return -1;
+	return fsync(state_fd);
+}
+
+/* What it says is for a reader; that it is there is what counts. */
 static void
 spool_watch_mark(struct spool_watch *w, const struct daemon *d)
 {
-	int fd;
+	char text[SPOOL_WATCH_LINE_BYTES];
+	struct str line = {text, 0};
+	bool is_there;
+	int error;
 
 	w->is_marked = true;
-	(void)!unlinkat(d->state_fd, made_name, 0);
-	fd = openat(d->state_fd, made_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || dprintf(fd, "%s\n", w->path) < 0)
-		log_warn("%.*s/%s cannot be written: %m; if the spool is not mounted at a later "
-			 "start, a new one will be made",
-		    STR_ARG(d->conf->state_directory), made_name);
-	if (fd >= 0)
-		close(fd);
+	line.n = (size_t)snprintf(text, sizeof text, "%s\n", w->path);
+	if (spool_watch_is_written(d->state_fd, line) || spool_watch_write(d->state_fd, line) == 0)
+		return;
+	error = errno;
+	is_there = spool_watch_was_made(d->state_fd);
+	errno = error;
+	log_warn("%.*s/%s cannot be written: %m; %s; the next start tries again",
+	    STR_ARG(d->conf->state_directory), made_name,
+	    is_there ? "there is one, which may name another directory, or be gone after a power "
+		       "cut"
+		     : "if the spool is not mounted at a later start, a new one will be made");
 }
 
 /* ---- the path ---- */

@@ -16,7 +16,8 @@ bool spool_watch_has_spool(int spool_fd) MUST_USE;
  * directory; without it, as 0.1.0 leaves it, a new spool beside existing accounts is warned of. */
 int spool_watch_check_new(const struct daemon *d) MUST_USE;
 
-/* From now on it looks every two seconds, and writes spool.made when the queue is ready. */
+/* From now on it looks every two seconds.  When the queue is ready it writes spool.made, unless
+ * that says so already: the file that is there stays until a new one is durable. */
 void spool_watch_start(struct daemon *d);
 void spool_watch_stop(struct daemon *d);
 

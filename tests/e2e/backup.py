@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
@@ -126,6 +127,84 @@ def a_new_spool_beside_accounts():
         assert gate.log().count(told) == 1, gate.log()
     finally:
         gate.stop()
+
+
+# ---- spool.made ----
+
+FAILING = (("new-spool.made", "unlinkat", "EIO"), ("new-spool.made", "openat", "EMFILE"), ("new-spool.made", "write", "ENOSPC"),
+           ("new-spool.made", "fsync", "EIO"), ("new-spool.made", "renameat", "EIO"), ("", "fsync", "EIO"))
+
+
+def content(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+@tap.case
+def spool_made_is_written_once():
+    """spool.made that is right is left alone at each start; one that says another path is replaced"""
+    gate = made("written")
+    spool, mark = paths(gate)
+    numbers = []
+    for _ in range(3):
+        gate.start()
+        try:
+            g.wait_for("spool.made", 20, lambda: os.path.exists(mark) and content(mark) == f"{spool}\n")
+            time.sleep(3)  # it looks every two seconds
+            numbers.append(os.stat(mark).st_ino)
+        finally:
+            gate.stop()
+        if len(numbers) == 2:
+            os.rename(mark, f"{gate.directory}/old")  # keeps its inode number from being given again
+            with open(mark, "w", encoding="ascii") as f:
+                f.write("/elsewhere\n")
+    assert numbers[0] == numbers[1] != numbers[2], numbers
+
+
+@tap.case
+def spool_made_is_never_lost():
+    """each call that writes spool.made fails: the one that is there is never lost; it is told; the next start writes it"""
+    if os.getuid():
+        return "needs root to trace the daemon"
+    gate = made("failing").start()
+    spool, mark = paths(gate)
+    gate.stop()
+    for name, call, error in FAILING:
+        for before in ("/elsewhere\n", None) if call == "openat" else ("/elsewhere\n",):
+            written_with(gate, (name, call, error), before)
+            is_replaced = name == ""
+            assert os.path.exists(mark) == (before is not None), (call, os.listdir(os.path.dirname(mark)))
+            assert before is None or content(mark) == (f"{spool}\n" if is_replaced else before), (call, content(mark))
+            gate.start()
+            g.wait_for("spool.made", 20, lambda: os.path.exists(mark) and content(mark) == f"{spool}\n")
+            gate.stop()
+            assert not os.path.exists(f"{os.path.dirname(mark)}/new-spool.made")
+    return None
+
+
+def written_with(gate, fault, before):
+    """A start in which this call fails once, or for ever; spool.made said this before, or was not there."""
+    _, mark = paths(gate)
+    name, call, error = fault
+    state, trace = os.path.dirname(mark), f"{gate.directory}/trace"
+    if os.path.exists(mark):
+        os.remove(mark)
+    if before:
+        with open(mark, "w", encoding="ascii") as f:
+            f.write(before)
+    told = "there is one, which may name another" if before else "a new one will be made"
+    log = len(gate.log()) if os.path.exists(gate.log_file) else 0
+    at = ("-P", name, "-P", f"{state}/{name}") if name else ("-P", state)
+    os.environ["SALLYPORTD_WRAPPER"] = " ".join(("strace", "-qq", "-o", trace, *at, "-e", f"trace={call}",
+                                                 "-e", f"inject={call}:error={error}"))
+    try:
+        gate.start()
+        g.wait_for(f"{fault} is told ({gate.tail()})", 20,
+                   lambda: re.search(rf"warning: {mark} cannot be written: .*{told}", gate.log()[log:]))
+    finally:
+        gate.stop()
+        os.environ["SALLYPORTD_WRAPPER"] = ""
+    assert "(INJECTED)" in content(trace), fault
 
 
 # ---- a spool that goes away ----
