@@ -71,6 +71,7 @@ headers_read(struct replay *r, struct segment *g, struct str *out)
 	off_t bytes;
 	int result = io->ops->size(io, g->fd, &bytes), error;
 
+	out->n = 0;
 	if (result == 0 && (bytes < SPOOL_SEGMENT_MIN || bytes > HEADERS_BYTES_MAX))
 		bytes = 0;
 	if (result == 0) {
@@ -88,7 +89,7 @@ headers_read(struct replay *r, struct segment *g, struct str *out)
 		error = errno;
 		mem_free(room.iov_base);
 		errno = error;
-		return replay_refuse(segment_name(g->slot, name), 0);
+		return replay_refuse(segment_name(g->slot, name), out->n);
 	}
 	return 0;
 }

@@ -81,56 +81,64 @@ recover_bodies_look(struct spool *s, const struct item *i, const char *name,
 
 /* ---- a body that an earlier start kept as *.lost ---- */
 
-static bool
-recover_bodies_fit_block(struct spool *s, int fd, uint64_t at, struct str sums, char *room)
+/* What could not be read, and where. */
+struct recover_bodies_fault {
+	char name[RECOVER_LOST_BYTES];
+	uint64_t offset;
+};
+
+static int
+recover_bodies_fit(struct spool *s, const struct item *i, int fd, struct str sums,
+    struct recover_bodies_fault *f)
 {
-	struct iovec v = {room, SUMS_BLOCK_BYTES};
+	struct iovec v = {mem_new(SUMS_BLOCK_BYTES), SUMS_BLOCK_BYTES};
+	int error = 0;
 	size_t got;
 
-	if (segment_read(s->io, fd, v, (off_t)at, &got) != 0)
-		return false;
-	if (sums_fit(sums, at, str_make(room, got)))
-		return true;
-	errno = EBADMSG;
-	return false;
-}
-
-/* 0, or an errno; EBADMSG: it is not what was stored.  0.1.0 stored no sums. */
-static int
-recover_bodies_read(struct spool *s, const struct item *i, int fd)
-{
-	char *room = mem_new(SUMS_BLOCK_BYTES);
-	struct item_place place;
-	struct record record;
-	struct str sums;
-	int error = item_where(i, &place) ? item_fetch(&place, s->io, &s->room, &record) : ENOENT;
-
-	sums = error ? STR_NULL : record.entry.message.sums;
-	for (uint64_t at = 0; sums.n && !error && at < i->body_bytes; at += SUMS_BLOCK_BYTES)
-		if (!recover_bodies_fit_block(s, fd, at, sums, room))
+	for (f->offset = 0; !error && f->offset < i->body_bytes; f->offset += got)
+		if (segment_read(s->io, fd, v, (off_t)f->offset, &got) != 0)
 			error = errno;
-	mem_free(room);
+		else if (!sums_fit(sums, f->offset, str_make(v.iov_base, got)))
+			error = EBADMSG;
+	mem_free(v.iov_base);
 	return error;
 }
 
-/* Of a message without its body: 0 where the file under the other name is that body, or an errno;
- * ENOENT: there is none, EBADMSG: it is something else. */
+/* 0.1.0 stored no sums. */
 static int
-recover_bodies_find_lost(struct spool *s, const struct item *i, const char *lost)
+recover_bodies_read(struct spool *s, struct item *i, int fd, struct recover_bodies_fault *f)
+{
+	struct record record;
+	int error = item_read(i, s->io, &s->room, &record);
+
+	if (error) {
+		segment_name(i->segment->slot, f->name);
+		f->offset = i->offset;
+		return error;
+	}
+	if (record.entry.message.sums.n == 0)
+		return 0;
+	return recover_bodies_fit(s, i, fd, record.entry.message.sums, f);
+}
+
+/* Of a message without its body: 0 where the file named in f is that body, or an errno; ENOENT:
+ * there is none, EBADMSG: it is something else; any other one: f says of which file. */
+static int
+recover_bodies_find_lost(struct spool *s, struct item *i, struct recover_bodies_fault *f)
 {
 	struct fsio *io = s->io;
 	struct fsio_file file;
 	int fd, error;
 
-	if (io->ops->inspect(io, lost, &file) != 0)
+	if (io->ops->inspect(io, f->name, &file) != 0)
 		return errno;
 	if (!file.is_plain || !file.is_private || !file.is_ours ||
 	    (uint64_t)file.bytes != i->body_bytes)
 		return EBADMSG;
-	fd = io->ops->open(io, lost, O_RDONLY);
+	fd = io->ops->open(io, f->name, O_RDONLY);
 	if (fd < 0)
 		return errno;
-	error = recover_bodies_read(s, i, fd);
+	error = recover_bodies_read(s, i, fd, f);
 	io->ops->close(io, fd);
 	return error;
 }
@@ -164,21 +172,23 @@ recover_bodies_take_back(struct spool *s, const struct recover_bodies *b)
 /* ---- bodies of messages ---- */
 
 static const char *
-recover_bodies_seek_lost(struct spool *s, struct recover_bodies *b, const struct item *i,
-    const char *name, int *error_out)
+recover_bodies_seek_lost(struct spool *s, struct recover_bodies *b, struct item *i,
+    struct recover_bodies_fault *f, int *error_out)
 {
-	char lost[RECOVER_LOST_BYTES];
+	char name[WRITER_FILE_NAME_BYTES];
 	int error;
 
-	snprintf(lost, sizeof lost, "%s.lost", name);
-	error = recover_bodies_find_lost(s, i, lost);
+	writer_file_name(i->id, name);
+	snprintf(f->name, sizeof f->name, "%s.lost", name);
+	error = recover_bodies_find_lost(s, i, f);
 	*error_out = error == ENOENT || error == EBADMSG ? 0 : error;
 	if (error == ENOENT)
 		return "is missing";
 	if (error)
 		return error == EBADMSG
 		    ? "is missing, and the file of that name with .lost is not what was stored"
-		    : "is missing, and the file of that name with .lost cannot be read";
+		    : "is missing, and the file of that name with .lost cannot be compared with "
+		      "what was stored";
 	buf_add(&b->back, name, strlen(name) + 1);
 	return NULL;
 }
@@ -186,6 +196,7 @@ recover_bodies_seek_lost(struct spool *s, struct recover_bodies *b, const struct
 static int
 recover_bodies_check_one(struct spool *s, struct recover_bodies *b, struct item *i)
 {
+	struct recover_bodies_fault f = {.offset = 0};
 	char name[WRITER_FILE_NAME_BYTES];
 	bool is_missing;
 	const char *wrong;
@@ -196,14 +207,15 @@ recover_bodies_check_one(struct spool *s, struct recover_bodies *b, struct item 
 	metrics_progress();
 	seen = map_remove(b->files, str_of(writer_file_name(i->id, name)));
 	mem_free(seen);
+	snprintf(f.name, sizeof f.name, "%s", name);
 	wrong = recover_bodies_look(s, i, name, &is_missing, &error);
 	if (is_missing)
-		wrong = recover_bodies_seek_lost(s, b, i, name, &error);
+		wrong = recover_bodies_seek_lost(s, b, i, &f, &error);
 	if (!wrong)
 		return 0;
 	errno = error;
 	if (error && !(s->options.accept_damage && replay_may_accept(error)))
-		return replay_refuse(name, 0);
+		return replay_refuse(f.name, f.offset);
 	recover_bodies_hold(s, i, name, wrong);
 	return 0;
 }

@@ -323,7 +323,7 @@ read_image(struct replay *r, struct segment *g, struct iovec room, struct image 
 		if (segment_read(r->spool->io, g->fd, room, 0, &got) != 0)
 			return refuse_segment(r, g, got);
 	} else if (segment_salvage(r->spool->io, g->fd, room, &out->holes, &got) != 0) {
-		return refuse_segment(r, g, 0);
+		return refuse_segment(r, g, got);
 	}
 	g->is_kept |= out->holes.count > 0;
 	out->bytes.n = got;

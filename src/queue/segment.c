@@ -415,8 +415,10 @@ segment_salvage(struct fsio *io, int fd, struct iovec room, struct segment_holes
 		if (rest.iov_len > room.iov_len - at)
 			rest.iov_len = room.iov_len - at;
 		if (!segment_is_medium_error(errno) ||
-		    segment_salvage_page(io, fd, rest, (uint32_t)at, holes) != 0)
+		    segment_salvage_page(io, fd, rest, (uint32_t)at, holes) != 0) {
+			*got_out = at;
 			return -1;
+		}
 		at += rest.iov_len;
 	}
 	*got_out = at;

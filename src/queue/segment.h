@@ -116,7 +116,7 @@ struct segment_holes {
 };
 
 /* Goes on behind places that the disk cannot read: they become zeros and are listed.  -1 with
- * errno: an error that says nothing about the disk's content, as ENOMEM. */
+ * errno: an error that says nothing about the disk's content, as ENOMEM, at *got_out. */
 int segment_salvage(struct fsio *io, int fd, struct iovec room, struct segment_holes *holes,
     size_t *got_out) MUST_USE;
 /* Is any byte of the stretch in a hole? */

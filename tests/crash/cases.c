@@ -40,10 +40,16 @@ cases_log(void)
 unsigned
 cases_told(const char *words)
 {
+	return cases_told_since(0, words);
+}
+
+unsigned
+cases_told_since(size_t logged, const char *words)
+{
 	char *text = cases_log();
 	unsigned count = 0;
 
-	for (const char *p = text; (p = strstr(p, words)); p++)
+	for (const char *p = text + logged; (p = strstr(p, words)); p++)
 		count++;
 	mem_free(text);
 	return count;

@@ -14,6 +14,8 @@ struct crash_case {
 
 /* How often these words stand in what this case has logged. */
 unsigned cases_told(const char *words);
+/* The same behind its first bytes: what cases_logged said before. */
+unsigned cases_told_since(size_t logged, const char *words);
 /* In how many lines of it both stand. */
 unsigned cases_told_both(const char *words, const char *more);
 /* Bytes of it. */

@@ -11,6 +11,8 @@
 #include "newest_rig.h"
 #include "queue/store.h"
 
+enum { NAMED_LOST_BYTES = 69000 };
+
 /* ---- bodies ---- */
 
 /* The file of a segment behind the one that was ready when the reserve was made is gone. */
@@ -158,6 +160,101 @@ kept_body_is_taken_back(void)
 	return newest_each_cut(newest_cut_taking_back, 4);
 }
 
+/* ---- what a refused start names ---- */
+
+/* One body in its place, one as *.lost, a damaged record that was told and copied, a damaged header. */
+static struct model *
+newest_begin_named(void)
+{
+	struct model *m = newest_begin(1);
+	char name[SEGMENT_NAME_BYTES], lost[NAME_BYTES + 8];
+	struct fsio *io = simdisk_io(m->disk);
+	struct newest_list l;
+	size_t at;
+
+	newest_fill(m);
+	if (!model_submit(m, 9000, true) || !model_submit(m, NAMED_LOST_BYTES, true))
+		model_broken(m, "no message with a file: errno %d", errno);
+	for (int n = 0; n < TURNS; n++)
+		model_turn(m);
+	at = index_find(&m->spool->index, m->messages[0].id)->offset + 200;
+	segment_name(index_find(&m->spool->index, m->messages[0].id)->segment->slot, name);
+	newest_crash(m);
+	((char *)(uintptr_t)simdisk_bytes(m->disk, name).p)[at] ^= 1;
+	m->may_lose = true;
+	if (newest_open(m, false))
+		model_check(m);
+	newest_crash(m);
+	l = newest_list(m, "", ".body");
+	for (unsigned n = 0; n < l.count; n++) {
+		snprintf(lost, sizeof lost, "%s.lost", l.name[n]);
+		if (simdisk_bytes(m->disk, l.name[n]).n == NAMED_LOST_BYTES &&
+		    io->ops->rename(io, l.name[n], lost) != 0)
+			model_broken(m, "no body is renamed");
+	}
+	memset((char *)(uintptr_t)simdisk_bytes(m->disk, name).p, 'X', 8);
+	if (l.count != 2 || !newest_names(m, ".lost") || !newest_list(m, "damaged-", "").count)
+		model_broken(m, "%u bodies, %u are lost, %u copies", l.count,
+		    newest_names(m, ".lost"), newest_list(m, "damaged-", "").count);
+	return m;
+}
+
+struct newest_named {
+	unsigned refused, lost, moved;
+};
+
+/* Act number `place` of the start fails; false: none was so late, or it opened. */
+static bool
+newest_expect_named(
+    struct model *m, struct simdisk_fault fault, bool accept_damage, struct newest_named *t)
+{
+	char read_words[160], look_words[160];
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
+	size_t logged = cases_logged();
+
+	o.io = simdisk_io(m->disk);
+	o.accept_damage = accept_damage;
+	simdisk_fail(m->disk, fault);
+	if (model_open(m, &o) || !simdisk_struck(m->disk))
+		return false;
+	snprintf(read_words, sizeof read_words, "spool: %s cannot be read at offset %llu: ",
+	    simdisk_struck_name(m->disk), (unsigned long long)simdisk_struck_at(m->disk));
+	snprintf(look_words, sizeof look_words, "spool: %s cannot be looked at: ",
+	    simdisk_struck_name(m->disk));
+	if (!cases_told_since(logged, read_words) && !cases_told_since(logged, look_words))
+		model_broken(m, "act %llu of kind %u: not told: %s", (unsigned long long)fault.at,
+		    fault.acts, read_words);
+	t->refused++;
+	t->lost += str_iends(str_of(simdisk_struck_name(m->disk)), STR(".lost"));
+	t->moved += simdisk_struck_at(m->disk) > 0;
+	return true;
+}
+
+/* Whatever file cannot be looked at, opened or read at a start: it and no other one is named. */
+static bool
+refusal_names_the_file(void)
+{
+	static const struct simdisk_fault faults[] = {{SIMDISK_INSPECT, 0, 1, EMFILE},
+	    {SIMDISK_OPEN, 0, 1, EMFILE}, {SIMDISK_READ, 0, 1, ENOMEM}};
+	unsigned broken = 0;
+
+	for (size_t n = 0; n < 2 * sizeof faults / sizeof *faults; n++) {
+		struct model *m = newest_begin_named();
+		struct newest_named t = {0};
+		struct simdisk_fault fault = faults[n / 2];
+
+		for (fault.at = 1; newest_expect_named(m, fault, n % 2, &t); fault.at++)
+			continue;
+		printf("# %u starts are refused, %u for a *.lost, %u behind the beginning\n",
+		    t.refused, t.lost, t.moved);
+		if (t.refused < 5 || !t.lost || (fault.acts == SIMDISK_READ && t.moved < 5))
+			model_broken(m, "too few");
+		simdisk_fail(m->disk, (struct simdisk_fault){0});
+		broken += model_end(m);
+	}
+	return broken == 0;
+}
+
 /* ---- no log at all ---- */
 
 /* A young spool: nothing was freed yet.  Its segments are gone, all or those that hold something, and
@@ -288,6 +385,7 @@ static const struct crash_case newest_cases[] = {
     {"a reserve that has a generation, as builds before left it", reserve_with_a_generation},
     {"a body without a record that cannot be renamed", body_that_is_not_renamed},
     {"a body that was kept is taken back, whenever the power fails", kept_body_is_taken_back},
+    {"a start that cannot read a file names it, and where", refusal_names_the_file},
     {"bodies of messages and no log: it is refused, until it is accepted", bodies_without_a_log},
     {"a file that is no body of a message, and no log", strange_body_without_a_log},
     {"a log of which nothing can be read is not missing", what_is_unread_is_not_missing},

@@ -251,6 +251,18 @@ simdisk_struck(const struct simdisk *d)
 	return d->struck;
 }
 
+const char *
+simdisk_struck_name(const struct simdisk *d)
+{
+	return d->struck_name;
+}
+
+uint64_t
+simdisk_struck_at(const struct simdisk *d)
+{
+	return d->struck_at;
+}
+
 void
 simdisk_limit(struct simdisk *d, uint64_t bytes)
 {

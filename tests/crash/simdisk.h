@@ -45,6 +45,9 @@ struct simdisk_fault {
 void simdisk_fail(struct simdisk *d, struct simdisk_fault fault);
 /* How often it struck. */
 uint64_t simdisk_struck(const struct simdisk *d);
+/* Where an inspect, open or read did last: the name of the file, and the offset of a read, else 0. */
+const char *simdisk_struck_name(const struct simdisk *d);
+uint64_t simdisk_struck_at(const struct simdisk *d);
 
 /* Files may not grow beyond this in all. */
 void simdisk_limit(struct simdisk *d, uint64_t bytes);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -62,6 +63,23 @@ inode(struct simdisk *d, int fd)
 }
 
 static int
+sim_strike(struct simdisk *d, const char *name, uint64_t at)
+{
+	snprintf(d->struck_name, sizeof d->struck_name, "%s", name);
+	d->struck_at = at;
+	return -1;
+}
+
+static int
+sim_strike_read(struct simdisk *d, int fd, uint64_t at)
+{
+	for (int n = 0; n < NAMES; n++)
+		if (*d->cache[n].name && d->cache[n].inode == descriptor(d, fd)->inode)
+			return sim_strike(d, d->cache[n].name, at);
+	return sim_strike(d, "", at);
+}
+
+static int
 sim_open(struct fsio *f, const char *name, int flags)
 {
 	struct simdisk *d = of(f);
@@ -69,7 +87,7 @@ sim_open(struct fsio *f, const char *name, int flags)
 	int node;
 
 	if (!simdisk_may(d, SIMDISK_OPEN))
-		return -1;
+		return sim_strike(d, name, 0);
 	e = simdisk_find(d->cache, name);
 	if (e && (flags & O_EXCL))
 		return refuse(EEXIST);
@@ -129,7 +147,7 @@ sim_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 	struct inode *i = inode(d, fd);
 
 	if (!simdisk_may(d, SIMDISK_READ))
-		return -1;
+		return sim_strike_read(d, fd, (uint64_t)at);
 	if ((size_t)at >= i->cache.n)
 		return 0;
 	n = n < i->cache.n - (size_t)at ? n : i->cache.n - (size_t)at;
@@ -226,7 +244,7 @@ sim_inspect(struct fsio *f, const char *name, struct fsio_file *out)
 	struct entry *e = simdisk_find(d->cache, name);
 
 	if (!simdisk_may(d, SIMDISK_INSPECT))
-		return -1;
+		return sim_strike(d, name, 0);
 	if (!e)
 		return refuse(ENOENT);
 	*out = (struct fsio_file){true, true, true, (off_t)d->inodes[e->inode].cache.n};

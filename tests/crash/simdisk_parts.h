@@ -63,6 +63,8 @@ struct simdisk {
 	struct simdisk_fault fault;
 	uint64_t fault_acts;
 	uint64_t struck;
+	char struck_name[NAME_BYTES];
+	uint64_t struck_at;
 	bool is_space_hidden;
 	uint64_t limit;
 	bool ignores_syncs;
