@@ -253,10 +253,10 @@ chain_check_newest(struct replay *r)
 	}
 	log_error("spool: the newest segment file is missing: %s, of generation %llu (%s names "
 		  "it); the messages that were stored in it, and what became of others, are lost "
-		  "with it, after record %llu; put the file back, from a backup or from where it "
-		  "was moved, or start once with --accept-damage, which delivers the rest",
-	    name, (unsigned long long)n->generation, NEWEST_SEGMENT_NAME,
-	    (unsigned long long)r->last_sequence);
+		  "with it; put the file back, from a backup or from where it was moved, or "
+		  "start once with --accept-damage, which delivers the rest and tells behind "
+		  "which accept line of this log to look for the lost ones",
+	    name, (unsigned long long)n->generation, NEWEST_SEGMENT_NAME);
 	return chain_accept(r, n->generation);
 }
 

@@ -86,6 +86,9 @@ gone_and_accepted(void)
 			model_check(m);
 			if (m->lost < 3 || m->spool->stats.quarantined == 0)
 				model_broken(m, "%u lost, not told", m->lost);
+			if (segments > 1 && (!cases_told("which accept line of this log") ||
+			                        !cases_told("this log behind \"accept id=")))
+				model_broken(m, "it is not told where to look");
 			m->may_lose = false;
 			newest_crash(m);
 		}
