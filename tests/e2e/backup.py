@@ -338,14 +338,15 @@ def a_copy_of_a_running_spool():
 
 @tap.case
 def a_copy_is_made_again():
-    """a segment is begun while the spool is copied: it is copied again, and again when tar fails"""
+    """a segment is made while the spool is copied, or a ready one begun, which newest-segment alone tells: copied again"""
     gate = Backed("again")
     tar = shutil.which("tar")
     tools = f"{gate.home}/bin"
     os.mkdir(tools)
-    with open(f"{tools}/tar", "w", encoding="ascii") as f:  # the first time a segment changes meanwhile; then it fails, once
+    with open(f"{tools}/tar", "w", encoding="ascii") as f:  # a segment, then newest-segment changes meanwhile; then it fails, once
         f.write(f"#!/bin/sh\necho >>{gate.home}/count\n{tar} \"$@\"\n"
-                f"case $(wc -l <{gate.home}/count) in 1) echo X >>{gate.spool}/seg-99999999;; 2) exit 2;; esac\n")
+                f"case $(wc -l <{gate.home}/count) in 1) echo X >>{gate.spool}/seg-99999999;;\n"
+                f"2) printf X | dd of={gate.spool}/newest-segment conv=notrunc status=none;; 3) exit 2;; esac\n")
     os.chmod(f"{tools}/tar", 0o755)
     before = os.environ["PATH"]
     os.environ["PATH"] = f"{tools}:{before}"
@@ -353,7 +354,7 @@ def a_copy_is_made_again():
         gate.take(["one"])
         gate.back_up()
         with open(f"{gate.home}/count", encoding="ascii") as f:
-            assert len(f.read()) == 3
+            assert len(f.read()) == 4
         listed = subprocess.run([tar, "-tf", f"{gate.home}/backup/spool.tar"], capture_output=True, text=True, check=True)
         assert "seg-99999999" in listed.stdout, listed
     finally:
