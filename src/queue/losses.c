@@ -4,6 +4,7 @@
 #include "queue/losses.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -17,7 +18,7 @@ enum {
 	LOSSES_TEXT_BYTES = 600,
 	LOSSES_NAMED = 3,                /* recipients in one line */
 	LOSSES_KEPT_MAX = 100000,
-	LOSSES_TOLD_MAX = 200,           /* lines of each kind */
+	LOSSES_TOLD_MAX = 200,           /* lines of each kind; the first by id */
 	LOSSES_PIECE_BYTES = 1 << 20,
 };
 
@@ -162,29 +163,82 @@ losses_settle(struct losses *l, const struct spool_entry *e)
 	m->settled_count++;
 }
 
-struct losses_tally {
-	const struct replay *replay;
-	unsigned count;
+/* ---- in the order of ids ---- */
+
+static int
+losses_compare(struct msgid a, struct msgid b)
+{
+	if (a.session != b.session)
+		return a.session < b.session ? -1 : 1;
+	return a.number == b.number ? 0 : a.number < b.number ? -1 : 1;
+}
+
+/* A message that the log does not hold, or one recipient of it. */
+struct losses_missing {
+	struct msgid id;
+	uint32_t recipient;              /* 0: all of them */
+	const struct losses_message *message; /* what is left of it, or NULL */
 };
 
+struct losses_list {
+	const struct replay *replay;
+	struct losses_missing *items;    /* owned */
+	size_t count;
+	unsigned ended_count;            /* not in the list: no mail is lost with them */
+};
+
+static int
+losses_compare_missing(const void *p, const void *q)
+{
+	const struct losses_missing *a = p, *b = q;
+	int order = losses_compare(a->id, b->id);
+
+	if (order || a->recipient == b->recipient)
+		return order;
+	return a->recipient < b->recipient ? -1 : 1;
+}
+
+/* Of all that a map holds; `fn` adds one. */
 static void
-losses_tell_message(struct str key, void *value, void *arg)
+losses_list_fill(struct losses_list *list, struct replay *r, struct map *map, map_fn *fn)
+{
+	*list = (struct losses_list){.replay = r};
+	list->items = mem_new((map_count(map) + 1) * sizeof *list->items);
+	map_each(map, fn, list);
+	qsort(list->items, list->count, sizeof *list->items, losses_compare_missing);
+}
+
+static size_t
+losses_list_named(const struct losses_list *list)
+{
+	return list->count < LOSSES_TOLD_MAX ? list->count : LOSSES_TOLD_MAX;
+}
+
+/* ---- of messages in damaged places ---- */
+
+static void
+losses_list_message(struct str key, void *value, void *arg)
 {
 	const struct losses_message *m = value;
-	struct losses_tally *t = arg;
-	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES], settled[64] = "";
+	struct losses_list *list = arg;
 
 	(void)key;
 	metrics_progress();
-	if (index_find(&t->replay->spool->index, m->id) || ++t->count > LOSSES_TOLD_MAX)
+	if (index_find(&list->replay->spool->index, m->id))
 		return;
+	if (m->settled_count == m->recipient_count)
+		list->ended_count++;
+	else
+		list->items[list->count++] = (struct losses_missing){.id = m->id, .message = m};
+}
+
+static void
+losses_tell_message(const struct losses_message *m)
+{
+	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES], settled[64] = "";
+
 	segment_name(m->slot, name);
 	msgid_text(m->id, 0, id);
-	if (m->settled_count == m->recipient_count) {
-		log_info("spool: what stands at %u of %s is in message %s, which had come to its "
-			 "end: no mail is lost with it", m->offset, name, id);
-		return;
-	}
 	if (m->settled_count)
 		snprintf(settled, sizeof settled, " (%u of %u recipients are done)",
 		    m->settled_count, m->recipient_count);
@@ -196,13 +250,21 @@ losses_tell_message(struct str key, void *value, void *arg)
 static void
 losses_tell_messages(struct replay *r)
 {
-	struct losses_tally t = {r, 0};
+	struct losses_list list;
+	size_t named;
 
-	map_each(r->losses->messages, losses_tell_message, &t);
-	if (t.count > LOSSES_TOLD_MAX)
-		log_error("spool: %u more messages stand in damaged places, and are not named; "
-			  "sallyportd(8), BACKUP AND RESTORE, tells how to read them",
-		    t.count - LOSSES_TOLD_MAX);
+	losses_list_fill(&list, r, r->losses->messages, losses_list_message);
+	named = losses_list_named(&list);
+	for (size_t i = 0; i < named; i++)
+		losses_tell_message(list.items[i].message);
+	if (list.count > named)
+		log_error("spool: %zu more messages in damaged places are lost, unless they had "
+			  "come to their end, and are not named; sallyportd(8), BACKUP AND "
+			  "RESTORE, tells how to read them", list.count - named);
+	if (list.ended_count)
+		log_info("spool: messages in damaged places that had come to their end: %u; no "
+			 "mail is lost with them", list.ended_count);
+	mem_free(list.items);
 }
 
 /* ---- of what is not there ---- */
@@ -214,12 +276,6 @@ losses_add_gap(struct replay *r, uint64_t generation)
 
 	if (l->gap_count < SEGMENT_MISSING_MAX)
 		l->gaps[l->gap_count++] = (struct losses_gap){.generation = generation};
-}
-
-static bool
-losses_is_newer(struct msgid a, struct msgid b)
-{
-	return a.session != b.session ? a.session > b.session : a.number > b.number;
 }
 
 /* Compaction moves messages on: of those behind a gap that are older than what stood before it
@@ -237,10 +293,10 @@ losses_see_stored(struct replay *r, struct msgid id, uint64_t generation)
 		if (!gap->is_passed)
 			gap->before = l->newest;
 		gap->is_passed = true;
-		if (!gap->after.session && losses_is_newer(id, gap->before))
+		if (!gap->after.session && losses_compare(id, gap->before) > 0)
 			gap->after = id;
 	}
-	if (losses_is_newer(id, l->newest))
+	if (losses_compare(id, l->newest) > 0)
 		l->newest = id;
 }
 
@@ -291,28 +347,32 @@ losses_see_status(struct replay *r, const struct spool_entry *e)
 }
 
 static void
-losses_tell_one(struct str key, void *value, void *arg)
+losses_list_one(struct str key, void *value, void *arg)
 {
 	const struct losses_one *one = value;
-	struct losses_tally *t = arg;
-	char id[ID_NUMBER_TEXT_BYTES];
+	struct losses_list *list = arg;
 
 	(void)key;
-	if (index_find(&t->replay->spool->index, one->id))
-		return;
-	if (t->count++ < LOSSES_TOLD_MAX)
-		log_error("spool: the message of recipient %s is missing, and was still being "
-			  "tried", msgid_text(one->id, one->recipient, id));
+	if (!index_find(&list->replay->spool->index, one->id))
+		list->items[list->count++] =
+		    (struct losses_missing){.id = one->id, .recipient = one->recipient};
 }
 
 static void
 losses_tell_missing(struct replay *r)
 {
-	struct losses_tally t = {r, 0};
+	struct losses_list list;
+	char id[ID_NUMBER_TEXT_BYTES];
+	size_t named;
 
-	map_each(r->losses->waiting, losses_tell_one, &t);
-	log_error("spool: %u recipients of missing messages are known, %u of them are named above",
-	    t.count, t.count < LOSSES_TOLD_MAX ? t.count : LOSSES_TOLD_MAX);
+	losses_list_fill(&list, r, r->losses->waiting, losses_list_one);
+	named = losses_list_named(&list);
+	for (size_t i = 0; i < named; i++)
+		log_error("spool: the message of recipient %s is missing, and was still being "
+			  "tried", msgid_text(list.items[i].id, list.items[i].recipient, id));
+	log_error("spool: %zu recipients of missing messages are known, %zu of them are named "
+		  "above", list.count, named);
+	mem_free(list.items);
 	for (unsigned i = 0; i < r->losses->gap_count; i++)
 		losses_tell_gap(r->losses, &r->losses->gaps[i]);
 }

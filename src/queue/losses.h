@@ -19,8 +19,9 @@ void losses_see_stored(struct replay *r, struct msgid id, uint64_t generation);
  * that the log does not hold. */
 void losses_see_status(struct replay *r, const struct spool_entry *e);
 
-/* The log was read: names the remembered messages that it does not hold, and the recipients of
- * missing ones that still waited by their last status, and says where to look for the others. */
+/* The log was read: names the remembered messages that are lost, and the recipients of missing ones
+ * that still waited by their last status, 200 of each kind, in the order of ids; counts the rest of
+ * each kind, and the messages that had come to their end; says where to look for the others. */
 void losses_tell(struct replay *r);
 void losses_clear(struct replay *r);
 

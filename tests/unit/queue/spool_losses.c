@@ -1,5 +1,5 @@
-/* What is told of messages that are lost: the first are named, the others counted, and the work gives
- * signs of life. */
+/* What is told of messages that are lost: the first ones by id are named, the others counted; of those
+ * that had come to their end only the number; and the work gives signs of life. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -84,10 +84,49 @@ Test(spool_losses, each_of_a_few_is_named)
 	losses_tell(&replay);
 	cr_expect_eq(log_count("is in message"), NAMED_MAX);
 	cr_expect_eq(log_count("are not named"), 0);
+	cr_expect_eq(log_count("no mail is lost"), 0);
+}
+
+/* The last status of the first messages, from there on. */
+static void
+put_ends(uint32_t at, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++, at += SPAN) {
+		struct spool_entry e = {.kind = SPOOL_STATUS, .id = {1234, at}};
+
+		e.status = (struct spool_recipient){
+		    .number = 1, .outcome = SPOOL_DONE, .is_settled = true};
+		losses_see_status(&replay, &e);
+	}
+}
+
+static unsigned
+log_count_id(const char *before, uint32_t number, uint32_t recipient, const char *after)
+{
+	char id[ID_NUMBER_TEXT_BYTES], words[200];
+
+	msgid_text((struct msgid){1234, number}, recipient, id);
+	snprintf(words, sizeof words, "%s%s%s", before, id, after);
+	return log_count(words);
+}
+
+/* However many of the others there are. */
+Test(spool_losses, each_lost_message_is_named_beside_many_that_had_ended)
+{
+	put_messages(SEGMENT_DATA, 3000);
+	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
+	put_ends(SEGMENT_DATA, 2990);
+	losses_tell(&replay);
+	cr_expect_eq(log_count("is in message"), 10);
+	for (uint32_t i = 2990; i < 3000; i++)
+		cr_expect_eq(log_count_id("message ", SEGMENT_DATA + i * SPAN, 0, ": it is lost"), 1);
+	cr_expect_eq(log_count("messages in damaged places that had come to their end: 2990; no mail is "
+			       "lost with them"), 1);
+	cr_expect_eq(log_count("are not named"), 0);
 }
 
 /* In two stretches. */
-Test(spool_losses, of_many_the_first_are_named_and_the_others_counted)
+Test(spool_losses, of_many_lost_messages_the_first_by_id_are_named_and_the_others_counted)
 {
 	uint32_t second = SEGMENT_DATA + 1000 * SPAN;
 
@@ -96,7 +135,26 @@ Test(spool_losses, of_many_the_first_are_named_and_the_others_counted)
 	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), second);
 	losses_tell(&replay);
 	cr_expect_eq(log_count("is in message"), NAMED_MAX, "%u lines", log_count("is in message"));
-	cr_expect_eq(log_count("spool: 2800 more messages stand in"), 1);
+	for (uint32_t i = 0; i < NAMED_MAX; i++)
+		cr_expect_eq(log_count_id("message ", SEGMENT_DATA + i * SPAN, 0, ": it is lost"), 1);
+	cr_expect_eq(log_count("spool: 2800 more messages in damaged places are lost"), 1);
+}
+
+/* Messages that are missing with a segment; only their statuses are there. */
+Test(spool_losses, of_many_missing_recipients_the_first_by_id_are_named)
+{
+	replay.has_loss = true;
+	for (uint32_t i = 1000; i > 0; i--) {
+		struct spool_entry e = {.kind = SPOOL_STATUS, .id = {1234, i}};
+
+		e.status = (struct spool_recipient){.number = 1, .outcome = SPOOL_DEFERRED};
+		losses_see_status(&replay, &e);
+	}
+	losses_tell(&replay);
+	cr_expect_eq(log_count("the message of recipient "), NAMED_MAX);
+	for (uint32_t i = 1; i <= NAMED_MAX; i++)
+		cr_expect_eq(log_count_id("of recipient ", i, 1, " is missing"), 1);
+	cr_expect_eq(log_count("1000 recipients of missing messages are known, 200 of them"), 1);
 }
 
 Test(spool_losses, each_piece_is_progress)
