@@ -223,6 +223,12 @@ static const struct fsio_ops disk_ops = {
     .lock = disk_lock,
 };
 
+bool
+fsio_is_full(int error)
+{
+	return error == ENOSPC || error == EDQUOT;
+}
+
 struct fsio *
 fsio_new(int directory_fd)
 {

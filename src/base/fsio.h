@@ -52,6 +52,9 @@ struct fsio {
 	const struct fsio_ops *ops;
 };
 
+/* Does this errno say that the disk is full, or what the user may have of it? */
+bool fsio_is_full(int error);
+
 /* The real one, below an open directory, which it then owns; -1: only for open files. */
 struct fsio *fsio_new(int directory_fd);
 void fsio_free(struct fsio **f);

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/fsio.h"
+
 enum { FORMAT_BYTES = 1024 };
 
 /* Length of the harmless character at the front of s; 0: not to be shown. */
@@ -164,6 +166,14 @@ status_enhanced(const struct status *s, char out[STATUS_ENHANCED_BYTES])
 	to = add_part(to, s->class ? s->detail : 0);
 	*to = '\0';
 	return out;
+}
+
+struct status
+status_not_stored(int error)
+{
+	if (fsio_is_full(error))
+		return status_make(452, "4.3.1", "The disk is too full to take mail now");
+	return status_make(451, "4.3.0", "The message could not be stored, try again later");
 }
 
 /* ---- after the final dot ---- */

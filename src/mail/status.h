@@ -47,6 +47,9 @@ status_is_permanent(const struct status *s)
 /* "550 5.7.1 text\r\n" */
 void status_reply(const struct status *s, struct buf *out);
 
+/* A message could not be stored, by errno: 452 for want of room, else 451. */
+struct status status_not_stored(int error);
+
 /* The connection ended behind the final dot: only the host knows whether it has the message. */
 struct status status_may_have_arrived(void);
 bool status_is_may_have_arrived(const struct status *s);

@@ -64,7 +64,7 @@ offer_write(int fd, struct str text)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			errno = n == 0 ? ENOSPC : errno;
+			errno = n == 0 ? EIO : errno;
 			return false;
 		}
 		text = str_from(text, (size_t)n);

@@ -47,13 +47,11 @@ answer(struct peer *peer, uint64_t call, const struct status *s)
 struct status
 intake_no_room(int error)
 {
-	if (error == ENOSPC)
-		return status_make(452, "4.3.1", "The disk is too full to take mail now");
 	if (error == EILSEQ)
 		return status_make(554, "5.6.0", "The body may not leave: bare CR or LF, or NUL");
 	if (error == EAGAIN)
 		return status_make(451, "4.3.2", "Too busy to take mail now");
-	return status_make(451, "4.3.0", "The message could not be stored, try again later");
+	return status_not_stored(error);
 }
 
 /* ---- commit ---- */

@@ -13,7 +13,8 @@ void intake_take(struct peer *peer, const struct packet *p);
 /* The files of the peer are closed; the answers to its commits find no one. */
 void intake_peer_lost(struct peer *peer);
 
-/* Why nothing can be taken: for ENOSPC, EAGAIN, or another errno. */
+/* Why nothing can be taken, by errno: status_not_stored, EAGAIN: too busy, EILSEQ: the body may not
+ * leave. */
 struct status intake_no_room(int error);
 
 #endif

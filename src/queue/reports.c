@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/fsio.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "queue/reports_parts.h"
@@ -332,7 +333,7 @@ reports_stored(struct report *r, int error)
 
 	if (error == ENOENT)
 		error = 0; /* the spool has lost it: nothing can be stored of it any more */
-	if (error == ENOSPC && e && e->is_report && !r->is_given_up) {
+	if (fsio_is_full(error) && e && e->is_report && !r->is_given_up) {
 		r->is_given_up = true;
 		entry_free(&q->book, &r->entry);
 		report_begin(r);

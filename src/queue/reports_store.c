@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/fsio.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "queue/detail.h"
@@ -99,7 +100,7 @@ report_fill(struct report_batch *b, const struct envelope *e, const struct spool
 	*d = (struct dsn){.envelope = e,
 	    .items = items,
 	    .count = b->report->count,
-	    .is_brief = spool_admits(b->report->queue->spool) == ENOSPC,
+	    .is_brief = fsio_is_full(spool_admits(b->report->queue->spool)),
 	    .hostname = c->hostname,
 	    .postmaster = c->postmaster,
 	    .now_ms = clock_ms(),

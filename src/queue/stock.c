@@ -240,9 +240,9 @@ stock_error(const struct stock *p)
 
 	if (stock_has_unwritable(p))
 		return p->header_trouble.error;
-	if (stock_room_find(p, STOCK_MESSAGE, &room) == 0 && p->making_trouble.error)
-		return p->making_trouble.error;
-	return ENOSPC;
+	if (stock_room_find(p, STOCK_MESSAGE, &room) != 0)
+		return errno;
+	return p->making_trouble.error ? p->making_trouble.error : ENOSPC;
 }
 
 struct segment *

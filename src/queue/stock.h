@@ -67,7 +67,8 @@ int stock_fill(struct stock *p, enum stock_claim claim) MUST_USE;
 /* What was written into a new segment failed with errno, and not for the first time: neither used
  * ones nor new ones are tried for a moment. */
 void stock_pause(struct stock *p);
-/* While messages find none: the errno to refuse with, ENOSPC for want of room. */
+/* While messages find none: the errno to refuse with, ENOSPC for want of room; another one where
+ * the disk does not say what room it has, or does not take what is written. */
 int stock_error(const struct stock *p);
 /* Bytes of the disk that its segments take though they hold nothing. */
 uint64_t stock_idle_bytes(const struct stock *p);

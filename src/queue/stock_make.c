@@ -54,7 +54,7 @@ stock_make_begin(struct stock *p)
 		if (errno != EEXIST)
 			return stock_failed(p, &p->making_trouble, "cannot make a segment");
 	}
-	errno = ENOSPC;
+	/* EEXIST: files are there under all numbers that were tried, which is no want of room */
 	return stock_failed(p, &p->making_trouble, "no number is free for a segment");
 }
 

@@ -213,14 +213,11 @@ fail_slow(struct session *s)
 }
 
 void
-content_written(struct session *s, bool is_written)
+content_written(struct session *s, const struct status *fault)
 {
-	struct status failed =
-	    status_make(452, "4.3.1", "Message cannot be stored now, try again later");
-
 	s->content.is_writing = false;
-	if (!is_written)
-		fail_file(s, &failed);
+	if (fault)
+		fail_file(s, fault);
 }
 
 enum session_step

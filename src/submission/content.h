@@ -29,8 +29,8 @@ enum session_step content_wait(struct session *s);
 /* It took WRITING_MS or longer.  WAIT: the disk moves, and a new deadline was set; else the message
  * is lost and the wait is over. */
 enum session_step content_expired(struct session *s);
-/* A piece was written, or could not be. */
-void content_written(struct session *s, bool is_written);
+/* A piece was written; else `fault` says why not. */
+void content_written(struct session *s, const struct status *fault);
 /* The wait is over. */
 enum session_step content_resume(struct session *s);
 void content_clear(struct session *s);

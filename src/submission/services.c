@@ -5,6 +5,7 @@
 #include "submission/services.h"
 
 #include "base/clock.h"
+#include "base/fsio.h"
 #include "base/log.h"
 #include "conf/descriptors.h"
 #include "submission/connection.h"
@@ -262,15 +263,19 @@ release(void *arg, const struct message_release *m)
 }
 
 static void
-services_log_unwritten(const struct connection *c, int error)
+services_log_unwritten(const struct connection *c, int error, const struct status *fault)
 {
+	const char *advice = fsio_is_full(error) ? "make room on the disk of queue.directory"
+	                                         : "look at the disk of queue.directory";
 	struct log_line l;
 
 	log_begin(&l, LOG_ERR, "body not written");
 	log_id(&l, c->file_of, 0);
 	log_user(&l, "user", session_user(c->session));
 	log_str(&l, "client", str_of(c->client));
+	log_num(&l, "code", fault->code);
 	log_quoted(&l, "error", str_of(strerror(error)));
+	log_quoted(&l, "advice", str_of(advice));
 	log_end(&l);
 }
 
@@ -278,11 +283,12 @@ static void
 on_written(int error, struct str bytes, void *arg)
 {
 	struct connection *c = arg;
+	struct status fault = status_not_stored(error);
 
 	(void)bytes;
 	if (error)
-		services_log_unwritten(c, error);
-	connection_run(c, session_written(c->session, error == 0));
+		services_log_unwritten(c, error, &fault);
+	connection_run(c, session_written(c->session, error ? &fault : NULL));
 }
 
 static void

@@ -376,9 +376,9 @@ session_pause(const struct session *s)
 }
 
 enum session_step
-session_written(struct session *s, bool is_written)
+session_written(struct session *s, const struct status *fault)
 {
-	content_written(s, is_written);
+	content_written(s, fault);
 	if (s->state != STATE_WRITING)
 		return session_pause(s);
 	return unless_stopping(s, content_resume(s));

@@ -104,8 +104,8 @@ bool session_had_secret(const struct session *s);
 /* NULL: the service is lost.  Nothing may have been asked (a late answer): then nothing happens. */
 enum session_step session_auth_answer(struct session *s, const struct message_auth_answer *a);
 enum session_step session_verdict(struct session *s, const struct status *verdict);
-/* The piece that was to be written stands in the file, or it could not be written. */
-enum session_step session_written(struct session *s, bool is_written);
+/* The piece that was to be written stands in the file; else `fault` says why not. */
+enum session_step session_written(struct session *s, const struct status *fault);
 enum session_step session_expired(struct session *s);
 /* The server stops: says goodbye now, or after the message that is under way.  Called again: the
  * message's time is over as well. */

@@ -155,6 +155,23 @@ run_low_disk(void)
 	return model_end(m) == 0 && is_good;
 }
 
+/* Of a disk that does not say what room it has no new segment is made, and that is no want of room. */
+static bool
+run_until_no_segment(struct model *m)
+{
+	int error = 0;
+
+	for (int n = 0; n < 390 && !error; n++) {
+		(void)!model_submit(m, 1500, false);
+		model_turn(m);
+		error = spool_admits(m->spool);
+	}
+	if (error != EIO)
+		printf("# messages are refused with errno %d\n", error);
+	model_finish_all(m);
+	return error == EIO;
+}
+
 /* That it cannot be asked says nothing of how full it is: what the segments have room for is taken, a
  * file of a body is refused, and not for want of room; also where it said so once before. */
 static bool
@@ -173,6 +190,7 @@ run_disk_does_not_say(void)
 	is_good &= spool_admits_bodies(m->spool, 0) == EIO;
 	is_good &= spool_bodies_room(m->spool) == UINT64_MAX;
 	is_good &= spool_file(m->spool) == -1 && errno == EIO;
+	is_good &= run_until_no_segment(m);
 	simdisk_hide_space(m->disk, false);
 	is_good &= spool_admits_bodies(m->spool, 0) == 0;
 	is_good &= spool_bodies_room(m->spool) < 16 * SPOOL_SEGMENT_MIN;

@@ -4,6 +4,7 @@
  * one service is asked at a time, the tokens that were taken are spent or returned, and "Queued" is said as
  * often as the queue agreed to a whole message.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "mail/envelope.h"
@@ -136,7 +137,9 @@ is_failing(void *arg)
 static uint64_t
 room(void *arg)
 {
-	return draw(arg, 8) ? UINT64_MAX : 1000;
+	static const uint64_t rooms[] = {0, 1000};
+
+	return draw(arg, 8) ? UINT64_MAX : rooms[draw(arg, 2)];
 }
 
 static bool
@@ -360,6 +363,8 @@ answer(struct world *w)
 static void
 answer_disk(struct world *w)
 {
+	struct status fault;
+
 	if (w->step == SESSION_WAIT && draw(w, 8) == 0) {
 		w->now_ms = w->deadline_ms;
 		hear(w, session_expired(w->session));
@@ -367,7 +372,8 @@ answer_disk(struct world *w)
 		return;
 	}
 	w->is_writing = false;
-	hear(w, session_written(w->session, draw(w, 16) > 0));
+	fault = status_not_stored(draw(w, 2) ? EIO : ENOSPC);
+	hear(w, session_written(w->session, draw(w, 16) > 0 ? NULL : &fault));
 }
 
 static void

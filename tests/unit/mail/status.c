@@ -1,5 +1,6 @@
 /* Statuses: hostile words become harmless, enhanced codes are believed only when they fit. */
 #include <criterion/criterion.h>
+#include <errno.h>
 
 #include "mail/status.h"
 
@@ -127,4 +128,22 @@ Test(status, classes)
 	cr_expect(!status_is_ok(&later) && status_is_temporary(&later));
 	cr_expect(!status_is_ok(&none) && !status_is_temporary(&none) &&
 	    !status_is_permanent(&none));
+}
+
+/* Only what says that the disk is full is told so. */
+Test(status, not_stored)
+{
+	static const struct {
+		int error;
+		unsigned code;
+	} cases[] = {{ENOSPC, 452}, {EDQUOT, 452}, {EIO, 451}, {EROFS, 451}, {EMFILE, 451}, {0, 451}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct status s = status_not_stored(cases[i].error);
+		char enhanced[STATUS_ENHANCED_BYTES];
+
+		cr_expect_eq(s.code, cases[i].code, "%s: %u", strerror(cases[i].error), s.code);
+		cr_expect_str_eq(status_enhanced(&s, enhanced),
+		    cases[i].code == 452 ? "4.3.1" : "4.3.0");
+	}
 }

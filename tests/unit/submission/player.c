@@ -91,7 +91,7 @@ room(void *arg)
 {
 	const struct player *p = arg;
 
-	return p->room_bytes ? p->room_bytes : UINT64_MAX;
+	return p->has_room_bytes ? p->room_bytes : UINT64_MAX;
 }
 
 static bool
@@ -320,6 +320,7 @@ player_collect(struct player *p, enum session_step step)
 void
 player_pump(struct player *p)
 {
+	struct status fault;
 	size_t used = 1;
 
 	for (;;) {
@@ -335,7 +336,9 @@ player_pump(struct player *p)
 		if (p->step != SESSION_CLOSE && p->is_writing && !p->is_disk_still) {
 			p->is_writing = false;
 			used = 1;
-			player_collect(p, session_written(p->session, !p->no_disk));
+			fault = status_not_stored(p->write_error);
+			player_collect(p,
+			    session_written(p->session, p->write_error ? &fault : NULL));
 			continue;
 		}
 		if (p->step != SESSION_WAIT || p->owed != VERDICT_ANSWER || p->is_manual)

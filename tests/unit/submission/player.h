@@ -10,9 +10,10 @@
  *	! manual              from now on the talk itself gives the queue's verdicts
  *	! verdict CODE DSN TEXT | lost
  *	! auth ok USER | fail | tempfail | malformed | slow | continue TEXT | lost
- *	! no tls|auth|queue|disk|file   that service is not there
+ *	! no tls|auth|queue|file   that service is not there
+ *	! no disk, ! no space   pieces of the file cannot be written: the disk fails, or is full
  *	! disk still|goes-on  pieces of the file are not written for now; they are again
- *	! room N              the spool has room for a message of so many bytes; 0: for any
+ *	! room N              the spool has room for a message of so many bytes; 0: for none
  *	! unseen              the socket holds bytes that were not shown
  *	! time MS             time passes
  *	! stop, ! gone        the server stops; the login is withdrawn

@@ -1,6 +1,7 @@
 /*
  * player_events: what a talk's "!" lines do and expect.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "unit/submission/player_state.h"
@@ -218,7 +219,10 @@ on_no(struct player *p, struct str words)
 	p->no_tls |= str_eq(words, STR("tls"));
 	p->no_auth |= str_eq(words, STR("auth"));
 	p->no_queue |= str_eq(words, STR("queue"));
-	p->no_disk |= str_eq(words, STR("disk"));
+	if (str_eq(words, STR("disk")))
+		p->write_error = EIO;
+	if (str_eq(words, STR("space")))
+		p->write_error = ENOSPC;
 	p->no_file |= str_eq(words, STR("file"));
 	p->is_disk_crowded |= str_eq(words, STR("place"));
 	return true;
@@ -257,6 +261,7 @@ on_failing(struct player *p, struct str words)
 static bool
 on_room(struct player *p, struct str words)
 {
+	p->has_room_bytes = true;
 	return str_u64(words, &p->room_bytes) || player_wrong(p, "not a number of bytes");
 }
 

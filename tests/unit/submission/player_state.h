@@ -20,8 +20,10 @@ struct player {
 	bool bytewise, is_whole_only, is_manual, has_unseen;
 	unsigned tokens; /* that are there without asking */
 	bool is_failing;     /* the spool */
-	uint64_t room_bytes; /* of the spool; 0: as many as there may be */
-	bool no_tls, no_auth, no_queue, no_disk, no_file;
+	bool has_room_bytes; /* the talk said what the spool has room for; else: for any message */
+	uint64_t room_bytes;
+	bool no_tls, no_auth, no_queue, no_file;
+	int write_error;     /* of a piece of the file, as errno; 0: it is written */
 	bool is_writing;    /* a piece of the file */
 	bool is_disk_still; /* and it does not end */
 	bool is_disk_crowded; /* too many files wait to be closed */
