@@ -112,19 +112,22 @@ static bool
 can_be_stored(struct session *s, const struct command_mail *mail, struct status *why_out,
     struct session_words *words_out)
 {
-	uint64_t room = s->services->room(s->arg);
+	uint64_t room = s->services->room(s->arg), size = mail->has_size ? mail->size : 0;
 
 	*words_out = (struct session_words){.what = "from", .words = mail->sender.text};
 	if (s->services->is_failing(s->arg)) {
 		*why_out = status_make(451, "4.3.0", "Mail cannot be stored now, try again later");
-	} else if (mail->has_size && mail->size > room) {
-		words_out->size = mail->size;
+	} else if (room == 0) {
+		words_out->size = size;
+		*why_out =
+		    status_make(452, "4.3.1", "There is no room for mail now, try again later");
+	} else if (size > room) {
+		words_out->size = size;
 		words_out->room = room;
 		*why_out = status_make(452, "4.3.1",
 		    "There is no room for a message of %llu bytes now, try again later",
-		    (unsigned long long)mail->size);
-	} else if (mail->has_size && mail->size > MESSAGE_CONTENT_MAX &&
-	    !s->services->may_open_file(s->arg)) {
+		    (unsigned long long)size);
+	} else if (size > MESSAGE_CONTENT_MAX && !s->services->may_open_file(s->arg)) {
 		*why_out = content_no_file();
 	} else {
 		return true;
