@@ -7,39 +7,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "mail/dot.h"
-#include "relay/client.h"
-#include "support/talk.h"
+#include "unit/relay/player_state.h"
 
-enum { RECIPIENTS_MAX = 1000, BODY_MAX = 4 << 20, NOW_MS = 1000 };
-
-struct player {
-	struct talk talk;
-	const struct talk_act *act;
-	char *why;
-	struct client_options options;
-	struct client *client;
-	enum client_step step;
-	struct envelope envelope;
-	struct recipient recipients[RECIPIENTS_MAX];
-	uint32_t numbers[RECIPIENTS_MAX];
-	struct outgoing message;
-	struct buf output; /* what was said and not yet expected */
-	struct buf body;
-	size_t cut;
-	uint64_t asked_at; /* the block of the body that was asked for last ... */
-	unsigned asked;    /* ... and how often before */
-	bool is_slow; /* what is awaited does not come */
-};
-
-struct event {
-	const char *name;
-	bool (*does)(struct player *p, struct str args);
-};
-
-static bool wrong(struct player *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static bool
-wrong(struct player *p, const char *format, ...)
+bool
+player_wrong(struct player *p, const char *format, ...)
 {
 	int n = snprintf(p->why, 400, "line %u: ", p->act->line);
 	va_list args;
@@ -50,14 +21,14 @@ wrong(struct player *p, const char *format, ...)
 	return false;
 }
 
-static bool
-word_is(struct str w, const char *z)
+bool
+player_word_is(struct str w, const char *z)
 {
 	return str_eq(w, str_of(z));
 }
 
-static unsigned
-number_of(struct str w)
+unsigned
+player_number_of(struct str w)
 {
 	uint64_t n;
 
@@ -101,136 +72,22 @@ option(struct player *p, struct str args)
 	struct str word, value;
 
 	if (!talk_word(&args, &word))
-		return wrong(p, "option?");
-	if (word_is(word, "mx"))
+		return player_wrong(p, "option?");
+	if (player_word_is(word, "mx"))
 		p->options.must_be_other = true;
-	else if (word_is(word, "lmtp"))
+	else if (player_word_is(word, "lmtp"))
 		p->options.is_lmtp = true;
-	else if (word_is(word, "no-chunking"))
+	else if (player_word_is(word, "no-chunking"))
 		p->options.without_chunking = true;
-	else if (word_is(word, "login"))
+	else if (player_word_is(word, "login"))
 		return talk_word(&args, &p->options.username) &&
 		       talk_word(&args, &p->options.password);
-	else if (word_is(word, "tls") && talk_word(&args, &value))
+	else if (player_word_is(word, "tls") && talk_word(&args, &value))
 		for (unsigned i = 0; i < 4; i++)
 			p->options.tls =
-			    word_is(value, tls[i]) ? (enum client_tls)i : p->options.tls;
+			    player_word_is(value, tls[i]) ? (enum client_tls)i : p->options.tls;
 	else
-		return wrong(p, "no such option");
-	return true;
-}
-
-static bool
-from(struct player *p, struct str args)
-{
-	p->envelope.sender = args;
-	return true;
-}
-
-static bool
-to(struct player *p, struct str args)
-{
-	struct str word;
-
-	p->envelope.recipient_count = 0;
-	while (talk_word(&args, &word)) {
-		p->recipients[p->envelope.recipient_count] = (struct recipient){.address = word};
-		p->numbers[p->envelope.recipient_count] = p->envelope.recipient_count + 1;
-		p->envelope.recipient_count++;
-	}
-	p->message.count = p->envelope.recipient_count;
-	return true;
-}
-
-static bool
-notify(struct player *p, struct str args)
-{
-	struct str n, bits;
-	struct recipient *r;
-
-	if (!talk_word(&args, &n) || !talk_word(&args, &bits))
-		return wrong(p, "notify N BITS ORCPT");
-	r = &p->recipients[number_of(n) - 1];
-	r->notify = number_of(bits);
-	if (!talk_word(&args, &r->orcpt))
-		r->orcpt = STR_NULL;
-	return true;
-}
-
-static bool
-envid(struct player *p, struct str args)
-{
-	p->envelope.envid = args;
-	return true;
-}
-
-static bool
-ret(struct player *p, struct str args)
-{
-	p->envelope.ret = word_is(args, "full") ? RETURN_FULL : RETURN_HEADERS;
-	return true;
-}
-
-static bool
-utf8(struct player *p, struct str args)
-{
-	(void)args;
-	p->envelope.smtputf8 = true;
-	return true;
-}
-
-static bool
-eight_bit(struct player *p, struct str args)
-{
-	(void)args;
-	p->envelope.facts = FACTS_KNOWN | FACTS_8BIT;
-	return true;
-}
-
-static bool
-header(struct player *p, struct str args)
-{
-	p->message.header = args;
-	return true;
-}
-
-static bool
-body(struct player *p, struct str args)
-{
-	p->message.body = args;
-	p->message.read = NULL;
-	return true;
-}
-
-enum { ASKED_BEFORE = 3 };
-
-/* Each block is there when it was asked for so often. */
-static enum outgoing_answer
-read_body(void *arg, uint64_t at, size_t n, struct str *block_out)
-{
-	struct player *p = arg;
-
-	p->asked = p->asked_at == at ? p->asked + 1 : 0;
-	p->asked_at = at;
-	if (p->asked < ASKED_BEFORE || p->is_slow)
-		return OUTGOING_AWAITED;
-	if (at + n > p->body.n)
-		return OUTGOING_UNREADABLE;
-	*block_out = str_upto(str_from(buf_str(&p->body), at), n);
-	return OUTGOING_HERE;
-}
-
-/* Lines of 61 bytes, every third of which begins with a dot; "file 0": one that cannot be read. */
-static bool
-file(struct player *p, struct str args)
-{
-	size_t bytes = number_of(args);
-
-	for (unsigned i = 0; p->body.n + 61 <= bytes; i++)
-		buf_addf(&p->body, "%s%058u\r\n", i % 3 ? "x" : ".", i);
-	p->message.body_bytes = bytes ? p->body.n : 4096;
-	p->message.read = read_body;
-	p->message.arg = p;
+		return player_wrong(p, "no such option");
 	return true;
 }
 
@@ -248,7 +105,7 @@ static bool
 later(struct player *p, struct str args)
 {
 	(void)p;
-	clock_fake(clock_mono_ms() + number_of(args));
+	clock_fake(clock_mono_ms() + player_number_of(args));
 	return true;
 }
 
@@ -269,8 +126,8 @@ block(struct player *p, struct str args)
 static bool
 no_content(struct player *p, struct str args)
 {
-	return client_end(client(p))->has_no_content == word_is(args, "yes") ||
-	       wrong(p, "it is not so");
+	return client_end(client(p))->has_no_content == player_word_is(args, "yes") ||
+	       player_wrong(p, "it is not so");
 }
 
 static bool
@@ -286,9 +143,9 @@ begin(struct player *p, struct str args)
 	p->message.facts = (struct facts){.line_bytes = 0};
 	while (p->message.body_bytes != 4096 && (sight = outgoing_look(&p->message)))
 		if (sight == OUTGOING_NOT_SEEN)
-			return wrong(p, "the message cannot be read");
+			return player_wrong(p, "the message cannot be read");
 	if (p->step != CLIENT_READY)
-		return wrong(p, "not ready, but at step %d", p->step);
+		return player_wrong(p, "not ready, but at step %d", p->step);
 	stepped(p, client_send(client(p), &p->message));
 	return true;
 }
@@ -299,13 +156,13 @@ step(struct player *p, struct str args)
 	static const char *const names[] = {"wait", "secure", "ready", "over"};
 
 	client(p);
-	return word_is(args, names[p->step]) || wrong(p, "step is %s", names[p->step]);
+	return player_word_is(args, names[p->step]) || player_wrong(p, "step is %s", names[p->step]);
 }
 
 static bool
 secured(struct player *p, struct str args)
 {
-	stepped(p, client_secured(client(p), word_is(args, "yes")));
+	stepped(p, client_secured(client(p), player_word_is(args, "yes")));
 	return true;
 }
 
@@ -330,7 +187,7 @@ expire(struct player *p, struct str args)
 static bool
 cut(struct player *p, struct str args)
 {
-	p->cut = number_of(args);
+	p->cut = player_number_of(args);
 	return true;
 }
 
@@ -338,7 +195,7 @@ cut(struct player *p, struct str args)
 static bool
 content(struct player *p, struct str args)
 {
-	bool is_chunk = word_is(args, "chunk"), ok;
+	bool is_chunk = player_word_is(args, "chunk"), ok;
 	struct buf expected, got;
 	struct dot d;
 	size_t used;
@@ -359,7 +216,7 @@ content(struct player *p, struct str args)
 	buf_reset(&p->output);
 	buf_clear(&expected);
 	buf_clear(&got);
-	return ok || wrong(p, "the content is not the message");
+	return ok || player_wrong(p, "the content is not the message");
 }
 
 /* Of content that is no use any more, or of a random nonce. */
@@ -378,19 +235,19 @@ status_fits(struct player *p, const struct status *s, const char *reason, struct
 	struct str code, detail, why;
 
 	if (!talk_word(&args, &code))
-		return wrong(p, "CODE ENHANCED REASON");
+		return player_wrong(p, "CODE ENHANCED REASON");
 	if (s->code)
 		status_enhanced(s, enhanced);
-	if (number_of(code) != s->code)
-		return wrong(p, "code is %u (%s)", s->code, s->text);
+	if (player_number_of(code) != s->code)
+		return player_wrong(p, "code is %u (%s)", s->code, s->text);
 	if (s->code == 0)
 		return true;
-	if (!talk_word(&args, &detail) || !word_is(detail, enhanced))
-		return wrong(p, "enhanced code is %s", enhanced);
-	if (!talk_word(&args, &why) || !word_is(why, reason))
-		return wrong(p, "reason is %s", reason);
+	if (!talk_word(&args, &detail) || !player_word_is(detail, enhanced))
+		return player_wrong(p, "enhanced code is %s", enhanced);
+	if (!talk_word(&args, &why) || !player_word_is(why, reason))
+		return player_wrong(p, "reason is %s", reason);
 	return args.n == 0 || talk_matches(str_trim(args), str_of(s->text)) ||
-	       wrong(p, "text is \"%s\"", s->text);
+	       player_wrong(p, "text is \"%s\"", s->text);
 }
 
 static bool
@@ -399,9 +256,9 @@ result(struct player *p, struct str args)
 	const struct client_result *r;
 	struct str n;
 
-	if (!talk_word(&args, &n) || number_of(n) < 1 || number_of(n) > p->message.count)
-		return wrong(p, "result N CODE ENHANCED REASON");
-	r = &client_results(client(p))[number_of(n) - 1];
+	if (!talk_word(&args, &n) || player_number_of(n) < 1 || player_number_of(n) > p->message.count)
+		return player_wrong(p, "result N CODE ENHANCED REASON");
+	r = &client_results(client(p))[player_number_of(n) - 1];
 	return status_fits(p, &r->status, r->reason, args);
 }
 
@@ -410,7 +267,7 @@ dsn(struct player *p, struct str args)
 {
 	const struct client_result *r = &client_results(client(p))[0];
 
-	return r->dsn_passed_on == word_is(args, "yes") || wrong(p, "DSN passed on is wrong");
+	return r->dsn_passed_on == player_word_is(args, "yes") || player_wrong(p, "DSN passed on is wrong");
 }
 
 static bool
@@ -433,36 +290,43 @@ quit(struct player *p, struct str args)
 static bool
 phase(struct player *p, struct str args)
 {
-	return word_is(args, client_phase(client(p))) ||
-	       wrong(p, "phase is %s", client_phase(p->client));
+	return player_word_is(args, client_phase(client(p))) ||
+	       player_wrong(p, "phase is %s", client_phase(p->client));
 }
 
 static bool
 bad_chunking(struct player *p, struct str args)
 {
-	return client_end(client(p))->bad_chunking == word_is(args, "yes") ||
-	       wrong(p, "it is not so");
+	return client_end(client(p))->bad_chunking == player_word_is(args, "yes") ||
+	       player_wrong(p, "it is not so");
 }
 
-static const struct event events[] = {{"option", option}, {"from", from}, {"to", to},
-    {"notify", notify}, {"envid", envid}, {"ret", ret}, {"utf8", utf8}, {"8bit", eight_bit},
-    {"header", header}, {"body", body}, {"file", file}, {"slow", slow},
-    {"block", block}, {"later", later}, {"no-content", no_content}, {"send", begin}, {"step", step},
+static const struct player_event events[] = {{"option", option}, {"slow", slow}, {"block", block},
+    {"later", later}, {"no-content", no_content}, {"send", begin}, {"step", step},
     {"secured", secured}, {"lost", lost}, {"expire", expire}, {"cut", cut}, {"content", content},
     {"rest", rest}, {"result", result}, {"dsn", dsn}, {"end", end}, {"quit", quit},
-    {"phase", phase}, {"bad-chunking", bad_chunking}};
+    {"phase", phase}, {"bad-chunking", bad_chunking}, {0}};
+
+static const struct player_event *
+find(const struct player_event *e, struct str name)
+{
+	while (e->name && !player_word_is(name, e->name))
+		e++;
+	return e->name ? e : NULL;
+}
 
 static bool
 happen(struct player *p)
 {
 	struct str rest = p->act->text, name;
+	const struct player_event *e;
 
 	if (!talk_word(&rest, &name))
-		return wrong(p, "no event");
-	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
-		if (word_is(name, events[i].name))
-			return events[i].does(p, str_trim(rest));
-	return wrong(p, "no event of that name");
+		return player_wrong(p, "no event");
+	e = find(events, name);
+	if (!e)
+		e = find(player_message_events, name);
+	return e ? e->does(p, str_trim(rest)) : player_wrong(p, "no event of that name");
 }
 
 /* ---- lines ---- */
@@ -477,7 +341,7 @@ client_says(struct player *p)
 	listen_in(p);
 	if (p->output.n < n || !str_eq(str_upto(buf_str(&p->output), text.n), text) ||
 	    (!p->act->is_raw && memcmp(p->output.p + text.n, "\r\n", 2) != 0))
-		return wrong(p, "it says \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
+		return player_wrong(p, "it says \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
 	buf_drop(&p->output, n);
 	return true;
 }
@@ -489,7 +353,7 @@ server_says(struct player *p)
 	struct str in;
 
 	if (p->output.n)
-		return wrong(
+		return player_wrong(
 		    p, "it also said \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
 	buf_init(&bytes, 32 << 20);
 	buf_adds(&bytes, p->act->text);
@@ -536,7 +400,7 @@ player_play(const char *path, char why[400])
 		ok = act(p);
 	}
 	if (ok && p->output.n)
-		ok = wrong(
+		ok = player_wrong(
 		    p, "in the end it said \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
 	clock_fake(-1);
 	client_free(&p->client);

@@ -1,0 +1,49 @@
+/*
+ * player_state: a talk that is being played; for the files of the player.
+ */
+#ifndef UNIT_RELAY_PLAYER_STATE_H
+#define UNIT_RELAY_PLAYER_STATE_H
+
+#include "relay/client.h"
+#include "support/talk.h"
+
+enum {
+	RECIPIENTS_MAX = 1000,
+	BODY_MAX = 4 << 20,
+	NOW_MS = 1000,
+	ASKED_BEFORE = 3, /* a block of the body is there when it was asked for so often */
+};
+
+struct player {
+	struct talk talk;
+	const struct talk_act *act;
+	char *why;
+	struct client_options options;
+	struct client *client;
+	enum client_step step;
+	struct envelope envelope;
+	struct recipient recipients[RECIPIENTS_MAX];
+	uint32_t numbers[RECIPIENTS_MAX];
+	struct outgoing message;
+	struct buf output; /* what was said and not yet expected */
+	struct buf body;
+	size_t cut;
+	uint64_t asked_at; /* the block of the body that was asked for last ... */
+	unsigned asked;    /* ... and how often before */
+	bool is_slow; /* what is awaited does not come */
+};
+
+struct player_event {
+	const char *name; /* NULL: the table ends */
+	bool (*does)(struct player *p, struct str args);
+};
+
+/* What a talk says of the message. */
+extern const struct player_event player_message_events[];
+
+/* Always false: says why. */
+bool player_wrong(struct player *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool player_word_is(struct str w, const char *z);
+unsigned player_number_of(struct str w);
+
+#endif
