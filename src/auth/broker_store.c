@@ -17,6 +17,9 @@ enum {
 };
 
 /* Once for each reason, and again after a long time. */
+_Static_assert((size_t)ACCOUNTS_ERROR_BYTES <= (size_t)METRICS_TROUBLE_BYTES,
+    "sallyport status shows the error of the store whole");
+
 static void
 broker_log_trouble(struct broker *b, const char *why)
 {

@@ -122,11 +122,11 @@ metrics_read_work(const struct metrics_region *region, char out[METRICS_TEXT_BYT
 }
 
 char *
-metrics_read_trouble(const struct metrics_region *region, char out[METRICS_TEXT_BYTES])
+metrics_read_trouble(
+    const struct metrics_region *region, char out[METRICS_TROUBLE_TEXT_BYTES])
 {
 	struct metrics_now now = region ? metrics_copy(region) : (struct metrics_now){0};
 
-	_Static_assert(4 * METRICS_TROUBLE_BYTES <= METRICS_TEXT_BYTES, "a longer text");
 	out[0] = 0;
 	metrics_add(out, now.trouble, sizeof now.trouble - 1);
 	return out;

@@ -16,8 +16,9 @@ enum {
 	METRICS_BYTES = 4096,      /* of a region */
 	METRICS_WORD_BYTES = 24,   /* of the name of a work: longer ones are cut */
 	METRICS_DETAIL_BYTES = 40, /* of what it works on */
-	METRICS_TROUBLE_BYTES = 64,
+	METRICS_TROUBLE_BYTES = 256, /* of a trouble, with its NUL: a longer one is cut */
 	METRICS_TEXT_BYTES = 256,  /* what metrics_read_work writes at most, with its NUL */
+	METRICS_TROUBLE_TEXT_BYTES = 4 * METRICS_TROUBLE_BYTES, /* and metrics_read_trouble */
 };
 
 struct metrics_region;
@@ -30,7 +31,8 @@ void metrics_unmap(const struct metrics_region **region);
 /* "deliver 1R8K3M7Q4TB2-1", with every byte outside printable ASCII as \xHH; "-": nothing said. */
 char *metrics_read_work(const struct metrics_region *region, char out[METRICS_TEXT_BYTES]);
 /* What keeps the role from its work, written likewise; "": nothing. */
-char *metrics_read_trouble(const struct metrics_region *region, char out[METRICS_TEXT_BYTES]);
+char *metrics_read_trouble(
+    const struct metrics_region *region, char out[METRICS_TROUBLE_TEXT_BYTES]);
 /* How often metrics_progress was called. */
 uint64_t metrics_read_progress(const struct metrics_region *region);
 /* The role is inside a call that may block by design (a worker's check). */
@@ -44,7 +46,8 @@ void metrics_leave(void);
 void metrics_work(const char *word);
 void metrics_work_id(const char *word, struct msgid id);
 void metrics_work_on(const char *word, struct str detail);
-/* What keeps this role from doing all its work ("accounts.db is missing"); "": nothing any more. */
+/* What keeps this role from doing all its work ("accounts.db is missing"); "": nothing any more.
+ * Who makes the text has METRICS_TROUBLE_BYTES for it. */
 void metrics_trouble(const char *text);
 /* Work that does not return to the loop has come further (recovery of the spool). */
 void metrics_progress(void);

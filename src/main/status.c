@@ -42,7 +42,7 @@ status_row(const struct instance *i, struct buf *values)
 {
 	int pid = i->daemon->in_threads ? (int)getpid() : (int)i->pid;
 	int64_t uptime_ms = clock_mono_ms() - i->started_ms;
-	char work[METRICS_TEXT_BYTES], trouble[METRICS_TEXT_BYTES];
+	char work[METRICS_TEXT_BYTES], trouble[METRICS_TROUBLE_TEXT_BYTES];
 
 	metrics_read_trouble(i->region, trouble);
 	if (i->kind == ROLE_QUEUE && spool_watch_trouble(i->daemon)[0])

@@ -64,7 +64,7 @@ room_tell_log(struct queue *q, bool is_full)
 static void
 room_show_trouble(struct queue *q, int error)
 {
-	char text[METRICS_TEXT_BYTES] = "";
+	char text[METRICS_TROUBLE_BYTES] = "";
 
 	if (error == q->shown_error)
 		return;

@@ -221,7 +221,7 @@ Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
  * others can be looked up, and no longer than the look-up fails, also when nobody logs in. */
 Test(broker, a_look_up_that_fails_is_trouble_until_it_does_not, .timeout = 60)
 {
-	char text[METRICS_TEXT_BYTES];
+	char text[METRICS_TROUBLE_TEXT_BYTES];
 	int fd = metrics_create(), log = memfd_create("log", MFD_CLOEXEC);
 	char bob, carol;
 	const struct metrics_region *region = metrics_map(fd);

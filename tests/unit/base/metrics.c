@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 
-static char text[METRICS_TEXT_BYTES];
+static char text[METRICS_TROUBLE_TEXT_BYTES];
 
 struct metrics_pair {
 	int fd;
@@ -58,6 +58,28 @@ Test(metrics, trouble_stays_while_work_changes)
 	cr_expect_str_eq(metrics_read_work(p.region, text), "accept");
 	metrics_trouble("");
 	cr_expect_str_eq(metrics_read_trouble(p.region, text), "");
+}
+
+/* Whatever errno it names. */
+Test(metrics, the_trouble_of_a_disk_is_not_cut)
+{
+	struct metrics_pair p = metrics_pair();
+	char trouble[METRICS_TROUBLE_TEXT_BYTES], read[METRICS_TROUBLE_TEXT_BYTES];
+
+	for (int error = 1; error < 134; error++) {
+		snprintf(trouble, sizeof trouble,
+		    "the spool cannot be written (%s): messages hear 451 until it can",
+		    strerror(error));
+		metrics_trouble(trouble);
+		cr_expect_str_eq(metrics_read_trouble(p.region, read), trouble);
+	}
+	memset(trouble, 'a', METRICS_TROUBLE_BYTES - 1);
+	trouble[METRICS_TROUBLE_BYTES - 1] = 0;
+	metrics_trouble(trouble);
+	cr_expect_str_eq(metrics_read_trouble(p.region, read), trouble);
+	memset(trouble, '\n', METRICS_TROUBLE_BYTES - 1);
+	metrics_trouble(trouble);
+	cr_expect_eq(strlen(metrics_read_trouble(p.region, read)), 4 * (METRICS_TROUBLE_BYTES - 1));
 }
 
 /* What a client chose must not end a line of the log or reach a terminal. */
