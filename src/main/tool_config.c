@@ -11,6 +11,7 @@
 #include "ipc/message.h"
 #include "main/print.h"
 #include "main/tool.h"
+#include "policy/space.h"
 
 enum { TEXT_MAX = 4 << 20, MIB = 1 << 20 };
 
@@ -40,7 +41,7 @@ tool_check_disk(const char *file, const struct conf *c, struct conf_report *repo
 	if (statvfs(path, &fs) != 0)
 		return;
 	all = (uint64_t)fs.f_blocks * fs.f_frsize;
-	usable = all / 100 * (uint64_t)(100 - c->queue.minimum_free);
+	usable = space_usable_bytes(all, (unsigned)c->queue.minimum_free);
 	if (usable < CONF_SPOOL_BYTES_MIN) {
 		buf_addf(&report->text,
 		    "%s: error: queue.directory: the file system of %s has %llu MiB, of which "
@@ -59,26 +60,30 @@ tool_check_disk(const char *file, const struct conf *c, struct conf_report *repo
 	}
 }
 
-/* Is so much free now as must stay free? */
+/* Is there room for another segment of the spool?  Whether mail is refused without it, the tool
+ * cannot know: what segments that are there have room for, the daemon knows. */
 static void
 tool_check_room(const char *file, const struct conf *c, struct conf_report *report)
 {
 	char path[4096];
+	char text[SPACE_TEXT_BYTES];
+	unsigned percent = (unsigned)c->queue.minimum_free;
 	struct statvfs fs;
-	uint64_t all, have;
+	struct space s = {0};
 
 	snprintf(path, sizeof path, "%.*s", STR_ARG(c->queue.directory));
 	if (statvfs(path, &fs) != 0 || fs.f_blocks == 0)
 		return;
-	all = (uint64_t)fs.f_blocks * fs.f_frsize;
-	have = (uint64_t)fs.f_bavail * fs.f_frsize;
-	if (have >= all / 100 * (uint64_t)c->queue.minimum_free)
+	s.all_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+	s.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	s.share_bytes = space_share_bytes(s.all_bytes, percent);
+	s.segment_bytes = space_segment_bytes(s.all_bytes, percent);
+	if (space_has_segment(&s))
 		return;
 	buf_addf(&report->text,
-	    "%s: warning: queue.minimum_free: %d %% of the file system of %s must stay free, and "
-	    "%llu MiB (%u %%) are: mail is refused (452) until there is more\n",
-	    file, (int)c->queue.minimum_free, path, (unsigned long long)(have / MIB),
-	    (unsigned)(have / (all / 100 + 1)));
+	    "%s: warning: queue.directory: of the file system of %s %s: no segment is added to the "
+	    "spool until there is more; `sallyport status` tells whether mail is refused\n",
+	    file, path, space_tell(&s, text));
 	report->warnings++;
 }
 

@@ -9,20 +9,25 @@
 
 enum { FRAME_OVERHEAD = 512, STATUS_BYTES = 64 + SPOOL_DETAIL_MAX };
 
-/* As the writer saw it last.  Segments that hold nothing are room for messages: they count as free.
- * A body file needs room outside of them. */
-static void
-admit_look_at_disk(struct spool *s)
+/* Segments that hold nothing are room for messages: they count as free.  A body file needs room
+ * outside of them.  The reserve holds nothing as well: while messages find no segment, and none is
+ * idle, there is no reserve either. */
+void
+spool_space(struct spool *s, struct space *out)
 {
 	struct writer *w = &s->writer;
-	uint64_t have, all;
+	uint32_t segment_bytes = w->pool.bytes;
 
 	if (s->options.threadless)
 		writer_look_at_disk(w);
-	have = s->stats.disk_free_bytes = atomic_load(&w->free_bytes);
-	all = s->stats.disk_total_bytes = atomic_load(&w->disk_bytes);
-	s->keep_bytes = all / 100 * s->options.minimum_free_percent;
-	s->is_low = have + atomic_load(&w->idle_bytes) < s->keep_bytes;
+	*out = (struct space){.free_bytes = atomic_load(&w->free_bytes),
+	    .all_bytes = atomic_load(&w->disk_bytes),
+	    .idle_bytes = atomic_load(&w->idle_bytes),
+	    .segment_bytes = segment_bytes};
+	out->share_bytes = space_share_bytes(out->all_bytes, s->options.minimum_free_percent);
+	out->reserve_bytes = out->idle_bytes ? 0 : segment_bytes;
+	s->stats.disk_free_bytes = out->free_bytes;
+	s->stats.disk_total_bytes = out->all_bytes;
 }
 
 int
@@ -34,27 +39,32 @@ admit_file(struct spool *s)
 int
 spool_admits_bodies(struct spool *s, uint64_t bytes)
 {
-	admit_look_at_disk(s);
-	if (s->stats.disk_total_bytes == 0)
+	struct space d;
+
+	spool_space(s, &d);
+	if (d.all_bytes == 0)
 		return EIO;
-	return s->stats.disk_free_bytes >= s->keep_bytes + bytes ? 0 : ENOSPC;
+	return d.free_bytes >= d.share_bytes + bytes ? 0 : ENOSPC;
 }
 
 uint64_t
 spool_bodies_room(struct spool *s)
 {
-	admit_look_at_disk(s);
-	if (s->stats.disk_total_bytes == 0)
+	struct space d;
+
+	spool_space(s, &d);
+	if (d.all_bytes == 0)
 		return UINT64_MAX;
-	return s->stats.disk_free_bytes > s->keep_bytes ? s->stats.disk_free_bytes - s->keep_bytes
-	                                                : 0;
+	return d.free_bytes > d.share_bytes ? d.free_bytes - d.share_bytes : 0;
 }
 
 int
 spool_admits(struct spool *s)
 {
-	admit_look_at_disk(s);
-	if (s->is_low)
+	struct space d;
+
+	spool_space(s, &d);
+	if (!space_has_share(&d))
 		return ENOSPC;
 	if (atomic_load(&s->writer.is_dry))
 		return atomic_load(&s->writer.dry_error);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "policy/space.h"
 #include "queue/lifetime.h"
 
 enum { ENVELOPE_ARENA_MAX = 1 << 20 };
@@ -103,7 +104,7 @@ recovery_check_disk(struct queue *q)
 
 	if (q->io->ops->space(q->io, &have, &all) != 0)
 		return 0;
-	usable = all / 100 * (uint64_t)(100 - c->queue.minimum_free);
+	usable = space_usable_bytes(all, (unsigned)c->queue.minimum_free);
 	if (usable >= CONF_SPOOL_BYTES_MIN)
 		return 0;
 	return role_refuse(q->role, ROLE_EXIT_CONFIG,

@@ -7,11 +7,10 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/fsio.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "queue/record.h"
-
-enum { ROOM_MIB = 1 << 20 };
 
 static bool
 room_is_told(const struct peer *peer, const struct message_room *m)
@@ -32,15 +31,12 @@ room_tell(struct peer *peer, const struct message_room *m)
 static void
 room_log_full(struct queue *q)
 {
-	struct spool_stats s;
+	char text[SPACE_TEXT_BYTES];
+	struct space s;
 
-	spool_stats(q->spool, &s);
-	log_warn("no room for mail: %llu MiB of %llu MiB are free, and queue.minimum_free keeps "
-		 "%llu MiB: messages hear 452 until there is more",
-	    (unsigned long long)(s.disk_free_bytes / ROOM_MIB),
-	    (unsigned long long)(s.disk_total_bytes / ROOM_MIB),
-	    (unsigned long long)(s.disk_total_bytes / 100 *
-	        (uint64_t)q->role->conf->queue.minimum_free / ROOM_MIB));
+	spool_space(q->spool, &s);
+	log_warn("no room for mail: %s: messages hear 452 until there is more",
+	    space_tell(&s, text));
 }
 
 /* Room that is there for a moment, until the next message, is not told. */
@@ -68,7 +64,7 @@ room_show_trouble(struct queue *q, int error)
 
 	if (error == q->shown_error)
 		return;
-	if (error == ENOSPC)
+	if (fsio_is_full(error))
 		snprintf(text, sizeof text,
 		    "no room on the disk: messages hear 452 until there is");
 	else if (error)
@@ -85,12 +81,12 @@ room_on_time(evutil_socket_t fd, short what, void *arg)
 	struct queue *q = arg;
 	uint64_t bytes = spool_bodies_room(q->spool);
 	int error = spool_admits(q->spool);
-	struct message_room m = {.is_full = error == ENOSPC};
+	struct message_room m = {.is_full = fsio_is_full(error)};
 	struct peer *peer;
 
 	(void)fd;
 	(void)what;
-	m.is_failing = error && error != ENOSPC && error != EAGAIN;
+	m.is_failing = error && !m.is_full && error != EAGAIN;
 	room_show_trouble(q, m.is_failing || m.is_full ? error : 0);
 	room_tell_log(q, m.is_full);
 	promises_see_room(&q->promises, bytes);

@@ -37,19 +37,14 @@ are_sane(const struct spool_options *o)
 	return bytes == 0 || (bytes >= SPOOL_SEGMENT_MIN && bytes <= 1u << 30 && bytes % 4096 == 0);
 }
 
-/* A sixteenth of what messages may use of the disk, within bounds. */
 static uint32_t
 spool_segment_bytes(const struct spool_options *o)
 {
-	uint64_t have, all, usable, bytes;
+	uint64_t have, all;
 
 	if (o->io->ops->space(o->io, &have, &all) != 0)
-		return SPOOL_SEGMENT_BYTES;
-	usable = all / 100 * (100 - o->minimum_free_percent);
-	bytes = usable / SPOOL_SEGMENTS_SENSIBLE / SPOOL_SEGMENT_SMALL * SPOOL_SEGMENT_SMALL;
-	if (bytes < SPOOL_SEGMENT_SMALL)
-		return SPOOL_SEGMENT_SMALL;
-	return bytes < SPOOL_SEGMENT_BYTES ? (uint32_t)bytes : SPOOL_SEGMENT_BYTES;
+		return SPACE_SEGMENT_MAX;
+	return space_segment_bytes(all, o->minimum_free_percent);
 }
 
 /* Before the spool is changed: a thread that cannot be made refuses the start.  The caller holds

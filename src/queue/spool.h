@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/fsio.h"
 #include "base/id.h"
+#include "policy/space.h"
 
 struct spool;
 struct reading;
@@ -25,10 +26,7 @@ enum {
 	SPOOL_NOTE_MAX = 262144,         /* bytes of a note's value */
 	SPOOL_RECIPIENTS_MAX = 1000,
 	SPOOL_ENTRIES_MAX = 2048,        /* entries of one batch */
-	SPOOL_SEGMENT_BYTES = 64 << 20,  /* the usual segment */
 	SPOOL_SEGMENT_MIN = 64 << 10,
-	SPOOL_SEGMENT_SMALL = 2 << 20,   /* the smallest that is chosen: any message fits */
-	SPOOL_SEGMENTS_SENSIBLE = 16,    /* a small disk is cut into as many segments */
 	SPOOL_WAITING_MAX = 64 << 20,    /* bytes appended and not yet durable */
 	SPOOL_LAZY_MS = 50,
 	SPOOL_MESSAGE_WAIT_MS = 100000,  /* until a message must be durable: who asks waits 120 s */
@@ -155,6 +153,8 @@ struct spool_batch {
  * room that messages may take (statuses have a reserve).
  */
 int spool_append(struct spool *s, const struct spool_batch *b) MUST_USE;
+/* What the disk has, as the writer saw it last, and what a new segment for messages would need. */
+void spool_space(struct spool *s, struct space *out);
 /* May messages be taken?  0, or the errno to refuse with: ENOSPC, EAGAIN, or what the disk says to
  * writes (EROFS, EIO ...) since nothing more can be stored. */
 int spool_admits(struct spool *s) MUST_USE;

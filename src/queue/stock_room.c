@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "policy/space.h"
 
 static uint64_t
 stock_room_list_bytes(const struct segment *s)
@@ -28,26 +29,28 @@ stock_idle_bytes(const struct stock *p)
 uint64_t
 stock_share_bytes(const struct stock *p, uint64_t all)
 {
-	return all / 100 * atomic_load(&p->minimum_free_percent);
+	return space_share_bytes(all, atomic_load(&p->minimum_free_percent));
 }
 
 /* What a new segment leaves free of the disk: messages its free share, and room for a reserve that
  * is not there yet; reports and statuses half of the share; compaction, which gives back, none. */
-static uint64_t
-stock_room_kept_bytes(const struct stock *p, enum stock_claim claim, uint64_t all)
+static void
+stock_room_keep(const struct stock *p, enum stock_claim claim, struct space *s)
 {
-	uint64_t share = stock_share_bytes(p, all);
+	uint64_t share = stock_share_bytes(p, s->all_bytes);
 
 	switch (claim) {
 	case STOCK_MESSAGE:
-		return share + (p->reserve ? 0 : p->bytes);
+		s->share_bytes = share;
+		s->reserve_bytes = p->reserve ? 0 : p->bytes;
+		break;
 	case STOCK_ANY:
 	case STOCK_RESERVE:
-		return share / 2;
+		s->share_bytes = share / 2;
+		break;
 	case STOCK_COPY:
-		return 0;
+		break;
 	}
-	return share;
 }
 
 static bool
@@ -70,17 +73,17 @@ stock_room_first_bytes(const struct stock *p, uint64_t all)
 int
 stock_room_find(const struct stock *p, enum stock_claim claim, struct stock_room *out)
 {
-	uint64_t all;
+	struct space s = {0};
 
-	*out = (struct stock_room){0};
-	if (p->io->ops->space(p->io, &out->have, &all) != 0) {
-		*out = (struct stock_room){.is_unknown = true};
+	*out = (struct stock_room){.is_unknown = true};
+	if (p->io->ops->space(p->io, &s.free_bytes, &s.all_bytes) != 0)
 		return -1;
-	}
-	out->keep = stock_room_kept_bytes(p, claim, all);
-	out->need = p->bytes - (p->making ? p->made_bytes : 0);
-	/* a segment whose zeros are complete takes no more */
-	if (out->need == 0 || out->have >= out->keep + out->need)
+	stock_room_keep(p, claim, &s);
+	s.segment_bytes = p->bytes - (p->making ? p->made_bytes : 0);
+	*out = (struct stock_room){.have = s.free_bytes,
+	    .keep = s.share_bytes + s.reserve_bytes,
+	    .need = s.segment_bytes};
+	if (space_has_segment(&s))
 		return 0;
 	errno = ENOSPC;
 	return -1;

@@ -27,8 +27,6 @@ struct spool {
 	struct buf room;                 /* for what is read at the start */
 	struct spool_stats stats;
 	uint64_t waiting_bytes;          /* appended, not answered */
-	uint64_t keep_bytes;             /* of the disk, its free share */
-	bool is_low;                     /* no free share, idle segments counted in */
 	/* compaction of a full disk; monotonic */
 	uint64_t round_left;             /* segments that this round still comes to; 0: none */
 	int64_t round_began_ms;
