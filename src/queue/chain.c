@@ -288,11 +288,13 @@ chain_tell_all_gone(const struct replay *r)
 		    (unsigned long long)r->spool->writer.newest_segment.generation,
 		    NEWEST_SEGMENT_NAME);
 	else if (r->mark.freed == 0)
-		log_error("spool: %u body files of messages are there, and no segment file that "
+		log_error("spool: %u body files of messages%s are there, and no segment file that "
 			  "holds messages: the whole log is missing, with all its messages; "
 			  "put the segment files back, from a backup or from where they were "
 			  "moved, or start once with --accept-damage, which begins anew and "
-			  "keeps the bodies as *.body.lost", r->body_count);
+			  "keeps the bodies as *.body.lost", r->body_count,
+		    r->spool->writer.newest_segment.is_unknown
+			? ", and the file " NEWEST_SEGMENT_NAME ", whose content is damaged," : "");
 	else if (unread > 0)
 		log_error("spool: no record can be read of the segment files that are there, %u of "
 			  "them are damaged; %llu generations were freed, and all messages after "
@@ -308,14 +310,16 @@ chain_tell_all_gone(const struct replay *r)
 }
 
 /* Marks speak of what was freed; or a segment is named as the newest; or, where that is not known,
- * there are bodies, whose records were told as damaged if a part of the log is there. */
+ * the file that named it is there, or bodies are, whose records were told as damaged if a part of
+ * the log is there. */
 static bool
 chain_was_there(const struct replay *r)
 {
+	const struct newest_segment *n = &r->spool->writer.newest_segment;
+
 	if (r->mark.freed > 0 || chain_is_newest_missing(r))
 		return true;
-	return !r->spool->writer.newest_segment.is_said && r->body_count > 0 &&
-	    chain_count_unread(r) == 0;
+	return !n->is_said && (n->is_unknown || r->body_count > 0) && chain_count_unread(r) == 0;
 }
 
 int

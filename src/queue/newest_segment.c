@@ -86,9 +86,11 @@ newest_segment_read(struct newest_segment *n, enum newest_verdict *verdict_out)
 		return errno == ENOENT ? 0 : -1;
 	n->is_named = true;
 	n->is_foreign = !file.is_plain || !file.is_ours || !file.is_private;
-	if (!n->is_foreign)
-		return newest_segment_load(n, verdict_out);
-	*verdict_out = NEWEST_FOREIGN;
+	if (n->is_foreign)
+		*verdict_out = NEWEST_FOREIGN;
+	else if (newest_segment_load(n, verdict_out) != 0)
+		return -1;
+	n->is_unknown = *verdict_out == NEWEST_FOREIGN || *verdict_out == NEWEST_DAMAGED;
 	return 0;
 }
 

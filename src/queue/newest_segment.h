@@ -18,6 +18,7 @@ struct newest_segment {
 	uint32_t slot;                   /* of its file */
 	bool is_named;                   /* the file has its name, durably */
 	bool is_foreign;                 /* not a file of ours: it is neither read nor written */
+	bool is_unknown;                 /* it is there, damaged or foreign: what it said is lost */
 };
 
 enum newest_verdict { NEWEST_ABSENT, NEWEST_GOOD, NEWEST_DAMAGED, NEWEST_FOREIGN };

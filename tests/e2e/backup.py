@@ -83,7 +83,7 @@ def lose_log(spool, kept):
             os.remove(f"{spool}/{name}")
 
 
-def lost_log(number, kept):
+def lost_log(number, kept, is_damaged):
     """A log of one message above 128 KiB is lost as a whole: refused, then accepted, then as if nothing had been."""
     gate = made(f"lost-{number}").start().add_user()
     spool, mark = paths(gate)
@@ -92,6 +92,9 @@ def lost_log(number, kept):
         gate.send(text="large\r\n" * 50000)
         gate.stop()
         lose_log(spool, kept)
+        if is_damaged:
+            with open(f"{spool}/newest-segment", "r+b") as f:
+                f.write(b"XXXX")
         names = sorted(os.listdir(spool))
         said = refused(gate)
         assert "start once with --accept-damage" in said and "there is no spool" not in said, (kept, said)
@@ -108,9 +111,10 @@ def lost_log(number, kept):
 
 @tap.case
 def a_lost_log_is_accepted():
-    """all segments are gone, newest-segment or a body is there: refused with 75, and --accept-damage begins anew, once"""
-    for number, kept in enumerate((("newest-segment",), (".body",), ("newest-segment", ".body"))):
-        lost_log(number, kept)
+    """all segments are gone, newest-segment (whole or damaged) or a body is there: refused with 75, and --accept-damage begins anew, once"""
+    for number, (kept, is_damaged) in enumerate(((("newest-segment",), False), (("newest-segment",), True), ((".body",), False),
+                                                 (("newest-segment", ".body"), False))):
+        lost_log(number, kept, is_damaged)
 
 
 @tap.case
