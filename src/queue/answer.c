@@ -3,6 +3,8 @@
  */
 #include "queue/answer.h"
 
+#include "base/clock.h"
+
 static void
 settle_entry(struct spool *s, const struct record *r, const struct index_place *at)
 {
@@ -50,6 +52,7 @@ settle_commit(struct spool *s, const struct batch *b, const struct commit *c)
 	s->copies.waiting_bytes -= c->is_copy ? c->span : 0;
 	s->stats.commits += !c->error;
 	s->stats.failed += c->error != 0;
+	s->stored_ms = c->error ? 0 : clock_mono_ms();
 }
 
 static void
@@ -80,4 +83,10 @@ answer_commits(struct spool *s)
 		answer_batch(s, b);
 		writer_reuse(&s->writer, b);
 	}
+}
+
+int64_t
+answer_stored_ms(const struct spool *s)
+{
+	return s->stored_ms;
 }

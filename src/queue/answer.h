@@ -7,5 +7,8 @@
 #include "queue/store.h"
 
 void answer_commits(struct spool *s);
+/* When something became durable last, clock_mono_ms; 0: what was answered last was not stored, or
+ * nothing was yet. */
+int64_t answer_stored_ms(const struct spool *s);
 
 #endif

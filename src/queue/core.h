@@ -12,6 +12,7 @@
 #include "queue/promises.h"
 #include "queue/schedule.h"
 #include "queue/spool.h"
+#include "queue/storing.h"
 #include "queue/tickets.h"
 
 struct pending;
@@ -77,6 +78,7 @@ struct queue {
 	int64_t newest_ms; /* of the ids in the spool at the start, and of the clock since */
 	LIST_HEAD(, pending) pendings;
 	TAILQ_HEAD(, record) late_records;
+	struct storing storing;
 	struct reports *reports;
 	LIST_HEAD(, reread) rereads;
 	LIST_HEAD(, damage) damages; /* messages whose end is being stored, their content is lost */

@@ -372,13 +372,13 @@ act(struct queue *q, const struct schedule_step *step)
 	}
 }
 
-/* What cannot be recorded is better not delivered: after a crash it would be delivered again. */
 static bool
-may_schedule(const struct queue *q)
+may_schedule(struct queue *q)
 {
 	return q->relay && q->is_caught_up && q->tickets.is_durable && !q->is_stopping &&
-	       TAILQ_EMPTY(&q->late_records) && q->reading_jobs < JOBS_READING_MAX &&
-	       channel_waiting(q->relay->channel) <= RELAY_WAITING_MAX;
+	       q->reading_jobs < JOBS_READING_MAX &&
+	       channel_waiting(q->relay->channel) <= RELAY_WAITING_MAX &&
+	       schedule_wake_ms(q->schedule) <= clock_ms() && storing_may_deliver(q);
 }
 
 bool

@@ -242,6 +242,7 @@ save_and_stop(struct queue *q)
 	if (q->is_saved)
 		return;
 	q->is_saved = true;
+	records_retry(q);
 	buckets_save(q->buckets, save_part, q);
 	if (spool_append(q->spool, &batch) != 0)
 		saved(errno, q);
@@ -454,6 +455,7 @@ end(struct role *r)
 	room_clear(q);
 	reports_clear(q);
 	damage_clear(q);
+	storing_end(q);
 	records_clear(q);
 	book_clear(&q->book);
 	schedule_free(&q->schedule);

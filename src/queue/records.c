@@ -6,7 +6,6 @@
 
 #include <errno.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "queue/reports.h"
 
@@ -36,6 +35,8 @@ finish(struct record *r)
 
 	if (r->result.from_relay)
 		records_tell(q, r->result.job, r->result.id, r->result.number);
+	if (r->is_late)
+		storing_is_late_no_more(q);
 	mem_free(r);
 	if (e) {
 		e->unstored--;
@@ -57,7 +58,8 @@ static void
 be_late(struct record *r, int error)
 {
 	if (!r->is_late)
-		log_warn("spool: a status could not be stored: %s", strerror(error));
+		storing_is_late(
+		    r->queue, r->result.id, r->result.number, r->result.outcome, error);
 	r->is_late = true;
 	TAILQ_INSERT_TAIL(&r->queue->late_records, r, link);
 	queue_retry_later(r->queue);

@@ -69,7 +69,7 @@ room_show_trouble(struct queue *q, int error)
 		    "no room on the disk: messages hear 452 until there is");
 	else if (error)
 		snprintf(text, sizeof text,
-		    "the spool cannot be written (%s): messages hear 451 until it can",
+		    "the spool cannot be written (%s): no mail is taken or sent",
 		    strerror(error));
 	metrics_trouble(text);
 	q->shown_error = error;

@@ -26,6 +26,7 @@ struct spool {
 	unsigned losses;                 /* under way */
 	struct buf room;                 /* for what is read at the start */
 	struct spool_stats stats;
+	int64_t stored_ms;               /* see answer_stored_ms */
 	uint64_t waiting_bytes;          /* appended, not answered */
 	/* compaction of a full disk; monotonic */
 	uint64_t round_left;             /* segments that this round still comes to; 0: none */

@@ -6,10 +6,13 @@
 
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/descriptors.h"
 #include "relay/state.h"
+
+enum { STORED_WAIT_MS = 1000 };
 
 struct site_question {
 	LIST_ENTRY(site_question) link;
@@ -352,14 +355,30 @@ reload(struct role *role, const struct conf *before)
 	pool_flush(r->yard.pool);
 }
 
-/* Stopping: all is told and, as far as a queue still answers, stored. */
+static void
+end_within(struct relay *r, int64_t ms)
+{
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	if (event_add(r->drain, &tv) != 0)
+		die("relay: no timer");
+}
+
+/* Stopping: all is told.  It is let be stored, for a moment: a queue that cannot store it has it
+ * all the same, and ends later. */
 static void
 emptied(struct yard *y)
 {
 	struct relay *r = y->arg;
+	int64_t left_ms = r->drain_end_ms - clock_mono_ms();
 
-	if (r->drain && y->job_count == 0 && (results_count(y->results) == 0 || !y->queue))
+	if (!r->drain || y->job_count)
+		return;
+	if (results_count(y->results) == 0 || !y->queue)
 		role_stopped(r->role);
+	else if (!r->is_told && left_ms > STORED_WAIT_MS)
+		end_within(r, STORED_WAIT_MS);
+	r->is_told = true;
 }
 
 static void
@@ -374,13 +393,14 @@ static void
 stop(struct role *role, int64_t drain_ms)
 {
 	struct relay *r = role->state;
-	struct timeval tv = {drain_ms / 1000, drain_ms % 1000 * 1000};
 
 	jobs_stop(&r->yard);
 	pool_flush(r->yard.pool);
 	r->drain = evtimer_new(role->base, drained, role);
-	if (!r->drain || event_add(r->drain, &tv) != 0)
+	if (!r->drain)
 		die("relay: no timer");
+	r->drain_end_ms = clock_mono_ms() + drain_ms;
+	end_within(r, drain_ms);
 	emptied(&r->yard);
 }
 

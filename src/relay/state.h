@@ -28,7 +28,9 @@ struct relay {
 	struct role_peer queue_peer, control_peer;
 	struct site_question_list questions;
 	struct routetest_list tests;
-	struct event *drain;
+	struct event *drain;  /* stopping */
+	int64_t drain_end_ms; /* monotonic */
+	bool is_told;         /* stopping, all jobs have ended */
 };
 
 /* One call of the operator's tool: which way would mail for this address go?  The answers follow.

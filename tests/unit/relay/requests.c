@@ -38,6 +38,40 @@ Test(relay_requests, a_body_whose_descriptor_was_lost_is_tried_again_later, .tim
 	rig_free(&r);
 }
 
+/* The queue cannot store what it was told, and keeps it: relay ends all the same, long before its
+ * drain is over, and so it does when the queue says nothing at all. */
+Test(relay_requests, an_end_does_not_wait_for_what_is_not_stored, .timeout = 60)
+{
+	struct rig *r = rig_new(nowhere);
+	int64_t began;
+
+	deliver(r, 1, 0);
+	cr_assert(rig_wait(r, 2));
+	began = clock_mono_ms();
+	rig_stop(r, 30000);
+	while (!r->is_stopped && clock_mono_ms() - began < 30000)
+		rig_idle(r, 20);
+	cr_expect_lt(clock_mono_ms() - began, 10000);
+	rig_free(&r);
+}
+
+/* What is stored in time is waited for. */
+Test(relay_requests, an_end_waits_for_what_is_stored, .timeout = 60)
+{
+	struct rig *r = rig_new(nowhere);
+
+	deliver(r, 1, 0);
+	cr_assert(rig_wait(r, 2));
+	rig_stop(r, 30000);
+	rig_idle(r, 300);
+	cr_expect_not(r->is_stopped);
+	rig_stored(r, 0);
+	rig_stored(r, 1);
+	rig_idle(r, 300);
+	cr_expect(r->is_stopped);
+	rig_free(&r);
+}
+
 /* The queue is stopped: what relay says waits, and comes when the queue goes on. */
 Test(relay_requests, the_queue_is_stopped, .timeout = 60)
 {

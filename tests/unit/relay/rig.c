@@ -301,7 +301,8 @@ rig_free(struct rig **p)
 	struct message_stop stop = {.drain_ms = 200};
 	struct rig *r = *p;
 
-	tell(r, MESSAGE_STOP, &stop, -1);
+	if (!r->is_stopped)
+		tell(r, MESSAGE_STOP, &stop, -1);
 	cr_expect(wait_until(r, is_stopped, 0), "relay did not stop");
 	pthread_join(r->thread, NULL);
 	channel_free(&r->queue);
