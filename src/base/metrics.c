@@ -22,6 +22,7 @@ struct metrics_now {
 
 struct metrics_region {
 	_Atomic uint64_t progress;
+	_Atomic uint64_t disk_ms;
 	_Atomic uint32_t is_blocking;
 	_Atomic uint32_t version;
 	struct metrics_now now;
@@ -133,6 +134,12 @@ metrics_read_trouble(
 }
 
 uint64_t
+metrics_read_disk_ms(const struct metrics_region *region)
+{
+	return region ? atomic_load_explicit(&region->disk_ms, memory_order_relaxed) : 0;
+}
+
+uint64_t
 metrics_read_progress(const struct metrics_region *region)
 {
 	return region ? atomic_load_explicit(&region->progress, memory_order_relaxed) : 0;
@@ -233,6 +240,14 @@ metrics_trouble(const char *text)
 	version = metrics_begin_write(r);
 	snprintf(r->now.trouble, sizeof r->now.trouble, "%s", text);
 	metrics_end_write(r, version);
+}
+
+void
+metrics_disk(int64_t ms)
+{
+	if (own)
+		atomic_store_explicit(
+		    &own->disk_ms, ms > 0 ? (uint64_t)ms : 0, memory_order_relaxed);
 }
 
 void

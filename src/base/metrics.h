@@ -33,6 +33,8 @@ char *metrics_read_work(const struct metrics_region *region, char out[METRICS_TE
 /* What keeps the role from its work, written likewise; "": nothing. */
 char *metrics_read_trouble(
     const struct metrics_region *region, char out[METRICS_TROUBLE_TEXT_BYTES]);
+/* What metrics_disk was told last. */
+uint64_t metrics_read_disk_ms(const struct metrics_region *region);
 /* How often metrics_progress was called. */
 uint64_t metrics_read_progress(const struct metrics_region *region);
 /* The role is inside a call that may block by design (a worker's check). */
@@ -49,6 +51,8 @@ void metrics_work_on(const char *word, struct str detail);
 /* What keeps this role from doing all its work ("accounts.db is missing"); "": nothing any more.
  * Who makes the text has METRICS_TROUBLE_BYTES for it. */
 void metrics_trouble(const char *text);
+/* For how long a thread of this role that reads and writes files is at one piece of its work. */
+void metrics_disk(int64_t ms);
 /* Work that does not return to the loop has come further (recovery of the spool). */
 void metrics_progress(void);
 void metrics_blocking(bool is_blocking);

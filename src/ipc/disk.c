@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
 struct disk {
 	struct tasks tasks;
@@ -248,6 +249,17 @@ disk_answer(evutil_socket_t fd, short what, void *arg)
 	tasks_answer(&d->tasks, d);
 }
 
+/* For `sallyport status`. */
+static void
+disk_show(struct disk *d)
+{
+	char text[METRICS_TEXT_BYTES] = "";
+
+	(void)!stall_text(&d->tasks.stall, d->stall_ms, text, sizeof text);
+	metrics_trouble(text);
+	metrics_disk(disk_stalled_ms(d));
+}
+
 static void
 disk_look(evutil_socket_t fd, short what, void *arg)
 {
@@ -256,6 +268,7 @@ disk_look(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	stall_look(&d->tasks.stall, d->stall_ms);
+	disk_show(d);
 	if (d->under_way)
 		disk_look_later(d);
 }

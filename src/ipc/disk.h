@@ -2,7 +2,8 @@
  * disk: files that a thread of the process reads, writes and closes for its loop, which a disk that
  * is slow, or stands still, then does not stop.  One piece of a file at a time, and the pieces of
  * all files in the order in which they were asked for.  The last close of a file may wait for the
- * disk too: the thread does it.
+ * disk too: the thread does it.  One that stands still is the trouble of the role, and for how long
+ * it does is told as well (base/metrics.h).
  */
 #ifndef IPC_DISK_H
 #define IPC_DISK_H

@@ -3,6 +3,8 @@
  */
 #include "ipc/stall.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -79,13 +81,30 @@ stall_look(struct stall *t, int64_t longest_ms)
 {
 	struct stall_piece p = stall_now(t);
 	bool is_told = t->told.number == p.number && p.began_ms;
+	int64_t now_ms = clock_mono_ms();
 
 	if (t->told.number && !is_told) {
 		stall_log(t, &t->told, true);
 		t->told.number = 0;
 	}
-	if (is_told || !p.began_ms || clock_mono_ms() - p.began_ms < longest_ms)
+	if (!p.began_ms)
+		return;
+	if (is_told ? now_ms - t->told_ms < STALL_AGAIN_TIMES * longest_ms
+	            : now_ms - p.began_ms < longest_ms)
 		return;
 	stall_log(t, &p, false);
 	t->told = p;
+	t->told_ms = now_ms;
+}
+
+bool
+stall_text(struct stall *t, int64_t longest_ms, char *out, size_t bytes)
+{
+	int64_t ms = stall_ms(t);
+
+	if (!ms || ms < longest_ms)
+		return false;
+	snprintf(out, bytes, "thread %s waits %lld s for the disk: %s", t->thread->name,
+	    (long long)ms / 1000, t->thread->waits);
+	return true;
 }

@@ -1,7 +1,8 @@
 /*
  * stall: since when a thread that works for a loop is at one piece of its work, and at which.  The
- * loop looks each second: a piece that does not end in time is logged once, and once more when it
- * has ended.  So the operator sees that a disk stands still, and what waits for it.
+ * loop looks each second: a piece that does not end in time is logged, again now and then, and when
+ * it has ended; meanwhile it is the trouble of the role (base/metrics.h).  So the operator sees
+ * that a disk stands still, and what waits for it.
  */
 #ifndef IPC_STALL_H
 #define IPC_STALL_H
@@ -10,8 +11,12 @@
 #include <stdbool.h>
 
 #include "base/id.h"
+#include "base/str.h"
 
-enum { STALL_LOGGED_MS = 30000 };               /* a piece of work that takes longer is logged */
+enum {
+	STALL_LOGGED_MS = 30000,         /* a piece of work that takes longer is logged ... */
+	STALL_AGAIN_TIMES = 10,          /* ... and again each time so many times that has passed */
+};
 
 /* All literals. */
 struct stall_thread {
@@ -32,6 +37,7 @@ struct stall {
 	pthread_mutex_t lock;
 	struct stall_piece piece;        /* under the lock */
 	struct stall_piece told;         /* the loop's: logged, its end not yet; number 0: none */
+	int64_t told_ms;                 /* since then; monotonic */
 };
 
 void stall_init(struct stall *t, const struct stall_thread *thread);
@@ -46,5 +52,8 @@ void stall_end(struct stall *t);
 int64_t stall_ms(struct stall *t);
 /* Logs what takes longer than that, and the end of what was logged. */
 void stall_look(struct stall *t, int64_t longest_ms);
+/* "thread writer waits 99 s for the disk: no mail is acknowledged meanwhile"; false, and out stays
+ * as it is: nothing takes longer than that. */
+bool stall_text(struct stall *t, int64_t longest_ms, char *out, size_t bytes) MUST_USE;
 
 #endif

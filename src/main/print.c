@@ -11,10 +11,10 @@ static bool
 is_number_key(struct str key)
 {
 	static const char *const numbers[] = {"active", "age_s", "bodies_s", "bytes", "damages",
-	    "deferred", "files_s", "free_percent", "held", "index", "iterations", "messages",
-	    "oldest_s", "pid", "port", "preference", "reader_s", "recipients", "restarts", "route",
-	    "running", "set_aside", "silent_s", "sites", "size", "tries", "unremoved", "upkeep_s",
-	    "uptime_s", "writer_s"};
+	    "deferred", "disk_s", "files_s", "free_percent", "held", "index", "iterations",
+	    "messages", "oldest_s", "pid", "port", "preference", "reader_s", "recipients",
+	    "restarts", "route", "running", "set_aside", "silent_s", "sites", "size", "tries",
+	    "unremoved", "upkeep_s", "uptime_s", "writer_s"};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		if (str_eq(key, str_of(numbers[i])))

@@ -55,6 +55,7 @@ status_row(const struct instance *i, struct buf *values)
 	status_number(values, "uptime_s", i->state == INSTANCE_DOWN ? 0 : uptime_ms / 1000);
 	status_number(values, "silent_s",
 	    i->state == INSTANCE_DOWN ? 0 : liveness_silent_ms(i) / 1000);
+	status_number(values, "disk_s", (int64_t)(metrics_read_disk_ms(i->region) / 1000));
 	metrics_read_work(i->region, work);
 	message_values_add(values, "work", str_of(trouble[0] ? trouble : work));
 }

@@ -224,7 +224,8 @@ tool_status(struct tool *t, const struct command *command)
 {
 	static const struct print_column columns[] = {{"role", "ROLE", -10}, {"index", "NO", 3},
 	    {"state", "STATE", -15}, {"pid", "PID", 8}, {"restarts", "RESTARTS", 8},
-	    {"uptime_s", "UPTIME s", 9}, {"silent_s", "SILENT s", 8}, {"work", "WORK", 0}, {0}};
+	    {"uptime_s", "UPTIME s", 9}, {"silent_s", "SILENT s", 8}, {"disk_s", "DISK s", 6},
+	    {"work", "WORK", 0}, {0}};
 	struct status_count table = {.print = {.tool = t, .columns = columns, .id_key = "role"}};
 	struct print queue = {.tool = t};
 	int status = tool_ask_running(t, command->asks, tool_status_row, &table);

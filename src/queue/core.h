@@ -72,7 +72,6 @@ struct queue {
 	struct map *files; /* bodies that submission is writing */
 	struct promises promises; /* what they will have, as far as clients said */
 	unsigned peer_files_max;
-	int shown_error; /* why no mail can be stored, as status has it; 0: it can */
 	bool is_full_told; /* the log was told that there is no room ... */
 	int64_t full_ms;   /* ... which was so last then; monotonic */
 	int64_t newest_ms; /* of the ids in the spool at the start, and of the clock since */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "queue/record.h"
+#include "queue/threads.h"
 
 static bool
 room_is_told(const struct peer *peer, const struct message_room *m)
@@ -62,9 +63,9 @@ room_show_trouble(struct queue *q, int error)
 {
 	char text[METRICS_TROUBLE_BYTES] = "";
 
-	if (error == q->shown_error)
-		return;
-	if (fsio_is_full(error))
+	if (spool_stall_text(q->spool, text, sizeof text))
+		; /* rather than what comes of it */
+	else if (fsio_is_full(error))
 		snprintf(text, sizeof text,
 		    "no room on the disk: messages hear 452 until there is");
 	else if (error)
@@ -72,7 +73,6 @@ room_show_trouble(struct queue *q, int error)
 		    "the spool cannot be written (%s): no mail is taken or sent",
 		    strerror(error));
 	metrics_trouble(text);
-	q->shown_error = error;
 }
 
 static void

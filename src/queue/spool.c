@@ -247,6 +247,15 @@ spool_watch(struct spool *s)
 		stall_look(spool_stall(s, t), s->options.stall_ms);
 }
 
+bool
+spool_stall_text(struct spool *s, char *out, size_t bytes)
+{
+	for (enum spool_thread t = 0; t < SPOOL_THREADS; t++)
+		if (stall_text(spool_stall(s, t), s->options.stall_ms, out, bytes))
+			return true;
+	return false;
+}
+
 int64_t
 spool_thread_ms(struct spool *s, enum spool_thread thread)
 {

@@ -4,7 +4,7 @@
 #include "queue/threads.h"
 
 static const struct stall_thread threads[SPOOL_THREADS] = {
-	[SPOOL_THREAD_WRITER] = {"spool", "writer", "no mail is acknowledged meanwhile"},
+	[SPOOL_THREAD_WRITER] = {"spool", "writer", "no mail is acknowledged or sent meanwhile"},
 	[SPOOL_THREAD_BODIES] = {"spool", "bodies",
 	    "no mail above 128 KiB is acknowledged meanwhile"},
 	[SPOOL_THREAD_READER] = {"spool", "reader",

@@ -26,5 +26,7 @@ const char *spool_thread_name(enum spool_thread thread);
 int64_t spool_thread_ms(struct spool *s, enum spool_thread thread);
 /* In the loop, each second: stall_look at each of them. */
 void spool_watch(struct spool *s);
+/* Of the first of them that stands still: stall_text.  false: none does. */
+bool spool_stall_text(struct spool *s, char *out, size_t bytes) MUST_USE;
 
 #endif

@@ -2,6 +2,7 @@
 """frozen_disk: the file system of the spool is frozen in the middle of mail: whoever writes to it waits in the kernel, and
 cannot be killed.  The daemon goes on with all that needs no disk, says 451 in time, and stores again after the thaw.  Needs
 root and its own mounts."""
+import json
 import os
 import re
 import signal
@@ -83,6 +84,11 @@ def waits_for_disk():
     return 0
 
 
+def is_failing(role):
+    rows = [json.loads(line) for line in gate.tool("status", "--json", check=False).stdout.splitlines()]
+    return any(row.get("role") == role and row["state"] == "failing" and " s for the disk: " in row["work"] for row in rows)
+
+
 @tap.case
 def goes_on_while_it_is_frozen():
     """others are greeted, log in and are told of their recipients while a large message waits; that hears 451 in time"""
@@ -102,7 +108,7 @@ def goes_on_while_it_is_frozen():
             session.say(b"RCPT TO:<bob@example.net>\r\n", "250")
             session.say(b"QUIT\r\n", "221")
             session.close()
-            gate.tool("status", "--json")
+            gate.tool("status", "--json", check=False)
             assert time.monotonic() - at < 10, f"{time.monotonic() - at:.0f} s for one round"
             rounds += 1
             time.sleep(0.2)
@@ -112,12 +118,19 @@ def goes_on_while_it_is_frozen():
         assert all(s.is_alive() for s in small), [s.text for s in small]
         gate.wait_log(r"submission: thread bodies has waited \d+ s for the disk: write the body of message")
         gate.wait_log("refuse id=.* stage=data reason=storage code=451 dsn=4.3.0 ")
+        g.wait_for("a failing queue", PATIENCE_S, lambda: is_failing("queue"), every=0.5)
+        told = gate.tool("status", "--json", check=False)
+        assert told.returncode == 69, told
+        assert re.search(r"thread writer waits \d+ s for the disk: no mail is acknowledged", told.stdout), told.stdout
+        assert re.search(r'"disk_s":[1-9]', told.stdout), told.stdout
+        assert is_failing("submission"), told.stdout
     finally:
         disks.thaw(SPOOL)
     for sender in small:
         assert sender.reply().startswith("250"), sender.text
     assert gate.processes() == pids, f"{pids} -> {gate.processes()}"
     assert "not answering" not in gate.log()
+    g.wait_for("a status that is well", 20, lambda: gate.tool("status", check=False).returncode == 0, every=0.5)
 
 
 @tap.case

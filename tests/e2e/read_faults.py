@@ -181,7 +181,7 @@ def a_body_check_while_the_disk_stands_still():
 
 def thread_seconds(name):
     """As the operator sees it."""
-    rows = [json.loads(line) for line in gate.tool("status", "--json").stdout.splitlines()]
+    rows = [json.loads(line) for line in gate.tool("status", "--json", check=False).stdout.splitlines()]
     return next(row[f"{name}_s"] for row in rows if f"{name}_s" in row)
 
 
@@ -196,6 +196,7 @@ def a_thread_that_stands_still_is_told():
         line = rf"spool: thread reader has waited 3\d s for the disk: read of message {message}; no other message is read"
         g.wait_for("the line", 40, lambda: re.search(line, gate.log()[before:]), every=0.2)
         assert thread_seconds("reader") >= 30 and thread_seconds("writer") == 0
+        g.wait_for("a failing status", 3, lambda: gate.tool("status", check=False).returncode == 69, every=0.2)
         gate.wait_log(rf"spool: thread reader goes on after 3\d s: read of message {message}")
     assert len(re.findall("has waited", gate.log()[before:])) == 1 and queue_pid() == pid
     assert thread_seconds("reader") == 0

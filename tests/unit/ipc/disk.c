@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 enum { STALL_TEST_MS = 50, WAIT_MS = 20000, PIECE = 65536 };
 enum operation { NONE, PREAD, PWRITEV, CLOSE };
@@ -360,27 +361,43 @@ Test(disk, a_file_that_is_dropped_before_its_piece_is_told)
 	cr_expect_eq(h.told, 0);
 }
 
-Test(disk, a_piece_that_does_not_end_is_logged_once_and_when_it_goes_on)
+Test(disk, a_piece_that_does_not_end_is_logged_again_and_when_it_goes_on)
 {
 	static struct heard h;
 	int fd;
 	struct disk_file *f = file_of(&fd, 7);
-	char waits[100], id[ID_NUMBER_TEXT_BYTES];
+	char waits[100], id[ID_NUMBER_TEXT_BYTES], text[METRICS_TEXT_BYTES];
+	const struct metrics_region *seen;
+	unsigned lines;
+	int region;
 
 	msgid_text((struct msgid){.session = 1, .number = 7}, 0, id);
 	snprintf(waits, sizeof waits, " s for the disk: write the body of message %s; nothing else ",
 	    id);
 	stand_still(PWRITEV, fd);
+	cr_assert_geq(region = metrics_create(), 0);
+	cr_assert_eq(metrics_use(region), 0);
+	seen = metrics_map(region);
 	disk_write(f, 0, STR("text"), hear, &h);
-	idle(3200);
+	idle(1500);
 	cr_expect_eq(log_count("test: thread disk has waited "), 1);
-	cr_expect_eq(log_count(waits), 1);
+	idle(1700);
+	cr_expect(strstr(metrics_read_trouble(seen, text), "thread disk waits "), "'%s'", text);
+	cr_expect_geq(metrics_read_disk_ms(seen), 1000);
+	lines = log_count("test: thread disk has waited ");
+	cr_expect_geq(lines, 2);
+	cr_expect_eq(log_count(waits), lines);
 	cr_expect_eq(log_count("goes on"), 0);
 	stuck_in = NONE;
 	cr_expect(wait_for(&h, 1));
 	idle(1200);
 	cr_expect_eq(log_count("test: thread disk goes on after "), 1);
-	cr_expect_eq(log_count("has waited"), 1);
+	cr_expect_eq(log_count("has waited"), lines);
+	cr_expect_str_eq(metrics_read_trouble(seen, text), "");
+	cr_expect_eq(metrics_read_disk_ms(seen), 0);
+	metrics_leave();
+	metrics_unmap(&seen);
+	close(region);
 	disk_file_drop(&f);
 	cr_expect(is_closed_soon(fd));
 }

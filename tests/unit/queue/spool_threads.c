@@ -271,7 +271,7 @@ static void
 expect_stall(unsigned n)
 {
 	enum spool_thread thread = stalls[n].thread;
-	char waits[64], goes_on[64];
+	char waits[64], goes_on[64], text[128];
 	int answer;
 
 	snprintf(waits, sizeof waits, "thread %s has waited ", spool_thread_name(thread));
@@ -289,13 +289,18 @@ expect_stall(unsigned n)
 	cr_expect_eq(log_count(waits), 1, "%u: %u lines", n, log_count(waits));
 	cr_expect_eq(log_count(stalls[n].line), 1, "%u: not told: %s", n, stalls[n].line);
 	cr_expect_eq(log_count(goes_on), 0);
+	snprintf(waits, sizeof waits, "thread %s waits 0 s for the disk: ",
+	    spool_thread_name(thread));
+	cr_expect(spool_stall_text(rig.spool, text, sizeof text));
+	cr_expect_eq(strncmp(text, waits, strlen(waits)), 0, "%s", text);
 	stuck_operation = NONE;
 	rig_until(&answer);
 	cr_expect_eq(answer, 0);
 	watch_for(4 * STALL_MS);
 	cr_expect_eq(log_count(goes_on), 1);
-	cr_expect_eq(log_count(waits), 1);
+	cr_expect_eq(log_count(stalls[n].line), 1);
 	cr_expect_eq(spool_thread_ms(rig.spool, thread), 0);
+	cr_expect_not(spool_stall_text(rig.spool, text, sizeof text));
 }
 
 Test(spool_threads, one_that_stands_still_is_logged_once_and_when_it_goes_on)
@@ -305,6 +310,27 @@ Test(spool_threads, one_that_stands_still_is_logged_once_and_when_it_goes_on)
 	watch_for(10 * STALL_MS);
 	for (unsigned n = 0; n < STALLS; n++)
 		expect_stall(n);
+}
+
+Test(spool_threads, one_that_stands_still_for_long_is_logged_again)
+{
+	int answer;
+
+	rig_store(1);
+	watch_for(10 * STALL_MS);
+	stuck = 0;
+	stuck_thread = (int)stalls[0].thread;
+	stuck_operation = (int)stalls[0].operation;
+	stalls[0].begin(&answer);
+	while (!stuck)
+		usleep(1000);
+	watch_for(STALL_AGAIN_TIMES / 2 * STALL_MS);
+	cr_expect_eq(log_count(" has waited "), 1);
+	watch_for((2 * STALL_AGAIN_TIMES + 4) * STALL_MS);
+	cr_expect_geq(log_count(" has waited "), 2);
+	cr_expect_leq(log_count(" has waited "), 3);
+	stuck_operation = NONE;
+	rig_until(&answer);
 }
 
 /* ---- names ---- */
