@@ -370,8 +370,9 @@ losses_tell_missing(struct replay *r)
 	for (size_t i = 0; i < named; i++)
 		log_error("spool: the message of recipient %s is missing, and was still being "
 			  "tried", msgid_text(list.items[i].id, list.items[i].recipient, id));
-	log_error("spool: %zu recipients of missing messages are known, %zu of them are named "
-		  "above", list.count, named);
+	if (list.count > 0)
+		log_error("spool: %zu recipients of missing messages are known, %zu of them are "
+			  "named above", list.count, named);
 	mem_free(list.items);
 	for (unsigned i = 0; i < r->losses->gap_count; i++)
 		losses_tell_gap(r->losses, &r->losses->gaps[i]);

@@ -154,6 +154,7 @@ losses_expect_between(struct model *m, struct msgid before, struct msgid after)
 		snprintf(more, sizeof more, "before \"accept id=%s\"", msgid_text(after, 0, id));
 	losses_expect(m, words, more, 1);
 	losses_expect(m, "up to record", "", 0);
+	losses_expect(m, "0 recipients of missing messages", "", 0);
 }
 
 static bool
