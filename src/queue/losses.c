@@ -16,15 +16,20 @@
 enum {
 	LOSSES_ARENA_MAX = 1 << 20,
 	LOSSES_TEXT_BYTES = 600,
+	LOSSES_WHAT_BYTES = 160,
 	LOSSES_NAMED = 3,                /* recipients in one line */
 	LOSSES_KEPT_MAX = 100000,
 	LOSSES_TOLD_MAX = 200,           /* lines of each kind; the first by id */
+	LOSSES_GAPS_MAX = 200,
 	LOSSES_PIECE_BYTES = 1 << 20,
 };
 
-/* What is missing between messages that are there, or behind all of them. */
+/* What is missing between messages that are there, or behind all of them: a segment or its end, or
+ * a damaged stretch, and those that no other gap has room for. */
 struct losses_gap {
 	uint64_t generation;
+	uint32_t slot, from, to;         /* of a stretch; to 0: it is a segment */
+	unsigned more;                   /* stretches */
 	bool is_passed;                  /* messages of later segments were seen */
 	struct msgid before;             /* the newest one that stood before it; session 0: none */
 	struct msgid after;              /* the first newer one behind it; session 0: none yet */
@@ -43,7 +48,7 @@ struct losses_message {
 struct losses {
 	struct map *waiting;             /* recipients of missing messages, by their last status */
 	struct map *messages;            /* in damaged places */
-	struct losses_gap gaps[SEGMENT_MISSING_MAX];
+	struct losses_gap gaps[LOSSES_GAPS_MAX];
 	unsigned gap_count;
 	struct msgid newest;             /* of all messages seen */
 };
@@ -118,36 +123,56 @@ losses_see_message(
 	map_put(l->messages, key, m);
 }
 
-/* The payload of a frame, with zeros where the file ends before it. */
-static void
+/* The payload of a frame, with zeros where the file ends before it.  Does what is left of it name
+ * all its messages? */
+static bool
 losses_see_frame(struct losses *l, const struct segment *g, uint32_t at, struct str payload,
-    uint32_t payload_bytes)
+    const struct record_frame *f)
 {
-	char *whole = mem_new(payload_bytes + 1);
-	struct str rest = str_make(whole, payload_bytes);
+	char *whole = mem_new(f->payload_bytes + 1);
+	struct str rest = str_make(whole, f->payload_bytes);
+	uint32_t entries = 0;
 	struct record r;
 	bool bad;
 
-	payload = str_upto(payload, payload_bytes);
+	payload = str_upto(payload, f->payload_bytes);
 	memcpy(whole, payload.p, payload.n);
-	while (record_next(&rest, &r, &bad))
+	while (record_next(&rest, &r, &bad)) {
+		entries += record_is_known((uint32_t)r.type);
 		if (r.type == RECORD_MESSAGE)
 			losses_see_message(l, g, at, &r);
+	}
 	mem_free(whole);
+	return entries == f->entries;
+}
+
+/* Do frames that follow each other fill it, and what is left of them names all their messages? */
+static bool
+losses_see_place(struct replay *r, const struct segment *g, struct str bytes, uint32_t from)
+{
+	uint64_t sequence = r->last_sequence, filled = from;
+	struct record_frame f;
+	bool is_named = true;
+
+	for (uint32_t at = from; at + RECORD_HEADER_BYTES < bytes.n; at += RECORD_ALIGN) {
+		if (at % LOSSES_PIECE_BYTES == 0)
+			metrics_progress();
+		if (!record_frame_read(str_from(bytes, at), g->tag, &f))
+			continue;
+		if (!losses_see_frame(losses_of(r), g, at,
+			str_from(bytes, at + RECORD_HEADER_BYTES), &f) ||
+		    at != filled || f.sequence <= sequence)
+			is_named = false;
+		sequence = f.sequence;
+		filled = (uint64_t)at + f.span;
+	}
+	return is_named && filled >= bytes.n;
 }
 
 void
 losses_see_damage(struct replay *r, const struct segment *g, struct str bytes, uint32_t from)
 {
-	struct record_frame f;
-
-	for (uint32_t at = from; at + RECORD_HEADER_BYTES < bytes.n; at += RECORD_ALIGN) {
-		if (at % LOSSES_PIECE_BYTES == 0)
-			metrics_progress();
-		if (record_frame_read(str_from(bytes, at), g->tag, &f))
-			losses_see_frame(losses_of(r), g, at,
-			    str_from(bytes, at + RECORD_HEADER_BYTES), f.payload_bytes);
-	}
+	(void)losses_see_place(r, g, bytes, from);
 }
 
 static void
@@ -269,17 +294,63 @@ losses_tell_messages(struct replay *r)
 
 /* ---- of what is not there ---- */
 
+static void
+losses_put_gap(struct losses *l, struct losses_gap gap)
+{
+	struct losses_gap *last = &l->gaps[LOSSES_GAPS_MAX - 1];
+
+	if (l->gap_count < LOSSES_GAPS_MAX) {
+		l->gaps[l->gap_count++] = gap;
+		return;
+	}
+	last->more++;
+	last->after = (struct msgid){0, 0};
+}
+
 void
 losses_add_gap(struct replay *r, uint64_t generation)
 {
 	struct losses *l = losses_of(r);
+	struct losses_gap gap = {.generation = generation};
+	const struct losses_gap *last = &l->gaps[l->gap_count ? l->gap_count - 1 : 0];
 
-	if (l->gap_count < SEGMENT_MISSING_MAX)
-		l->gaps[l->gap_count++] = (struct losses_gap){.generation = generation};
+	/* the stretch before the place where its file is cut short is told with its end */
+	if (l->gap_count > 0 && last->generation == generation && !last->after.session) {
+		gap.more = last->more;
+		l->gap_count--;
+	}
+	losses_put_gap(l, gap);
+}
+
+void
+losses_see_stretch(struct replay *r, const struct segment *g, struct str bytes, uint32_t from)
+{
+	struct losses *l = losses_of(r);
+
+	if (!losses_see_place(r, g, bytes, from))
+		losses_put_gap(l,
+		    (struct losses_gap){.generation = g->generation, .slot = g->slot,
+			.from = from, .to = (uint32_t)bytes.n, .is_passed = true,
+			.before = l->newest});
+}
+
+void
+losses_tell_unfinished(const struct replay *r, const struct segment *g, uint32_t at)
+{
+	struct msgid before = r->losses ? r->losses->newest : (struct msgid){0, 0};
+	char name[SEGMENT_NAME_BYTES], id[ID_NUMBER_TEXT_BYTES], behind[96] = "";
+
+	if (before.session)
+		snprintf(behind, sizeof behind, " behind the first line with \"id=%s\"",
+		    msgid_text(before, 0, id));
+	log_info("spool: what was written last to %s, at %u, is not whole, as a power cut leaves "
+		 "it, and is dropped: then nobody was told that it is stored; if the disk has "
+		 "damaged it since, the accept lines of its messages stand in this log%s",
+	    segment_name(g->slot, name), at, behind);
 }
 
 /* Compaction moves messages on: of those behind a gap that are older than what stood before it
- * nothing follows. */
+ * nothing follows; nor of any, if nothing stood before it and segments were freed. */
 void
 losses_see_stored(struct replay *r, struct msgid id, uint64_t generation)
 {
@@ -288,12 +359,13 @@ losses_see_stored(struct replay *r, struct msgid id, uint64_t generation)
 	for (unsigned i = 0; i < l->gap_count; i++) {
 		struct losses_gap *gap = &l->gaps[i];
 
-		if (generation <= gap->generation)
+		if (gap->after.session || (!gap->is_passed && generation <= gap->generation))
 			continue;
 		if (!gap->is_passed)
 			gap->before = l->newest;
 		gap->is_passed = true;
-		if (!gap->after.session && losses_compare(id, gap->before) > 0)
+		if (losses_compare(id, gap->before) > 0 &&
+		    (gap->before.session || r->mark.freed == 0))
 			gap->after = id;
 	}
 	if (losses_compare(id, l->newest) > 0)
@@ -301,20 +373,37 @@ losses_see_stored(struct replay *r, struct msgid id, uint64_t generation)
 }
 
 static void
+losses_name_gap(const struct losses_gap *gap, char *out, size_t bytes)
+{
+	char name[SEGMENT_NAME_BYTES], more[64] = "";
+
+	if (gap->more)
+		snprintf(more, sizeof more, ", and of %u later ones", gap->more);
+	if (gap->to)
+		snprintf(out, bytes, "what stood from %u to %u of %s%s", gap->from, gap->to,
+		    segment_name(gap->slot, name), more);
+	else
+		snprintf(out, bytes, "the segment of generation %llu, or its end%s",
+		    (unsigned long long)gap->generation, more);
+}
+
+static void
 losses_tell_gap(const struct losses *l, const struct losses_gap *gap)
 {
 	struct msgid before = gap->is_passed ? gap->before : l->newest;
-	char from[ID_NUMBER_TEXT_BYTES], to[ID_NUMBER_TEXT_BYTES], begin[64] = "", end[64] = "";
+	char from[ID_NUMBER_TEXT_BYTES], to[ID_NUMBER_TEXT_BYTES], begin[96] = "", end[96] = "";
+	char what[LOSSES_WHAT_BYTES];
 
 	if (before.session)
-		snprintf(begin, sizeof begin, " behind \"accept id=%s\"",
+		snprintf(begin, sizeof begin, " behind the first line with \"id=%s\"",
 		    msgid_text(before, 0, from));
 	if (gap->after.session)
-		snprintf(end, sizeof end, " before \"accept id=%s\"",
+		snprintf(end, sizeof end, " before the first line with \"id=%s\"",
 		    msgid_text(gap->after, 0, to));
-	log_error("spool: messages that are lost with the segment of generation %llu, or with its "
-		  "end, and had not been tried yet cannot be named: their accept lines stand in "
-		  "this log%s%s%s", (unsigned long long)gap->generation, begin,
+	losses_name_gap(gap, what, sizeof what);
+	log_error("spool: messages may be lost with %s, that no line names: their accept lines "
+		  "stand in this log%s%s%s; those of which it tells no end, and that are not in "
+		  "the queue, are lost: ask their senders to send them again", what, begin,
 	    before.session && gap->after.session ? " and" : "", end);
 }
 
@@ -334,9 +423,8 @@ losses_see_status(struct replay *r, const struct spool_entry *e)
 
 	if (l && map_count(l->messages) > 0)
 		losses_settle(l, e);
-	if (!r->has_loss)
+	if (!l || l->gap_count == 0)
 		return;
-	l = losses_of(r);
 	mem_free(map_remove(l->waiting, losses_key_of(e->id, e->status.number, &k)));
 	if (e->status.is_settled || index_find(&r->spool->index, e->id) ||
 	    map_count(l->waiting) >= LOSSES_KEPT_MAX)
@@ -386,8 +474,7 @@ losses_tell(struct replay *r)
 	if (!r->losses)
 		return;
 	losses_tell_messages(r);
-	if (r->has_loss)
-		losses_tell_missing(r);
+	losses_tell_missing(r);
 }
 
 static void

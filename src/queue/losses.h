@@ -11,6 +11,12 @@
  * messages are remembered, as far as what is left of their frames tells. */
 void losses_see_damage(
     struct replay *r, const struct segment *g, struct str bytes, uint32_t from);
+/* The same for a stretch of the log, which is read up to there: where what is left of it does not
+ * name all that stood in it, it is told where to look for the rest. */
+void losses_see_stretch(
+    struct replay *r, const struct segment *g, struct str bytes, uint32_t from);
+/* What stands there is left of a write of which nobody was told, for all that is known. */
+void losses_tell_unfinished(const struct replay *r, const struct segment *g, uint32_t at);
 /* The segment of this generation is missing, or its end is. */
 void losses_add_gap(struct replay *r, uint64_t generation);
 /* A message of the log, in its order. */

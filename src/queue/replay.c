@@ -29,7 +29,8 @@ replay_refuse(const char *name, uint64_t offset)
 			   "700), and start again"
 	    : replay_may_accept(error)
 		? "remove the cause and start again, or start once with --accept-damage, which "
-		  "sets aside what cannot be read and delivers the rest"
+		  "sets aside what cannot be read and delivers the rest: messages that stand there "
+		  "are lost then, and the log names them, or says where in it to look for them"
 		: "remove the cause and start again");
 	errno = error;
 	return -1;
@@ -145,7 +146,7 @@ struct image {
 	struct segment_holes holes;      /* what could not be read is zero in bytes */
 	uint32_t end;
 	bool is_sealed;
-	uint64_t durable;                /* the highest that a frame in it knew as durable */
+	struct seals_sight sight;        /* of its frames, whole or not */
 	bool has_lost_seal;              /* it was written, and is damaged */
 	bool is_out_of_order;            /* whole frames stand in the stretch that was passed */
 };
@@ -214,7 +215,7 @@ keep_readable(struct replay *r, const struct image *m, uint32_t from, uint32_t t
 		return;
 	}
 	r->spool->stats.quarantined++;
-	losses_see_damage(r, m->segment, str_upto(m->bytes, to), begin);
+	losses_see_stretch(r, m->segment, str_upto(m->bytes, to), begin);
 }
 
 /* -1 with errno: of a newer version. */
@@ -283,9 +284,29 @@ is_loss(const struct replay *r, const struct image *m, uint32_t from, uint32_t t
 	if (m->is_sealed || m->is_out_of_order || segment_is_holed(&m->holes, from, to))
 		return true;
 	if (to == m->end)
-		return false;
+		return from > SEGMENT_DATA && m->sight.durable > r->last_sequence;
 	return (from == SEGMENT_DATA && m->has_lost_seal) ||
-	    (m->durable > r->last_sequence && next->sequence > r->last_sequence + 1);
+	    (m->sight.durable > r->last_sequence && next->sequence > r->last_sequence + 1);
+}
+
+/* Is a write there that was not finished?  At the end only the header of a frame shows it. */
+static bool
+is_unfinished(const struct replay *r, const struct image *m, uint32_t from, uint32_t to,
+    const struct record_frame *next)
+{
+	if (to < m->end)
+		return from > SEGMENT_DATA && next->sequence > r->last_sequence + 1;
+	return from > SEGMENT_DATA && m->sight.last_at >= from && m->end == m->segment->bytes;
+}
+
+static void
+pass_stretch(struct replay *r, const struct image *m, uint32_t from, uint32_t to,
+    const struct record_frame *next)
+{
+	if (is_loss(r, m, from, to, next))
+		keep_readable(r, m, from, to);
+	else if (is_unfinished(r, m, from, to, next))
+		losses_tell_unfinished(r, m->segment, from);
 }
 
 static int
@@ -297,8 +318,8 @@ walk(struct replay *r, struct image *m)
 	while (at < m->end) {
 		metrics_progress();
 		found = find_frame(r, m, at, &f);
-		if (found > at && is_loss(r, m, at, found, &f))
-			keep_readable(r, m, at, found);
+		if (found > at)
+			pass_stretch(r, m, at, found, &f);
 		if (found >= m->end)
 			break;
 		if (apply_frame(r, m, found, &f) != 0)
@@ -335,7 +356,6 @@ static int
 load(struct replay *r, struct segment *g, const struct replay_end *end, struct image *out)
 {
 	struct fsio *io = r->spool->io;
-	struct seals_sight sight;
 	struct iovec v;
 	off_t bytes;
 
@@ -355,8 +375,7 @@ load(struct replay *r, struct segment *g, const struct replay_end *end, struct i
 	if (read_image(r, g, v, out) != 0)
 		return -1;
 	out->has_lost_seal = end->state == SEAL_DAMAGED;
-	seals_look(g, out->bytes, &sight);
-	out->durable = sight.durable;
+	seals_look(g, out->bytes, &out->sight);
 	g->has_bad_start = seals_is_bad_start(g, out->bytes);
 	return 0;
 }
@@ -436,7 +455,7 @@ replay_judge_empty(struct replay *r, const struct image *m)
 		  "read: messages that were acknowledged may be lost; it is set aside as %s",
 	    segment_name(g->slot, name), (unsigned long long)g->generation,
 	    segment_aside_name(g, aside));
-	losses_see_damage(r, g, m->bytes, SEGMENT_DATA);
+	losses_see_stretch(r, g, m->bytes, SEGMENT_DATA);
 }
 
 int

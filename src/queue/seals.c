@@ -116,6 +116,7 @@ seals_look(const struct segment *g, struct str bytes, struct seals_sight *out)
 			out->first_durable = f.durable;
 		}
 		out->has_frame = true;
+		out->last_at = at - RECORD_ALIGN;
 		out->durable = f.durable > out->durable ? f.durable : out->durable;
 	}
 }

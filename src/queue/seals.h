@@ -29,6 +29,7 @@ struct seals_sight {
 	uint64_t first;                  /* sequence number of the first one */
 	uint64_t first_durable;          /* what was durable when it was written */
 	uint64_t durable;                /* the highest that one of them knew as durable */
+	size_t last_at;                  /* where the last one begins */
 };
 
 void seals_look(const struct segment *g, struct str bytes, struct seals_sight *out);

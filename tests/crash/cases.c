@@ -24,8 +24,8 @@ cases_logged(void)
 	return (size_t)now.st_size;
 }
 
-/* All of it: what is not read would pass for not told. */
-static char *
+/* What is not read would pass for not told. */
+char *
 cases_log(void)
 {
 	size_t bytes = cases_logged();
@@ -67,21 +67,33 @@ cases_told_both(const char *words, const char *more)
 	return count;
 }
 
+void
+cases_open_log(void)
+{
+	log_file = memfd_create("log", MFD_CLOEXEC);
+	log_open(dup(log_file), LOG_TO_FILE);
+}
+
+void
+cases_empty_log(void)
+{
+	/* the log's own descriptor has the same offset */
+	if (ftruncate(log_file, 0) != 0 || lseek(log_file, 0, SEEK_SET) != 0)
+		die("the log cannot be emptied");
+}
+
 int
 cases_run(const struct crash_case *cases, size_t count)
 {
 	bool all = true;
 
-	log_file = memfd_create("log", MFD_CLOEXEC);
-	log_open(dup(log_file), LOG_TO_FILE);
+	cases_open_log();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("1..%zu\n", count);
 	for (size_t i = 0; i < count; i++) {
 		bool is_good;
 
-		/* the log's own descriptor has the same offset */
-		if (ftruncate(log_file, 0) != 0 || lseek(log_file, 0, SEEK_SET) != 0)
-			die("the log cannot be emptied");
+		cases_empty_log();
 		is_good = cases[i].fn();
 		printf("%sok %zu - %s\n", is_good ? "" : "not ", i + 1, cases[i].what);
 		all &= is_good;

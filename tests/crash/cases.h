@@ -20,6 +20,12 @@ unsigned cases_told_since(size_t logged, const char *words);
 unsigned cases_told_both(const char *words, const char *more);
 /* Bytes of it. */
 size_t cases_logged(void);
+/* All of it; owned. */
+char *cases_log(void);
+
+/* For a program that does not use cases_run: the log is there, and it is emptied. */
+void cases_open_log(void);
+void cases_empty_log(void);
 
 /* Runs them in turn, each with an empty log; the program's exit status. */
 int cases_run(const struct crash_case *cases, size_t count);

@@ -376,7 +376,8 @@ def accepted_damage():
     number = 3 + page // 65536
     wrapper = ("strace", "-f", "-qq", "-o", f"{HOME}/start.trace", "-P", f"{SPOOL}/{name}", "-e", "trace=pread64", "-e",
                f"inject=pread64:error=EIO:when={number}..{number + 1}")
-    refused_start(rf"spool: {name} cannot be read at offset {page}: Input/output error", *wrapper)
+    refused_start(rf"spool: {name} cannot be read at offset {page}: Input/output error.*messages that stand there are lost then", *wrapper)
+    accepted = re.findall(r" accept id=(\S+) ", gate.log()[before:])
     with gate.host() as sink:
         os.environ["SALLYPORTD_WRAPPER"] = " ".join(wrapper)
         try:
@@ -384,9 +385,13 @@ def accepted_damage():
         finally:
             del os.environ["SALLYPORTD_WRAPPER"]
         gate.wait_log(rf"segment \d+ cannot be read from {page} to {page + 4096}: Input/output error")
+        place = gate.wait_log(rf'messages may be lost with what stood from \d+ to \d+ of {name}, that no line names: their accept lines stand in '
+                              r'this log behind the first line with "id=(\S+)" and before the first line with "id=(\S+)";')
         gate.try_all()
         g.wait_for(f"an empty queue {gate.tail()}", 40, lambda: not gate.queue(), every=0.2)
         found = load.subjects(sink)
+        first, last = accepted.index(place[1]), accepted.index(place[2])
+        assert first < last < first + 12 and all(n in range(first + 1, last) for n, subject in enumerate(names) if subject not in found)
         assert set(found.values()) == {1} and 140 <= len(found) < 150 and set(found) < set(names), len(found)
         load.Session(gate).send("bad-after")
         g.wait_for("the file set aside", 20, lambda: any(n.startswith(f"damaged-{name}-") for n in os.listdir(SPOOL)))

@@ -304,6 +304,42 @@ def damage_is_told_once():
         assert "error: spool" not in said and said.count("as is known: damaged-") == 1, said
 
 
+def accepted():
+    """Ids of the messages of `fill`, as their accept lines stand in the log."""
+    return re.findall(r" accept id=(\S+) ", gate.log())[:len(ALL)]
+
+
+def placed(said):
+    """The ids of which the log says that they may be lost without a name: those whose accept lines stand between the two that it tells."""
+    place = re.search(r'error: spool: messages may be lost with what stood from \d+ to \d+ of seg-\d+, that no line names: their accept lines '
+                      r'stand in this log behind the first line with "id=(\S+)" and before the first line with "id=(\S+)";', said)
+    assert place, said
+    ids = accepted()
+    return ids[ids.index(place[1]) + 1:ids.index(place[2])]
+
+
+@tap.case
+def losses_without_a_name_are_placed():
+    """zeros or noise over records of messages: a lost message is named, or its accept line stands between two that the log tells, and only
+    lost ones do; once"""
+    for left, data in ((200, b"\0"), (0, b"noise")):
+        shutil.rmtree(SPOOL)
+        subprocess.run(["cp", "-a", "--sparse=always", PRISTINE, SPOOL], check=True)
+        begin, end = FRAMES[5][0] + left, FRAMES[8][1]
+        assert len(patch(begin, (data * (end - begin))[:end - begin])) == 4
+        before = len(gate.log())
+        gate.start()
+        lost = set(accepted()) - {row["id"] for row in gate.queue()}
+        gate.stop()
+        said = gate.log()[before:]
+        assert len(lost) == 4 and set(placed(said)) == lost, (lost, said)
+        assert sum(f"is in message {i}: it is lost" in said for i in lost) == (left > 0), (said, lost)
+        before = len(gate.log())
+        gate.start()
+        gate.stop()
+        assert "error: spool" not in gate.log()[before:], gate.log()[before:]
+
+
 @tap.case
 def the_format_is_as_told():
     """the frames stand where the document says, with all messages"""
