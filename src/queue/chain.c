@@ -14,6 +14,14 @@ enum { CHAIN_SEQUENCE_SHIFT = 20 };
 /* More than can have been given to files that are gone, and are not seen. */
 enum { CHAIN_LEAP = SEGMENT_SLOTS_MAX };
 
+static const char put_back[] =
+    "put the file back, from a backup or from where it was moved, or start once with "
+    "--accept-damage, which delivers the rest and tells where in this log to look for the lost "
+    "ones";
+static const char put_all_back[] =
+    "put the files back, from a backup or from where they were moved, or start once with "
+    "--accept-damage, which begins anew";
+
 void
 chain_see_mark(struct replay *r, const struct segment *g, const struct segment_mark *mark)
 {
@@ -22,6 +30,17 @@ chain_see_mark(struct replay *r, const struct segment *g, const struct segment_m
 		r->mark.is_known = mark->is_known;
 	}
 	segment_add_mark(&r->mark, mark);
+}
+
+const char *
+chain_next_step(const struct replay *r, const char *if_refused)
+{
+	if (!r->spool->options.accept_damage)
+		return if_refused;
+	return "--accept-damage is given: this start goes on without it, and names the messages "
+	       "that are lost, or says where in this log to look for them; put back later it may "
+	       "not be read any more: sallyportd(8), BACKUP AND RESTORE, tells how its mail is "
+	       "delivered then";
 }
 
 int
@@ -133,11 +152,9 @@ chain_tell_gap(struct replay *r, struct segment *const *segments, size_t count, 
 		segment_name(segments[before]->slot, older);
 	log_error("spool: a segment file is missing: that of generation %llu, which stood between "
 		  "%s and %s (and perhaps more before it); the messages that were stored in it, "
-		  "and what became of others, are lost with it; put the file back, from a backup "
-		  "or from where it was moved, or start once with --accept-damage, which delivers "
-		  "the rest and tells where in this log to look for the lost ones",
+		  "and what became of others, are lost with it; %s",
 	    (unsigned long long)own->generation, older,
-	    segment_name(segments[number]->slot, name));
+	    segment_name(segments[number]->slot, name), chain_next_step(r, put_back));
 	return chain_accept(r, own->generation);
 }
 
@@ -218,9 +235,7 @@ chain_check_unsealed(struct replay *r, const struct segment *g, const struct rep
 	}
 	log_error("spool: the first record of %s is damaged, which names the segment before it, "
 		  "and records before it are missing: a segment may be missing, with the "
-		  "messages that were stored in it; put it back, from a backup or from where it "
-		  "was moved, or start once with --accept-damage, which delivers the rest and "
-		  "tells where in this log to look for the lost ones", name);
+		  "messages that were stored in it; %s", name, chain_next_step(r, put_back));
 	return chain_accept(r, g->generation - 1);
 }
 
@@ -253,10 +268,9 @@ chain_check_newest(struct replay *r)
 	}
 	log_error("spool: the newest segment file is missing: %s, of generation %llu (%s names "
 		  "it); the messages that were stored in it, and what became of others, are lost "
-		  "with it; put the file back, from a backup or from where it was moved, or "
-		  "start once with --accept-damage, which delivers the rest and tells behind "
-		  "which accept line of this log to look for the lost ones",
-	    name, (unsigned long long)n->generation, NEWEST_SEGMENT_NAME);
+		  "with it; %s",
+	    name, (unsigned long long)n->generation, NEWEST_SEGMENT_NAME,
+	    chain_next_step(r, put_back));
 	return chain_accept(r, n->generation);
 }
 
@@ -281,32 +295,27 @@ chain_tell_all_gone(const struct replay *r)
 
 	if (r->mark.freed == 0 && chain_is_newest_missing(r))
 		log_error("spool: all segment files that held messages are missing, up to %s, of "
-			  "generation %llu (%s names it); put the files back, from a backup or "
-			  "from where they were moved, or start once with --accept-damage, which "
-			  "begins anew",
+			  "generation %llu (%s names it); %s",
 		    segment_name(r->spool->writer.newest_segment.slot, name),
 		    (unsigned long long)r->spool->writer.newest_segment.generation,
-		    NEWEST_SEGMENT_NAME);
+		    NEWEST_SEGMENT_NAME, chain_next_step(r, put_all_back));
 	else if (r->mark.freed == 0)
 		log_error("spool: %u body files of messages%s are there, and no segment file that "
-			  "holds messages: the whole log is missing, with all its messages; "
-			  "put the segment files back, from a backup or from where they were "
-			  "moved, or start once with --accept-damage, which begins anew and "
-			  "keeps the bodies as *.body.lost", r->body_count,
-		    r->spool->writer.newest_segment.is_unknown
-			? ", and the file " NEWEST_SEGMENT_NAME ", whose content is damaged," : "");
+			  "holds messages: the whole log is missing, with all its messages (the "
+			  "bodies are kept as *.body.lost if it is accepted); %s",
+		    r->body_count, r->spool->writer.newest_segment.is_unknown
+			? ", and the file " NEWEST_SEGMENT_NAME ", whose content is damaged," : "",
+		    chain_next_step(r, put_all_back));
 	else if (unread > 0)
 		log_error("spool: no record can be read of the segment files that are there, %u of "
 			  "them are damaged; %llu generations were freed, and all messages after "
-			  "them are lost; restore the files from a backup, or start once with "
-			  "--accept-damage, which sets them aside and begins anew", unread,
-		    (unsigned long long)r->mark.freed);
+			  "them are lost; %s", unread, (unsigned long long)r->mark.freed,
+		    chain_next_step(r, "restore the files from a backup, or start once with "
+				       "--accept-damage, which sets them aside and begins anew"));
 	else
 		log_error("spool: all segment files that held messages are missing: %llu "
-			  "generations were freed, and nothing is left of those after them; put "
-			  "the files back, from a backup or from where they were moved, or start "
-			  "once with --accept-damage, which begins anew",
-		    (unsigned long long)r->mark.freed);
+			  "generations were freed, and nothing is left of those after them; %s",
+		    (unsigned long long)r->mark.freed, chain_next_step(r, put_all_back));
 }
 
 /* Marks speak of what was freed; or a segment is named as the newest; or, where that is not known,

@@ -54,6 +54,9 @@ bool chain_is_whole(const struct replay *r, uint64_t newest);
  * same goes for sequence numbers, and nothing of what is gone is voided: it may be put back. */
 void chain_go_on(struct replay *r);
 
+/* What a line about files that are missing ends with: what to do where the start is refused for
+ * them; else what this start does. */
+const char *chain_next_step(const struct replay *r, const char *if_refused);
 /* Acknowledged messages are lost, as was told.  0: the start goes on, and headers will say so; -1
  * with ENOTRECOVERABLE. */
 int chain_accept(struct replay *r, uint64_t generation) MUST_USE;

@@ -39,6 +39,7 @@ struct losses_gap {
 struct losses_message {
 	struct msgid id;
 	uint32_t slot, offset;           /* of the segment, and of its frame there */
+	bool is_kept;                    /* whole, in a file that is set aside */
 	struct str people;               /* owned */
 	uint32_t recipient_count;
 	uint32_t settled_count;
@@ -105,9 +106,17 @@ losses_people(const struct record *r)
 	return text;
 }
 
+/* What is left of a frame of this segment. */
+struct losses_frame {
+	const struct segment *segment;
+	uint32_t at;
+	struct record_frame header;
+	struct str payload;              /* shorter where the file ends before it */
+	bool is_kept;                    /* it is whole, in a file that is set aside */
+};
+
 static void
-losses_see_message(
-    struct losses *l, const struct segment *g, uint32_t at, const struct record *r)
+losses_see_message(struct losses *l, const struct losses_frame *f, const struct record *r)
 {
 	struct losses_message *m;
 	struct losses_key k;
@@ -117,62 +126,11 @@ losses_see_message(
 		return;
 	m = MEM_NEW(struct losses_message);
 	*m = (struct losses_message){
-	    .id = r->entry.id, .slot = g->slot, .offset = at, .people = losses_people(r)};
+	    .id = r->entry.id, .slot = f->segment->slot, .offset = f->at, .is_kept = f->is_kept};
+	m->people = losses_people(r);
 	m->recipient_count = r->entry.message.recipient_count;
 	m->is_settled = mem_new(m->recipient_count * sizeof *m->is_settled);
 	map_put(l->messages, key, m);
-}
-
-/* The payload of a frame, with zeros where the file ends before it.  Does what is left of it name
- * all its messages? */
-static bool
-losses_see_frame(struct losses *l, const struct segment *g, uint32_t at, struct str payload,
-    const struct record_frame *f)
-{
-	char *whole = mem_new(f->payload_bytes + 1);
-	struct str rest = str_make(whole, f->payload_bytes);
-	uint32_t entries = 0;
-	struct record r;
-	bool bad;
-
-	payload = str_upto(payload, f->payload_bytes);
-	memcpy(whole, payload.p, payload.n);
-	while (record_next(&rest, &r, &bad)) {
-		entries += record_is_known((uint32_t)r.type);
-		if (r.type == RECORD_MESSAGE)
-			losses_see_message(l, g, at, &r);
-	}
-	mem_free(whole);
-	return entries == f->entries;
-}
-
-/* Do frames that follow each other fill it, and what is left of them names all their messages? */
-static bool
-losses_see_place(struct replay *r, const struct segment *g, struct str bytes, uint32_t from)
-{
-	uint64_t sequence = r->last_sequence, filled = from;
-	struct record_frame f;
-	bool is_named = true;
-
-	for (uint32_t at = from; at + RECORD_HEADER_BYTES < bytes.n; at += RECORD_ALIGN) {
-		if (at % LOSSES_PIECE_BYTES == 0)
-			metrics_progress();
-		if (!record_frame_read(str_from(bytes, at), g->tag, &f))
-			continue;
-		if (!losses_see_frame(losses_of(r), g, at,
-			str_from(bytes, at + RECORD_HEADER_BYTES), &f) ||
-		    at != filled || f.sequence <= sequence)
-			is_named = false;
-		sequence = f.sequence;
-		filled = (uint64_t)at + f.span;
-	}
-	return is_named && filled >= bytes.n;
-}
-
-void
-losses_see_damage(struct replay *r, const struct segment *g, struct str bytes, uint32_t from)
-{
-	(void)losses_see_place(r, g, bytes, from);
 }
 
 static void
@@ -186,6 +144,67 @@ losses_settle(struct losses *l, const struct spool_entry *e)
 		return;
 	m->is_settled[n] = true;
 	m->settled_count++;
+}
+
+/* With zeros where the file ends before it.  Does what is left of it name all its messages? */
+static bool
+losses_see_frame(struct losses *l, const struct losses_frame *f)
+{
+	char *whole = mem_new(f->header.payload_bytes + 1);
+	struct str rest = str_make(whole, f->header.payload_bytes);
+	uint32_t entries = 0;
+	struct record r;
+	bool bad;
+
+	memcpy(whole, f->payload.p, f->payload.n);
+	while (record_next(&rest, &r, &bad)) {
+		entries += record_is_known((uint32_t)r.type);
+		if (r.type == RECORD_MESSAGE)
+			losses_see_message(l, f, &r);
+		else if (r.type == RECORD_STATUS && f->is_kept)
+			losses_settle(l, &r.entry);
+	}
+	mem_free(whole);
+	return entries == f->header.entries;
+}
+
+/* Do frames that follow each other fill it, and what is left of them names all their messages? */
+static bool
+losses_see_place(
+    struct replay *r, const struct segment *g, struct str bytes, uint32_t from, bool is_file)
+{
+	uint64_t sequence = r->last_sequence, filled = from;
+	struct losses_frame f = {.segment = g};
+	bool is_named = true;
+
+	for (uint32_t at = from; at + RECORD_HEADER_BYTES < bytes.n; at += RECORD_ALIGN) {
+		if (at % LOSSES_PIECE_BYTES == 0)
+			metrics_progress();
+		if (!record_frame_read(str_from(bytes, at), g->tag, &f.header))
+			continue;
+		f.at = at;
+		f.payload = str_upto(
+		    str_from(bytes, at + RECORD_HEADER_BYTES), f.header.payload_bytes);
+		f.is_kept = is_file && record_frame_check(str_from(bytes, at), g->tag, &f.header);
+		if (!losses_see_frame(losses_of(r), &f) || at != filled ||
+		    f.header.sequence <= sequence)
+			is_named = false;
+		sequence = f.header.sequence;
+		filled = (uint64_t)at + f.header.span;
+	}
+	return is_named && filled >= bytes.n;
+}
+
+void
+losses_see_damage(struct replay *r, const struct segment *g, struct str bytes, uint32_t from)
+{
+	(void)losses_see_place(r, g, bytes, from, false);
+}
+
+void
+losses_see_file(struct replay *r, const struct segment *g, struct str bytes)
+{
+	(void)losses_see_place(r, g, bytes, SEGMENT_DATA, true);
 }
 
 /* ---- in the order of ids ---- */
@@ -267,9 +286,12 @@ losses_tell_message(const struct losses_message *m)
 	if (m->settled_count)
 		snprintf(settled, sizeof settled, " (%u of %u recipients are done)",
 		    m->settled_count, m->recipient_count);
-	log_error("spool: what stands at %u of %s is in message %s%.*s%s: it is lost, unless it "
-		  "had come to its end; nobody is told of it but by this line: ask the sender to "
-		  "send it again", m->offset, name, id, STR_ARG(m->people), settled);
+	log_error("spool: what stands at %u of %s is in message %s%.*s%s: %s", m->offset, name, id,
+	    STR_ARG(m->people), settled,
+	    m->is_kept ? "it is whole, and can be delivered from the file that is set aside, "
+			 "unless it had come to its end"
+		       : "it is lost, unless it had come to its end; nobody is told of it but by "
+			 "this line: ask the sender to send it again");
 }
 
 static void
@@ -327,7 +349,7 @@ losses_see_stretch(struct replay *r, const struct segment *g, struct str bytes, 
 {
 	struct losses *l = losses_of(r);
 
-	if (!losses_see_place(r, g, bytes, from))
+	if (!losses_see_place(r, g, bytes, from, false))
 		losses_put_gap(l,
 		    (struct losses_gap){.generation = g->generation, .slot = g->slot,
 			.from = from, .to = (uint32_t)bytes.n, .is_passed = true,

@@ -7,10 +7,12 @@
 
 #include "queue/replay.h"
 
-/* From there on, to the end of bytes, stands a damaged place, or a file that is not read: its
- * messages are remembered, as far as what is left of their frames tells. */
+/* From there on, to the end of bytes, stands a damaged place: its messages are remembered, as far
+ * as what is left of their frames tells. */
 void losses_see_damage(
     struct replay *r, const struct segment *g, struct str bytes, uint32_t from);
+/* The same for a file that is not read, and set aside: what is whole in it is not lost. */
+void losses_see_file(struct replay *r, const struct segment *g, struct str bytes);
 /* The same for a stretch of the log, which is read up to there: where what is left of it does not
  * name all that stood in it, it is told where to look for the rest. */
 void losses_see_stretch(

@@ -69,6 +69,19 @@ passed_holds(const struct segment *g, const struct replay_end *end, struct str b
 	return false;
 }
 
+/* Why is what was acknowledged not read? */
+static const char *
+passed_why(const struct replay *r, const struct segment *g, const struct replay_end *end)
+{
+	if (segment_is_missing(&r->mark, g->generation))
+		return "it was missing at an earlier start, which went on without it, for "
+		       "--accept-damage was given";
+	if (end->kind == REPLAY_FREED)
+		return "it was freed, or an earlier start went on without it, and what tells what "
+		       "became of its messages is gone or cannot be read";
+	return "it was put back after a start that went on without it";
+}
+
 static void
 passed_tell(struct replay *r, struct segment *g, const struct replay_end *end, struct str bytes)
 {
@@ -78,14 +91,11 @@ passed_tell(struct replay *r, struct segment *g, const struct replay_end *end, s
 	r->spool->stats.quarantined++;
 	log_error("spool: %s (generation %llu) holds messages that were acknowledged, and is not "
 		  "read, for %s: it is set aside as %s; those of its messages that are not in the "
-		  "log are named next: ask their senders, or stop, and put the whole spool of that "
-		  "time back",
-	    segment_name(g->slot, name), (unsigned long long)g->generation,
-	    end->kind == REPLAY_FREED
-	        ? "it was freed, and what tells what became of them is gone or cannot be read"
-	        : "it was put back after a start that went on without it",
+		  "log are named next: sallyportd(8), BACKUP AND RESTORE, tells how to deliver "
+		  "them from that file",
+	    segment_name(g->slot, name), (unsigned long long)g->generation, passed_why(r, g, end),
 	    segment_aside_name(g, aside));
-	losses_see_damage(r, g, bytes, SEGMENT_DATA);
+	losses_see_file(r, g, bytes);
 }
 
 int

@@ -429,9 +429,9 @@ replay_check_end(struct replay *r, const struct image *m, const struct replay_en
 		return 0;
 	}
 	log_error("spool: %s is cut short: it ends at %u of %u; messages that were acknowledged "
-		  "are lost with its end; put the whole file back, or start once with "
-		  "--accept-damage, which delivers the rest and tells which messages are lost, or "
-		  "where in this log to look for them", name, m->end, m->segment->bytes);
+		  "are lost with its end; %s", name, m->end, m->segment->bytes,
+	    chain_next_step(r, "put the whole file back, or start once with --accept-damage, which "
+			       "delivers the rest and tells what is lost, as far as is known"));
 	/* of one that is sealed that is done: it is a damaged place */
 	if (!m->is_sealed)
 		losses_see_damage(r, m->segment, m->bytes, replay_read_to(r, m));

@@ -134,7 +134,7 @@ segment_write_zeros(struct fsio *io, int fd, uint32_t at, uint32_t bytes)
 
 /* ---- marks ---- */
 
-/* Those that are freed by now need not be spoken of any more. */
+/* Those that are freed by now need not be spoken of, where there is no room. */
 static void
 segment_drop_freed(struct segment_mark *mark)
 {
@@ -149,12 +149,12 @@ segment_drop_freed(struct segment_mark *mark)
 bool
 segment_add_missing(struct segment_mark *mark, uint64_t generation)
 {
-	if (generation <= mark->freed || segment_is_missing(mark, generation))
+	if (segment_is_missing(mark, generation))
 		return true;
 	if (mark->missing_count == SEGMENT_MISSING_MAX)
 		segment_drop_freed(mark);
 	if (mark->missing_count == SEGMENT_MISSING_MAX)
-		return false;
+		return generation <= mark->freed;
 	mark->missing[mark->missing_count++] = generation;
 	return true;
 }
@@ -187,18 +187,15 @@ segment_add_mark(struct segment_mark *to, const struct segment_mark *from)
 		(void)!segment_add_missing(to, from->missing[i]);
 }
 
-/* What is freed need not be spoken of any more. */
 static void
 segment_put_mark(char *at, const struct segment_mark *mark)
 {
 	struct header_mark h = {.freed = htole64(mark->freed)};
-	uint32_t count = 0;
 
 	memcpy(h.magic, mark_magic, sizeof h.magic);
 	for (unsigned i = 0; i < mark->missing_count; i++)
-		if (mark->missing[i] > mark->freed)
-			h.missing[count++] = htole64(mark->missing[i]);
-	h.count = htole32(count);
+		h.missing[i] = htole64(mark->missing[i]);
+	h.count = htole32(mark->missing_count);
 	h.crc = htole32(crc32c(0, &h, offsetof(struct header_mark, crc)));
 	memcpy(at, &h, sizeof h);
 }

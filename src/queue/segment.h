@@ -29,7 +29,8 @@ struct segment_mark {
 	bool is_known;                   /* false: 0.1.0 wrote the header */
 	uint64_t freed;                  /* no generation up to it is needed any more */
 	unsigned missing_count;
-	/* generations that are gone or cut short, and a start with --accept-damage went on */
+	/* generations that are gone or cut short, and a start with --accept-damage went on; those
+	 * that are freed by now as long as there is room, to tell if their file is put back */
 	uint64_t missing[SEGMENT_MISSING_MAX];
 };
 
@@ -81,7 +82,7 @@ int segment_write_mark(const struct segment *s, struct fsio *io, const struct se
     unsigned number) MUST_USE;
 /* Into the other one: the sum of both; is_known of `to` stays. */
 void segment_add_mark(struct segment_mark *to, const struct segment_mark *from);
-/* One that is freed counts as known.  false: there is no room for it, and it is not known. */
+/* false: there is no room for it, and it is not known; one that is freed is not asked for. */
 bool segment_add_missing(struct segment_mark *mark, uint64_t generation) MUST_USE;
 bool segment_is_missing(const struct segment_mark *mark, uint64_t generation);
 /* The highest generation that it speaks of; 0: none. */

@@ -25,6 +25,19 @@ newest_expect_named(struct model *m, struct newest_files *files)
 		model_broken(m, "%u of %u lost messages are named", named, lost);
 }
 
+/* The file was accepted as missing: it is said that an earlier start did so, and of none of its
+ * messages, which are whole, that it is lost. */
+static void
+newest_expect_deliverable(struct model *m, unsigned told)
+{
+	if (cases_told("is not read, for it was missing at an earlier start") != told)
+		model_broken(m, "it is not told that an earlier start went on without it");
+	if (cases_told_both("is in message", "it is lost") > 0)
+		model_broken(m, "whole messages are called lost");
+	if (cases_told_both("is in message", "can be delivered from the file") == 0)
+		model_broken(m, "it is not told how to deliver them");
+}
+
 /* As if so many had been given to files that are gone, or to none: writes that fail do that. */
 static void
 newest_skip_generations(struct model *m, unsigned count)
@@ -311,6 +324,7 @@ run_put_back_too_late(unsigned number)
 		model_broken(m, "nothing was freed");
 	newest_crash(m);
 	newest_expect_named(m, &files);
+	newest_expect_deliverable(m, 1);
 	return model_end(m) == 0;
 }
 

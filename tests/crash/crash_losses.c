@@ -160,6 +160,15 @@ losses_expect_between(struct model *m, struct msgid before, struct msgid after)
 	losses_expect(m, "0 recipients of missing messages", "", 0);
 }
 
+/* The start that accepts it says what is done, not how to start. */
+static void
+losses_expect_accepted(struct model *m)
+{
+	losses_expect(m, "this start goes on without it", "", 1);
+	losses_expect(m, "start once with --accept-damage", "", 0);
+	losses_expect(m, "put the", "back, or", 0);
+}
+
 static bool
 losses_missing_segment(void)
 {
@@ -177,8 +186,44 @@ losses_missing_segment(void)
 	newest_crash(m);
 	newest_remove(m, name);
 	m->may_lose = true;
-	if (newest_open(m, true))
+	if (newest_open(m, true)) {
 		losses_expect_between(m, before, after);
+		losses_expect_accepted(m);
+	}
+	return model_end(m) == 0;
+}
+
+static bool
+losses_missing_newest(void)
+{
+	struct model *m = newest_begin(6);
+	char name[SEGMENT_NAME_BYTES];
+	struct msgid before;
+
+	newest_fill(m);
+	segment_name(m->spool->writer.active->slot, name);
+	before = losses_beside(m, m->spool->writer.active->generation - 1, false);
+	newest_crash(m);
+	newest_remove(m, name);
+	m->may_lose = true;
+	if (newest_open(m, true)) {
+		losses_expect_between(m, before, (struct msgid){0, 0});
+		losses_expect_accepted(m);
+	}
+	return model_end(m) == 0;
+}
+
+static bool
+losses_missing_all(void)
+{
+	char name[SEGMENT_NAME_BYTES];
+	struct model *m = newest_begin_single(name);
+
+	newest_crash(m);
+	newest_remove(m, name);
+	m->may_lose = true;
+	if (newest_open(m, true))
+		losses_expect_accepted(m);
 	return model_end(m) == 0;
 }
 
@@ -200,6 +245,7 @@ losses_cut(void)
 	if (newest_open(m, true)) {
 		losses_expect(m, lost, msgid_text(cut->id, 0, id), 1);
 		losses_expect_between(m, before->id, (struct msgid){0, 0});
+		losses_expect_accepted(m);
 	}
 	return model_end(m) == 0;
 }
@@ -476,6 +522,8 @@ static const struct crash_case losses_cases[] = {
     {"of one that had come to its end for one recipient that is said", losses_half_ended},
     {"one that still waited is lost", losses_waiting},
     {"messages of a missing segment stand between two accept lines", losses_missing_segment},
+    {"messages of the newest segment stand behind an accept line", losses_missing_newest},
+    {"the only segment is missing", losses_missing_all},
     {"of a file cut short the message in the cut is named", losses_cut},
     {"the same of a file that is not the newest", losses_cut_older},
     {"zeros over three messages: one is named, the others stand between two accept lines",

@@ -282,6 +282,34 @@ def the_oldest_segment_is_missing():
 
 
 @tap.case
+def put_back_too_late():
+    """a file that was accepted as missing is put back when what followed it was freed: it is said so, and how to deliver its mail, of which
+    nothing is called lost; the start that accepted it says what it does"""
+    shutil.rmtree(SPOOL)
+    subprocess.run(["cp", "-a", "--sparse=always", PRISTINE, SPOOL], check=True)
+    gate.start()
+    gate.stop()
+    os.rename(f"{SPOOL}/{SEGMENT}", f"{HOME}/accepted")
+    before = len(gate.log())
+    gate.start(arguments=("--accept-damage",))
+    gate.stop()
+    said = gate.log()[before:]
+    assert "--accept-damage is given: this start goes on without it" in said and "put the file back" not in said, said
+    for _ in range(2):
+        gate.start()
+        gate.stop()
+    os.rename(f"{HOME}/accepted", f"{SPOOL}/{SEGMENT}")
+    before = len(gate.log())
+    gate.start()
+    gate.stop()
+    said = gate.log()[before:]
+    assert re.search(rf"{SEGMENT} \(generation \d+\) holds messages that were acknowledged, and is not read, for it was missing at an earlier "
+                     rf"start.*it is set aside as damaged-{SEGMENT}-\w+;.*BACKUP AND RESTORE, tells how to deliver them", said), said
+    assert len(re.findall(r"is in message \S+ from <\S+> to <\S+>: it is whole, and can be delivered from the file", said)) == len(ALL), said
+    assert "it is lost" not in said, said
+
+
+@tap.case
 def damage_is_told_once():
     """a damaged record: the first start names message, sender and recipient and counts it; the next ones say that it is known"""
     shutil.rmtree(SPOOL)
