@@ -233,6 +233,9 @@ chain_check_unsealed(struct replay *r, const struct segment *g, const struct rep
 			 "--accept-damage has told", name);
 		return 0;
 	}
+	/* what was before it is not needed */
+	if (g->generation <= r->mark.oldest)
+		return 0;
 	log_error("spool: the first record of %s is damaged, which names the segment before it, "
 		  "and records before it are missing: a segment may be missing, with the "
 		  "messages that were stored in it; %s", name, chain_next_step(r, put_back));

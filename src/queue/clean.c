@@ -114,7 +114,7 @@ clean_free_oldest(struct spool *s)
 	g->is_kept |= g->is_suspect || g->is_uncopied;
 	g->retry_ms = 0;
 	g->is_looked_through = false;
-	writer_give_back(&s->writer, g);
+	writer_give_back(&s->writer, g, s->index.oldest->generation);
 	if (s->round_left > 0 && --s->round_left == 0)
 		clean_end_round(s);
 }

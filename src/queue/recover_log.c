@@ -77,6 +77,9 @@ recover_log(struct replay *r, struct segment **segments, size_t count, bool *is_
 	w->durable = r->last_sequence;
 	w->seal = r->last;
 	w->newest_ms = s->index.newest_ms;
+	/* nothing before it is missing, or that was accepted: no later start asks */
+	if (s->index.oldest && s->index.oldest->generation > r->mark.oldest)
+		r->mark.oldest = s->index.oldest->generation;
 	w->pool.mark = r->mark;
 	/* also where the files are gone: a number that is used again would pass for freed */
 	if (spoken_of > w->pool.generation)

@@ -37,12 +37,16 @@ struct header_mark {
 	uint64_t freed;
 	uint64_t missing[SEGMENT_MISSING_MAX];
 	uint32_t zero;
-	uint32_t crc;
+	uint32_t crc;                    /* of all above */
+	/* versions before wrote zeros from here on, and read nothing of it */
+	uint64_t oldest;
+	uint32_t more_zero;
+	uint32_t more_crc;               /* of all above */
 };
 
 static const char mark_magic[4] = "MARK";
 
-_Static_assert(sizeof(struct header_mark) == 408, "no padding");
+_Static_assert(sizeof(struct header_mark) == 424, "no padding");
 _Static_assert(sizeof(struct header) + sizeof(struct header_mark) <= SEGMENT_SECTOR, "one sector");
 
 char *
@@ -171,7 +175,7 @@ segment_is_missing(const struct segment_mark *mark, uint64_t generation)
 uint64_t
 segment_mark_last(const struct segment_mark *mark)
 {
-	uint64_t last = mark->freed;
+	uint64_t last = mark->oldest > mark->freed ? mark->oldest : mark->freed;
 
 	for (unsigned i = 0; i < mark->missing_count; i++)
 		last = mark->missing[i] > last ? mark->missing[i] : last;
@@ -183,6 +187,8 @@ segment_add_mark(struct segment_mark *to, const struct segment_mark *from)
 {
 	if (from->freed > to->freed)
 		to->freed = from->freed;
+	if (from->oldest > to->oldest)
+		to->oldest = from->oldest;
 	for (unsigned i = 0; i < from->missing_count; i++)
 		(void)!segment_add_missing(to, from->missing[i]);
 }
@@ -190,13 +196,15 @@ segment_add_mark(struct segment_mark *to, const struct segment_mark *from)
 static void
 segment_put_mark(char *at, const struct segment_mark *mark)
 {
-	struct header_mark h = {.freed = htole64(mark->freed)};
+	struct header_mark h = {
+	    .freed = htole64(mark->freed), .oldest = htole64(mark->oldest)};
 
 	memcpy(h.magic, mark_magic, sizeof h.magic);
 	for (unsigned i = 0; i < mark->missing_count; i++)
 		h.missing[i] = htole64(mark->missing[i]);
 	h.count = htole32(mark->missing_count);
 	h.crc = htole32(crc32c(0, &h, offsetof(struct header_mark, crc)));
+	h.more_crc = htole32(crc32c(0, &h, offsetof(struct header_mark, more_crc)));
 	memcpy(at, &h, sizeof h);
 }
 
@@ -213,6 +221,8 @@ segment_take_mark(struct str bytes, size_t at, struct segment_mark *out)
 	if (memcmp(h.magic, mark_magic, sizeof h.magic) != 0 ||
 	    le32toh(h.crc) != crc32c(0, &h, offsetof(struct header_mark, crc)))
 		return;
+	if (le32toh(h.more_crc) == crc32c(0, &h, offsetof(struct header_mark, more_crc)))
+		m.oldest = le64toh(h.oldest);
 	for (uint32_t i = 0; i < le32toh(h.count) && i < SEGMENT_MISSING_MAX; i++)
 		(void)!segment_add_missing(&m, le64toh(h.missing[i]));
 	out->is_known = true;

@@ -28,6 +28,8 @@ struct item;
 struct segment_mark {
 	bool is_known;                   /* false: 0.1.0 wrote the header */
 	uint64_t freed;                  /* no generation up to it is needed any more */
+	/* of the oldest segment that is needed, or an older one; 0: not known */
+	uint64_t oldest;
 	unsigned missing_count;
 	/* generations that are gone or cut short, and a start with --accept-damage went on; those
 	 * that are freed by now as long as there is room, to tell if their file is put back */

@@ -49,10 +49,10 @@ stock_give_back(struct stock *p, struct segment *s)
 }
 
 void
-stock_release(struct stock *p, struct segment *s)
+stock_release(struct stock *p, struct segment *s, uint64_t oldest)
 {
-	if (s->generation > p->mark.freed)
-		p->mark.freed = s->generation;
+	segment_add_mark(&p->mark,
+	    &(struct segment_mark){.freed = s->generation, .oldest = oldest});
 	stock_give_back(p, s);
 }
 

@@ -53,8 +53,9 @@ struct stock {
 void stock_clear(struct stock *p);
 /* Still readable: is made unreadable in its turn. */
 void stock_give_back(struct stock *p, struct segment *s);
-/* The same for the oldest one of the log: from now on headers say that it is needed no more. */
-void stock_release(struct stock *p, struct segment *s);
+/* The same for the oldest one of the log: from now on headers say that it is needed no more, and
+ * that the oldest of the log is the segment of generation `oldest`. */
+void stock_release(struct stock *p, struct segment *s, uint64_t oldest);
 /* Before a generation can be read no more, or when one is missing and that was accepted, the newest
  * segment durably says so: else a later start would miss it.  Other headers may be torn, and files
  * removed.  -1 with errno. */

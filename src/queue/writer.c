@@ -387,9 +387,9 @@ writer_add_job(struct writer *w, struct writer_job job)
 }
 
 void
-writer_give_back(struct writer *w, struct segment *s)
+writer_give_back(struct writer *w, struct segment *s, uint64_t oldest)
 {
-	writer_add_job(w, (struct writer_job){.segment = s});
+	writer_add_job(w, (struct writer_job){.segment = s, .oldest = oldest});
 }
 
 void

@@ -95,7 +95,8 @@ void writer_done(struct writer *w, struct batch_list *list);
 void writer_reuse(struct writer *w, struct batch *b);
 
 /* Later, in order: */
-void writer_give_back(struct writer *w, struct segment *s);
+/* s was the oldest of the log; now that is the one of generation `oldest`. */
+void writer_give_back(struct writer *w, struct segment *s, uint64_t oldest);
 void writer_remove_file(struct writer *w, struct msgid id);
 /* Both names of what was put aside of it, whether they are there or not. */
 void writer_remove_aside(struct writer *w, struct msgid id);

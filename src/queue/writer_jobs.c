@@ -80,7 +80,7 @@ writer_jobs_do_one(struct writer *w, struct writer_job *j)
 		return;
 	}
 	stall_begin(&w->stall, "free a segment", j->id);
-	stock_release(&w->pool, j->segment);
+	stock_release(&w->pool, j->segment, j->oldest);
 	mem_free(j);
 }
 

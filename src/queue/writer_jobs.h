@@ -11,6 +11,7 @@
 struct writer_job {
 	STAILQ_ENTRY(writer_job) link;
 	struct segment *segment;         /* to give back; NULL: a file to remove */
+	uint64_t oldest;                 /* then: generation of the oldest one that is left */
 	struct msgid id;
 	bool is_aside;                   /* what was put aside of it, else its body */
 };
