@@ -1,5 +1,5 @@
 /*
- * fsio: the real disk, one system call each.
+ * fsio: the real disk, one system call each; and whole writes and reads, on whatever disk.
  */
 #include "base/fsio.h"
 
@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/metrics.h"
+
+enum { FSIO_PIECE_BYTES = 65536, FSIO_INTERRUPTED_MAX = 100 };
 
 struct disk {
 	struct fsio io;
@@ -251,4 +254,78 @@ fsio_free(struct fsio **f)
 		close(directory_of(*f));
 	mem_free(*f);
 	*f = NULL;
+}
+
+/* ---- whole writes and reads ---- */
+
+/* Takes n written bytes off the front. */
+static void
+fsio_advance(struct iovec *v, int count, size_t n)
+{
+	for (int i = 0; i < count; i++) {
+		size_t used = n < v[i].iov_len ? n : v[i].iov_len;
+
+		v[i].iov_base = (char *)v[i].iov_base + used;
+		v[i].iov_len -= used;
+		n -= used;
+	}
+}
+
+/* Is the call that has failed to be made again? */
+static bool
+fsio_is_interrupted(unsigned *times)
+{
+	return errno == EINTR && (*times)++ < FSIO_INTERRUPTED_MAX;
+}
+
+int
+fsio_write_all(struct fsio *f, int fd, struct iovec *v, int count, off_t at)
+{
+	unsigned interrupted = 0;
+
+	while (count > 0) {
+		ssize_t n;
+
+		if (v[0].iov_len == 0) {
+			v++;
+			count--;
+			continue;
+		}
+		n = f->ops->pwritev(f, fd, v, count, at);
+		metrics_progress();
+		if (n < 0 && fsio_is_interrupted(&interrupted))
+			continue;
+		if (n == 0)
+			errno = EIO;
+		if (n <= 0)
+			return -1;
+		at += n;
+		fsio_advance(v, count, (size_t)n);
+	}
+	return 0;
+}
+
+int
+fsio_read_all(struct fsio *f, int fd, struct iovec room, off_t at, size_t *got_out)
+{
+	char *p = room.iov_base;
+	size_t got = 0;
+	unsigned interrupted = 0;
+
+	while (got < room.iov_len) {
+		size_t rest = room.iov_len - got;
+		size_t want = rest < FSIO_PIECE_BYTES ? rest : FSIO_PIECE_BYTES;
+		ssize_t n = f->ops->pread(f, fd, p + got, want, at + (off_t)got);
+
+		metrics_progress();
+		if (n < 0 && fsio_is_interrupted(&interrupted))
+			continue;
+		if (n <= 0) {
+			*got_out = got;
+			return n < 0 ? -1 : 0;
+		}
+		got += (size_t)n;
+	}
+	*got_out = got;
+	return 0;
 }

@@ -11,6 +11,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "base/str.h"
+
 struct fsio;
 
 typedef void fsio_name_fn(const char *name, void *arg);
@@ -51,6 +53,19 @@ struct fsio_ops {
 struct fsio {
 	const struct fsio_ops *ops;
 };
+
+/*
+ * All of v, in as many calls as the system needs, the ones that are interrupted (EINTR) a hundred
+ * times at most; -1 with errno.  v is used up.  Each call of this and of fsio_read_all is progress
+ * (metrics_progress): a slow disk is not a silent role.
+ */
+int fsio_write_all(struct fsio *f, int fd, struct iovec *v, int count, off_t at) MUST_USE;
+/*
+ * Fills the room as far as the file goes, likewise: 0, and *got_out says how much.  -1 with errno:
+ * a part could not be read, at at + *got_out; what is in the room means nothing.
+ */
+int fsio_read_all(
+    struct fsio *f, int fd, struct iovec room, off_t at, size_t *got_out) MUST_USE;
 
 /* Does this errno say that the disk is full, or what the user may have of it? */
 bool fsio_is_full(int error);

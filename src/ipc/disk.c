@@ -44,17 +44,13 @@ static bool
 disk_run_read(struct fsio *io, void *of)
 {
 	struct disk_file *f = of;
-	ssize_t got;
+	size_t got;
 
 	f->error = 0;
-	for (size_t done = 0; done < f->n && !f->error; done += (size_t)got) {
-		got = io->ops->pread(io, f->fd, f->room + done, f->n - done,
-		    (off_t)(f->at + done));
-		if (got <= 0) {
-			f->error = got < 0 && errno ? errno : EIO;
-			got = 0;
-		}
-	}
+	if (fsio_read_all(io, f->fd, (struct iovec){f->room, f->n}, (off_t)f->at, &got) != 0)
+		f->error = errno;
+	else if (got < f->n)
+		f->error = EIO;
 	return true;
 }
 
@@ -62,18 +58,9 @@ static bool
 disk_run_write(struct fsio *io, void *of)
 {
 	struct disk_file *f = of;
-	ssize_t put;
+	struct iovec v = {f->room, f->n};
 
-	f->error = 0;
-	for (size_t done = 0; done < f->n && !f->error; done += (size_t)put) {
-		struct iovec v = {f->room + done, f->n - done};
-
-		put = io->ops->pwritev(io, f->fd, &v, 1, (off_t)(f->at + done));
-		if (put <= 0) {
-			f->error = put < 0 && errno ? errno : EIO;
-			put = 0;
-		}
-	}
+	f->error = fsio_write_all(io, f->fd, &v, 1, (off_t)f->at) == 0 ? 0 : errno;
 	return true;
 }
 

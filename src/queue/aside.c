@@ -30,7 +30,7 @@ aside_write(struct spool *s, int fd, const struct item *i, const struct record *
 	    {(char *)(uintptr_t)e->message.header.p, e->message.header.n},
 	    {(char *)(uintptr_t)e->message.body.p, e->message.body.n}};
 
-	if (segment_write(s->io, fd, v, 4, 0) != 0)
+	if (fsio_write_all(s->io, fd, v, 4, 0) != 0)
 		return -1;
 	return s->io->ops->sync_data(s->io, fd);
 }

@@ -35,7 +35,7 @@ bodies_read(struct bodies *b, struct commit *c, char *block, char *sums)
 		struct iovec v = {block, left < SUMS_BLOCK_BYTES ? left : SUMS_BLOCK_BYTES};
 
 		stall_begin(&b->stall, "check the body", c->id);
-		if (segment_read(b->writer->io, c->fd, v, (off_t)at, &got) != 0)
+		if (fsio_read_all(b->writer->io, c->fd, v, (off_t)at, &got) != 0)
 			return -1;
 		if (got != v.iov_len) {
 			errno = EBADMSG;

@@ -28,7 +28,7 @@ body_check_block(struct fsio *io, const struct body_check *c, char *room)
 	char sum[SUMS_BYTES];
 	size_t got;
 
-	if (segment_read(io, c->fd, v, (off_t)c->block * SUMS_BLOCK_BYTES, &got) != 0)
+	if (fsio_read_all(io, c->fd, v, (off_t)c->block * SUMS_BLOCK_BYTES, &got) != 0)
 		return errno;
 	sums_make(str_make(room, got), sum);
 	return memcmp(sum, c->sums + c->block * SUMS_BYTES, SUMS_BYTES) == 0 ? 0 : EBADMSG;

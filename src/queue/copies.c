@@ -40,7 +40,7 @@ copies_can_read_head(struct fsio *io, int fd)
 	struct iovec v = {head, sizeof head};
 	size_t got;
 
-	return segment_read(io, fd, v, 0, &got) == 0 && got == sizeof head;
+	return fsio_read_all(io, fd, v, 0, &got) == 0 && got == sizeof head;
 }
 
 static bool

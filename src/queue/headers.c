@@ -79,7 +79,7 @@ headers_read(struct replay *r, struct segment *g, struct str *out)
 		room.iov_base = mem_new(room.iov_len + 1);
 		result = r->spool->options.accept_damage
 		    ? segment_salvage(io, g->fd, room, &holes, &out->n)
-		    : segment_read(io, g->fd, room, 0, &out->n);
+		    : fsio_read_all(io, g->fd, room, 0, &out->n);
 	}
 	/* not used again, even where its frames are of a use that is over */
 	g->is_kept |= holes.count > 0;

@@ -204,7 +204,7 @@ item_fetch(const struct item_place *place, struct fsio *io, struct buf *room, st
 	v.iov_base = buf_room(room, place->frame_bytes);
 	if (!v.iov_base)
 		return EMSGSIZE;
-	if (segment_read(io, place->fd, v, place->offset, &room->n) != 0)
+	if (fsio_read_all(io, place->fd, v, place->offset, &room->n) != 0)
 		return errno;
 	if (!record_frame_check(buf_str(room), place->tag, &f))
 		return EBADMSG;

@@ -104,13 +104,13 @@ kept_copy(struct fsio *io, int fd, const struct kept_stretch *s)
 		struct iovec v = room;
 
 		v.iov_len = s->to - at < KEPT_PIECE_BYTES ? s->to - at : KEPT_PIECE_BYTES;
-		result = segment_read(io, s->segment->fd, v, at, &got);
+		result = fsio_read_all(io, s->segment->fd, v, at, &got);
 		if (result == 0 && got < v.iov_len) {
 			errno = EIO;
 			result = -1;
 		}
 		if (result == 0)
-			result = segment_write(io, fd, &v, 1, (off_t)(at - s->from));
+			result = fsio_write_all(io, fd, &v, 1, (off_t)(at - s->from));
 		at += (uint32_t)got;
 	}
 	if (result == 0)

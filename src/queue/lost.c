@@ -85,7 +85,7 @@ lost_salvage_page(struct fsio *io, struct loss *l)
 	n = n < l->place.frame_bytes - l->at ? n : l->place.frame_bytes - l->at;
 	v.iov_len = n;
 	is_read = l->holes < HOLES_MAX &&
-	    segment_read(io, l->place.fd, v, (off_t)place, &got) == 0;
+	    fsio_read_all(io, l->place.fd, v, (off_t)place, &got) == 0;
 	if (!is_read) {
 		memset(l->bytes + l->at, 0, n);
 		l->unread += n;
@@ -126,7 +126,7 @@ lost_write(struct fsio *io, int fd, const struct loss *l)
 	    l->in_file ? ", in a file of its own" : "");
 	struct iovec v[2] = {{head, (size_t)n}, {l->bytes, l->place.frame_bytes}};
 
-	if (segment_write(io, fd, v, 2, 0) != 0)
+	if (fsio_write_all(io, fd, v, 2, 0) != 0)
 		return -1;
 	return io->ops->sync_data(io, fd);
 }

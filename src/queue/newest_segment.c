@@ -63,7 +63,7 @@ newest_segment_load(struct newest_segment *n, enum newest_verdict *verdict_out)
 
 	if (fd < 0)
 		return -1;
-	result = segment_read(n->io, fd, v, 0, &got);
+	result = fsio_read_all(n->io, fd, v, 0, &got);
 	error = errno;
 	n->io->ops->close(n->io, fd);
 	errno = error;
@@ -108,7 +108,7 @@ newest_segment_put(struct newest_segment *n, int fd)
 	memcpy(c.magic, newest_magic, sizeof c.magic);
 	c.crc = htole32(crc32c(0, &c, offsetof(struct newest_content, crc)));
 	memcpy(sector, &c, sizeof c);
-	if (segment_write(n->io, fd, &v, 1, 0) != 0)
+	if (fsio_write_all(n->io, fd, &v, 1, 0) != 0)
 		return -1;
 	return n->io->ops->sync_data(n->io, fd);
 }

@@ -41,7 +41,7 @@ passed_read(struct replay *r, struct segment *g, struct str *out)
 	if (result == 0) {
 		room.iov_len = bytes > g->bytes ? g->bytes : (size_t)bytes;
 		room.iov_base = mem_new(room.iov_len);
-		result = segment_read(io, g->fd, room, 0, &got);
+		result = fsio_read_all(io, g->fd, room, 0, &got);
 	}
 	*out = str_make(room.iov_base, result == 0 ? got : 0);
 	return result == 0 ? 0 : passed_unread(r, g, got);

@@ -177,7 +177,7 @@ write_run(struct writer *w, struct run *r)
 	if (!is_alone)
 		lay_out(w, r);
 	run_add_piece(r, zeros, r->end - r->at);
-	if (segment_write(w->io, w->active->fd, r->pieces, r->piece_count, w->at) != 0)
+	if (fsio_write_all(w->io, w->active->fd, r->pieces, r->piece_count, w->at) != 0)
 		return -1;
 	return sync_run(w, r->batch);
 }
@@ -197,7 +197,7 @@ place_empty_frame(struct writer *w, const struct run *r, const struct commit *c)
 	f.payload_bytes = f.entries = 0;
 	f.payload_crc = crc32c(0, bytes, 0);
 	record_frame_write(&f, header);
-	return segment_write(w->io, w->active->fd, &v, 1, c->offset);
+	return fsio_write_all(w->io, w->active->fd, &v, 1, c->offset);
 }
 
 static bool

@@ -96,7 +96,7 @@ recover_bodies_fit(struct spool *s, const struct item *i, int fd, struct str sum
 	size_t got;
 
 	for (f->offset = 0; !error && f->offset < i->body_bytes; f->offset += got)
-		if (segment_read(s->io, fd, v, (off_t)f->offset, &got) != 0)
+		if (fsio_read_all(s->io, fd, v, (off_t)f->offset, &got) != 0)
 			error = errno;
 		else if (!sums_fit(sums, f->offset, str_make(v.iov_base, got)))
 			error = EBADMSG;

@@ -341,7 +341,7 @@ read_image(struct replay *r, struct segment *g, struct iovec room, struct image 
 
 	out->bytes.p = room.iov_base;
 	if (!r->spool->options.accept_damage) {
-		if (segment_read(r->spool->io, g->fd, room, 0, &got) != 0)
+		if (fsio_read_all(r->spool->io, g->fd, room, 0, &got) != 0)
 			return refuse_segment(r, g, got);
 	} else if (segment_salvage(r->spool->io, g->fd, room, &out->holes, &got) != 0) {
 		return refuse_segment(r, g, got);

@@ -93,7 +93,7 @@ seals_read(
 	struct iovec v = {bytes, sizeof bytes};
 	struct str at = {bytes, 0};
 
-	if (segment_read(io, g->fd, v, SEGMENT_DATA, &at.n) != 0)
+	if (fsio_read_all(io, g->fd, v, SEGMENT_DATA, &at.n) != 0)
 		return SEAL_UNREAD;
 	return seals_judge(g, at, out, sequence_out);
 }

@@ -1,5 +1,5 @@
 /*
- * segment: header, names, whole writes and patient reads.
+ * segment: header, names, and what is left of a file on a failing disk.
  */
 #include "queue/segment.h"
 
@@ -11,9 +11,8 @@
 
 #include "base/crc.h"
 #include "base/mem.h"
-#include "base/metrics.h"
 
-enum { PIECE_BYTES = 65536, ZEROS_BYTES = 1 << 16, INTERRUPTED_MAX = 100 };
+enum { ZEROS_BYTES = 1 << 16 };
 
 static const char magic[8] = "SALLYSEG";
 
@@ -130,7 +129,7 @@ segment_write_zeros(struct fsio *io, int fd, uint32_t at, uint32_t bytes)
 
 		part = bytes - done < ZEROS_BYTES ? bytes - done : ZEROS_BYTES;
 		v.iov_len = part;
-		if (segment_write(io, fd, &v, 1, (off_t)at + done) != 0)
+		if (fsio_write_all(io, fd, &v, 1, (off_t)at + done) != 0)
 			return -1;
 	}
 	return 0;
@@ -238,7 +237,7 @@ segment_write_mark(const struct segment *s, struct fsio *io, const struct segmen
 	struct iovec v = {sector, sizeof sector};
 
 	segment_put_mark(sector, mark);
-	if (segment_write(io, s->fd, &v, 1, at) != 0)
+	if (fsio_write_all(io, s->fd, &v, 1, at) != 0)
 		return -1;
 	return io->ops->sync_data(io, s->fd);
 }
@@ -258,7 +257,7 @@ segment_write_header(const struct segment *s, struct fsio *io, const struct segm
 	h.crc = htole32(crc32c(0, &h, offsetof(struct header, crc)));
 	memcpy(sector, &h, sizeof h);
 	segment_put_mark(sector + sizeof h, mark);
-	if (segment_write(io, s->fd, &v, 1, 0) != 0)
+	if (fsio_write_all(io, s->fd, &v, 1, 0) != 0)
 		return -1;
 	return io->ops->sync_data(io, s->fd);
 }
@@ -281,7 +280,7 @@ segment_read_header(struct segment *s, struct fsio *io, enum segment_verdict *ve
 
 	*verdict_out = SEGMENT_BAD;
 	*mark_out = (struct segment_mark){0};
-	if (segment_read(io, s->fd, (struct iovec){bytes, sizeof bytes}, 0, &got) != 0)
+	if (fsio_read_all(io, s->fd, (struct iovec){bytes, sizeof bytes}, 0, &got) != 0)
 		return -1;
 	segment_take_mark(str_make(bytes, got), sizeof h, mark_out);
 	for (size_t n = 0; n < SEGMENT_MARK_SLOTS; n++)
@@ -299,68 +298,6 @@ segment_read_header(struct segment *s, struct fsio *io, enum segment_verdict *ve
 		*verdict_out = SEGMENT_FOREIGN;
 	else if (s->bytes >= SPOOL_SEGMENT_MIN && s->bytes <= 1u << 30)
 		*verdict_out = SEGMENT_GOOD;
-	return 0;
-}
-
-/* Takes n written bytes off the front. */
-static void
-advance(struct iovec *v, int count, size_t n)
-{
-	for (int i = 0; i < count; i++) {
-		size_t used = n < v[i].iov_len ? n : v[i].iov_len;
-
-		v[i].iov_base = (char *)v[i].iov_base + used;
-		v[i].iov_len -= used;
-		n -= used;
-	}
-}
-
-int
-segment_write(struct fsio *io, int fd, struct iovec *v, int count, off_t at)
-{
-	while (count > 0) {
-		ssize_t n;
-
-		if (v[0].iov_len == 0) {
-			v++;
-			count--;
-			continue;
-		}
-		n = io->ops->pwritev(io, fd, v, count, at);
-		metrics_progress();
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = EIO;
-		if (n <= 0)
-			return -1;
-		at += n;
-		advance(v, count, (size_t)n);
-	}
-	return 0;
-}
-
-int
-segment_read(struct fsio *io, int fd, struct iovec room, off_t at, size_t *got_out)
-{
-	char *p = room.iov_base;
-	size_t got = 0;
-	int interrupted = 0;
-
-	while (got < room.iov_len) {
-		size_t want = room.iov_len - got < PIECE_BYTES ? room.iov_len - got : PIECE_BYTES;
-		ssize_t n = io->ops->pread(io, fd, p + got, want, at + (off_t)got);
-
-		metrics_progress();
-		if (n < 0 && errno == EINTR && interrupted++ < INTERRUPTED_MAX)
-			continue;
-		if (n <= 0) {
-			*got_out = got;
-			return n < 0 ? -1 : 0;
-		}
-		got += (size_t)n;
-	}
-	*got_out = got;
 	return 0;
 }
 
@@ -394,7 +331,7 @@ segment_salvage_page(
 {
 	size_t got;
 
-	if (segment_read(io, fd, page, at, &got) == 0)
+	if (fsio_read_all(io, fd, page, at, &got) == 0)
 		return 0;
 	if (!segment_is_medium_error(errno))
 		return -1;
@@ -412,7 +349,7 @@ segment_salvage(struct fsio *io, int fd, struct iovec room, struct segment_holes
 
 	while (at < room.iov_len) {
 		struct iovec rest = {(char *)room.iov_base + at, room.iov_len - at};
-		int result = segment_read(io, fd, rest, (off_t)at, &got);
+		int result = fsio_read_all(io, fd, rest, (off_t)at, &got);
 
 		at += got;
 		if (result == 0)

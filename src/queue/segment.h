@@ -98,17 +98,8 @@ int segment_read_header(struct segment *s, struct fsio *io, enum segment_verdict
 /* A new random tag. */
 uint64_t segment_draw_tag(void);
 
-/* All of v, whatever the system makes of it; -1 with errno.  v is used up.  Each system call of
- * this and of segment_read is progress (metrics_progress): a slow disk is not a silent role. */
-int segment_write(struct fsio *io, int fd, struct iovec *v, int count, off_t at) MUST_USE;
 /* Not synced. */
 int segment_write_zeros(struct fsio *io, int fd, uint32_t at, uint32_t bytes) MUST_USE;
-/*
- * Fills the room as far as the file goes: 0, and *got_out says how much.  -1 with errno: a part
- * could not be read, at at + *got_out; what is in the room means nothing.
- */
-int segment_read(
-    struct fsio *io, int fd, struct iovec room, off_t at, size_t *got_out) MUST_USE;
 
 /* Stretches of a file that cannot be read, in order. */
 struct segment_holes {

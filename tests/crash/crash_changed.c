@@ -47,7 +47,7 @@ changed_write_over(struct model *m, const char *name, size_t at, struct str byte
 	struct iovec v = {(char *)(uintptr_t)bytes.p, bytes.n};
 	int fd = io->ops->open(io, name, O_RDWR);
 
-	if (fd < 0 || segment_write(io, fd, &v, 1, (off_t)at) != 0 ||
+	if (fd < 0 || fsio_write_all(io, fd, &v, 1, (off_t)at) != 0 ||
 	    io->ops->sync_data(io, fd) != 0)
 		model_broken(m, "cannot write over %s", name);
 	if (fd >= 0)

@@ -35,6 +35,8 @@ static const struct fault_row rows[] = {
     {"EIO on fifty reads", {SIMDISK_READ, 0, 50, EIO}, false, 0},
     {"ENOMEM on ten reads", {SIMDISK_READ, 0, 10, ENOMEM}, false, 0},
     {"EINTR on ten reads", {SIMDISK_READ, 0, 10, EINTR}, false, 0},
+    {"EINTR on ten writes", {SIMDISK_WRITE, 0, 10, EINTR}, false, 0},
+    {"EINTR on a thousand writes", {SIMDISK_WRITE, 0, 1000, EINTR}, true, 0},
     {"EACCES on an open", {SIMDISK_OPEN, 0, 1, EACCES}, false, 8},
     {"EMFILE on an open", {SIMDISK_OPEN, 0, 1, EMFILE}, false, 8},
     {"ENFILE on ten opens", {SIMDISK_OPEN, 0, 10, ENFILE}, false, 0},

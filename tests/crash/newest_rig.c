@@ -144,7 +144,7 @@ newest_make(struct model *m, const char *name, struct str bytes)
 	int fd = io->ops->open(io, name, O_RDWR | O_CREAT | O_EXCL);
 	struct iovec v = {(char *)(uintptr_t)bytes.p, bytes.n};
 
-	if (fd < 0 || segment_write(io, fd, &v, 1, 0) != 0 || io->ops->sync_data(io, fd) != 0 ||
+	if (fd < 0 || fsio_write_all(io, fd, &v, 1, 0) != 0 || io->ops->sync_data(io, fd) != 0 ||
 	    io->ops->sync_directory(io) != 0)
 		model_broken(m, "cannot make %s", name);
 	if (fd >= 0)

@@ -35,6 +35,7 @@ static atomic_int stuck_in;      /* ... if they are of this kind */
 static atomic_uint stuck;        /* calls that stood still */
 static atomic_uint calls;
 static atomic_int write_error;
+static atomic_int interrupted;      /* so many calls that read or write end with EINTR */
 
 static void
 pass(enum operation which, int fd)
@@ -47,11 +48,20 @@ pass(enum operation which, int fd)
 		usleep(1000);
 }
 
+static bool
+is_interrupted(void)
+{
+	errno = EINTR;
+	return interrupted > 0 && interrupted-- > 0;
+}
+
 static ssize_t
 watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 {
 	(void)f;
 	pass(PREAD, fd);
+	if (is_interrupted())
+		return -1;
 	/* in parts, as a system call may */
 	return real->ops->pread(real, fd, p, n > 1000 ? n / 2 : n, at);
 }
@@ -63,6 +73,8 @@ watch_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at
 
 	(void)f;
 	pass(PWRITEV, fd);
+	if (is_interrupted())
+		return -1;
 	errno = write_error;
 	return errno ? -1 : real->ops->pwritev(real, fd, &part, count, at);
 }
@@ -107,6 +119,7 @@ static void
 tear_down(void)
 {
 	stuck_in = NONE;
+	interrupted = 0;
 	disk_free(&disk);
 	event_base_free(base);
 	fsio_free(&real);
@@ -247,6 +260,29 @@ write_and_read(void)
 Test(disk, a_piece_is_written_and_read_whole)
 {
 	write_and_read();
+}
+
+Test(disk, a_call_that_is_interrupted_is_made_again)
+{
+	interrupted = 20;
+	write_and_read();
+	cr_expect_eq(interrupted, 0);
+}
+
+Test(disk, but_not_for_ever)
+{
+	static struct heard h;
+	int fd;
+	struct disk_file *f = file_of(&fd, 1);
+
+	interrupted = 1 << 30;
+	disk_write(f, 0, STR("some"), hear, &h);
+	cr_expect(wait_for(&h, 1));
+	cr_expect_eq(h.error, EINTR);
+	disk_read(f, 0, 4, hear, &h);
+	cr_expect(wait_for(&h, 2));
+	cr_expect_eq(h.error, EINTR);
+	disk_file_drop(&f);
 }
 
 Test(disk, by_hand_it_does_the_same)
