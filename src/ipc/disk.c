@@ -256,6 +256,8 @@ disk_look(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	stall_look(&d->tasks.stall, d->stall_ms);
 	disk_show(d);
+	/* the thread may have failed to wake the loop */
+	tasks_answer(&d->tasks, d);
 	if (d->under_way)
 		disk_look_later(d);
 }

@@ -74,7 +74,8 @@ void tasks_ask(struct tasks *t, struct task *one, const struct task_kind *kind, 
 /* true: it will not be done, nor told, and may be asked for anew; false: a piece of it is under way
  * or all of it is done, and that will be told. */
 bool tasks_cancel(struct tasks *t, struct task *one) MUST_USE;
-/* Tells of all that was done.  By hand: does all that was asked before. */
+/* Tells of all that was done.  By hand: does all that was asked before.  When event_fd can be read,
+ * and now and then without it: a thread that fails to write to it tells nobody. */
 void tasks_answer(struct tasks *t, void *owner);
 
 #endif

@@ -216,6 +216,9 @@ on_watch(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	spool_watch(q->spool);
+	/* a thread of it may have failed to wake the loop */
+	spool_dispatch(q->spool);
+	queue_arm_spool(q);
 	intake_files_look(q);
 }
 

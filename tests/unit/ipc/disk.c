@@ -285,6 +285,27 @@ Test(disk, but_not_for_ever)
 	disk_file_drop(&f);
 }
 
+/* The eventfd is the first descriptor that it opens. */
+Test(disk, what_is_done_is_told_although_the_loop_was_not_woken)
+{
+	static struct heard h;
+	int event_fd, deaf = open("/dev/null", O_RDONLY | O_CLOEXEC), fd;
+	struct disk_file *f;
+
+	disk_free(&disk);
+	event_fd = dup(log_fd);
+	close(event_fd);
+	open_disk(false);
+	f = file_of(&fd, 1);
+	cr_assert_eq(dup2(deaf, event_fd), event_fd);
+	close(deaf);
+	disk_write(f, 0, STR("some"), hear, &h);
+	cr_expect(wait_for(&h, 1));
+	cr_expect_eq(h.error, 0);
+	disk_file_drop(&f);
+	cr_expect(is_closed_soon(fd));
+}
+
 Test(disk, by_hand_it_does_the_same)
 {
 	disk_free(&disk);
