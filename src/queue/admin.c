@@ -4,12 +4,14 @@
  */
 #include "queue/admin.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "queue/changes.h"
+#include "queue/finding.h"
 #include "queue/rows.h"
 
 enum {
@@ -77,6 +79,7 @@ got_content(const struct spool_content *content, int error, void *arg)
 	struct errand *errand = arg;
 	struct buf values;
 
+	/* what the body's file has is not shown */
 	if (!content) {
 		errand->error = error;
 	} else {
@@ -227,13 +230,14 @@ finish(struct errand *errand)
 		snprintf(text, sizeof text, "%zu of %zu messages stay as they were, because the "
 		    "spool could not store the change: %s\n", errand->failed,
 		    errand->changed + errand->failed, strerror(errand->error));
-	} else if (errand->error) {
-		exit_code = EXIT_STORAGE;
-		snprintf(text, sizeof text, "the message cannot be read now: %s\n",
-		    strerror(errand->error));
-	} else if (errand->filter.id_count && errand->matched == 0) {
+	} else if (errand->error == ENOENT ||
+		   (errand->filter.id_count && errand->matched == 0)) {
 		exit_code = EXIT_NO_MESSAGE;
 		snprintf(text, sizeof text, "no such message\n");
+	} else if (errand->error) {
+		exit_code = EXIT_STORAGE;
+		snprintf(text, sizeof text, "the message cannot be read: %s\n",
+		    finding_text(errand->error));
 	}
 	say_done(errand->peer, errand->call, exit_code, text);
 	free_errand(errand);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "queue/finding.h"
 #include "queue/store.h"
 
 enum { RETRY_FIRST_MS = 1000, RETRY_MAX_MS = 300000 };
@@ -101,7 +102,7 @@ copies_log_failed(const struct item *i, int error, int64_t wait_ms)
 		  "freed and is tried again in %llu s; `sallyport queue delete %s` gives the "
 		  "message up at once",
 	    msgid_text(i->id, 0, id), segment_name(i->segment->slot, name), i->offset,
-	    strerror(error), (unsigned long long)wait_ms / 1000, id);
+	    finding_text(error), (unsigned long long)wait_ms / 1000, id);
 }
 
 static bool
@@ -120,8 +121,7 @@ copies_unreadable(struct spool *s, struct item *i, const struct survivor *one, i
 	int64_t now_ms = clock_mono_ms(), since_ms = item_set_unreadable(i, now_ms);
 	int64_t wait_ms = copies_set_wait(i, now_ms);
 
-	i->segment->is_suspect |= segment_is_medium_error(error) && error != EBADMSG &&
-	    i->mismatches == 0;
+	i->segment->is_suspect |= segment_is_medium_error(error) && error != EBADMSG;
 	if (!s->lost_fn || !copies_is_lost(one, error, since_ms) ||
 	    !s->lost_fn(i->id, error, s->lost_arg))
 		copies_log_failed(i, error, wait_ms);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "queue/detail.h"
+#include "queue/finding.h"
 #include "queue/lost.h"
 #include "queue/reports.h"
 #include "queue/results.h"
@@ -104,7 +105,8 @@ damage_log_failed(const struct damage *d, const char *why, int error)
 	msgid_text(d->id, 0, id);
 	log_error("message %s cannot be read: %s; it cannot be given up as lost now: %s%s%s; it is "
 		  "tried again; `sallyport queue delete %s` gives it up at once",
-	    id, strerror(d->error), why, error ? ": " : "", error ? strerror(error) : "", id);
+	    id, finding_text(d->error), why, error ? ": " : "", error ? strerror(error) : "",
+	    id);
 }
 
 static void
@@ -200,7 +202,7 @@ damage_log_sound(const struct damage *d)
 	char id[ID_NUMBER_TEXT_BYTES];
 
 	log_warn("message %s could not be read: %s; the next read of its record was right, and it "
-		 "is tried again", msgid_text(d->id, 0, id), strerror(d->error));
+		 "is tried again", msgid_text(d->id, 0, id), finding_text(d->error));
 }
 
 /* No later attempt can do better. */
@@ -213,7 +215,7 @@ damage_give_up(const struct damage *d, struct entry *e)
 	log_error("message %s is damaged: its list of recipients is too large to be stored without "
 		  "it; its segment cannot be freed before `sallyport queue delete %s`",
 	    msgid_text(e->id, 0, id), id);
-	results_hold_damaged(d->queue, e);
+	results_hold_damaged(d->queue, e, 0);
 }
 
 /* It came to nothing: compaction comes again by itself. */

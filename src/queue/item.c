@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "queue/finding.h"
 
 enum { MISMATCHES_PROVE = 2 };
 
@@ -221,7 +222,7 @@ item_judge(struct item *i, int error)
 		return error;
 	if (i->mismatches < MISMATCHES_PROVE)
 		i->mismatches++;
-	return i->mismatches < MISMATCHES_PROVE ? EIO : EBADMSG;
+	return i->mismatches < MISMATCHES_PROVE ? FINDING_MISREAD : EBADMSG;
 }
 
 int

@@ -78,8 +78,8 @@ bool item_is_at(const struct item *i, const struct segment *s, const struct item
  */
 int item_fetch(const struct item_place *place, struct fsio *io, struct buf *room,
     struct record *out) MUST_USE;
-/* What the result of a fetch means: EIO for the first EBADMSG in a row, which memory or a bus may
- * have caused; so EBADMSG is proof that the disk has lost it. */
+/* What the result of a fetch means: FINDING_MISREAD for the first EBADMSG in a row, which memory or
+ * a bus may have caused; so EBADMSG is proof that the disk has lost it. */
 int item_judge(struct item *i, int error) MUST_USE;
 /* The three in one. */
 int item_read(struct item *i, struct fsio *io, struct buf *room, struct record *out) MUST_USE;

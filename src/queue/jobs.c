@@ -257,7 +257,7 @@ got_content(const struct spool_content *content, int error, void *arg)
 	job_is_read(job);
 	if (!job->shipment || job->shipment->open == 0 || job->shipment->entry->is_held)
 		job_end(job);
-	else if (!content || job->shipment->entry->is_being_lost)
+	else if (error || job->shipment->entry->is_being_lost)
 		results_unreadable(job, error);
 	else if (send_job(job, content))
 		job_is_sent(job);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "queue/finding.h"
 #include "queue/store.h"
 
 static struct reading *
@@ -43,27 +44,25 @@ readings_init(struct readings *all)
 
 /* ---- in the thread ---- */
 
-/* The descriptor, -1 with errno; EBADMSG: what was stored is not there any more. */
+/* 0 and its descriptor, or the error. */
 static int
-reading_open_body(struct fsio *io, const struct reading *one)
+reading_open_body(struct fsio *io, struct reading *one)
 {
 	char name[WRITER_FILE_NAME_BYTES];
-	int fd = io->ops->open(io, writer_file_name(one->id, name), O_RDONLY), error;
+	int fd = io->ops->open(io, writer_file_name(one->id, name), O_RDONLY), error = 0;
 	off_t bytes;
 
-	if (fd < 0) {
-		errno = errno == ENOENT ? EBADMSG : errno;
-		return -1;
-	}
+	if (fd < 0)
+		return errno == ENOENT ? FINDING_BODY_MISSING : errno ? errno : EIO;
 	if (io->ops->size(io, fd, &bytes) != 0)
 		error = errno;
 	else if ((uint64_t)bytes != one->body_bytes)
-		error = EBADMSG;
+		error = FINDING_BODY_CUT;
+	if (error)
+		io->ops->close(io, fd);
 	else
-		return fd;
-	io->ops->close(io, fd);
-	errno = error;
-	return -1;
+		one->fd = fd;
+	return error;
 }
 
 static bool
@@ -74,10 +73,8 @@ reading_run(struct fsio *io, void *of)
 	one->error = item_fetch(&one->place, io, &one->room, &one->record);
 	if (one->error || !one->in_file)
 		return true;
-	one->fd = reading_open_body(io, one);
-	one->is_of_body = one->fd < 0;
-	if (one->is_of_body)
-		one->error = errno ? errno : EIO;
+	one->error = reading_open_body(io, one);
+	one->is_of_body = one->error != 0;
 	return true;
 }
 
@@ -215,18 +212,19 @@ static void
 reading_log_error(const struct reading *one)
 {
 	char id[ID_NUMBER_TEXT_BYTES], name[WRITER_FILE_NAME_BYTES];
-	uint32_t offset = one->is_of_body ? 0 : one->place.offset;
+	const char *text = finding_text(one->error), *wrong = finding_of_body(one->error);
 
+	msgid_text(one->id, 0, id);
 	if (one->is_of_body)
-		writer_file_name(one->id, name);
+		log_error("spool: message %s: the body file %s %s%s", id,
+		    writer_file_name(one->id, name), wrong ? wrong : "cannot be opened now: ",
+		    wrong ? "" : text);
 	else
-		segment_name(one->place.slot, name);
-	if (one->error == EBADMSG)
-		log_error("spool: message %s is damaged: %s, offset %u: what stands there is not "
-			  "what was stored", msgid_text(one->id, 0, id), name, offset);
-	else
-		log_error("spool: message %s cannot be read now: %s, offset %u: %s",
-		    msgid_text(one->id, 0, id), name, offset, strerror(one->error));
+		log_error("spool: message %s %s: %s, offset %u: %s%s", id,
+		    one->error == EBADMSG ? "is damaged" : "cannot be read now",
+		    segment_name(one->place.slot, name), one->place.offset, text,
+		    one->error == FINDING_MISREAD ? "; wrong at the next read too, it is lost, and "
+						  "its sender is told" : "");
 }
 
 /* Once, before the first is told: who asks from now on begins another read.  A message that went
@@ -259,7 +257,7 @@ reading_tell(struct reading *one, unsigned at_most)
 	struct spool_reading *r;
 	unsigned calls = 0;
 
-	if (!one->error) {
+	if (!one->error || one->is_of_body) {
 		content.envelope = e->message.envelope;
 		content.header = e->message.header;
 		content.body = e->message.body;
@@ -269,7 +267,7 @@ reading_tell(struct reading *one, unsigned at_most)
 		spool_read_cancel(r);
 		calls++;
 		r->is_of_body = one->is_of_body;
-		r->fn(one->error ? NULL : &content, one->error, r->arg);
+		r->fn(one->error && !one->is_of_body ? NULL : &content, one->error, r->arg);
 	}
 	return calls;
 }

@@ -14,6 +14,7 @@
 #include "queue/chain.h"
 #include "queue/headers.h"
 #include "queue/passed.h"
+#include "queue/recover_absent.h"
 #include "queue/recover_bodies.h"
 #include "queue/recover_log.h"
 #include "queue/recover_tell.h"
@@ -41,6 +42,7 @@ struct listing {
 	unsigned stray_count;            /* names that are none of the spool's */
 	char stray[64];                  /* the first of them */
 	bool is_whole;                   /* no segment of the log can be missing */
+	struct recover_absent absent;
 };
 
 enum { STALE_BYTES_MAX = 64 << 20 };
@@ -90,6 +92,22 @@ saw(const char *name, void *arg)
 		buf_add(&l->asides, name, s.n + 1);
 	else if (!recover_is_known(s))
 		recover_saw_stray(l, name);
+}
+
+/* A start that was refused for it: what the directory shows of the files that are missing. */
+static void
+recover_tell_missing(const struct listing *l)
+{
+	char name[SEGMENT_NAME_BYTES];
+	int error = errno;
+
+	for (struct recover_foreign *f = l->foreign; f && error == ENOTRECOVERABLE; f = f->next)
+		if (f->why)
+			log_error("spool: %s: %s; it may be the file that is missing",
+			    segment_name(f->slot, name), f->why);
+	if (error == ENOTRECOVERABLE)
+		recover_absent_tell(&l->absent);
+	errno = error;
 }
 
 static void
@@ -147,6 +165,17 @@ recover_check_owner(struct listing *l, size_t at, const struct fsio_file *file)
 	return -1;
 }
 
+static const char *
+recover_why_foreign(const struct fsio_file *file)
+{
+	if (!file->is_ours)
+		return "not a file of ours";
+	if (file->bytes == 0)
+		return "it is empty";
+	return file->bytes < SEGMENT_SECTOR ? "it is shorter than the header of a segment"
+	                                    : "damaged header";
+}
+
 /* Its header is no header: a segment all the same, if frames stand in it. */
 static int
 recover_look_inside(struct listing *l, size_t at, const struct fsio_file *file,
@@ -161,8 +190,7 @@ recover_look_inside(struct listing *l, size_t at, const struct fsio_file *file,
 		l->cases->mark = *mark;
 		segment_add_mark(&l->replay.mark, mark);
 	} else {
-		recover_is_foreign(
-		    l, at, file->is_ours ? "damaged header" : "not a file of ours");
+		recover_is_foreign(l, at, recover_why_foreign(file));
 	}
 	return 0;
 }
@@ -208,7 +236,7 @@ open_segment(struct listing *l, size_t at)
 	metrics_progress();
 	segment_name(g->slot, name);
 	if (io->ops->inspect(io, name, &file) != 0)
-		return replay_refuse(name, 0);
+		return replay_refuse_for(name, "cannot be looked at");
 	if (!file.is_plain) {
 		recover_is_foreign(l, at, NULL);
 		return 0;
@@ -222,7 +250,7 @@ open_segment(struct listing *l, size_t at)
 		return 0;
 	}
 	if (!l->spool->options.accept_damage || !replay_may_accept(errno))
-		return replay_refuse(name, 0);
+		return replay_refuse_for(name, "cannot be opened");
 	recover_is_foreign(l, at, "it cannot be opened");
 	return 0;
 }
@@ -416,16 +444,21 @@ recover_read(struct listing *l)
 	struct spool *s = l->spool;
 
 	/* what a killed process left in memory only is made durable before it is relied on */
-	if (s->io->ops->sync_directory(s->io) != 0 || s->io->ops->list(s->io, saw, l) != 0)
-		return replay_refuse("the directory", 0);
+	if (s->io->ops->sync_directory(s->io) != 0)
+		return replay_refuse_for("the directory", "cannot be synced");
+	if (s->io->ops->list(s->io, saw, l) != 0)
+		return replay_refuse_for("the directory", "cannot be listed");
+	recover_absent_find(&l->absent, l->segments, l->count);
 	if (recover_newest(s) != 0 || open_segments(l) != 0)
 		return -1;
 	for (struct recover_foreign *f = l->foreign; f; f = f->next)
 		s->stats.quarantined += f->why != NULL;
 	s->writer.pool.slot = l->slot_max + 1;
 	l->replay.body_count = recover_bodies_count(&l->bodies);
-	if (recover_log(&l->replay, l->segments, l->count, &l->is_whole) != 0)
+	if (recover_log(&l->replay, l->segments, l->count, &l->is_whole) != 0) {
+		recover_tell_missing(l);
 		return -1;
+	}
 	recover_find_asides(l);
 	return recover_bodies_check(s, &l->bodies);
 }

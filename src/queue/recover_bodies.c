@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "mail/sums.h"
+#include "queue/finding.h"
 #include "queue/replay.h"
 
 enum { RECOVER_LOST_BYTES = 300 };
@@ -45,7 +46,9 @@ recover_bodies_hold(struct spool *s, struct item *i, const char *name, const cha
 
 	log_error("spool: message %s: the body file %s %s; the message is held",
 	    msgid_text(i->id, 0, text), name, why);
-	item_set_hold(i, true, str_make(reason, (size_t)n));
+	/* the first reason stays, above all the operator's */
+	if (!i->is_held)
+		item_set_hold(i, true, str_make(reason, (size_t)n));
 	s->stats.quarantined++;
 }
 
@@ -69,7 +72,7 @@ recover_bodies_look(struct spool *s, const struct item *i, const char *name,
 	if (!file.is_plain || !file.is_private || !file.is_ours)
 		return "is not a file of ours";
 	if ((uint64_t)file.bytes != i->body_bytes)
-		return "is not whole";
+		return finding_of_body(FINDING_BODY_CUT);
 	fd = io->ops->open(io, name, O_RDONLY);
 	if (fd < 0) {
 		*error_out = errno;
@@ -183,7 +186,7 @@ recover_bodies_seek_lost(struct spool *s, struct recover_bodies *b, struct item 
 	error = recover_bodies_find_lost(s, i, f);
 	*error_out = error == ENOENT || error == EBADMSG ? 0 : error;
 	if (error == ENOENT)
-		return "is missing";
+		return finding_of_body(FINDING_BODY_MISSING);
 	if (error)
 		return error == EBADMSG
 		    ? "is missing, and the file of that name with .lost is not what was stored"
@@ -215,7 +218,7 @@ recover_bodies_check_one(struct spool *s, struct recover_bodies *b, struct item 
 		return 0;
 	errno = error;
 	if (error && !(s->options.accept_damage && replay_may_accept(error)))
-		return replay_refuse(f.name, f.offset);
+		return is_missing ? replay_refuse(f.name, f.offset) : replay_refuse_for(name, wrong);
 	recover_bodies_hold(s, i, name, wrong);
 	return 0;
 }

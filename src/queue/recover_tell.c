@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "queue/aside.h"
+#include "queue/finding.h"
 #include "queue/replay.h"
 
 /* A moment ago replay could read it: what fails now is the system, not the message. */
@@ -80,7 +81,7 @@ recover_tell_aside(struct spool *s, const struct recover_tell *t)
 			log_error("spool: message %s: its envelope is not understood, and it "
 				  "cannot be read now to be set aside: %s; it stays in the spool, "
 				  "is not delivered, and the next start tries again",
-			    msgid_text(t->strange[n], 0, id), strerror(error));
+			    msgid_text(t->strange[n], 0, id), finding_text(error));
 		else
 			aside_put(s, i, &record);
 	}

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/space.h"
+#include "queue/finding.h"
 #include "queue/lifetime.h"
 
 enum { ENVELOPE_ARENA_MAX = 1 << 20 };
@@ -125,7 +126,12 @@ recovery_reason(int error)
 		       "--accept-damage starts once without them";
 	if (error == EEXIST)
 		return "two segment files have the same generation, the log says which";
-	return strerror(error);
+	if (error == EPROTO)
+		return "a newer Sallyport wrote it, the log says more";
+	if (error == EPERM)
+		return "a file of it belongs to another user, or may not be opened, the log says "
+		       "which";
+	return finding_text(error);
 }
 
 int

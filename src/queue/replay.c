@@ -4,11 +4,13 @@
 #include "queue/replay.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "queue/chain.h"
+#include "queue/finding.h"
 #include "queue/losses.h"
 #include "queue/passed.h"
 
@@ -17,13 +19,13 @@ enum { FIND_PIECE_BYTES = 1 << 20 };
 /* ---- what stops a start ---- */
 
 int
-replay_refuse(const char *name, uint64_t offset)
+replay_refuse_for(const char *name, const char *what)
 {
 	int error = errno;
 	bool is_forbidden = error == EACCES || error == EPERM;
 
-	log_error("spool: %s cannot be read at offset %llu: %m; the spool is not opened and "
-		  "nothing is changed; %s", name, (unsigned long long)offset,
+	log_error("spool: %s %s: %s; the spool is not opened and nothing is changed; %s",
+	    name, what, finding_text(error),
 	    is_forbidden ? "nothing is lost: as root, in the directory of the spool, give it the "
 			   "owner of the directory (chown) and its mode (chmod 600, a directory "
 			   "700), and start again"
@@ -34,6 +36,17 @@ replay_refuse(const char *name, uint64_t offset)
 		: "remove the cause and start again");
 	errno = error;
 	return -1;
+}
+
+int
+replay_refuse(const char *name, uint64_t offset)
+{
+	char what[64];
+	int error = errno;
+
+	snprintf(what, sizeof what, "cannot be read at offset %llu", (unsigned long long)offset);
+	errno = error;
+	return replay_refuse_for(name, what);
 }
 
 int

@@ -59,7 +59,10 @@ void replay_clear(struct replay *r);
 /* May a start that accepts damage go on behind it?  What the machine lacks now (EMFILE, ENOMEM), or
  * a mode or owner that is wrong (EACCES, EPERM), is no damage. */
 bool replay_may_accept(int error);
-/* Tells with errno why the start is refused, and what to do; always -1, with that errno. */
+/* Tells with errno why the start is refused, and what to do; always -1, with that errno.  what: to
+ * follow the name, as "cannot be opened". */
+int replay_refuse_for(const char *name, const char *what) MUST_USE;
+/* The same of a read: "cannot be read at offset N". */
 int replay_refuse(const char *name, uint64_t offset) MUST_USE;
 /* The same for what only a newer version understands: EPROTO. */
 int replay_refuse_version(const char *name, uint64_t offset, uint32_t version) MUST_USE;

@@ -13,6 +13,7 @@
 #include "base/fsio.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "queue/finding.h"
 #include "queue/reports_parts.h"
 
 enum { LATE_AT_ONCE = 2 };
@@ -252,7 +253,7 @@ report_log_late(const struct report *r, int64_t pause_ms, int error)
 	log_id(&l, r->id, 0);
 	log_str(&l, "status", STR("late"));
 	log_seconds(&l, "again_in", pause_ms);
-	log_quoted(&l, "reason", str_of(strerror(error)));
+	log_quoted(&l, "reason", str_of(finding_text(error)));
 	log_end(&l);
 }
 

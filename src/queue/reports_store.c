@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "queue/detail.h"
+#include "queue/finding.h"
 #include "queue/reports_parts.h"
 
 enum { ENVELOPE_ARENA_MAX = 1 << 20, STORE_ARENA_MAX = 4 << 20 };
@@ -262,7 +263,7 @@ report_make(struct report *r, struct entry *e, const struct spool_content *conte
 static bool
 report_may_read_again(struct report *r, int error)
 {
-	return error != ENOENT && error != EBADMSG && ++r->reads < REPORTS_READS_MAX;
+	return error != ENOENT && !finding_of_body(error) && ++r->reads < REPORTS_READS_MAX;
 }
 
 static void
@@ -276,7 +277,7 @@ report_got_content(const struct spool_content *content, int error, void *arg)
 		reports_stored(r, ENOENT);
 	else if (e->unstored || e->is_deleting)
 		reports_stored(r, ECANCELED);
-	else if (!content && report_may_read_again(r, error))
+	else if (error && report_may_read_again(r, error))
 		reports_unread(r, error);
 	else
 		report_make(r, e, content);

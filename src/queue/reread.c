@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "queue/finding.h"
 #include "queue/results.h"
 
 enum { CHECKS_MAX = 64 };
@@ -27,7 +28,7 @@ reread_free(struct reread *c)
 	mem_free(c);
 }
 
-/* result 0: it fits; EBADMSG: it does not; else it could not be read. */
+/* result 0: it fits; a finding of the body: it does not; else it could not be read. */
 static void
 reread_end(struct reread *c, int result)
 {
@@ -37,14 +38,14 @@ reread_end(struct reread *c, int result)
 
 	msgid_text(c->id, 0, id);
 	reread_free(c);
-	if (e && result == EBADMSG && !e->is_held)
-		results_hold_damaged(q, e);
+	if (e && finding_of_body(result) && !e->is_held)
+		results_hold_damaged(q, e, result);
 	else if (e && result == 0)
 		log_warn("message %s: relay read its body wrong, the queue reads what was stored; "
 			 "it is tried again", id);
 	else if (e)
 		log_warn("message %s: relay read its body wrong, and the queue cannot read it now: "
-			 "%s; it is tried again", id, strerror(result));
+			 "%s; it is tried again", id, finding_text(result));
 }
 
 static void
@@ -60,7 +61,7 @@ reread_got(const struct spool_content *content, int error, void *arg)
 	int fd = -1;
 
 	/* content's own is closed after this call */
-	if (content) {
+	if (!error) {
 		fd = fcntl(content->fd, F_DUPFD_CLOEXEC, 0);
 		error = errno;
 	}

@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "queue/damage.h"
 #include "queue/deadlines.h"
+#include "queue/finding.h"
 #include "queue/lifetime.h"
 #include "queue/reread.h"
 #include "queue/records.h"
@@ -231,40 +232,36 @@ refuse_result(struct queue *q, const struct message_result *m)
 	records_tell(q, m->job, m->id, m->recipient);
 }
 
-struct str
-results_held_why(void)
-{
-	return STR("damaged: what was stored of it is not whole");
-}
-
+/* what: without "damaged: ". */
 static void
-tell_held(const struct entry *e)
+tell_held(const struct entry *e, const char *what)
 {
 	char id[ID_NUMBER_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
 
 	msgid_text(e->id, 0, id);
 	if (lifetime_is_over(e->expires_ms, false, clock_ms()))
-		log_error("message %s cannot be sent: what was stored of it is damaged; its life "
-			  "(queue.lifetime) is over, and its sender is told", id);
+		log_error("message %s cannot be sent: %s; its life (queue.lifetime) is over, and "
+			  "its sender is told", id, what);
 	else
-		log_error("message %s is held: what was stored of it is damaged; `sallyport queue "
-			  "release %s` tries once more, `sallyport queue delete %s` gives it up; "
-			  "else its sender is told at %s (queue.lifetime)", id, id, id,
+		log_error("message %s is held: %s; `sallyport queue release %s` tries once more, "
+			  "`sallyport queue delete %s` gives it up; else its sender is told at %s "
+			  "(queue.lifetime)", id, what, id, id,
 		    clock_iso(e->expires_ms, until));
 }
 
 void
-results_hold_damaged(struct queue *q, struct entry *e)
+results_hold_damaged(struct queue *q, struct entry *e, int error)
 {
 	struct spool_entry entry = {.kind = SPOOL_HOLD, .id = e->id};
 	struct spool_batch batch = {.entries = &entry, .count = 1, .urgency = SPOOL_LAZY};
-	char id[ID_NUMBER_TEXT_BYTES];
+	char id[ID_NUMBER_TEXT_BYTES], room[FINDING_HELD_WHY_BYTES];
+	const char *why = finding_held_why(e->id, error, room);
 
 	/* the operator's reason stays: after a release the damage is found again */
 	if (entry_is_held_by_operator(e))
 		return;
 	entry.hold.is_held = true;
-	entry.hold.why = results_held_why();
+	entry.hold.why = str_of(why);
 	msgid_text(e->id, 0, id);
 	if (spool_append(q->spool, &batch) != 0)
 		log_warn("spool: the hold of message %s cannot be stored: %m; the next start holds "
@@ -274,7 +271,7 @@ results_hold_damaged(struct queue *q, struct entry *e)
 	for (size_t i = 0; i < e->shipment_count; i++)
 		if (!e->shipments[i].job)
 			schedule_remove(q->schedule, &e->shipments[i].parcel);
-	tell_held(e);
+	tell_held(e, why + strlen("damaged: "));
 }
 
 static void
@@ -464,7 +461,7 @@ results_wait_for_content(struct queue *q, struct shipment *s, int error)
 	log_str(&l, "reason", STR("unreadable"));
 	log_str(&l, "domain", shipment_domain(s));
 	log_str(&l, "next", str_of(clock_iso(next_ms, stamp)));
-	log_quoted(&l, "error", str_of(strerror(error)));
+	log_quoted(&l, "error", str_of(finding_text(error)));
 	log_end(&l);
 	queue_schedule(q, s, next_ms);
 }
@@ -474,7 +471,7 @@ results_unreadable(struct job *job, int error)
 {
 	struct queue *q = job->queue;
 	struct shipment *s = job->shipment;
-	bool is_of_body = job->reading.is_of_body;
+	bool is_body_lost = job->reading.is_of_body && finding_of_body(error);
 
 	job_orphan(s);
 	schedule_finished(q->schedule, &s->parcel, SCHEDULE_LOST, NULL, clock_ms());
@@ -482,8 +479,8 @@ results_unreadable(struct job *job, int error)
 	/* what comes of that is told by damage_stored */
 	if (s->entry->is_being_lost)
 		return;
-	if (error == ENOENT || (error == EBADMSG && is_of_body))
-		results_hold_damaged(q, s->entry);
+	if (error == ENOENT || is_body_lost)
+		results_hold_damaged(q, s->entry, error);
 	else if (error == EBADMSG)
 		damage_end(q, s->entry);
 	else

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "queue/filter.h"
 #include "queue/records.h"
-#include "queue/results.h"
 #include "queue/threads.h"
 
 static void
@@ -57,6 +56,15 @@ is_held_for(const struct entry *e, uint32_t number)
 	return e->is_held && addressee_is_open(&e->addressees[number - 1]);
 }
 
+/* The last attempt came to no host, for what is stored could not be read. */
+static bool
+is_unreadable_for(const struct entry *e, uint32_t number)
+{
+	const struct addressee *a = &e->addressees[number - 1];
+
+	return addressee_is_open(a) && !e->is_held && e->shipments[a->shipment].unreadable > 0;
+}
+
 /* Why it is held, or what the last attempt came to. */
 static void
 add_reason(struct queue *q, const struct entry *e, uint32_t number, struct str reason,
@@ -69,7 +77,7 @@ add_reason(struct queue *q, const struct entry *e, uint32_t number, struct str r
 	else if (spool_find(q->spool, e->id, &m) && m.held_why.n)
 		message_values_add(out, "reason", m.held_why);
 	else if (e->is_damaged) /* it is not stored yet */
-		message_values_add(out, "reason", results_held_why());
+		add_text(out, "reason", "damaged");
 	else
 		add_text(out, "reason", "operator");
 }
@@ -81,7 +89,12 @@ add_reply(struct queue *q, const struct entry *e, uint32_t number, const struct 
 	struct detail d = {0};
 	bool is_known = records_last(q, e->id, number, &d);
 
-	if (info->status)
+	if (is_unreadable_for(e, number)) {
+		add_text(out, "reply", "the stored message could not be read, see the log");
+		add_text(out, "reply_by", "here");
+		d = (struct detail){.reason = STR("unreadable")};
+		is_known = true;
+	} else if (info->status)
 		add_status(out, info->status);
 	else if (is_known)
 		add_status(out, &d.status);

@@ -92,7 +92,7 @@ spool_lock(struct spool *s)
 	if (s->io->ops->lock(s->io, "lock") == 0)
 		return 0;
 	if (errno != EWOULDBLOCK)
-		return replay_refuse("lock", 0);
+		return replay_refuse_for("lock", "cannot be opened for writing");
 	errno = EALREADY;
 	return -1;
 }

@@ -187,10 +187,10 @@ struct spool_content {
 };
 
 /*
- * content NULL, error says why.  ENOENT: the spool has no such message.  EBADMSG: what was stored
- * is proven to be gone (a checksum was wrong twice, the body's file is missing or has another
- * size).  Anything else (EIO, EMFILE, ENOMEM ...): it could not be read this time.  Valid during
- * the call, the descriptor too.
+ * content NULL, error says why.  ENOENT: the spool has no such message.  EBADMSG: its record is
+ * proven to be gone.  FINDING_BODY_MISSING, FINDING_BODY_CUT (queue/finding.h): its body.  Anything
+ * else (EIO, EMFILE ...): it could not be read this time.  Where only the body cannot be had
+ * (is_of_body), content has the rest.  Valid during the call, the descriptor too.
  */
 typedef void spool_content_fn(const struct spool_content *content, int error, void *arg);
 

@@ -31,11 +31,11 @@ def changed_body_is_not_delivered():
         gate.try_all()
         sink.wait(2, 30)
         for id_ in ids[:2]:
-            gate.wait_log(rf"message {id_} is held: what was stored of it is damaged; .* else its sender is told at 20")
+            gate.wait_log(rf"message {id_} is held: the body file {id_}.body is not what was stored; .* else its sender is told at 20")
         g.wait_for("two messages that stay", 20, lambda: len(gate.queue()) == 2, every=0.2)
         assert set(load.subjects(sink)) == {"sound", "small"}, load.subjects(sink)
         assert "sender is told nothing" not in gate.log()
-        assert gate.tool("queue", "list").stdout.count(" damaged: what was stored of it") == 2
+        assert gate.tool("queue", "list").stdout.count(" damaged: the body file ") == 2
         assert re.search(r"^reason +damaged: ", gate.tool("queue", "show", ids[0]).stdout, re.M)
         released = gate.tool("queue", "release", ids[1]).stdout
         assert "1 held because of damage: tried now" in released, released

@@ -176,7 +176,7 @@ def a_body_check_while_the_disk_stands_still():
     with gate.host() as sink, standing_upkeep("pread64"):
         gate.try_all()
         goes_on(sink, pid, t.PREAD, "during-check")
-        gate.wait_log(rf"message {name[:-5]} is held: what was stored of it is damaged")
+        gate.wait_log(rf"message {name[:-5]} is held: the body file \S+ is not what was stored")
 
 
 def thread_seconds(name):
@@ -313,7 +313,7 @@ def no_descriptors_at_start():
         status, log = started_with("strace", "-f", "-qq", "-o", f"{HOME}/start.trace", "-P", SPOOL, "-e", "trace=openat", "-e",
                                    f"inject=openat:error=EMFILE:when={first}+")
         assert status == (None if "spool open" in log else 75), (status, log)
-        what.update(re.findall(r"spool: \S*(seg-|\.body)\S* cannot be read at offset 0: Too many open files", log))
+        what.update(re.findall(r"spool: \S*(seg-|\.body)\S* cannot be opened: Too many open files", log))
         assert sorted(n for n in os.listdir(SPOOL) if n.endswith(".body")) == bodies
         if "spool open" in log:
             break

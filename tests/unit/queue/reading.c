@@ -324,3 +324,27 @@ Test(reading, a_body_that_is_checked_while_the_disk_stands_still, .timeout = 60)
 	rig_until(&r, &r.stored, 3);
 	rig_end(&r);
 }
+
+/* What cannot be read now says so in the queue's list, in place of the result of an attempt before; a
+ * record that does not fit its checksum once is no error of the disk. */
+Test(reading, a_reason_while_it_cannot_be_read, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, "retry = [ \"1s\" ];");
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
+			 (const char *const[]){"a@one.example", NULL}).code, 250);
+	rig_job(&r, 0);
+	strcpy(r.disk->unreadable, "alice@example.com");
+	rig_results(&r, &r.jobs[0], 451, "connect");
+	rig_wait(&r, 3000);
+	rig_admin(&r, "queue.list", rig_nothing);
+	cr_assert(str_eq(rig_row(&r, 0, "reason"), STR("unreadable")));
+	cr_assert(str_eq(rig_row(&r, 0, "reply_by"), STR("here")));
+	memset(r.disk->unreadable, 0, sizeof r.disk->unreadable);
+	rig_results(&r, rig_job(&r, 1), 451, "connect");
+	rig_admin(&r, "queue.list", rig_nothing);
+	cr_assert(str_eq(rig_row(&r, 0, "reason"), STR("connect")));
+	rig_end(&r);
+}
