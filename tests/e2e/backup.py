@@ -265,12 +265,12 @@ def blocks():
     """The literal blocks of the section, in order."""
     with open(f"{g.TOP}/doc/sallyportd.8", encoding="utf-8") as f:
         section = re.search(r"^\.Sh BACKUP AND RESTORE\n(.*?)^\.Sh ", f.read(), re.M | re.S).group(1)
-    found = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", section, re.M | re.S)
-    assert len(found) == 5, found
+    found = [b.replace("\\e", "\\") for b in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", section, re.M | re.S)]
+    assert len(found) == 7, found
     return found
 
 
-DIRECTORIES, SPOOL, IN_PLACE, BESIDE, SEGMENT = blocks()
+DIRECTORIES, SPOOL, IN_PLACE, BESIDE, GENERATIONS, SEGMENT, SAME = blocks()
 
 
 class Backed(stored.Stored):
@@ -283,19 +283,30 @@ class Backed(stored.Stored):
         os.mkdir(f"{self.directory}/etc")
         self.second = g.Gateway(f"{home}/restore", routes=self.routes, listen="listen: ();")
 
-    def run(self, block):
+    def tried(self, block):
+        os.makedirs(f"{self.home}/backup", exist_ok=True)
         for told, real in (("/etc/sallyport", f"{self.directory}/etc"), ("/var/lib/sallyport", f"{self.directory}/state"),
                            ("/var/spool/sallyport", self.spool), ("/backup", f"{self.home}/backup"),
                            ("/srv/restore", self.second.directory)):
             block = re.sub(rf"(?<![\w/]){told}\b", real, block)
         environment = {**os.environ, "PATH": f"{g.BUILD}:{os.environ['PATH']}"}
-        run = subprocess.run(["sh", "-ec", block], env=environment, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(["sh", "-ec", block], env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+    def run(self, block):
+        run = self.tried(block)
         assert run.returncode == 0, f"{block}: {run}"
         return run.stdout
 
     def back_up(self):
         self.run(DIRECTORIES)
         self.run(SPOOL.replace("sleep 1", "sleep 0.1"))
+
+    def set_aside_beside(self, name):
+        """What the manual says of mail in files that were set aside."""
+        self.run(SEGMENT.replace("damaged-seg-00000001-0123456789abcdef", name))
+        self.start_second(("--accept-damage",))
+        rest = SAME.split("--accept-damage &\n")[1]
+        self.run(re.sub(r"^sallyport queue", f"sallyport -c {self.config} queue", rest, flags=re.M))
 
     def start_second(self, arguments=()):
         self.second.start(wait=False, arguments=arguments)
@@ -347,10 +358,10 @@ def a_copy_is_made_again():
     tar = shutil.which("tar")
     tools = f"{gate.home}/bin"
     os.mkdir(tools)
-    with open(f"{tools}/tar", "w", encoding="ascii") as f:  # a segment, then newest-segment changes meanwhile; then it fails, once
+    with open(f"{tools}/tar", "w", encoding="ascii") as f:  # of the segments: one, then newest-segment changes; then it fails, once
         f.write(f"#!/bin/sh\necho >>{gate.home}/count\n{tar} \"$@\"\n"
-                f"case $(wc -l <{gate.home}/count) in 1) echo X >>{gate.spool}/seg-99999999;;\n"
-                f"2) printf X | dd of={gate.spool}/newest-segment conv=notrunc status=none;; 3) exit 2;; esac\n")
+                f"case $(wc -l <{gate.home}/count) in 2) echo X >>{gate.spool}/seg-99999999;;\n"
+                f"3) printf X | dd of={gate.spool}/newest-segment conv=notrunc status=none;; 4) exit 2;; esac\n")
     os.chmod(f"{tools}/tar", 0o755)
     before = os.environ["PATH"]
     os.environ["PATH"] = f"{tools}:{before}"
@@ -358,9 +369,34 @@ def a_copy_is_made_again():
         gate.take(["one"])
         gate.back_up()
         with open(f"{gate.home}/count", encoding="ascii") as f:
-            assert len(f.read()) == 4
-        listed = subprocess.run([tar, "-tf", f"{gate.home}/backup/spool.tar"], capture_output=True, text=True, check=True)
+            assert len(f.read()) == 5
+        listed = subprocess.run([tar, "-tf", f"{gate.home}/backup/segments.tar"], capture_output=True, text=True, check=True)
         assert "seg-99999999" in listed.stdout, listed
+    finally:
+        os.environ["PATH"] = before
+        gate.end()
+
+
+@tap.case
+def a_copy_that_cannot_be_complete():
+    """segments are begun all the time: after ten tries the commands end, say so, and leave no copy of segments"""
+    gate = Backed("never")
+    tar = shutil.which("tar")
+    tools = f"{gate.home}/bin"
+    os.mkdir(tools)
+    with open(f"{tools}/tar", "w", encoding="ascii") as f:
+        f.write(f"#!/bin/sh\necho >>{gate.home}/count\n{tar} \"$@\"\necho X >>{gate.spool}/newest-segment\n"
+                f"cat {gate.home}/count >{gate.spool}/seg-99999999\n")
+    os.chmod(f"{tools}/tar", 0o755)
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{tools}:{before}"
+    try:
+        gate.take(["one"])
+        run = gate.tried(SPOOL.replace("sleep 1", "sleep 0.01"))
+        assert run.returncode == 1 and "no complete copy" in run.stderr, run
+        with open(f"{gate.home}/count", encoding="ascii") as f:
+            assert len(f.read()) == 11
+        assert os.listdir(f"{gate.home}/backup") == ["bodies.tar"]
     finally:
         os.environ["PATH"] = before
         gate.end()
@@ -454,9 +490,13 @@ def a_copy_of_damage_is_removed():
         gate.end()
 
 
+SET_ASIDE = "0123456789abcdef"
+
+
 @tap.case
 def mail_in_a_segment_that_was_set_aside():
-    """a damaged-seg-* alone in a new spool, with the body that was kept: its mail is delivered"""
+    """a damaged-seg-* alone in a new spool, with the body that was kept: its mail is delivered; another file of the same name
+    before its tag does no harm"""
     gate = Backed("segment")
     try:
         gate.stop()
@@ -467,10 +507,74 @@ def mail_in_a_segment_that_was_set_aside():
         body = next(n for n in os.listdir(gate.spool) if n.endswith(".body"))
         os.rename(f"{gate.spool}/{body}", f"{gate.spool}/{body}.lost")
         live, _ = place_of(gate, b"Subject: small")
-        os.rename(f"{gate.spool}/{live}", f"{gate.spool}/damaged-{live}-0123456789abcdef")
-        gate.run(SEGMENT.replace("damaged-seg-00000001", f"damaged-{live}"))
-        gate.start_second(("--accept-damage",))
+        os.rename(f"{gate.spool}/{live}", f"{gate.spool}/damaged-{live}-{SET_ASIDE}")
+        with open(f"{gate.spool}/damaged-{live}-fedcba9876543210", "w", encoding="ascii") as f:
+            f.write("another one")
+        gate.start(arguments=("--accept-damage",))
+        gate.set_aside_beside(f"damaged-{live}-{SET_ASIDE}")
         assert delivered(gate, gate.second, 2) == {"small": 1, "large": 1}
+    finally:
+        gate.end()
+
+
+def bad_sector(gate, path, at):
+    """A dd that the system tells an error for the block of 4096 bytes at this place."""
+    tools = f"{gate.home}/bin"
+    os.mkdir(tools)
+    with open(f"{tools}/dd", "w", encoding="ascii") as f:
+        f.write(f'#!/bin/sh\nexec strace -f -qq -o {gate.home}/dd.trace -P {path} -e trace=read '
+                f'-e inject=read:error=EIO:when={at // 4096 + 1} {shutil.which("dd")} "$@"\n')
+    os.chmod(f"{tools}/dd", 0o755)
+    return tools
+
+
+@tap.case
+def a_segment_that_cannot_be_read_everywhere():
+    """the first case of files that were set aside: what can be read of it is delivered, but for what the first daemon has still; there
+    is no *.body.lost"""
+    if not shutil.which("strace"):
+        return "strace is missing"
+    gate = Backed("unreadable")
+    before = os.environ["PATH"]
+    try:
+        gate.take(["bad"], size=9000)
+        gate.take(["gone"], size=9000)
+        gate.take(["both"], size=9000)
+        live, at = place_of(gate, b"Subject: bad")
+        path = f"{gate.spool}/damaged-{live}-{SET_ASIDE}"
+        gate.stop()
+        shutil.copy(f"{gate.spool}/{live}", path)
+        os.chmod(path, 0o600)
+        if WHO:
+            os.chown(path, WHO.pw_uid, WHO.pw_gid)
+        gate.start()
+        ids = sorted(row["id"] for row in gate.queue())
+        gate.tool("queue", "delete", ids[1])
+        os.environ["PATH"] = f"{bad_sector(gate, path, at)}:{before}"
+        gate.set_aside_beside(os.path.basename(path))
+        with open(f"{gate.home}/dd.trace", encoding="utf-8") as f:
+            assert "INJECTED" in f.read()
+        assert os.path.getsize(f"{gate.second.directory}/spool/seg-00000001") == os.path.getsize(path)
+        assert delivered(gate, gate.second, 1) == {"gone": 1}
+        assert len(gate.queue()) == 2, "those of the first daemon stay"
+    finally:
+        os.environ["PATH"] = before
+        gate.end()
+
+
+@tap.case
+def the_generation_of_a_file():
+    """the generation of each segment file, which the log names when one is missing, is shown"""
+    gate = Backed("generation")
+    try:
+        gate.take(["one"])
+        gate.stop()
+        gate.back_up()
+        gate.restore_beside()
+        name, _ = place_of(gate, b"Subject: one")
+        with open(f"{gate.spool}/{name}", "rb") as f:
+            generation = int.from_bytes(f.read(24)[16:], "little")
+        assert f"{generation} {name}" in gate.run(GENERATIONS).splitlines()
     finally:
         gate.end()
 

@@ -35,8 +35,9 @@ def slow_tar(directory):
 def copy(spool):
     """By the commands of the manual; how often it was made."""
     with open(f"{g.TOP}/doc/sallyportd.8", encoding="utf-8") as f:
-        block = re.search(r"^cd /var/spool/sallyport\nheads.*?^done\n", f.read(), re.M | re.S).group(0)
+        block = re.search(r"^cd /var/spool/sallyport\nheads.*?(?=^\.Ed)", f.read(), re.M | re.S).group(0)
     block = block.replace("/backup/", f"{HOME}/").replace("/var/spool/sallyport", spool).replace("sleep 1", "echo again; sleep 0.1")
+    block = block.replace("-lt 10 ", "-lt 1000 ")
     environment = {**os.environ, "PATH": f"{HOME}/bin:{os.environ['PATH']}"}
     run = subprocess.run(["sh", "-ec", block], env=environment, capture_output=True, text=True, timeout=120, check=True)
     return 1 + run.stdout.count("again")
@@ -49,7 +50,8 @@ def restored(number):
     sink = g.Sink(home)
     gate = g.Gateway(f"{home}/gateway", routes=f"routes: ( {route(sink.port)} );", listen="listen: ();")
     os.mkdir(f"{gate.directory}/spool")
-    subprocess.run(["tar", "-xpf", f"{HOME}/spool.tar", "-C", f"{gate.directory}/spool"], check=True)
+    for part in ("bodies", "segments"):
+        subprocess.run(["tar", "-xpf", f"{HOME}/{part}.tar", "-C", f"{gate.directory}/spool"], check=True)
     try:
         gate.start(wait=False)
         g.wait_for(f"all waiting mail of copy {number} ({gate.tail()})", 30,
