@@ -63,10 +63,10 @@ spool_watch_check_new(const struct daemon *d)
 		    "start: mount its file system, or correct queue.directory (%.*s/%s says where "
 		    "it was); to begin with an empty spool, remove that file",
 		    STR_ARG(c->queue.directory), STR_ARG(c->state_directory), made_name);
+	/* so is the very first start, after `user add`; 0.1.0 left no note of its spool */
 	if (directory_has(d->state_fd, STR("accounts."), STR("")))
-		log_warn("queue.directory: a new spool is made in %.*s, though there are accounts "
-			 "already: if this is not the first start, mount the file system of the "
-			 "former spool, or correct queue.directory",
+		log_info("queue.directory: there is no spool in %.*s, and nothing says that there "
+			 "was one before: the first start that succeeds makes one",
 		    STR_ARG(c->queue.directory));
 	return 0;
 }

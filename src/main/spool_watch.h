@@ -13,7 +13,7 @@ bool spool_watch_has_spool(int spool_fd) MUST_USE;
 
 /* Before the roles start, with both directories open: 0, or the exit status (refused in words),
  * for a spool is made once.  That there was one is known by the file spool.made in the state
- * directory; without it, as 0.1.0 leaves it, a new spool beside existing accounts is warned of. */
+ * directory; without it, as 0.1.0 leaves it, a new spool beside existing accounts is told of. */
 int spool_watch_check_new(const struct daemon *d) MUST_USE;
 
 /* From now on it looks every two seconds.  When the queue is ready it writes spool.made, unless
