@@ -91,7 +91,7 @@ log_recovered(const struct queue *q)
 	log_num(&l, "rcpts", q->book.recipients);
 	log_num(&l, "bytes", q->book.bytes);
 	log_num(&l, "segments", stats.segments);
-	log_num(&l, "quarantined", stats.quarantined);
+	log_num(&l, "damages", stats.quarantined);
 	log_num(&l, "set_aside", stats.set_aside);
 	log_end(&l);
 }

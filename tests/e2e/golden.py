@@ -81,7 +81,7 @@ def deliver(name):
             got = [n for n, m in enumerate(sink.messages(), 1) if sums(m, header_bytes) == (header, body)]
             assert sum(recipients(sink, n) for n in got) == count, (message_id, count, got)
         assert sum(recipients(sink, n + 1) for n in range(sink.count())) == sum(count for count, *_ in want.values())
-        assert "quarantined=0" in gate.log() and "quarantined=1" not in gate.log()
+        assert "damages=0" in gate.log() and "damages=1" not in gate.log()
     finally:
         gate.stop()
         sink.stop()

@@ -317,7 +317,7 @@ def no_descriptors_at_start():
         assert sorted(n for n in os.listdir(SPOOL) if n.endswith(".body")) == bodies
         if "spool open" in log:
             break
-    assert what == {"seg-", ".body"} and "spool open messages=5 " in log and "quarantined=0" in log, (what, log)
+    assert what == {"seg-", ".body"} and "spool open messages=5 " in log and "damages=0" in log, (what, log)
     gate.start()
     arrive(names, before)
 

@@ -204,7 +204,7 @@ def one_round(kind):
         missing = ALL - arrived(sink)
         assert gate.processes() == processes, (kind.__name__, new[-2000:])
         assert not re.search(r"died|crash|signal|restart", new), new[-2000:]
-        told = re.search(r"damaged|quarantined=[1-9]|lost|set aside", new)
+        told = re.search(r"damaged|damages=[1-9]|lost|set aside", new)
         assert not missing or told, (kind.__name__, sorted(missing), new[:3000])
         session = load.Session(gate)
         assert session.send("m1-", size=1100).startswith("250"), "new mail is taken"
@@ -261,7 +261,7 @@ def a_missing_segment():
     gate.stop()
     before = len(gate.log())
     gate.start()
-    assert "error: spool" not in gate.log()[before:] and "quarantined=0" in gate.log()[before:], gate.log()[before:]
+    assert "error: spool" not in gate.log()[before:] and "damages=0" in gate.log()[before:], gate.log()[before:]
     gate.stop()
 
 

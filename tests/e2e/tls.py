@@ -90,7 +90,7 @@ def threads():
         assert other.process.returncode == 0, other.tail()
         other.debug = False
         other.start()
-        other.wait_log("spool open .*quarantined=0")
+        other.wait_log("spool open .*damages=0")
         other.send(subject="as processes again")
         sink.wait(22)
     finally:
