@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "model.h"
+#include "queue/finding.h"
 #include "queue/store.h"
 
 struct read_row {
@@ -249,7 +250,8 @@ a_wrong_checksum_is_believed_at_the_second_read(void)
 		spool_dispatch(m->spool);
 		frame[200] ^= is_wrong ? 1 : 0;
 	}
-	if (errors[1] != EIO || errors[2] || errors[3] != EIO || errors[4] != EBADMSG || errors[5])
+	if (errors[1] != FINDING_MISREAD || errors[2] || errors[3] != FINDING_MISREAD ||
+	    errors[4] != EBADMSG || errors[5])
 		model_broken(m, "errors %d %d %d %d %d", errors[1], errors[2], errors[3], errors[4],
 		    errors[5]);
 	reads_expect_all(m);
