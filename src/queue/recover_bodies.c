@@ -218,7 +218,8 @@ recover_bodies_check_one(struct spool *s, struct recover_bodies *b, struct item 
 		return 0;
 	errno = error;
 	if (error && !(s->options.accept_damage && replay_may_accept(error)))
-		return is_missing ? replay_refuse(f.name, f.offset) : replay_refuse_for(name, wrong);
+		return is_missing ? replay_refuse(f.name, f.offset)
+		                  : replay_refuse_for(name, wrong);
 	recover_bodies_hold(s, i, name, wrong);
 	return 0;
 }
