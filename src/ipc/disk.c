@@ -240,7 +240,7 @@ disk_answer(evutil_socket_t fd, short what, void *arg)
 static void
 disk_show(struct disk *d)
 {
-	char text[METRICS_TEXT_BYTES] = "";
+	char text[METRICS_TROUBLE_BYTES] = "";
 
 	(void)!stall_text(&d->tasks.stall, d->stall_ms, text, sizeof text);
 	metrics_trouble(text);

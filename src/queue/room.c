@@ -59,7 +59,7 @@ room_tell_log(struct queue *q, bool is_full)
 
 /* For `sallyport status`. */
 static void
-room_show_trouble(struct queue *q, int error)
+room_show_trouble(struct queue *q, int error, const struct message_room *m)
 {
 	char text[METRICS_TROUBLE_BYTES] = "";
 
@@ -72,6 +72,9 @@ room_show_trouble(struct queue *q, int error)
 		snprintf(text, sizeof text,
 		    "the spool cannot be written (%s): no mail is taken or sent",
 		    strerror(error));
+	else if (m->file_bytes <= MESSAGE_CONTENT_MAX)
+		snprintf(text, sizeof text,
+		    "no room on the disk for mail above 128 KiB: it hears 452 until there is");
 	metrics_trouble(text);
 }
 
@@ -87,13 +90,13 @@ room_on_time(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	m.is_failing = error && !m.is_full && error != EAGAIN;
-	room_show_trouble(q, m.is_failing || m.is_full ? error : 0);
 	room_tell_log(q, m.is_full);
 	promises_see_room(&q->promises, bytes);
 	/* where the disk does not say, who asks for a file hears why */
 	if (bytes < UINT64_MAX)
 		bytes = bytes > q->promises.counted ? bytes - q->promises.counted : 0;
 	m.file_bytes = bytes < RECORD_BODY_MAX ? bytes : UINT64_MAX;
+	room_show_trouble(q, m.is_failing || m.is_full ? error : 0, &m);
 	LIST_FOREACH(peer, &q->peers, link)
 		room_tell(peer, &m);
 }

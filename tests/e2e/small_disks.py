@@ -143,6 +143,7 @@ def disk_filled_by_others():
         before = free_share(gate)
         assert fill(gate) > 5
         assert free_share(gate) >= PERCENT and before - free_share(gate) < 1
+        g.wait_for("a status that tells", 20, lambda: "no room on the disk" in status(gate)[1], every=0.3)
     finally:
         gate.stop()
         disks.unmount(f"{gate.directory}/spool")
@@ -228,11 +229,13 @@ def a_lack_of_room_is_told():
         assert is_taken(gate)
         assert status(gate)[0] == 0
         assert "minimum_free" not in gate.tool("config", "check").stderr
-        fill_rest(gate, PERCENT + 1)
+        fill_rest(gate, PERCENT)
+        g.wait_for("a status that tells of large mail", 20, lambda: "for mail above 128 KiB" in status(gate)[1], every=0.3)
+        assert status(gate)[0] == 69 and is_taken(gate)
         fill(gate)
         fill_rest(gate, PERCENT - 2, "more")
-        g.wait_for("a failing status", 20, lambda: status(gate)[0] == 69, every=0.3)
-        assert "no room on the disk" in status(gate)[1], status(gate)
+        g.wait_for("a failing status", 20, lambda: "no room on the disk: messages hear 452" in status(gate)[1], every=0.3)
+        assert status(gate)[0] == 69
         checked = gate.tool("config", "check")
         said = checked.stdout + checked.stderr
         assert re.search(r"warning: queue\.directory: .* \d+ MiB of \d+ MiB are free, .* no segment is added to the spool until", said), said

@@ -423,7 +423,7 @@ Test(disk, a_piece_that_does_not_end_is_logged_again_and_when_it_goes_on)
 	static struct heard h;
 	int fd;
 	struct disk_file *f = file_of(&fd, 7);
-	char waits[100], id[ID_NUMBER_TEXT_BYTES], text[METRICS_TEXT_BYTES];
+	char waits[100], id[ID_NUMBER_TEXT_BYTES], text[METRICS_TROUBLE_TEXT_BYTES];
 	const struct metrics_region *seen;
 	unsigned lines;
 	int region;
