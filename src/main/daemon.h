@@ -60,6 +60,7 @@ struct instance {
 	int64_t sign_ms;         /* of the last sign of life */
 	int64_t ended_ms;        /* SIGABRT was sent; 0: not */
 	bool is_killed;          /* SIGKILL was sent after it */
+	unsigned left;           /* processes that SIGKILL did not end, and that were given up */
 	char refusal[REASON_BYTES]; /* why its last start failed, in its own words */
 };
 

@@ -175,18 +175,25 @@ liveness_kill(struct instance *i)
 
 /* SIGKILL was sent, so no instruction of it runs any more; but a thread in a call of the kernel
  * that does not return keeps all that the process has open.  The queue's lock is among that. */
+bool
+liveness_may_leave(const struct instance *i)
+{
+	return (i->kind == ROLE_SUBMISSION || i->kind == ROLE_RELAY) && i->pid > 0 &&
+	    i->left < LIVENESS_LEFT_MAX;
+}
+
 static void
 liveness_leave(struct instance *i)
 {
-	if (i->kind != ROLE_SUBMISSION && i->kind != ROLE_RELAY)
-		return;
-	if (i->pid <= 0 || i->daemon->liveness->now_ms - i->ended_ms < LIVENESS_LEAVE_MS)
+	if (i->daemon->liveness->now_ms - i->ended_ms < LIVENESS_LEAVE_MS ||
+	    !liveness_may_leave(i))
 		return;
 	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits in the kernel, "
 		  "for a disk that stands still; another process takes its place, and its clients "
 		  "hear nothing until the disk answers",
 	    role_name(i->kind), i->index, (int)i->pid);
 	i->pid = 0;
+	i->left++;
 	supervise_gone(i);
 }
 

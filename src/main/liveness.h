@@ -32,6 +32,7 @@ enum {
 	LIVENESS_START_MS = 30000,
 	LIVENESS_GRACE_MS = 1000,
 	LIVENESS_LEAVE_MS = 5000, /* since SIGABRT */
+	LIVENESS_LEFT_MAX = 8,    /* of one instance, each with what it has open */
 	LIVENESS_OVERDUE_MS = 3000, /* `status` says "not answering" */
 	LIVENESS_EXTEND_MS = 90000, /* what systemd is asked for while a start goes on */
 	LIVENESS_STUCK_MS = 30000,  /* even SIGKILL did not end it: the watchdog is fed no more */
@@ -48,6 +49,8 @@ void liveness_pong(struct instance *i, uint32_t number);
 
 int64_t liveness_silent_ms(const struct instance *i);
 bool liveness_is_overdue(const struct instance *i);
+/* A process of it that SIGKILL did not end can be given up: it is not needed for what follows. */
+bool liveness_may_leave(const struct instance *i);
 /* Every role answers, or is being replaced within the limits. */
 bool liveness_is_healthy(const struct daemon *d);
 

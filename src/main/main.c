@@ -28,6 +28,7 @@
 #include "main/logger.h"
 #include "main/spawn.h"
 #include "main/spool_watch.h"
+#include "main/stopping.h"
 #include "main/supervise.h"
 #include "main/watch.h"
 
@@ -136,7 +137,7 @@ on_signal(evutil_socket_t number, short what, void *arg)
 		supervise_reap(d);
 		return;
 	default:
-		supervise_stop(d);
+		stopping_begin(d);
 	}
 }
 

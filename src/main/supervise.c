@@ -21,17 +21,11 @@
 #include "main/liveness.h"
 #include "main/notify.h"
 #include "main/spawn.h"
+#include "main/stopping.h"
 #include "submission/clients.h"
 
-/* Stopping follows the mail: who takes it in ends first, who is asked by others ends last. */
-static const enum role_kind stages[] = {ROLE_SUBMISSION, ROLE_RELAY, ROLE_QUEUE, ROLE_CONTROL,
-    ROLE_AUTH, ROLE_WORKER, ROLE_KEYS};
-
 enum {
-	STAGES = sizeof stages / sizeof *stages,
 	START_FAILURES_MAX = 5, /* of one role in a row, before the daemon was ever ready */
-	STOP_GRACE_MS = 5000,
-	RELAY_DRAIN_MS = 10000,
 };
 
 static void start_instance(struct instance *i);
@@ -173,46 +167,6 @@ plan_return(struct instance *i)
 	event_add(i->again, &tv);
 }
 
-static bool
-stage_is_empty(const struct daemon *d, int stage)
-{
-	for (unsigned n = 0; n < d->instance_count; n++)
-		if (d->instances[n].kind == stages[stage] && d->instances[n].state != INSTANCE_DOWN)
-			return false;
-	return true;
-}
-
-static int64_t
-drain_of(const struct daemon *d, enum role_kind kind)
-{
-	if (kind == ROLE_SUBMISSION)
-		return d->conf->submission.drain_timeout_ms;
-	return kind == ROLE_RELAY ? RELAY_DRAIN_MS : 1000;
-}
-
-static void
-stop_stage(struct daemon *d, int stage)
-{
-	struct message_stop m = {.drain_ms = drain_of(d, stages[stage])};
-	int64_t limit_ms = m.drain_ms + STOP_GRACE_MS;
-	struct timeval tv = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000};
-
-	for (unsigned n = 0; n < d->instance_count; n++)
-		if (d->instances[n].kind == stages[stage] && d->instances[n].channel)
-			(void)!channel_send(d->instances[n].channel, MESSAGE_STOP, &m, -1);
-	event_add(d->stop_limit, &tv);
-}
-
-static void
-go_on_stopping(struct daemon *d)
-{
-	while (d->stage < STAGES && stage_is_empty(d, d->stage))
-		if (++d->stage < STAGES && !stage_is_empty(d, d->stage))
-			stop_stage(d, d->stage);
-	if (d->stage == STAGES)
-		event_base_loopbreak(d->base);
-}
-
 static void
 supervise_return_slot(struct instance *i)
 {
@@ -233,7 +187,7 @@ supervise_gone(struct instance *i)
 	i->state = INSTANCE_DOWN;
 	supervise_return_slot(i);
 	if (d->stage >= 0)
-		go_on_stopping(d);
+		stopping_go_on(d);
 	else
 		plan_return(i);
 }
@@ -258,7 +212,7 @@ supervise_fail(struct instance *i, int role_status)
 
 	i->daemon->exit_status = host_refuse(exit_status, "%s %u cannot start: %s",
 	    role_name(i->kind), i->index, i->refusal[0] ? i->refusal : "see the log");
-	supervise_stop(i->daemon);
+	stopping_begin(i->daemon);
 }
 
 static void
@@ -404,29 +358,10 @@ add_instances(struct daemon *d, enum role_kind kind, unsigned count)
 	}
 }
 
-static void
-stop_at_limit(evutil_socket_t fd, short what, void *arg)
-{
-	struct daemon *d = arg;
-
-	(void)fd;
-	(void)what;
-	for (unsigned n = 0; n < d->instance_count; n++) {
-		struct instance *i = &d->instances[n];
-
-		if (d->stage >= STAGES || i->kind != stages[d->stage] || i->state == INSTANCE_DOWN)
-			continue;
-		log_warn("%s %u does not stop in time", role_name(i->kind), i->index);
-		spawn_kill(i);
-	}
-}
-
 void
 supervise_start(struct daemon *d)
 {
-	d->stop_limit = evtimer_new(d->base, stop_at_limit, d);
-	if (!d->stop_limit)
-		die("no timer");
+	stopping_prepare(d);
 	liveness_start(d);
 	add_instances(d, ROLE_KEYS, 1);
 	add_instances(d, ROLE_AUTH, 1);
@@ -437,24 +372,6 @@ supervise_start(struct daemon *d)
 	add_instances(d, ROLE_SUBMISSION, d->submission_count);
 	for (unsigned n = 0; n < d->instance_count; n++)
 		start_instance(&d->instances[n]);
-}
-
-void
-supervise_stop(struct daemon *d)
-{
-	if (d->stage >= 0) {
-		for (unsigned n = 0; n < d->instance_count; n++)
-			if (d->instances[n].state != INSTANCE_DOWN)
-				spawn_kill(&d->instances[n]);
-		return;
-	}
-	notify_state("STOPPING=1");
-	log_info("stopping");
-	d->stage = 0;
-	for (unsigned n = 0; n < d->instance_count; n++)
-		event_del(d->instances[n].again);
-	stop_stage(d, 0);
-	go_on_stopping(d);
 }
 
 static bool
@@ -494,7 +411,7 @@ supervise_end(struct daemon *d)
 		channel_free(&d->instances[n].channel);
 		event_free(d->instances[n].again);
 	}
-	event_free(d->stop_limit);
+	stopping_clear(d);
 	liveness_stop(d);
 	joints_free(d);
 }

@@ -13,9 +13,6 @@ void supervise_start(struct daemon *d);
 void supervise_reap(struct daemon *d);
 /* It is dead, or will not do a thing again: another takes its place, or the next stage stops. */
 void supervise_gone(struct instance *i);
-/* SIGTERM: submission first, then relay, queue, the rest; the loop ends with the last.  Again:
- * at once. */
-void supervise_stop(struct daemon *d);
 /* A new configuration for all. */
 void supervise_reload(struct daemon *d);
 /* Certificates and keys to those who hold them, keys first. */

@@ -52,7 +52,11 @@ settle_commit(struct spool *s, const struct batch *b, const struct commit *c)
 	s->copies.waiting_bytes -= c->is_copy ? c->span : 0;
 	s->stats.commits += !c->error;
 	s->stats.failed += c->error != 0;
-	s->stored_ms = c->error ? 0 : clock_mono_ms();
+	/* a message may be refused for a reason of its own */
+	if (!c->error)
+		s->stored_ms = clock_mono_ms();
+	else if (!c->is_bulk)
+		s->stored_ms = 0;
 }
 
 static void

@@ -114,7 +114,8 @@ lay_out(struct writer *w, struct run *r)
 		place_refuse_short(c, r->now_ms);
 		if (c->error)
 			continue;
-		if (!log_room_fits(w, c, at))
+		/* the first one was given its room; the loop may lend of it meanwhile */
+		if (last && !log_room_fits(w, c, at))
 			break;
 		if (last)
 			patch(w, b, last, last->span);
@@ -342,7 +343,7 @@ place_void(struct writer *w)
 {
 	struct batch *b;
 
-	if (!w->is_void_owed || !w->pool.ready)
+	if (!w->is_void_owed || (!w->active && !w->pool.ready))
 		return;
 	b = batch_new();
 	make_void(w, b);

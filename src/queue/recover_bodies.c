@@ -114,6 +114,9 @@ recover_bodies_read(struct spool *s, struct item *i, int fd, struct recover_bodi
 	struct record record;
 	int error = item_read(i, s->io, &s->room, &record);
 
+	/* a start has no later read that could prove it */
+	if (error == FINDING_MISREAD)
+		error = item_read(i, s->io, &s->room, &record);
 	if (error) {
 		segment_name(i->segment->slot, f->name);
 		f->offset = i->offset;

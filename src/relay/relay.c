@@ -384,9 +384,15 @@ emptied(struct yard *y)
 static void
 drained(evutil_socket_t fd, short what, void *arg)
 {
+	struct relay *r = arg;
+
 	(void)fd;
 	(void)what;
-	role_stopped(arg);
+	/* what the queue has not taken from the channel would be lost with it */
+	if (r->yard.queue && channel_waiting(r->yard.queue) && clock_mono_ms() < r->drain_end_ms)
+		end_within(r, STORED_WAIT_MS);
+	else
+		role_stopped(r->role);
 }
 
 static void
@@ -396,7 +402,7 @@ stop(struct role *role, int64_t drain_ms)
 
 	jobs_stop(&r->yard);
 	pool_flush(r->yard.pool);
-	r->drain = evtimer_new(role->base, drained, role);
+	r->drain = evtimer_new(role->base, drained, r);
 	if (!r->drain)
 		die("relay: no timer");
 	r->drain_end_ms = clock_mono_ms() + drain_ms;

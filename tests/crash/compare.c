@@ -6,6 +6,7 @@
 
 #include "content.h"
 #include "model.h"
+#include "queue/finding.h"
 
 struct look {
 	struct model *model;
@@ -40,11 +41,12 @@ compare_content(const struct spool_content *found, int error, void *arg)
 	struct str body;
 
 	l->was_called = true;
-	if (!found) {
+	if (error) {
 		l->model->unread++;
 		if (simdisk_is_cut(l->model->disk))
 			return;
-		if (!l->model->reads_fail || error == EBADMSG || error == ENOENT)
+		if (!l->model->reads_fail || error == EBADMSG || error == ENOENT ||
+		    finding_of_body(error))
 			model_broken(l->model, "message cannot be read: errno %d", error);
 		return;
 	}

@@ -208,7 +208,7 @@ static bool
 newest_expect_named(
     struct model *m, struct simdisk_fault fault, bool accept_damage, struct newest_named *t)
 {
-	char read_words[160], look_words[160];
+	char read_words[160], look_words[160], open_words[160];
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
 	size_t logged = cases_logged();
 
@@ -221,7 +221,10 @@ newest_expect_named(
 	    simdisk_struck_name(m->disk), (unsigned long long)simdisk_struck_at(m->disk));
 	snprintf(look_words, sizeof look_words, "spool: %s cannot be looked at: ",
 	    simdisk_struck_name(m->disk));
-	if (!cases_told_since(logged, read_words) && !cases_told_since(logged, look_words))
+	snprintf(open_words, sizeof open_words, "spool: %s cannot be opened: ",
+	    simdisk_struck_name(m->disk));
+	if (!cases_told_since(logged, read_words) && !cases_told_since(logged, look_words) &&
+	    !cases_told_since(logged, open_words))
 		model_broken(m, "act %llu of kind %u: not told: %s", (unsigned long long)fault.at,
 		    fault.acts, read_words);
 	t->refused++;

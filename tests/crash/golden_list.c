@@ -119,7 +119,7 @@ golden_got_content(const struct spool_content *c, int error, void *arg)
 	struct golden_list *l = arg;
 	struct str body;
 
-	if (!c) {
+	if (error) {
 		golden_print(l, " unreadable=%d", error);
 		return;
 	}

@@ -88,7 +88,7 @@ def a_body_that_is_missing_or_cut():
         try:
             id_, why = body[:-len(".body")], f"damaged: the body file {body} {wrong}"
             for _ in range(2):
-                assert reasons(gate) == {id_: why}, reasons(gate)
+                g.wait_for("the reason", 10, lambda: reasons(gate) == {id_: why})
                 shown = gate.tool("queue", "show", id_).stdout
                 assert re.search(rf"^reason +{re.escape(why)}", shown, re.M) and "Subject: large" in shown, shown
                 before = len(gate.log())
@@ -112,7 +112,7 @@ def the_first_reason_of_a_hold_stays():
         os.remove(f"{gate.spool}/{id_}.body")
         gate.start()
         assert f"message {id_}: the body file {id_}.body is missing" in gate.log(), gate.log()
-        assert reasons(gate) == {id_: "operator: phished"}, reasons(gate)
+        g.wait_for("the reason", 10, lambda: reasons(gate) == {id_: "operator: phished"})
     finally:
         gate.stop()
 

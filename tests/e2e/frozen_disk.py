@@ -183,6 +183,7 @@ def stops_when_the_disk_lets_it():
         os.kill(gate.main_pid(), signal.SIGTERM)
         assert large.reply().startswith(("451", "421")), large.text
         gate.wait_log("submission: thread bodies still waits for the disk")
+        gate.wait_log(r"submission \d+ \(pid \d+\) was killed and does not end: .*; the stop goes on without it", PATIENCE_S)
         waits = re.findall("thread bodies has waited .* s for the disk: write the body of message", gate.log()[before:])
         assert len(waits) == 1, waits
     finally:

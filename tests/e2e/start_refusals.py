@@ -134,7 +134,7 @@ def a_mode_is_no_damage():
         gate.start(wait=False, arguments=arguments)
         assert gate.process.wait(20) == 77, gate.tail()
         said = gate.log()[before:]
-        assert f"{name} cannot be read" in said and "chmod 600" in said and "--accept-damage" not in said, said
+        assert f"{name} cannot be opened" in said and "chmod 600" in said and "--accept-damage" not in said, said
     os.chmod(path, 0o600)
     gate.start()
     gate.stop()

@@ -8,6 +8,7 @@
 
 #include "main/grants.h"
 #include "main/host.h"
+#include "main/stopping.h"
 #include "main/supervise.h"
 #include "rig.h"
 
@@ -47,7 +48,7 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	supervise_stop(arg);
+	stopping_begin(arg);
 }
 
 static void

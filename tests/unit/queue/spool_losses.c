@@ -143,7 +143,7 @@ Test(spool_losses, of_many_lost_messages_the_first_by_id_are_named_and_the_other
 /* Messages that are missing with a segment; only their statuses are there. */
 Test(spool_losses, of_many_missing_recipients_the_first_by_id_are_named)
 {
-	replay.has_loss = true;
+	losses_add_gap(&replay, 2);
 	for (uint32_t i = 1000; i > 0; i--) {
 		struct spool_entry e = {.kind = SPOOL_STATUS, .id = {1234, i}};
 

@@ -1,0 +1,144 @@
+/*
+ * stopping: see the header.
+ */
+#include "main/stopping.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "main/liveness.h"
+#include "main/notify.h"
+#include "main/spawn.h"
+#include "main/supervise.h"
+
+/* Stopping follows the mail: who takes it in ends first, who is asked by others ends last. */
+static const enum role_kind stages[] = {ROLE_SUBMISSION, ROLE_RELAY, ROLE_QUEUE, ROLE_CONTROL,
+    ROLE_AUTH, ROLE_WORKER, ROLE_KEYS};
+
+enum {
+	STAGES = sizeof stages / sizeof *stages,
+	STOP_GRACE_MS = 5000,
+	QUEUE_GRACE_MS = 20000,
+	RELAY_DRAIN_MS = 10000,
+};
+
+static bool
+stage_is_empty(const struct daemon *d, int stage)
+{
+	for (unsigned n = 0; n < d->instance_count; n++)
+		if (d->instances[n].kind == stages[stage] && d->instances[n].state != INSTANCE_DOWN)
+			return false;
+	return true;
+}
+
+static int64_t
+drain_of(const struct daemon *d, enum role_kind kind)
+{
+	if (kind == ROLE_SUBMISSION)
+		return d->conf->submission.drain_timeout_ms;
+	return kind == ROLE_RELAY ? RELAY_DRAIN_MS : 1000;
+}
+
+/* The queue stores its last statuses, with as many syncs of a slow disk. */
+static int64_t
+grace_of(enum role_kind kind)
+{
+	return kind == ROLE_QUEUE ? QUEUE_GRACE_MS : STOP_GRACE_MS;
+}
+
+static void
+stop_stage(struct daemon *d, int stage)
+{
+	struct message_stop m = {.drain_ms = drain_of(d, stages[stage])};
+	int64_t limit_ms = m.drain_ms + grace_of(stages[stage]);
+	struct timeval tv = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000};
+
+	for (unsigned n = 0; n < d->instance_count; n++)
+		if (d->instances[n].kind == stages[stage] && d->instances[n].channel)
+			(void)!channel_send(d->instances[n].channel, MESSAGE_STOP, &m, -1);
+	event_add(d->stop_limit, &tv);
+}
+
+void
+stopping_go_on(struct daemon *d)
+{
+	while (d->stage < STAGES && stage_is_empty(d, d->stage))
+		if (++d->stage < STAGES && !stage_is_empty(d, d->stage))
+			stop_stage(d, d->stage);
+	if (d->stage == STAGES)
+		event_base_loopbreak(d->base);
+}
+
+/* Killed before, and still there: a thread of it is in a call of the kernel that does not end. */
+static bool
+stopping_leaves(struct instance *i)
+{
+	if (!i->is_killed || !liveness_may_leave(i))
+		return false;
+	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits for a disk "
+		  "that stands still; the stop goes on without it",
+	    role_name(i->kind), i->index, (int)i->pid);
+	i->pid = 0;
+	supervise_gone(i);
+	return true;
+}
+
+static void
+stopping_end_one(struct instance *i)
+{
+	if (stopping_leaves(i))
+		return;
+	log_warn("%s %u does not stop in time", role_name(i->kind), i->index);
+	i->is_killed = true;
+	spawn_kill(i);
+}
+
+static void
+stopping_at_limit(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval again = {.tv_sec = STOP_GRACE_MS / 1000};
+	struct daemon *d = arg;
+	int stage = d->stage;
+
+	(void)fd;
+	(void)what;
+	if (stage >= STAGES)
+		return;
+	for (unsigned n = 0; n < d->instance_count && d->stage == stage; n++)
+		if (d->instances[n].kind == stages[stage] &&
+		    d->instances[n].state != INSTANCE_DOWN)
+			stopping_end_one(&d->instances[n]);
+	if (d->stage == stage)
+		event_add(d->stop_limit, &again);
+}
+
+void
+stopping_prepare(struct daemon *d)
+{
+	d->stop_limit = evtimer_new(d->base, stopping_at_limit, d);
+	if (!d->stop_limit)
+		die("no timer");
+}
+
+void
+stopping_clear(struct daemon *d)
+{
+	event_free(d->stop_limit);
+}
+
+void
+stopping_begin(struct daemon *d)
+{
+	if (d->stage >= 0) {
+		for (unsigned n = 0; n < d->instance_count; n++)
+			if (d->instances[n].state != INSTANCE_DOWN)
+				spawn_kill(&d->instances[n]);
+		return;
+	}
+	notify_state("STOPPING=1");
+	log_info("stopping");
+	d->stage = 0;
+	for (unsigned n = 0; n < d->instance_count; n++)
+		event_del(d->instances[n].again);
+	stop_stage(d, 0);
+	stopping_go_on(d);
+}
