@@ -40,10 +40,26 @@ def is_sanitized():
         return b"__asan_init" in f.read()
 
 
+def own_ports():
+    """Below those that the kernel gives to connections (32768): such a port could be taken before the test binds it.  Two
+    hundred of them for each process, so that tests which run at the same time do not choose the same one."""
+    first = 10000 + os.getpid() % 110 * 200
+    while True:
+        yield from range(first, first + 200)
+
+
+PORTS = own_ports()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    for port in PORTS:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    return 0
 
 
 def wait_for(what, seconds, question, every=0.02):
