@@ -86,8 +86,9 @@ gone_and_accepted(void)
 			model_check(m);
 			if (m->lost < 3 || m->spool->stats.quarantined == 0)
 				model_broken(m, "%u lost, not told", m->lost);
-			if (segments > 1 && (!cases_told("which accept line of this log") ||
-			                        !cases_told("this log behind \"accept id=")))
+			if (segments > 1 &&
+			    (!cases_told("says where in this log to look for them") ||
+			        !cases_told("behind the first line with \"id=")))
 				model_broken(m, "it is not told where to look");
 			m->may_lose = false;
 			newest_crash(m);

@@ -96,7 +96,17 @@ missing_expect_refusal(struct model *m, const char *what)
 	model_close(m);
 }
 
-/* Messages that are held because their body is gone are told at each start. */
+static bool
+missing_body(struct model *m, const struct item *i)
+{
+	struct fsio *io = simdisk_io(m->disk);
+	char name[WRITER_FILE_NAME_BYTES];
+	struct fsio_file file;
+
+	return i->in_file && io->ops->inspect(io, writer_file_name(i->id, name), &file) != 0;
+}
+
+/* Messages that are held and have no body are told at each start, whoever held them first. */
 static uint64_t
 missing_held(struct model *m)
 {
@@ -104,7 +114,7 @@ missing_held(struct model *m)
 
 	for (struct segment *g = m->spool->index.oldest; g; g = g->next)
 		for (struct item *i = g->items; i; i = i->next)
-			count += str_starts(i->held_why, STR("damaged: "));
+			count += i->is_held && missing_body(m, i);
 	return count;
 }
 

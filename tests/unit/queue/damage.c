@@ -65,16 +65,13 @@ Test(damage, what_is_being_lost_is_not_sent, .timeout = 60)
 {
 	static const char *const two[] = {"marked@one.example", "b@two.example", NULL};
 	static struct rig r;
-	unsigned before;
 
 	damage_begin(&r, two, 1000);
 	strcpy(r.disk->unwritten, "marked@one.example");
 	rig_relay(&r, true);
 	damage_wait_for(&r, &r.disk->unwritten_stood, 1);
 	r.disk->wrong_reads = 0;
-	before = r.disk->reads_asked;
-	damage_wait_for(&r, &r.disk->reads_asked, before + 1);
-	rig_wait(&r, 500);
+	rig_wait(&r, 3000);
 	cr_assert_eq(r.job_count, 0, "it was sent");
 	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
 	damage_expect_report(&r);
