@@ -432,7 +432,10 @@ def an_old_backup_beside():
     gate = old_backup("beside")
     try:
         gate.restore_beside()
+        # else its own mail may become due, and go to the same host
+        gate.stop()
         assert delivered(gate, gate.second, 2) == {"old-1": 1, "old-2": 1}
+        gate.start()
         assert delivered(gate, gate, 2) == {"new-1": 1, "new-2": 1}
         assert not errors(gate.second), errors(gate.second)
     finally:

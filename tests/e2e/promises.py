@@ -24,13 +24,15 @@ gate.add_user()
 ROOT = os.getuid() == 0
 
 # what a role may hold besides /dev/null, sockets (its log is one) and its event loop
-MAY_HOLD = {"queue": r"/spool(/(lock|seg-\d{8}|new-\d{8}|#\d+|.*\.body)( \(deleted\))?)?$", "auth": r"/state(/accounts\.db(-journal)?)?$"}
+MAY_HOLD = {"queue": r"/spool(/(lock|seg-\d{8}|new-\d{8}|#\d+|.*\.body)( \(deleted\))?)?$", "auth": r"/state(/accounts\.db(-journal)?)?$",
+            "relay": r"/spool/.*\.body( \(deleted\))?$"}
 COMMON = r"/dev/null$|anon_inode:\[(eventpoll|eventfd|timerfd)\]$|pipe:|socket:|/dev/urandom$"
 
 
 @tap.case
 def descriptors():
-    """no role holds a descriptor that it should not: keys no file, only the queue the spool, only auth the store"""
+    """no role holds a descriptor that it should not: keys no file, only the queue the spool (relay a body that
+    it delivers), only auth the store"""
     if not ROOT:
         return "needs root to look"
     session = load.Session(gate)
