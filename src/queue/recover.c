@@ -402,6 +402,7 @@ clear(struct listing *l)
 		segment_free(&l->segments[i], l->spool->io);
 	mem_free(l->segments);
 	headers_clear(&l->cases);
+	replay_clear(&l->replay);
 	map_each(l->bodies.files, free_name, NULL);
 	map_free(&l->bodies.files);
 	buf_clear(&l->bodies.back);

@@ -88,6 +88,5 @@ recover_log(struct replay *r, struct segment **segments, size_t count, bool *is_
 		w->pool.generation = w->newest_segment.generation;
 	chain_go_on(r);
 	w->pool.newest = s->index.newest;
-	replay_clear(r);
 	return result;
 }
