@@ -16,10 +16,10 @@ enum {
 	PROBE_MS = 60 * 1000,       /* after a look-up that failed */
 };
 
-/* Once for each reason, and again after a long time. */
 _Static_assert((size_t)ACCOUNTS_ERROR_BYTES <= (size_t)METRICS_TROUBLE_BYTES,
     "sallyport status shows the error of the store whole");
 
+/* Once for each reason, and again after a long time. */
 static void
 broker_log_trouble(struct broker *b, const char *why)
 {

@@ -176,25 +176,26 @@ liveness_kill(struct instance *i)
 /* SIGKILL was sent, so no instruction of it runs any more; but a thread in a call of the kernel
  * that does not return keeps all that the process has open.  The queue's lock is among that. */
 bool
-liveness_may_leave(const struct instance *i)
+liveness_leave(struct instance *i, const char *what_follows)
 {
-	return (i->kind == ROLE_SUBMISSION || i->kind == ROLE_RELAY) && i->pid > 0 &&
-	    i->left < LIVENESS_LEFT_MAX;
-}
-
-static void
-liveness_leave(struct instance *i)
-{
-	if (i->daemon->liveness->now_ms - i->ended_ms < LIVENESS_LEAVE_MS ||
-	    !liveness_may_leave(i))
-		return;
+	if ((i->kind != ROLE_SUBMISSION && i->kind != ROLE_RELAY) || i->pid <= 0 ||
+	    i->left >= LIVENESS_LEFT_MAX)
+		return false;
 	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits in the kernel, "
-		  "for a disk that stands still; another process takes its place, and its clients "
-		  "hear nothing until the disk answers",
-	    role_name(i->kind), i->index, (int)i->pid);
+		  "for a disk that stands still; %s",
+	    role_name(i->kind), i->index, (int)i->pid, what_follows);
 	i->pid = 0;
 	i->left++;
 	supervise_gone(i);
+	return true;
+}
+
+static void
+liveness_replace(struct instance *i)
+{
+	if (i->daemon->liveness->now_ms - i->ended_ms >= LIVENESS_LEAVE_MS)
+		(void)!liveness_leave(i, "another process takes its place, and its clients hear "
+					 "nothing until the disk answers");
 }
 
 static void
@@ -204,7 +205,7 @@ liveness_look_at(struct instance *i)
 		return;
 	liveness_see_progress(i);
 	if (i->is_killed)
-		liveness_leave(i);
+		liveness_replace(i);
 	else if (i->ended_ms)
 		liveness_kill(i);
 	else if (liveness_silent_ms(i) > liveness_limit_ms(i))

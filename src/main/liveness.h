@@ -49,8 +49,9 @@ void liveness_pong(struct instance *i, uint32_t number);
 
 int64_t liveness_silent_ms(const struct instance *i);
 bool liveness_is_overdue(const struct instance *i);
-/* A process of it that SIGKILL did not end can be given up: it is not needed for what follows. */
-bool liveness_may_leave(const struct instance *i);
+/* A process that SIGKILL did not end is given up, with a line of the log that ends with what
+ * follows; false: what it holds is needed (the queue's lock), or too many were given up. */
+bool liveness_leave(struct instance *i, const char *what_follows) MUST_USE;
 /* Every role answers, or is being replaced within the limits. */
 bool liveness_is_healthy(const struct daemon *d);
 

@@ -17,9 +17,7 @@
 #include "main/directory.h"
 #include "main/host.h"
 
-enum { LOOK_EVERY_S = 2 };
-
-enum { SPOOL_WATCH_LINE_BYTES = PATH_MAX + 2 };
+enum { LOOK_EVERY_S = 2, SPOOL_WATCH_LINE_BYTES = PATH_MAX + 2 };
 
 static const char made_name[] = "spool.made", new_name[] = "new-spool.made";
 

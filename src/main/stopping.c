@@ -68,24 +68,10 @@ stopping_go_on(struct daemon *d)
 		event_base_loopbreak(d->base);
 }
 
-/* Killed before, and still there: a thread of it is in a call of the kernel that does not end. */
-static bool
-stopping_leaves(struct instance *i)
-{
-	if (!i->is_killed || !liveness_may_leave(i))
-		return false;
-	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits for a disk "
-		  "that stands still; the stop goes on without it",
-	    role_name(i->kind), i->index, (int)i->pid);
-	i->pid = 0;
-	supervise_gone(i);
-	return true;
-}
-
 static void
 stopping_end_one(struct instance *i)
 {
-	if (stopping_leaves(i))
+	if (i->is_killed && liveness_leave(i, "the stop goes on without it"))
 		return;
 	log_warn("%s %u does not stop in time", role_name(i->kind), i->index);
 	i->is_killed = true;

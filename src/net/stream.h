@@ -100,9 +100,9 @@ void stream_start_tls_client(struct stream *s, struct tls_client *tls, const cha
 bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3"; "" without TLS. */
 const char *stream_tls_version(const struct stream *s);
-/* RFC 9266 tls-exporter, 32 bytes; false when there is none (TLS 1.2 without extended master
- * secret). */
+/* RFC 9266 tls-exporter: there is none in TLS 1.2 without the extended master secret. */
 bool stream_tls_has_exporter(const struct stream *s);
+/* 32 bytes; false when there is none. */
 bool stream_tls_exporter(const struct stream *s, unsigned char out[32]) MUST_USE;
 /* Client: the certificate was valid for the name (RFC 9525; always asked, only `verify`
  * insists). */

@@ -334,11 +334,11 @@ tunnel_read(struct tunnel *t, struct buf *in, size_t max_bytes)
 		}
 		if (packet)
 			gnutls_packet_deinit(packet);
-		/* a call that can only say so is spared */
-		if (r > 0 && !tunnel_has_input(t))
-			return TUNNEL_WAIT;
-		if (r > 0)
+		if (r > 0 && tunnel_has_input(t))
 			continue;
+		/* a call that can only say so is spared */
+		if (r > 0)
+			return TUNNEL_WAIT;
 		if (!has_more(t, r, waiting) && !is_harmless(t, (int)r))
 			return read_end(t, r);
 		if (++t->silent > SILENT_MAX)

@@ -291,8 +291,15 @@ class Backed(stored.Stored):
                            ("/var/spool/sallyport", self.spool), ("/backup", f"{self.home}/backup"),
                            ("/srv/restore", self.second.directory)):
             block = re.sub(rf"(?<![\w/]){told}\b", real, block)
-        environment = {**os.environ, "PATH": f"{g.BUILD}:{os.environ['PATH']}"}
+        environment = {**os.environ, "PATH": f"{self.home}/bin:{g.BUILD}:{os.environ['PATH']}"}
         return subprocess.run(["sh", "-ec", block], env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+    def instead(self, command, script):
+        """From now on the commands of the manual run this script under that name."""
+        os.makedirs(f"{self.home}/bin", exist_ok=True)
+        with open(f"{self.home}/bin/{command}", "w", encoding="ascii") as f:
+            f.write(f"#!/bin/sh\n{script}")
+        os.chmod(f"{self.home}/bin/{command}", 0o755)
 
     def run(self, block):
         run = self.tried(block)
@@ -358,15 +365,10 @@ def a_copy_is_made_again():
     """a segment is made while the spool is copied, or a ready one begun, which newest-segment alone tells: copied again"""
     gate = Backed("again")
     tar = shutil.which("tar")
-    tools = f"{gate.home}/bin"
-    os.mkdir(tools)
-    with open(f"{tools}/tar", "w", encoding="ascii") as f:  # of the segments: one, then newest-segment changes; then it fails, once
-        f.write(f"#!/bin/sh\necho >>{gate.home}/count\n{tar} \"$@\"\n"
-                f"case $(wc -l <{gate.home}/count) in 2) echo X >>{gate.spool}/seg-99999999;;\n"
-                f"3) printf X | dd of={gate.spool}/newest-segment conv=notrunc status=none;; 4) exit 2;; esac\n")
-    os.chmod(f"{tools}/tar", 0o755)
-    before = os.environ["PATH"]
-    os.environ["PATH"] = f"{tools}:{before}"
+    # of the segments: one, then newest-segment changes; then it fails, once
+    gate.instead("tar", f"echo >>{gate.home}/count\n{tar} \"$@\"\n"
+                 f"case $(wc -l <{gate.home}/count) in 2) echo X >>{gate.spool}/seg-99999999;;\n"
+                 f"3) printf X | dd of={gate.spool}/newest-segment conv=notrunc status=none;; 4) exit 2;; esac\n")
     try:
         gate.take(["one"])
         gate.back_up()
@@ -375,7 +377,6 @@ def a_copy_is_made_again():
         listed = subprocess.run([tar, "-tf", f"{gate.home}/backup/segments.tar"], capture_output=True, text=True, check=True)
         assert "seg-99999999" in listed.stdout, listed
     finally:
-        os.environ["PATH"] = before
         gate.end()
 
 
@@ -383,15 +384,8 @@ def a_copy_is_made_again():
 def a_copy_that_cannot_be_complete():
     """segments are begun all the time: after ten tries the commands end, say so, and leave no copy of segments"""
     gate = Backed("never")
-    tar = shutil.which("tar")
-    tools = f"{gate.home}/bin"
-    os.mkdir(tools)
-    with open(f"{tools}/tar", "w", encoding="ascii") as f:
-        f.write(f"#!/bin/sh\necho >>{gate.home}/count\n{tar} \"$@\"\necho X >>{gate.spool}/newest-segment\n"
-                f"cat {gate.home}/count >{gate.spool}/seg-99999999\n")
-    os.chmod(f"{tools}/tar", 0o755)
-    before = os.environ["PATH"]
-    os.environ["PATH"] = f"{tools}:{before}"
+    gate.instead("tar", f"echo >>{gate.home}/count\n{shutil.which('tar')} \"$@\"\necho X >>{gate.spool}/newest-segment\n"
+                 f"cat {gate.home}/count >{gate.spool}/seg-99999999\n")
     try:
         gate.take(["one"])
         run = gate.tried(SPOOL.replace("sleep 1", "sleep 0.01"))
@@ -400,7 +394,6 @@ def a_copy_that_cannot_be_complete():
             assert len(f.read()) == 11
         assert os.listdir(f"{gate.home}/backup") == ["bodies.tar"]
     finally:
-        os.environ["PATH"] = before
         gate.end()
 
 
@@ -462,16 +455,6 @@ def an_old_backup_in_place():
 
 # ---- what is set aside ----
 
-def place_of(gate, text):
-    """The segment file that holds this, and where."""
-    for name in os.listdir(gate.spool):
-        with open(f"{gate.spool}/{name}", "rb") as f:
-            at = f.read().find(text)
-        if at >= 0:
-            return name, at
-    raise AssertionError(f"{text} is nowhere")
-
-
 @tap.case
 def a_copy_of_damage_is_removed():
     """damaged-*: mentioned at each start while it is there; removed, the place is told and copied again, under the same name"""
@@ -479,7 +462,7 @@ def a_copy_of_damage_is_removed():
     try:
         gate.take(["one", "two", "three"])
         gate.stop()
-        gate.change(*place_of(gate, b"Subject: two"), b"garbage")
+        gate.change(*gate.place_of(b"Subject: two"), b"garbage")
         kept = set()
         for known in (0, 1, 0):
             before = len(gate.log())
@@ -511,7 +494,7 @@ def mail_in_a_segment_that_was_set_aside():
         gate.stop()
         body = next(n for n in os.listdir(gate.spool) if n.endswith(".body"))
         os.rename(f"{gate.spool}/{body}", f"{gate.spool}/{body}.lost")
-        live, _ = place_of(gate, b"Subject: small")
+        live, _ = gate.place_of(b"Subject: small")
         os.rename(f"{gate.spool}/{live}", f"{gate.spool}/damaged-{live}-{SET_ASIDE}")
         with open(f"{gate.spool}/damaged-{live}-fedcba9876543210", "w", encoding="ascii") as f:
             f.write("another one")
@@ -523,14 +506,9 @@ def mail_in_a_segment_that_was_set_aside():
 
 
 def bad_sector(gate, path, at):
-    """A dd that the system tells an error for the block of 4096 bytes at this place."""
-    tools = f"{gate.home}/bin"
-    os.mkdir(tools)
-    with open(f"{tools}/dd", "w", encoding="ascii") as f:
-        f.write(f'#!/bin/sh\nexec strace -f -qq -o {gate.home}/dd.trace -P {path} -e trace=read '
-                f'-e inject=read:error=EIO:when={at // 4096 + 1} {shutil.which("dd")} "$@"\n')
-    os.chmod(f"{tools}/dd", 0o755)
-    return tools
+    """The system tells dd an error for the block of 4096 bytes at this place."""
+    gate.instead("dd", f'exec strace -f -qq -o {gate.home}/dd.trace -P {path} -e trace=read '
+                 f'-e inject=read:error=EIO:when={at // 4096 + 1} {shutil.which("dd")} "$@"\n')
 
 
 @tap.case
@@ -540,12 +518,11 @@ def a_segment_that_cannot_be_read_everywhere():
     if not shutil.which("strace"):
         return "strace is missing"
     gate = Backed("unreadable")
-    before = os.environ["PATH"]
     try:
         gate.take(["bad"], size=9000)
         gate.take(["gone"], size=9000)
         gate.take(["both"], size=9000)
-        live, at = place_of(gate, b"Subject: bad")
+        live, at = gate.place_of(b"Subject: bad")
         path = f"{gate.spool}/damaged-{live}-{SET_ASIDE}"
         gate.stop()
         shutil.copy(f"{gate.spool}/{live}", path)
@@ -555,7 +532,7 @@ def a_segment_that_cannot_be_read_everywhere():
         gate.start()
         ids = sorted(row["id"] for row in gate.queue())
         gate.tool("queue", "delete", ids[1])
-        os.environ["PATH"] = f"{bad_sector(gate, path, at)}:{before}"
+        bad_sector(gate, path, at)
         gate.set_aside_beside(os.path.basename(path))
         with open(f"{gate.home}/dd.trace", encoding="utf-8") as f:
             assert "INJECTED" in f.read()
@@ -563,7 +540,6 @@ def a_segment_that_cannot_be_read_everywhere():
         assert delivered(gate, gate.second, 1) == {"gone": 1}
         assert len(gate.queue()) == 2, "those of the first daemon stay"
     finally:
-        os.environ["PATH"] = before
         gate.end()
 
 
@@ -576,7 +552,7 @@ def the_generation_of_a_file():
         gate.stop()
         gate.back_up()
         gate.restore_beside()
-        name, _ = place_of(gate, b"Subject: one")
+        name, _ = gate.place_of(b"Subject: one")
         with open(f"{gate.spool}/{name}", "rb") as f:
             generation = int.from_bytes(f.read(24)[16:], "little")
         assert f"{generation} {name}" in gate.run(GENERATIONS).splitlines()

@@ -22,16 +22,6 @@ def made(name):
     return stored.Stored(f"{HOME}/{name}")
 
 
-def place_of(gate, text):
-    """The segment file that holds this, and where."""
-    for name in os.listdir(gate.spool):
-        with open(f"{gate.spool}/{name}", "rb") as f:
-            at = f.read().find(text)
-        if at >= 0:
-            return name, at
-    raise AssertionError(f"{text} is nowhere")
-
-
 def reasons(gate):
     return {row["id"]: row["reason"] for row in gate.queue()}
 
@@ -55,7 +45,7 @@ def a_record_that_does_not_fit_its_checksum():
     try:
         gate.take(["one"])
         waits(gate, "connect")
-        name, at = place_of(gate, b"Subject: one")
+        name, at = gate.place_of(b"Subject: one")
         gate.change(name, at, b"Xubject")
         before = len(gate.log())
         gate.try_all()
@@ -175,15 +165,6 @@ def a_file_system_that_is_read_only():
         disks.unmount(gate.spool)
 
 
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
-    return crc ^ 0xffffffff
-
-
 @tap.case
 def a_newer_version_was_here():
     """a segment of a newer format: the reason of the refusal is that, and no protocol error"""
@@ -193,7 +174,7 @@ def a_newer_version_was_here():
     with open(f"{gate.spool}/{name}", "rb") as f:
         header = bytearray(f.read(36))
     header[8:12] = struct.pack("<I", 9)
-    gate.change(name, 0, header + struct.pack("<I", crc32c(header)))
+    gate.change(name, 0, header + struct.pack("<I", stored.crc32c(header)))
     try:
         said = refused(gate)
     finally:

@@ -14,6 +14,7 @@ import tarfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
+import stored  # noqa: E402
 
 GOLDEN = f"{g.TOP}/tests/crash/golden"
 HOME = g.workplace("golden")
@@ -108,15 +109,6 @@ def add(name):
     tap.case(is_delivered)
 
 
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
-    return crc ^ 0xffffffff
-
-
 @tap.case
 def newer_is_refused():
     """a segment of a newer version is refused in words that name the file, its version and ours, and is not changed"""
@@ -126,7 +118,7 @@ def newer_is_refused():
     with open(f"{directory}/spool/seg-00000001", "r+b") as f:
         header = bytearray(f.read(40))
         header[8:12] = struct.pack("<I", 7)
-        header[36:40] = struct.pack("<I", crc32c(header[:36]))
+        header[36:40] = struct.pack("<I", stored.crc32c(header[:36]))
         f.seek(0)
         f.write(header)
     before = {n: os.stat(f"{directory}/spool/{n}").st_mtime_ns for n in os.listdir(f"{directory}/spool")}

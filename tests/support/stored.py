@@ -1,6 +1,7 @@
 """stored: a gateway whose receiving host is not there until a test wants it: what was acknowledged waits on the disk, where
 the test changes it."""
 import contextlib
+import os
 
 import gateway as g
 import load
@@ -36,8 +37,27 @@ class Stored(g.Gateway):
     def try_all(self):
         self.tool("queue", "retry", "--all", "--yes")
 
+    def place_of(self, text):
+        """The file of the spool that holds this, and where."""
+        for name in os.listdir(self.spool):
+            with open(f"{self.spool}/{name}", "rb") as f:
+                at = f.read().find(text)
+            if at >= 0:
+                return name, at
+        raise AssertionError(f"{text} is nowhere")
+
     def change(self, name, at, data):
         """Bytes of a file of the spool."""
         with open(f"{self.spool}/{name}", "r+b") as f:
             f.seek(at)
             f.write(data)
+
+
+def crc32c(data):
+    """The checksum of the spool's headers (SPOOL.md)."""
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff

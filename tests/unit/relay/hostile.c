@@ -200,16 +200,10 @@ serve(void *arg)
 static void
 host_open(struct host *h, const struct trick *t)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	socklen_t len = sizeof in;
 	pthread_t thread;
 
 	h->trick = t;
-	h->fd = socket(AF_INET, SOCK_STREAM, 0);
-	cr_assert_eq(bind(h->fd, (struct sockaddr *)&in, len), 0);
-	cr_assert_eq(listen(h->fd, 100), 0);
-	getsockname(h->fd, (struct sockaddr *)&in, &len);
-	h->port = ntohs(in.sin_port);
+	h->fd = rig_listen(&h->port);
 	pthread_create(&thread, NULL, serve, h);
 	pthread_detach(thread);
 }

@@ -133,17 +133,11 @@ serve(void *arg)
 static void
 slow_open(struct slow *h, const char *silent_at, unsigned pause_ms)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	socklen_t len = sizeof in;
 	pthread_t thread;
 
 	h->silent_at = silent_at;
 	h->pause_ms = pause_ms;
-	h->fd = socket(AF_INET, SOCK_STREAM, 0);
-	cr_assert_eq(bind(h->fd, (struct sockaddr *)&in, len), 0);
-	cr_assert_eq(listen(h->fd, 100), 0);
-	getsockname(h->fd, (struct sockaddr *)&in, &len);
-	h->port = ntohs(in.sin_port);
+	h->fd = rig_listen(&h->port);
 	pthread_create(&thread, NULL, serve, h);
 	pthread_detach(thread);
 }
@@ -358,23 +352,18 @@ sip(void *arg)
 static struct rig *
 rig_against_sipper(struct sipper *h, const char *body_timeout)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	socklen_t len = sizeof in;
 	pthread_t thread;
 	char conf[400];
 	int little = 4096;
 
-	h->fd = socket(AF_INET, SOCK_STREAM, 0);
+	h->fd = rig_listen(&h->port);
 	setsockopt(h->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
-	cr_assert_eq(bind(h->fd, (struct sockaddr *)&in, len), 0);
-	cr_assert_eq(listen(h->fd, 1), 0);
-	getsockname(h->fd, (struct sockaddr *)&in, &len);
 	pthread_create(&thread, NULL, sip, h);
 	pthread_detach(thread);
 	snprintf(conf, sizeof conf,
 	    "hostname = \"gw.example.com\";\ntimeouts: { body = \"%s\"; };\n"
 	    "routes: ( { via = \"smtp\"; host = \"127.0.0.1\"; port = %u; } );\n",
-	    body_timeout, ntohs(in.sin_port));
+	    body_timeout, h->port);
 	return rig_new(conf);
 }
 

@@ -69,6 +69,9 @@ void rig_test_route(struct rig *r, const char *address);
 /* Lets the loop run for that long. */
 void rig_idle(struct rig *r, int ms);
 
+/* A listening socket on 127.0.0.1; *port_out: its port. */
+int rig_listen(unsigned *port_out);
+
 /* A child process of the build directory or of tests/; its pid.  port_out (may be NULL): "listening
  * N". */
 pid_t rig_run(const char *command, unsigned *port_out);

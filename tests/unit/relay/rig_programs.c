@@ -1,6 +1,7 @@
 /* rig: other programs, and the directory of a test. */
 #include "unit/relay/rig.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -137,4 +138,18 @@ rig_file_bytes(const char *name)
 
 	snprintf(path, sizeof path, "%s/%s", rig_dir, name);
 	return stat(path, &st) == 0 ? (long)st.st_size : -1;
+}
+
+int
+rig_listen(unsigned *port_out)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof in;
+
+	cr_assert_eq(bind(fd, (struct sockaddr *)&in, len), 0);
+	cr_assert_eq(listen(fd, 100), 0);
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+	*port_out = ntohs(in.sin_port);
+	return fd;
 }

@@ -1,6 +1,5 @@
 /* Bodies whose disk stands still or cannot be read: no host is blamed, no other host is tried, and a
  * transfer that only waits for a moment goes on. */
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
@@ -158,21 +157,17 @@ serve(void *arg)
 static struct rig *
 rig_against(struct host *h, const char *timeouts)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	socklen_t len = sizeof in;
 	pthread_t thread;
 	char conf[400];
+	unsigned port;
 
-	h->fd = socket(AF_INET, SOCK_STREAM, 0);
-	cr_assert_eq(bind(h->fd, (struct sockaddr *)&in, len), 0);
-	cr_assert_eq(listen(h->fd, 100), 0);
-	getsockname(h->fd, (struct sockaddr *)&in, &len);
+	h->fd = rig_listen(&port);
 	cr_assert_eq(pthread_create(&thread, NULL, serve, h), 0);
 	pthread_detach(thread);
 	snprintf(conf, sizeof conf,
 	    "hostname = \"gw.example.com\";\ntimeouts: { %s };\n"
 	    "routes: ( { via = \"smtp\"; host = \"127.0.0.1\"; port = %u; } );\n",
-	    timeouts, ntohs(in.sin_port));
+	    timeouts, port);
 	return rig_new(conf);
 }
 
