@@ -537,8 +537,10 @@ def a_segment_that_cannot_be_read_everywhere():
         with open(f"{gate.home}/dd.trace", encoding="utf-8") as f:
             assert "INJECTED" in f.read()
         assert os.path.getsize(f"{gate.second.directory}/spool/seg-00000001") == os.path.getsize(path)
-        assert delivered(gate, gate.second, 1) == {"gone": 1}
         assert len(gate.queue()) == 2, "those of the first daemon stay"
+        # else its own mail may become due, and go to the same host
+        gate.stop()
+        assert delivered(gate, gate.second, 1) == {"gone": 1}
     finally:
         gate.end()
 
