@@ -23,6 +23,7 @@ enum {
 	EXIT_USAGE = 64, EXIT_OS = 71, EXIT_IO = 74, EXIT_LATER = 75, EXIT_NOT_ALLOWED = 77,
 	EXIT_CONFIG = 78,
 	REASON_BYTES = 512,
+	LEFT_MAX = 8, /* processes of one instance that do not end */
 };
 
 enum instance_state { INSTANCE_DOWN, INSTANCE_STARTING, INSTANCE_READY, INSTANCE_STOPPING };
@@ -59,8 +60,9 @@ struct instance {
 	uint64_t progress;       /* of its region, as last seen */
 	int64_t sign_ms;         /* of the last sign of life */
 	int64_t ended_ms;        /* SIGABRT was sent; 0: not */
-	bool is_killed;          /* SIGKILL was sent after it */
-	unsigned left;           /* processes that SIGKILL did not end, and that were given up */
+	bool is_killed;          /* SIGKILL was sent: after SIGABRT, or by the stop */
+	bool is_told_stuck;      /* the log has that it does not end and nothing replaces it */
+	pid_t left[LEFT_MAX];    /* given up: SIGKILL has not ended them yet; 0: none */
 	char refusal[REASON_BYTES]; /* why its last start failed, in its own words */
 };
 
@@ -99,7 +101,8 @@ struct daemon {
 	uint32_t joint_numbers;
 	int64_t floor_ms;        /* newest id time in the spool; -1: the queue has not said */
 	int stage;               /* of stopping; -1: running */
-	unsigned ended_early;    /* processes killed while stopping */
+	bool stops_at_once;      /* SIGTERM came again */
+	unsigned ended_early;    /* processes that were killed while stopping, or left behind */
 	int exit_status;
 	struct event *signals[5];
 	struct watch *watch;     /* of certificate files */

@@ -32,7 +32,7 @@ liveness_sign(struct instance *i)
 void
 liveness_begin(struct instance *i)
 {
-	i->is_asked = i->is_told_to_start = i->is_killed = false;
+	i->is_asked = i->is_told_to_start = i->is_killed = i->is_told_stuck = false;
 	i->progress = 0;
 	i->ended_ms = i->next_ping_ms = 0;
 	liveness_sign(i);
@@ -173,22 +173,83 @@ liveness_kill(struct instance *i)
 		kill(i->pid, SIGKILL);
 }
 
+/* ---- what does not end ---- */
+
+/* Its place among those that were given up, or a free one; NULL: there is none. */
+static pid_t *
+liveness_left(struct instance *i, pid_t pid)
+{
+	for (size_t n = 0; n < LEFT_MAX; n++)
+		if (i->left[n] == pid)
+			return &i->left[n];
+	return NULL;
+}
+
+/* NULL, or why nothing can take its place.  The stop waits for no successor. */
+static const char *
+liveness_needs(struct instance *i)
+{
+	if (i->kind != ROLE_SUBMISSION && i->kind != ROLE_RELAY)
+		return "what it holds is needed";
+	if (i->daemon->stage < 0 && !liveness_left(i, 0))
+		return "as many as may be left behind are there already";
+	return NULL;
+}
+
+static void
+liveness_tell_stuck(struct instance *i, const char *why)
+{
+	if (i->is_told_stuck)
+		return;
+	i->is_told_stuck = true;
+	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits in the kernel, "
+		  "most likely for a disk that stands still; %s, so nothing replaces it before it "
+		  "has ended", role_name(i->kind), i->index, (int)i->pid, why);
+}
+
 /* SIGKILL was sent, so no instruction of it runs any more; but a thread in a call of the kernel
  * that does not return keeps all that the process has open.  The queue's lock is among that. */
 bool
 liveness_leave(struct instance *i, const char *what_follows)
 {
-	if ((i->kind != ROLE_SUBMISSION && i->kind != ROLE_RELAY) || i->pid <= 0 ||
-	    i->left >= LIVENESS_LEFT_MAX)
+	const char *why = liveness_needs(i);
+	pid_t *place = liveness_left(i, 0);
+
+	if (i->pid <= 0)
 		return false;
+	if (why) {
+		liveness_tell_stuck(i, why);
+		return false;
+	}
 	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits in the kernel, "
-		  "for a disk that stands still; %s",
-	    role_name(i->kind), i->index, (int)i->pid, what_follows);
+		  "most likely for a disk that stands still; %s", role_name(i->kind), i->index,
+	    (int)i->pid, what_follows);
+	if (place)
+		*place = i->pid;
 	i->pid = 0;
-	i->left++;
+	i->daemon->ended_early += i->daemon->stage >= 0;
 	supervise_gone(i);
 	return true;
 }
+
+bool
+liveness_see_end(struct daemon *d, pid_t pid)
+{
+	for (unsigned n = 0; n < d->instance_count; n++) {
+		struct instance *i = &d->instances[n];
+		pid_t *place = liveness_left(i, pid);
+
+		if (!place)
+			continue;
+		log_info("%s %u (pid %d), which was left behind, has ended", role_name(i->kind),
+		    i->index, (int)pid);
+		*place = 0;
+		return true;
+	}
+	return false;
+}
+
+/* ---- looking ---- */
 
 static void
 liveness_replace(struct instance *i)

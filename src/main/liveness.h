@@ -10,7 +10,8 @@
  *   a worker inside a check       auth.step_timeout more, since the broker ends it before that
  *
  * One that does not end even so (a disk that stands still keeps a thread in the kernel) is left
- * behind after LIVENESS_LEAVE_MS, if it is submission or relay: another takes its place.
+ * behind after LIVENESS_LEAVE_MS, if it is submission or relay: another takes its place.  At most
+ * LEFT_MAX of one instance are there at a time, each with what it has open.
  *
  * Time is counted on a clock of its own, which advances by at most LIVENESS_STEP_MAX_MS from one
  * look to the next: while main itself, or the whole machine, is stopped, no role becomes overdue.
@@ -32,7 +33,6 @@ enum {
 	LIVENESS_START_MS = 30000,
 	LIVENESS_GRACE_MS = 1000,
 	LIVENESS_LEAVE_MS = 5000, /* since SIGABRT */
-	LIVENESS_LEFT_MAX = 8,    /* of one instance, each with what it has open */
 	LIVENESS_OVERDUE_MS = 3000, /* `status` says "not answering" */
 	LIVENESS_EXTEND_MS = 90000, /* what systemd is asked for while a start goes on */
 	LIVENESS_STUCK_MS = 30000,  /* even SIGKILL did not end it: the watchdog is fed no more */
@@ -50,8 +50,10 @@ void liveness_pong(struct instance *i, uint32_t number);
 int64_t liveness_silent_ms(const struct instance *i);
 bool liveness_is_overdue(const struct instance *i);
 /* A process that SIGKILL did not end is given up, with a line of the log that ends with what
- * follows; false: what it holds is needed (the queue's lock), or too many were given up. */
+ * follows; false: nothing can take its place, which is told once. */
 bool liveness_leave(struct instance *i, const char *what_follows) MUST_USE;
+/* One that was given up has ended; false: it is none of those. */
+bool liveness_see_end(struct daemon *d, pid_t pid);
 /* Every role answers, or is being replaced within the limits. */
 bool liveness_is_healthy(const struct daemon *d);
 

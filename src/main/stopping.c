@@ -46,16 +46,22 @@ grace_of(enum role_kind kind)
 }
 
 static void
+set_limit(struct daemon *d, int64_t limit_ms)
+{
+	struct timeval tv = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000};
+
+	event_add(d->stop_limit, &tv);
+}
+
+static void
 stop_stage(struct daemon *d, int stage)
 {
-	struct message_stop m = {.drain_ms = drain_of(d, stages[stage])};
-	int64_t limit_ms = m.drain_ms + grace_of(stages[stage]);
-	struct timeval tv = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000};
+	struct message_stop m = {.drain_ms = d->stops_at_once ? 0 : drain_of(d, stages[stage])};
 
 	for (unsigned n = 0; n < d->instance_count; n++)
 		if (d->instances[n].kind == stages[stage] && d->instances[n].channel)
 			(void)!channel_send(d->instances[n].channel, MESSAGE_STOP, &m, -1);
-	event_add(d->stop_limit, &tv);
+	set_limit(d, d->stops_at_once ? STOP_GRACE_MS : m.drain_ms + grace_of(stages[stage]));
 }
 
 void
@@ -73,7 +79,8 @@ stopping_end_one(struct instance *i)
 {
 	if (i->is_killed && liveness_leave(i, "the stop goes on without it"))
 		return;
-	log_warn("%s %u does not stop in time", role_name(i->kind), i->index);
+	if (!i->is_killed)
+		log_warn("%s %u does not stop in time", role_name(i->kind), i->index);
 	i->is_killed = true;
 	spawn_kill(i);
 }
@@ -81,7 +88,6 @@ stopping_end_one(struct instance *i)
 static void
 stopping_at_limit(evutil_socket_t fd, short what, void *arg)
 {
-	struct timeval again = {.tv_sec = STOP_GRACE_MS / 1000};
 	struct daemon *d = arg;
 	int stage = d->stage;
 
@@ -94,7 +100,7 @@ stopping_at_limit(evutil_socket_t fd, short what, void *arg)
 		    d->instances[n].state != INSTANCE_DOWN)
 			stopping_end_one(&d->instances[n]);
 	if (d->stage == stage)
-		event_add(d->stop_limit, &again);
+		set_limit(d, STOP_GRACE_MS);
 }
 
 void
@@ -111,13 +117,26 @@ stopping_clear(struct daemon *d)
 	event_free(d->stop_limit);
 }
 
+static void
+stop_at_once(struct daemon *d)
+{
+	if (d->stops_at_once)
+		return;
+	log_warn("told to stop again: what has not ended is killed");
+	d->stops_at_once = true;
+	for (unsigned n = 0; n < d->instance_count; n++)
+		if (d->instances[n].state != INSTANCE_DOWN) {
+			d->instances[n].is_killed = true;
+			spawn_kill(&d->instances[n]);
+		}
+	set_limit(d, STOP_GRACE_MS);
+}
+
 void
 stopping_begin(struct daemon *d)
 {
 	if (d->stage >= 0) {
-		for (unsigned n = 0; n < d->instance_count; n++)
-			if (d->instances[n].state != INSTANCE_DOWN)
-				spawn_kill(&d->instances[n]);
+		stop_at_once(d);
 		return;
 	}
 	notify_state("STOPPING=1");

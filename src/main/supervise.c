@@ -237,7 +237,9 @@ supervise_reap(struct daemon *d)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (liveness_see_end(d, pid))
+			continue;
 		for (unsigned n = 0; n < d->instance_count; n++) {
 			struct instance *i = &d->instances[n];
 
@@ -249,6 +251,7 @@ supervise_reap(struct daemon *d)
 				supervise_fail(i, WEXITSTATUS(status));
 			supervise_gone(i);
 		}
+	}
 }
 
 /* A process is reaped by SIGCHLD; only a thread is known to be gone by its channel. */

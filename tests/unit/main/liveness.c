@@ -329,6 +329,29 @@ Test(liveness, what_does_not_end_is_left_behind)
 	}
 }
 
+/* Those that are there at a time are counted, not all that there ever were. */
+Test(liveness, those_left_behind_have_a_bound)
+{
+	struct instance *i = rig_role(&r, ROLE_SUBMISSION, 0)->instance;
+
+	i->again = evtimer_new(r.d.base, nothing, NULL);
+	for (int n = 0; n < LEFT_MAX; n++) {
+		i->pid = 1000 + n;
+		i->state = INSTANCE_READY;
+		cr_assert(liveness_leave(i, "test"));
+		cr_expect_eq(i->pid, 0);
+	}
+	i->pid = 2000;
+	i->state = INSTANCE_READY;
+	cr_expect(!liveness_leave(i, "test"));
+	cr_expect_eq(i->pid, 2000);
+	cr_expect(!liveness_see_end(&r.d, 2000), "it is not left behind");
+	cr_expect(liveness_see_end(&r.d, 1003));
+	cr_expect(!liveness_see_end(&r.d, 1003));
+	cr_expect(liveness_leave(i, "test"));
+	event_free(i->again);
+}
+
 Test(liveness, while_stopping_each_stage_has_its_own_limit)
 {
 	struct rig_role *role = with_process(ROLE_RELAY, false);
