@@ -3,6 +3,8 @@
  */
 #include "queue/answer.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 
 static void
@@ -36,6 +38,14 @@ settle_entry(struct spool *s, const struct record *r, const struct index_place *
 		index_review(&s->index, item);
 }
 
+/* A message, and a copy by compaction, may be refused for a reason of its own, before anything of
+ * it is written. */
+static bool
+answer_is_of_disk(const struct commit *c)
+{
+	return (!c->is_bulk && !c->is_copy) || (c->offset && c->error != ETIMEDOUT);
+}
+
 /* What became durable is applied by the function that replays it after a crash. */
 static void
 settle_commit(struct spool *s, const struct batch *b, const struct commit *c)
@@ -52,10 +62,9 @@ settle_commit(struct spool *s, const struct batch *b, const struct commit *c)
 	s->copies.waiting_bytes -= c->is_copy ? c->span : 0;
 	s->stats.commits += !c->error;
 	s->stats.failed += c->error != 0;
-	/* a message may be refused for a reason of its own */
 	if (!c->error)
 		s->stored_ms = clock_mono_ms();
-	else if (!c->is_bulk)
+	else if (answer_is_of_disk(c))
 		s->stored_ms = 0;
 }
 

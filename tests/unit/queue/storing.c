@@ -49,6 +49,26 @@ Test(storing, none_is_begun_on_a_disk_that_cannot_be_written, .timeout = 60)
 	rig_end(&r);
 }
 
+/* Something was stored a moment ago; then a message was refused, which the disk did not take. */
+Test(storing, none_is_begun_after_a_message_that_could_not_be_written, .timeout = 60)
+{
+	static struct rig r;
+
+	storing_begin(&r);
+	r.disk->is_read_only = true;
+	cr_assert_eq(
+	    rig_commit(&r, rig_id(99), "alice@example.com", TO("a@example.net")).code, 451);
+	rig_admin(&r, "queue.retry", rig_nothing);
+	rig_wait(&r, 500);
+	cr_expect_eq(r.job_count, STORING_MAIL, "%u were begun", r.job_count - STORING_MAIL);
+	r.disk->is_read_only = false;
+	for (unsigned n = STORING_MAIL; n < 2 * STORING_MAIL; n++)
+		rig_result(&r, rig_job(&r, n), 0, 250, "none");
+	rig_until(&r, &r.stored, 2 * STORING_MAIL);
+	rig_check_empty(&r);
+	rig_end(&r);
+}
+
 /* What is under way ends; each status that is not stored has its line, and the next deliveries wait
  * for all of them. */
 Test(storing, a_disk_that_fails_while_some_are_under_way, .timeout = 60)
