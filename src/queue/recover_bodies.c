@@ -88,6 +88,7 @@ recover_bodies_look(struct spool *s, const struct item *i, const char *name,
 struct recover_bodies_fault {
 	char name[RECOVER_LOST_BYTES];
 	uint64_t offset;
+	bool is_record;                  /* the record, not the body */
 };
 
 static int
@@ -120,6 +121,7 @@ recover_bodies_read(struct spool *s, struct item *i, int fd, struct recover_bodi
 	if (error) {
 		segment_name(i->segment->slot, f->name);
 		f->offset = i->offset;
+		f->is_record = true;
 		return error;
 	}
 	if (record.entry.message.sums.n == 0)
@@ -128,7 +130,8 @@ recover_bodies_read(struct spool *s, struct item *i, int fd, struct recover_bodi
 }
 
 /* Of a message without its body: 0 where the file named in f is that body, or an errno; ENOENT:
- * there is none, EBADMSG: it is something else; any other one: f says of which file. */
+ * there is none, EBADMSG: it is something else, or the record is damaged; any other one: f says of
+ * which file. */
 static int
 recover_bodies_find_lost(struct spool *s, struct item *i, struct recover_bodies_fault *f)
 {
@@ -182,16 +185,18 @@ recover_bodies_seek_lost(struct spool *s, struct recover_bodies *b, struct item 
     struct recover_bodies_fault *f, int *error_out)
 {
 	char name[WRITER_FILE_NAME_BYTES];
+	bool is_other;
 	int error;
 
 	writer_file_name(i->id, name);
 	snprintf(f->name, sizeof f->name, "%s.lost", name);
 	error = recover_bodies_find_lost(s, i, f);
-	*error_out = error == ENOENT || error == EBADMSG ? 0 : error;
+	is_other = error == EBADMSG && !f->is_record;
+	*error_out = error == ENOENT || is_other ? 0 : error;
 	if (error == ENOENT)
 		return finding_of_body(FINDING_BODY_MISSING);
 	if (error)
-		return error == EBADMSG
+		return is_other
 		    ? "is missing, and the file of that name with .lost is not what was stored"
 		    : "is missing, and the file of that name with .lost cannot be compared with "
 		      "what was stored";
