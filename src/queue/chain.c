@@ -50,7 +50,7 @@ chain_accept(struct replay *r, uint64_t generation)
 	r->has_loss = true;
 	losses_add_gap(r, generation);
 	if (r->spool->options.accept_damage) {
-		if (!segment_add_missing(&r->mark, generation))
+		if (generation && !segment_add_missing(&r->mark, generation))
 			r->unlisted++;
 		return 0;
 	}

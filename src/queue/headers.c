@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "queue/chain.h"
+#include "queue/losses.h"
 
 enum { HEADERS_BYTES_MAX = 1 << 30, HEADERS_PIECE_BYTES = 1 << 20 };
 
@@ -310,6 +311,19 @@ headers_is_past(const struct replay *r, const struct headers_all *a, const struc
 	return c->last < end;
 }
 
+/* What is set aside may still be delivered from there. */
+static int
+headers_see_file(struct replay *r, struct segment *g)
+{
+	struct str bytes;
+
+	if (headers_read(r, g, &bytes) != 0)
+		return -1;
+	losses_see_file(r, g, bytes);
+	mem_free((char *)(uintptr_t)bytes.p);
+	return 0;
+}
+
 static int
 headers_tell(struct replay *r, const struct headers_all *a, struct headers_case *c)
 {
@@ -331,7 +345,7 @@ headers_tell(struct replay *r, const struct headers_all *a, struct headers_case 
 		  "belong; messages that were acknowledged may stand in it; put the file back from "
 		  "a backup, or start once with --accept-damage, which sets it aside", name,
 	    c->frames);
-	return chain_accept(r, 0);
+	return chain_accept(r, 0) == 0 ? headers_see_file(r, c->segment) : -1;
 }
 
 /* A segment without a seal: was one there that was durable?  -1 with errno, told. */

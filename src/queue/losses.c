@@ -241,7 +241,8 @@ losses_see_stored(struct replay *r, struct msgid id, uint64_t generation)
 	for (unsigned i = 0; i < l->gap_count; i++) {
 		struct losses_gap *gap = &l->gaps[i];
 
-		if (gap->after.session || (!gap->is_passed && generation <= gap->generation))
+		if (!gap->generation || gap->after.session ||
+		    (!gap->is_passed && generation <= gap->generation))
 			continue;
 		if (!gap->is_passed)
 			gap->before = l->newest;

@@ -19,7 +19,7 @@ void losses_see_stretch(
     struct replay *r, const struct segment *g, struct str bytes, uint32_t from);
 /* What stands there is left of a write of which nobody was told, for all that is known. */
 void losses_tell_unfinished(const struct replay *r, const struct segment *g, uint32_t at);
-/* The segment of this generation is missing, or its end is. */
+/* The segment of this generation is missing, or its end is; 0: which one is not known. */
 void losses_add_gap(struct replay *r, uint64_t generation);
 /* A message of the log, in its order. */
 void losses_see_stored(struct replay *r, struct msgid id, uint64_t generation);

@@ -12,7 +12,7 @@ enum { LOSSES_GAPS_MAX = 200 };
 /* What is missing between messages that are there, or behind all of them: a segment or its end, or
  * a damaged stretch, and those that no other gap has room for. */
 struct losses_gap {
-	uint64_t generation;
+	uint64_t generation;             /* 0: which one is not known */
 	uint32_t slot, from, to;         /* of a stretch; to 0: it is a segment */
 	unsigned more;                   /* stretches */
 	bool is_passed;                  /* messages of later segments were seen */

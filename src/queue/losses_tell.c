@@ -134,6 +134,9 @@ losses_name_gap(const struct losses_gap *gap, char *out, size_t bytes)
 	if (gap->to)
 		snprintf(out, bytes, "what stood from %u to %u of %s%s", gap->from, gap->to,
 		    segment_name(gap->slot, name), more);
+	else if (!gap->generation)
+		snprintf(out, bytes, "a segment of which it is not known where in the log it "
+				     "belongs%s", more);
 	else
 		snprintf(out, bytes, "the segment of generation %llu, or its end%s",
 		    (unsigned long long)gap->generation, more);
@@ -146,6 +149,8 @@ losses_tell_gap(const struct losses *l, const struct losses_gap *gap)
 	char from[ID_NUMBER_TEXT_BYTES], to[ID_NUMBER_TEXT_BYTES], begin[96] = "", end[96] = "";
 	char what[LOSSES_WHAT_BYTES];
 
+	if (!gap->generation)
+		before.session = 0;
 	if (before.session)
 		snprintf(begin, sizeof begin, " behind the first line with \"id=%s\"",
 		    msgid_text(before, 0, from));

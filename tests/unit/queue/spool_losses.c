@@ -157,6 +157,18 @@ Test(spool_losses, of_many_missing_recipients_the_first_by_id_are_named)
 	cr_expect_eq(log_count("1000 recipients of missing messages are known, 200 of them"), 1);
 }
 
+/* Nothing tells before or behind which messages it stood. */
+Test(spool_losses, a_segment_without_its_place_has_no_bounds)
+{
+	losses_add_gap(&replay, 0);
+	losses_see_stored(&replay, (struct msgid){1234, 1}, 5);
+	losses_see_stored(&replay, (struct msgid){1234, 2}, 6);
+	losses_tell(&replay);
+	cr_expect_eq(log_count("lost with a segment of which it is not known where in the log it belongs"), 1);
+	cr_expect_eq(log_count("accept lines stand in this log; those"), 1, "no bounds");
+	cr_expect_eq(log_count("generation 0"), 0);
+}
+
 Test(spool_losses, each_piece_is_progress)
 {
 	int fd = metrics_create();
