@@ -2,6 +2,7 @@
 
 Everything lives below one directory and listens on free loopback ports; nothing outlives the test.
 """
+import itertools
 import json
 import os
 import pwd
@@ -40,26 +41,38 @@ def is_sanitized():
         return b"__asan_init" in f.read()
 
 
+PORTS_EACH = 200
+PORT_SETS = 110
+
+
 def own_ports():
-    """Below those that the kernel gives to connections (32768): such a port could be taken before the test binds it.  Two
-    hundred of them for each process, so that tests which run at the same time do not choose the same one."""
-    first = 10000 + os.getpid() % 110 * 200
-    while True:
-        yield from range(first, first + 200)
+    """Below those that the kernel gives to connections (32768): such a port could be taken before the test binds it.  A set of
+    them for each process, so that no two that run at the same time choose the same port: its mark is the abstract name of a
+    socket, which is one in a network namespace, as ports are.  The mark, and the ports, again and again."""
+    for n in range(PORT_SETS):
+        which = (os.getpid() + n) % PORT_SETS
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0sallyport-test-ports-{which}")
+        except OSError:
+            mark.close()
+            continue
+        return mark, itertools.cycle(range(10000 + which * PORTS_EACH, 10000 + (which + 1) * PORTS_EACH))
+    raise AssertionError("all sets of ports are in use")
 
 
-PORTS = own_ports()
+PORTS_MARK, PORTS = own_ports()
 
 
 def free_port():
-    for port in PORTS:
+    for port in itertools.islice(PORTS, PORTS_EACH):
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
                 return port
             except OSError:
                 continue
-    return 0
+    raise AssertionError("none of this test's ports is free")
 
 
 def wait_for(what, seconds, question, every=0.02):

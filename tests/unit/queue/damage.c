@@ -65,13 +65,17 @@ Test(damage, what_is_being_lost_is_not_sent, .timeout = 60)
 {
 	static const char *const two[] = {"marked@one.example", "b@two.example", NULL};
 	static struct rig r;
+	unsigned before;
 
 	damage_begin(&r, two, 1000);
 	strcpy(r.disk->unwritten, "marked@one.example");
 	rig_relay(&r, true);
 	damage_wait_for(&r, &r.disk->unwritten_stood, 1);
 	r.disk->wrong_reads = 0;
-	rig_wait(&r, 3000);
+	before = r.disk->reads_asked;
+	rig_admin(&r, "queue.retry", rig_nothing);
+	damage_wait_for(&r, &r.disk->reads_asked, before + 1);
+	rig_wait(&r, 500);
 	cr_assert_eq(r.job_count, 0, "it was sent");
 	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
 	damage_expect_report(&r);
