@@ -1,0 +1,114 @@
+"""tee: stands between a mail program and the gateway, ends the TLS of both, and keeps what the program sent: so that a message
+which the program composed itself can be compared byte for byte with what arrives."""
+import re
+import select
+import socket
+import ssl
+import threading
+
+PATIENCE_S = 60
+
+
+class Tee:
+    """Listens with this certificate, on a port each for TLS from the first byte and for STARTTLS."""
+
+    def __init__(self, certificate, key, smtps, submission):
+        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.server.load_cert_chain(certificate, key)
+        self.client = ssl.create_default_context()
+        self.client.check_hostname, self.client.verify_mode = False, ssl.CERT_NONE
+        self.sent, self.lock = [], threading.Lock()
+        self.listeners = []
+        self.implicit = self.listen(smtps, self.from_first_byte)
+        self.starttls = self.listen(submission, self.from_starttls)
+
+    def listen(self, target, speak):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.listeners.append(listener)
+        threading.Thread(target=self.accept, args=(listener, target, speak), daemon=True).start()
+        return listener.getsockname()[1]
+
+    def accept(self, listener, target, speak):
+        while True:
+            try:
+                program = listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(program, target, speak), daemon=True).start()
+
+    def serve(self, program, target, speak):
+        try:
+            with program, socket.create_connection(("127.0.0.1", target), PATIENCE_S) as gateway:
+                program.settimeout(PATIENCE_S)
+                speak(program, gateway)
+        except OSError:
+            pass  # one of the two has gone: the test sees what did not arrive
+
+    def from_first_byte(self, program, gateway):
+        self.pass_on(self.server.wrap_socket(program, server_side=True), self.client.wrap_socket(gateway))
+
+    def from_starttls(self, program, gateway):
+        commands, replies = program.makefile("rb"), gateway.makefile("rb")
+        line = b""
+        while line.strip().upper() != b"STARTTLS":
+            if line:
+                gateway.sendall(line)
+            self.pass_reply(replies, program)
+            line = commands.readline()
+            if not line:
+                return
+        gateway.sendall(line)
+        self.pass_reply(replies, program)
+        self.from_first_byte(program, gateway)
+
+    @staticmethod
+    def pass_reply(replies, program):
+        line = b"000-"
+        while line[3:4] == b"-":
+            line = replies.readline()
+            program.sendall(line)
+
+    def pass_on(self, program, gateway):
+        kept = bytearray()
+        with self.lock:
+            self.sent.append(kept)
+        other = {program: gateway, gateway: program}
+        while True:
+            ready = [end for end in other if end.pending()] or select.select(list(other), [], [], PATIENCE_S)[0]
+            for end in ready:
+                data = self.read(end)
+                if not data and data is not None:
+                    return
+                if data and end is program:
+                    kept += data
+                if data:
+                    other[end].sendall(data)
+            if not ready:
+                return
+
+    @staticmethod
+    def read(end):
+        """None: TLS has said something of its own."""
+        end.setblocking(False)
+        try:
+            return end.recv(65536)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+        finally:
+            end.settimeout(PATIENCE_S)
+
+    def messages(self):
+        """What stood behind each DATA, without the first dot of a line that begins with one."""
+        with self.lock:
+            sessions = [bytes(kept) for kept in self.sent]
+        found = []
+        for session in sessions:
+            for part in re.split(rb"(?<=\r\n)DATA(?=\r\n)", session, flags=re.I)[1:]:
+                text = part.split(b"\r\n.\r\n")[0] + b"\r\n"
+                found.append(text.replace(b"\r\n.", b"\r\n").removeprefix(b"\r\n"))
+        return found
+
+    def stop(self):
+        for listener in self.listeners:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
