@@ -18,7 +18,7 @@ import gateway as g  # noqa: E402
 SUITE = sys.argv[1] if len(sys.argv) > 1 else "bookworm"
 HOME = f"{g.BUILD}/machine/{SUITE}"
 ROOT = f"{HOME}/root"
-SOURCE = "/usr/src/sallyport"
+SOURCE = "/usr/src/sally port"  # a blank does no harm
 CONFIG = "/etc/sallyport/sallyport.cfg"
 PASSWORD = "quiet-harbour-2291"
 PATIENCE_S = 120
@@ -162,7 +162,7 @@ machine = Machine()
 def a_service_by_the_readme():
     """the three lines of README end with a running service; an account, the first messages through 465 and 587"""
     first, second, third = readme_commands()
-    in_root(f"cd {SOURCE}\nexport DEBIAN_FRONTEND=noninteractive\n{first.replace('./try build', './try build --yes')}\n")
+    in_root(f"cd '{SOURCE}'\nexport DEBIAN_FRONTEND=noninteractive\n{first.replace('./try build', './try build --yes')}\n")
     assert second.split() == ["sudoedit", CONFIG], second
     run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "90",
         "-subj", "/CN=mail.example.com", "-addext", "subjectAltName=DNS:mail.example.com",
@@ -233,7 +233,7 @@ def stops_and_leaves():
     """systemctl stop ends with success, and uninstall-system leaves the configuration alone"""
     machine.shell("systemctl disable --now sallyport")
     assert machine.shell("systemctl show -P Result sallyport").strip() == "success"
-    machine.shell(f"make -s -C {SOURCE}/build uninstall-system")
+    machine.shell(f"make -s -C '{SOURCE}/build' uninstall-system")
     assert os.path.exists(ROOT + CONFIG)
     assert not os.path.exists(f"{ROOT}/usr/local/lib/systemd/system/sallyport.service")
     machine.shut_down()
@@ -247,7 +247,7 @@ def main():
     if "--made" not in sys.argv:
         make_root()
         in_root("apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "
-                f"$(sed -n 's/^build //p' {SOURCE}/.ci/packages)")
+                f"$(sed -n 's/^build //p' '{SOURCE}/.ci/packages')")
         os.execvp("unshare", ["unshare", "--net", sys.executable, __file__, SUITE, "--made"])
     run("ip", "link", "set", "lo", "up")
     try:

@@ -93,9 +93,12 @@ def reload_and_certificates():
             else:
                 gate.process.send_signal(1)
                 time.sleep(0.1)
+            # some mail between any two, however slow the machine is
+            enough = len(flow.acknowledged) + 10
+            g.wait_for("some mail", 60, lambda wanted=enough: len(flow.acknowledged) >= wanted)
     finally:
         flow.stop()
-    assert len(flow.acknowledged) > 100 and not flow.refused, flow.refused[:3]
+    assert not flow.refused, flow.refused[:3]
     all_arrive(flow.acknowledged)
 
 
