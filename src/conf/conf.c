@@ -134,7 +134,7 @@ conf_read_file(const char *path, bool read_secrets, struct conf_report *report)
 		complete(c);
 		check_conf(c, tree, &notes);
 		if (read_secrets)
-			secret_read_all(c, tree, &notes);
+			secret_read_all(c, tree, &source, &notes);
 	}
 	read_free(&tree);
 	return finish(c, &notes, &source, report);

@@ -16,6 +16,7 @@
 enum { SECRET_BYTES = 1024 };
 
 struct place {
+	const struct source *source;
 	int line;
 	struct notes *notes;
 	const char *path;
@@ -75,6 +76,19 @@ read_file(const struct place *at, struct arena *arena)
 	return secret;
 }
 
+static void
+warn_if_public(const struct place *at)
+{
+	const char *file = source_place(at->source, at->line).file;
+	struct stat st;
+
+	if (stat(file, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
+		notes_add(at->notes, at->line, NOTE_WARNING,
+		    "routes.password: it stands in a file that everybody can read (mode %03o): "
+		    "chmod o-r %s, or let it stand in a file of its own: \"file:/path\"",
+		    (unsigned)st.st_mode & 0777, file);
+}
+
 static struct str
 resolve(struct str password, struct place *at, struct arena *arena)
 {
@@ -84,8 +98,11 @@ resolve(struct str password, struct place *at, struct arena *arena)
 		at->path = arena_str(arena, str_from(password, 5)).p;
 		return read_file(at, arena);
 	}
-	if (!str_starts(password, STR("credential:")))
+	if (!str_starts(password, STR("credential:"))) {
+		if (password.n > 0)
+			warn_if_public(at);
 		return password;
+	}
 	at->path = arena_str(arena, password).p;
 	directory = getenv("CREDENTIALS_DIRECTORY");
 	if (!directory)
@@ -96,13 +113,14 @@ resolve(struct str password, struct place *at, struct arena *arena)
 }
 
 void
-secret_read_all(struct conf *c, const struct read_tree *tree, struct notes *notes)
+secret_read_all(struct conf *c, const struct read_tree *tree, const struct source *source,
+    struct notes *notes)
 {
 	/* the tree is ours until it is handed out */
 	struct conf_route *routes = (struct conf_route *)(uintptr_t)c->routes.item;
 
 	for (size_t i = 0; i < c->routes.count; i++) {
-		struct place at = {.notes = notes};
+		struct place at = {.source = source, .notes = notes};
 		char path[64];
 
 		snprintf(path, sizeof path, "routes.[%zu].password", i);

@@ -5,8 +5,11 @@
 #define CONF_SECRET_H
 
 #include "conf/read.h"
+#include "conf/source.h"
 
-/* Replaces "file:/path" and "credential:NAME" by what is in there. */
-void secret_read_all(struct conf *c, const struct read_tree *tree, struct notes *notes);
+/* Replaces "file:/path" and "credential:NAME" by what is in there.  A password that stands in the
+ * configuration itself is warned of where everybody can read that file. */
+void secret_read_all(struct conf *c, const struct read_tree *tree, const struct source *source,
+    struct notes *notes);
 
 #endif

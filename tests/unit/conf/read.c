@@ -397,6 +397,38 @@ Test(read, secret_from_a_file)
 	}
 }
 
+/* Who wrote the password into the configuration is told that everybody can read it there. */
+Test(read, secret_in_a_file_that_all_can_read)
+{
+	static const struct {
+		mode_t mode;
+		const char *password;
+		unsigned warnings;
+	} cases[] = {
+		{0644, "s3cret", 1}, {0604, "s3cret", 1}, {0640, "s3cret", 0}, {0600, "s3cret", 0}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char path[PATH_BYTES], text[1000];
+		struct conf_report r;
+		struct conf *c;
+
+		snprintf(text, sizeof text, secret_route, cases[i].password);
+		write_file("open.cfg", text, path);
+		cr_assert_eq(chmod(path, cases[i].mode), 0);
+		conf_report_init(&r);
+		c = conf_read_file(path, true, &r);
+		cr_expect_not_null(c);
+		cr_expect_eq(r.warnings, cases[i].warnings, "mode %o", cases[i].mode);
+		buf_addc(&r.text, '\0');
+		cr_expect_eq(strstr(r.text.p, "stands in a file that everybody can read") != NULL, cases[i].warnings == 1,
+		    "%s", r.text.p);
+		cr_expect_not(strstr(r.text.p, "s3cret"));
+		conf_drop(&c);
+		conf_report_clear(&r);
+		unlink(path);
+	}
+}
+
 Test(read, secret_from_a_credential)
 {
 	char path[PATH_BYTES], text[1000];
