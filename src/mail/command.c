@@ -1,8 +1,8 @@
 /*
  * command: strict grammars; one table row per parameter of MAIL and RCPT.  Tolerated because common
- * clients say it: one blank behind "FROM:" or "TO:", blanks at the end of a line, and in EHLO host
- * names with underscores or UTF-8 and literals of any form (zone ids, no "IPv6:").  Nothing else is
- * guessed.
+ * clients say it: blanks (space, tab) in any number behind the verb, "FROM:", "TO:" and AUTH's
+ * mechanism and at the end of a line, and spaces between parameters; in EHLO host names with
+ * underscores or UTF-8 and literals of any form (zone ids, no "IPv6:").  Nothing else is guessed.
  */
 #include "mail/command.h"
 
@@ -34,19 +34,31 @@ command_has_control(struct str s)
 	return false;
 }
 
+/* Takes the word in front of the first blank off *rest, with the blanks behind it. */
+static struct str
+take_word(struct str *rest)
+{
+	struct str all = *rest;
+	size_t n = 0;
+
+	while (n < all.n && all.p[n] != ' ' && all.p[n] != '\t')
+		n++;
+	*rest = str_trim(str_from(all, n));
+	return str_upto(all, n);
+}
+
 bool
 command_split(struct str line, struct str *verb_out, struct str *args_out)
 {
-	size_t at = str_find(line, ' ');
-
-	*verb_out = str_upto(line, at);
-	*args_out = str_from(line, at + 1);
-	while (args_out->n && args_out->p[args_out->n - 1] == ' ')
-		args_out->n--;
+	*args_out = line;
+	*verb_out = take_word(args_out);
 	for (size_t i = 0; i < verb_out->n; i++)
 		if (!char_is_alpha(verb_out->p[i]))
 			return false;
-	return verb_out->n > 0 && !command_has_control(*args_out);
+	for (size_t i = 0; i < args_out->n; i++)
+		if (header_control_bytes(str_from(*args_out, i)))
+			return false;
+	return verb_out->n > 0;
 }
 
 bool
@@ -283,7 +295,7 @@ parse_param(const struct param *params, struct str word, unsigned *seen, void *o
 	return status_make(555, "5.5.4", "Unsupported parameter");
 }
 
-/* rest: empty, or a blank before each parameter. */
+/* rest: empty, or blanks before each parameter. */
 static struct status
 parse_params(const struct param *params, struct str rest, void *out)
 {
@@ -291,26 +303,24 @@ parse_params(const struct param *params, struct str rest, void *out)
 	unsigned seen = 0;
 	struct str word;
 
-	if (rest.n == 0)
-		return s;
-	if (rest.p[0] != ' ')
+	if (rest.n > 0 && rest.p[0] != ' ' && str_trim(rest).n > 0)
 		return malformed("parameters");
-	rest = str_from(rest, 1);
-	while (s.code == 250 && str_split(&rest, ' ', &word))
-		s = parse_param(params, word, &seen, out);
+	rest = str_trim(rest);
+	while (s.code == 250 && rest.n > 0 && str_split(&rest, ' ', &word))
+		if (word.n > 0)
+			s = parse_param(params, word, &seen, out);
 	return s;
 }
 
 /* ---- MAIL, RCPT ---- */
 
+/* "FROM:" or "TO:", and the blanks that some clients put behind it. */
 static bool
-take_word(struct str *args, struct str word)
+take_label(struct str *args, struct str label)
 {
-	if (!str_istarts(*args, word))
+	if (!str_istarts(*args, label))
 		return false;
-	*args = str_from(*args, word.n);
-	if (str_starts(*args, STR(" ")))
-		*args = str_from(*args, 1);
+	*args = str_trim(str_from(*args, label.n));
 	return true;
 }
 
@@ -320,7 +330,7 @@ command_parse_mail(struct str args, struct command_mail *out)
 	const char *why = "";
 
 	*out = (struct command_mail){0};
-	if (!take_word(&args, STR("FROM:")))
+	if (!take_label(&args, STR("FROM:")))
 		return malformed("MAIL, expected FROM:<address>");
 	if (!address_path(&args, &out->sender, &why))
 		return status_make(553, "5.1.7", "Sender address: %s", why);
@@ -335,7 +345,7 @@ command_parse_rcpt(struct str args, struct command_rcpt *out)
 	const char *why = "";
 
 	*out = (struct command_rcpt){0};
-	if (!take_word(&args, STR("TO:")))
+	if (!take_label(&args, STR("TO:")))
 		return malformed("RCPT, expected TO:<address>");
 	if (!address_path(&args, &out->recipient, &why))
 		return status_make(553, "5.1.3", "Recipient address: %s", why);
@@ -372,14 +382,12 @@ is_mechanism(struct str s)
 struct status
 command_parse_auth(struct str args, struct command_auth *out)
 {
-	size_t at = str_find(args, ' ');
-
-	*out = (struct command_auth){.mechanism = str_upto(args, at)};
+	*out = (struct command_auth){.mechanism = take_word(&args)};
 	if (!is_mechanism(out->mechanism))
 		return malformed("AUTH, expected a mechanism");
-	out->has_initial = at < args.n;
-	out->initial = str_from(args, at + 1);
-	if (out->has_initial && (out->initial.n == 0 || str_has(out->initial, ' ')))
+	out->initial = take_word(&args);
+	out->has_initial = out->initial.n > 0;
+	if (args.n > 0)
 		return malformed("AUTH, malformed initial response");
 	if (str_eq(out->initial, STR("=")))
 		out->initial.n = 0;

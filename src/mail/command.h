@@ -11,7 +11,8 @@
 
 enum { COMMAND_LINE_MAX = 2048, COMMAND_AUTH_LINE_MAX = 12288 }; /* CRLF included */
 
-/* The line without CRLF -> verb and what follows it without the separating blank. */
+/* The line without CRLF -> verb, and what follows it without blanks (space, tab) at both ends.
+ * False: no verb, or a control character other than TAB. */
 bool command_split(struct str line, struct str *verb_out, struct str *args_out) MUST_USE;
 
 /* EHLO/HELO argument: a domain or an address literal; lenient where clients are (see .c), but never

@@ -187,6 +187,7 @@ login_response(struct session *s, struct str line)
 {
 	struct status status = status_make(501, "5.7.0", "Authentication cancelled");
 
+	line = str_trim(line);
 	if (str_eq(line, STR("*")))
 		return give_up(s, "cancelled", &status);
 	return decode_and(s, line, go_on);

@@ -14,8 +14,9 @@ Test(command, split)
 	} cases[] = {
 		{"QUIT", "QUIT", ""}, {"quit  ", "quit", ""}, {"EHLO a", "EHLO", "a"},
 		{"BDAT 5 LAST ", "BDAT", "5 LAST"},
-		{"MAIL  FROM:<>", "MAIL", " FROM:<>"}, {"EHLO \xc3\xbc", "EHLO", "\xc3\xbc"},
-		{"", NULL, NULL}, {" QUIT", NULL, NULL}, {"MAIL\tFROM:<>", NULL, NULL},
+		{"MAIL  FROM:<>", "MAIL", "FROM:<>"}, {"MAIL\tFROM:<>", "MAIL", "FROM:<>"},
+		{"RSET\t", "RSET", ""}, {"RSET \t ", "RSET", ""}, {"AUTH A\tb \t", "AUTH", "A\tb"}, {"EHLO \xc3\xbc", "EHLO", "\xc3\xbc"},
+		{"", NULL, NULL}, {" QUIT", NULL, NULL}, {"\tQUIT", NULL, NULL}, {"\t", NULL, NULL},
 		{"QU1T", NULL, NULL},
 		{"QUIT\r", NULL, NULL}, {"NOOP a\rb", NULL, NULL}, {"NOOP a\nb", NULL, NULL},
 		{"NOOP a\x7f", NULL, NULL}, {"NOOP \x1b[", NULL, NULL}, {"\x7f", NULL, NULL},
@@ -77,15 +78,21 @@ Test(command, mail)
 		{"FROM:<a@b> AUTH=<>", 250, ""}, {"FROM:<a@b> AUTH=a+40b", 250, ""},
 		{"FROM:<a@b> ENVID=" X100, 250, ""}, {"FROM:<\"a b\"@c> SIZE=5", 250, ""},
 		{"FROM:<\xc3\xbc@b> SMTPUTF8", 250, ""},
+		{"FROM:  <a@b>", 250, ""}, {"FROM:\t<a@b>", 250, ""},
+		{"FROM:<a@b> ", 250, ""}, {"FROM:<a@b>  SIZE=1", 250, ""},
+		{"FROM:<a@b>   SIZE=1  BODY=7BIT\t", 250, ""}, {"FROM:<a@b>\t", 250, ""},
 		/* shape */
 		{"", 501, "5.5.4"}, {"FROM", 501, "5.5.4"}, {"FROM <a@b>", 501, "5.5.4"},
 		{"TO:<a@b>", 501, "5.5.4"},
 		{" FROM:<a@b>", 501, "5.5.4"}, {"FROM :<a@b>", 501, "5.5.4"},
 		{"FROM:<a@b>x", 501, "5.5.4"},
-		{"FROM:<a@b>>", 501, "5.5.4"}, {"FROM:<a@b>  SIZE=1", 501, "5.5.4"},
-		{"FROM:<a@b> ", 501, "5.5.4"},
+		{"FROM:<a@b>>", 501, "5.5.4"}, {"FROM:<a@b> SIZE =1", 501, "5.5.4"},
+		{"FROM:<a@b> SIZE= 1", 501, "5.5.4"}, {"FROM:<a@b>\tSIZE=1", 501, "5.5.4"},
+		{"FROM:<a@b> SIZE=1\tBODY=7BIT", 501, "5.5.4"}, {"FROM:<a@b> \t=", 501, "5.5.4"},
 		/* address */
-		{"FROM:", 553, "5.1.7"}, {"FROM:a@b", 553, "5.1.7"}, {"FROM:  <a@b>", 553, "5.1.7"},
+		{"FROM:", 553, "5.1.7"}, {"FROM:a@b", 553, "5.1.7"}, {"FROM:  a@b", 553, "5.1.7"},
+		{"FROM:< a@b>", 553, "5.1.7"}, {"FROM:<a@b >", 553, "5.1.7"},
+		{"FROM:<a @b>", 553, "5.1.7"}, {"FROM:<a\t@b>", 553, "5.1.7"}, {"FROM:< >", 553, "5.1.7"},
 		{"FROM:<a>", 553, "5.1.7"}, {"FROM:<postmaster>", 553, "5.1.7"},
 		{"FROM:<a@b", 553, "5.1.7"},
 		{"FROM:<a@[999.1.1.1]>", 553, "5.1.7"}, {"FROM:<a@b\x01>", 553, "5.1.7"},
@@ -153,7 +160,8 @@ Test(command, rcpt)
 {
 	static const struct code_case cases[] = {
 		{"TO:<a@b>", 250, ""}, {"to: <a@b>", 250, ""}, {"TO:<postmaster>", 250, ""},
-		{"TO:<@x,@y:a@b>", 250, ""},
+		{"TO:<@x,@y:a@b>", 250, ""}, {"TO:  <a@b>", 250, ""}, {"TO:\t<a@b>  ", 250, ""},
+		{"TO:<a@b>  NOTIFY=NEVER", 250, ""},
 		{"TO:<a@b> NOTIFY=NEVER", 250, ""},
 		{"TO:<a@b> NOTIFY=success,failure,DELAY", 250, ""},
 		{"TO:<a@b> ORCPT=rfc822;a+40b", 250, ""},
@@ -161,7 +169,8 @@ Test(command, rcpt)
 		{"TO:<\"a> ORCPT=..\"@b>", 250, ""},
 		{"TO:<a@b> ORCPT=rfc822;" X100 X100 X100 X100, 250, ""},
 		{"", 501, "5.5.4"}, {"FROM:<a@b>", 501, "5.5.4"}, {"TO:<>", 553, "5.1.3"},
-		{"TO:<a>", 553, "5.1.3"},
+		{"TO:<a>", 553, "5.1.3"}, {"TO:< a@b>", 553, "5.1.3"}, {"TO:<a@b >", 553, "5.1.3"},
+		{"TO:<a@ b>", 553, "5.1.3"}, {"TO:<\ta@b>", 553, "5.1.3"},
 		{"TO:<a@b>>", 501, "5.5.4"}, {"TO:<a@b..c>", 553, "5.1.3"},
 		{"TO:<a@>", 553, "5.1.3"}, {"TO:a@b", 553, "5.1.3"},
 		{"TO:<a@[]>", 553, "5.1.3"}, {"TO:<a\x7f@b>", 553, "5.1.3"},
@@ -237,8 +246,13 @@ Test(command, auth)
 	cr_expect(a.has_initial && a.initial.n == 0);
 	cr_assert_eq(command_parse_auth(STR("ABCDEFGHIJKLMNOPQRST"), &a).code, 250);
 	cr_expect_eq(command_parse_auth(STR(""), &a).code, 501);
+	cr_assert_eq(command_parse_auth(STR("PLAIN  AAA="), &a).code, 250);
+	cr_expect(str_eq(a.mechanism, STR("PLAIN")) && str_eq(a.initial, STR("AAA=")));
+	cr_assert_eq(command_parse_auth(STR("PLAIN \t AAA= "), &a).code, 250);
+	cr_expect(str_eq(a.initial, STR("AAA=")));
+	cr_assert_eq(command_parse_auth(STR("PLAIN "), &a).code, 250);
+	cr_expect_not(a.has_initial);
 	cr_expect_eq(command_parse_auth(STR(" PLAIN"), &a).code, 501);
-	cr_expect_eq(command_parse_auth(STR("PLAIN "), &a).code, 501);
 	cr_expect_eq(command_parse_auth(STR("PLAIN a b"), &a).code, 501);
 	cr_expect_eq(command_parse_auth(STR("PL;AIN"), &a).code, 501);
 	cr_expect_eq(command_parse_auth(STR("ABCDEFGHIJKLMNOPQRSTU"), &a).code, 501);
