@@ -126,7 +126,7 @@ struct conf {
 		struct { const struct conf_user_limit *item; size_t count; } users;
 		int64_t sessions_per_client;     /* across processes, default 250 */
 		int64_t sessions;                /* all, default 20000 */
-		int64_t messages_per_session;    /* default 1000 */
+		int64_t messages_per_session;    /* default 0: no limit */
 	} limits;
 	struct {
 		struct { const struct conf_send_as *item; size_t count; } send_as;

@@ -189,8 +189,9 @@ const struct key key_table[] = {
 		"the limit of open files."},
 	{"limits.messages_per_session", KEY_NUMBER, AT(limits.messages_per_session),
 	    CONF_SUBMISSION,
-	    "1000", .min = 1, .max = 1000000,
-	    .help = "Messages in one connection; then 421."},
+	    "0", .max = 1000000,
+	    .help = "Messages in one connection; then 421. 0: as many as the limits of the login "
+		"allow."},
 
 	{"sender_policy.send_as", KEY_LIST, AT(sender_policy.send_as), CONF_SUBMISSION,
 	    .max = 20000,

@@ -14,7 +14,12 @@ enum envelope_return { RETURN_UNSET, RETURN_FULL, RETURN_HEADERS };
 enum envelope_notify { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
 enum envelope_kind { ENVELOPE_MESSAGE, ENVELOPE_REPORT }; /* REPORT: composed by us; null sender */
 
-enum { ENVELOPE_BYTES_MAX = 65536, ENVELOPE_RECIPIENTS_MAX = 1000, ENVELOPE_TEXT_MAX = 1024 };
+enum {
+	ENVELOPE_BYTES_MAX = 65536,
+	ENVELOPE_RECIPIENTS_MAX = 1000,
+	ENVELOPE_TEXT_MAX = 1024,
+	ENVELOPE_NUMBER_MAX = 999999, /* transactions of one session; reports have larger numbers */
+};
 
 struct recipient {
 	struct str address; /* as given in RCPT, no brackets */

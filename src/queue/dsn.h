@@ -17,7 +17,8 @@ enum {
 	DSN_BRIEF_MAX = 2 << 10,   /* nor than this while the disk is low */
 	/* reports are returned whole, to the postmaster: none is larger */
 	DSN_REPORT_MAX = 112 << 10,
-	DSN_NUMBER = 1000000, /* messages of a session have smaller numbers, reports larger ones */
+	/* messages of a session have smaller numbers, reports larger ones */
+	DSN_NUMBER = ENVELOPE_NUMBER_MAX + 1,
 };
 
 enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_RELAYED, DSN_DELIVERED, DSN_ACTIONS };

@@ -162,6 +162,7 @@ committed(struct session *s, const struct status *verdict)
 	status = status_make(250, "2.0.0", "Queued as %s", msgid_text(message_id(s), 0, id));
 	s->counts.messages++;
 	s->bad_commands = 0;
+	s->idle_commands = 0;
 	transaction_drop(s);
 	return session_say(s, &status);
 }

@@ -7,7 +7,11 @@
 #include "mail/command.h"
 #include "submission/login.h"
 
-enum { LONG_LINES_MAX = 10, SWALLOW_MAX = 64 << 10 };
+enum {
+	LONG_LINES_MAX = 10,
+	SWALLOW_MAX = 64 << 10,
+	IDLE_COMMANDS_MAX = 10000, /* ten times what the largest message takes */
+};
 
 static enum session_step
 bare_line_end(struct session *s)
@@ -55,6 +59,18 @@ swallow(struct session *s, struct str in, size_t *used_out)
 	return line_too_long(s, false);
 }
 
+/* A session of messages may go on for ever; one that only keeps us busy may not. */
+static enum session_step
+take_command(struct session *s, struct str line)
+{
+	struct status status =
+	    status_make(421, "4.7.0", "Too many commands without a message, connect again");
+
+	if (++s->idle_commands > IDLE_COMMANDS_MAX)
+		return session_leave(s, "idle_commands", &status);
+	return session_command(s, line);
+}
+
 enum session_step
 line_read(struct session *s, struct str in, size_t *used_out)
 {
@@ -77,5 +93,5 @@ line_read(struct session *s, struct str in, size_t *used_out)
 	line = str_upto(in, end ? end - 1 : 0);
 	if (end == 0 || in.p[end - 1] != '\r' || str_has(line, '\r') || str_has(line, '\0'))
 		return bare_line_end(s);
-	return s->state == STATE_LOGIN ? login_response(s, line) : session_command(s, line);
+	return s->state == STATE_LOGIN ? login_response(s, line) : take_command(s, line);
 }

@@ -90,6 +90,7 @@ struct session {
 	bool after_cr;     /* the last byte swallowed */
 	bool is_auth_line; /* what is swallowed began with AUTH */
 	uint8_t bad_commands, long_lines, auth_failures;
+	uint16_t idle_commands; /* since the last message */
 	char tls[8];
 	enum session_state state;
 	enum session_state before; /* STATE_WRITING, STATE_ASTRAY: where to return to */

@@ -135,6 +135,14 @@ can_be_stored(struct session *s, const struct command_mail *mail, struct status 
 	return false;
 }
 
+static bool
+is_session_used_up(const struct session *s)
+{
+	int64_t max = s->conf->limits.messages_per_session;
+
+	return (max > 0 && (int64_t)s->counts.messages >= max) || s->number >= ENVELOPE_NUMBER_MAX;
+}
+
 enum session_step
 transaction_mail(struct session *s, struct str args)
 {
@@ -154,7 +162,7 @@ transaction_mail(struct session *s, struct str args)
 	}
 	if (!can_be_stored(s, &mail, &status, &words))
 		return session_refuse_words(s, "mail", "storage", &status, words);
-	if ((int64_t)s->counts.messages >= s->conf->limits.messages_per_session) {
+	if (is_session_used_up(s)) {
 		status =
 		    status_make(421, "4.7.0", "Too many messages in one session, connect again");
 		return session_leave(s, "messages_per_session", &status);

@@ -19,7 +19,7 @@ listen: ( { address = "127.0.0.1"; port = $SPORT; tls = "implicit"; },
 tls: { certificate = "$BT/cert.pem"; private_key = "$BT/key.pem"; };
 domains: ( { name = "bench.test"; } );
 auth: { backends = ( "users" ); };
-limits: { per_user = "100000000 recipients / 1h"; sessions_per_client = 20000; messages_per_session = 100000; };
+limits: { per_user = "100000000 recipients / 1h"; sessions_per_client = 20000; };
 routes: ( { via = "smtp"; host = "127.0.0.1"; port = $RP; allow_private = true; tls = "none"; } );
 queue: { directory = "$D/spool"; minimum_free = "1%"; site_concurrency = 20; };
 state_directory = "$D/state";

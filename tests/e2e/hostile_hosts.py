@@ -27,7 +27,7 @@ else:
              for point in hostile.HOST_POINTS for act in hostile.ACTS}
 routes = "".join(f'{{ to_domain = "{name}.example.net"; via = "smtp"; host = "127.0.0.1"; port = {host.port}; tls = "opportunistic"; }},\n'
                  for name, host in hosts.items())
-gate = g.Gateway(f"{HOME}/gateway", extra='limits: { per_user = "10000000 recipients / 1h"; messages_per_session = 100000; };\n'
+gate = g.Gateway(f"{HOME}/gateway", extra='limits: { per_user = "10000000 recipients / 1h"; };\n'
                  'timeouts: { connect = "1s"; greeting = "1s"; ehlo = "1s"; mail = "1s"; rcpt = "1s"; data = "1s"; body = "1s"; final = "1s"; };',
                  queue=f'queue: {{ directory = "{HOME}/gateway/spool"; retry = [ "{"5s" if DURATION else "1h"}" ]; minimum_free = "1%"; }};',
                  routes=f'routes: ( {routes} {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );').start()

@@ -19,7 +19,7 @@ SEGMENTS_FEW, ROUND, ROUNDS_MAX = 9, 20, 20
 tap = g.Tap()
 port, away = g.free_port(), g.free_port()
 SPOOL = f"{HOME}/gateway/spool"
-gate = g.Gateway(f"{HOME}/gateway", extra='limits: { per_user = "1000000 recipients / 1h"; messages_per_session = 100000; };',
+gate = g.Gateway(f"{HOME}/gateway", extra='limits: { per_user = "1000000 recipients / 1h"; };',
                  queue=f'queue: {{ directory = "{SPOOL}"; retry = [ "1h" ]; }};',
                  routes='routes: ( ' + "".join(
                      f'{{ to_domain = "{name}.example.net"; via = "smtp"; host = "127.0.0.1"; port = {away}; tls = "none"; }},\n'

@@ -20,7 +20,7 @@ PERCENT, MOST = 5, 4000
 def disk(name, megabytes):
     """A gateway whose spool is a file system of that size, and whose receiving host is not there."""
     port = g.free_port()
-    gate = g.Gateway(f"{HOME}/{name}", extra='limits: { per_user = "10000000 recipients / 1h"; messages_per_session = 100000; };',
+    gate = g.Gateway(f"{HOME}/{name}", extra='limits: { per_user = "10000000 recipients / 1h"; };',
                      queue=f'queue: {{ directory = "{HOME}/{name}/spool"; retry = [ "1h" ]; '
                            f'minimum_free = "{PERCENT}%"; }};',
                      routes=f'routes: ( {{ to_domain = "away.example.net"; via = "smtp"; host = "127.0.0.1"; '

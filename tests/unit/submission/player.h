@@ -14,6 +14,7 @@
  *	! no disk, ! no space   pieces of the file cannot be written: the disk fails, or is full
  *	! disk still|goes-on  pieces of the file are not written for now; they are again
  *	! room N              the spool has room for a message of so many bytes; 0: for none
+ *	! transactions N      the session has had so many already
  *	! unseen              the socket holds bytes that were not shown
  *	! time MS             time passes
  *	! stop, ! gone        the server stops; the login is withdrawn

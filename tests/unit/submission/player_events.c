@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "submission/state.h"
 #include "unit/submission/player_state.h"
 
 static const char standard[] =
@@ -266,6 +267,17 @@ on_room(struct player *p, struct str words)
 }
 
 static bool
+on_transactions(struct player *p, struct str words)
+{
+	uint64_t number;
+
+	if (!str_u64(words, &number))
+		return player_wrong(p, "not a number of transactions");
+	p->session->number = (uint32_t)number;
+	return true;
+}
+
+static bool
 on_unseen(struct player *p, struct str words)
 {
 	(void)words;
@@ -412,7 +424,7 @@ static const struct {
     {"time", on_time}, {"room", on_room}, {"failing", on_failing}, {"stop", on_stop},
     {"gone", on_gone}, {"asked", on_asked}, {"refused", on_refused}, {"replies", on_replies},
     {"nothing", on_nothing}, {"closed", on_closed}, {"open", on_open}, {"waiting", on_waiting},
-    {"committed", on_committed}, {"header", on_header}, {"no-header", on_no_header}, {"body", on_body},
+    {"committed", on_committed}, {"transactions", on_transactions}, {"header", on_header}, {"no-header", on_no_header}, {"body", on_body},
     {"body-bytes", on_body_bytes}, {"envelope", on_envelope},
 };
 
