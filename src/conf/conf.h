@@ -130,6 +130,7 @@ struct conf {
 	} limits;
 	struct {
 		struct { const struct conf_send_as *item; size_t count; } send_as;
+		bool subaddresses;               /* of own and given addresses, default true */
 	} sender_policy;
 	struct { const struct conf_route *item; size_t count; } routes; /* default: one, via mx */
 	struct {

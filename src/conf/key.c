@@ -211,6 +211,12 @@ const struct key key_table[] = {
 	    .example = "( \"support@example.com\", \"*@tickets.example.com\" )",
 	    .help = "Whole addresses, or *@domain for all of a domain."},
 
+	{"sender_policy.subaddresses", KEY_SWITCH, AT(sender_policy.subaddresses), CONF_SUBMISSION,
+	    "true",
+	    .help = "Whether alice+tag@example.com belongs to the login that alice@example.com "
+		"belongs to, for every tag. Switch it off where mailboxes of several people "
+		"have names that differ only behind a +."},
+
 	{"routes", KEY_LIST, AT(routes), CONF_RELAY, "( { via = \"mx\"; } )", .max = 10000,
 	    .item_bytes = sizeof(struct conf_route),
 	    .example = "( { to_domain = \"example.com\"; via = \"lmtp\"; host = \"127.0.0.1\"; "

@@ -49,11 +49,34 @@ is_granted(const struct conf *c, struct str user, struct str local, struct str d
 	       conf_order_find(&c->grants, key) != CONF_ORDER_NONE;
 }
 
+/* As it is written, without regard to subaddresses. */
+static bool
+is_named(const struct conf *c, struct str user, const struct address *address)
+{
+	return is_own(c, user, address) || is_granted(c, user, address->local, address->domain);
+}
+
+/* Each "+" may be the one that separates: names of mailboxes may hold some as well. */
+static bool
+is_subaddress(const struct conf *c, struct str user, const struct address *address)
+{
+	struct address without = *address;
+
+	if (!c->sender_policy.subaddresses || address->local.p[0] == '"')
+		return false;
+	for (size_t i = 1; i < address->local.n; i++) {
+		without.local.n = i;
+		if (address->local.p[i] == '+' && is_named(c, user, &without))
+			return true;
+	}
+	return false;
+}
+
 bool
 rules_may_send(const struct conf *c, struct str user, const struct address *address)
 {
 	if (user.n == 0 || address->local.n == 0 || address->domain.n == 0)
 		return false;
-	return is_own(c, user, address) || is_granted(c, user, address->local, address->domain) ||
-	       is_granted(c, user, STR_NULL, address->domain);
+	return is_named(c, user, address) || is_granted(c, user, STR_NULL, address->domain) ||
+	       is_subaddress(c, user, address);
 }

@@ -23,7 +23,31 @@ static const struct may_case cases[] = {
 	{"alice@example.com", "\"alice\"@example.com", true},
 	{"alice@example.com", "alice@example.org", false},
 	{"alice@example.com", "bob@example.com", false},
-	{"alice@example.com", "alice+x@example.com", false},
+	/* and its subaddresses */
+	{"alice@example.com", "alice+x@example.com", true},
+	{"alice@example.com", "ALICE+X@EXAMPLE.com", true},
+	{"alice@example.com", "alice+x+y@example.com", true},
+	{"alice@example.com", "alice+x.y-z@example.com", true},
+	{"alice@example.com", "alice+@example.com", true},
+	{"alice@example.com", "alice-x@example.com", false},
+	{"alice@example.com", "alice+x@example.org", false},
+	{"alice@example.com", "bob+alice@example.com", false},
+	{"alice@example.com", "+alice@example.com", false},
+	{"alice@example.com", "+@example.com", false},
+	{"alice@example.com", "x+alice+y@example.com", false},
+	{"alice@example.com", "\"alice+x\"@example.com", false},
+	{"alice@example.com", "\"alice\\\"+x\"@example.com", false},
+	{"alice+x@example.com", "alice+x@example.com", true},
+	{"alice+x@example.com", "alice+x+y@example.com", true},
+	{"alice+x@example.com", "alice@example.com", false},
+	{"alice+x@example.com", "alice+y@example.com", false},
+	{"bob", "bob+x@example.com", true},
+	{"bob", "bob+x@example.net", false},
+	{"help@example.com", "support+4711@example.com", true},
+	{"help@example.com", "support+4711@example.org", false},
+	{"help@example.com", "+x@example.com", false},
+	{"help@example.com", "+x@tickets.example", true},
+	{"alice@example.com", "support+alice@example.com", false},
 	{"alice@example.com", "alice@sub.example.com", false},
 	{"alice@example.com", "alice@example.com.evil.example", false},
 	{"alice@example.com", "xalice@example.com", false},
@@ -61,6 +85,31 @@ Test(rules, may_send)
 		cr_assert(address_parse(str_of(cases[i].address), &a, NULL), "%s", cases[i].address);
 		cr_expect_eq(rules_may_send(c, str_of(cases[i].user), &a), cases[i].may, "%s as %s",
 		    cases[i].user, cases[i].address);
+	}
+	conf_drop(&c);
+}
+
+Test(rules, subaddresses_can_be_switched_off)
+{
+	struct conf *c = conf_of(
+	    "domains: ( { name = \"example.com\"; } );"
+	    "sender_policy: { subaddresses = false; send_as: ("
+	    "  { user = \"help@example.com\"; addresses = ( \"support@example.com\", \"a+b@example.com\" ); } ); };");
+	static const struct may_case exact[] = {
+		{"alice@example.com", "alice@example.com", true},
+		{"alice@example.com", "alice+x@example.com", false},
+		{"alice+x@example.com", "alice+x@example.com", true},
+		{"help@example.com", "support+x@example.com", false},
+		{"help@example.com", "a+b@example.com", true},
+		{"help@example.com", "a+b+c@example.com", false},
+	};
+
+	for (size_t i = 0; i < sizeof exact / sizeof exact[0]; i++) {
+		struct address a;
+
+		cr_assert(address_parse(str_of(exact[i].address), &a, NULL), "%s", exact[i].address);
+		cr_expect_eq(rules_may_send(c, str_of(exact[i].user), &a), exact[i].may, "%s as %s",
+		    exact[i].user, exact[i].address);
 	}
 	conf_drop(&c);
 }
