@@ -81,21 +81,33 @@ queue_take(struct queue *q, struct entry *e)
 	queue_wake(q);
 }
 
-/* The last word about a report that reached neither the sender nor the postmaster. */
 static void
-log_unreported(const struct entry *e)
+log_dropped(const struct entry *e, int priority, const char *reason)
 {
 	struct log_line l;
 
-	if (!dsn_is_about_report(e->id) || e->failed + e->expired == 0)
-		return;
-	log_begin(&l, LOG_WARNING, "report");
+	log_begin(&l, priority, "report");
 	log_id(&l, e->id, 0);
-	log_addr(&l, "to", entry_address(e, 1));
+	log_addr(&l, "to", e->is_report ? entry_address(e, 1) : entry_sender(e));
 	log_str(&l, "status", STR("dropped"));
-	log_quoted(&l, "reason", STR("the report about a report could not be delivered to the "
-	    "postmaster: nobody is told of it, see the lines of this id"));
+	log_quoted(&l, "reason", str_of(reason));
 	log_end(&l);
+}
+
+/* The last word about what reached neither its recipient nor somebody who could be told. */
+static void
+log_unreported(const struct entry *e)
+{
+	if (e->failed + e->expired == 0)
+		return;
+	if (dsn_is_about_report(e->id))
+		log_dropped(e, LOG_WARNING,
+		    "the report about a report could not be delivered to the postmaster: nobody "
+		    "is told of it, see the lines of this id");
+	else if (!e->is_report && e->sender_n == 0)
+		log_dropped(e, LOG_NOTICE,
+		    "recipients failed of a message with the null sender: nobody is told of it, "
+		    "see the lines of this id");
 }
 
 static void

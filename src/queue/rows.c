@@ -167,7 +167,7 @@ rows_message(struct queue *q, const struct entry *e, struct buf *out)
 
 	add_text(out, "id", msgid_text(e->id, 0, id));
 	message_values_add(out, "user", e->user->name);
-	message_values_add(out, "from", entry_sender(e));
+	message_values_add(out, "from", e->sender_n > 0 ? entry_sender(e) : STR("<>"));
 	add_text(out, "state", entry_state(q->schedule, e, now));
 	add_number(out, "size", e->bytes);
 	add_seconds(out, "age_s", now - e->arrival_ms);

@@ -323,7 +323,7 @@ refused(void *arg, const struct session_refusal *r)
 	log_str(&l, "ip", str_of(c->client));
 	if (r->user.n > 0)
 		log_user(&l, "user", r->user);
-	if (r->sender.n > 0)
+	if (r->sender.p)
 		log_addr(&l, "from", r->sender);
 	if (r->what)
 		log_addr(&l, r->what, r->words);

@@ -22,7 +22,7 @@ struct session_refusal {
 	const char *reason; /* closed set of words */
 	const struct status *status;
 	struct str user;   /* empty before login */
-	struct str sender; /* of the transaction; empty outside */
+	struct str sender; /* of the transaction, empty: null; p NULL outside */
 	const char *what;  /* key of the stranger's words, NULL: none */
 	struct str words;
 	uint64_t size;     /* that there is no room for; 0: not said */

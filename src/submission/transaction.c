@@ -78,16 +78,14 @@ static enum session_step
 refuse_sender(struct session *s, const struct command_mail *mail)
 {
 	struct session_words words = {.what = "from", .words = mail->sender.text};
-	struct str shown = mail->sender.text.n > 0 ? mail->sender.text : STR("<>");
 	struct status status;
 
 	if (mail->sender.is_utf8 && !mail->smtputf8) {
 		status = status_make(553, "5.6.7", "Address needs SMTPUTF8");
 		return session_refuse_words(s, "mail", "smtputf8", &status, words);
 	}
-	/* delivery reports are composed here; a login has an address of its own */
-	status = status_make(
-	    550, "5.7.1", "%.*s may not send as %.*s", STR_ARG(buf_str(&s->user)), STR_ARG(shown));
+	status = status_make(550, "5.7.1", "%.*s may not send as %.*s", STR_ARG(buf_str(&s->user)),
+	    STR_ARG(mail->sender.text));
 	return session_refuse_words(s, "mail", "sender_not_allowed", &status, words);
 }
 
@@ -135,6 +133,13 @@ can_be_stored(struct session *s, const struct command_mail *mail, struct status 
 	return false;
 }
 
+/* The null sender (RFC 5321 section 4.5.5) is nobody's: From says who wrote the message. */
+static bool
+may_send_as(const struct session *s, const struct address *sender)
+{
+	return sender->text.n == 0 || rules_may_send(s->conf, buf_str(&s->user), sender);
+}
+
 static bool
 is_session_used_up(const struct session *s)
 {
@@ -152,8 +157,7 @@ transaction_mail(struct session *s, struct str args)
 
 	if (status.code != 250)
 		return session_refuse(s, "mail", "syntax", &status);
-	if ((mail.sender.is_utf8 && !mail.smtputf8) || mail.sender.text.n == 0 ||
-	    !rules_may_send(s->conf, buf_str(&s->user), &mail.sender))
+	if ((mail.sender.is_utf8 && !mail.smtputf8) || !may_send_as(s, &mail.sender))
 		return refuse_sender(s, &mail);
 	if (mail.has_size && mail.size > s->conf->limits.message_size) {
 		status = status_make(552, "5.3.4", "Message is larger than %llu bytes",

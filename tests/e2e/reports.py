@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """reports: of failure, success and delay, read strictly, at hosts that can take little and at hosts that can take all."""
 import os
+import re
 import subprocess
 import sys
 
@@ -37,10 +38,10 @@ class Place:
         for sink in {self.home, *[s for _, s, _ in self.hosts]}:
             sink.stop()
 
-    def send(self, *recipients, header="Subject: test", body="Hello\r\n", mail=""):
+    def send(self, *recipients, header="Subject: test", body="Hello\r\n", mail="", sender=None):
         """recipients: (address, RCPT parameters); returns the id."""
         session = load.Session(self.gate)
-        session.say(f"MAIL FROM:<{self.gate.user}>{mail}\r\n".encode(), "250")
+        session.say(f"MAIL FROM:<{self.gate.user if sender is None else sender}>{mail}\r\n".encode(), "250")
         for address, more in recipients:
             session.say(f"RCPT TO:<{address}>{more}\r\n".encode(), "250")
         session.say(b"DATA\r\n", "354")
@@ -138,6 +139,29 @@ def delay():
         last = next(r for r in p.wait(2) if r.recipients[0]["Action"] == "failed")
         assert sorted(r["Final-Recipient"] for r in last.recipients) == ["rfc822;later-2@example.net", "rfc822;later@example.net"]
         assert all(r["Status"] == "4.4.7" and r["Diagnostic-Code"].startswith("smtp; 451 4.7.1 Greylisted") for r in last.recipients)
+
+
+@tap.case
+def null_sender_of_a_login():
+    """MAIL FROM:<> from a login: nobody is told of delay, failure or success; list and log show what it is"""
+    home, far = g.Sink(f"{HOME}/null/home", *LITTLE), g.Sink(f"{HOME}/null/far", *REFUSING, "--no", "DSN")
+    with Place("null", home, [("example.net", far, "smtp")], queue=RETRY + ' delay_warning = "1s"; lifetime = "4s";') as p:
+        p.send(("nobody@example.net", ""), ("later@example.net", " NOTIFY=FAILURE,DELAY"), ("ok@example.net", " NOTIFY=SUCCESS"),
+               sender="", header="Subject: Read: hello")
+        p.gate.wait_log(r"status=deferred")
+        row = p.gate.queue("--from", "<>")[0]
+        assert (row["from"], row["user"], row["to"]) == ("<>", p.gate.user, ["later@example.net"]), row
+        assert len(p.gate.queue("--user", p.gate.user)) == 1 and p.gate.queue("--from", p.gate.user) == []
+        p.wait_empty()
+        line = re.search(r"accept id=\S+ .*", p.gate.log()).group(0)
+        assert f'user="{p.gate.user}" from=<> header_from=<{p.gate.user}> rcpts=3 ' in line, line
+        name = re.search(r"id=(\S+)", line).group(1)
+        for recipient, status in (("nobody", "failed"), ("later", "deferred"), ("later", "failed"), ("ok", "sent")):
+            p.gate.wait_log(rf"deliver id={name}\S+ status={status} .*to=<{recipient}@example.net>")
+        p.gate.wait_log(rf'report id={name} to=<> status=dropped reason="recipients failed of a message with the null sender')
+        assert p.gate.log().count(" report id=") == 1 and home.count() == 0
+        assert "mail=FROM:<>" in far.envelope(1), far.envelope(1)
+        assert b"\r\nSubject: Read: hello\r\n" in next(far.messages())
 
 
 @tap.case

@@ -94,6 +94,32 @@ Test(reports, killed_before_the_round_is_over, .timeout = 60)
 	rig_end(&r);
 }
 
+/* RFC 3461 section 4: nobody asked for, or gets, a report about a message with the null sender. */
+Test(reports, none_to_the_null_sender, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	r.notify = NOTIFY_FAILURE | NOTIFY_DELAY | NOTIFY_SUCCESS;
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "", TO("a@one.example", "b@two.example")).code, 250);
+	rig_until(&r, &r.job_count, 2);
+	cr_assert_str_eq(r.jobs[0].sender, "");
+	cr_assert_eq(r.jobs[0].kind, ENVELOPE_MESSAGE);
+	rig_admin(&r, "queue.list", WITH("from", "<>"));
+	cr_assert_eq(r.row_count, 1);
+	cr_assert(str_eq(rig_row(&r, 0, "from"), STR("<>")));
+	cr_assert(str_eq(rig_row(&r, 0, "user"), STR("alice@example.com")));
+	rig_results(&r, &r.jobs[0], 550, "mailbox");
+	rig_results(&r, &r.jobs[1], 250, "none");
+	rig_until(&r, &r.stored, 2);
+	rig_wait(&r, 100);
+	cr_assert_eq(r.job_count, 2);
+	cr_assert_eq(rig_reports(&r), 0);
+	rig_check_empty(&r);
+	rig_end(&r);
+}
+
 struct success {
 	unsigned notify;
 	bool is_passed_on, is_delivered, is_reported;

@@ -255,7 +255,7 @@ refused(void *arg, const struct session_refusal *r)
 
 	buf_addf(&p->refused, "number=%u stage=%s reason=%s code=%u dsn=%s user=%.*s", r->id.number, r->stage,
 	    r->reason, r->status->code, status_enhanced(r->status, enhanced), STR_ARG(r->user));
-	if (r->sender.n > 0)
+	if (r->sender.p)
 		buf_addf(&p->refused, " sender=%.*s", STR_ARG(r->sender));
 	if (r->what)
 		buf_addf(&p->refused, " %s=%.*s", r->what, STR_ARG(r->words));
