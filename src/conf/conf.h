@@ -33,6 +33,7 @@ enum conf_route_tls {
 };
 enum conf_log_target { CONF_LOG_STDERR, CONF_LOG_JOURNAL, CONF_LOG_SYSLOG, CONF_LOG_FILE };
 enum conf_client_address { CLIENT_ADDRESS_HIDE, CLIENT_ADDRESS_SHOW };
+enum conf_doubled_fields { DOUBLED_FIELDS_REFUSE, DOUBLED_FIELDS_PASS };
 
 /* "300 recipients / 1h"; several may stand in one value, joined by commas: all hold. */
 struct conf_rate {
@@ -107,6 +108,7 @@ struct conf {
 		int64_t message_timeout_ms;     /* whole content, absolute, default 30 minutes */
 		int64_t drain_timeout_ms;       /* open DATA at SIGTERM, default 30 s */
 		int64_t client_address;         /* enum conf_client_address: in Received */
+		int64_t doubled_fields;         /* enum conf_doubled_fields: of the header */
 	} submission;
 	struct {
 		struct conf_strs backends;      /* "users" for now */

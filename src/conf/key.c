@@ -22,6 +22,7 @@ static const char *const route_tls_words[] = {
 static const char *const log_words[] = {"stderr", "journal", "syslog", "file", NULL};
 static const char *const addresses_words[] = {"full", "domain", "hashed", NULL};
 static const char *const client_words[] = {"hide", "show", NULL};
+static const char *const doubled_words[] = {"refuse", "pass", NULL};
 static const char *const backend_words[] = {"users", NULL};
 static const char *const mechanism_words[] = {
 	"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN", NULL};
@@ -119,6 +120,12 @@ const struct key key_table[] = {
 	    "\"hide\"", .words = client_words,
 	    .help = "Whether the Received field shows the client's address. The log always has "
 		"it."},
+	{"submission.doubled_fields", KEY_WORD, AT(submission.doubled_fields), CONF_SUBMISSION,
+	    "\"refuse\"", .words = doubled_words,
+	    .help = "What becomes of a message in which a header field stands twice that may "
+		"stand once (RFC 5322 section 3.6). refuse: 554, for many receivers refuse "
+		"it as well, and others show the one or the other; pass: it is sent as it "
+		"is. Two From or two Sender fields are refused always."},
 
 	{"auth.backends", KEY_TEXTS, AT(auth.backends), CONF_AUTH | CONF_SUBMISSION,
 	    "( \"users\" )",

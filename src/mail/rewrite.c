@@ -1,8 +1,9 @@
 /*
  * rewrite: one pass over the fields; a table says what each name means here.  Whoever reads the
- * result sees the client's bytes, except: Received on top; Bcc, Resent-Bcc and Return-Path gone;
- * "@domain" behind bare names; what header_repair mends; and at the end what was missing (From,
- * Sender, Date, Message-ID).
+ * result sees the client's bytes, except: Received on top; Bcc, Resent-Bcc, Return-Path, a Date or
+ * Message-ID without a value and Authentication-Results in our name gone; "@domain" behind bare
+ * names; what header_repair mends; and at the end what was missing (From, Sender, Date,
+ * Message-ID).
  *
  * A field that says who wrote or sent must be readable beyond doubt: the address may have no
  * comment or folding inside, and each one must pass `may`; older Resent- blocks are no exception.
@@ -11,15 +12,19 @@
 #include "mail/rewrite.h"
 
 #include "base/clock.h"
+#include "mail/authserv.h"
 #include "mail/header_repair.h"
 
 enum rule_flag {
 	REMOVE = 1,
 	COMPLETE = 2, /* an address list: unqualified addresses get the domain */
 	OURS = 4,     /* every address in it must be the user's */
-	ONCE = 8,     /* a second field of this name is refused */
+	ONCE = 8,     /* a second field is refused (RFC 5322 section 3.6); no Bcc leaves anyway */
 	SINGLE = 16,  /* holds exactly one address */
 	RESENT = 32,
+	FILLED = 64,   /* without a value it is as good as missing */
+	RESULTS = 128, /* removed when it may be in our name */
+	FREE = 256,    /* nothing is read in it: control characters are mended */
 };
 
 /* The fields that a message should have; bits of `seen`. */
@@ -32,7 +37,13 @@ enum known {
 	RECEIVED,
 	RESENT_DATE,
 	RESENT_MESSAGE_ID,
-	RESENT_FROM
+	RESENT_FROM,
+	TO,
+	CC,
+	REPLY_TO,
+	SUBJECT,
+	IN_REPLY_TO,
+	REFERENCES
 };
 
 struct rule {
@@ -48,13 +59,17 @@ struct rule {
 static const struct rule rules[] = {
     {NAME("From"), COMPLETE | OURS | ONCE, FROM},
     {NAME("Sender"), COMPLETE | OURS | ONCE | SINGLE, SENDER},
-    {NAME("Date"), 0, DATE},
-    {NAME("Message-ID"), 0, MESSAGE_ID},
+    {NAME("Date"), ONCE | FILLED, DATE},
+    {NAME("Message-ID"), ONCE | FILLED, MESSAGE_ID},
     {NAME("Received"), 0, RECEIVED},
-    {NAME("To"), COMPLETE, OTHER},
-    {NAME("Cc"), COMPLETE, OTHER},
-    {NAME("Reply-To"), COMPLETE, OTHER},
+    {NAME("To"), COMPLETE | ONCE, TO},
+    {NAME("Cc"), COMPLETE | ONCE, CC},
+    {NAME("Reply-To"), COMPLETE | ONCE, REPLY_TO},
+    {NAME("Subject"), ONCE | FREE, SUBJECT},
+    {NAME("In-Reply-To"), ONCE | FREE, IN_REPLY_TO},
+    {NAME("References"), ONCE | FREE, REFERENCES},
     {NAME("Bcc"), REMOVE, OTHER},
+    {NAME("Authentication-Results"), RESULTS | FREE, OTHER},
     {NAME("Return-Path"), REMOVE, OTHER},
     {NAME("Resent-From"), COMPLETE | OURS | RESENT, RESENT_FROM},
     {NAME("Resent-Sender"), COMPLETE | OURS | SINGLE | RESENT, OTHER},
@@ -339,6 +354,14 @@ check_octets(const struct repair *w, const struct header_field *f)
 	return fine();
 }
 
+/* Who wrote or sent it may never be said twice, whatever else is let pass. */
+static bool
+is_doubled(const struct repair *w, const struct rule *rule)
+{
+	return (rule->flags & ONCE) && (w->seen & 1u << rule->known) &&
+	       (!w->r->passes_doubled || (rule->flags & OURS));
+}
+
 static struct status
 check_field(struct repair *w, const struct rule *rule, const struct header_field *f)
 {
@@ -346,11 +369,29 @@ check_field(struct repair *w, const struct rule *rule, const struct header_field
 
 	if (rule->known == RECEIVED && ++w->received > REWRITE_RECEIVED_MAX)
 		return status_make(554, "5.4.6", "Too many hops, probably a loop");
-	if ((rule->flags & ONCE) && (w->seen & bit))
+	if (is_doubled(w, rule))
 		return status_make(
 		    554, "5.6.0", "More than one %.*s header field", STR_ARG(rule->name));
 	w->seen |= bit;
 	return check_octets(w, f);
+}
+
+static bool
+is_without_value(const struct header_field *f)
+{
+	for (size_t i = 0; i < f->body.n; i++)
+		if (!strchr(" \t\r\n", f->body.p[i]))
+			return false;
+	return true;
+}
+
+/* As if it had not been there. */
+static bool
+is_ignored(const struct repair *w, const struct rule *rule, const struct header_field *f)
+{
+	if (rule->flags & RESULTS)
+		return authserv_may_be(f->body, w->r->hostname);
+	return (rule->flags & FILLED) && is_without_value(f);
 }
 
 static struct status
@@ -358,16 +399,19 @@ add_field(struct repair *w, size_t at)
 {
 	const struct header_field *f = &w->h->fields[at];
 	const struct rule *rule = find_rule(f);
-	struct status s = check_field(w, rule, f);
 	struct header_field mended;
+	struct status s;
 
+	if (is_ignored(w, rule, f))
+		return fine();
+	s = check_field(w, rule, f);
 	if (s.code != 250)
 		return s;
 	if ((rule->flags & RESENT) && !w->resent_begun)
 		begin_resent(w, at);
 	if (rule->flags & REMOVE)
 		return s;
-	if (rule != &no_rule && header_has_control(f))
+	if (rule != &no_rule && !(rule->flags & FREE) && header_has_control(f))
 		return status_make(
 		    554, "5.6.0", "%.*s header field: control character", STR_ARG(rule->name));
 	mended = header_repair(f, &w->scratch);

@@ -20,6 +20,7 @@ struct rewrite {
 	struct str for_recipient; /* the only recipient, else empty: not disclosed */
 	int64_t now_ms;
 	bool smtputf8;
+	bool passes_doubled; /* fields that RFC 5322 allows once, but for From and Sender */
 	display_name_may_fn *may;
 	void *may_arg;
 };
@@ -29,10 +30,10 @@ enum { REWRITE_RECEIVED_MAX = 50 };
 /* The new header (without the empty line) into out, and the first From address as complete text
  * into *from_out (arena).  code 250, or the refusal: 550 5.7.1 (a From, Sender or Resent-
  * address that is not the user's, also one that is only shown, see display_name.h; both addresses
- * in the text, and *from_out is that address), 554 5.6.0 (From unreadable, or given twice; a
- * missing From is added; a control character in a field that is read here; the result is not
- * header_is_sendable), 554 5.4.6 (more than 50 Received), 554 5.6.7 (UTF-8 without SMTPUTF8),
- * 552 5.3.4 (out too large). */
+ * in the text, and *from_out is that address), 554 5.6.0 (From unreadable; no From, and no envelope
+ * sender to make one of; a field given twice that may be there once; a control character in a field
+ * that is read here; the result is not header_is_sendable), 554 5.4.6 (more than 50 Received), 554
+ * 5.6.7 (UTF-8 without SMTPUTF8), 552 5.3.4 (out too large). */
 struct status rewrite_submission(const struct header *h, const struct rewrite *r,
     struct arena *arena, struct buf *out, struct str *from_out);
 

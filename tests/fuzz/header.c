@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "mail/authserv.h"
 #include "mail/rewrite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -57,6 +58,25 @@ check_from(const struct header_field *f, struct arena *arena)
 }
 
 static void
+check_once(const struct header *h)
+{
+	static const char *once[] = {"Date", "Sender", "Reply-To", "To", "Cc", "Message-ID",
+	    "In-Reply-To", "References", "Subject"};
+
+	for (size_t i = 0; i < sizeof once / sizeof *once; i++)
+		check(header_count(h, once[i]) <= 1);
+}
+
+/* No result in our name is left, also when it is read once more. */
+static void
+check_results(const struct header *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (header_is(&h->fields[i], "Authentication-Results"))
+			check(!authserv_may_be(h->fields[i].body, STR("mail.example.com")));
+}
+
+static void
 check_result(struct str block)
 {
 	struct header_fault fault;
@@ -70,6 +90,8 @@ check_result(struct str block)
 	check(header_find(&h, "Date") && header_find(&h, "Message-ID"));
 	check(!header_find(&h, "Bcc") && !header_find(&h, "Resent-Bcc"));
 	check(!header_find(&h, "Return-Path"));
+	check_once(&h);
+	check_results(&h);
 	check_from(header_find(&h, "From"), &arena);
 	arena_clear(&arena);
 }

@@ -267,6 +267,78 @@ Test(rewrite, resent_blocks)
 	    STR(RESENT "Resent-Sender: alice@example.com (\r\n" OK_FROM), 554, "5.6.0");
 }
 
+Test(rewrite, doubled_fields)
+{
+	static const char *once[] = {"Date", "From", "Sender", "Reply-To", "To", "Cc", "Message-ID",
+	    "In-Reply-To", "References", "Subject"};
+	static const char *often[] = {"Received", "Comments", "Keywords", "Resent-To", "X-A", "Bcc"};
+	struct rewrite lenient = rewrite_usual();
+	char in[512], text[80];
+
+	lenient.passes_doubled = true;
+	for (size_t i = 0; i < sizeof once / sizeof *once; i++) {
+		bool is_author = str_eq(str_of(once[i]), STR("From")) || i == 2;
+		struct status s;
+
+		snprintf(in, sizeof in, "%s: alice@example.com\r\nX-A: b\r\n%s : sales@example.com\r\n%s",
+		    once[i], once[i], i == 1 ? "" : OK_FROM);
+		s = rewrite_run(in);
+		snprintf(text, sizeof text, "More than one %s header field", once[i]);
+		cr_expect_eq(s.code, 554, "%s", in);
+		cr_expect_eq(s.subject * 10 + s.detail, 60, "%s", in);
+		cr_expect_str_eq(s.text, text);
+		cr_expect_eq(rewrite_run_with(str_of(in), &lenient).code, is_author ? 554 : 250,
+		    "%s", in);
+	}
+	for (size_t i = 0; i < sizeof often / sizeof *often; i++) {
+		snprintf(in, sizeof in, "%s: alice@example.com\r\n%s: sales@example.com\r\n" OK_FROM,
+		    often[i], often[i]);
+		cr_expect_eq(rewrite_run(in).code, 250, "%s", in);
+	}
+	cr_expect_eq(rewrite_run_with(STR("TO: a@b\r\nsubject: x\r\nTo: c@d\r\nSubject: y\r\n" OK_FROM
+	                                  OK_REST), &lenient).code, 250);
+	cr_expect(str_eq(rewrite_below_trace(),
+	    STR("TO: a@b\r\nsubject: x\r\nTo: c@d\r\nSubject: y\r\n" OK_FROM OK_REST)));
+}
+
+Test(rewrite, date_and_message_id_without_a_value_are_replaced)
+{
+	static const char *blank[] = {"Date:\r\nMessage-ID:\r\n", "Date: \r\nMessage-ID: \t\r\n",
+	    "Date :\r\n \r\nmessage-id:\r\n\t\r\n", "Date:\r\n", "Message-ID: \r\n",
+	    "Date:\r\nDate: \r\n"};
+	char in[256];
+
+	for (size_t i = 0; i < sizeof blank / sizeof *blank; i++) {
+		snprintf(in, sizeof in, "%s" OK_FROM, blank[i]);
+		rewrite_expect(in, OK_FROM ADDED);
+		snprintf(in, sizeof in, OK_FROM "%s", blank[i]);
+		rewrite_expect(in, OK_FROM ADDED);
+		snprintf(in, sizeof in, "%s" OK_FROM OK_REST "%s", blank[i], blank[i]);
+		rewrite_expect(in, OK_FROM OK_REST);
+	}
+	/* what has a value stays, whatever it is */
+	rewrite_expect(OK_FROM "Date: (x)\r\nMessage-ID: <<a@b>>\r\n",
+	    OK_FROM "Date: (x)\r\nMessage-ID: <<a@b>>\r\n");
+	rewrite_expect(OK_FROM OK_REST "Subject:\r\nTo:\r\n", OK_FROM OK_REST "Subject:\r\nTo:\r\n");
+}
+
+Test(rewrite, results_in_our_name_are_removed)
+{
+	rewrite_expect("Authentication-Results: mail.example.com; dkim=pass\r\n" OK_FROM
+	               "authentication-results : (x) MAIL.Example.com\r\n 1;\r\n spf=pass\r\n" OK_REST,
+	    OK_FROM OK_REST);
+	rewrite_expect("Authentication-Results: mx.example.net; dkim=pass\r\n" OK_FROM OK_REST
+	               "Authentication-Results: mx.example.net; spf=fail\r\n",
+	    "Authentication-Results: mx.example.net; dkim=pass\r\n" OK_FROM OK_REST
+	    "Authentication-Results: mx.example.net; spf=fail\r\n");
+	rewrite_expect("Authentication-Results: mail.example.com\x0b; dkim=pass\r\n" OK_FROM OK_REST,
+	    OK_FROM OK_REST);
+	rewrite_expect("Authentication-Results: mx.example.net\x0b; dkim=pass\r\n" OK_FROM OK_REST,
+	    "Authentication-Results: mx.example.net ; dkim=pass\r\n" OK_FROM OK_REST);
+	rewrite_expect("Arc-Authentication-Results: i=1; mail.example.com; dkim=pass\r\n" OK_FROM OK_REST,
+	    "Arc-Authentication-Results: i=1; mail.example.com; dkim=pass\r\n" OK_FROM OK_REST);
+}
+
 Test(rewrite, loops)
 {
 	struct rewrite r = rewrite_usual();
@@ -341,6 +413,7 @@ Test(rewrite, untouched_fields_keep_every_byte)
 	struct rewrite r = rewrite_usual();
 	struct buf in, kept;
 
+	r.passes_doubled = true;
 	buf_init(&in, 1 << 16);
 	buf_init(&kept, 1 << 16);
 	for (int round = 0; round < 2000; round++) {
