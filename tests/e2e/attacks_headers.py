@@ -178,6 +178,31 @@ def one_reading():
     check_left(first, talk.accepted)
 
 
+@tap.case
+def once_and_not_in_our_name():
+    """a field that may stand once is refused when it stands twice; a Date and Message-ID without a value are replaced;
+    Authentication-Results in the name of the gateway leave in no spelling"""
+    talk, first = Talk(), sink.count()
+    for name in (b"Date", b"From", b"Sender", b"Reply-To", b"To", b"Cc", b"Message-ID", b"In-Reply-To", b"References", b"Subject"):
+        field = name + b": <alice@example.com>\r\n"
+        for chunked in (False, True):
+            reply = talk.submit(field + b"X-A: b\r\n" + field.replace(b":", b" :", 1).lower() + (b"" if name == b"From" else OWN) + b"\r\nx", chunked)
+            assert reply.startswith(f"554 5.6.0 More than one {name.decode()} header field"), (name, reply)
+    results = b"Authentication-Results:%s; dkim=pass header.d=bank.example\r\n"
+    hostname = b"mail.example.com"
+    names = [b" " + hostname, hostname.upper(), b"\r\n (by (us)) " + hostname + b" 1", b' "' + hostname + b'"', b" " + hostname + b"\x0b",
+             b" (unclosed " + hostname, b" mx.example.net"]
+    for text in (b"Date: \r\nMessage-ID:\r\n\t\r\n", b"Date:\r\nMessage-ID: \r\nDate:\r\n"):
+        assert talk.submit(OWN + text + b"".join(results.replace(b"%s", own) for own in names) + b"\r\nx").startswith("250"), text
+    talk.close()
+    check_left(first, talk.accepted)
+    for number in (first + 1, first + 2):
+        left = email.message_from_bytes(sink.message(number))
+        assert [value.split(";")[0] for value in left.get_all("Authentication-Results")] == ["mx.example.net"], head(sink.message(number))
+        assert len(left.get_all("Date")) == len(left.get_all("Message-ID")) == 1
+        assert email.utils.parsedate(left["Date"]) and left["Message-ID"].endswith("@mail.example.com>"), (left["Date"], left["Message-ID"])
+
+
 try:
     tap.run()
 finally:
