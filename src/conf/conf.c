@@ -5,6 +5,7 @@
 #include "conf/conf.h"
 
 #include "base/mem.h"
+#include "conf/anchor.h"
 #include "conf/check.h"
 #include "conf/order.h"
 #include "conf/read.h"
@@ -133,8 +134,10 @@ conf_read_file(const char *path, bool read_secrets, struct conf_report *report)
 	if (tree) {
 		complete(c);
 		check_conf(c, tree, &notes);
-		if (read_secrets)
+		if (read_secrets) {
 			secret_read_all(c, tree, &source, &notes);
+			anchor_check_file(c, tree, &notes);
+		}
 	}
 	read_free(&tree);
 	return finish(c, &notes, &source, report);

@@ -32,6 +32,7 @@ enum conf_route_tls {
 	ROUTE_TLS_IMPLICIT, ROUTE_TLS_STARTTLS
 };
 enum conf_log_target { CONF_LOG_STDERR, CONF_LOG_JOURNAL, CONF_LOG_SYSLOG, CONF_LOG_FILE };
+enum conf_dnssec { DNSSEC_AUTO, DNSSEC_REQUIRE, DNSSEC_OFF };
 enum conf_client_address { CLIENT_ADDRESS_HIDE, CLIENT_ADDRESS_SHOW };
 enum conf_doubled_fields { DOUBLED_FIELDS_REFUSE, DOUBLED_FIELDS_PASS };
 
@@ -149,8 +150,11 @@ struct conf {
 		int64_t rcpt_ms, data_ms, body_ms, final_ms;
 	} timeouts;                              /* relay, RFC 5321 section 4.5.3.2 */
 	struct {
-		struct str resolver; /* "127.0.0.1@5353"; empty: iterate from the root */
-		struct str trust_anchor;
+		struct str resolver; /* "system", "root", "127.0.0.1@5353" */
+		struct str resolv_conf, hosts_file;
+		int64_t dnssec; /* enum conf_dnssec */
+		struct conf_strs insecure_zones;
+		struct str trust_anchor; /* a file */
 	} dns;
 	struct {
 		int64_t target; /* enum conf_log_target */
@@ -180,8 +184,9 @@ struct conf_report {
 void conf_report_init(struct conf_report *r);
 void conf_report_clear(struct conf_report *r);
 
-/* Reads and checks a file; NULL when there are errors (all of them are in the report).  Secrets
- * given as "file:" or "credential:" are read now when read_secrets. */
+/* Reads and checks a file; NULL when there are errors (all of them are in the report).  When
+ * read_secrets, those given as "file:" or "credential:" are read now, and the trust anchor's file
+ * is checked. */
 struct conf *conf_read_file(const char *path, bool read_secrets, struct conf_report *report);
 /* Reads what conf_write wrote.  Keys that another role owns stand at their defaults. */
 struct conf *conf_read_text(struct str text, struct conf_report *report);

@@ -60,6 +60,9 @@ is_resolver(struct str text)
 	size_t at = str_find(text, '@');
 	uint64_t port = 53;
 
+	if (str_eq(text, STR("system")) || str_eq(text, STR("root")))
+		return true;
+
 	if (at < text.n && !str_u64(str_from(text, at + 1), &port))
 		return false;
 	return is_ip(str_upto(text, at)) && port >= 1 && port <= 65535;
@@ -144,7 +147,11 @@ value_form(enum key_form form, struct str text)
 	case FORM_IP:
 		return is_ip(text) ? NULL : "a numeric address";
 	case FORM_RESOLVER:
-		return is_resolver(text) ? NULL : "ADDRESS or ADDRESS@PORT, the address numeric";
+		return is_resolver(text) ? NULL
+		                         : "\"system\", \"root\", ADDRESS or ADDRESS@PORT, the "
+		                           "address numeric";
+	case FORM_ZONE:
+		return is_domain(text, false) ? NULL : "a domain name in ASCII";
 	case FORM_TO_DOMAIN:
 		return is_to_domain(text) ? NULL : "a domain, or *. and a domain";
 	case FORM_PATTERN:

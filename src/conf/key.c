@@ -21,6 +21,7 @@ static const char *const route_tls_words[] = {
 	"opportunistic", "none", "encrypt", "verify", "implicit", "starttls", NULL};
 static const char *const log_words[] = {"stderr", "journal", "syslog", "file", NULL};
 static const char *const addresses_words[] = {"full", "domain", "hashed", NULL};
+static const char *const dnssec_words[] = {"auto", "require", "off", NULL};
 static const char *const client_words[] = {"hide", "show", NULL};
 static const char *const doubled_words[] = {"refuse", "pass", NULL};
 static const char *const backend_words[] = {"users", NULL};
@@ -342,14 +343,39 @@ const struct key key_table[] = {
 	    .max = HOUR,
 	    .help = "For the reply to the end of the content."},
 
-	{"dns.resolver", KEY_TEXT, AT(dns.resolver), CONF_RELAY, .form = FORM_RESOLVER,
+	{"dns.resolver", KEY_TEXT, AT(dns.resolver), CONF_RELAY, "\"system\"",
+	    .form = FORM_RESOLVER,
 	    .example = "\"127.0.0.1@53\"",
-	    .help = "A resolver to ask, as ADDRESS or ADDRESS@PORT; DNSSEC is checked here all "
-		"the same. Without it: names are looked up from the root."},
+	    .help = "Who looks names up. system: the nameservers of dns.resolv_conf, in their "
+		"order. root: this gateway itself, from the root servers. Or one resolver, as "
+		"ADDRESS or ADDRESS@PORT. DNSSEC is validated here in each case."},
+	{"dns.resolv_conf", KEY_TEXT, AT(dns.resolv_conf), CONF_RELAY, "\"/etc/resolv.conf\"",
+	    .form = FORM_PATH,
+	    .help = "The file with the system's nameservers (resolv.conf(5)); the first three "
+		"count. Without the file, or without a nameserver in it: 127.0.0.1. A reload "
+		"reads it again."},
+	{"dns.hosts_file", KEY_TEXT, AT(dns.hosts_file), CONF_RELAY, "\"/etc/hosts\"",
+	    .form = FORM_PATH,
+	    .help = "The file whose addresses (hosts(5)) count for the hosts that routes name, "
+		"before DNS. MX records, the hosts that they name and the domains of "
+		"recipients are looked up in DNS alone. A reload reads it again. "
+		"\"/dev/null\": none."},
+	{"dns.dnssec", KEY_WORD, AT(dns.dnssec), CONF_RELAY, "\"auto\"", .words = dnssec_words,
+	    .help = "auto: answers are validated if the resolver passes DNSSEC records on; if it "
+		"does not, mail is sent without validation, which the log says. require: such a "
+		"resolver is an error, and mail that needs DNS is deferred. off: nothing is "
+		"validated."},
+	{"dns.insecure_zones", KEY_TEXTS, AT(dns.insecure_zones), CONF_RELAY, .form = FORM_ZONE,
+	    .max = 1000,
+	    .example = "( \"corp.example.com\" )",
+	    .help = "Zones that are not validated, with all below them: internal ones, which the "
+		"signed zone above knows nothing of."},
 	{"dns.trust_anchor", KEY_TEXT, AT(dns.trust_anchor), CONF_RELAY,
 	    "\"/usr/share/dns/root.key\"",
 	    .form = FORM_PATH,
-	    .help = "The DNSSEC root key."},
+	    .help = "A file with the DNSSEC keys that validation begins with, as DS or DNSKEY "
+		"records: usually those of the root. It must be there unless dns.dnssec is "
+		"\"off\"."},
 
 	{"log.target", KEY_LOG, AT(log.target), CONF_ALL, "\"journal\"", .words = log_words,
 	    .example = "\"file:/var/log/sallyport.log\"",

@@ -66,6 +66,7 @@ static const struct owner {
     {"test.auth", ROLE_AUTH},
     {"queue.", ROLE_QUEUE},
     {"route.", ROLE_RELAY},
+    {"dns.", ROLE_RELAY},
 };
 
 static struct control *

@@ -32,5 +32,5 @@ bool
 message_is_quick(struct str verb)
 {
 	return str_eq(verb, STR("main.status")) || str_eq(verb, STR("queue.status")) ||
-	    str_eq(verb, STR("reload"));
+	    str_eq(verb, STR("dns.status")) || str_eq(verb, STR("reload"));
 }

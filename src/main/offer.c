@@ -209,7 +209,11 @@ offer_name_files(struct offer *o)
 	for (size_t t = 0; t < c->tls.count; t++)
 		offer_add_file(
 		    o, ROLE_SUBMISSION, GRANT_CERTIFICATE, t, c->tls.item[t].certificate);
-	offer_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->dns.trust_anchor);
+	if (c->dns.dnssec != DNSSEC_OFF)
+		offer_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->dns.trust_anchor);
+	if (str_eq(c->dns.resolver, STR("system")))
+		offer_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->dns.resolv_conf);
+	offer_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->dns.hosts_file);
 	for (size_t n = 0; n < c->routes.count; n++)
 		if (c->routes.item[n].ca_file.n)
 			offer_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->routes.item[n].ca_file);
@@ -243,11 +247,18 @@ offer_was_absent(const struct offer_making *m, const struct offer_file *f)
 	return !b;
 }
 
+/* Files of the system, which may come and go: what holds without them is defined. */
+static bool
+offer_is_of_system(const struct conf *c, const struct offer_file *f)
+{
+	return f->kind == GRANT_FILE &&
+	    (str_eq(f->path, c->dns.resolv_conf) || str_eq(f->path, c->dns.hosts_file));
+}
+
 static bool
 offer_open_file(const struct offer_making *m, struct offer_file *f)
 {
-	bool is_anchor = f->kind == GRANT_FILE &&
-	    str_eq(f->path, m->offer->conf->dns.trust_anchor);
+	bool is_of_system = offer_is_of_system(m->offer->conf, f);
 	char name[4096];
 
 	snprintf(name, sizeof name, "%.*s", STR_ARG(f->path));
@@ -256,7 +267,11 @@ offer_open_file(const struct offer_making *m, struct offer_file *f)
 		offer_check_mode(f);
 		return true;
 	}
-	if (offer_is_absent(errno) && (offer_was_absent(m, f) || is_anchor)) {
+	if (offer_is_absent(errno) && is_of_system) {
+		log_warn("%s: %s", name, strerror(errno));
+		return true;
+	}
+	if (offer_is_absent(errno) && offer_was_absent(m, f)) {
 		log_error("%s: %s", name, strerror(errno));
 		return true;
 	}

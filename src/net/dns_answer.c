@@ -10,6 +10,8 @@
 
 #include "base/mem.h"
 
+enum { TYPE_RRSIG = 46 };
+
 static uint32_t
 clamp(uint32_t ttl_s)
 {
@@ -210,6 +212,24 @@ dns_answer_read(struct str packet, enum dns_type type, struct dns_answer *out)
 		order_mx(out);
 	else
 		shuffle_addresses(out);
+}
+
+bool
+dns_answer_is_signed(struct str packet)
+{
+	ns_msg m;
+	ns_rr rr;
+
+	if (packet.n == 0 || packet.n > 65535 ||
+	    ns_initparse((const unsigned char *)packet.p, (int)packet.n, &m) != 0)
+		return false;
+	for (int i = 0; i < ns_msg_count(m, ns_s_an); i++) {
+		if (ns_parserr(&m, ns_s_an, i, &rr) != 0)
+			return false;
+		if ((int)ns_rr_type(rr) == TYPE_RRSIG)
+			return true;
+	}
+	return false;
 }
 
 void

@@ -7,7 +7,7 @@
 
 #include "net/resolver.h"
 
-enum dns_type { DNS_A = 1, DNS_MX = 15, DNS_AAAA = 28 };
+enum dns_type { DNS_A = 1, DNS_SOA = 6, DNS_MX = 15, DNS_AAAA = 28, DNS_DNSKEY = 48 };
 enum { DNS_TTL_MIN_S = 1, DNS_TTL_MAX_S = 3600, DNS_TTL_FAILED_S = 30 };
 
 struct dns_answer {
@@ -18,7 +18,10 @@ struct dns_answer {
 	size_t count;
 };
 
+/* type: MX, A or AAAA. */
 void dns_answer_read(struct str packet, enum dns_type type, struct dns_answer *out);
+/* Does a signature (RRSIG) stand among the answers? */
+bool dns_answer_is_signed(struct str packet);
 void dns_answer_clear(struct dns_answer *a);
 
 #endif

@@ -1,33 +1,23 @@
 /*
- * resolver: the only user of libunbound.  Its callbacks may run inside the asking call and with
- * return code 0 for answers that do not exist or do not validate: each result is put down first,
- * and told through an event of our own.
+ * resolver: a query goes to one server at a time.  Results may come inside the asking call: each is
+ * put down first, and told through an event of our own.
  */
 #include "net/resolver.h"
 
 #include <errno.h>
 #include <event2/event_struct.h>
-#include <stdio.h>
-#include <unbound-event.h>
-#include <unbound.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/dns_answer.h"
+#include "net/dns_server.h"
+#include "net/hosts.h"
 
-enum {
-	PARTS_MAX = 2,
-	NAME_BYTES = 256,
-	ANCHOR_BYTES_MAX = 64 << 10,
-	UB_BOGUS = 1,
-	UB_SECURE = 2,
-};
+enum { PARTS_MAX = 2 };
 
 struct part {
-	struct resolver_query *query;
 	enum dns_type type;
-	int id;
-	bool is_open;
+	struct resolver_query *query;
+	struct dns_question question;
 	bool is_secure;
 	struct dns_answer answer;
 };
@@ -37,171 +27,35 @@ struct resolver_query {
 	struct resolver_query *next, **link;
 	resolver_fn *fn;
 	void *arg;
+	struct str name;                 /* allocated */
+	const struct hosts_entry *entry; /* the hosts file's; NULL: DNS is asked */
 	struct part parts[PARTS_MAX];
 	size_t part_count;
-	struct event timer;
+	struct dns_server *server; /* that is asked now */
+	unsigned tried;            /* a bit for each server that was asked */
+	bool is_waiting;           /* for what is to be known of the server */
+	bool is_asking;            /* an answer that comes now may not be the last one */
+	struct event timer;        /* for all */
+	struct event patience;     /* for this server, if there are others */
 	struct event done;
 	bool is_answering;
 };
 
 struct resolver {
 	struct event_base *base;
-	struct ub_ctx *ctx;
+	struct dns_server *servers[RESOLVER_SERVERS_MAX];
+	size_t server_count;
+	struct hosts *hosts;
 	struct resolver_query *queries;
 };
-
-/* ---- the context ---- */
-
-static int
-set_options(struct ub_ctx *ctx)
-{
-	static const char *const options[][2] = {
-	    {"module-config:", "validator iterator"},
-	    {"do-not-query-localhost:", "no"},
-	    {"cache-max-ttl:", "3600"},
-	    {"cache-max-negative-ttl:", "900"},
-	    {"num-queries-per-thread:", "4096"},
-	    {"outgoing-range:", "1024"},
-	    {"use-syslog:", "no"},
-	    {"val-log-level:", "0"},
-	};
-
-	for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-		int r = ub_ctx_set_option(ctx, options[i][0], options[i][1]);
-
-		if (r)
-			return r;
-	}
-	return ub_ctx_debugout(ctx, NULL);
-}
-
-/* One record of a zone file on one line, as unbound wants it: comments and line ends within ( ) go.
- * False: the text is at its end. */
-static bool
-next_record(struct str *rest, struct buf *out)
-{
-	unsigned depth = 0;
-	bool is_comment = false;
-
-	buf_reset(out);
-	for (size_t i = 0; i < rest->n; i++) {
-		char c = rest->p[i];
-
-		is_comment = c != '\n' && (is_comment || c == ';');
-		depth += !is_comment && c == '(';
-		depth -= !is_comment && c == ')' && depth;
-		if (c == '\n' && depth == 0) {
-			*rest = str_from(*rest, i + 1);
-			return true;
-		}
-		if (!is_comment)
-			buf_addc(out, c == '(' || c == ')' || c == '\n' || c == '\r' ? ' ' : c);
-	}
-	*rest = STR_NULL;
-	/* a record that is not closed was cut short */
-	out->over |= depth > 0;
-	return out->n > 0;
-}
-
-static int
-add_record(struct ub_ctx *ctx, struct str record)
-{
-	char *text;
-	int r;
-
-	record = str_trim(record);
-	if (record.n == 0 || str_starts(record, STR("$TTL")))
-		return 0;
-	text = mem_text(record.p, record.n);
-	r = ub_ctx_add_ta(ctx, text);
-	mem_free(text);
-	return r;
-}
-
-static int
-add_anchor(struct ub_ctx *ctx, struct str name, struct str anchor)
-{
-	struct buf record;
-	int r = anchor.p ? 0 : UB_READFILE;
-
-	buf_init(&record, ANCHOR_BYTES_MAX);
-	while (r == 0 && next_record(&anchor, &record))
-		r = buf_ok(&record) ? add_record(ctx, buf_str(&record)) : UB_SYNTAX;
-	buf_clear(&record);
-	if (r)
-		log_error("dns: trust anchor %.*s cannot be read", STR_ARG(name));
-	return r;
-}
-
-/* Whoever names a resolver means its zones: `test.` (RFC 6761), which unbound answers by itself,
- * too. */
-static int
-add_forward(struct ub_ctx *ctx, struct str to)
-{
-	char *text = mem_text(to.p, to.n);
-	int r = ub_ctx_set_fwd(ctx, text);
-
-	if (r)
-		log_error("dns: resolver %s is no ADDRESS@PORT", text);
-	if (!r)
-		r = ub_ctx_zone_remove(ctx, "test.");
-	mem_free(text);
-	return r;
-}
-
-static void
-ignore(void *arg, int rcode, void *packet, int size, int sec, char *why, int limited)
-{
-	(void)arg, (void)rcode, (void)packet, (void)size, (void)sec, (void)why, (void)limited;
-}
-
-/* The first query makes the context read its files: one that is answered at once does that while
- * the files can still be opened, and shows whether they are good. */
-static int
-settle(struct ub_ctx *ctx)
-{
-	int id, r = ub_resolve_event(ctx, "localhost.", DNS_A, 1, NULL, ignore, &id);
-
-	if (r)
-		log_error("dns: the resolver does not start: %s (is the trust anchor well formed?)",
-		    ub_strerror(r));
-	return r;
-}
-
-struct resolver *
-resolver_new(struct event_base *base, const struct conf *conf, struct str anchor)
-{
-	struct resolver *r = MEM_NEW(struct resolver);
-	int bad;
-
-	r->base = base;
-	r->ctx = ub_ctx_create_event(base);
-	if (!r->ctx)
-		die("dns: no context");
-	bad = set_options(r->ctx);
-	if (!bad)
-		bad = add_anchor(r->ctx, conf->dns.trust_anchor, anchor);
-	if (!bad && conf->dns.resolver.n)
-		bad = add_forward(r->ctx, conf->dns.resolver);
-	if (!bad)
-		bad = settle(r->ctx);
-	if (bad) {
-		resolver_free(&r);
-		errno = EINVAL;
-	}
-	return r;
-}
 
 /* ---- queries ---- */
 
 static void
 close_parts(struct resolver_query *q)
 {
-	for (size_t i = 0; i < q->part_count; i++) {
-		if (q->parts[i].is_open)
-			ub_cancel(q->resolver->ctx, q->parts[i].id);
-		q->parts[i].is_open = false;
-	}
+	for (size_t i = 0; i < q->part_count; i++)
+		dns_question_cancel(&q->parts[i].question);
 }
 
 static void
@@ -209,6 +63,7 @@ unlink_query(struct resolver_query *q)
 {
 	close_parts(q);
 	event_del(&q->timer);
+	event_del(&q->patience);
 	event_del(&q->done);
 	*q->link = q->next;
 	if (q->next)
@@ -220,6 +75,7 @@ query_free(struct resolver_query *q)
 {
 	for (size_t i = 0; i < q->part_count; i++)
 		dns_answer_clear(&q->parts[i].answer);
+	mem_free((char *)q->name.p);
 	mem_free(q);
 }
 
@@ -255,7 +111,18 @@ sum_up(const struct resolver_query *q)
 }
 
 static void
-answer(struct resolver_query *q)
+tell_entry(struct resolver_query *q)
+{
+	struct resolver_answer a = {.outcome = RESOLVER_FOUND,
+	    .ttl_s = DNS_TTL_MAX_S,
+	    .addresses = q->entry->addresses,
+	    .count = q->entry->count};
+
+	q->fn(&a, q->arg);
+}
+
+static void
+tell_parts(struct resolver_query *q)
 {
 	struct resolver_address addresses[RESOLVER_ADDRESSES_MAX];
 	struct resolver_answer a = {
@@ -275,19 +142,18 @@ answer(struct resolver_query *q)
 		a.addresses = addresses;
 		a.count = mix(q, addresses);
 	}
-	q->is_answering = true;
 	q->fn(&a, q->arg);
 }
 
 static void
-on_done(evutil_socket_t fd, short what, void *arg)
+finish(struct resolver_query *q)
 {
-	struct resolver_query *q = arg;
-
-	(void)fd;
-	(void)what;
 	unlink_query(q);
-	answer(q);
+	q->is_answering = true;
+	if (q->entry)
+		tell_entry(q);
+	else
+		tell_parts(q);
 	query_free(q);
 }
 
@@ -295,94 +161,200 @@ on_done(evutil_socket_t fd, short what, void *arg)
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	on_done(fd, what, arg);
+	(void)fd;
+	(void)what;
+	finish(arg);
 }
 
 static void
-set_timer(struct resolver_query *q, int ms)
+set_timer(struct event *timer, int ms)
 {
 	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
-	event_add(&q->timer, &tv);
+	event_add(timer, &tv);
 }
 
 static void
-part_is_done(struct part *p)
+tell_if_done(struct resolver_query *q)
 {
-	struct resolver_query *q = p->query;
-	bool is_open = false;
+	bool is_open = q->is_asking;
 
-	p->is_open = false;
 	for (size_t i = 0; i < q->part_count; i++)
-		is_open |= q->parts[i].is_open;
+		is_open |= q->parts[i].question.is_open;
 	/* one that is late may be BOGUS: what is found so far is not told before */
 	if (!is_open)
 		event_active(&q->done, EV_TIMEOUT, 0);
 }
 
 static void
-on_answer(void *arg, int rcode, void *packet, int size, int sec, char *why, int limited)
+on_answer(struct dns_question *question, enum dns_validity validity, struct str packet)
 {
-	struct part *p = arg;
+	struct part *p = question->arg;
 
-	(void)why;
-	(void)limited;
 	dns_answer_clear(&p->answer);
 	p->answer.ttl_s = DNS_TTL_FAILED_S;
-	/* a bogus answer comes complete and with rcode 0: it is not even looked at */
-	if (sec == UB_BOGUS)
+	/* a bogus answer comes complete: it is not even looked at */
+	if (validity == DNS_BOGUS)
 		p->answer.outcome = RESOLVER_BOGUS;
-	else if (packet && size > 0 && (rcode == 0 || rcode == 3))
-		dns_answer_read(str_make(packet, (size_t)size), p->type, &p->answer);
-	p->is_secure = sec == UB_SECURE;
-	part_is_done(p);
+	else if (packet.n)
+		dns_answer_read(packet, p->type, &p->answer);
+	p->is_secure = validity == DNS_SECURE;
+	tell_if_done(p->query);
 }
 
 static void
-ask(struct part *p, struct str name)
+ask(struct part *p, struct dns_context *context)
 {
-	char text[NAME_BYTES];
-	int r = UB_SYNTAX;
+	enum dns_asked asked = DNS_FAILED;
 
-	if (name.n < sizeof text && !str_has(name, '\0')) {
-		snprintf(text, sizeof text, "%.*s", STR_ARG(name));
-		r = ub_resolve_event(
-		    p->query->resolver->ctx, text, (int)p->type, 1, p, on_answer, &p->id);
-	}
-	if (r == 0)
+	p->question =
+	    (struct dns_question){.context = context, .fn = on_answer, .arg = p};
+	if (context)
+		asked = dns_question_ask(&p->question, p->query->name, p->type);
+	if (asked == DNS_ASKED)
 		return;
 	/* what is no domain name cannot exist */
-	p->answer.outcome = r == UB_SYNTAX ? RESOLVER_NO_NAME : RESOLVER_FAILED;
+	p->answer.outcome = asked == DNS_NO_NAME ? RESOLVER_NO_NAME : RESOLVER_FAILED;
 	p->answer.ttl_s = DNS_TTL_FAILED_S;
-	part_is_done(p);
 }
 
+/* ---- servers ---- */
+
+static void
+ask_parts(struct resolver_query *q, struct dns_context *context)
+{
+	q->is_waiting = false;
+	q->is_asking = true;
+	for (size_t i = 0; i < q->part_count; i++)
+		ask(&q->parts[i], context);
+	q->is_asking = false;
+	tell_if_done(q);
+}
+
+/* The next server to ask: in their order, but those that were silent lately come last.  -1: all
+ * have been asked. */
+static int
+next_server(const struct resolver_query *q)
+{
+	const struct resolver *r = q->resolver;
+	int silent = -1;
+
+	for (int i = (int)r->server_count - 1; i >= 0; i--)
+		if (!(q->tried & 1U << i) && dns_server_is_silent(r->servers[i]))
+			silent = i;
+	for (size_t i = 0; i < r->server_count; i++)
+		if (!(q->tried & 1U << i) && !dns_server_is_silent(r->servers[i]))
+			return (int)i;
+	return silent;
+}
+
+static void
+ask_server(struct resolver_query *q, unsigned n)
+{
+	struct dns_context *context;
+
+	close_parts(q);
+	event_del(&q->done);
+	event_del(&q->patience);
+	for (size_t i = 0; i < q->part_count; i++) {
+		struct part *p = &q->parts[i];
+
+		dns_answer_clear(&p->answer);
+		p->answer = (struct dns_answer){
+		    .outcome = RESOLVER_TIMEOUT, .ttl_s = DNS_TTL_FAILED_S};
+		p->is_secure = false;
+	}
+	q->server = q->resolver->servers[n];
+	q->tried |= 1U << n;
+	if (next_server(q) >= 0)
+		set_timer(&q->patience, RESOLVER_PATIENCE_MS);
+	context = dns_server_context(q->server);
+	q->is_waiting = context == NULL;
+	if (context)
+		ask_parts(q, context);
+}
+
+static bool
+has_any_answer(const struct resolver_query *q)
+{
+	for (size_t i = 0; i < q->part_count; i++)
+		if (!q->is_waiting && !q->parts[i].question.is_open)
+			return true;
+	return false;
+}
+
+static void
+on_impatience(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolver_query *q = arg;
+	int next = next_server(q);
+
+	(void)fd;
+	(void)what;
+	if (!has_any_answer(q))
+		dns_server_was_silent(q->server);
+	if (next >= 0)
+		ask_server(q, (unsigned)next);
+}
+
+static void
+on_done(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolver_query *q = arg;
+	int next = q->entry || sum_up(q) != RESOLVER_FAILED ? -1 : next_server(q);
+
+	(void)fd;
+	(void)what;
+	if (next >= 0)
+		ask_server(q, (unsigned)next);
+	else
+		finish(q);
+}
+
+/* It is known now how this server is to be asked. */
+static void
+on_known(struct dns_server *s, void *arg)
+{
+	struct resolver *r = arg;
+	struct dns_context *context = dns_server_context(s);
+
+	for (struct resolver_query *q = r->queries; q; q = q->next)
+		if (q->is_waiting && q->server == s)
+			ask_parts(q, context);
+}
+
+/* ---- asking ---- */
+
 static struct resolver_query *
-query(struct resolver *r, struct str name, const enum dns_type types[PARTS_MAX], resolver_fn *fn,
-    void *arg)
+new_query(struct resolver *r, struct str name, resolver_fn *fn, void *arg)
 {
 	struct resolver_query *q = MEM_NEW(struct resolver_query);
 
 	q->resolver = r;
 	q->fn = fn;
 	q->arg = arg;
+	q->name = str_make(mem_text(name.p, name.n), name.n);
 	q->next = r->queries;
 	q->link = &r->queries;
 	if (q->next)
 		q->next->link = &q->next;
 	r->queries = q;
 	event_assign(&q->timer, r->base, -1, 0, on_timer, q);
+	event_assign(&q->patience, r->base, -1, 0, on_impatience, q);
 	event_assign(&q->done, r->base, -1, 0, on_done, q);
-	set_timer(q, RESOLVER_DEADLINE_MS);
-	for (size_t i = 0; i < PARTS_MAX && types[i]; i++) {
-		q->parts[i] = (struct part){.query = q,
-		    .type = types[i],
-		    .is_open = true,
-		    .answer = {.outcome = RESOLVER_TIMEOUT, .ttl_s = DNS_TTL_FAILED_S}};
-		q->part_count++;
-	}
-	for (size_t i = 0; i < q->part_count; i++)
-		ask(&q->parts[i], name);
+	return q;
+}
+
+static struct resolver_query *
+query(struct resolver *r, struct str name, const enum dns_type types[PARTS_MAX], resolver_fn *fn,
+    void *arg)
+{
+	struct resolver_query *q = new_query(r, name, fn, arg);
+
+	set_timer(&q->timer, RESOLVER_DEADLINE_MS);
+	for (size_t i = 0; i < PARTS_MAX && types[i]; i++)
+		q->parts[q->part_count++] = (struct part){.query = q, .type = types[i]};
+	ask_server(q, (unsigned)next_server(q));
 	return q;
 }
 
@@ -402,6 +374,20 @@ resolver_ask_addresses(struct resolver *r, struct str host, resolver_fn *fn, voi
 	return query(r, host, types, fn, arg);
 }
 
+struct resolver_query *
+resolver_ask_named(struct resolver *r, struct str host, resolver_fn *fn, void *arg)
+{
+	const struct hosts_entry *entry = hosts_find(r->hosts, host);
+	struct resolver_query *q;
+
+	if (!entry)
+		return resolver_ask_addresses(r, host, fn, arg);
+	q = new_query(r, host, fn, arg);
+	q->entry = entry;
+	event_active(&q->done, EV_TIMEOUT, 0);
+	return q;
+}
+
 void
 resolver_cancel(struct resolver_query **q)
 {
@@ -412,6 +398,46 @@ resolver_cancel(struct resolver_query **q)
 		return;
 	unlink_query(dead);
 	query_free(dead);
+}
+
+/* ---- life ---- */
+
+static bool
+add_server(struct resolver *r, const struct resolver_setup *setup, struct str name)
+{
+	struct dns_server_setup server = {
+	    .context = {.base = r->base, .server = name, .insecure_zones = setup->insecure_zones},
+	    .dnssec = setup->dnssec,
+	    .known = on_known,
+	    .arg = r,
+	};
+
+	/* an anchor that could not be had leaves an empty text, which is refused */
+	if (setup->dnssec != DNSSEC_OFF)
+		server.context.anchor = setup->anchor.p ? setup->anchor : STR("");
+	r->servers[r->server_count] = dns_server_new(&server);
+	return r->servers[r->server_count] && ++r->server_count;
+}
+
+struct resolver *
+resolver_new(const struct resolver_setup *setup)
+{
+	struct resolver *r = MEM_NEW(struct resolver);
+	bool is_good = true;
+
+	r->base = setup->base;
+	r->hosts = setup->hosts;
+	if (setup->server_count == 0)
+		is_good = add_server(r, setup, STR(""));
+	for (size_t i = 0; is_good && i < setup->server_count; i++)
+		is_good = add_server(r, setup, setup->servers[i]);
+	if (is_good) {
+		dns_server_look(r->servers[0]);
+	} else {
+		resolver_free(&r);
+		errno = EINVAL;
+	}
+	return r;
 }
 
 void
@@ -425,6 +451,26 @@ resolver_free(struct resolver **r)
 		return;
 	while ((q = dead->queries) != NULL)
 		resolver_cancel(&q);
-	ub_ctx_delete(dead->ctx);
+	for (size_t i = 0; i < dead->server_count; i++)
+		dns_server_free(&dead->servers[i]);
+	hosts_free(&dead->hosts);
 	mem_free(dead);
+}
+
+bool
+resolver_is_idle(const struct resolver *r)
+{
+	return r->queries == NULL;
+}
+
+bool
+resolver_server(const struct resolver *r, size_t n, struct resolver_server *out)
+{
+	const struct dns_server *s = n < r->server_count ? r->servers[n] : NULL;
+
+	if (!s)
+		return false;
+	*out = (struct resolver_server){
+	    dns_server_name(s), dns_server_dnssec(s), dns_server_is_silent(s)};
+	return true;
 }

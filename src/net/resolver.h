@@ -1,6 +1,11 @@
 /*
- * resolver: MX and addresses through libunbound on the role's loop, validated with DNSSEC.  An
- * answer may be known at once: then too it comes through the loop.  BOGUS data is never shown.
+ * resolver: MX and addresses from the configured resolvers or from the root servers, on the role's
+ * loop, validated with DNSSEC.  An answer may be known at once: then too it comes through the loop.
+ * BOGUS data is never shown.
+ *
+ * Of several resolvers the first is asked, as resolv.conf(5) has it: it may know names that the
+ * others do not.  The next one is asked when it fails or says nothing for RESOLVER_PATIENCE_MS; one
+ * that was silent comes last for a minute.
  */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
@@ -10,6 +15,7 @@
 
 #include "conf/conf.h"
 
+struct hosts;
 struct resolver;
 struct resolver_query;
 
@@ -45,15 +51,35 @@ struct resolver_answer {
 
 typedef void resolver_fn(const struct resolver_answer *a, void *arg);
 
-/* dns.resolver "ADDR@PORT" forwards there (loopback too, validated all the same); empty: iterates
- * from the root.  anchor: the text of dns.trust_anchor, p NULL when it could not be had.  NULL with
- * errno and a log line when it cannot be. */
-struct resolver *resolver_new(struct event_base *base, const struct conf *conf, struct str anchor)
-    MUST_USE;
+enum { RESOLVER_SERVERS_MAX = 3 };
+
+struct resolver_setup {
+	struct event_base *base;
+	const struct str *servers; /* "ADDRESS@PORT", in their order */
+	size_t server_count;       /* at most RESOLVER_SERVERS_MAX; 0: iterates from the root */
+	enum conf_dnssec dnssec;
+	struct str anchor; /* the text of dns.trust_anchor, p NULL when it could not be had */
+	const struct conf_strs *insecure_zones; /* NULL: none */
+	struct hosts *hosts; /* NULL: none; belongs to the resolver then, also if it cannot be */
+};
+
+/* NULL with errno and a log line when it cannot be. */
+struct resolver *resolver_new(const struct resolver_setup *setup) MUST_USE;
 /* Open queries end without an answer. */
 void resolver_free(struct resolver **r);
 
-enum { RESOLVER_DEADLINE_MS = 20000 };
+/* Nobody waits for an answer: it may be freed without loss. */
+bool resolver_is_idle(const struct resolver *r);
+
+struct resolver_server {
+	const char *name;   /* "127.0.0.1@53" */
+	const char *dnssec; /* in words: are its answers validated? */
+	bool is_silent;     /* lately */
+};
+/* The n-th one that is asked; false: there are fewer. */
+bool resolver_server(const struct resolver *r, size_t n, struct resolver_server *out) MUST_USE;
+
+enum { RESOLVER_DEADLINE_MS = 20000, RESOLVER_PATIENCE_MS = 5000 };
 
 /* Each ends with one call of fn, at the latest after RESOLVER_DEADLINE_MS. */
 struct resolver_query *resolver_ask_mx(
@@ -62,6 +88,10 @@ struct resolver_query *resolver_ask_mx(
  * nothing that is said of such a host counts.  Else FOUND when either has one: hosts whose servers
  * fail at one of the two are many.  NO_NAME only when both say so. */
 struct resolver_query *resolver_ask_addresses(
+    struct resolver *r, struct str host, resolver_fn *fn, void *arg);
+/* The same for a host that the operator has named: what the hosts file says of it counts, and then
+ * DNS is not asked. */
+struct resolver_query *resolver_ask_named(
     struct resolver *r, struct str host, resolver_fn *fn, void *arg);
 /* No answer will come. */
 void resolver_cancel(struct resolver_query **q);

@@ -158,10 +158,15 @@ finder_conf(const struct finder *f)
 	return f->conf;
 }
 
-struct resolver *
-finder_resolver(const struct finder *f)
+struct resolver_query *
+finder_ask_addresses(
+    const struct finder *f, const struct finder_host *host, resolver_fn *fn, void *arg)
 {
-	return f->resolver;
+	struct str name = str_of(host->name);
+
+	if (host->site->route->via != VIA_MX)
+		return resolver_ask_named(f->resolver, name, fn, arg);
+	return resolver_ask_addresses(f->resolver, name, fn, arg);
 }
 
 void

@@ -22,6 +22,12 @@ struct found {
 struct found *found_keep(struct found *f);
 void found_drop(struct found **f);
 
+/* One of the site's. */
+struct finder_host {
+	const struct site *site;
+	const char *name;
+};
+
 /* The reference is fn's. */
 typedef void finder_fn(struct found *found, void *arg);
 
@@ -35,7 +41,10 @@ struct found *finder_have(struct finder *f, struct str domain);
 /* fn is called later, from the loop. */
 struct finder_ask *finder_ask(struct finder *f, struct str domain, finder_fn *fn, void *arg);
 void finder_cancel(struct finder_ask **a);
-struct resolver *finder_resolver(const struct finder *f);
+/* The addresses of a site's host.  One that a route names may stand in the hosts file; those of
+ * MX records may not, nor the domain itself: whom a stranger's mail goes to, only DNS tells. */
+struct resolver_query *finder_ask_addresses(
+    const struct finder *f, const struct finder_host *host, resolver_fn *fn, void *arg);
 /* That of today. */
 const struct conf *finder_conf(const struct finder *f);
 

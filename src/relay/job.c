@@ -260,6 +260,7 @@ connect_host(struct job *j)
 static void
 step(struct job *j)
 {
+	struct finder_host host;
 	struct status s;
 	const char *reason;
 
@@ -272,8 +273,8 @@ step(struct job *j)
 	}
 	switch (delivery_step(&j->delivery)) {
 	case DELIVERY_NEEDS_ADDRESSES:
-		j->query = resolver_ask_addresses(finder_resolver(j->yard->finder),
-		    str_of(delivery_host(&j->delivery)), got_addresses, j);
+		host = (struct finder_host){&j->found->site, delivery_host(&j->delivery)};
+		j->query = finder_ask_addresses(j->yard->finder, &host, got_addresses, j);
 		break;
 	case DELIVERY_CONNECT:
 		connect_host(j);

@@ -12,7 +12,7 @@
 #include "conf/descriptors.h"
 #include "relay/state.h"
 
-enum { STORED_WAIT_MS = 1000 };
+enum { STORED_WAIT_MS = 1000, NAMES_SOURCE_MAX = 16 << 20 };
 
 struct site_question {
 	LIST_ENTRY(site_question) link;
@@ -34,6 +34,7 @@ state_of(struct role *role)
 	r = MEM_NEW(struct relay);
 	r->role = role;
 	r->queue_fd = r->control_fd = -1;
+	buf_init(&r->names_source, NAMES_SOURCE_MAX);
 	r->yard.base = role->base;
 	r->yard.emptied = emptied;
 	r->yard.arg = r;
@@ -192,6 +193,8 @@ from_control(struct channel *c, const struct packet *p, void *arg)
 	if (p->type == MESSAGE_ADMIN && str_eq(p->message->admin.verb, STR("route.test")))
 		routetest_begin(
 		    r, p->call, message_values_get(p->message->admin.values, "address"));
+	else if (p->type == MESSAGE_ADMIN && str_eq(p->message->admin.verb, STR("dns.status")))
+		names_status(c, p->call, r->role->conf, r->resolver);
 	else if (p->type == MESSAGE_ADMIN)
 		(void)!channel_answer(c, p->call, MESSAGE_ADMIN_DONE, &unknown, -1);
 	else
@@ -260,23 +263,14 @@ static const struct sandbox_path paths[] = {
     {.path = "/usr/share/ca-certificates", .fd = -1},
 };
 
-/* A copy, to see whether a reload brings another; p NULL: there is none. */
-static struct str
-anchor_of(const struct role *role)
-{
-	struct str text = role_file(role, role->conf->dns.trust_anchor);
-
-	return text.p ? str_make(mem_text(text.p, text.n), text.n) : STR_NULL;
-}
-
 static void
 prepare(struct role *role, struct sandbox *sandbox)
 {
 	struct relay *r = state_of(role);
 
 	(void)sandbox;
-	r->anchor = anchor_of(role);
-	r->resolver = resolver_new(role->base, role->conf, r->anchor);
+	names_source(role, &r->names_source);
+	r->resolver = names_resolver(role);
 	r->yard.trust = trust_new(role, NULL);
 }
 
@@ -314,27 +308,37 @@ start(struct role *role)
 	return 0;
 }
 
-static bool
-same_dns(const struct conf *a, const struct conf *b)
+/* Those that no running job waits for any more. */
+static void
+free_retired(struct relay *r)
 {
-	return str_eq(a->dns.resolver, b->dns.resolver);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->retired_count; i++)
+		if (resolver_is_idle(r->retired[i]))
+			resolver_free(&r->retired[i]);
+		else
+			r->retired[kept++] = r->retired[i];
+	r->retired_count = kept;
 }
 
 /* Running jobs go on with the resolver that they asked. */
 static void
-renew_resolver(struct relay *r, struct str anchor)
+renew_resolver(struct relay *r, struct buf *source)
 {
 	struct resolver *fresh;
+	struct buf former = r->names_source;
 
+	free_retired(r);
 	if (r->retired_count == RETIRED_MAX) {
-		log_warn("relay: dns settings changed too often; restart to use the new ones");
+		log_warn("relay: dns settings changed too often; reload again in a minute");
 		return;
 	}
-	fresh = resolver_new(r->role->base, r->role->conf, anchor);
+	fresh = names_resolver(r->role);
 	if (!fresh)
 		return;
-	mem_free((char *)r->anchor.p);
-	r->anchor = anchor_of(r->role);
+	r->names_source = *source;
+	*source = former;
 	r->retired[r->retired_count++] = r->resolver;
 	r->resolver = fresh;
 }
@@ -344,10 +348,14 @@ reload(struct role *role, const struct conf *before)
 {
 	struct relay *r = role->state;
 	struct trust *old = r->yard.trust;
-	struct str anchor = role_file(role, role->conf->dns.trust_anchor);
+	struct buf source;
 
-	if (!same_dns(before, role->conf) || !str_eq(anchor, r->anchor))
-		renew_resolver(r, anchor);
+	(void)before;
+	buf_init(&source, NAMES_SOURCE_MAX);
+	names_source(role, &source);
+	if (!str_eq(buf_str(&source), buf_str(&r->names_source)))
+		renew_resolver(r, &source);
+	buf_clear(&source);
 	r->yard.closing_max = conf_closing_of_relay(role->conf);
 	r->yard.trust = trust_new(role, old);
 	trust_free(&old);
@@ -427,7 +435,7 @@ end(struct role *role)
 	results_free(&r->yard.results);
 	disk_free(&r->yard.disk);
 	trust_free(&r->yard.trust);
-	mem_free((char *)r->anchor.p);
+	buf_clear(&r->names_source);
 	resolver_free(&r->resolver);
 	for (size_t i = 0; i < r->retired_count; i++)
 		resolver_free(&r->retired[i]);

@@ -150,6 +150,7 @@ next_host(struct routetest *t)
 {
 	const struct site *site = &t->found->site;
 	struct resolver_address numeric;
+	struct finder_host host;
 
 	if (t->host == site->count) {
 		done(t, t->has_way ? 0 : 1, t->has_way ? STR("") : STR("no host can be reached"));
@@ -157,8 +158,8 @@ next_host(struct routetest *t)
 		host_row(t, &(struct resolver_answer){
 		                .outcome = RESOLVER_FOUND, .addresses = &numeric, .count = 1});
 	} else {
-		t->query = resolver_ask_addresses(finder_resolver(t->relay->yard.finder),
-		    str_of(site->hosts[t->host].name), got_addresses, t);
+		host = (struct finder_host){site, site->hosts[t->host].name};
+		t->query = finder_ask_addresses(t->relay->yard.finder, &host, got_addresses, t);
 	}
 }
 

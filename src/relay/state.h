@@ -6,6 +6,7 @@
 
 #include "ipc/role.h"
 #include "relay/job.h"
+#include "relay/names.h"
 
 struct site_question; /* an open SITE_ASK */
 struct routetest;
@@ -19,7 +20,7 @@ struct relay {
 	struct role *role;
 	struct yard yard;
 	struct resolver *resolver;
-	struct str anchor; /* the text it was made with; allocated */
+	struct buf names_source; /* what it was made of, see names.h */
 	/* those of configurations before, which may still be asked by running jobs */
 	struct resolver *retired[RETIRED_MAX];
 	size_t retired_count;

@@ -87,7 +87,7 @@ static const struct mistake values[] = {
 	{"log: { target = \"kafka\"; };\n", "\"kafka\" is not one of \"stderr\", \"journal\""},
 	{"postmaster = \"root\";\n", "\"root\" is not a mail address, for example"},
 	{"queue: { directory = \"spool\"; };\n", "\"spool\" is not an absolute path"},
-	{"dns: { resolver = \"localhost\"; };\n", "is not ADDRESS or ADDRESS@PORT"},
+	{"dns: { resolver = \"localhost\"; };\n", "is not \"system\", \"root\", ADDRESS or ADDRESS@PORT"},
 	{"listen: ( { port = 0; tls = \"implicit\"; } );\n", "0: listen.port must lie between 1 and 65535"},
 	{"listen: ( { port = 65536; tls = \"implicit\"; } );\n", "65536: listen.port must lie"},
 	{"listen: ( { port = 465; } );\n", "\"listen.tls\" is missing in this group, for example tls ="},

@@ -150,6 +150,7 @@ Test(value, forms)
 		{FORM_RESOLVER, "127.0.0.1", true}, {FORM_RESOLVER, "127.0.0.1@5353", true},
 		{FORM_RESOLVER, "::1@53", true}, {FORM_RESOLVER, "127.0.0.1:53", false},
 		{FORM_RESOLVER, "127.0.0.1@0", false}, {FORM_RESOLVER, "127.0.0.1@65536", false},
+		{FORM_RESOLVER, "system", true}, {FORM_RESOLVER, "root", true},
 		{FORM_RESOLVER, "127.0.0.1@", false}, {FORM_RESOLVER, "dns.example@53", false},
 		{FORM_LOGIN, "alice", true}, {FORM_LOGIN, "alice@example.com", true},
 		{FORM_LOGIN, "", false}, {FORM_LOGIN, "a b", false}, {FORM_LOGIN, "a@b@", false},

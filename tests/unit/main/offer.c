@@ -69,7 +69,7 @@ Test(offer, all_is_open)
 		cr_expect(o->listeners[s][0] >= 0 && o->listeners[s][1] >= 0 && o->listeners[s][2] < 0);
 	cr_expect(file_of(o, GRANT_PRIVATE_KEY)->fd >= 0);
 	cr_expect(file_of(o, GRANT_CERTIFICATE)->fd >= 0);
-	cr_expect_eq(file_of(o, GRANT_FILE)->fd, -1, "the anchor is not there");
+	cr_expect(file_of(o, GRANT_FILE)->fd >= 0, "the anchor");
 	offer_free(&o);
 	cr_expect_null(o);
 }

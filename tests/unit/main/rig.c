@@ -78,6 +78,8 @@ rig_configure(struct rig *r, const char *extra)
 	snprintf(path, sizeof path, "%s/tls.key", r->directory);
 	rig_write(path, "key");
 	cr_assert_eq(chmod(path, 0600), 0);
+	snprintf(path, sizeof path, "%s/anchor", r->directory);
+	rig_write(path, ". IN DS 20326 8 1 0123456789abcdef0123456789abcdef01234567\n");
 	snprintf(text, sizeof text,
 	    "hostname = \"mail.example.com\";\n"
 	    "tls: { certificate = \"%s/tls.crt\"; private_key = \"%s/tls.key\"; };\n"

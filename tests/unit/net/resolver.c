@@ -174,25 +174,47 @@ dns_down(void)
 	remove_dir();
 }
 
+static struct str
+anchor_text(void)
+{
+	static char room[65536];
+	char path[200];
+	struct str text = {room, 0};
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/dns/anchor", dir);
+	f = fopen(path, "r");
+	if (!f)
+		return STR(". IN DS 20326 8 1 0123456789abcdef0123456789abcdef01234567\n");
+	text.n = fread(room, 1, sizeof room, f);
+	fclose(f);
+	return text;
+}
+
+static struct resolver *
+open_resolver_as(struct event_base *base, enum conf_dnssec dnssec, const struct conf_strs *insecure)
+{
+	static char at[64];
+	struct str server;
+	struct resolver_setup setup = {.base = base,
+	    .servers = &server,
+	    .server_count = 1,
+	    .dnssec = dnssec,
+	    .anchor = anchor_text(),
+	    .insecure_zones = insecure};
+	struct resolver *r;
+
+	snprintf(at, sizeof at, "127.0.0.1@%s", port);
+	server = str_of(at);
+	r = resolver_new(&setup);
+	cr_assert(r);
+	return r;
+}
+
 static struct resolver *
 open_resolver(struct event_base *base)
 {
-	static char at[64], anchor[200], room[65536];
-	struct str text = {room, 0};
-	struct conf conf = {0};
-	struct resolver *r;
-	FILE *f;
-
-	snprintf(at, sizeof at, "127.0.0.1@%s", port);
-	snprintf(anchor, sizeof anchor, "%s/dns/anchor", dir);
-	f = fopen(access(anchor, R_OK) == 0 ? anchor : "/dev/null", "r");
-	conf.dns.resolver = str_of(at);
-	conf.dns.trust_anchor = str_of(anchor);
-	text.n = fread(room, 1, sizeof room, f);
-	fclose(f);
-	r = resolver_new(base, &conf, text);
-	cr_assert(r);
-	return r;
+	return open_resolver_as(base, DNSSEC_AUTO, NULL);
 }
 
 TestSuite(resolver, .init = dns_up, .fini = dns_down, .timeout = 120);
@@ -316,7 +338,8 @@ Test(resolver, may_be_freed_in_an_answer)
 Test(resolver_alone, cancelled_queries_find_no_one)
 {
 	struct event_base *base = event_base_new();
-	struct resolver *r = open_resolver(base);
+	/* nothing has to be known of a server that is validated in any case */
+	struct resolver *r = open_resolver_as(base, DNSSEC_REQUIRE, NULL);
 	struct heard never = {0}, last = {0};
 	struct resolver_query *open, *known;
 
@@ -357,21 +380,29 @@ Test(resolver_alone, a_dead_server_is_temporary)
 	event_base_free(base);
 }
 
+static struct resolver *
+resolver_with(struct event_base *base, struct str server, struct str anchor)
+{
+	return resolver_new(&(struct resolver_setup){.base = base,
+	    .servers = &server,
+	    .server_count = server.n > 0,
+	    .anchor = anchor});
+}
+
 Test(resolver_alone, configurations_that_cannot_work)
 {
 	struct event_base *base = event_base_new();
-	struct conf conf = {0};
-	static const char *const bad[] = {"this is no trust anchor\n", "example. IN DS 1 8 2 (", ". DS"};
+	static const char *const bad[] = {
+	    "", "; nothing but words\n\n", "$TTL 60\n",
+	    "this is no trust anchor\n", "example. IN DS 1 8 2 (", ". DS"};
 	char long_line[70000];
 
-	conf.dns.trust_anchor = STR("/nonexistent/anchor");
-	cr_assert(!resolver_new(base, &conf, STR_NULL));
+	cr_assert(!resolver_with(base, STR(""), STR_NULL));
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		cr_assert(!resolver_new(base, &conf, str_of(bad[i])), "row %zu", i);
+		cr_assert(!resolver_with(base, STR(""), str_of(bad[i])), "row %zu", i);
 	memset(long_line, 'x', sizeof long_line);
-	cr_assert(!resolver_new(base, &conf, str_make(long_line, sizeof long_line)));
-	conf.dns.resolver = STR("nonsense");
-	cr_assert(!resolver_new(base, &conf, STR("")));
+	cr_assert(!resolver_with(base, STR(""), str_make(long_line, sizeof long_line)));
+	cr_assert(!resolver_with(base, STR("nonsense"), anchor_text()));
 	event_base_free(base);
 }
 
@@ -379,7 +410,6 @@ Test(resolver_alone, configurations_that_cannot_work)
 Test(resolver_alone, anchors_that_are_well_formed)
 {
 	static const char *const good[] = {
-	    "", "; nothing but words\n\n", "$TTL 60\n",
 	    ". IN DS 20326 8 2 "
 	    "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D",
 	    ".\t86400\tIN DS 20326 8 2 ( ; a comment (with\r\n"
@@ -387,10 +417,9 @@ Test(resolver_alone, anchors_that_are_well_formed)
 	    "example. DS 1 8 2 "
 	    "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D ;;state=2\n"};
 	struct event_base *base = event_base_new();
-	struct conf conf = {0};
 
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-		struct resolver *r = resolver_new(base, &conf, str_of(good[i]));
+		struct resolver *r = resolver_with(base, STR(""), str_of(good[i]));
 
 		cr_assert(r, "row %zu", i);
 		resolver_free(&r);

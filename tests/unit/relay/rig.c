@@ -206,6 +206,8 @@ grant_files(struct rig *r, const char *text)
 	conf = conf_read_text(str_of(text), &report);
 	cr_assert(conf, "%.*s", STR_ARG(buf_str(&report.text)));
 	grant_file(r, conf->dns.trust_anchor);
+	grant_file(r, conf->dns.resolv_conf);
+	grant_file(r, conf->dns.hosts_file);
 	for (size_t i = 0; i < conf->routes.count; i++)
 		if (conf->routes.item[i].ca_file.n)
 			grant_file(r, conf->routes.item[i].ca_file);

@@ -1,0 +1,228 @@
+/*
+ * dns_server: see the header.
+ */
+#include "net/dns_server.h"
+
+#include <event2/event_struct.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/anchor.h"
+
+enum {
+	NAME_BYTES = 80,
+	LOOK_MS = 4000,         /* for each of the two questions of a look */
+	LOOK_AGAIN_MS = 10000,  /* after one that told nothing */
+	STRIPS_AGAIN_MS = 120000, /* longer than libunbound remembers a key that did not validate */
+	SILENT_MS = 60000,
+};
+
+enum passes { PASSES_UNKNOWN, PASSES_SIGNATURES, PASSES_NONE };
+enum look { LOOK_NONE, LOOK_KEYS, LOOK_ALIVE };
+
+struct dns_server {
+	struct event_base *base;
+	char name[NAME_BYTES];
+	char anchor_owner[ANCHOR_OWNER_BYTES];
+	enum conf_dnssec dnssec;
+	struct dns_context *validating; /* NULL: DNSSEC_OFF */
+	struct dns_context *plain;      /* NULL: not needed yet */
+	dns_server_fn *known;
+	void *arg;
+	enum passes passes;
+	bool is_told;   /* that it passes none */
+	enum look look; /* that is under way */
+	struct dns_question question;
+	bool is_signed, is_alive; /* what the question brought */
+	struct event timer, answered;
+	int64_t look_again_ms, silent_until_ms;
+};
+
+/* ---- what it passes on ---- */
+
+static void
+tell(struct dns_server *s)
+{
+	if (s->passes == PASSES_SIGNATURES && s->is_told)
+		log_info("dns: %s passes DNSSEC signatures on again: answers are validated",
+		    s->name);
+	else if (s->passes == PASSES_NONE && !s->is_told && s->dnssec == DNSSEC_REQUIRE)
+		log_error("dns: %s passes no DNSSEC signatures on, and dns.dnssec is \"require\": "
+			  "no name can be looked up; name another resolver, or set \"auto\"",
+		    s->name);
+	else if (s->passes == PASSES_NONE && !s->is_told)
+		log_warn("dns: %s passes no DNSSEC signatures on: answers are not validated",
+		    s->name);
+	s->is_told = s->passes == PASSES_NONE;
+}
+
+static void
+end_look(struct dns_server *s, enum passes passes)
+{
+	int64_t pause_ms = passes == PASSES_NONE ? STRIPS_AGAIN_MS : LOOK_AGAIN_MS;
+
+	dns_question_cancel(&s->question);
+	event_del(&s->timer);
+	event_del(&s->answered);
+	s->look = LOOK_NONE;
+	s->look_again_ms = clock_mono_ms() + pause_ms;
+	/* a look that tells nothing takes nothing back */
+	if (passes != PASSES_UNKNOWN) {
+		s->passes = passes;
+		tell(s);
+	}
+	s->known(s, s->arg);
+}
+
+static void
+on_question(struct dns_question *q, enum dns_validity validity, struct str packet)
+{
+	struct dns_server *s = q->arg;
+
+	s->is_signed = validity == DNS_SECURE || dns_answer_is_signed(packet);
+	s->is_alive = packet.n > 0;
+	event_active(&s->answered, EV_TIMEOUT, 0);
+}
+
+static struct dns_context *
+plain_context(struct dns_server *s)
+{
+	struct dns_context_setup setup = {.base = s->base};
+
+	/* only the way from the root servers has a blank in its name */
+	if (!str_has(str_of(s->name), ' '))
+		setup.server = str_of(s->name);
+	if (!s->plain)
+		s->plain = dns_context_new(&setup);
+	return s->plain;
+}
+
+static void
+ask(struct dns_server *s, enum look look, struct dns_context *context)
+{
+	struct timeval tv = {LOOK_MS / 1000, LOOK_MS % 1000 * 1000};
+	enum dns_type type = look == LOOK_KEYS ? DNS_DNSKEY : DNS_SOA;
+
+	s->look = look;
+	s->is_signed = s->is_alive = false;
+	s->question =
+	    (struct dns_question){.context = context, .fn = on_question, .arg = s};
+	event_add(&s->timer, &tv);
+	if (!context || dns_question_ask(&s->question, str_of(s->anchor_owner), type) != DNS_ASKED)
+		event_active(&s->answered, EV_TIMEOUT, 0);
+}
+
+/* The question was answered, or its time is over. */
+static void
+on_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct dns_server *s = arg;
+
+	(void)fd;
+	(void)what;
+	dns_question_cancel(&s->question);
+	event_del(&s->timer);
+	if (s->look == LOOK_KEYS && s->is_signed)
+		end_look(s, PASSES_SIGNATURES);
+	else if (s->look == LOOK_KEYS)
+		ask(s, LOOK_ALIVE, plain_context(s));
+	else
+		end_look(s, s->is_alive ? PASSES_NONE : PASSES_UNKNOWN);
+}
+
+void
+dns_server_look(struct dns_server *s)
+{
+	if (s->dnssec == DNSSEC_OFF || s->passes == PASSES_SIGNATURES || s->look != LOOK_NONE ||
+	    clock_mono_ms() < s->look_again_ms)
+		return;
+	ask(s, LOOK_KEYS, s->validating);
+}
+
+struct dns_context *
+dns_server_context(struct dns_server *s)
+{
+	if (s->dnssec == DNSSEC_OFF)
+		return plain_context(s);
+	dns_server_look(s);
+	if (s->dnssec == DNSSEC_REQUIRE || s->passes == PASSES_SIGNATURES)
+		return s->validating;
+	if (s->passes == PASSES_NONE)
+		return plain_context(s);
+	return s->look == LOOK_NONE ? s->validating : NULL;
+}
+
+/* ---- life ---- */
+
+struct dns_server *
+dns_server_new(const struct dns_server_setup *setup)
+{
+	struct dns_server *s = MEM_NEW(struct dns_server);
+	struct str server = setup->context.server;
+	bool is_good;
+
+	s->base = setup->context.base;
+	s->dnssec = setup->dnssec;
+	s->known = setup->known;
+	s->arg = setup->arg;
+	snprintf(s->name, sizeof s->name, "%.*s",
+	    STR_ARG(server.n ? server : STR("root servers")));
+	event_assign(&s->timer, s->base, -1, 0, on_step, s);
+	event_assign(&s->answered, s->base, -1, 0, on_step, s);
+	if (s->dnssec == DNSSEC_OFF) {
+		is_good = plain_context(s) != NULL;
+	} else {
+		s->validating = dns_context_new(&setup->context);
+		is_good = s->validating && anchor_owner(setup->context.anchor, s->anchor_owner);
+	}
+	if (!is_good)
+		dns_server_free(&s);
+	return s;
+}
+
+void
+dns_server_free(struct dns_server **s)
+{
+	if (!*s)
+		return;
+	dns_question_cancel(&(*s)->question);
+	event_del(&(*s)->timer);
+	event_del(&(*s)->answered);
+	dns_context_free(&(*s)->validating);
+	dns_context_free(&(*s)->plain);
+	mem_free(*s);
+	*s = NULL;
+}
+
+void
+dns_server_was_silent(struct dns_server *s)
+{
+	s->silent_until_ms = clock_mono_ms() + SILENT_MS;
+}
+
+bool
+dns_server_is_silent(const struct dns_server *s)
+{
+	return clock_mono_ms() < s->silent_until_ms;
+}
+
+const char *
+dns_server_name(const struct dns_server *s)
+{
+	return s->name;
+}
+
+const char *
+dns_server_dnssec(const struct dns_server *s)
+{
+	if (s->dnssec == DNSSEC_OFF)
+		return "off";
+	if (s->passes == PASSES_SIGNATURES)
+		return "validated";
+	if (s->passes == PASSES_UNKNOWN)
+		return "not known yet";
+	return s->dnssec == DNSSEC_REQUIRE ? "required, but signatures are not passed on"
+	                                   : "not validated: signatures are not passed on";
+}
