@@ -305,7 +305,8 @@ on_done(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (next >= 0)
+	/* a failure is an answer: one that was silent is not waited for to hear another */
+	if (next >= 0 && !dns_server_is_silent(q->resolver->servers[next]))
 		ask_server(q, (unsigned)next);
 	else
 		finish(q);

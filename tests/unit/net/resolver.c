@@ -322,6 +322,83 @@ Test(resolver, what_the_answers_hold)
 	event_base_free(base);
 }
 
+static struct resolver_answer
+ask_once(struct resolver *r, struct event_base *base, const char *domain)
+{
+	struct heard h = {0};
+
+	resolver_ask_mx(r, str_of(domain), hear, &h);
+	wait_for(base, &h);
+	return h.a;
+}
+
+Test(resolver, what_dnssec_says)
+{
+	struct str zone = STR("v4.broken.test"); /* below an anchor, as a zone of the inside is */
+	struct conf_strs insecure = {&zone, 1};
+	const struct {
+		enum conf_dnssec dnssec;
+		const struct conf_strs *insecure;
+		const char *domain;
+		enum resolver_outcome outcome;
+		bool is_secure;
+	} cases[] = {
+	    {DNSSEC_AUTO, NULL, "example.test", RESOLVER_FOUND, true},
+	    {DNSSEC_AUTO, NULL, "broken.test", RESOLVER_BOGUS, false},
+	    {DNSSEC_REQUIRE, NULL, "example.test", RESOLVER_FOUND, true},
+	    {DNSSEC_REQUIRE, NULL, "broken.test", RESOLVER_BOGUS, false},
+	    {DNSSEC_OFF, NULL, "example.test", RESOLVER_FOUND, false},
+	    {DNSSEC_OFF, NULL, "broken.test", RESOLVER_FOUND, false},
+	    {DNSSEC_AUTO, &insecure, "broken.test", RESOLVER_BOGUS, false},
+	    {DNSSEC_AUTO, &insecure, "v4.broken.test", RESOLVER_NO_DATA, false},
+	    {DNSSEC_REQUIRE, &insecure, "v4.broken.test", RESOLVER_NO_DATA, false},
+	    {DNSSEC_AUTO, &insecure, "example.test", RESOLVER_FOUND, true},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct event_base *base = event_base_new();
+		struct resolver *r = open_resolver_as(base, cases[i].dnssec, cases[i].insecure);
+		struct resolver_answer a = ask_once(r, base, cases[i].domain);
+		struct resolver_server s;
+
+		cr_expect(a.outcome == cases[i].outcome && a.is_secure == cases[i].is_secure, "row %zu: %d %d",
+		    i, a.outcome, a.is_secure);
+		cr_assert(resolver_server(r, 0, &s) && !resolver_server(r, 1, &s));
+		if (cases[i].dnssec == DNSSEC_OFF)
+			cr_expect_str_eq(s.dnssec, "off");
+		else if (cases[i].dnssec == DNSSEC_AUTO)
+			cr_expect_str_eq(s.dnssec, "validated");
+		cr_expect(resolver_is_idle(r));
+		resolver_free(&r);
+		event_base_free(base);
+	}
+}
+
+/* What fails at one server is asked of the next; what does not exist there is not. */
+Test(resolver, the_next_server_is_asked_after_a_failure)
+{
+	struct event_base *base = event_base_new();
+	char good[64];
+	/* nobody listens on the first one */
+	struct str servers[] = {STR("127.0.0.1@9"), STR_NULL};
+	struct resolver_server s;
+	struct resolver *r;
+
+	snprintf(good, sizeof good, "127.0.0.1@%s", port);
+	servers[1] = str_of(good);
+	r = resolver_new(&(struct resolver_setup){
+	    .base = base, .servers = servers, .server_count = 2, .anchor = anchor_text()});
+	cr_assert(r);
+	cr_expect_eq(ask_once(r, base, "example.test").outcome, RESOLVER_FOUND);
+	cr_expect_eq(ask_once(r, base, "nx.example.test").outcome, RESOLVER_NO_NAME);
+	cr_expect_eq(ask_once(r, base, "broken.test").outcome, RESOLVER_BOGUS);
+	cr_expect_eq(ask_once(r, base, "elsewhere.example").outcome, RESOLVER_FAILED);
+	cr_assert(resolver_server(r, 0, &s));
+	cr_expect(s.is_silent, "that it comes last is what made the others quick");
+	resolver_free(&r);
+	event_base_free(base);
+}
+
 Test(resolver, may_be_freed_in_an_answer)
 {
 	struct event_base *base = event_base_new();
