@@ -124,6 +124,7 @@ on_step(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	dns_question_cancel(&s->question);
 	event_del(&s->timer);
+	event_del(&s->answered);
 	if (s->look == LOOK_KEYS && s->is_signed)
 		end_look(s, PASSES_SIGNATURES);
 	else if (s->look == LOOK_KEYS)

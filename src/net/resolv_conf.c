@@ -4,10 +4,12 @@
 #include "net/resolv_conf.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 enum { DNS_PORT = 53 };
@@ -20,23 +22,55 @@ is_address(const char *z)
 	return inet_pton(AF_INET, z, bytes) == 1 || inet_pton(AF_INET6, z, bytes) == 1;
 }
 
+/* 0: there is no such interface.  In its sandbox a role may not ask for one, so those that were
+ * asked for at its start are remembered for reloads. */
+static unsigned
+interface_index(struct str name)
+{
+	static struct {
+		char name[IF_NAMESIZE];
+		unsigned index;
+	} known[RESOLVER_SERVERS_MAX];
+	char text[IF_NAMESIZE];
+	uint64_t number = 0;
+	unsigned index;
+	size_t i = 0;
+
+	if (name.n == 0 || name.n >= sizeof text || (str_u64(name, &number) && number > INT_MAX))
+		return 0;
+	if (number)
+		return (unsigned)number;
+	snprintf(text, sizeof text, "%.*s", STR_ARG(name));
+	while (i < RESOLVER_SERVERS_MAX - 1 && known[i].index && strcmp(known[i].name, text) != 0)
+		i++;
+	index = if_nametoindex(text);
+	if (index == 0)
+		return strcmp(known[i].name, text) == 0 ? known[i].index : 0;
+	memcpy(known[i].name, text, sizeof text);
+	known[i].index = index;
+	return index;
+}
+
 /* An address of a link (fe80::1%eth0) needs its interface, which libunbound wants as a number. */
 static void
 add_server(struct resolv_conf *c, struct str address)
 {
 	size_t at = str_find(address, '%');
-	char *host = mem_text(address.p, at), *scope = mem_text(address.p + at, address.n - at);
+	char *host = mem_text(address.p, at);
+	unsigned index = interface_index(str_from(address, at + 1));
 	char *out = c->servers[c->count];
-	bool is_good = address.n < 60 && is_address(host);
-	unsigned index = *scope ? if_nametoindex(scope + 1) : 0;
 
-	if (is_good && index)
-		snprintf(out, RESOLV_CONF_SERVER_BYTES, "%s%%%u@%d", host, index, DNS_PORT);
-	else if (is_good)
-		snprintf(out, RESOLV_CONF_SERVER_BYTES, "%s%s@%d", host, scope, DNS_PORT);
-	c->count += is_good;
+	if (!is_address(host) || (at < address.n && index == 0)) {
+		log_warn("dns: nameserver %.*s is passed over: no address, or no such interface",
+		    STR_ARG(str_upto(address, RESOLV_CONF_SERVER_BYTES)));
+	} else {
+		snprintf(out, RESOLV_CONF_SERVER_BYTES, "%s@%d", host, DNS_PORT);
+		if (index)
+			snprintf(
+			    out, RESOLV_CONF_SERVER_BYTES, "%s%%%u@%d", host, index, DNS_PORT);
+		c->count++;
+	}
 	mem_free(host);
-	mem_free(scope);
 }
 
 /* A keyword stands at the beginning of its line. */

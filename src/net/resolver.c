@@ -274,13 +274,14 @@ ask_server(struct resolver_query *q, unsigned n)
 		ask_parts(q, context);
 }
 
-static bool
-has_any_answer(const struct resolver_query *q)
+static size_t
+count_answers(const struct resolver_query *q)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; i < q->part_count; i++)
-		if (!q->is_waiting && !q->parts[i].question.is_open)
-			return true;
-	return false;
+		n += !q->is_waiting && !q->parts[i].question.is_open;
+	return n;
 }
 
 static void
@@ -291,9 +292,10 @@ on_impatience(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!has_any_answer(q))
+	if (count_answers(q) == 0)
 		dns_server_was_silent(q->server);
-	if (next >= 0)
+	/* the last answer may have come at this very moment: on_done follows */
+	if (next >= 0 && count_answers(q) < q->part_count)
 		ask_server(q, (unsigned)next);
 }
 

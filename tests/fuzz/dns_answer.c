@@ -10,6 +10,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum dns_type types[] = {DNS_A, DNS_AAAA, DNS_MX};
 
+	(void)dns_answer_is_signed(str_make((const char *)data, size));
 	for (size_t i = 0; i < 3; i++) {
 		struct dns_answer a;
 

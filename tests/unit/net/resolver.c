@@ -483,6 +483,16 @@ Test(resolver_alone, configurations_that_cannot_work)
 	event_base_free(base);
 }
 
+Test(resolver_alone, an_address_of_a_link)
+{
+	struct event_base *base = event_base_new();
+	struct resolver *r = resolver_with(base, STR("fe80::1%1@53"), anchor_text());
+
+	cr_assert(r);
+	resolver_free(&r);
+	event_base_free(base);
+}
+
 /* As people and tools write zone files. */
 Test(resolver_alone, anchors_that_are_well_formed)
 {
