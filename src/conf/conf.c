@@ -9,7 +9,9 @@
 #include "conf/check.h"
 #include "conf/order.h"
 #include "conf/read.h"
+#include "conf/scan.h"
 #include "conf/secret.h"
+#include "conf/value.h"
 #include "conf/write.h"
 
 enum { CONF_ARENA_MAX = 512 << 20, REPORT_BYTES_MAX = 1 << 20 };
@@ -141,6 +143,26 @@ conf_read_file(const char *path, bool read_secrets, struct conf_report *report)
 	}
 	read_free(&tree);
 	return finish(c, &notes, &source, report);
+}
+
+struct conf *
+conf_read_run_directory(const char *path)
+{
+	struct conf *c = conf_default();
+	struct source source;
+	struct notes notes;
+	struct str found;
+
+	notes_init(&notes);
+	source_init(&source);
+	/* what could be read of it counts, also when that is not all */
+	(void)!source_read_file(&source, path, &notes);
+	found = scan_find_text(&source, STR("run_directory"));
+	if (found.n && !value_form(FORM_PATH, found))
+		c->run_directory = arena_str(&c->arena, found);
+	source_clear(&source);
+	notes_clear(&notes);
+	return c;
 }
 
 struct conf *

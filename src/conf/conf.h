@@ -188,6 +188,9 @@ void conf_report_clear(struct conf_report *r);
  * read_secrets, those given as "file:" or "credential:" are read now, and the trust anchor's file
  * is checked. */
 struct conf *conf_read_file(const char *path, bool read_secrets, struct conf_report *report);
+/* For what must work beside a file that cannot be used: the defaults, with the file's
+ * run_directory where that stands in it as a path, whatever is wrong around it.  Never NULL. */
+struct conf *conf_read_run_directory(const char *path);
 /* Reads what conf_write wrote.  Keys that another role owns stand at their defaults. */
 struct conf *conf_read_text(struct str text, struct conf_report *report);
 /* The tree in the file's own grammar, only keys that differ from their default unless `all`, only

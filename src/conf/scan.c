@@ -77,6 +77,37 @@ is_mark(const struct lex_token *t, const char *marks)
 	return t->kind == LEX_MARK && strchr(marks, t->text.p[0]);
 }
 
+/* A text that goes on over a line's end has, nearly always, lost its quote. */
+static bool
+scan_skip_open_text(struct lex *l, const struct lex_token *t)
+{
+	size_t end = str_find(t->text, '\n');
+
+	if ((t->kind != LEX_TEXT && t->kind != LEX_OPEN_TEXT) || end == t->text.n)
+		return false;
+	l->at = (size_t)(t->text.p - l->text.p) + end;
+	return true;
+}
+
+struct str
+scan_find_text(const struct source *s, struct str name)
+{
+	struct lex_token before[2] = {{0}}, t;
+	struct lex l;
+
+	lex_init(&l, buf_str(&s->text));
+	for (t = lex_next(&l); t.kind != LEX_END; t = lex_next(&l)) {
+		if (scan_skip_open_text(&l, &t))
+			continue;
+		if (t.kind == LEX_TEXT && is_mark(&before[1], "=:") &&
+		    str_eq(before[0].text, name) && !str_has(t.text, '\\'))
+			return str_make(t.text.p + 1, t.text.n - 2);
+		before[0] = before[1];
+		before[1] = t;
+	}
+	return STR_NULL;
+}
+
 static bool
 is_amount(struct str word)
 {

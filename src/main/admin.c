@@ -93,6 +93,19 @@ admin_read_and_apply(struct daemon *d, struct buf *text)
 	return EXIT_OS;
 }
 
+/* Whoever rotates the log has moved the file already: it is opened anew whatever the configuration
+ * says.  One that cannot be opened leaves the former one in use. */
+static void
+admin_reopen_log(struct daemon *d)
+{
+	struct host_log log;
+
+	if (host_open_log(d->conf, &log))
+		host_use_log(d->conf, d->log_secret, &log);
+	else
+		log_error("log.target cannot be opened: %m");
+}
+
 int
 admin_reload(struct daemon *d, struct buf *text)
 {
@@ -100,6 +113,8 @@ admin_reload(struct daemon *d, struct buf *text)
 
 	notify_state("RELOADING=1");
 	status = admin_read_and_apply(d, text);
+	if (status)
+		admin_reopen_log(d);
 	notify_state("READY=1");
 	log_lines(status ? LOG_ERR : LOG_NOTICE, status ? "reload failed" : "reload ok",
 	    buf_str(text));

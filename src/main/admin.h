@@ -8,8 +8,8 @@
 void admin_hear(struct daemon *d, struct channel *control, uint64_t call,
     const struct message_admin *m);
 /* SIGHUP, or "reload": reads and checks the file; the old configuration stays when anything is
- * wrong or cannot be opened.  What changed, or what is wrong, is appended to `text`.  0, or an exit
- * status: nothing was applied. */
+ * wrong or cannot be opened, and its log is opened anew then, too.  What changed, or what is wrong,
+ * is appended to `text`.  0, or an exit status: nothing was applied. */
 int admin_reload(struct daemon *d, struct buf *text);
 
 #endif

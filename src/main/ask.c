@@ -205,20 +205,16 @@ tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn 
 }
 
 int
-tool_ask_running(const struct tool *t, const char *verb, tool_row_fn *row, void *arg)
+tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
 {
-	struct conf *c = tool_conf(t);
-	int status;
+	const struct conf *c = tool_conf_to_ask(t);
+	int status = tool_ask(c, verb, buf_str(&t->values), row, arg);
 
-	if (!c)
-		return EX_CONF;
-	status = tool_ask(c, verb, buf_str(&t->values), row, arg);
 	if (status == TOOL_NO_DAEMON) {
 		fprintf(stderr,
 		    "sallyport: the daemon is not running (nobody listens on %.*s/control.sock)\n",
 		    STR_ARG(c->run_directory));
 		status = EX_DOWN;
 	}
-	conf_drop(&c);
 	return status;
 }

@@ -68,7 +68,7 @@ print_usage(FILE *to)
 		fprintf(to, "  %-48s %s\n", commands[i].usage, commands[i].help);
 	fputs("\n  FILTER: IDs, or --user --from --to --domain --id --state --older; --all\n"
 	      "  Everywhere: --json (-j) --quiet (-q) --dry-run (-n) --yes (-y) --reason TEXT\n"
-	      "  --config FILE (-c), --help (-h), --version (-V)\n",
+	      "  --config FILE (-c), --run-directory DIRECTORY, --help (-h), --version (-V)\n",
 	    to);
 }
 
@@ -85,6 +85,7 @@ help(struct tool *t, const struct command *c)
 
 static const struct option words[] = {
     {"config", required_argument, NULL, 'c'},
+    {"run-directory", required_argument, NULL, 'r'},
     {"json", no_argument, NULL, 'j'},
     {"quiet", no_argument, NULL, 'q'},
     {"yes", no_argument, NULL, 'y'},
@@ -129,6 +130,9 @@ read_options(struct tool *t, int argc, char **argv)
 		switch (c) {
 		case 'c':
 			t->config_path = optarg;
+			break;
+		case 'r':
+			t->run_directory = optarg;
 			break;
 		case 'F':
 			t->filter_count++;
@@ -222,5 +226,6 @@ main(int argc, char **argv)
 	if (t.values.p)
 		mem_wipe(t.values.p, t.values.n);
 	buf_clear(&t.values);
+	conf_drop(&t.conf);
 	return status;
 }

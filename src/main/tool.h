@@ -18,6 +18,8 @@ enum {
 
 struct tool {
 	const char *config_path;
+	const char *run_directory;       /* by option; NULL: the configuration's */
+	struct conf *conf;               /* of tool_conf_to_ask; NULL: not asked for yet */
 	const char *args[TOOL_ARGS_MAX]; /* behind the command's words */
 	int arg_count;
 	bool json, quiet, yes, dry_run, all;
@@ -38,6 +40,10 @@ struct command {
 /* Reads the configuration for a command; NULL: errors are printed, the end is EX_CONF. */
 struct conf *tool_conf(const struct tool *t);
 
+/* What is needed to ask the running daemon, which is run_directory alone: never NULL.  Where the
+ * file has an error, that is said once, in one line, and the defaults stand for all other keys. */
+const struct conf *tool_conf_to_ask(struct tool *t);
+
 /* One row of an answer: a keyed list; a key may come several times. */
 typedef void tool_row_fn(struct str values, void *arg);
 
@@ -49,7 +55,7 @@ int tool_ask(const struct conf *c, const char *verb, struct str values, tool_row
 /* The last words of an answer, where its exit code sends them. */
 void tool_say(int exit_code, struct str text);
 /* tool_ask with the command line's configuration and values; says so when no daemon answers. */
-int tool_ask_running(const struct tool *t, const char *verb, tool_row_fn *row, void *arg);
+int tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *arg);
 
 /* tool_config.c, tool_user.c, tool_queue.c, tool_test.c */
 int tool_config_check(struct tool *t, const struct command *c);

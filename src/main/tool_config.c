@@ -29,6 +29,42 @@ tool_conf(const struct tool *t)
 	return c;
 }
 
+/* The line of the first error. */
+static struct str
+tool_first_error(struct str report)
+{
+	static const char mark[] = ": error: ";
+	struct str line;
+
+	while (str_split(&report, '\n', &line))
+		if (line.n && memmem(line.p, line.n, mark, sizeof mark - 1))
+			return line;
+	return STR_NULL;
+}
+
+const struct conf *
+tool_conf_to_ask(struct tool *t)
+{
+	struct conf_report report;
+
+	if (t->conf)
+		return t->conf;
+	conf_report_init(&report);
+	t->conf = conf_read_file(t->config_path, false, &report);
+	if (!t->conf)
+		t->conf = conf_read_run_directory(t->config_path);
+	if (t->run_directory)
+		t->conf->run_directory = str_of(t->run_directory);
+	if (report.errors)
+		fprintf(stderr,
+		    "%.*s; asking the daemon in %.*s, which goes on with the configuration that it "
+		    "has\n",
+		    STR_ARG(tool_first_error(buf_str(&report.text))),
+		    STR_ARG(t->conf->run_directory));
+	conf_report_clear(&report);
+	return t->conf;
+}
+
 /* Is the file system large enough for a spool?  A directory that is not there yet says nothing. */
 static void
 tool_check_disk(const char *file, const struct conf *c, struct conf_report *report)

@@ -85,17 +85,17 @@ run_on_store(const struct conf *c, const char *verb, struct str values, tool_row
 	return status;
 }
 
+/* The store is found by keys that may stand in a file with errors: all of them must be gone. */
 static int
-run(const struct tool *t, const char *verb, tool_row_fn *fn, void *arg)
+run(struct tool *t, const char *verb, tool_row_fn *fn, void *arg)
 {
-	struct conf *c = tool_conf(t);
-	int status;
+	int status = tool_ask(tool_conf_to_ask(t), verb, buf_str(&t->values), fn, arg);
+	struct conf *c;
 
-	if (!c)
-		return EX_CONF;
-	status = tool_ask(c, verb, buf_str(&t->values), fn, arg);
-	if (status == TOOL_NO_DAEMON)
-		status = run_on_store(c, verb, buf_str(&t->values), fn, arg);
+	if (status != TOOL_NO_DAEMON)
+		return status;
+	c = tool_conf(t);
+	status = c ? run_on_store(c, verb, buf_str(&t->values), fn, arg) : EX_CONF;
 	conf_drop(&c);
 	return status;
 }
@@ -146,16 +146,11 @@ choose_password(const struct tool *t, char password[PASSWORD_TEXT_BYTES])
 static int
 add_secret(struct tool *t, const char *password)
 {
-	struct conf *c = tool_conf(t);
+	const struct conf *c = tool_conf_to_ask(t);
 	char text[SECRET_TEXT_BYTES];
 	struct secret secret;
-	bool ok;
 
-	if (!c)
-		return EX_CONF;
-	ok = secret_make(str_of(password), (uint32_t)c->auth.iterations, &secret);
-	conf_drop(&c);
-	if (!ok) {
+	if (!secret_make(str_of(password), (uint32_t)c->auth.iterations, &secret)) {
 		fputs("sallyport: that password cannot be used (1 to 1024 octets)\n", stderr);
 		return EX_DATA;
 	}

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import socket
 import ssl
 import struct
@@ -226,6 +227,80 @@ def a_certificate_that_is_missing():
     other.add_user()
     assert other.send()[0] == 250
     other.stop()
+
+
+def with_error(error):
+    """The file as it stands, and the same with an error in its second line."""
+    with open(gate.config, encoding="utf-8") as f:
+        lines = f.read().split("\n")
+    with open(gate.config, "w", encoding="utf-8") as f:
+        f.write("\n".join([lines[0], error, *lines[1:]]))
+
+
+def goes_on(*words, given=None, code=0):
+    """The command does its work, and standard error has one line that names the place of the error."""
+    run = gate.tool(*words, given=given, check=False)
+    said = [line for line in run.stderr.splitlines() if gate.config in line]
+    assert run.returncode == code and len(said) == 1, (words, run)
+    assert re.search(r"sallyport.cfg:[23]: error: ", said[0]) and f"{gate.directory}/run" in said[0], run.stderr
+    assert "goes on with the configuration that it has" in said[0], run.stderr
+    return run
+
+
+@tap.case
+def commands_work_beside_a_broken_file():
+    """whatever the file on disk says, what talks to the daemon works: the tool needs run_directory alone"""
+    assert gate.send()[0] == 250
+    number = gate.queue()[0]["id"]
+    for error in ("limits: { per_user = 300 recipients", 'postmaster = "never closed;', "nonsense = 1;"):
+        with_error(error)
+        goes_on("status")
+        goes_on("queue", "hold", "--all", "--yes")
+        assert json.loads(goes_on("queue", "list", "--state", "held", "--json").stdout)["id"] == number
+        goes_on("queue", "show", number)
+        goes_on("queue", "release", "--all", "--yes")
+        goes_on("user", "suspend", gate.user)
+        goes_on("user", "password", gate.user, "--password-stdin", given=g.PASSWORD + "\n")
+        goes_on("user", "resume", gate.user)
+        goes_on("test", "route", "bob@example.net")
+        assert "unchanged" in gate.tool("reload", check=False).stderr
+        for words in (("config", "check"), ("config", "show"), ("reload",)):
+            assert gate.tool(*words, check=False).returncode == 78, words
+        gate.write_config()
+    gate.connect().quit()
+    goes = gate.tool("queue", "delete", "--all", "--yes")
+    assert not goes.stderr, goes
+
+
+@tap.case
+def run_directory_by_option():
+    """a file without a readable run_directory: the option names it; without a daemon, accounts need the whole file"""
+    with open(gate.config, "w", encoding="utf-8") as f:
+        f.write(f'hostname = ;\nrun_directory = {gate.directory}/run;\n')
+    lost = gate.tool("status", check=False)
+    assert lost.returncode == 69 and "/run/sallyport/control.sock" in lost.stderr, lost
+    found = gate.tool("--run-directory", f"{gate.directory}/run", "status", check=False)
+    assert found.returncode == 0 and f"{gate.config}:1: error: " in found.stderr, found
+    accounts = gate.tool("user", "list", check=False)
+    assert accounts.returncode == 78 and accounts.stderr.count("error:") >= 2, accounts
+    os.unlink(gate.config)
+    assert gate.tool("--run-directory", f"{gate.directory}/run", "queue", "list", check=False).returncode == 0
+    gate.write_config()
+    elsewhere = gate.tool("--run-directory", f"{HOME}/nobody-here", "status", check=False)
+    assert elsewhere.returncode == 69 and "nobody-here" in elsewhere.stderr, elsewhere
+
+
+@tap.case
+def log_reopens_beside_a_broken_file():
+    """SIGHUP opens the log anew although the file has an error, which the new log tells"""
+    os.rename(gate.log_file, f"{gate.log_file}.1")
+    with_error("nonsense = 1;")
+    os.kill(gate.main_pid(), 1)
+    g.wait_for("a new log", 10, lambda: os.path.exists(gate.log_file))
+    gate.wait_log("reload failed")
+    gate.write_config()
+    gate.connect().quit()
+    gate.wait_log("auth ok")
 
 
 @tap.case

@@ -462,3 +462,42 @@ Test(read, keep_and_drop)
 	conf_drop(&kept);
 	conf_drop(&kept);
 }
+
+/* A file that cannot be used still says where the daemon is, as far as that can be read. */
+Test(read, run_directory_of_a_file_with_errors)
+{
+	static const struct {
+		const char *text, *found;
+	} cases[] = {
+		{"run_directory = \"/a/b\";\n", "/a/b"},
+		{"nonsense = 1;\nuser = nobody;\nrun_directory: \"/a/b\"\n", "/a/b"},
+		{"limits: { per_user = 300 recipients\nrun_directory = \"/a/b\";\n", "/a/b"},
+		{"user = \"x;\nrun_directory = \"/a/b\";\n", "/a/b"},
+		{"user = \"x;\nnode = 1;\nrun_directory = \"/a/b\";\nhostname = \"y;\n", "/a/b"},
+		{"@include \"/nonexistent/y.cfg\"\nrun_directory = \"/a/b\";\n", "/a/b"},
+		{"/* run_directory = \"/c\"; */ # run_directory = \"/d\";\nuser = ;\n", "/run/sallyport"},
+		{"run_directory = /a/b;\n", "/run/sallyport"},
+		{"run_directory = \"/a/b;\n", "/run/sallyport"},
+		{"run_directory = \"a/b\";\n", "/run/sallyport"},
+		{"user = \"run_directory\";\nhostname = \"/a/b\";\n", "/run/sallyport"},
+		{"", "/run/sallyport"},
+	};
+	char path[PATH_BYTES];
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct conf *c;
+
+		write_file("t.cfg", cases[i].text, path);
+		c = conf_read_run_directory(path);
+		cr_expect(str_eq(c->run_directory, str_of(cases[i].found)), "%s: %.*s",
+			  cases[i].text, STR_ARG(c->run_directory));
+		conf_drop(&c);
+		unlink(path);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		struct conf *c = conf_read_run_directory(i ? "/etc" : "/nonexistent/x.cfg");
+
+		cr_expect(str_eq(c->run_directory, STR("/run/sallyport")));
+		conf_drop(&c);
+	}
+}
