@@ -89,7 +89,8 @@ const struct key key_table[] = {
 	{"tls.minimum", KEY_WORD, TLS(minimum), CONF_SUBMISSION, "\"1.2\"", .words = minimum_words,
 	    .flags = KEY_ITEM,
 	    .help = "The lowest TLS version that is accepted. The strictest group's holds for "
-		"all."},
+		"all. TLS 1.2 has suites with GCM, CCM or ChaCha20-Poly1305 alone, none with "
+		"CBC."},
 
 	{"domains", KEY_LIST, AT(domains), CONF_AUTH | SENDS, .flags = KEY_REQUIRED,
 	    .item_bytes = sizeof(struct conf_domain), .max = 20000,

@@ -36,10 +36,11 @@ struct tls_options {
 	const struct tls_signer *signer; /* copied */
 };
 
-/* Priorities: TLS 1.2 up (or 1.3), X25519 first, no 3DES, RC4, anonymous or export suites, no
- * renegotiation, no early data.  The first certificate answers unknown names.  Of ALPN only "smtp"
- * is accepted: a client that offers other protocols and not this one means another server.  NULL
- * and a sentence in `why` when a certificate does not parse, is expired, or has no key. */
+/* Priorities: TLS 1.2 up (or 1.3), X25519 first, AEAD suites alone, none that is anonymous or for
+ * export, no renegotiation, no early data.  The first certificate answers unknown names.  Of ALPN
+ * only "smtp" is accepted: a client that offers other protocols and not this one means another
+ * server.  NULL and a sentence in `why` when a certificate does not parse, is expired, or has no
+ * key. */
 struct tls_server *tls_server_new(const struct tls_options *o, char why[200]);
 struct tls_server *tls_server_keep(struct tls_server *t);
 void tls_server_drop(struct tls_server **t);

@@ -54,6 +54,19 @@ def versions():
 
 
 @tap.case
+def no_cbc():
+    """TLS 1.2 has AEAD suites alone: one with CBC is refused, on both kinds of ports"""
+    starttls = ("-starttls", "smtp")
+    for words, port in (((), gate.smtps), (starttls, gate.submission)):
+        for suite in ("ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES128-SHA", "ECDHE-RSA-AES256-SHA384", "ECDHE-RSA-AES256-SHA"):
+            said = s_client("-tls1_2", "-cipher", f"{suite}:@SECLEVEL=0", *words, port=port)
+            assert "Cipher is (NONE)" in said, (suite, said[-800:])
+        for suite in ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"):
+            said = s_client("-tls1_2", "-cipher", suite, *words, port=port)
+            assert f"Cipher is {suite}" in said, (suite, said[-800:])
+
+
+@tap.case
 def tickets():
     """a ticket of one submission process is honoured by all others, in both versions"""
     for version in ("-tls1_2", "-tls1_3"):
