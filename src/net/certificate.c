@@ -95,22 +95,13 @@ parse(struct certificate *c, const struct tls_certificate *from, char why[200])
 	return r > 0 || refuse(from->name, why, "no certificate in it");
 }
 
-static bool
-is_current(struct certificate *c, struct str name, char why[200])
+static void
+find_dates(struct certificate *c)
 {
-	time_t now = time(NULL);
-	time_t from = gnutls_x509_crt_get_activation_time(c->chain[0]);
 	time_t until = gnutls_x509_crt_get_expiration_time(c->chain[0]);
-	bool is_over = until != (time_t)-1 && until <= now;
-	char day[32] = "";
-	struct tm tm;
 
+	c->from_s = gnutls_x509_crt_get_activation_time(c->chain[0]);
 	c->expires_s = until == (time_t)-1 ? INT64_MAX : until;
-	if (!is_over && from <= now)
-		return true;
-	if (gmtime_r(is_over ? &until : &from, &tm))
-		strftime(day, sizeof day, "%Y-%m-%d %H:%M UTC", &tm);
-	return refuse(name, why, "%s %s", is_over ? "expired on" : "not valid before", day);
 }
 
 static void
@@ -151,12 +142,18 @@ key_id(gnutls_x509_crt_t crt, unsigned char out[TLS_KEY_ID_BYTES])
 	       size == TLS_KEY_ID_BYTES;
 }
 
+bool
+certificate_key_id(const struct certificate *c, unsigned place, unsigned char out[TLS_KEY_ID_BYTES])
+{
+	return place < c->chain_count && key_id(c->chain[place], out);
+}
+
 static bool
 find_key(struct certificate *c, struct str name, char why[200])
 {
 	int algorithm = gnutls_x509_crt_get_pk_algorithm(c->chain[0], NULL);
 
-	if (!key_id(c->chain[0], c->key_id))
+	if (!certificate_key_id(c, 0, c->key_id))
 		return refuse(name, why, "has a public key of an unknown kind");
 	if (!c->signer->find(c->signer->arg, c->key_id, &c->key_algorithm, &c->key_bits))
 		return refuse(name, why, "no private key belongs to this certificate");
@@ -166,17 +163,27 @@ find_key(struct certificate *c, struct str name, char why[200])
 }
 
 bool
+certificate_read(struct certificate *c, const struct tls_certificate *from, char why[200])
+{
+	*c = (struct certificate){0};
+	if (!parse(c, from, why))
+		return false;
+	find_dates(c);
+	find_names(c);
+	return true;
+}
+
+bool
 certificate_init(struct certificate *c, const struct tls_certificate *from,
     const struct tls_signer *signer, char why[200])
 {
-	*c = (struct certificate){.signer = signer};
-	if (!parse(c, from, why) || !is_current(c, from->name, why) ||
-	    !find_key(c, from->name, why)) {
-		certificate_clear(c);
+	if (!certificate_read(c, from, why))
 		return false;
-	}
-	find_names(c);
-	return true;
+	c->signer = signer;
+	if (find_key(c, from->name, why))
+		return true;
+	certificate_clear(c);
+	return false;
 }
 
 void

@@ -17,14 +17,21 @@ struct certificate {
 	unsigned char key_id[TLS_KEY_ID_BYTES];
 	uint32_t key_algorithm; /* gnutls_pk_algorithm_t */
 	uint32_t key_bits;
-	int64_t expires_s;
+	int64_t from_s, expires_s; /* INT64_MAX: never */
 	char *names[CERTIFICATE_NAMES_MAX];
 	unsigned name_count;
 	gnutls_x509_crt_t chain[CERTIFICATE_CHAIN_MAX];
 	unsigned chain_count;
 };
 
-/* Reads and checks; signer outlives the certificate.  false with a sentence in why. */
+/* Reads the chain and its names; the key is not looked for.  false with a sentence in why. */
+bool certificate_read(
+    struct certificate *c, const struct tls_certificate *from, char why[200]) MUST_USE;
+/* The id of the public key of the certificate at that place of the chain. */
+bool certificate_key_id(const struct certificate *c, unsigned place,
+    unsigned char out[TLS_KEY_ID_BYTES]) MUST_USE;
+/* Reads and finds the key, whatever the dates say; signer outlives the certificate.  false with a
+ * sentence in why. */
 bool certificate_init(struct certificate *c, const struct tls_certificate *from,
     const struct tls_signer *signer, char why[200]) MUST_USE;
 void certificate_clear(struct certificate *c);

@@ -39,8 +39,8 @@ struct tls_options {
 /* Priorities: TLS 1.2 up (or 1.3), X25519 first, AEAD suites alone, none that is anonymous or for
  * export, no renegotiation, no early data.  The first certificate answers unknown names.  Of ALPN
  * only "smtp" is accepted: a client that offers other protocols and not this one means another
- * server.  NULL and a sentence in `why` when a certificate does not parse, is expired, or has no
- * key. */
+ * server.  A certificate that has expired is served: some clients go on with it, and without it
+ * none could.  NULL and a sentence in `why` when one does not parse or has no key. */
 struct tls_server *tls_server_new(const struct tls_options *o, char why[200]);
 struct tls_server *tls_server_keep(struct tls_server *t);
 void tls_server_drop(struct tls_server **t);

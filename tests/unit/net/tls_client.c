@@ -121,8 +121,8 @@ Test(tls_client, certificates_that_cannot_be_used)
 
 	identity_init(&late, &w.ca, GNUTLS_PK_ECDSA, "x", -2);
 	identity_init(&early, &w.ca, GNUTLS_PK_EDDSA_ED25519, "x", 2);
-	cr_assert(!accepts(buf_str(&late.pem), &all, why));
-	cr_assert(strstr(why, "mail.pem: expired on 20"), "%s", why);
+	cr_assert(accepts(buf_str(&late.pem), &all, why), "it is served, for without it there is no service: %s",
+	    why);
 	cr_assert(!accepts(buf_str(&w.rsa.pem), &all, why));
 	cr_assert(strcmp(why, "mail.pem: no private key belongs to this certificate") == 0, "%s", why);
 	cr_assert(!accepts(STR("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), &all, why));
