@@ -121,6 +121,29 @@ finish(struct conf *c, struct notes *notes, struct source *source, struct conf_r
 	return c;
 }
 
+static struct str
+conf_tls_place(struct conf *c, const struct read_tree *tree, const struct source *source,
+    size_t index, const char *name)
+{
+	struct source_place at = source_place(source, read_item_line(tree, "tls", index, name));
+
+	return arena_printf(&c->arena, "%s:%d", at.file, at.line);
+}
+
+/* The files that they name are checked later, when this tree is all that is left of the file. */
+static void
+conf_note_tls_places(struct conf *c, const struct read_tree *tree, const struct source *source)
+{
+	struct conf_tls *items = ARENA_ARRAY(&c->arena, struct conf_tls, c->tls.count + 1);
+
+	for (size_t i = 0; i < c->tls.count; i++) {
+		items[i] = c->tls.item[i];
+		items[i].certificate_place = conf_tls_place(c, tree, source, i, "certificate");
+		items[i].private_key_place = conf_tls_place(c, tree, source, i, "private_key");
+	}
+	c->tls.item = items;
+}
+
 struct conf *
 conf_read_file(const char *path, bool read_secrets, struct conf_report *report)
 {
@@ -136,6 +159,7 @@ conf_read_file(const char *path, bool read_secrets, struct conf_report *report)
 	if (tree) {
 		complete(c);
 		check_conf(c, tree, &notes);
+		conf_note_tls_places(c, tree, &source);
 		if (read_secrets) {
 			secret_read_all(c, tree, &source, &notes);
 			anchor_check_file(c, tree, &notes);

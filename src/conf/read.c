@@ -369,3 +369,16 @@ read_line(const struct read_tree *t, const char *path)
 		*dot = '\0';
 	}
 }
+
+int
+read_item_line(const struct read_tree *t, const char *list, size_t index, const char *name)
+{
+	config_setting_t *s = config_lookup(&t->config, list), *key;
+
+	if (s && config_setting_type(s) != CONFIG_TYPE_GROUP)
+		s = config_setting_get_elem(s, (unsigned)index);
+	if (!s)
+		return 0;
+	key = config_setting_get_member(s, name);
+	return line_of(key ? key : s);
+}

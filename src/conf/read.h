@@ -16,5 +16,8 @@ struct read_tree *read_source(
 void read_free(struct read_tree **t);
 /* The line of "routes.[1].host", or of the nearest group around it. */
 int read_line(const struct read_tree *t, const char *path);
+/* The line of a key in the group with that index of a list; a list of one may be written as one
+ * group. */
+int read_item_line(const struct read_tree *t, const char *list, size_t index, const char *name);
 
 #endif

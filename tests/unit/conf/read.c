@@ -501,3 +501,45 @@ Test(read, run_directory_of_a_file_with_errors)
 		conf_drop(&c);
 	}
 }
+
+static void
+expect_places(const char *file, size_t index, const char *certificate, const char *private_key)
+{
+	struct conf_report r;
+	struct conf *c;
+
+	conf_report_init(&r);
+	c = conf_read_file(file, false, &r);
+	cr_assert(c && c->tls.count > index, "%.*s", STR_ARG(buf_str(&r.text)));
+	cr_expect(str_iends(c->tls.item[index].certificate_place, str_of(certificate)), "%.*s",
+		  STR_ARG(c->tls.item[index].certificate_place));
+	cr_expect(str_iends(c->tls.item[index].private_key_place, str_of(private_key)), "%.*s",
+		  STR_ARG(c->tls.item[index].private_key_place));
+	conf_drop(&c);
+	conf_report_clear(&r);
+}
+
+/* What is wrong with a certificate is told with the place of the key that names it. */
+Test(read, places_of_tls_keys)
+{
+	static const char head[] = "hostname = \"mail.example.com\";\n"
+		"domains: ( { name = \"example.com\"; } );\n";
+	char path[PATH_BYTES], inner[PATH_BYTES], text[1000];
+
+	snprintf(text, sizeof text, "%s%s", head,
+		 "tls: { certificate = \"/a\";\n  private_key = \"/b\"; };\n");
+	write_file("t.cfg", text, path);
+	expect_places(path, 0, "t.cfg:3", "t.cfg:4");
+	snprintf(text, sizeof text, "%s%s", head,
+		 "tls: ( { certificate = \"/a\"; private_key = \"/b\"; },\n"
+		 "  { private_key = \"/d\";\n certificate = \"/c\"; } );\n");
+	write_file("t.cfg", text, path);
+	expect_places(path, 0, "t.cfg:3", "t.cfg:3");
+	expect_places(path, 1, "t.cfg:5", "t.cfg:4");
+	write_file("inner.cfg", "\ntls: { certificate = \"/a\"; private_key = \"/b\"; };\n", inner);
+	snprintf(text, sizeof text, "%s@include \"%s\"\n", head, inner);
+	write_file("t.cfg", text, path);
+	expect_places(path, 0, "inner.cfg:2", "inner.cfg:2");
+	unlink(inner);
+	unlink(path);
+}
