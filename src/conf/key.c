@@ -81,11 +81,13 @@ const struct key key_table[] = {
 	    .form = FORM_PATH,
 	    .flags = KEY_ITEM | KEY_REQUIRED,
 	    .example = "\"/etc/sallyport/mail.crt\"",
-	    .help = "A PEM file: the certificate, then the intermediate ones."},
+	    .help = "A PEM file: the certificate, then the intermediate ones, each behind the one "
+		"that it issued. One that cannot be used refuses a reload, and a start without "
+		"another; one that has expired is served, and sallyport status ends with 69."},
 	{"tls.private_key", KEY_TEXT, TLS(private_key), CONF_KEYS, .form = FORM_PATH,
 	    .flags = KEY_ITEM | KEY_REQUIRED,
 	    .example = "\"/etc/sallyport/mail.key\"",
-	    .help = "A PEM file, without a password. Only one process ever holds what is in it."},
+	    .help = "A PEM file, without a password. Only one process keeps what is in it."},
 	{"tls.minimum", KEY_WORD, TLS(minimum), CONF_SUBMISSION, "\"1.2\"", .words = minimum_words,
 	    .flags = KEY_ITEM,
 	    .help = "The lowest TLS version that is accepted. The strictest group's holds for "

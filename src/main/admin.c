@@ -4,6 +4,7 @@
 #include "main/admin.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -13,6 +14,7 @@
 #include "main/offer.h"
 #include "main/status.h"
 #include "main/supervise.h"
+#include "main/watch.h"
 
 enum { ANSWER_BYTES_MAX = 60000 };
 
@@ -45,6 +47,13 @@ tell_needs_restart(const struct conf *before, const struct conf *now, struct buf
 		    "needs a restart: node, user, directories and numbers of processes\n");
 }
 
+static void
+admin_add_finding(const struct tls_finding *finding, void *arg)
+{
+	buf_addf(arg, "%.*s: warning: %s: %s\n", STR_ARG(finding->place), finding->key,
+	    finding->text);
+}
+
 /* All that can fail is done already. */
 static void
 admin_apply(struct daemon *d, struct conf *now, struct offer *offer, struct buf *text)
@@ -59,6 +68,8 @@ admin_apply(struct daemon *d, struct conf *now, struct offer *offer, struct buf 
 	d->offer = offer;
 	host_use_log(now, d->log_secret, &offer->log);
 	conf_descriptors_check(now, "", text);
+	tls_files_tell(now, offer->tls, time(NULL), admin_add_finding, text);
+	watch_certificates_changed(d);
 	supervise_reload(d);
 	offer_free(&old);
 	conf_drop(&before);
@@ -69,7 +80,7 @@ admin_apply(struct daemon *d, struct conf *now, struct offer *offer, struct buf 
 static int
 admin_read_and_apply(struct daemon *d, struct buf *text)
 {
-	char why[REASON_BYTES];
+	struct offer_refusal refusal = {.status = EXIT_CONFIG};
 	struct conf_report report;
 	struct offer *offer = NULL;
 	struct conf *now;
@@ -79,18 +90,16 @@ admin_read_and_apply(struct daemon *d, struct buf *text)
 	buf_adds(text, buf_str(&report.text));
 	conf_report_clear(&report);
 	if (now)
-		offer = offer_new(now, d->offer, d->submission_count, why);
+		offer = offer_new(now, d->offer, d->submission_count, &refusal);
 	if (offer) {
 		admin_apply(d, now, offer, text);
 		return 0;
 	}
 	if (now)
-		buf_addf(text, "%s\n", why);
+		buf_addf(text, "%s\n", refusal.why);
 	buf_addz(text, "the running configuration is unchanged\n");
-	if (!now)
-		return EXIT_CONFIG;
 	conf_drop(&now);
-	return EXIT_OS;
+	return refusal.status;
 }
 
 /* Whoever rotates the log has moved the file already: it is opened anew whatever the configuration

@@ -96,7 +96,7 @@ open_directories(struct daemon *d)
 int
 grants_open(struct daemon *d)
 {
-	char why[REASON_BYTES];
+	struct offer_refusal refusal;
 	int status;
 
 	d->run_lock_fd = d->spool_fd = d->state_fd = d->admin_fd = d->clients_fd = -1;
@@ -108,8 +108,8 @@ grants_open(struct daemon *d)
 	d->clients_fd = open_clients();
 	if (d->clients_fd < 0)
 		return EXIT_OS;
-	d->offer = offer_new(d->conf, NULL, d->submission_count, why);
-	return d->offer ? 0 : host_refuse(EXIT_OS, "%s", why);
+	d->offer = offer_new(d->conf, NULL, d->submission_count, &refusal);
+	return d->offer ? 0 : host_refuse(refusal.status, "%s", refusal.why);
 }
 
 void

@@ -30,6 +30,7 @@
 #include "main/spool_watch.h"
 #include "main/stopping.h"
 #include "main/supervise.h"
+#include "main/tls_files.h"
 #include "main/watch.h"
 
 #ifdef SANITIZERS
@@ -111,11 +112,15 @@ read_config(const struct options *o)
 
 	conf_report_init(&report);
 	c = conf_read_file(o->config, !o->checks_only, &report);
+	if (c && o->checks_only)
+		tls_files_report(c, &report);
 	if (report.text.n)
 		fwrite(report.text.p, 1, report.text.n, stderr);
 	if (o->checks_only || !c)
 		fprintf(stderr, "%s: %u errors, %u warnings\n", o->config, report.errors,
 		    report.warnings);
+	if (report.errors)
+		conf_drop(&c);
 	conf_report_clear(&report);
 	return c;
 }

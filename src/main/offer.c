@@ -16,13 +16,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/listen.h"
+#include "main/offer_tls.h"
 
 enum { CONFIG_BYTES_MAX = 8 << 20, LISTEN_WAIT_MS = 3000, LISTEN_PAUSE_MS = 100 };
 
 struct offer_making {
 	struct offer *offer;
 	const struct offer *before;
-	char *why;
+	struct offer_refusal *refusal;
 };
 
 __attribute__((format(printf, 2, 3))) static bool
@@ -31,8 +32,9 @@ offer_fails(const struct offer_making *m, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(m->why, REASON_BYTES, format, args);
+	vsnprintf(m->refusal->why, REASON_BYTES, format, args);
 	va_end(args);
+	m->refusal->status = EXIT_OS;
 	return false;
 }
 
@@ -263,6 +265,7 @@ offer_open_file(const struct offer_making *m, struct offer_file *f)
 
 	snprintf(name, sizeof name, "%.*s", STR_ARG(f->path));
 	f->fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	f->error = f->fd < 0 ? errno : 0;
 	if (f->fd >= 0) {
 		offer_check_mode(f);
 		return true;
@@ -271,6 +274,9 @@ offer_open_file(const struct offer_making *m, struct offer_file *f)
 		log_warn("%s: %s", name, strerror(errno));
 		return true;
 	}
+	/* what that means for a certificate or key, the check of both together tells */
+	if (offer_is_absent(errno) && f->kind != GRANT_FILE)
+		return true;
 	if (offer_is_absent(errno) && offer_was_absent(m, f)) {
 		log_error("%s: %s", name, strerror(errno));
 		return true;
@@ -288,48 +294,45 @@ offer_files(const struct offer_making *m)
 	return true;
 }
 
-static bool
-offer_is_open(const struct offer *o, enum role_grant kind, unsigned index)
+/* ---- renewal ---- */
+
+/* The same names in the same order: what was opened is exchanged. */
+static void
+offer_exchange_tls(struct offer *offer, struct offer *fresh)
 {
-	for (size_t n = 0; n < o->file_count; n++)
-		if (o->files[n].kind == kind && o->files[n].index == index)
-			return o->files[n].fd >= 0;
-	return false;
+	struct tls_files *tls = offer->tls;
+
+	offer->tls = fresh->tls;
+	fresh->tls = tls;
+	for (size_t n = 0; n < fresh->file_count; n++) {
+		struct offer_file mine = offer->files[n];
+
+		if (mine.kind == GRANT_FILE)
+			continue;
+		offer->files[n] = fresh->files[n];
+		fresh->files[n] = mine;
+	}
 }
 
 bool
-offer_has_certificate(const struct offer *offer)
-{
-	for (unsigned t = 0; t < offer->conf->tls.count; t++)
-		if (offer_is_open(offer, GRANT_CERTIFICATE, t) &&
-		    offer_is_open(offer, GRANT_PRIVATE_KEY, t))
-			return true;
-	return false;
-}
-
-bool
-offer_renew_certificates(struct offer *offer, char why_out[REASON_BYTES])
+offer_renew_certificates(struct offer *offer, struct offer_refusal *out)
 {
 	struct offer fresh = {.conf = offer->conf};
-	struct offer_making m = {.offer = &fresh, .before = offer, .why = why_out};
+	struct offer_making m = {.offer = &fresh, .before = offer, .refusal = out};
 	bool is_done = true;
 
 	offer_name_files(&fresh);
 	for (size_t n = 0; n < fresh.file_count && is_done; n++)
 		if (fresh.files[n].kind != GRANT_FILE)
 			is_done = offer_open_file(&m, &fresh.files[n]);
-	/* the same names in the same order: what was opened is exchanged */
-	for (size_t n = 0; n < fresh.file_count; n++) {
-		int *mine = &offer->files[n].fd, *other = &fresh.files[n].fd, kept = *mine;
-
-		if (is_done && fresh.files[n].kind != GRANT_FILE) {
-			*mine = *other;
-			*other = kept;
-		}
-		if (*other >= 0)
-			close(*other);
-	}
+	is_done = is_done && offer_tls_check(&fresh, offer, out);
+	if (is_done)
+		offer_exchange_tls(offer, &fresh);
+	for (size_t n = 0; n < fresh.file_count; n++)
+		if (fresh.files[n].fd >= 0)
+			close(fresh.files[n].fd);
 	mem_free(fresh.files);
+	mem_free(fresh.tls);
 	return is_done;
 }
 
@@ -346,17 +349,18 @@ offer_log(const struct offer_making *m)
 
 struct offer *
 offer_new(struct conf *c, const struct offer *before, unsigned submission_count,
-    char why_out[REASON_BYTES])
+    struct offer_refusal *out)
 {
 	struct offer *o = MEM_NEW(struct offer);
-	struct offer_making m = {.offer = o, .before = before, .why = why_out};
+	struct offer_making m = {.offer = o, .before = before, .refusal = out};
 
 	o->conf = conf_keep(c);
 	o->submission_count = submission_count;
 	o->log.fd = -1;
 	memset(o->configs, -1, sizeof o->configs);
 	memset(o->listeners, -1, sizeof o->listeners);
-	if (offer_configs(&m) && offer_listeners(&m) && offer_files(&m) && offer_log(&m))
+	if (offer_configs(&m) && offer_listeners(&m) && offer_files(&m) &&
+	    offer_tls_check(o, before, out) && offer_log(&m))
 		return o;
 	offer_free(&o);
 	return NULL;
@@ -386,6 +390,7 @@ offer_free(struct offer **offer)
 	if (o->log.fd > 2)
 		offer_close(o->log.fd);
 	mem_free(o->files);
+	mem_free(o->tls);
 	conf_drop(&o->conf);
 	mem_free(o);
 	*offer = NULL;

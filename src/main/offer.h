@@ -9,13 +9,15 @@
 
 #include "main/daemon.h"
 #include "main/host.h"
+#include "main/tls_files.h"
 
 struct offer_file {
 	enum role_kind role;
 	enum role_grant kind;
 	unsigned index;
 	struct str path;   /* of the configuration */
-	int fd;            /* -1: it was not there at the start, which was logged */
+	int fd;            /* -1: not given to the role */
+	int error;         /* why it could not be opened; 0: it could */
 };
 
 struct offer {
@@ -25,20 +27,29 @@ struct offer {
 	unsigned submission_count;
 	struct offer_file *files;
 	size_t file_count;
+	struct tls_files *tls;                         /* what was found in them */
 	struct host_log log;
 };
 
+/* Why there is none. */
+struct offer_refusal {
+	int status; /* exit status */
+	char why[REASON_BYTES];
+};
+
 /* For a reload `before` is what is in use: its sockets are kept where address and port are the
- * same.  NULL: why_out says what failed, for which role and with which error.  A file that may not
- * be read, or is not there, at the start (before NULL) is logged and left out. */
+ * same.  NULL: the refusal says what failed, for which role and with which error.  A certificate
+ * that cannot be used with its key refuses a reload, and a start when there is no other; beside
+ * another one it is left out at a start, and then no reason against a reload.  Other files that may
+ * not be read, or are not there, at the start (before NULL) are logged and left out. */
 struct offer *offer_new(struct conf *c, const struct offer *before, unsigned submission_count,
-    char why_out[REASON_BYTES]) MUST_USE;
+    struct offer_refusal *out) MUST_USE;
 void offer_free(struct offer **offer);
 
 /* Is there a certificate with its key?  Without one nobody can log in. */
 bool offer_has_certificate(const struct offer *offer);
 
-/* Opens certificates and keys anew, all or none. */
-bool offer_renew_certificates(struct offer *offer, char why_out[REASON_BYTES]) MUST_USE;
+/* Opens and checks certificates and keys anew, all or none; as for a reload. */
+bool offer_renew_certificates(struct offer *offer, struct offer_refusal *out) MUST_USE;
 
 #endif

@@ -11,7 +11,8 @@ static bool
 is_number_key(struct str key)
 {
 	static const char *const numbers[] = {"active", "age_s", "bodies_s", "bytes", "damages",
-	    "deferred", "disk_s", "files_s", "free_percent", "held", "index", "iterations",
+	    "days_left", "deferred", "disk_s", "files_s", "free_percent", "held", "index",
+	    "iterations",
 	    "messages", "oldest_s", "pid", "port", "preference", "reader_s", "recipients",
 	    "restarts", "route", "running", "set_aside", "silent_s", "sites", "size", "tries",
 	    "unremoved", "upkeep_s", "uptime_s", "writer_s"};
@@ -68,7 +69,7 @@ static void
 print_json_key(struct str values, struct str wanted)
 {
 	unsigned count = count_key(values, wanted), n = 0;
-	bool is_list = count > 1 || str_eq(wanted, STR("to"));
+	bool is_list = count > 1 || str_eq(wanted, STR("to")) || str_eq(wanted, STR("names"));
 	struct str key, value;
 
 	print_escaped(wanted);

@@ -4,6 +4,7 @@
 #include "main/status.h"
 
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -11,7 +12,13 @@
 #include "main/offer.h"
 #include "main/spool_watch.h"
 
-enum { ROW_BYTES_MAX = 4096 };
+enum { ROW_BYTES_MAX = 8192 };
+
+/* The first finding about one certificate. */
+struct status_certificate {
+	size_t index;
+	char why[1500];
+};
 
 static const char *
 status_state(const struct instance *i, const char *trouble)
@@ -60,17 +67,73 @@ status_row(const struct instance *i, struct buf *values)
 	message_values_add(values, "work", str_of(trouble[0] ? trouble : work));
 }
 
+/* ---- certificates ---- */
+
+static void
+status_names(struct str names, struct buf *values)
+{
+	struct str name;
+
+	while (str_split(&names, ' ', &name))
+		message_values_add(values, "names", name);
+}
+
+static void
+status_take_finding(const struct tls_finding *finding, void *arg)
+{
+	struct status_certificate *s = arg;
+
+	if (finding->index == s->index && !s->why[0])
+		snprintf(s->why, sizeof s->why, "%s", finding->text);
+}
+
+static void
+status_certificate(const struct daemon *d, size_t index, struct buf *values)
+{
+	const struct tls_pair *p = &d->offer->tls->pair[index];
+	struct status_certificate first = {.index = index};
+	int64_t now_s = time(NULL);
+	char day[CERTIFICATE_DAY_BYTES];
+
+	message_values_add(values, "certificate", d->conf->tls.item[index].certificate);
+	if (tls_pair_is_usable(p)) {
+		message_values_add(values, "state",
+		    str_of(certificate_state_name(certificate_state(&p->facts, now_s))));
+		message_values_add(
+		    values, "not_after", str_of(certificate_day(p->facts.until_s, day)));
+		status_number(values, "days_left", certificate_days_left(&p->facts, now_s));
+		status_names(str_of(p->facts.names), values);
+	} else {
+		message_values_add(values, "state", STR("not usable"));
+	}
+	tls_files_tell(d->conf, d->offer->tls, now_s, status_take_finding, &first);
+	message_values_add(values, "why", str_of(first.why));
+}
+
+/* ---- rows ---- */
+
+static void
+status_answer(struct channel *control, uint64_t call, struct buf *values)
+{
+	struct message_admin_row row = {.values = buf_str(values)};
+
+	(void)!channel_answer(control, call, MESSAGE_ADMIN_ROW, &row, -1);
+	buf_clear(values);
+}
+
 void
 status_rows(struct daemon *d, struct channel *control, uint64_t call)
 {
-	for (unsigned n = 0; n < d->instance_count; n++) {
-		struct message_admin_row row;
-		struct buf values;
+	struct buf values;
 
+	for (unsigned n = 0; n < d->instance_count; n++) {
 		buf_init(&values, ROW_BYTES_MAX);
 		status_row(&d->instances[n], &values);
-		row.values = buf_str(&values);
-		(void)!channel_answer(control, call, MESSAGE_ADMIN_ROW, &row, -1);
-		buf_clear(&values);
+		status_answer(control, call, &values);
+	}
+	for (size_t i = 0; i < d->offer->tls->count; i++) {
+		buf_init(&values, ROW_BYTES_MAX);
+		status_certificate(d, i, &values);
+		status_answer(control, call, &values);
 	}
 }

@@ -1,12 +1,12 @@
 /*
- * status: what `sallyport status` is told of the processes.
+ * status: what `sallyport status` is told of the processes and the certificates.
  */
 #ifndef MAIN_STATUS_H
 #define MAIN_STATUS_H
 
 #include "main/daemon.h"
 
-/* One row per instance, as answers to that call. */
+/* One row per instance, then one per certificate, as answers to that call. */
 void status_rows(struct daemon *d, struct channel *control, uint64_t call);
 
 #endif

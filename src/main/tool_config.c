@@ -1,7 +1,6 @@
 /*
  * tool_config: the configuration seen from the command line; works without the daemon.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -10,6 +9,7 @@
 #include "conf/descriptors.h"
 #include "ipc/message.h"
 #include "main/print.h"
+#include "main/tls_files.h"
 #include "main/tool.h"
 #include "policy/space.h"
 
@@ -133,33 +133,6 @@ tool_check_descriptors(const char *file, const struct conf *c, struct conf_repor
 	report->warnings += conf_descriptors_check(c, head, &report->text);
 }
 
-/* Who checks need not be who reads them: what this user may not see is passed over. */
-static void
-tool_check_certificate(
-    const char *file, const char *key, struct str path, struct conf_report *report)
-{
-	char name[4096];
-
-	snprintf(name, sizeof name, "%.*s", STR_ARG(path));
-	if (access(name, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
-		return;
-	buf_addf(&report->text,
-	    "%s: error: %s: %s: %s; clients cannot log in before it is there\n", file, key, name,
-	    strerror(errno));
-	report->errors++;
-}
-
-static void
-tool_check_certificates(const char *file, const struct conf *c, struct conf_report *report)
-{
-	for (size_t i = 0; i < c->tls.count; i++) {
-		tool_check_certificate(
-		    file, "tls.certificate", c->tls.item[i].certificate, report);
-		tool_check_certificate(
-		    file, "tls.private_key", c->tls.item[i].private_key, report);
-	}
-}
-
 int
 tool_config_check(struct tool *t, const struct command *command)
 {
@@ -175,7 +148,7 @@ tool_config_check(struct tool *t, const struct command *command)
 		tool_check_disk(path, c, &report);
 		tool_check_room(path, c, &report);
 		tool_check_descriptors(path, c, &report);
-		tool_check_certificates(path, c, &report);
+		tls_files_report(c, &report);
 	}
 	if (report.text.n)
 		tool_say(0, buf_str(&report.text));
@@ -243,14 +216,31 @@ tool_reload(struct tool *t, const struct command *command)
 
 struct status_count {
 	struct print print;
+	struct print certificates;
 	unsigned not_ready;
 };
+
+/* The rows of certificates come behind those of the processes. */
+static void
+tool_status_certificate(struct str values, struct status_count *c)
+{
+	struct str state = message_values_get(values, "state");
+
+	c->not_ready += !str_eq(state, STR("ok")) && !str_eq(state, STR("expires soon"));
+	if (c->certificates.rows == 0 && !c->print.tool->json && !c->print.tool->quiet)
+		putchar('\n');
+	print_row(values, &c->certificates);
+}
 
 static void
 tool_status_row(struct str values, void *arg)
 {
 	struct status_count *c = arg;
 
+	if (message_values_get(values, "certificate").n) {
+		tool_status_certificate(values, c);
+		return;
+	}
 	c->not_ready += !str_eq(message_values_get(values, "state"), STR("ready"));
 	print_row(values, &c->print);
 }
@@ -277,7 +267,12 @@ tool_status(struct tool *t, const struct command *command)
 	    {"state", "STATE", -15}, {"pid", "PID", 8}, {"restarts", "RESTARTS", 8},
 	    {"uptime_s", "UPTIME s", 9}, {"silent_s", "SILENT s", 8}, {"disk_s", "DISK s", 6},
 	    {"work", "WORK", 0}, {0}};
-	struct status_count table = {.print = {.tool = t, .columns = columns, .id_key = "role"}};
+	static const struct print_column certificates[] = {{"names", "CERTIFICATE FOR", -28},
+	    {"state", "STATE", -13}, {"not_after", "NOT AFTER", -20}, {"days_left", "DAYS", 6},
+	    {"certificate", "FILE", -32}, {"why", "WHY", 0}, {0}};
+	struct status_count table = {
+	    .print = {.tool = t, .columns = columns, .id_key = "role"},
+	    .certificates = {.tool = t, .columns = certificates, .id_key = "certificate"}};
 	struct print queue = {.tool = t};
 	int status = tool_ask_running(t, command->asks, tool_status_row, &table), of_dns = 0;
 

@@ -6,21 +6,24 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "main/offer.h"
 #include "main/supervise.h"
 
-enum { LOOK_EVERY_S = 2 };
+enum { LOOK_EVERY_S = 2, TELL_EVERY_MS = 24 * 60 * 60 * 1000 };
 
 struct watch {
 	struct daemon *daemon;
 	struct event *timer;
 	uint64_t given; /* print of the files as last passed on */
 	uint64_t seen;  /* print at the last look */
-	uint64_t refused; /* print of those that could not be opened; said once */
+	uint64_t refused; /* print of those that could not be used; said once */
+	int64_t tell_ms;  /* when what is wrong with those in use is told next */
 };
 
 static void
@@ -52,18 +55,51 @@ print_of(const struct conf *c)
 	return print;
 }
 
-/* What could not be opened is tried again at the next look. */
+/* ---- what is wrong with those in use ---- */
+
+static void
+watch_log_finding(const struct tls_finding *finding, void *arg)
+{
+	(void)arg;
+	if (finding->kind == TLS_WARNING)
+		log_warn("%.*s: %s: %s", STR_ARG(finding->place), finding->key, finding->text);
+	else
+		log_error("%.*s: %s: %s%s", STR_ARG(finding->place), finding->key, finding->text,
+		    finding->kind == TLS_FAULT ? "; the other certificates are served" : "");
+}
+
+/* Who did not read it on the first day may read it on another. */
+static void
+watch_tell(struct watch *w)
+{
+	if (clock_mono_ms() < w->tell_ms)
+		return;
+	w->tell_ms = clock_mono_ms() + TELL_EVERY_MS;
+	tls_files_tell(
+	    w->daemon->conf, w->daemon->offer->tls, time(NULL), watch_log_finding, NULL);
+}
+
+void
+watch_certificates_changed(struct daemon *d)
+{
+	d->watch->tell_ms = 0;
+}
+
+/* ---- changes ---- */
+
+/* What could not be used is tried again at the next look. */
 static void
 watch_give(struct watch *w, uint64_t now)
 {
-	char why[REASON_BYTES];
+	struct offer_refusal refusal;
 
-	if (offer_renew_certificates(w->daemon->offer, why)) {
+	if (offer_renew_certificates(w->daemon->offer, &refusal)) {
 		log_info("certificate files changed: loading them");
 		supervise_renew_certificates(w->daemon);
 		w->given = now;
+		w->tell_ms = 0;
 	} else if (w->refused != now) {
-		log_error("certificate files changed, and the former ones stay: %s", why);
+		log_error("certificate files changed, and the former ones stay: %s", refusal.why);
 		w->refused = now;
 	}
 }
@@ -79,6 +115,7 @@ look(evutil_socket_t fd, short what, void *arg)
 	if (now != w->given && now == w->seen && w->daemon->stage < 0)
 		watch_give(w, now);
 	w->seen = now;
+	watch_tell(w);
 }
 
 void
@@ -93,6 +130,7 @@ watch_start(struct daemon *d)
 	if (!w->timer || event_add(w->timer, &every) != 0)
 		die("no timer");
 	d->watch = w;
+	watch_tell(w);
 }
 
 void

@@ -1,10 +1,15 @@
-/* watch: certificate and key files, looked at every two seconds; what changed is passed on. */
+/*
+ * watch: certificate and key files, looked at every two seconds; what changed is checked and passed
+ * on.  What is wrong with those in use is logged at the start, when they change, and once a day.
+ */
 #ifndef MAIN_WATCH_H
 #define MAIN_WATCH_H
 
 #include "main/daemon.h"
 
 void watch_start(struct daemon *d);
+/* By a reload: what is wrong with them is logged at the next look. */
+void watch_certificates_changed(struct daemon *d);
 void watch_stop(struct daemon *d);
 
 #endif

@@ -68,23 +68,32 @@ facts_take_names(const struct certificate *c, struct certificate_facts *out)
 	}
 }
 
+static bool
+facts_has_dns_name(const struct certificate *c)
+{
+	char name[256];
+	int kind = 0;
+
+	for (unsigned i = 0; kind != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE; i++) {
+		size_t size = sizeof name;
+
+		kind = gnutls_x509_crt_get_subject_alt_name(c->chain[0], i, name, &size, NULL);
+		if (kind == GNUTLS_SAN_DNSNAME)
+			return true;
+		if (kind < 0 && kind != GNUTLS_E_SHORT_MEMORY_BUFFER)
+			return false;
+	}
+	return false;
+}
+
 /* GnuTLS takes the common name when there is no dNSName, clients do not. */
 static bool
 facts_has_hostname(const struct certificate *c, struct str hostname)
 {
 	char name[256];
-	size_t size = sizeof name;
-	int kind = GNUTLS_SAN_URI;
 
-	for (unsigned i = 0; kind >= 0 && kind != GNUTLS_SAN_DNSNAME; i++) {
-		size = sizeof name;
-		kind = gnutls_x509_crt_get_subject_alt_name(c->chain[0], i, name, &size, NULL);
-		if (kind == GNUTLS_E_SHORT_MEMORY_BUFFER)
-			kind = GNUTLS_SAN_URI;
-	}
 	snprintf(name, sizeof name, "%.*s", STR_ARG(hostname));
-	return kind == GNUTLS_SAN_DNSNAME &&
-	       gnutls_x509_crt_check_hostname2(c->chain[0], name, 0) != 0;
+	return facts_has_dns_name(c) && gnutls_x509_crt_check_hostname2(c->chain[0], name, 0) != 0;
 }
 
 /* ---- the chain ---- */
@@ -158,6 +167,7 @@ void
 certificate_facts(const struct certificate *c, struct str hostname, struct certificate_facts *out)
 {
 	*out = (struct certificate_facts){.from_s = c->from_s, .until_s = c->expires_s};
+	out->has_dns_name = facts_has_dns_name(c);
 	out->has_hostname = facts_has_hostname(c, hostname);
 	facts_take_names(c, out);
 	facts_check_order(c, time(NULL), out);

@@ -20,7 +20,8 @@ enum certificate_state {
 /* No pointers: it can be handed from one process to another. */
 struct certificate_facts {
 	int64_t from_s, until_s;                   /* seconds since 1970; INT64_MAX: never */
-	bool has_hostname;                         /* RFC 9525: as a client would look for it */
+	bool has_dns_name;                         /* RFC 9525: the common name is none */
+	bool has_hostname;                         /* as a client would look for it */
 	char names[CERTIFICATE_NAMES_BYTES];       /* with blanks between; as many as fit */
 	char chain[CERTIFICATE_CHAIN_BYTES];       /* what is wrong with it; empty: nothing */
 };

@@ -204,31 +204,6 @@ def certificates_are_watched():
     g.wait_for("the repaired certificate", 15, lambda: seen_certificate() != now, every=0.5)
 
 
-@tap.case
-def a_certificate_that_is_missing():
-    """at the first start: config check has errors that name the files, status says so; it is used once it is there"""
-    other = g.Gateway(f"{HOME}/without-certificate")
-    names = [f"{other.directory}/tls.{part}" for part in ("crt", "key")]
-    for name in names:
-        os.remove(name)
-    checked = other.tool("config", "check", check=False)
-    assert checked.returncode == 78 and "2 errors" in checked.stdout, checked
-    for key, name in zip(("certificate", "private_key"), names):
-        assert f"error: tls.{key}: {name}: No such file or directory; clients cannot log in" in checked.stdout + checked.stderr
-
-    def states():
-        rows = [json.loads(line) for line in other.tool("status", "--json", check=False).stdout.splitlines()]
-        return {r["state"] for r in rows if r.get("role") == "submission"}
-
-    other.start()
-    assert states() == {"no certificate"}, states()
-    g.certificate(other.directory)
-    g.wait_for("the certificate is noticed", 15, lambda: states() == {"ready"}, every=0.5)
-    other.add_user()
-    assert other.send()[0] == 250
-    other.stop()
-
-
 def with_error(error):
     """The file as it stands, and the same with an error in its second line."""
     with open(gate.config, encoding="utf-8") as f:

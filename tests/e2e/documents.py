@@ -41,8 +41,9 @@ def source(pattern):
 def made_real(text, where):
     """The same configuration on files of our own: each path that it reads or uses is made."""
     os.makedirs(where, exist_ok=True)
+    hostname = re.search(r'hostname\s*=\s*"([^"]+)"', text)
     for stem in set(re.findall(r'"(/etc/sallyport/[^"]+)\.(?:crt|key)"', text)):
-        cert, key = g.certificate(where, stem=os.path.basename(stem))
+        cert, key = g.certificate(where, hostname[1] if hostname else "mail.example.com", stem=os.path.basename(stem))
         text = text.replace(f'"{stem}.crt"', f'"{cert}"').replace(f'"{stem}.key"', f'"{key}"')
     for path in set(re.findall(r'"file:(/etc/sallyport/[^"]+)"', text)):
         secret = f"{where}/{os.path.basename(path)}"

@@ -14,7 +14,7 @@
 #include "rig.h"
 
 static struct rig r;
-static char why[REASON_BYTES];
+static struct offer_refusal refusal;
 
 static void
 offer_configure(unsigned a, unsigned b)
@@ -56,9 +56,9 @@ file_of(const struct offer *o, enum role_grant kind)
 
 Test(offer, all_is_open)
 {
-	struct offer *o = offer_new(r.d.conf, NULL, 2, why);
+	struct offer *o = offer_new(r.d.conf, NULL, 2, &refusal);
 
-	cr_assert(o, "%s", why);
+	cr_assert(o, "%s", refusal.why);
 	for (int k = ROLE_MAIN + 1; k < ROLE_KINDS; k++) {
 		char c;
 
@@ -78,7 +78,7 @@ Test(offer, all_is_open)
 Test(offer, without_descriptors)
 {
 	struct rlimit all, few;
-	struct offer *before = offer_new(r.d.conf, NULL, 2, why), *o = NULL;
+	struct offer *before = offer_new(r.d.conf, NULL, 2, &refusal), *o = NULL;
 	unsigned held = rig_descriptors(), refused = 0;
 
 	cr_assert(before);
@@ -88,11 +88,11 @@ Test(offer, without_descriptors)
 	few = all;
 	for (few.rlim_cur = 3; !o && few.rlim_cur < 200; few.rlim_cur++) {
 		setrlimit(RLIMIT_NOFILE, &few);
-		why[0] = 0;
-		o = offer_new(r.d.conf, before, 2, why);
+		refusal.why[0] = 0;
+		o = offer_new(r.d.conf, before, 2, &refusal);
 		setrlimit(RLIMIT_NOFILE, &all);
 		refused += !o;
-		cr_expect(o || strstr(why, "Too many open files"), "%s", why);
+		cr_expect(o || strstr(refusal.why, "Too many open files"), "%s", refusal.why);
 		cr_expect(o || rig_descriptors() == held, "%u", rig_descriptors());
 	}
 	cr_expect(o);
@@ -117,11 +117,11 @@ Test(offer, listeners_are_kept_by_place)
 	struct offer *before, *o;
 
 	offer_configure(a, b);
-	before = offer_new(r.d.conf, NULL, 1, why);
-	cr_assert(before, "%s", why);
+	before = offer_new(r.d.conf, NULL, 1, &refusal);
+	cr_assert(before, "%s", refusal.why);
 	offer_configure(b, a);
-	o = offer_new(r.d.conf, before, 1, why);
-	cr_assert(o, "%s", why);
+	o = offer_new(r.d.conf, before, 1, &refusal);
+	cr_assert(o, "%s", refusal.why);
 	cr_expect_eq(inode(o->listeners[0][0]), inode(before->listeners[0][1]));
 	cr_expect_eq(inode(o->listeners[0][1]), inode(before->listeners[0][0]));
 	offer_free(&before);
@@ -133,14 +133,16 @@ Test(offer, a_port_that_is_taken)
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	unsigned port = rig_free_port();
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	struct offer *before = offer_new(r.d.conf, NULL, 1, why);
+	struct offer *before = offer_new(r.d.conf, NULL, 1, &refusal);
 
 	at.sin_port = htons((uint16_t)port);
 	cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
 	cr_assert_eq(listen(fd, 1), 0);
 	offer_configure(port, rig_free_port());
-	cr_expect_null(offer_new(r.d.conf, before, 1, why));
-	cr_expect(strstr(why, "cannot listen on 127.0.0.1") && strstr(why, "in use"), "%s", why);
+	cr_expect_null(offer_new(r.d.conf, before, 1, &refusal));
+	cr_expect(strstr(refusal.why, "cannot listen on 127.0.0.1") &&
+	        strstr(refusal.why, "in use"),
+	    "%s", refusal.why);
 	offer_free(&before);
 	close(fd);
 }
@@ -153,16 +155,17 @@ Test(offer, a_port_of_another_daemon)
 	struct offer *first, *second;
 
 	offer_configure(a, b);
-	first = offer_new(r.d.conf, NULL, 2, why);
-	cr_assert(first, "%s", why);
+	first = offer_new(r.d.conf, NULL, 2, &refusal);
+	cr_assert(first, "%s", refusal.why);
 	offer_configure(rig_free_port(), b);
-	cr_expect_null(offer_new(r.d.conf, NULL, 2, why));
+	cr_expect_null(offer_new(r.d.conf, NULL, 2, &refusal));
 	snprintf(wanted, sizeof wanted, "listen: cannot listen on 127.0.0.1 port %u", b);
-	cr_expect(strstr(why, wanted) && strstr(why, "in use: another process listens there"), "%s",
-	    why);
+	cr_expect(strstr(refusal.why, wanted) &&
+	        strstr(refusal.why, "in use: another process listens there"),
+	    "%s", refusal.why);
 	offer_free(&first);
-	second = offer_new(r.d.conf, NULL, 2, why);
-	cr_expect(second, "%s", why);
+	second = offer_new(r.d.conf, NULL, 2, &refusal);
+	cr_expect(second, "%s", refusal.why);
 	offer_free(&second);
 }
 
@@ -185,22 +188,22 @@ Test(offer, addresses_of_a_port_overlap)
 	char more[100];
 
 	offer_configure_places("127.0.0.1", port, "");
-	one = offer_new(r.d.conf, NULL, 2, why);
-	cr_assert(one, "%s", why);
+	one = offer_new(r.d.conf, NULL, 2, &refusal);
+	cr_assert(one, "%s", refusal.why);
 	offer_configure_places("", port, "");
-	all = offer_new(r.d.conf, one, 2, why);
-	cr_assert(all, "%s", why);
+	all = offer_new(r.d.conf, one, 2, &refusal);
+	cr_assert(all, "%s", refusal.why);
 	offer_free(&one);
 	offer_configure_places("127.0.0.1", port, "");
-	again = offer_new(r.d.conf, all, 2, why);
-	cr_expect(again, "%s", why);
+	again = offer_new(r.d.conf, all, 2, &refusal);
+	cr_expect(again, "%s", refusal.why);
 	offer_free(&all);
 	offer_free(&again);
 	snprintf(more, sizeof more, ", { address = \"0.0.0.0\"; port = %u; tls = \"implicit\"; }",
 	    port);
 	offer_configure_places("127.0.0.1", port, more);
-	one = offer_new(r.d.conf, NULL, 2, why);
-	cr_expect(one, "both in one configuration: %s", why);
+	one = offer_new(r.d.conf, NULL, 2, &refusal);
+	cr_expect(one, "both in one configuration: %s", refusal.why);
 	offer_free(&one);
 }
 
@@ -221,13 +224,14 @@ listen_as_another(const char *address, unsigned port)
 static void
 expect_refused(const struct offer *before, const char *address, unsigned port)
 {
-	struct offer *o = offer_new(r.d.conf, before, 2, why);
+	struct offer *o = offer_new(r.d.conf, before, 2, &refusal);
 	char wanted[100];
 
 	cr_expect_null(o);
 	snprintf(wanted, sizeof wanted, "listen: cannot listen on %s port %u", address, port);
-	cr_expect(strstr(why, wanted) && strstr(why, "in use: another process listens there"), "%s",
-	    why);
+	cr_expect(strstr(refusal.why, wanted) &&
+	        strstr(refusal.why, "in use: another process listens there"),
+	    "%s", refusal.why);
 	offer_free(&o);
 }
 
@@ -244,15 +248,15 @@ Test(offer, another_daemon_at_another_address)
 	offer_configure_places("127.0.0.1", port, more);
 	expect_refused(NULL, "127.0.0.2", port);
 	offer_configure_places("127.0.0.1", port, "");
-	one = offer_new(r.d.conf, NULL, 2, why);
-	cr_assert(one, "%s", why);
+	one = offer_new(r.d.conf, NULL, 2, &refusal);
+	cr_assert(one, "%s", refusal.why);
 	offer_configure_places("127.0.0.2", port, "");
 	expect_refused(one, "127.0.0.2", port);
 	offer_configure_places("127.0.0.1", port, more);
 	expect_refused(one, "127.0.0.2", port);
 	close(other);
-	both = offer_new(r.d.conf, one, 2, why);
-	cr_expect(both, "%s", why);
+	both = offer_new(r.d.conf, one, 2, &refusal);
+	cr_expect(both, "%s", refusal.why);
 	offer_free(&both);
 	offer_free(&one);
 }
@@ -265,7 +269,7 @@ Test(offer, families_do_not_overlap)
 	int other;
 
 	offer_configure_places("::", port, "");
-	one = offer_new(r.d.conf, NULL, 2, why);
+	one = offer_new(r.d.conf, NULL, 2, &refusal);
 	if (!one)
 		cr_skip_test("no IPv6");
 	other = listen_as_another("127.0.0.1", port);
@@ -284,8 +288,8 @@ Test(offer, processes_share_a_port)
 	struct offer *o;
 
 	offer_configure(port, rig_free_port());
-	o = offer_new(r.d.conf, NULL, 2, why);
-	cr_assert(o, "%s", why);
+	o = offer_new(r.d.conf, NULL, 2, &refusal);
+	cr_assert(o, "%s", refusal.why);
 	at.sin_port = htons((uint16_t)port);
 	for (int i = 0; i < 64; i++) {
 		clients[i] = socket(AF_INET, SOCK_STREAM, 0);
@@ -301,46 +305,87 @@ Test(offer, processes_share_a_port)
 	offer_free(&o);
 }
 
-/* What was there must be there at a reload; what never was there need not. */
+static void
+offer_path(char out[100], const char *name)
+{
+	snprintf(out, 100, "%s/%s", r.directory, name);
+}
+
+/* Without any certificate that can be used a start is refused, as a reload is, with the place of the
+ * key that names the file. */
 Test(offer, missing_files)
 {
+	struct offer *before = offer_new(r.d.conf, NULL, 1, &refusal);
 	char path[100];
-	struct offer *before, *o;
 
-	snprintf(path, sizeof path, "%s/tls.crt", r.directory);
-	before = offer_new(r.d.conf, NULL, 1, why);
+	offer_path(path, "tls.crt");
+	cr_assert(before, "%s", refusal.why);
 	unlink(path);
-	cr_expect_null(offer_new(r.d.conf, before, 1, why));
-	cr_expect(strstr(why, "tls.crt (for submission): No such file"), "%s", why);
-	offer_free(&before);
-	before = offer_new(r.d.conf, NULL, 1, why);
-	cr_assert(before, "a first start says so and goes on: %s", why);
-	o = offer_new(r.d.conf, before, 1, why);
-	cr_expect(o, "%s", why);
-	offer_free(&o);
-	offer_free(&before);
+	for (int is_reload = 1; is_reload >= 0; is_reload--) {
+		refusal = (struct offer_refusal){0};
+		cr_expect_null(offer_new(r.d.conf, before, 1, &refusal));
+		offer_free(&before);
+		cr_expect_eq(refusal.status, EXIT_CONFIG);
+		cr_expect(strstr(refusal.why, "sallyport.cfg:2: error: tls.certificate: "), "%s",
+		    refusal.why);
+		cr_expect(strstr(refusal.why, "tls.crt: No such file"), "%s", refusal.why);
+	}
 }
 
 Test(offer, certificates_are_renewed_together)
 {
-	char crt[100], key[110], c[20] = "";
-	struct offer *o = offer_new(r.d.conf, NULL, 1, why);
+	char crt[100], key[100];
+	struct offer *o = offer_new(r.d.conf, NULL, 1, &refusal);
 	unsigned held = rig_descriptors();
+	ino_t former = inode(file_of(o, GRANT_CERTIFICATE)->fd);
 
-	snprintf(crt, sizeof crt, "%s/tls.crt", r.directory);
-	snprintf(key, sizeof key, "%s/tls.key", r.directory);
+	offer_path(crt, "tls.crt");
+	offer_path(key, "tls.key");
 	unlink(crt);
-	rig_write(crt, "fresh");
-	unlink(key);
-	cr_expect(!offer_renew_certificates(o, why), "the key is not there yet");
-	cr_expect(strstr(why, "tls.key"), "%s", why);
-	cr_assert(pread(file_of(o, GRANT_CERTIFICATE)->fd, c, sizeof c - 1, 0) > 0);
-	cr_expect_str_eq(c, "certificate", "the former one stays");
-	rig_write(key, "fresh");
-	cr_expect(offer_renew_certificates(o, why), "%s", why);
-	memset(c, 0, sizeof c);
-	cr_assert(pread(file_of(o, GRANT_CERTIFICATE)->fd, c, sizeof c - 1, 0) > 0);
-	cr_expect_str_eq(c, "fresh");
+	rig_write(crt, rig_certificates[1]);
+	cr_expect(!offer_renew_certificates(o, &refusal), "the key is not there yet");
+	cr_expect(strstr(refusal.why, "tls.key: is not the key of the certificate in "), "%s",
+	    refusal.why);
+	cr_expect_eq(inode(file_of(o, GRANT_CERTIFICATE)->fd), former, "the former one stays");
 	cr_expect_eq(rig_descriptors(), held);
+	unlink(key);
+	cr_expect(!offer_renew_certificates(o, &refusal), "nor now");
+	cr_expect(strstr(refusal.why, "error: tls.private_key: "), "%s", refusal.why);
+	rig_write(key, rig_keys[1]);
+	cr_expect(offer_renew_certificates(o, &refusal), "%s", refusal.why);
+	cr_expect_neq(inode(file_of(o, GRANT_CERTIFICATE)->fd), former);
+	cr_expect_str_eq(o->tls->pair[0].facts.names, "mail.example.com");
+	cr_expect_eq(rig_descriptors(), held);
+	offer_free(&o);
+}
+
+/* Beside one that can be used, the other is left out at a start; what worked must work at a reload. */
+Test(offer, one_certificate_of_two)
+{
+	char crt[100], extra[1000];
+	struct offer *o, *next;
+
+	offer_path(crt, "second.crt");
+	rig_write(crt, "no certificate");
+	snprintf(extra, sizeof extra,
+	    "tls: ( { certificate = \"%s/tls.crt\"; private_key = \"%s/tls.key\"; },"
+	    " { certificate = \"%s\"; private_key = \"%s/tls.key\"; } );",
+	    r.directory, r.directory, crt, r.directory);
+	rig_configure_tls(&r, extra);
+	o = offer_new(r.d.conf, NULL, 1, &refusal);
+	cr_assert(o, "%s", refusal.why);
+	cr_expect(offer_has_certificate(o));
+	cr_expect_eq(o->files[2].fd >= 0, true, "the first certificate");
+	cr_expect(o->files[1].fd < 0 && o->files[3].fd < 0, "the second pair");
+	next = offer_new(r.d.conf, o, 1, &refusal);
+	cr_expect(next, "what was left out is no reason: %s", refusal.why);
+	offer_free(&next);
+	rig_write(crt, rig_certificates[0]);
+	cr_assert(offer_renew_certificates(o, &refusal), "%s", refusal.why);
+	cr_expect(o->files[1].fd >= 0 && o->files[3].fd >= 0);
+	rig_write(crt, "no certificate");
+	cr_expect(!offer_renew_certificates(o, &refusal));
+	cr_expect_null(offer_new(r.d.conf, o, 1, &refusal));
+	cr_expect_eq(refusal.status, EXIT_CONFIG);
 	offer_free(&o);
 }

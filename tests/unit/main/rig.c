@@ -15,6 +15,42 @@
 #include "main/joints.h"
 #include "main/liveness.h"
 
+/* For mail.example.com, until 2126, each with its key. */
+const char *const rig_certificates[2] = {
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBkDCCATagAwIBAgIUJsLZt/qRSytjseyxfoELA5EbKr4wCgYIKoZIzj0EAwIw\n"
+	"DjEMMAoGA1UEAwwDb25lMCAXDTI2MTEyNzIyMzQ1NFoYDzIxMjYxMTAzMjIzNDU0\n"
+	"WjAOMQwwCgYDVQQDDANvbmUwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASGJdu1\n"
+	"4xMhpoVtxWIhSbrh9J61nZItVSFWI1U1Kop3jnScYBcn3Awx/n6fX8W4ln18pIk1\n"
+	"pEalj9bw3387MHTxo3AwbjAdBgNVHQ4EFgQUFaTF/+vJpmOIt4UofAX/5C7+krAw\n"
+	"HwYDVR0jBBgwFoAUFaTF/+vJpmOIt4UofAX/5C7+krAwDwYDVR0TAQH/BAUwAwEB\n"
+	"/zAbBgNVHREEFDASghBtYWlsLmV4YW1wbGUuY29tMAoGCCqGSM49BAMCA0gAMEUC\n"
+	"IFrMtOZ+O/T5UwIHaCJOuGUyR48CNHIT1c20TMfBUAl1AiEAhUAJjmFu1NkKE3hX\n"
+	"oKBEv97SZXgNzEOHcTor3yT17ok=\n"
+	"-----END CERTIFICATE-----\n",
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBjzCCATagAwIBAgIULjmVS07qePSgyXKw95CrjbPGmqQwCgYIKoZIzj0EAwIw\n"
+	"DjEMMAoGA1UEAwwDdHdvMCAXDTI2MTEyNzIyMzQ1NFoYDzIxMjYxMTAzMjIzNDU0\n"
+	"WjAOMQwwCgYDVQQDDAN0d28wWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARTudq3\n"
+	"xql565PLO7q1yJCVU5rAmcddteunQDMmnxShgtQEBLzN09M4kUqhd1rF+Hc9eCi4\n"
+	"QUkXQ2LFrY3UI2Amo3AwbjAdBgNVHQ4EFgQU7tfvorKVfhvQgeps/ogVmdMhbrsw\n"
+	"HwYDVR0jBBgwFoAU7tfvorKVfhvQgeps/ogVmdMhbrswDwYDVR0TAQH/BAUwAwEB\n"
+	"/zAbBgNVHREEFDASghBtYWlsLmV4YW1wbGUuY29tMAoGCCqGSM49BAMCA0cAMEQC\n"
+	"IGW2lJ7q7wOejM8oVKcjfSha17E4dU8+QOS7x8IZzJSmAiBAxQtHnJOi8q59XSB7\n"
+	"/4oE/sis2ppUFcfDKyQSalSN/A==\n"
+	"-----END CERTIFICATE-----\n"};
+const char *const rig_keys[2] = {
+	"-----BEGIN PRIVATE KEY-----\n"
+	"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgcryR+upsjDGV7N5t\n"
+	"9v2a1nF3ETJTTwoTGJVGn/NnuGChRANCAASGJdu14xMhpoVtxWIhSbrh9J61nZIt\n"
+	"VSFWI1U1Kop3jnScYBcn3Awx/n6fX8W4ln18pIk1pEalj9bw3387MHTx\n"
+	"-----END PRIVATE KEY-----\n",
+	"-----BEGIN PRIVATE KEY-----\n"
+	"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgaB0iAbBGQ84jVsPO\n"
+	"DeJt3BhI1V9QMcV7bDzY4Bioz1+hRANCAARTudq3xql565PLO7q1yJCVU5rAmcdd\n"
+	"teunQDMmnxShgtQEBLzN09M4kUqhd1rF+Hc9eCi4QUkXQ2LFrY3UI2Am\n"
+	"-----END PRIVATE KEY-----\n"};
+
 void
 rig_write(const char *path, const char *text)
 {
@@ -70,26 +106,36 @@ rig_free_port(void)
 void
 rig_configure(struct rig *r, const char *extra)
 {
+	char tls[1000];
+
+	snprintf(tls, sizeof tls,
+	    "tls: { certificate = \"%s/tls.crt\"; private_key = \"%s/tls.key\"; };\n%s",
+	    r->directory, r->directory, extra);
+	rig_configure_tls(r, tls);
+}
+
+void
+rig_configure_tls(struct rig *r, const char *extra)
+{
 	struct conf_report report;
 	char text[2000], path[100];
 
 	snprintf(path, sizeof path, "%s/tls.crt", r->directory);
-	rig_write(path, "certificate");
+	rig_write(path, rig_certificates[0]);
 	snprintf(path, sizeof path, "%s/tls.key", r->directory);
-	rig_write(path, "key");
+	rig_write(path, rig_keys[0]);
 	cr_assert_eq(chmod(path, 0600), 0);
 	snprintf(path, sizeof path, "%s/anchor", r->directory);
 	rig_write(path, ". IN DS 20326 8 1 0123456789abcdef0123456789abcdef01234567\n");
 	snprintf(text, sizeof text,
-	    "hostname = \"mail.example.com\";\n"
-	    "tls: { certificate = \"%s/tls.crt\"; private_key = \"%s/tls.key\"; };\n"
+	    "hostname = \"mail.example.com\";\n%s\n"
 	    "domains: ( { name = \"example.com\"; } );\n"
 	    "queue: { directory = \"%s/spool\"; };\n"
 	    "state_directory = \"%s/state\";\nrun_directory = \"%s/run\";\n"
 	    "dns: { trust_anchor = \"%s/anchor\"; };\n"
-	    "log: { target = \"file:%s/log\"; };\n%s%s",
-	    r->directory, r->directory, r->directory, r->directory, r->directory, r->directory, r->directory,
-	    geteuid() ? "" : "user = \"daemon\";\n", extra);
+	    "log: { target = \"file:%s/log\"; };\n%s",
+	    extra, r->directory, r->directory, r->directory, r->directory, r->directory,
+	    geteuid() ? "" : "user = \"daemon\";\n");
 	rig_write(r->config, text);
 	conf_report_init(&report);
 	conf_drop(&r->d.conf);

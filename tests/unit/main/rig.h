@@ -28,6 +28,8 @@ void rig_set_up(struct rig *r);
 void rig_tear_down(struct rig *r);
 /* A configuration with everything below the rig's directory, `extra` behind it. */
 void rig_configure(struct rig *r, const char *extra);
+/* The same with a group "tls" of the test's own, in `extra`. */
+void rig_configure_tls(struct rig *r, const char *extra);
 struct rig_role *rig_role(struct rig *r, enum role_kind kind, unsigned index);
 /* The loop for that long, and then until all that was sent is heard. */
 void rig_run(struct rig *r, int ms);
@@ -35,7 +37,8 @@ void rig_run(struct rig *r, int ms);
 unsigned rig_free_port(void);
 /* Descriptors of this process. */
 unsigned rig_descriptors(void);
-/* A self-signed certificate's stead: any file. */
+/* Two certificates and their keys, as PEM; the first pair is in the files of rig_configure. */
+extern const char *const rig_certificates[2], *const rig_keys[2];
 void rig_write(const char *path, const char *text);
 
 #endif

@@ -97,6 +97,7 @@ Test(certificate_facts, hostnames)
 		identity_init(&id, &ca, GNUTLS_PK_ECDSA, rows[i].names, 30);
 		f = facts_of(buf_str(&id.pem), rows[i].hostname);
 		cr_expect_eq(f.has_hostname, rows[i].has, "row %zu", i);
+		cr_expect_eq(f.has_dns_name, strncmp(rows[i].names, "CN=", 3) != 0, "row %zu", i);
 		cr_expect_str_eq(f.names, rows[i].shown);
 		cr_expect(f.until_s - f.from_s == 40 * DAY_S);
 		identity_clear(&id);

@@ -1,0 +1,125 @@
+/*
+ * offer_tls: see the header.
+ */
+#include "main/offer_tls.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+static void
+offer_list_tls(struct offer *o)
+{
+	o->tls = MEM_NEW(struct tls_files);
+	for (size_t n = 0; n < o->file_count; n++) {
+		const struct offer_file *f = &o->files[n];
+
+		if (f->index < TLS_FILES_MAX && f->kind == GRANT_CERTIFICATE)
+			o->tls->certificate[f->index] = (struct tls_file){f->fd, f->error};
+		if (f->index < TLS_FILES_MAX && f->kind == GRANT_PRIVATE_KEY)
+			o->tls->key[f->index] = (struct tls_file){f->fd, f->error};
+	}
+}
+
+static bool
+offer_is_same_pair(const struct conf_tls *a, const struct conf_tls *b)
+{
+	return str_eq(a->certificate, b->certificate) && str_eq(a->private_key, b->private_key);
+}
+
+/* Was this pair left out before?  What worked without it works on. */
+static bool
+offer_left_out(const struct offer *before, const struct conf_tls *pair)
+{
+	for (size_t i = 0; i < before->tls->count; i++)
+		if (offer_is_same_pair(&before->conf->tls.item[i], pair))
+			return !tls_pair_is_usable(&before->tls->pair[i]);
+	return false;
+}
+
+/* Which of the pairs with a fault are a reason to refuse: a bit for each.  At a start none is while
+ * another pair can be used: after a reboot mail for most names is better than for none.  At a
+ * reload each is, for what it replaces works. */
+static uint32_t
+offer_needed_pairs(const struct offer *o, const struct offer *before)
+{
+	uint32_t needed = 0, usable = 0;
+
+	for (size_t i = 0; i < o->tls->count; i++) {
+		usable |= (uint32_t)tls_pair_is_usable(&o->tls->pair[i]) << i;
+		if (before && !offer_left_out(before, &o->conf->tls.item[i]))
+			needed |= (uint32_t)1 << i;
+	}
+	return !usable && o->conf->listen.count ? UINT32_MAX : needed & ~usable;
+}
+
+struct offer_faults {
+	struct offer_refusal *refusal;
+	uint32_t needed;
+	unsigned count;
+};
+
+/* The first one is the reason. */
+static void
+offer_take_fault(const struct tls_finding *finding, void *arg)
+{
+	struct offer_faults *f = arg;
+
+	if (finding->kind != TLS_FAULT || !(f->needed >> finding->index & 1))
+		return;
+	if (f->count++) {
+		log_error("%.*s: %s: %s", STR_ARG(finding->place), finding->key, finding->text);
+		return;
+	}
+	snprintf(f->refusal->why, sizeof f->refusal->why, "%.*s: error: %s: %s",
+	    STR_ARG(finding->place), finding->key, finding->text);
+	f->refusal->status = EXIT_CONFIG;
+}
+
+static void
+offer_leave_out(struct offer *o)
+{
+	for (size_t n = 0; n < o->file_count; n++) {
+		struct offer_file *f = &o->files[n];
+
+		if (f->kind == GRANT_FILE || f->fd < 0 || f->index >= o->tls->count ||
+		    tls_pair_is_usable(&o->tls->pair[f->index]))
+			continue;
+		close(f->fd);
+		f->fd = -1;
+	}
+}
+
+bool
+offer_tls_check(struct offer *o, const struct offer *before, struct offer_refusal *out)
+{
+	struct offer_faults faults = {.refusal = out};
+
+	offer_list_tls(o);
+	if (!tls_files_check_apart(o->conf, o->tls)) {
+		snprintf(out->why, sizeof out->why, "certificates cannot be checked: %s",
+		    strerror(errno));
+		out->status = EXIT_OS;
+		return false;
+	}
+	faults.needed = offer_needed_pairs(o, before);
+	if (faults.needed)
+		tls_files_tell(o->conf, o->tls, time(NULL), offer_take_fault, &faults);
+	if (faults.count == 0)
+		offer_leave_out(o);
+	return faults.count == 0;
+}
+
+bool
+offer_has_certificate(const struct offer *offer)
+{
+	for (size_t i = 0; i < offer->tls->count; i++)
+		if (tls_pair_is_usable(&offer->tls->pair[i]))
+			return true;
+	return false;
+}
