@@ -4,9 +4,9 @@
 #include "main/admin.h"
 
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "conf/descriptors.h"
 #include "main/host.h"
@@ -68,7 +68,7 @@ admin_apply(struct daemon *d, struct conf *now, struct offer *offer, struct buf 
 	d->offer = offer;
 	host_use_log(now, d->log_secret, &offer->log);
 	conf_descriptors_check(now, "", text);
-	tls_files_tell(now, offer->tls, time(NULL), admin_add_finding, text);
+	tls_files_tell(now, offer->tls, clock_ms() / 1000, admin_add_finding, text);
 	watch_certificates_changed(d);
 	supervise_reload(d);
 	offer_free(&old);

@@ -265,17 +265,19 @@ offer_open_file(const struct offer_making *m, struct offer_file *f)
 
 	snprintf(name, sizeof name, "%.*s", STR_ARG(f->path));
 	f->fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	f->error = f->fd < 0 ? errno : 0;
-	if (f->fd >= 0) {
+	if (f->fd >= 0)
 		offer_check_mode(f);
+	if (f->fd >= 0 && f->kind != GRANT_FILE)
+		f->fd = offer_tls_copy(f->fd);
+	f->error = f->fd < 0 ? errno : 0;
+	if (f->fd >= 0)
 		return true;
-	}
 	if (offer_is_absent(errno) && is_of_system) {
 		log_warn("%s: %s", name, strerror(errno));
 		return true;
 	}
 	/* what that means for a certificate or key, the check of both together tells */
-	if (offer_is_absent(errno) && f->kind != GRANT_FILE)
+	if (f->kind != GRANT_FILE && errno != EMFILE && errno != ENFILE && errno != ENOMEM)
 		return true;
 	if (offer_is_absent(errno) && offer_was_absent(m, f)) {
 		log_error("%s: %s", name, strerror(errno));

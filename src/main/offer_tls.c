@@ -4,13 +4,55 @@
 #include "main/offer_tls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+
+enum { COPY_BYTES_MAX = 1 << 20 };
+
+/* False with errno. */
+static bool
+offer_copy_bytes(int to, int from)
+{
+	enum { SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL };
+	struct stat st;
+	off_t at = 0;
+	ssize_t n;
+
+	if (fstat(from, &st) != 0)
+		return false;
+	errno = S_ISDIR(st.st_mode) ? EISDIR : !S_ISREG(st.st_mode) ? EINVAL : EFBIG;
+	if (!S_ISREG(st.st_mode) || st.st_size > COPY_BYTES_MAX)
+		return false;
+	do
+		n = sendfile(to, from, &at, (size_t)(COPY_BYTES_MAX + 1 - at));
+	while (n > 0 && at <= COPY_BYTES_MAX);
+	if (n > 0)
+		errno = EFBIG;
+	return n == 0 && fcntl(to, F_ADD_SEALS, SEALS) == 0;
+}
+
+int
+offer_tls_copy(int fd)
+{
+	int copy = memfd_create("certificate or key", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	bool is_copied = copy >= 0 && offer_copy_bytes(copy, fd);
+	int failed = errno;
+
+	close(fd);
+	if (!is_copied && copy >= 0)
+		close(copy);
+	errno = failed;
+	return is_copied ? copy : -1;
+}
 
 static void
 offer_list_tls(struct offer *o)
@@ -109,7 +151,7 @@ offer_tls_check(struct offer *o, const struct offer *before, struct offer_refusa
 	}
 	faults.needed = offer_needed_pairs(o, before);
 	if (faults.needed)
-		tls_files_tell(o->conf, o->tls, time(NULL), offer_take_fault, &faults);
+		tls_files_tell(o->conf, o->tls, clock_ms() / 1000, offer_take_fault, &faults);
 	if (faults.count == 0)
 		offer_leave_out(o);
 	return faults.count == 0;

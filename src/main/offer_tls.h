@@ -6,6 +6,11 @@
 
 #include "main/offer.h"
 
+/* A sealed copy in memory in place of the file, which is closed: what was checked is what the roles
+ * get, also one that is started again after somebody has written into the file.  The kernel copies:
+ * a key does not come into the memory of this process.  -1 with errno. */
+int offer_tls_copy(int fd) MUST_USE;
+
 /* Checks the certificates and keys that are open in the offer; what is left out is closed.  False,
  * and why, when a fault refuses the start (before NULL) or the reload: see offer_new. */
 bool offer_tls_check(

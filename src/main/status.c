@@ -4,7 +4,6 @@
 #include "main/status.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -92,7 +91,7 @@ status_certificate(const struct daemon *d, size_t index, struct buf *values)
 {
 	const struct tls_pair *p = &d->offer->tls->pair[index];
 	struct status_certificate first = {.index = index};
-	int64_t now_s = time(NULL);
+	int64_t now_s = clock_ms() / 1000;
 	char day[CERTIFICATE_DAY_BYTES];
 
 	message_values_add(values, "certificate", d->conf->tls.item[index].certificate);

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "keys/keyring.h"
 
@@ -366,7 +367,7 @@ tls_files_report(const struct conf *c, struct conf_report *report)
 		f->key[i] = tls_files_open(c->tls.item[i].private_key);
 	}
 	tls_files_check(c, f);
-	tls_files_tell(c, f, time(NULL), tls_files_add_finding, &r);
+	tls_files_tell(c, f, clock_ms() / 1000, tls_files_add_finding, &r);
 	for (size_t i = 0; i < f->count; i++) {
 		if (f->certificate[i].fd >= 0)
 			close(f->certificate[i].fd);

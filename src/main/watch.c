@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -76,7 +75,7 @@ watch_tell(struct watch *w)
 		return;
 	w->tell_ms = clock_mono_ms() + TELL_EVERY_MS;
 	tls_files_tell(
-	    w->daemon->conf, w->daemon->offer->tls, time(NULL), watch_log_finding, NULL);
+	    w->daemon->conf, w->daemon->offer->tls, clock_ms() / 1000, watch_log_finding, NULL);
 }
 
 void

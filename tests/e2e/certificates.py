@@ -235,6 +235,15 @@ def files_that_change():
     g.wait_for("submission is back", 20, lambda: g.answers(gate.smtps) and rows()[2][-1]["state"] == "ready", every=0.2)
     time.sleep(4)
     assert is_served("good.crt") and len(re.findall(line, gate.log())) == 1
+    for part in ("crt", "key"):  # the same file, written over: what was checked stays in use
+        write(f"live.{part}", "garbage")
+    gate.wait_log(r"former ones stay: .*:4: error: tls.certificate: \S+live\.crt: does not parse")
+    for role_name in ("keys", "submission"):
+        for pid in [pid for pid, (role, _) in gate.processes().items() if role == role_name]:
+            os.kill(pid, signal.SIGKILL)
+    g.wait_for("both are back", 20, lambda: {r["state"] for r in rows()[2]} == {"ready"} and g.answers(gate.smtps), every=0.2)
+    assert is_served("good.crt")
+    shutil.copy(f"{HOME}/other.key", f"{HOME}/live.key")
     shutil.copy(f"{HOME}/other.crt", f"{HOME}/fresh.crt")
     os.rename(f"{HOME}/fresh.crt", f"{HOME}/live.crt")
     g.wait_for("the whole pair", 15, lambda: is_served("other.crt"), every=0.5)

@@ -1,0 +1,82 @@
+/* watch: what is wrong with a certificate is logged at the start, once a day, and when it is loaded anew. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "main/offer.h"
+#include "main/watch.h"
+#include "rig.h"
+
+enum { LOOK_MS = 2100, HOUR_MS = 60 * 60 * 1000 };
+
+static const int64_t year_2127_ms = 4957113600000;
+static struct rig r;
+static char log_path[100];
+
+static void
+watch_set_up(void)
+{
+	struct offer_refusal refusal;
+
+	rig_set_up(&r);
+	rig_configure(&r, "listen: ( );");
+	snprintf(log_path, sizeof log_path, "%s/log", r.directory);
+	log_open(open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), LOG_TO_FILE);
+	r.d.offer = offer_new(r.d.conf, NULL, 1, &refusal);
+	cr_assert(r.d.offer, "%s", refusal.why);
+}
+
+static void
+watch_tear_down(void)
+{
+	clock_fake(-1);
+	watch_stop(&r.d);
+	offer_free(&r.d.offer);
+	rig_tear_down(&r);
+}
+
+TestSuite(watch, .init = watch_set_up, .fini = watch_tear_down, .timeout = 60);
+
+static unsigned
+told(const char *words)
+{
+	static char text[65536];
+	int fd = open(log_path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, sizeof text - 1);
+	unsigned count = 0;
+
+	close(fd);
+	cr_assert(n >= 0);
+	text[n] = '\0';
+	for (const char *at = text; (at = strstr(at, words)); at++)
+		count++;
+	return count;
+}
+
+Test(watch, an_expired_certificate_is_told_once_a_day)
+{
+	static const char words[] = "sallyport.cfg:2: tls.certificate: ";
+
+	watch_start(&r.d);
+	cr_expect_eq(told(words), 0, "nothing is wrong in these years");
+	watch_stop(&r.d);
+	clock_fake(year_2127_ms);
+	watch_start(&r.d);
+	cr_expect_eq(told(words), 1);
+	cr_expect_eq(told("expired on 2126-"), 1);
+	clock_fake(year_2127_ms + 23 * HOUR_MS);
+	rig_run(&r, LOOK_MS);
+	cr_expect_eq(told(words), 1, "the same day");
+	clock_fake(year_2127_ms + 24 * HOUR_MS);
+	rig_run(&r, LOOK_MS);
+	cr_expect_eq(told(words), 2, "a day later");
+	rig_run(&r, LOOK_MS);
+	cr_expect_eq(told(words), 2);
+	watch_certificates_changed(&r.d);
+	rig_run(&r, LOOK_MS);
+	cr_expect_eq(told(words), 3, "after a reload");
+}
