@@ -266,8 +266,10 @@ main(int argc, char **argv)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	clock_prepare();
 	map_prepare();
-	if (d.in_threads)
+	if (d.in_threads) {
 		evthread_use_pthreads();
+		tls_files_use_no_child();
+	}
 	status = prepare(&d);
 	if (status == 0) {
 		run(&d);

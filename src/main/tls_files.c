@@ -156,7 +156,13 @@ tls_files_check(const struct conf *c, struct tls_files *f)
 		tls_files_check_pair(c, f, i);
 }
 
-/* False with errno: it did not end by itself, in time and well. */
+/* What a child hands back. */
+struct tls_answer {
+	struct tls_files files;
+	bool is_complete;
+};
+
+/* False with errno: it did not end in time. */
 static bool
 tls_files_await(pid_t child)
 {
@@ -171,39 +177,56 @@ tls_files_await(pid_t child)
 		if (ended == 0)
 			nanosleep(&pause, NULL);
 	}
-	if (ended == child && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	if (ended)
 		return true;
-	if (ended == 0) {
-		kill(child, SIGKILL);
-		(void)waitpid(child, &status, WNOHANG);
-	}
-	errno = ended == 0 ? ETIMEDOUT : EIO;
+	kill(child, SIGKILL);
+	(void)waitpid(child, &status, WNOHANG);
+	errno = ETIMEDOUT;
 	return false;
+}
+
+/* Where all roles are threads of this process the keys are in it anyway, and a child would have the
+ * locks of threads that it does not have. */
+static bool has_roles_as_threads;
+
+void
+tls_files_use_no_child(void)
+{
+	has_roles_as_threads = true;
 }
 
 bool
 tls_files_check_apart(const struct conf *c, struct tls_files *f)
 {
-	struct tls_files *shared;
+	struct tls_answer *answer;
 	bool is_checked = false;
 	int failed;
 	pid_t child;
 
-	shared = mmap(
-	    NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED)
+	if (has_roles_as_threads) {
+		tls_files_check(c, f);
+		return true;
+	}
+	answer = mmap(
+	    NULL, sizeof *answer, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (answer == MAP_FAILED)
 		return false;
-	*shared = *f;
+	answer->files = *f;
 	child = fork();
 	if (child == 0) {
-		tls_files_check(c, shared);
+		tls_files_check(c, &answer->files);
+		answer->is_complete = true;
 		_exit(0);
 	}
 	is_checked = child > 0 && tls_files_await(child);
 	failed = errno;
+	if (is_checked && !answer->is_complete) {
+		is_checked = false;
+		failed = EIO;
+	}
 	if (is_checked)
-		*f = *shared;
-	(void)munmap(shared, sizeof *shared);
+		*f = answer->files;
+	(void)munmap(answer, sizeof *answer);
 	errno = failed;
 	return is_checked;
 }

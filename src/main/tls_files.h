@@ -35,6 +35,9 @@ struct tls_files {
 void tls_files_check(const struct conf *c, struct tls_files *f);
 bool tls_files_check_apart(const struct conf *c, struct tls_files *f) MUST_USE;
 
+/* With -d: from now on the latter does as the former. */
+void tls_files_use_no_child(void);
+
 bool tls_pair_is_usable(const struct tls_pair *p);
 
 enum tls_finding_kind {
