@@ -393,7 +393,10 @@ exchange_cancel(struct broker *b, struct channel *from, const struct message_aut
 {
 	struct exchange *l = exchange_find(b, from, m->session);
 
-	if (l)
+	/* one that waits for its delay has its line already */
+	if (l && l->state != EXCHANGE_DELAYED)
+		verdict_cancelled(l);
+	else if (l)
 		exchange_end(l);
 }
 

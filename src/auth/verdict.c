@@ -138,6 +138,18 @@ verdict_malformed(struct exchange *l)
 }
 
 void
+verdict_cancelled(struct exchange *l)
+{
+	struct log_line line;
+
+	log_who(&line, l, "auth cancelled", LOG_NOTICE);
+	log_str(&line, "mech", str_of(l->mechanism->name));
+	log_user(&line, "user", claim_name(&l->claim));
+	log_end(&line);
+	exchange_end(l);
+}
+
+void
 verdict_no_mechanism(struct exchange *l)
 {
 	end_at_once(l, AUTH_MALFORMED, "mechanism",

@@ -14,6 +14,8 @@ void verdict_no(struct exchange *l);
 /* 454: the account may be good or bad, we cannot say; never counted. */
 void verdict_unknown(struct exchange *l, const char *reason);
 void verdict_malformed(struct exchange *l);
+/* The client ended it: nothing was proved and nothing counts; a line in the log, no answer. */
+void verdict_cancelled(struct exchange *l);
 void verdict_no_mechanism(struct exchange *l);
 /* Before a guess is looked at, and before its result is told: true when there were too many, and
  * then the login is over. Either 421: its network has failed too often, the session ends. Or 454:

@@ -136,10 +136,13 @@ const struct key key_table[] = {
 	    .words = backend_words, .min = 1, .max = 1,
 	    .help = "Who knows the logins. users: the accounts made by \"sallyport user\"."},
 	{"auth.mechanisms", KEY_TEXTS, AT(auth.mechanisms), CONF_AUTH | CONF_SUBMISSION,
-	    "( \"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" )",
+	    "( \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" )",
 	    .words = mechanism_words,
 	    .min = 1, .max = 4,
-	    .help = "SASL mechanisms, in the order in which they are offered."},
+	    .help = "SASL mechanisms, in the order in which they are offered. SCRAM-SHA-256-PLUS "
+		"also binds the login to the TLS connection; it is offered only where it is "
+		"named here, because mail programs are in use that choose it when it is offered "
+		"and cannot do it (mutt and neomutt of Debian 12)."},
 	{"auth.failure_limit", KEY_RATE, AT(auth.failure_limit), CONF_AUTH, "\"10 / 15m\"",
 	    .unit = "failures",
 	    .help = "How many failed logins a user and a client network may have in a period."},

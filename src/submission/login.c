@@ -46,10 +46,13 @@ login_cancel(struct session *s)
 static enum session_step
 give_up(struct session *s, const char *reason, const struct status *status)
 {
+	enum session_step step;
+
 	login_cancel(s);
-	s->mechanism[0] = '\0';
 	session_enter(s, session_rest(s));
-	return session_refuse(s, "auth", reason, status);
+	step = session_refuse(s, "auth", reason, status);
+	s->mechanism[0] = '\0';
+	return step;
 }
 
 static enum session_step
@@ -214,6 +217,7 @@ accepted(struct session *s, const struct message_auth_answer *a)
 		buf_reset(&s->user);
 		return unavailable(s);
 	}
+	s->mechanism[0] = '\0';
 	session_enter(s, STATE_TRUSTED);
 	return session_say(s, &status);
 }
@@ -227,6 +231,7 @@ refused(struct session *s, const struct message_auth_answer *a)
 	s->is_auth_asked = false;
 	if (!status_is_temporary(&status) && !status_is_permanent(&status))
 		return unavailable(s);
+	s->mechanism[0] = '\0';
 	session_enter(s, session_rest(s));
 	s->counts.refused++;
 	if (status.code == 421)

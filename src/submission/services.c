@@ -321,6 +321,8 @@ refused(void *arg, const struct session_refusal *r)
 	log_num(&l, "code", r->status->code);
 	log_str(&l, "dsn", str_of(status_enhanced(r->status, enhanced)));
 	log_str(&l, "ip", str_of(c->client));
+	if (r->mechanism[0])
+		log_str(&l, "mech", str_of(r->mechanism));
 	if (r->user.n > 0)
 		log_user(&l, "user", r->user);
 	if (r->sender.p)

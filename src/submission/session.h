@@ -21,6 +21,7 @@ struct session_refusal {
 	const char *stage;  /* command tls auth mail rcpt data */
 	const char *reason; /* closed set of words */
 	const struct status *status;
+	const char *mechanism; /* of the AUTH that ends with it; empty: none is known */
 	struct str user;   /* empty before login */
 	struct str sender; /* of the transaction, empty: null; p NULL outside */
 	const char *what;  /* key of the stranger's words, NULL: none */

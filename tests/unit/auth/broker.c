@@ -100,7 +100,7 @@ static const struct {
 
 Test(broker, bad_input, .timeout = 120)
 {
-	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig *r = rig_with_alice(CALM PLUS, 1);
 	static char large[20000];
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

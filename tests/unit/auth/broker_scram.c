@@ -68,7 +68,7 @@ static const struct {
 
 Test(broker, scram, .timeout = 120)
 {
-	struct rig *r = rig_with_alice(CALM, 2);
+	struct rig *r = rig_with_alice(CALM PLUS, 2);
 
 	cr_assert_eq(sasl_client_init(NULL), SASL_OK);
 	for (size_t i = 0; i < sizeof talks / sizeof *talks; i++)

@@ -22,6 +22,7 @@ struct rig_child {
 #define GOOD STR("\0alice@example.com\0wonderland")
 #define WRONG STR("\0alice@example.com\0x")
 #define BINDING "0123456789abcdef0123456789abcdef"
+#define PLUS "mechanisms = ( \"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" );"
 #define CALM "failure_limit = \"1000 / 1m\";"
 
 struct rig_seen { /* by a worker that the test plays */

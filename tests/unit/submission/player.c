@@ -257,6 +257,8 @@ refused(void *arg, const struct session_refusal *r)
 	    r->reason, r->status->code, status_enhanced(r->status, enhanced), STR_ARG(r->user));
 	if (r->sender.p)
 		buf_addf(&p->refused, " sender=%.*s", STR_ARG(r->sender));
+	if (r->mechanism[0])
+		buf_addf(&p->refused, " mech=%s", r->mechanism);
 	if (r->what)
 		buf_addf(&p->refused, " %s=%.*s", r->what, STR_ARG(r->words));
 	if (r->size > 0)
