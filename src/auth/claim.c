@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "conf/login_name.h"
+
 bool
 claim_is_name(struct str name)
 {
@@ -25,16 +27,53 @@ claim_is_password(struct str password)
 	    !str_has(password, '\r') && !str_has(password, '\n');
 }
 
+static size_t
+claim_copy_name(struct str name, char out[CLAIM_USER_MAX + 1])
+{
+	for (size_t i = 0; i < name.n; i++)
+		out[i] = char_lower(name.p[i]);
+	out[name.n] = '\0';
+	return name.n;
+}
+
 bool
 claim_user(struct str name, struct claim *out)
 {
 	*out = (struct claim){0};
 	if (!claim_is_name(name))
 		return false;
-	for (size_t i = 0; i < name.n; i++)
-		out->user[i] = char_lower(name.p[i]);
-	out->user_n = name.n;
+	out->user_n = claim_copy_name(name, out->user);
 	return true;
+}
+
+static void
+claim_set_other(struct claim *c, struct str other)
+{
+	c->other_n = claim_copy_name(other, c->other);
+	c->is_for_other = other.n && !str_eq(str_make(c->other, c->other_n), claim_name(c));
+}
+
+static bool
+claim_complete_name(char name[CLAIM_USER_MAX + 1], size_t *n, struct str domain)
+{
+	char room[LOGIN_NAME_BYTES];
+	struct str whole = login_name_complete(str_make(name, *n), domain, room);
+
+	if (whole.n == *n || whole.n > CLAIM_USER_MAX)
+		return false;
+	*n = claim_copy_name(whole, name);
+	return true;
+}
+
+bool
+claim_complete(struct claim *c, struct str domain)
+{
+	bool has_user = claim_complete_name(c->user, &c->user_n, domain);
+	bool has_other = claim_complete_name(c->other, &c->other_n, domain);
+
+	c->is_for_other =
+	    c->other_n && !str_eq(str_make(c->other, c->other_n), claim_name(c));
+	return has_user || has_other;
 }
 
 bool
@@ -53,7 +92,7 @@ claim_plain(struct str message, struct claim *out)
 	if (!claim_user(user, out))
 		return false;
 	out->password = password;
-	out->is_for_other = other.n && !str_ieq(other, user);
+	claim_set_other(out, other);
 	return true;
 }
 
@@ -142,7 +181,7 @@ claim_scram(struct str message, struct claim *out)
 	if (!take_attribute(&rest, "r=", &part) || part.n == 0 || !str_is_printable(part))
 		return false;
 	out->binding = binding;
-	out->is_for_other = other_n && !str_ieq(str_make(other, other_n), claim_name(out));
+	claim_set_other(out, str_make(other, other_n));
 	return true;
 }
 

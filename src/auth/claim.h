@@ -20,6 +20,8 @@ enum claim_binding {
 struct claim {
 	char user[CLAIM_USER_MAX + 1]; /* canonical: ASCII letters in lower case */
 	size_t user_n;
+	char other[CLAIM_USER_MAX + 1]; /* the authorization identity, canonical too */
+	size_t other_n;
 	struct str password;           /* PLAIN; a view of the message */
 	bool is_for_other;             /* an authorization identity that is not the user */
 	enum claim_binding binding;    /* SCRAM */
@@ -30,6 +32,9 @@ bool claim_plain(struct str message, struct claim *out) MUST_USE;
 bool claim_scram(struct str message, struct claim *out) MUST_USE;
 /* LOGIN's first answer. */
 bool claim_user(struct str name, struct claim *out) MUST_USE;
+/* Names without "@" get the domain (empty: there is none for them), both the user and the
+ * authorization identity.  False: nothing changed. */
+bool claim_complete(struct claim *c, struct str domain);
 /* A login name as accounts bear it: 1 to 255 bytes of UTF-8 without controls or blanks at an
  * end. */
 bool claim_is_name(struct str name) MUST_USE;

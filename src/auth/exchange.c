@@ -14,6 +14,7 @@
 #include "auth/verdict.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "conf/login_name.h"
 
 enum { TEXTS_MAX = 4096 };
 
@@ -285,21 +286,52 @@ attempt(struct exchange *l)
 		check(l);
 }
 
+/* PLAIN as if the client had said whole names: the worker lets no other name pass. */
+static void
+keep_completed(struct exchange *l)
+{
+	struct buf whole;
+
+	buf_init(&whole, CLAIM_MESSAGE_MAX + 2 * CLAIM_USER_MAX);
+	buf_adds(&whole, str_make(l->claim.other, l->claim.other_n));
+	buf_addc(&whole, 0);
+	buf_adds(&whole, claim_name(&l->claim));
+	buf_addc(&whole, 0);
+	buf_adds(&whole, l->claim.password);
+	keep(&l->message, buf_str(&whole));
+	mem_wipe(whole.p, whole.n);
+	buf_clear(&whole);
+}
+
+/* Who it claims to be.  SCRAM's proof is over what the client said, whatever name is meant. */
+static bool
+take_claim(struct exchange *l, struct str message)
+{
+	bool is_changed;
+
+	if (!l->mechanism->claim(message, &l->claim))
+		return false;
+	is_changed = claim_complete(&l->claim, login_name_domain(exchange_conf(l)));
+	if (is_changed && l->claim.password.n)
+		keep_completed(l);
+	else if (l->state == EXCHANGE_WANTS_FIRST)
+		keep(&l->message, message);
+	l->claim.password = STR_NULL; /* it looked into what came in */
+	return true;
+}
+
 static void
 take(struct exchange *l, struct str message)
 {
 	switch (l->state) {
 	case EXCHANGE_WANTS_FIRST:
-		if (!l->mechanism->claim(message, &l->claim)) {
+		if (take_claim(l, message))
+			attempt(l);
+		else
 			verdict_malformed(l);
-			return;
-		}
-		keep(&l->message, message);
-		l->claim.password = STR_NULL; /* it looked into what came in */
-		attempt(l);
 		return;
 	case EXCHANGE_WANTS_USER:
-		if (!l->mechanism->claim(message, &l->claim))
+		if (!take_claim(l, message))
 			verdict_malformed(l);
 		else
 			verdict_ask(l, EXCHANGE_WANTS_PASSWORD, STR("Password:"));

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "conf/login_name.h"
 #include "conf/order.h"
 
 struct checking {
@@ -39,6 +40,18 @@ check_top(const struct checking *k)
 		    "\"tls\" is missing: clients log in only inside TLS, for example "
 		    "tls: { certificate = \"/etc/sallyport/mail.crt\"; "
 		    "private_key = \"/etc/sallyport/mail.key\"; };");
+}
+
+static void
+check_logins(const struct checking *k)
+{
+	struct str domain = k->conf->auth.default_domain;
+
+	/* a part of a configuration, as a role has it, may be without the list */
+	if (domain.n && k->conf->domains.count &&
+	    conf_order_find(&k->conf->domains_by_name, domain) == CONF_ORDER_NONE)
+		notes_add(k->notes, read_line(k->tree, "auth.default_domain"), NOTE_ERROR,
+		    "auth.default_domain: \"%.*s\" is none of \"domains\"", STR_ARG(domain));
 }
 
 static bool
@@ -178,8 +191,10 @@ check_policy(const struct checking *k)
 
 	for (size_t i = 0; i < c->limits.users.count; i++) {
 		struct str user = c->limits.users.item[i].user;
+		char room[LOGIN_NAME_BYTES];
+		struct str whole = login_name_complete(user, login_name_domain(c), room);
 
-		if (conf_order_find(&c->limits_by_user, user) == (int64_t)i)
+		if (conf_order_find(&c->limits_by_user, whole) == (int64_t)i)
 			continue;
 		notes_add(k->notes, item_line(k, "limits.users", i, "user"), NOTE_WARNING,
 		    "limits.users: \"%.*s\" stands here a second time; the first one holds",
@@ -193,6 +208,7 @@ check_conf(const struct conf *c, const struct read_tree *tree, struct notes *not
 	struct checking k = {c, tree, notes};
 
 	check_top(&k);
+	check_logins(&k);
 	check_doubles(&k);
 	check_routes(&k);
 	check_queue(&k);

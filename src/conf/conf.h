@@ -116,6 +116,7 @@ struct conf {
 	struct {
 		struct conf_strs backends;      /* "users" for now */
 		struct conf_strs mechanisms;    /* default: all but -PLUS, strongest first */
+		struct str default_domain;      /* of logins without one; empty: the only domain */
 		struct conf_rate failure_limit; /* "10 / 15m" */
 		struct conf_rate login_failure_limit; /* of all networks, "30 / 1h" */
 		int64_t iterations;             /* PBKDF2, default 20000, at least 4096 */

@@ -143,6 +143,11 @@ const struct key key_table[] = {
 		"also binds the login to the TLS connection; it is offered only where it is "
 		"named here, because mail programs are in use that choose it when it is offered "
 		"and cannot do it (mutt and neomutt of Debian 12)."},
+	{"auth.default_domain", KEY_TEXT, AT(auth.default_domain), CONF_AUTH | SENDS,
+	    .form = FORM_DOMAIN, .example = "\"example.com\"",
+	    .help = "The domain of a login name that comes without one, one of \"domains\". "
+		"Where only one domain is configured it is that one. With several and without "
+		"this key such names stay as they are."},
 	{"auth.failure_limit", KEY_RATE, AT(auth.failure_limit), CONF_AUTH, "\"10 / 15m\"",
 	    .unit = "failures",
 	    .help = "How many failed logins a user and a client network may have in a period."},

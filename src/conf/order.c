@@ -4,6 +4,7 @@
 #include "conf/order.h"
 
 #include "base/hash.h"
+#include "conf/login_name.h"
 
 struct order_table {
 	struct arena *arena;
@@ -124,9 +125,11 @@ order_grants(struct conf *c)
 	order_begin(&t, &c->arena, count);
 	for (size_t i = 0; i < c->sender_policy.send_as.count; i++) {
 		const struct conf_send_as *s = &c->sender_policy.send_as.item[i];
+		char room[LOGIN_NAME_BYTES];
+		struct str user = login_name_complete(s->user, login_name_domain(c), room);
 
 		for (size_t a = 0; a < s->addresses.count; a++)
-			order_add_grant(&t, s->user, s->addresses.str[a], i);
+			order_add_grant(&t, user, s->addresses.str[a], i);
 	}
 	return order_end(&t);
 }
@@ -137,10 +140,13 @@ static struct conf_order
 order_limits(struct conf *c)
 {
 	struct order_table t;
+	char room[LOGIN_NAME_BYTES];
 
 	order_begin(&t, &c->arena, c->limits.users.count);
 	for (size_t i = 0; i < c->limits.users.count; i++)
-		order_add(&t, c->limits.users.item[i].user, i);
+		order_add(&t,
+		    login_name_complete(
+			c->limits.users.item[i].user, login_name_domain(c), room), i);
 	return order_end(&t);
 }
 

@@ -36,6 +36,20 @@ def scram_given_up():
     assert "auth fail" not in gate.log()
 
 
+@tap.case
+def a_name_without_domain():
+    """a login name without a domain is that of the only domain, in every mechanism; log and mail know the whole name"""
+    bare = gate.user.split("@", maxsplit=1)[0]
+    for mechanism in ("PLAIN", "LOGIN"):
+        client = gate.connect(login=False)
+        client.user, client.password = bare, g.PASSWORD
+        assert client.auth(mechanism, getattr(client, f"auth_{mechanism.lower()}"))[0] == 235
+        assert client.mail(gate.user)[0] == 250
+        client.quit()
+        gate.wait_log(f'auth ok .* mech={mechanism} backend=users user="{gate.user}"$')
+    assert f'user="{bare}"' not in gate.log()
+
+
 try:
     tap.run()
 finally:

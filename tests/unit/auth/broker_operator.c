@@ -198,7 +198,7 @@ Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
 	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
 	rig_store(r, "alice@example.com", "wonderland", NULL);
 	rig_store(r, "bob@example.com", "right", NULL);
-	rig_store(r, "carol", "pirate", NULL);
+	rig_store(r, "carol@example.com", "pirate", NULL);
 	(void)damage(r, "bob@example.com", strlen("bob@example.com"), 'X'); /* of his password */
 	rig_run(r, CALM, 1);
 	for (unsigned i = 0; i < 3; i++) {
@@ -208,7 +208,7 @@ Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
 		rig_admin(r, "user.show", show, &done);
 		cr_expect_eq(done.exit_code, 65, "%u", done.exit_code);
 	}
-	ask_users(r, STR("alice@example.com\0bob@example.com\0nobody\0carol\0"), &u);
+	ask_users(r, STR("alice@example.com\0bob@example.com\0nobody\0carol@example.com\0"), &u);
 	cr_expect_eq(u.end, REQUEST_ANSWERED);
 	cr_expect(str_eq(str_make(u.gone, u.gone_n), STR("nobody\0")));
 	cr_expect(str_eq(str_make(u.unknown, u.unknown_n), STR("bob@example.com\0")));
@@ -317,7 +317,7 @@ Test(broker, add_show_list_and_test, .timeout = 60)
 	struct secret s;
 
 	cr_assert(secret_make(STR("new"), 4096, &s));
-	const char *bob[][2] = {{"name", "bob"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
+	const char *bob[][2] = {{"name", "bob@example.com"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
 	const char *clear[][2] = {{"name", "eve"}, {"secret", "clear"}, {NULL, NULL}};
 	const char *good[][2] = {{"user", "bob"}, {"password", "new"}, {NULL, NULL}};
 	const char *wrong[][2] = {{"user", "bob"}, {"password", "old"}, {NULL, NULL}};

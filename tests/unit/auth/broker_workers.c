@@ -49,7 +49,7 @@ Test(broker, one_network_does_not_fill_the_queue, .timeout = 60)
 		rig_play_honestly(r, i);
 	}
 	rig_until_count(r, &r->seen_count, PER_NETWORK + 1);
-	cr_assert_str_eq(r->seen[PER_NETWORK].user, "u1000", "%s", r->seen[PER_NETWORK].user);
+	cr_assert_str_eq(r->seen[PER_NETWORK].user, "u1000@example.com", "%s", r->seen[PER_NETWORK].user);
 	rig_free(&r);
 }
 

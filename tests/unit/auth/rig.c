@@ -127,15 +127,15 @@ fork_role(struct rig *r, struct rig_child *child, const struct role_spec *spec, 
 }
 
 static void
-send_config(struct rig_child *child, const char *auth)
+send_config(const struct rig *r, struct rig_child *child, const char *auth)
 {
 	struct message_config m = {.generation = 1};
 	char text[2048];
 	int fd = memfd_create("config", MFD_CLOEXEC);
 	int n = snprintf(text, sizeof text,
 	    "hostname = \"mx.test\"; state_directory = \"/nonexistent\";\n"
-	    "domains = ( { name = \"example.com\"; } ); auth: { iterations = %d; %s };\n",
-	    ITERATIONS, auth);
+	    "domains = ( { name = \"example.com\"; }%s ); auth: { iterations = %d; %s };\n",
+	    r->more_domains ? r->more_domains : "", ITERATIONS, auth);
 
 	cr_assert_eq(write(fd, text, (size_t)n), n);
 	cr_assert_eq(channel_send(child->main, MESSAGE_CONFIG, &m, fd), 0);
@@ -182,7 +182,7 @@ rig_worker(struct rig *r, unsigned index)
 	int ends[2];
 
 	fork_role(r, w, &worker_role, ROLE_WORKER);
-	send_config(w, auth_lines);
+	send_config(r, w, auth_lines);
 	pair(ends);
 	send_peer(w, ROLE_AUTH, 0, ends[0]);
 	send_start(w);
@@ -397,7 +397,7 @@ rig_run(struct rig *r, const char *auth, unsigned workers)
 
 	auth_lines = auth;
 	fork_role(r, &r->broker, &auth_role, ROLE_AUTH);
-	send_config(&r->broker, auth);
+	send_config(r, &r->broker, auth);
 	grant_directory(r);
 	pair(ends);
 	send_peer(&r->broker, ROLE_SUBMISSION, 0, ends[0]);
@@ -417,7 +417,7 @@ rig_with_alice(const char *auth, unsigned workers)
 	struct rig *r = rig_new();
 
 	rig_store(r, "alice@example.com", "wonderland", NULL);
-	rig_store(r, "mallory", "pirate", "phished");
+	rig_store(r, "mallory@example.com", "pirate", "phished");
 	rig_run(r, auth, workers);
 	return r;
 }

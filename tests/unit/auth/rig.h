@@ -35,6 +35,7 @@ struct rig_seen { /* by a worker that the test plays */
 struct rig {
 	struct event_base *base;
 	char directory[64];
+	const char *more_domains; /* items behind example.com; NULL: none */
 	struct rig_child broker, workers[RIG_WORKERS];
 	struct channel *submission, *control, *played; /* played: we are the worker */
 	unsigned restarts, last_restart;

@@ -73,6 +73,9 @@ static const struct mistake values[] = {
 	{"auth: { backends = ( ); };\n", "auth.backends: at least one is needed"},
 	{"auth: { backends = ( 1 ); };\n", "\"auth.backends\" must be a list of texts"},
 	{"auth: { mechanisms = ( \"CRAM-MD5\" ); };\n", "\"CRAM-MD5\" is not known"},
+	{"auth: { default_domain = \"no.example\"; };\n",
+	    "auth.default_domain: \"no.example\" is none of \"domains\""},
+	{"auth: { default_domain = \"a b\"; };\n", "\"a b\" is not a domain name"},
 	/* what libconfig 1.5 wraps: to 0, to a negative number, to -1, and to a value in range */
 	{"node = 4294967296;\n", "t.cfg:1: error: 4294967296: the number is too large"},
 	{"node = 2147483648;\n", "2147483648: the number is too large"},

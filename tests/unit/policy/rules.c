@@ -1,6 +1,10 @@
 /* rules: own addresses, given ones, and nothing else. */
 #include "policy/rules.h"
 
+#include <stdio.h>
+
+#include "conf/order.h"
+
 #include "support.h"
 
 static const char policy[] =
@@ -112,6 +116,35 @@ Test(rules, subaddresses_can_be_switched_off)
 		    exact[i].user, exact[i].address);
 	}
 	conf_drop(&c);
+}
+
+/* With one domain, or a default one, a user of the configuration without a domain is the login that
+ * a client says without it. */
+Test(rules, names_of_the_configuration_are_completed)
+{
+	static const char *const texts[] = {
+	    "domains: ( { name = \"example.com\"; } );",
+	    "domains: ( { name = \"example.net\"; }, { name = \"example.com\"; } );"
+	    "auth: { default_domain = \"Example.com\"; };"};
+	char text[1024];
+
+	for (size_t i = 0; i < 2; i++) {
+		struct address sales;
+		struct conf *c;
+
+		snprintf(text, sizeof text,
+		    "%s limits: { users: ( { user = \"bob\"; per_user = \"7 recipients / 1h\"; } ); };"
+		    "sender_policy: { send_as: ("
+		    "  { user = \"bob\"; addresses = ( \"sales@example.com\" ); } ); };",
+		    texts[i]);
+		c = conf_of(text);
+		cr_assert(address_parse(STR("sales@example.com"), &sales, NULL));
+		cr_expect(rules_may_send(c, STR("bob@example.com"), &sales));
+		cr_expect_not(rules_may_send(c, STR("bob@example.net"), &sales));
+		cr_expect_eq(conf_order_find(&c->limits_by_user, STR("bob@example.com")), 0);
+		cr_expect_eq(conf_order_find(&c->limits_by_user, STR("bob")), CONF_ORDER_NONE);
+		conf_drop(&c);
+	}
 }
 
 Test(rules, null_sender_and_postmaster_without_domain_are_nobodys)

@@ -1,0 +1,129 @@
+/* Login names without a domain: which one they get, in every mechanism. */
+#include <criterion/criterion.h>
+#include <sasl/sasl.h>
+
+#include "unit/auth/client.h"
+#include "unit/auth/rig.h"
+
+static struct rig_answer
+login(struct rig *r, uint64_t session, const char *mechanism, struct str initial)
+{
+	struct rig_answer a;
+
+	rig_start(r, session, mechanism, &initial, &a);
+	rig_until(r, &a.is_done);
+	return a;
+}
+
+static struct rig_answer
+scram(struct rig *r, uint64_t session, const struct client_wish *wish)
+{
+	struct client *c = client_new(wish);
+	struct rig_answer a = login(r, session, "SCRAM-SHA-256", client_first(c));
+	struct str message;
+
+	while (a.outcome == AUTH_CONTINUE) {
+		cr_assert(client_next(c, str_make(a.challenge, a.challenge_n), &message));
+		rig_step(r, session, message, &a);
+		rig_until(r, &a.is_done);
+	}
+	client_free(&c);
+	return a;
+}
+
+/* With another name, or none, as the authorization identity. */
+static const struct {
+	struct str message;
+	unsigned code;
+} plain[] = {
+    {STR("\0alice\0wonderland"), 235},
+    {STR("\0ALICE\0wonderland"), 235},
+    {STR("alice\0alice\0wonderland"), 235},
+    {STR("alice@example.com\0alice\0wonderland"), 235},
+    {STR("alice\0alice@example.com\0wonderland"), 235},
+    {STR("bob\0alice\0wonderland"), 535},
+    {STR("alice@example.net\0alice\0wonderland"), 535},
+    {STR("\0alice\0x"), 535},
+    {STR("\0alice@\0wonderland"), 535},
+};
+
+static void
+check_names(struct rig *r)
+{
+	static const struct client_wish bare = {.user = "alice", .password = "wonderland"};
+	static const struct client_wish as = {
+	    .user = "alice", .password = "wonderland", .as = "alice@example.com"};
+	static const struct client_wish other = {
+	    .user = "alice", .password = "wonderland", .as = "bob"};
+	struct rig_answer a;
+
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+		a = login(r, 10 + i, "PLAIN", plain[i].message);
+		cr_expect_eq(a.status.code, plain[i].code, "case %zu: %u", i, a.status.code);
+		cr_expect_str_eq(a.user, plain[i].code == 235 ? "alice@example.com" : "");
+	}
+	a = login(r, 30, "LOGIN", STR("alice"));
+	cr_assert_eq(a.outcome, AUTH_CONTINUE);
+	rig_step(r, 30, STR("wonderland"), &a);
+	rig_until(r, &a.is_done);
+	cr_expect_str_eq(a.user, "alice@example.com");
+	cr_assert_eq(sasl_client_init(NULL), SASL_OK);
+	cr_expect_str_eq(scram(r, 31, &bare).user, "alice@example.com");
+	cr_expect_str_eq(scram(r, 32, &as).user, "alice@example.com");
+	cr_expect_eq(scram(r, 33, &other).status.code, 535);
+}
+
+Test(broker_names, the_only_domain_completes, .timeout = 60)
+{
+	struct rig *r = rig_with_alice(CALM "cache = \"0s\";", 1);
+
+	check_names(r);
+	rig_free(&r);
+}
+
+/* What was remembered of the whole name holds for the short one. */
+Test(broker_names, completed_from_the_cache, .timeout = 60)
+{
+	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig_answer a;
+
+	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
+	a = login(r, 2, "PLAIN", STR("\0alice\0wonderland"));
+	cr_assert_eq(a.status.code, 235);
+	cr_assert(a.from_cache);
+	rig_free(&r);
+}
+
+Test(broker_names, of_several_domains_the_default_one, .timeout = 60)
+{
+	struct rig *r = rig_new();
+
+	r->more_domains = ", { name = \"example.net\"; }";
+	rig_store(r, "alice@example.com", "wonderland", NULL);
+	rig_run(r, CALM "default_domain = \"example.com\";", 1);
+	check_names(r);
+	rig_free(&r);
+}
+
+Test(broker_names, of_several_domains_none, .timeout = 60)
+{
+	struct rig *r = rig_new();
+
+	r->more_domains = ", { name = \"example.net\"; }";
+	rig_store(r, "alice@example.com", "wonderland", NULL);
+	rig_run(r, CALM, 1);
+	cr_assert_eq(rig_login(r, 1, "PLAIN", STR("\0alice\0wonderland")), 535);
+	cr_assert_eq(rig_login(r, 2, "PLAIN", GOOD), 235);
+	rig_free(&r);
+}
+
+/* Both forms of a name are one login for the count of wrong passwords. */
+Test(broker_names, limits_use_the_completed_name, .timeout = 60)
+{
+	struct rig *r = rig_with_alice("login_failure_limit = \"2 / 1h\";", 1);
+
+	cr_assert_eq(rig_login(r, 1, "PLAIN", STR("\0alice\0a")), 535);
+	cr_assert_eq(rig_login(r, 2, "PLAIN", STR("\0alice@example.com\0b")), 535);
+	cr_assert_eq(rig_login(r, 3, "PLAIN", STR("\0alice\0c")), 454);
+	rig_free(&r);
+}
