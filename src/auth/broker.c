@@ -113,19 +113,16 @@ broker_tell_gone(struct broker *b, struct channel *c, uint64_t call, struct str 
 
 /* Before the operator hears "done", nothing old holds any more. */
 static void
-follow_up(struct broker *b, const struct message_admin *m)
+follow_up(struct broker *b, const struct message_admin *m, const struct claim *target)
 {
-	struct claim target;
-
-	if (!users_is_change(m->verb) ||
-	    !claim_user(message_values_get(m->values, "name"), &target))
+	if (!users_is_change(m->verb))
 		return;
 	b->changes++;
 	if (users_is_void(m->verb))
-		cache_void(b->cache, claim_name(&target));
+		cache_void(b->cache, claim_name(target));
 	if (users_is_end(m->verb))
-		end_sessions(b, claim_name(&target));
-	log_change(m, &target);
+		end_sessions(b, claim_name(target));
+	log_change(m, target);
 }
 
 static void
@@ -148,9 +145,9 @@ run_verb(struct broker *b, const struct admin_call *r, const struct message_admi
 		return;
 	}
 	out.text = &text;
-	code = users_run(a, m->verb, m->values, &out);
+	code = users_run(a, b->role->conf, m->verb, m->values, &out);
 	if (code == USERS_OK)
-		follow_up(b, m);
+		follow_up(b, m, &out.target);
 	if (code == USERS_IO)
 		broker_close_store(b, accounts_error(a));
 	else

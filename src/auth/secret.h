@@ -20,6 +20,7 @@ enum {
 	SECRET_ITERATIONS_FIRST = 20000, /* of version 0.1.0, unless configured */
 	SECRET_ITERATIONS_MAX = 10000000,
 	PASSWORD_MAX = 1024,
+	PASSWORD_CHARACTERS_MIN = 8, /* of a new one */
 };
 
 struct secret {

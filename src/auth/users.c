@@ -9,15 +9,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/naming.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "conf/login_name.h"
 #include "ipc/message.h"
 
 struct run {
 	struct accounts *accounts;
 	struct str name; /* canonical */
 	struct str values;
-	const struct users_out *out;
+	struct users_out *out;
 };
 
 typedef uint8_t verb_fn(struct run *r);
@@ -154,14 +156,14 @@ show(struct run *r)
 	return USERS_OK;
 }
 
-enum { NAMED = 1, CHANGE = 2, VOID = 4, END = 8 };
+enum { NAMED = 1, CHANGE = 2, VOID = 4, END = 8, NEW = 16 };
 
 static const struct verb {
 	const char *name;
 	verb_fn *fn;
 	unsigned flags;
 } verbs[] = {
-    {"user.add", add, NAMED | CHANGE},
+    {"user.add", add, NAMED | CHANGE | NEW},
     {"user.password", password, NAMED | CHANGE | VOID},
     {"user.suspend", suspend, NAMED | CHANGE | VOID | END},
     {"user.resume", resume, NAMED | CHANGE},
@@ -211,25 +213,44 @@ users_is_end(struct str verb)
 	return has_flag(verb, END);
 }
 
+/* Whom the verb is about. */
+static enum users_exit
+resolve(struct run *r, const struct conf *conf, bool is_new)
+{
+	struct claim *target = &r->out->target;
+	struct account account;
+	enum accounts_result as_given;
+
+	if (!claim_user(message_values_get(r->values, "name"), target)) {
+		buf_addz(r->out->text, "a login name has 1 to 255 bytes, no controls, and no blank "
+				       "at an end");
+		return USERS_DATA;
+	}
+	as_given = ACCOUNTS_NONE;
+	if (!is_new)
+		as_given = accounts_find(r->accounts, claim_name(target), &account);
+	mem_wipe(&account, sizeof account);
+	if (as_given == ACCOUNTS_NONE)
+		(void)claim_complete(target, login_name_domain(conf));
+	r->name = claim_name(target);
+	return !is_new || naming_may_add(conf, r->name, r->out->text) ? USERS_OK : USERS_DATA;
+}
+
 uint8_t
-users_run(struct accounts *a, struct str verb, struct str values, const struct users_out *out)
+users_run(struct accounts *a, const struct conf *conf, struct str verb, struct str values,
+    struct users_out *out)
 {
 	const struct verb *v = find(verb);
 	struct run r = {.accounts = a, .values = values, .out = out};
-	struct claim claim;
+	enum users_exit fault = USERS_OK;
 
 	if (!v) {
 		buf_addz(out->text, "unknown verb");
 		return USERS_USAGE;
 	}
-	if (v->flags & NAMED) {
-		if (!claim_user(message_values_get(values, "name"), &claim)) {
-			buf_addz(out->text, "a login name has 1 to 255 bytes, no controls");
-			return USERS_DATA;
-		}
-		r.name = claim_name(&claim);
-	}
-	return v->fn(&r);
+	if (v->flags & NAMED)
+		fault = resolve(&r, conf, v->flags & NEW);
+	return fault == USERS_OK ? v->fn(&r) : (uint8_t)fault;
 }
 
 /* ---- without the daemon ---- */

@@ -11,6 +11,7 @@
 
 #include "auth/accounts.h"
 #include "base/buf.h"
+#include "conf/conf.h"
 
 /* sysexits(3), as the tool ends with them. */
 enum users_exit {
@@ -27,13 +28,16 @@ struct users_out {
 	void (*row)(struct str values, void *arg); /* keyed list, see ipc/message.h */
 	void *arg;
 	struct buf *text; /* one line for the operator, without its newline */
+	struct claim target; /* set: of a verb with a name, whom it was about */
 };
 
-/* verb as above; values: name, secret (user.add, user.password), reason (user.suspend). Rows
- * carry name, state (active, suspended), reason, created, password_changed, suspended,
- * iterations. Returns enum users_exit. */
-uint8_t users_run(
-    struct accounts *a, struct str verb, struct str values, const struct users_out *out) MUST_USE;
+/* verb as above; values: name, secret (user.add, user.password), reason (user.suspend). A new
+ * account must have a name that naming.h allows; a name without a domain is completed
+ * (conf/login_name.h), but for an account that has exactly this name. Rows carry name, state
+ * (active, suspended), reason, created, password_changed, suspended, iterations. Returns enum
+ * users_exit. */
+uint8_t users_run(struct accounts *a, const struct conf *conf, struct str verb, struct str values,
+    struct users_out *out) MUST_USE;
 
 bool users_is_verb(struct str verb);
 /* The verb changes an account (worth an admin line in the log). */

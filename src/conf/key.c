@@ -97,7 +97,8 @@ const struct key key_table[] = {
 	{"domains", KEY_LIST, AT(domains), CONF_AUTH | SENDS, .flags = KEY_REQUIRED,
 	    .item_bytes = sizeof(struct conf_domain), .max = 20000,
 	    .example = "( { name = \"example.com\"; } )",
-	    .help = "The domains that logins send from."},
+	    .help = "The domains that logins send from. An account is made only in one of them, "
+		"and a login of another one sends nothing."},
 	{"domains.name", KEY_TEXT, offsetof(struct conf_domain, name), CONF_AUTH | SENDS,
 	    .form = FORM_DOMAIN, .flags = KEY_ITEM | KEY_REQUIRED,
 	    .example = "\"example.com\"",

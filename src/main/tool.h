@@ -57,6 +57,10 @@ void tool_say(int exit_code, struct str text);
 /* tool_ask with the command line's configuration and values; says so when no daemon answers. */
 int tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *arg);
 
+/* Warns of accounts that no configured domain covers.  May change the user of this process, so it
+ * comes last. */
+void tool_check_accounts(const char *file, const struct conf *c, struct conf_report *report);
+
 /* tool_config.c, tool_user.c, tool_queue.c, tool_test.c */
 int tool_config_check(struct tool *t, const struct command *c);
 int tool_config_show(struct tool *t, const struct command *c);

@@ -149,6 +149,7 @@ tool_config_check(struct tool *t, const struct command *command)
 		tool_check_room(path, c, &report);
 		tool_check_descriptors(path, c, &report);
 		tls_files_report(c, &report);
+		tool_check_accounts(path, c, &report);
 	}
 	if (report.text.n)
 		tool_say(0, buf_str(&report.text));

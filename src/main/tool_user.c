@@ -11,12 +11,15 @@
 #include "auth/users.h"
 #include "base/mem.h"
 #include "base/sandbox.h"
+#include "conf/login_name.h"
 #include "ipc/message.h"
 #include "main/directory.h"
 #include "main/host.h"
 #include "main/password.h"
 #include "main/print.h"
 #include "main/tool.h"
+
+enum { ACCOUNTS_TOLD_MAX = 20 };
 
 static void
 row(struct str values, void *arg)
@@ -76,7 +79,7 @@ run_on_store(const struct conf *c, const char *verb, struct str values, tool_row
 		if (accounts_is_new(a))
 			fprintf(stderr, "sallyport: made a new account store %.*s/accounts.db\n",
 			    STR_ARG(c->state_directory));
-		status = users_run(a, str_of(verb), values, &out);
+		status = users_run(a, c, str_of(verb), values, &out);
 		accounts_close(&a);
 	}
 	tool_say(status, buf_str(&text));
@@ -98,6 +101,53 @@ run(struct tool *t, const char *verb, tool_row_fn *fn, void *arg)
 	status = c ? run_on_store(c, verb, buf_str(&t->values), fn, arg) : EX_CONF;
 	conf_drop(&c);
 	return status;
+}
+
+/* ---- accounts and the configured domains ---- */
+
+struct tool_accounts {
+	const struct conf *conf;
+	const char *file;
+	struct conf_report *report;
+	unsigned count;
+};
+
+static void
+tool_check_account(struct str values, void *arg)
+{
+	struct tool_accounts *a = arg;
+	struct str name = message_values_get(values, "name");
+	struct str domain = login_name_domain(a->conf);
+	const char *fault =
+	    "no configured domain covers it: it can log in, but its mail is refused";
+
+	if (login_name_is_covered(a->conf, name) || (!str_has(name, '@') && domain.n == 0))
+		return;
+	if (!str_has(name, '@'))
+		fault = "nobody can log in to it: a login name without a domain is completed";
+	a->report->warnings++;
+	if (++a->count <= ACCOUNTS_TOLD_MAX)
+		buf_addf(&a->report->text, "%s: warning: domains: the account %.*s: %s\n", a->file,
+		    STR_ARG(name), fault);
+}
+
+/* The daemon of this configuration tells the accounts, or the store, where this user may ask. */
+void
+tool_check_accounts(const char *file, const struct conf *c, struct conf_report *report)
+{
+	struct tool_accounts a = {.conf = c, .file = file, .report = report};
+	char path[4096];
+	int status = TOOL_NO_DAEMON;
+
+	snprintf(path, sizeof path, "%.*s/control.sock", STR_ARG(c->run_directory));
+	if (access(path, R_OK | W_OK) == 0)
+		status = tool_ask(c, "user.list", STR(""), tool_check_account, &a);
+	snprintf(path, sizeof path, "%.*s/accounts.db", STR_ARG(c->state_directory));
+	if (status == TOOL_NO_DAEMON && access(path, R_OK | W_OK) == 0)
+		(void)run_on_store(c, "user.list", STR(""), tool_check_account, &a);
+	if (a.count > ACCOUNTS_TOLD_MAX)
+		buf_addf(&report->text, "%s: warning: domains: and %u more accounts\n", file,
+		    a.count - ACCOUNTS_TOLD_MAX);
 }
 
 /* 0, or an exit code: exactly one name must be given. */
@@ -132,13 +182,31 @@ tool_user_act(struct tool *t, const struct command *command)
 	return status ? status : run(t, command->asks, NULL, NULL);
 }
 
+/* In UTF-8 every octet that does not go on with a character begins one. */
+static size_t
+count_characters(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text; text++)
+		count += ((unsigned char)*text & 0xc0) != 0x80;
+	return count;
+}
+
 static int
 choose_password(const struct tool *t, char password[PASSWORD_TEXT_BYTES])
 {
 	char made[USERS_PASSWORD_BYTES];
 
-	if (!t->generate)
-		return password_read(t->password_stdin, true, password) ? 0 : EX_DATA;
+	if (!t->generate) {
+		if (!password_read(t->password_stdin, true, password))
+			return EX_DATA;
+		if (count_characters(password) >= PASSWORD_CHARACTERS_MIN)
+			return 0;
+		fprintf(stderr, "sallyport: the password is too short: at least %d characters are "
+				"needed\n", PASSWORD_CHARACTERS_MIN);
+		return EX_DATA;
+	}
 	snprintf(password, PASSWORD_TEXT_BYTES, "%s", users_generate(made));
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "conf/login_name.h"
 #include "conf/order.h"
 
 static bool
@@ -73,9 +74,17 @@ is_subaddress(const struct conf *c, struct str user, const struct address *addre
 }
 
 bool
+rules_may_login_send(const struct conf *c, struct str user)
+{
+	return !str_has(user, '@') || login_name_is_covered(c, user);
+}
+
+bool
 rules_may_send(const struct conf *c, struct str user, const struct address *address)
 {
 	if (user.n == 0 || address->local.n == 0 || address->domain.n == 0)
+		return false;
+	if (!rules_may_login_send(c, user))
 		return false;
 	return is_named(c, user, address) || is_granted(c, user, STR_NULL, address->domain) ||
 	       is_subaddress(c, user, address);

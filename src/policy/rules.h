@@ -7,6 +7,9 @@
 #include "conf/conf.h"
 #include "mail/address.h"
 
+/* A login in a domain that is not configured may send as nobody. */
+bool rules_may_login_send(const struct conf *c, struct str user);
+
 /* The login's own address (a login without a domain stands for user@ each of the configured
  * domains), and what sender_policy.send_as gives it: exact addresses or "*@domain".  Case and
  * needless quoting do not matter.  With sender_policy.subaddresses each of these addresses also

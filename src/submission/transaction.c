@@ -84,6 +84,12 @@ refuse_sender(struct session *s, const struct command_mail *mail)
 		status = status_make(553, "5.6.7", "Address needs SMTPUTF8");
 		return session_refuse_words(s, "mail", "smtputf8", &status, words);
 	}
+	if (!rules_may_login_send(s->conf, buf_str(&s->user))) {
+		status = status_make(550, "5.7.1",
+		    "The domain of your login %.*s is not configured here: no mail can be sent "
+		    "with it", STR_ARG(buf_str(&s->user)));
+		return session_refuse_words(s, "mail", "login_domain", &status, words);
+	}
 	status = status_make(550, "5.7.1", "%.*s may not send as %.*s", STR_ARG(buf_str(&s->user)),
 	    STR_ARG(mail->sender.text));
 	return session_refuse_words(s, "mail", "sender_not_allowed", &status, words);
@@ -137,7 +143,9 @@ can_be_stored(struct session *s, const struct command_mail *mail, struct status 
 static bool
 may_send_as(const struct session *s, const struct address *sender)
 {
-	return sender->text.n == 0 || rules_may_send(s->conf, buf_str(&s->user), sender);
+	if (sender->text.n == 0)
+		return rules_may_login_send(s->conf, buf_str(&s->user));
+	return rules_may_send(s->conf, buf_str(&s->user), sender);
 }
 
 static bool

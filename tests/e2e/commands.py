@@ -37,7 +37,7 @@ def accounts_while_running():
     gate.connect().quit()
     assert "alice@example.com" in gate.tool("user", "list", "--quiet").stdout.split()
     assert json.loads(gate.tool("user", "show", gate.user, "--json").stdout)["state"] == "active"
-    again = gate.tool("user", "add", gate.user, "--password-stdin", given="x\n", check=False)
+    again = gate.tool("user", "add", gate.user, "--password-stdin", given="another-4418\n", check=False)
     assert again.returncode == 73, again
     gate.tool("user", "password", gate.user, "--password-stdin", given="another-4418\n")
     assert refused(gate.connect) == 535
@@ -90,6 +90,49 @@ def password_from_the_terminal():
     assert code == 65 and "not the same" in said, (said, code)
     refusal = gate.tool("user", "add", "emil@example.com", given="", check=False)
     assert refusal.returncode == 65 and "--password-stdin" in refusal.stderr, refusal
+
+
+@tap.case
+def accounts_that_are_refused():
+    """user add refuses a name of another domain, with blanks or controls, and a short password, and says what is right"""
+    def add(name, password="long-enough"):
+        return gate.tool("user", "add", name, "--password-stdin", given=password + "\n", check=False)
+    for name, why in (("eve@other.example", "the configured domain is example.com"), ("e ve@example.com", "no blanks"),
+                      ("eve\x07@example.com", "no control"), ("e@ve@example.com", "not a mail address")):
+        run = add(name)
+        assert run.returncode == 65 and why in run.stderr, run
+    for password in ("short-7", "gr\u00fc\u00dfe-7"):  # seven characters, the second one in nine octets
+        run = add("eve@example.com", password)
+        assert run.returncode == 65 and "at least 8 characters" in run.stderr, run
+    assert "eve" not in gate.tool("user", "list").stdout
+    assert "frida@example.com: added" in add("frida", "eight-88").stdout
+    gate.connect(user="frida", password="eight-88").quit()
+    assert "frida@example.com: suspended" in gate.tool("user", "suspend", "frida").stdout
+    assert "frida@example.com: removed" in gate.tool("user", "remove", "frida").stdout
+
+
+@tap.case
+def accounts_without_a_domain():
+    """an account whose domain is configured no more: config check names it, also while the daemon is off; it logs in,
+    and its mail is refused in words"""
+    other = g.Gateway(f"{HOME}/domains", routes=DEAD,
+                      domains='domains: ( { name = "example.com"; }, { name = "example.net"; } );').start()
+    other.add_user()
+    other.add_user("gone@example.net")
+    assert "warning:" not in other.tool("config", "check").stdout
+    other.parts["domains"] = 'domains: ( { name = "example.com"; } );'
+    other.write_config()
+    wanted = "warning: domains: the account gone@example.net: no configured domain covers it"
+    assert wanted in other.tool("config", "check").stdout
+    other.tool("reload")
+    client = other.connect(user="gone@example.net")
+    code, words = client.mail("gone@example.net")
+    assert code == 550 and b"5.7.1" in words and b"not configured here" in words, (code, words)
+    other.wait_log('refuse .*stage=mail reason=login_domain code=550 dsn=5.7.1 .*user="gone@example.net"')
+    client.close()
+    other.stop()
+    checked = other.tool("config", "check").stdout
+    assert wanted in checked and "alice@" not in checked, checked
 
 
 @tap.case

@@ -244,7 +244,10 @@ Test(accounts, survive_a_kill, .timeout = 60)
 struct rows {
 	int count;
 	char state[16];
+	char text[512];
 };
+
+static const char *domains_text = "domains: ( { name = \"example.com\"; } );";
 
 static void
 count_row(struct str values, void *arg)
@@ -260,8 +263,15 @@ static uint8_t
 run(struct accounts *a, const char *verb, const char *name, const char *value, struct rows *rows)
 {
 	struct users_out out = {.row = count_row, .arg = rows};
+	struct conf_report report;
 	struct buf values, text;
+	struct conf *c;
 	uint8_t code;
+
+	conf_report_init(&report);
+	c = conf_read_text(str_of(domains_text), &report);
+	cr_assert_not_null(c);
+	conf_report_clear(&report);
 
 	buf_init(&values, 4096);
 	buf_init(&text, 1024);
@@ -271,8 +281,10 @@ run(struct accounts *a, const char *verb, const char *name, const char *value, s
 		message_values_add(&values, "secret", str_of(value));
 		message_values_add(&values, "reason", str_of(value));
 	}
-	code = users_run(a, str_of(verb), buf_str(&values), &out);
+	code = users_run(a, c, str_of(verb), buf_str(&values), &out);
 	cr_assert(code == 0 || text.n > 0, "a failure says why");
+	snprintf(rows->text, sizeof rows->text, "%.*s", STR_ARG(buf_str(&text)));
+	conf_drop(&c);
 	buf_clear(&values);
 	buf_clear(&text);
 	return code;
@@ -291,6 +303,9 @@ Test(accounts, verbs)
 	cr_assert_eq(run(a, "user.add", "bob", "a clear password", &rows), USERS_DATA);
 	cr_assert_eq(run(a, "user.add", "", text, &rows), USERS_DATA);
 	cr_assert_eq(run(a, "user.add", "a\nb", text, &rows), USERS_DATA);
+	cr_assert_eq(run(a, "user.add", "carol", text, &rows), 0);
+	cr_assert_str_eq(rows.text, "carol@example.com: added");
+	cr_assert_eq(run(a, "user.remove", "carol", NULL, &rows), 0);
 	cr_assert_eq(run(a, "user.password", "bob", text, &rows), USERS_NO_USER);
 	cr_assert_eq(run(a, "user.password", "alice@example.com", text, &rows), 0);
 	cr_assert_eq(run(a, "user.show", "bob", NULL, &rows), USERS_NO_USER);
@@ -305,6 +320,73 @@ Test(accounts, verbs)
 	cr_assert_eq(run(a, "user.remove", "alice@example.com", NULL, &rows), 0);
 	cr_assert_eq(run(a, "user.remove", "alice@example.com", NULL, &rows), USERS_NO_USER);
 	cr_assert_eq(run(a, "user.burn", "alice@example.com", NULL, &rows), USERS_USAGE);
+	accounts_close(&a);
+}
+
+static const struct {
+	const char *domains, *name, *why; /* NULL: it may be added */
+} names[] = {
+    {"domains: ( { name = \"example.com\"; } );", "j\xc3\xb6rg@Example.COM", NULL},
+    {"domains: ( { name = \"example.com\"; } );", "alice@elsewhere.example",
+	"alice@elsewhere.example: the domain elsewhere.example is not configured; the configured domain "
+	"is example.com"},
+    {"domains: ( { name = \"example.com\"; }, { name = \"example.net\"; } );",
+	"alice@sub.example.com",
+	"alice@sub.example.com: the domain sub.example.com is not configured; configured domains are "
+	"example.com, example.net"},
+    {"domains: ( { name = \"example.com\"; }, { name = \"example.net\"; } );", "alice",
+	"alice has no domain, and auth.default_domain is not set; configured domains are example.com, "
+	"example.net"},
+    {"domains: ( { name = \"example.com\"; }, { name = \"example.net\"; } ); "
+     "auth: { default_domain = \"example.net\"; };", "alice", NULL},
+    {"domains: ( { name = \"example.com\"; } );", "al ice@example.com",
+	"a login name has no blanks and no control characters"},
+    {"domains: ( { name = \"example.com\"; } );", "\"al ice\"@example.com",
+	"a login name has no blanks and no control characters"},
+    {"domains: ( { name = \"example.com\"; } );", "al\xc2\xa0ice@example.com", /* no-break space */
+	"a login name has no blanks and no control characters"},
+    {"domains: ( { name = \"example.com\"; } );", "al\xe2\x80\x8bice@example.com", /* zero width */
+	"a login name has no blanks and no control characters"},
+    {"domains: ( { name = \"example.com\"; } );", "al\xc2\x85ice@example.com", /* next line */
+	"a login name has no blanks and no control characters"},
+    {"domains: ( { name = \"example.com\"; } );", "a@b@example.com", "a@b@example.com is not a mail"},
+    {"domains: ( { name = \"example.com\"; } );", "@example.com", "@example.com is not a mail"},
+};
+
+Test(accounts, names_of_new_accounts)
+{
+	struct accounts *a = must_open();
+	struct secret s = secret_for("x");
+	char text[SECRET_TEXT_BYTES];
+	struct rows rows = {0};
+
+	secret_text(&s, text);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		domains_text = names[i].domains;
+		cr_expect_eq(run(a, "user.add", names[i].name, text, &rows),
+		    names[i].why ? USERS_DATA : USERS_OK, "%s: %s", names[i].name, rows.text);
+		if (names[i].why)
+			cr_expect(strncmp(rows.text, names[i].why, strlen(names[i].why)) == 0, "%s",
+			    rows.text);
+	}
+	cr_expect_eq(run(a, "user.list", "", NULL, &rows), USERS_OK);
+	cr_expect_eq(rows.count, 2);
+	accounts_close(&a);
+}
+
+/* What a former version let in can be looked at and removed. */
+Test(accounts, a_name_without_domain_that_is_there_is_meant)
+{
+	struct accounts *a = must_open();
+	struct secret s = secret_for("x");
+	struct rows rows = {0};
+
+	cr_assert_eq(accounts_add(a, STR("alice"), &s), ACCOUNTS_OK);
+	cr_assert_eq(accounts_add(a, STR("alice@example.com"), &s), ACCOUNTS_OK);
+	cr_assert_eq(run(a, "user.remove", "alice", NULL, &rows), USERS_OK);
+	cr_assert_str_eq(rows.text, "alice: removed");
+	cr_assert_eq(run(a, "user.remove", "alice", NULL, &rows), USERS_OK);
+	cr_assert_str_eq(rows.text, "alice@example.com: removed");
 	accounts_close(&a);
 }
 

@@ -20,6 +20,7 @@ conf_of_many(void)
 	buf_adds(&b, STR("domains: ("));
 	for (int i = 0; i < MANY; i++)
 		buf_addf(&b, "%s { name = \"D%d.example\"; }", i ? "," : "", i);
+	buf_adds(&b, STR(", { name = \"d.example\"; }"));
 	buf_adds(&b, STR(" ); sender_policy: { send_as: ("));
 	for (int i = 0; i < MANY; i++)
 		buf_addf(&b, "%s { user = \"u%d@d.example\"; addresses = ( \"shared%d@d.example\" ); }",
@@ -75,7 +76,7 @@ Test(many, each_entry_is_found_and_only_that_one)
 
 Test(many, quoted_local_parts_are_one_address)
 {
-	struct conf *c = conf_of("sender_policy: { send_as: ("
+	struct conf *c = conf_of("domains: ( { name = \"x.example\"; } ); sender_policy: { send_as: ("
 	    " { user = \"a@x.example\"; addresses = ( \"\\\"odd name\\\"@x.example\" ); },"
 	    " { user = \"b@x.example\"; addresses = ( \"plain@x.example\" ); },"
 	    " { user = \"c@x.example\"; addresses = ( \"\\\"*\\\"@x.example\" ); } ); };");

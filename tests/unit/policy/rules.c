@@ -12,6 +12,7 @@ static const char policy[] =
     "sender_policy: { send_as: ("
     "  { user = \"help@example.com\"; addresses = ( \"support@example.com\", \"*@tickets.example\" ); },"
     "  { user = \"help@example.com\"; addresses = [ \"second@example.com\" ]; },"
+    "  { user = \"gone@elsewhere.example\"; addresses = ( \"sales@example.com\" ); },"
     "  { user = \"bob\"; addresses = ( \"\\\"odd name\\\"@example.com\" ); } ); };";
 
 struct may_case {
@@ -55,7 +56,8 @@ static const struct may_case cases[] = {
 	{"alice@example.com", "alice@sub.example.com", false},
 	{"alice@example.com", "alice@example.com.evil.example", false},
 	{"alice@example.com", "xalice@example.com", false},
-	{"alice@elsewhere.example", "alice@elsewhere.example", true},
+	{"alice@elsewhere.example", "alice@elsewhere.example", false},
+	{"gone@elsewhere.example", "sales@example.com", false},
 	/* a login without a domain has one in each of ours */
 	{"bob", "bob@example.com", true},
 	{"bob", "bob@example.org", true},
