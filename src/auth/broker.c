@@ -293,6 +293,7 @@ broker_of(struct role *r)
 	b->failures = failures_new();
 	b->places = places_new();
 	b->wrong = cache_new();
+	b->scram_failed = cache_new();
 	b->pool = crew_new(r->base, broker_worker_ended, b);
 	b->logins = map_new();
 	r->state = b;
@@ -406,6 +407,7 @@ broker_end(struct role *r)
 	failures_free(&b->failures);
 	places_free(&b->places);
 	cache_free(&b->wrong);
+	cache_free(&b->scram_failed);
 	accounts_close(&b->accounts);
 	if (b->directory_fd >= 0)
 		close(b->directory_fd);

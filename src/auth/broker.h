@@ -42,7 +42,8 @@ struct broker {
 	struct cache *cache;
 	struct failures *failures;
 	struct places *places;
-	struct cache *wrong;     /* passwords: the same again counts once for the login */
+	struct cache *wrong;     /* passwords: the same again counts once */
+	struct cache *scram_failed; /* sessions of users: a password behind it counts as it did */
 	struct crew *pool;
 	struct map *logins;      /* conversations under way, by session */
 	uint64_t tests;

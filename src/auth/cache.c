@@ -77,6 +77,20 @@ cache_has(const struct cache *c, struct str user, struct str password)
 	return has;
 }
 
+bool
+cache_take(struct cache *c, struct str user, struct str password)
+{
+	struct entry *set = c->entries[set_of(user)];
+	uint8_t key[KEY_BYTES];
+	bool has = cache_has(c, user, password);
+
+	make_key(c, user, password, key);
+	for (int i = 0; has && i < WAYS; i++)
+		if (gnutls_memcmp(set[i].key, key, KEY_BYTES) == 0)
+			set[i] = (struct entry){0};
+	return has;
+}
+
 void
 cache_add(struct cache *c, struct str user, struct str password, int64_t ttl_ms)
 {

@@ -15,6 +15,8 @@ struct cache *cache_new(void);
 void cache_free(struct cache **c);
 
 bool cache_has(const struct cache *c, struct str user, struct str password) MUST_USE;
+/* As cache_has, and it is forgotten. */
+bool cache_take(struct cache *c, struct str user, struct str password) MUST_USE;
 /* ttl_ms 0: remembers nothing. */
 void cache_add(struct cache *c, struct str user, struct str password, int64_t ttl_ms);
 /* Forgets whatever was known of this user (and perhaps of a few others). */

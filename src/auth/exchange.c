@@ -394,8 +394,6 @@ exchange_start(
 		return;
 	}
 	l->state = l->mechanism->first;
-	if (verdict_is_refused(l))
-		return;
 	if (m->has_initial)
 		take(l, m->initial);
 	else

@@ -39,6 +39,7 @@ struct exchange {
 	uint64_t session;
 	enum exchange_state state;
 	bool is_test;
+	bool is_counted; /* its failure, see guesses.h */
 	int64_t started_ms;
 	uint64_t changes; /* broker->changes when the account was read */
 	struct claim claim;

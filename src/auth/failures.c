@@ -7,7 +7,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-enum { SETS = 4096, WAYS = 8, NAME_BYTES = 256, DELAY_FIRST_MS = 500, DELAY_MAX_MS = 10000 };
+enum { SETS = 4096, WAYS = 8, NAME_BYTES = 272, DELAY_FIRST_MS = 500, DELAY_MAX_MS = 10000 };
 
 struct bucket {
 	uint64_t who;     /* keyed hash */

@@ -1,6 +1,7 @@
 /*
- * failures: refused logins, counted per user and per client network against auth.failure_limit, and
- * per login over all networks against auth.login_failure_limit.
+ * failures: refused logins, counted per user, per client network and per user at a network (a
+ * place) against auth.failure_limit, and per login over all networks against
+ * auth.login_failure_limit.
  * Each failure is forgotten little by little: after the whole period nothing is left of as many as
  * the limit allows.  Of fixed size; when it is full, the least guilty is forgotten.
  */
@@ -11,7 +12,8 @@
 
 struct failures;
 
-enum failures_of { FAILURES_OF_USER, FAILURES_OF_NETWORK, FAILURES_OF_LOGIN };
+enum failures_of { FAILURES_OF_USER, FAILURES_OF_NETWORK, FAILURES_OF_LOGIN,
+	FAILURES_OF_PLACE };
 
 struct failures_limit {
 	uint64_t count;

@@ -4,7 +4,9 @@
 #include "auth/verdict.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "auth/guesses.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -27,6 +29,9 @@ log_failure(const struct exchange *login, const char *event, const struct status
 	struct log_line l;
 
 	log_who(&l, login, event, LOG_NOTICE);
+	/* in a fixed place, before anything that the client chose: others act on it */
+	if (strcmp(event, "auth fail") == 0)
+		log_str(&l, "counted", login->is_counted ? STR("yes") : STR("no"));
 	log_str(&l, "mech", str_of(login->mechanism ? login->mechanism->name : ""));
 	log_str(&l, "reason", str_of(login->reason));
 	if (status->code == 454)
@@ -167,97 +172,59 @@ on_delay_over(evutil_socket_t fd, short what, void *arg)
 	exchange_end(l);
 }
 
-static struct failures_limit
-limit_of(const struct conf_rate *rate)
-{
-	return (struct failures_limit){rate->count, rate->period_ms};
-}
-
-static bool
-is_usual_place(const struct exchange *l)
-{
-	return places_has(l->broker->places, claim_name(&l->claim), l->network);
-}
-
-/* A wrong password of the login, from wherever; one that was counted is not counted again. */
-static void
-count_for_login(struct exchange *l)
-{
-	struct failures_limit limit = limit_of(&exchange_conf(l)->auth.login_failure_limit);
-	struct str user = claim_name(&l->claim);
-	struct str password = exchange_password(l);
-
-	if (password.n && cache_has(l->broker->wrong, user, password))
-		return;
-	if (password.n)
-		cache_add(l->broker->wrong, user, password, limit.period_ms);
-	(void)failures_add(l->broker->failures, FAILURES_OF_LOGIN, user, limit);
-}
-
-/* How long the answer waits. Where the user is known to be, other places' guesses slow nobody. */
-static int64_t
-count_failure(struct exchange *l)
-{
-	struct failures_limit limit = limit_of(&exchange_conf(l)->auth.failure_limit);
-	struct failures *f = l->broker->failures;
-	uint64_t network = failures_add(f, FAILURES_OF_NETWORK, l->network, limit);
-	uint64_t user = failures_add(f, FAILURES_OF_USER, claim_name(&l->claim), limit);
-
-	count_for_login(l);
-	return failures_delay_ms(user > network && !is_usual_place(l) ? user : network);
-}
-
 /* The line is written at once, the answer waits: guessing gets slower, nobody else does. */
 void
 verdict_no(struct exchange *l)
 {
+	struct guesses_counted counted;
 	struct timeval wait;
-	int64_t ms;
 
 	l->answer = (struct message_auth_answer){.outcome = AUTH_FAIL, .challenge = STR(""),
 	    .user = STR(""), .backend = STR("users"),
 	    .status = status_make(535, "5.7.8", "Authentication credentials invalid")};
 	if (!l->reason)
 		l->reason = "bad_credentials";
+	counted = guesses_count(l);
+	l->is_counted = counted.is_new;
 	log_failure(l, "auth fail", &l->answer.status);
 	if (l->is_test) {
 		say(l, &l->answer);
 		exchange_end(l);
 		return;
 	}
-	ms = count_failure(l);
-	wait = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	wait = (struct timeval){.tv_sec = counted.delay_ms / 1000,
+	    .tv_usec = counted.delay_ms % 1000 * 1000};
 	l->state = EXCHANGE_DELAYED;
 	l->delay = evtimer_new(l->broker->role->base, on_delay_over, l);
 	if (!l->delay || evtimer_add(l->delay, &wait) != 0)
 		die("no event for a delay");
 }
 
-static bool
-is_beyond(const struct exchange *l, enum failures_of what, struct str name,
-    const struct conf_rate *rate)
+/* Nothing was looked at: no failure, and nothing that says anything of this client. */
+static void
+refuse_unseen(
+    struct exchange *l, enum auth_outcome outcome, const char *reason, struct status status)
 {
-	return rate->count > 0 &&
-	    failures_count(l->broker->failures, what, name, limit_of(rate)) >= rate->count;
+	l->reason = reason;
+	log_failure(l, "auth refused", &status);
+	end_with(l, outcome, status);
 }
 
 bool
 verdict_is_refused(struct exchange *l)
 {
-	const struct conf *conf = exchange_conf(l);
-	struct str user = claim_name(&l->claim);
-
-	if (l->is_test)
+	switch (guesses_limit(l)) {
+	case GUESSES_WITHIN:
 		return false;
-	if (is_beyond(l, FAILURES_OF_NETWORK, l->network, &conf->auth.failure_limit)) {
-		end_at_once(l, AUTH_FAIL, "throttled",
+	case GUESSES_NETWORK:
+	case GUESSES_PLACE:
+		refuse_unseen(l, AUTH_FAIL, "throttled",
 		    status_make(421, "4.7.0", "Too many failed logins"));
 		return true;
+	case GUESSES_LOGIN:
+		refuse_unseen(l, AUTH_TEMPFAIL, "login_limited",
+		    status_make(454, "4.7.0", "Temporary authentication failure"));
+		return true;
 	}
-	if (user.n == 0 ||
-	    !is_beyond(l, FAILURES_OF_LOGIN, user, &conf->auth.login_failure_limit) ||
-	    is_usual_place(l))
-		return false;
-	verdict_unknown(l, "login_limited");
-	return true;
+	return false;
 }

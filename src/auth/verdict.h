@@ -18,8 +18,9 @@ void verdict_malformed(struct exchange *l);
 void verdict_cancelled(struct exchange *l);
 void verdict_no_mechanism(struct exchange *l);
 /* Before a guess is looked at, and before its result is told: true when there were too many, and
- * then the login is over. Either 421: its network has failed too often, the session ends. Or 454:
- * its user's name was tried too often from everywhere, and never with success from this place. */
+ * then the login is over. Either 421: its network has failed too often, or, where the login
+ * succeeded lately, that login itself from there; the session ends. Or 454: its user's name was
+ * tried too often from everywhere, and never with success from this place. */
 bool verdict_is_refused(struct exchange *l) MUST_USE;
 
 #endif

@@ -119,6 +119,7 @@ struct conf {
 		struct str default_domain;      /* of logins without one; empty: the only domain */
 		struct conf_rate failure_limit; /* "10 / 15m" */
 		struct conf_rate login_failure_limit; /* of all networks, "30 / 1h" */
+		struct conf_strs exempt_networks; /* conf/network.h; nothing there is counted */
 		int64_t iterations;             /* PBKDF2, default 20000, at least 4096 */
 		int64_t cache_ms;               /* remembered PLAIN checks, default 60 s; 0: off */
 		int64_t workers;                /* default 2 */

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "conf/network.h"
 #include "conf/value.h"
 
 enum { LABEL_MAX = 63, DOMAIN_MAX = 253, LOCAL_MAX = 64 };
@@ -132,6 +133,8 @@ is_to_domain(struct str text)
 const char *
 value_form(enum key_form form, struct str text)
 {
+	struct network network;
+
 	switch (form) {
 	case FORM_HOSTNAME:
 		return is_domain(text, false) && !is_ip(text) ? NULL : "a host name";
@@ -158,6 +161,10 @@ value_form(enum key_form form, struct str text)
 		return is_address(text, true) ? NULL : "a mail address, or *@ and a domain";
 	case FORM_LOGIN:
 		return is_login(text) ? NULL : "a login";
+	case FORM_NETWORK:
+		return network_parse(text, &network)
+		    ? NULL
+		    : "an address, or a network like 192.0.2.0/24 without bits behind its prefix";
 	case FORM_SECRET:
 		return is_secret(text) ? NULL : "a password, \"file:/path\" or \"credential:NAME\"";
 	default:

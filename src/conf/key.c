@@ -151,12 +151,19 @@ const struct key key_table[] = {
 		"this key such names stay as they are."},
 	{"auth.failure_limit", KEY_RATE, AT(auth.failure_limit), CONF_AUTH, "\"10 / 15m\"",
 	    .unit = "failures",
-	    .help = "How many failed logins a user and a client network may have in a period."},
+	    .help = "How many failed logins a client network may have in a period; the same wrong "
+		"password of a login counts once. Beyond it the network hears 421, unchecked, but "
+		"for logins that succeeded there in the last month: each of them has this limit "
+		"for itself."},
 	{"auth.login_failure_limit", KEY_RATE, AT(auth.login_failure_limit), CONF_AUTH,
 	    "\"30 / 1h\"", .unit = "failures",
 	    .help = "How many wrong passwords one login may have in a period, from all networks "
 		"together; the same one again counts once. Beyond it the login is answered 454, "
 		"unchecked, but where it succeeded in the last month."},
+	{"auth.exempt_networks", KEY_TEXTS, AT(auth.exempt_networks), CONF_AUTH, "( )",
+	    .form = FORM_NETWORK, .max = 1000, .example = "[ \"192.0.2.0/24\", \"2001:db8::/32\" ]",
+	    .help = "Networks whose failed logins are neither counted nor limited, as those of a "
+		"proxy or of an office. Blocks made by hand hold there too."},
 	{"auth.iterations", KEY_NUMBER, AT(auth.iterations), CONF_AUTH, "20000", .min = 4096,
 	    .max = 10000000,
 	    .help = "PBKDF2 rounds of new passwords. More makes a stolen account store harder "

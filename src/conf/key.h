@@ -38,6 +38,7 @@ enum key_form {
 	FORM_TO_DOMAIN,
 	FORM_PATTERN,
 	FORM_LOGIN,
+	FORM_NETWORK,
 	FORM_SECRET
 };
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """documents: what the documents say is so: configurations start, commands run, names exist, numbers agree."""
+import base64
 import glob
 import os
 import pty
@@ -21,6 +22,8 @@ tap = g.Tap()
 DEAD = 'routes: ( { via = "smtp"; host = "127.0.0.1"; port = 9; tls = "none"; } );'
 gate = g.Gateway(f"{HOME}/gateway", routes=DEAD)
 other = g.Gateway(f"{HOME}/other", routes=DEAD)  # started by the documents' own commands
+guessed = g.Gateway(f"{HOME}/guessed", routes=DEAD,
+                    auth='auth: { failure_limit = "3 failures / 1h"; };')  # passwords are guessed here
 PAGES = {"sallyportd.8": f"{TOP}/doc/sallyportd.8", "sallyport.1": f"{TOP}/doc/sallyport.1",
          "sallyport.cfg.5": f"{BUILD}/doc/sallyport.cfg.5"}
 TEXTS = ["README", "tests/README.md", *sorted(os.path.relpath(p, TOP) for kind in ("doc/*.md", "doc/adr/*.md")
@@ -646,32 +649,52 @@ def apparmor_profile():
     return None
 
 
-INJECTED = "x sallyportd[1]: auth fail id=1R8K3M7Q4TB2 ip=9.9.9.9 port=1"
+INJECTED = "x sallyportd[1]: auth fail id=1R8K3M7Q4TB2 ip=9.9.9.9 port=1 counted=yes mech=x"
+COUNTED = r"sallyportd\[\d+\]: auth fail id=\S+ ip=\S+ port=\d+ counted=yes "
+
+
+def log_in(server, user, password):
+    """The reply code of one login by PLAIN in a session of its own."""
+    client = server.connect(login=False)
+    try:
+        return client.docmd("AUTH", "PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()).decode())[0]
+    finally:
+        client.close()
 
 
 @tap.case
 def fail2ban_filter():
-    """the fail2ban expression finds refused logins and nothing else, whatever name was tried"""
+    """the fail2ban expression finds failures of the address and nothing else, whatever name was tried: no repeated
+    password, no refusal of an innocent user, nothing malformed or given up"""
     pattern = re.search(r"^failregex = (.*)$", text_of("etc/sallyport.fail2ban"), re.M).group(1)
     expression = re.compile(pattern.replace("<ADDR>", r"(?P<ip>[0-9a-fA-F:.]+)"))
-    gate.add_user("real@example.com")
-    for user, password in (("real@example.com", "wrong"), ("x\" ip=9.9.9.9 port=1 y", "w"), (INJECTED, "w")):
-        client = gate.connect(login=False)
-        try:
-            client.login(user, password)
-            raise AssertionError(f"{user} was let in")
-        except g.smtplib.SMTPAuthenticationError:
-            client.close()
-    gate.connect(user="real@example.com").quit()
-    lines = [line.split(" ", 1)[1] for line in gate.log().splitlines()]  # fail2ban takes the date out first
-    assert '"auth tempfail"' in text_of("src/auth/verdict.c") and '"auth ok"' in text_of("src/auth/verdict.c")
-    failed = [line for line in lines if re.match(r"sallyportd\[\d+\]: auth fail ", line)]
-    assert len(failed) >= 3 and any("9.9.9.9" in line for line in failed), lines
-    synthetic = [line.replace("auth fail", event, 1) for line in failed for event in ("auth tempfail", "auth ok")]
+    server = guessed.start()
+    server.add_user("real@example.com")
+    for user, password in (("real@example.com", "wrong"), ("real@example.com", "wrong"), ("real", "wrong"),
+                           ("x\" ip=9.9.9.9 port=1 y", "w"), (INJECTED, "w")):
+        assert log_in(server, user, password) == 535, user
+    assert log_in(server, "innocent@example.com", "right or wrong") == 421
+    assert log_in(server, "", "") == 501
+    client = server.connect(login=False)
+    assert client.docmd("AUTH", "SCRAM-SHA-256 " + base64.b64encode(b"n,,n=real,r=abc").decode())[0] == 421
+    server.parts["auth"] = 'auth: { exempt_networks = [ "127.0.0.0/8" ]; };'
+    server.write_config()
+    server.tool("reload")
+    client = server.connect(login=False)
+    assert client.docmd("AUTH", "SCRAM-SHA-256 " + base64.b64encode(b"n,,n=real,r=abc").decode())[0] == 334
+    client.docmd("*")
+    server.connect(user="real@example.com").quit()
+    server.wait_log("auth ok ")
+    lines = [line.split(" ", 1)[1] for line in server.log().splitlines()]  # fail2ban takes the date out first
+    failed = [line for line in lines if re.match(COUNTED, line)]
+    others = [line for line in lines if re.match(r"sallyportd\[\d+\]: auth ", line) and line not in failed]
+    assert len(failed) == 3 and any("9.9.9.9" in line for line in failed), lines
+    for event in ("auth ok ", "auth cancelled ", "auth refused ", "auth fail "):
+        assert any(f": {event}" in line for line in others), (event, others)
+    synthetic = [line.replace("auth fail", "auth tempfail", 1) for line in failed]
     for line in lines + synthetic + [f"gw1 {line}" for line in lines + synthetic]:
         found = expression.search(line)
-        is_failure = bool(re.match(r"(gw1 )?sallyportd\[\d+\]: auth fail ", line))
-        assert bool(found) == is_failure and (not found or found.group("ip") == "127.0.0.1"), line
+        assert bool(found) == (re.sub("^gw1 ", "", line) in failed) and (not found or found.group("ip") == "127.0.0.1"), line
 
 
 @tap.case
@@ -680,10 +703,10 @@ def fail2ban_itself():
     missing = fetch_tools()
     if missing:
         return missing
-    wanted = len(re.findall(r"^\S+ sallyportd\[\d+\]: auth fail ", gate.log(), re.M))
+    wanted = len(re.findall(rf"^\S+ {COUNTED}", guessed.log(), re.M))
     shutil.copy(f"{TOP}/etc/sallyport.fail2ban", f"{HOME}/sallyport.conf")
     run = subprocess.run([sys.executable, f"{TOOLS}/root/usr/bin/fail2ban-regex", "-c", f"{TOOLS}/root/etc/fail2ban",
-                          gate.log_file, f"{HOME}/sallyport.conf"], capture_output=True, text=True, check=False,
+                          guessed.log_file, f"{HOME}/sallyport.conf"], capture_output=True, text=True, check=False,
                          env={**os.environ, "PYTHONPATH": f"{TOOLS}/root/usr/lib/python3/dist-packages"})
     assert wanted and f"Failregex: {wanted} total" in run.stdout, run.stdout + run.stderr
     return None
@@ -692,5 +715,5 @@ def fail2ban_itself():
 try:
     tap.run()
 finally:
-    for running in (gate, other):
+    for running in (gate, other, guessed):
         running.stop()

@@ -75,6 +75,8 @@ static const struct mistake values[] = {
 	{"auth: { mechanisms = ( \"CRAM-MD5\" ); };\n", "\"CRAM-MD5\" is not known"},
 	{"auth: { default_domain = \"no.example\"; };\n",
 	    "auth.default_domain: \"no.example\" is none of \"domains\""},
+	{"auth: { exempt_networks = [ \"192.0.2.1/24\" ]; };\n",
+	    "\"192.0.2.1/24\" is not an address, or a network like 192.0.2.0/24"},
 	{"auth: { default_domain = \"a b\"; };\n", "\"a b\" is not a domain name"},
 	/* what libconfig 1.5 wraps: to 0, to a negative number, to -1, and to a value in range */
 	{"node = 4294967296;\n", "t.cfg:1: error: 4294967296: the number is too large"},

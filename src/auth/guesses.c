@@ -1,0 +1,141 @@
+/*
+ * guesses: see the header.
+ */
+#include "auth/guesses.h"
+
+#include "conf/network.h"
+
+enum { PLACE_NAME_BYTES = CLAIM_USER_MAX + CLAIM_NETWORK_BYTES };
+
+static struct failures_limit
+guesses_rate(const struct conf_rate *rate)
+{
+	return (struct failures_limit){rate->count, rate->period_ms};
+}
+
+/* The login at this network, as one name. */
+static struct str
+guesses_place(const struct exchange *l, char room[PLACE_NAME_BYTES])
+{
+	struct str user = claim_name(&l->claim);
+
+	memcpy(room, l->network.p, l->network.n);
+	memcpy(room + l->network.n, user.p, user.n);
+	return str_make(room, l->network.n + user.n);
+}
+
+static bool
+guesses_is_exempt(const struct exchange *l)
+{
+	const struct conf_strs *all = &exchange_conf(l)->auth.exempt_networks;
+	struct network client, network;
+
+	if (all->count == 0 || !network_parse(l->client, &client))
+		return false;
+	for (size_t i = 0; i < all->count; i++)
+		if (network_parse(all->str[i], &network) && network_has(&network, &client))
+			return true;
+	return false;
+}
+
+static bool
+guesses_is_usual_place(const struct exchange *l)
+{
+	return places_has(l->broker->places, claim_name(&l->claim), l->network);
+}
+
+/* It was counted already: the same wrong password, or, once, a password after a SCRAM login of the
+ * same name in the same session, for mail programs try one mechanism after the other. */
+static bool
+guesses_is_repeated(const struct exchange *l, int64_t period_ms)
+{
+	struct str user = claim_name(&l->claim), password = exchange_password(l);
+	struct str session = str_make((const char *)&l->session, sizeof l->session);
+	struct broker *b = l->broker;
+
+	if (password.n == 0) {
+		cache_add(b->scram_failed, user, session, EXCHANGE_AGE_MAX_MS);
+		return false;
+	}
+	if (cache_has(b->wrong, user, password))
+		return true;
+	cache_add(b->wrong, user, password, period_ms);
+	return cache_take(b->scram_failed, user, session);
+}
+
+static void
+guesses_add(const struct exchange *l)
+{
+	const struct conf *conf = exchange_conf(l);
+	struct failures_limit limit = guesses_rate(&conf->auth.failure_limit);
+	struct str user = claim_name(&l->claim);
+	struct failures *f = l->broker->failures;
+	char room[PLACE_NAME_BYTES];
+
+	(void)failures_add(f, FAILURES_OF_NETWORK, l->network, limit);
+	(void)failures_add(f, FAILURES_OF_USER, user, limit);
+	(void)failures_add(f, FAILURES_OF_PLACE, guesses_place(l, room), limit);
+	(void)failures_add(f, FAILURES_OF_LOGIN, user,
+	    guesses_rate(&conf->auth.login_failure_limit));
+}
+
+/* Where the user is known to be, guesses from other places slow nobody. */
+static int64_t
+guesses_delay_ms(const struct exchange *l)
+{
+	struct failures_limit limit = guesses_rate(&exchange_conf(l)->auth.failure_limit);
+	struct failures *f = l->broker->failures;
+	uint64_t network = failures_count(f, FAILURES_OF_NETWORK, l->network, limit);
+	uint64_t user = failures_count(f, FAILURES_OF_USER, claim_name(&l->claim), limit);
+	uint64_t count = user > network && !guesses_is_usual_place(l) ? user : network;
+
+	return failures_delay_ms(count ? count : 1);
+}
+
+struct guesses_counted
+guesses_count(const struct exchange *l)
+{
+	const struct conf *conf = exchange_conf(l);
+	int64_t period_ms = conf->auth.login_failure_limit.period_ms;
+	bool is_new;
+
+	if (l->is_test)
+		return (struct guesses_counted){false, 0};
+	if (guesses_is_exempt(l))
+		return (struct guesses_counted){false, failures_delay_ms(1)};
+	if (period_ms < conf->auth.failure_limit.period_ms)
+		period_ms = conf->auth.failure_limit.period_ms;
+	is_new = !guesses_is_repeated(l, period_ms);
+	if (is_new)
+		guesses_add(l);
+	return (struct guesses_counted){is_new, guesses_delay_ms(l)};
+}
+
+static bool
+guesses_are_beyond(const struct exchange *l, enum failures_of what, struct str name,
+    const struct conf_rate *rate)
+{
+	return rate->count > 0 &&
+	    failures_count(l->broker->failures, what, name, guesses_rate(rate)) >= rate->count;
+}
+
+enum guesses_limit
+guesses_limit(const struct exchange *l)
+{
+	const struct conf *conf = exchange_conf(l);
+	const struct conf_rate *rate = &conf->auth.failure_limit;
+	struct str user = claim_name(&l->claim);
+	char room[PLACE_NAME_BYTES];
+
+	if (l->is_test || user.n == 0 || guesses_is_exempt(l))
+		return GUESSES_WITHIN;
+	if (guesses_is_usual_place(l))
+		return guesses_are_beyond(l, FAILURES_OF_PLACE, guesses_place(l, room), rate)
+		    ? GUESSES_PLACE
+		    : GUESSES_WITHIN;
+	if (guesses_are_beyond(l, FAILURES_OF_NETWORK, l->network, rate))
+		return GUESSES_NETWORK;
+	return guesses_are_beyond(l, FAILURES_OF_LOGIN, user, &conf->auth.login_failure_limit)
+	    ? GUESSES_LOGIN
+	    : GUESSES_WITHIN;
+}

@@ -1,0 +1,27 @@
+/*
+ * guesses: what a refused login counts as, and when no further one is looked at.  Counted are the
+ * client's network, the login, and the login at this place; the same wrong password of a login
+ * counts once.  Nothing here answers or ends a login.
+ */
+#ifndef AUTH_GUESSES_H
+#define AUTH_GUESSES_H
+
+#include "auth/exchange.h"
+
+struct guesses_counted {
+	bool is_new;      /* it was counted */
+	int64_t delay_ms; /* of the answer */
+};
+
+enum guesses_limit {
+	GUESSES_WITHIN,
+	GUESSES_NETWORK, /* its network has failed too often, and the login is not usual there */
+	GUESSES_PLACE,   /* the login is usual there, and has failed too often from there */
+	GUESSES_LOGIN,   /* the login was guessed too often from everywhere, and is new there */
+};
+
+struct guesses_counted guesses_count(const struct exchange *l);
+/* Before its name is known a login is within the limits. */
+enum guesses_limit guesses_limit(const struct exchange *l) MUST_USE;
+
+#endif
