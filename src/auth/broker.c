@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "auth/auth.h"
+#include "auth/broker_blocks.h"
 #include "auth/exchange.h"
 #include "auth/users.h"
 #include "base/clock.h"
@@ -157,6 +158,19 @@ run_verb(struct broker *b, const struct admin_call *r, const struct message_admi
 }
 
 static void
+run_block_verb(struct broker *b, const struct admin_call *r, const struct message_admin *m)
+{
+	struct buf text;
+	struct users_out out = {.row = send_row, .arg = (void *)r, .text = &text};
+	uint8_t code;
+
+	buf_init(&text, TEXT_BYTES);
+	code = broker_blocks_run(b, m, &out);
+	send_done(r, code, buf_str(&text));
+	buf_clear(&text);
+}
+
+static void
 hear_control(struct channel *c, const struct packet *p, void *arg)
 {
 	struct admin_call r = {.from = c, .call = p->call};
@@ -174,6 +188,8 @@ hear_control(struct channel *c, const struct packet *p, void *arg)
 		exchange_test(b, c, p->call, m->values);
 	else if (users_is_verb(m->verb))
 		run_verb(b, &r, m);
+	else if (broker_blocks_is_verb(m->verb))
+		run_block_verb(b, &r, m);
 	else
 		send_done(&r, USERS_USAGE, STR("auth does not know this verb"));
 }
@@ -291,6 +307,7 @@ broker_of(struct role *r)
 	b->absent = ACCOUNTS_REFUSE;
 	b->cache = cache_new();
 	b->failures = failures_new();
+	b->limited = MEM_NEW(struct limited);
 	b->places = places_new();
 	b->wrong = cache_new();
 	b->scram_failed = cache_new();
@@ -375,6 +392,10 @@ broker_start(struct role *r)
 
 	take_limits(b, r->conf);
 	(void)broker_store(b);
+	b->blocks = blocks_new(b->directory_fd);
+	if (blocks_error(b->blocks)[0])
+		log_error("%s, in %.*s", blocks_error(b->blocks),
+		    STR_ARG(r->conf->state_directory));
 	b->sweep = event_new(r->base, -1, EV_PERSIST, on_sweep, b);
 	if (!b->sweep || evtimer_add(b->sweep, &each) != 0)
 		die("no event for the sweep");
@@ -405,6 +426,8 @@ broker_end(struct role *r)
 	map_free(&b->logins);
 	cache_free(&b->cache);
 	failures_free(&b->failures);
+	mem_free(b->limited);
+	blocks_free(&b->blocks);
 	places_free(&b->places);
 	cache_free(&b->wrong);
 	cache_free(&b->scram_failed);

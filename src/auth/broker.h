@@ -6,9 +6,11 @@
 #define AUTH_BROKER_H
 
 #include "auth/accounts.h"
+#include "auth/blocks.h"
 #include "auth/cache.h"
 #include "auth/failures.h"
 #include "auth/crew.h"
+#include "auth/limited.h"
 #include "auth/places.h"
 #include "base/map.h"
 #include "ipc/role.h"
@@ -41,6 +43,8 @@ struct broker {
 	uint64_t changes;        /* of passwords and suspensions, so far */
 	struct cache *cache;
 	struct failures *failures;
+	struct limited *limited; /* who has reached a limit of these */
+	struct blocks *blocks;   /* from the start on */
 	struct places *places;
 	struct cache *wrong;     /* passwords: the same again counts once */
 	struct cache *scram_failed; /* sessions of users: a password behind it counts as it did */

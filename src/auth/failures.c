@@ -99,6 +99,36 @@ failures_add(
 }
 
 int64_t
+failures_left_ms(const struct failures *f, enum failures_of what, struct str name,
+    struct failures_limit limit)
+{
+	uint64_t id = who(what, name);
+	const struct bucket *set = f->buckets[id % SETS];
+	int64_t left_ms = 0;
+
+	for (int i = 0; i < WAYS && limit.count; i++)
+		if (set[i].who == id)
+			left_ms = set[i].empty_ms - clock_mono_ms() -
+			    ((int64_t)limit.count - 1) * weight_ms(limit);
+	return left_ms > 0 ? left_ms : 0;
+}
+
+bool
+failures_clear(struct failures *f, enum failures_of what, struct str name)
+{
+	uint64_t id = who(what, name);
+	struct bucket *set = f->buckets[id % SETS];
+	bool was = false;
+
+	for (int i = 0; i < WAYS; i++)
+		if (set[i].who == id) {
+			was = set[i].empty_ms > clock_mono_ms();
+			set[i] = (struct bucket){0};
+		}
+	return was;
+}
+
+int64_t
 failures_delay_ms(uint64_t n)
 {
 	int64_t ms = DELAY_FIRST_MS;

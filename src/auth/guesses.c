@@ -3,7 +3,7 @@
  */
 #include "auth/guesses.h"
 
-#include "conf/network.h"
+#include "base/clock.h"
 
 enum { PLACE_NAME_BYTES = CLAIM_USER_MAX + CLAIM_NETWORK_BYTES };
 
@@ -63,20 +63,79 @@ guesses_is_repeated(const struct exchange *l, int64_t period_ms)
 	return cache_take(b->scram_failed, user, session);
 }
 
+/* The network that counts, as one that can be shown. */
+static struct network
+guesses_network(const struct exchange *l)
+{
+	struct network n = {.size = l->network.n == 4 ? 4 : NETWORK_BYTES_MAX,
+	    .bits = (uint8_t)(8 * l->network.n)};
+
+	if (l->network.n)
+		memcpy(n.bytes, l->network.p, l->network.n);
+	return n;
+}
+
+/* One failure more; who reaches the limit is remembered by name. */
+static void
+guesses_add_to(const struct exchange *l, enum failures_of what, struct str name,
+    const struct conf_rate *rate)
+{
+	struct str user = claim_name(&l->claim);
+	struct limited_entry *e;
+
+	if (failures_add(l->broker->failures, what, name, guesses_rate(rate)) < rate->count)
+		return;
+	e = limited_ensure(l->broker->limited, what, name);
+	if (e->since_ms == 0) {
+		e->since_ms = clock_ms();
+		e->network = guesses_network(l);
+		memcpy(e->user, user.p, user.n);
+	}
+	block_note_last(&e->refused, user, l->client);
+}
+
 static void
 guesses_add(const struct exchange *l)
 {
 	const struct conf *conf = exchange_conf(l);
-	struct failures_limit limit = guesses_rate(&conf->auth.failure_limit);
+	const struct conf_rate *rate = &conf->auth.failure_limit;
 	struct str user = claim_name(&l->claim);
-	struct failures *f = l->broker->failures;
 	char room[PLACE_NAME_BYTES];
 
-	(void)failures_add(f, FAILURES_OF_NETWORK, l->network, limit);
-	(void)failures_add(f, FAILURES_OF_USER, user, limit);
-	(void)failures_add(f, FAILURES_OF_PLACE, guesses_place(l, room), limit);
-	(void)failures_add(f, FAILURES_OF_LOGIN, user,
-	    guesses_rate(&conf->auth.login_failure_limit));
+	guesses_add_to(l, FAILURES_OF_NETWORK, l->network, rate);
+	guesses_add_to(l, FAILURES_OF_PLACE, guesses_place(l, room), rate);
+	guesses_add_to(l, FAILURES_OF_LOGIN, user, &conf->auth.login_failure_limit);
+	(void)failures_add(l->broker->failures, FAILURES_OF_USER, user, guesses_rate(rate));
+}
+
+/* The operator's, or NULL. */
+static struct block *
+guesses_block(const struct exchange *l)
+{
+	struct network client;
+	bool is_known = network_parse(l->client, &client);
+
+	return blocks_find(l->broker->blocks, claim_name(&l->claim), is_known ? &client : NULL);
+}
+
+void
+guesses_note_refused(const struct exchange *l, enum guesses_limit limit)
+{
+	struct str user = claim_name(&l->claim);
+	struct limited_entry *e = NULL;
+	struct block *block = guesses_block(l);
+	char room[PLACE_NAME_BYTES];
+
+	if (block)
+		block_note_refused(&block->refused, user, l->client);
+	else if (limit == GUESSES_NETWORK)
+		e = limited_find(l->broker->limited, FAILURES_OF_NETWORK, l->network);
+	else if (limit == GUESSES_PLACE)
+		e = limited_find(l->broker->limited, FAILURES_OF_PLACE, guesses_place(l, room));
+	else if (limit == GUESSES_LOGIN)
+		e = limited_find(l->broker->limited, FAILURES_OF_LOGIN, user);
+	if (e)
+		block_note_refused(&e->refused, user, l->client);
 }
 
 /* Where the user is known to be, guesses from other places slow nobody. */
@@ -126,8 +185,14 @@ guesses_limit(const struct exchange *l)
 	const struct conf_rate *rate = &conf->auth.failure_limit;
 	struct str user = claim_name(&l->claim);
 	char room[PLACE_NAME_BYTES];
+	const struct block *block;
 
-	if (l->is_test || user.n == 0 || guesses_is_exempt(l))
+	if (l->is_test || user.n == 0)
+		return GUESSES_WITHIN;
+	block = guesses_block(l);
+	if (block)
+		return block->target.is_network ? GUESSES_BLOCKED_NETWORK : GUESSES_BLOCKED_USER;
+	if (guesses_is_exempt(l))
 		return GUESSES_WITHIN;
 	if (guesses_is_usual_place(l))
 		return guesses_are_beyond(l, FAILURES_OF_PLACE, guesses_place(l, room), rate)

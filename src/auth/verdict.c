@@ -213,9 +213,23 @@ refuse_unseen(
 bool
 verdict_is_refused(struct exchange *l)
 {
-	switch (guesses_limit(l)) {
+	enum guesses_limit limit = guesses_limit(l);
+
+	if (limit != GUESSES_WITHIN)
+		guesses_note_refused(l, limit);
+	switch (limit) {
 	case GUESSES_WITHIN:
 		return false;
+	case GUESSES_BLOCKED_NETWORK:
+		refuse_unseen(l, AUTH_FAIL, "network_blocked",
+		    status_make(421, "4.7.0",
+			"Logins from your network are blocked for now by the administrator"));
+		return true;
+	case GUESSES_BLOCKED_USER:
+		refuse_unseen(l, AUTH_TEMPFAIL, "user_blocked",
+		    status_make(454, "4.7.0",
+			"This login is blocked for now by the administrator"));
+		return true;
 	case GUESSES_NETWORK:
 	case GUESSES_PLACE:
 		refuse_unseen(l, AUTH_FAIL, "throttled",

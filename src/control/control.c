@@ -63,6 +63,7 @@ static const struct owner {
     {"reload", ROLE_MAIN},
     {"main.", ROLE_MAIN},
     {"user.", ROLE_AUTH},
+    {"block.", ROLE_AUTH},
     {"test.auth", ROLE_AUTH},
     {"queue.", ROLE_QUEUE},
     {"route.", ROLE_RELAY},

@@ -32,6 +32,12 @@ static const struct command commands[] = {
 	"refuse logins from now on, end open sessions"},
     {"user", "resume", tool_user_act, "user.resume", "user resume NAME", "end a suspension"},
     {"user", "remove", tool_user_act, "user.remove", "user remove NAME", "delete an account"},
+    {"block", "list", tool_block_list, "block.list", "block list",
+	"networks and logins that are refused, and until when"},
+    {"block", "add", tool_block_act, "block.add",
+	"block add TARGET --for DURATION [--reason TEXT]", "refuse logins for a time"},
+    {"block", "remove", tool_block_act, "block.remove", "block remove TARGET",
+	"end a block, also an automatic one"},
     {"queue", "list", tool_queue_list, "queue.list", "queue list [FILTER]", "messages waiting"},
     {"queue", "show", tool_queue_show, "queue.show", "queue show ID",
 	"one message: envelope, attempts, header"},
@@ -96,6 +102,7 @@ static const struct option words[] = {
     {"generate", no_argument, NULL, 'g'},
     {"password-stdin", no_argument, NULL, 'p'},
     {"reason", required_argument, NULL, 'R'},
+    {"for", required_argument, NULL, 'D'},
     {"user", required_argument, NULL, 'F'},
     {"from", required_argument, NULL, 'F'},
     {"to", required_argument, NULL, 'F'},
@@ -140,6 +147,9 @@ read_options(struct tool *t, int argc, char **argv)
 			break;
 		case 'R':
 			message_values_add(&t->values, "reason", str_of(optarg));
+			break;
+		case 'D':
+			message_values_add(&t->values, "for", str_of(optarg));
 			break;
 		case 'h':
 			return help(t, NULL);

@@ -10,8 +10,8 @@
 static bool
 is_number_key(struct str key)
 {
-	static const char *const numbers[] = {"active", "age_s", "bodies_s", "bytes", "damages",
-	    "days_left", "deferred", "disk_s", "files_s", "free_percent", "held", "index",
+	static const char *const numbers[] = {"active", "age_s", "bodies_s", "bytes", "count",
+	    "damages", "days_left", "deferred", "disk_s", "files_s", "free_percent", "held", "index",
 	    "iterations",
 	    "messages", "oldest_s", "pid", "port", "preference", "reader_s", "recipients",
 	    "restarts", "route", "running", "set_aside", "silent_s", "sites", "size", "tries",

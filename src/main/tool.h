@@ -61,7 +61,9 @@ int tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *a
  * comes last. */
 void tool_check_accounts(const char *file, const struct conf *c, struct conf_report *report);
 
-/* tool_config.c, tool_user.c, tool_queue.c, tool_test.c */
+/* tool_block.c, tool_config.c, tool_user.c, tool_queue.c, tool_test.c */
+int tool_block_list(struct tool *t, const struct command *c);
+int tool_block_act(struct tool *t, const struct command *c);
 int tool_config_check(struct tool *t, const struct command *c);
 int tool_config_show(struct tool *t, const struct command *c);
 int tool_config_explain(struct tool *t, const struct command *c);

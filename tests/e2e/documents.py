@@ -410,14 +410,14 @@ def options_are_told():
 def commands_are_told():
     """the commands that help prints are those of the manual, in the same words"""
     text = subprocess.run([f"{BUILD}/sallyport", "help"], capture_output=True, text=True, check=True).stdout
-    printed = {m.split("  ")[0] for m in re.findall(r"^  ([a-z].{47,}?) .*$", text, re.M)}
+    printed = {m.split("  ")[0].rstrip() for m in re.findall(r"^  ([a-z].{47,}?) .*$", text, re.M)}
     told = set()
     for line in re.findall(r"^\.It (Cm .*)$", rendered("sallyport.1"), re.M):
         # Cm noun verb Ar x Op Fl -y Ar z | -w  ->  noun verb X [--y Z | --w]
         words = re.sub(r"\bAr (\w+)", lambda m: m.group(1).upper(), line.replace("Cm ", ""))
         words = re.sub(r"\bFl -", "--", words).replace("| -", "| --").replace("| ---", "| --")
         words = re.sub(r"\bOp (.*)$", r"[\1]", words)
-        if re.match(r"(status|config|reload|user|queue|test|version|help)\b", words):
+        if re.match(r"(status|config|reload|user|block|queue|test|version|help)\b", words):
             told.add(words)
     assert printed == told, sorted(printed ^ told)
 

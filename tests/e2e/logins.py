@@ -2,7 +2,10 @@
 """logins: names, guesses and blocks as clients and the operator meet them: what is offered, what is let in, what
 the log says of each try."""
 import base64
+import json
 import os
+import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
@@ -48,6 +51,72 @@ def a_name_without_domain():
         client.quit()
         gate.wait_log(f'auth ok .* mech={mechanism} backend=users user="{gate.user}"$')
     assert f'user="{bare}"' not in gate.log()
+
+
+def blocks():
+    return [json.loads(line) for line in gate.tool("block", "list", "--json").stdout.splitlines()]
+
+
+def code_of(user, password):
+    """The reply code to one login by PLAIN in a session of its own."""
+    client = gate.connect(login=False)
+    try:
+        return client.docmd("AUTH", f"PLAIN {b64(chr(0) + user + chr(0) + password)}")[0]
+    finally:
+        client.close()
+
+
+@tap.case
+def a_block_by_hand():
+    """block add refuses a network, and a login, with a right password too; it holds after a restart; remove ends it"""
+    run = gate.tool("block", "add", "bob", check=False)
+    assert run.returncode == 64 and "--for" in run.stderr, run
+    run = gate.tool("block", "add", "127.0.0.1/8", "--for", "1h", check=False)
+    assert run.returncode == 65 and "bits behind its prefix" in run.stderr, run
+    assert gate.tool("block", "list").stdout == "" and blocks() == []
+    run = gate.tool("block", "add", "127.0.0.0/8", "--for", "2h", "--reason", "a test")
+    assert "127.0.0.0/8: blocked until 2" in run.stdout, run
+    assert code_of(gate.user, g.PASSWORD) == 421
+    gate.wait_log(r'admin id=- action=block.add by=\S+ via=socket until=\S+ target=127.0.0.0/8 reason="a test"$')
+    gate.wait_log(f'auth refused id=\\S+ ip=127.0.0.1 port=\\d+ mech=PLAIN reason=network_blocked reply="421 4.7.0" user="{gate.user}"$')
+    found, = blocks()
+    assert found["what"] == "network" and found["name"] == "127.0.0.0/8" and found["count"] == 1, found
+    assert found["reason"] == "a test" and found["last_user"] == gate.user and found["last_ip"] == "127.0.0.1", found
+    gate.stop()
+    gate.start()
+    assert code_of(gate.user, g.PASSWORD) == 421
+    assert "blocked no more" in gate.tool("block", "remove", "127.0.0.0/8").stdout
+    assert gate.tool("block", "remove", "127.0.0.0/8", check=False).returncode == 67
+    gate.tool("block", "add", "alice", "--for", "1s")
+    assert code_of(gate.user, g.PASSWORD) == 454
+    g.wait_for("the end of the block", 10, lambda: code_of(gate.user, g.PASSWORD) == 235)
+
+
+@tap.case
+def an_old_password():
+    """swaks, which tries one mechanism after the other, and a program with an old password count once; what is blocked
+    then is listed and lifted"""
+    gate.add_user("bob@example.com")
+    gate.parts["auth"] = 'auth: { failure_limit = "3 failures / 1h"; };'
+    gate.write_config()
+    gate.tool("reload")
+    before = gate.log().count("counted=yes")
+    if shutil.which("swaks"):
+        for _ in range(4):
+            run = subprocess.run(["swaks", "--server", f"127.0.0.1:{gate.smtps}", "--tls-on-connect", "--auth", "--auth-user",
+                                  gate.user, "--auth-password", "an-old-one", "--quit-after", "AUTH"],
+                                 capture_output=True, text=True, check=False)
+            assert " 535 " in run.stdout, run.stdout
+    for _ in range(4):
+        assert code_of(gate.user, "an-old-one") == 535
+    assert gate.log().count("counted=yes") == before + 1
+    assert code_of("x", "1") == 535 and code_of("x", "2") == 535
+    assert code_of("bob", g.PASSWORD) == 421, "bob is a stranger here"
+    assert code_of(gate.user, g.PASSWORD) == 235, "and alice is not"
+    found, = blocks()
+    assert found["by"] == "automatic" and found["name"] == "127.0.0.1/32" and found["last_user"] == "bob@example.com", found
+    gate.tool("block", "remove", "127.0.0.1")
+    assert code_of("bob", g.PASSWORD) == 235 and blocks() == []
 
 
 try:

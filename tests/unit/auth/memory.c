@@ -80,6 +80,27 @@ Test(failures, grow_and_are_forgotten, .fini = run_clock)
 	failures_free(&f);
 }
 
+Test(failures, left_and_cleared, .fini = run_clock)
+{
+	struct failures *f = failures_new();
+
+	clock_fake(5000);
+	for (int i = 0; i < 9; i++)
+		(void)failures_add(f, FAILURES_OF_LOGIN, STR("alice"), limit);
+	cr_assert_eq(failures_left_ms(f, FAILURES_OF_LOGIN, STR("alice"), limit), 0);
+	(void)failures_add(f, FAILURES_OF_LOGIN, STR("alice"), limit);
+	cr_assert_eq(failures_left_ms(f, FAILURES_OF_LOGIN, STR("alice"), limit), 90000);
+	clock_fake(5000 + 89999);
+	cr_assert_eq(failures_count(f, FAILURES_OF_LOGIN, STR("alice"), limit), 10);
+	cr_assert_eq(failures_left_ms(f, FAILURES_OF_LOGIN, STR("alice"), limit), 1);
+	clock_fake(5000 + 90000);
+	cr_assert_eq(failures_count(f, FAILURES_OF_LOGIN, STR("alice"), limit), 9);
+	cr_assert(failures_clear(f, FAILURES_OF_LOGIN, STR("alice")));
+	cr_assert_not(failures_clear(f, FAILURES_OF_LOGIN, STR("alice")));
+	cr_assert_eq(failures_count(f, FAILURES_OF_LOGIN, STR("alice"), limit), 0);
+	failures_free(&f);
+}
+
 Test(failures, have_a_worst, .fini = run_clock)
 {
 	struct failures *f = failures_new();

@@ -469,6 +469,8 @@ rig_free(struct rig **pr)
 	unlink(path);
 	snprintf(path, sizeof path, "%s/accounts.db-journal", r->directory);
 	unlink(path);
+	snprintf(path, sizeof path, "%s/blocks", r->directory);
+	unlink(path);
 	rmdir(r->directory);
 	mem_free(r);
 	*pr = NULL;
