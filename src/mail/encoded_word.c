@@ -262,6 +262,15 @@ encoded_word_divide(struct str s, struct str *charset_out, char *how_out, struct
 	return end < s.n && s.p[end] == '?' ? 0 : end;
 }
 
+bool
+encoded_word_is(struct str s)
+{
+	struct str charset, text;
+	char how;
+
+	return str_starts(s, STR("=?")) && encoded_word_divide(s, &charset, &how, &text) == s.n;
+}
+
 const char *
 encoded_word_take(struct str *rest, struct buf *out)
 {

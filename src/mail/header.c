@@ -59,9 +59,8 @@ split_field(struct header_field *f)
 	return NULL;
 }
 
-/* Takes one field with its folded lines off the front of *rest. */
-static const char *
-take_field(struct str *rest, struct header_field *out)
+const char *
+header_take(struct str *rest, struct header_field *out)
 {
 	struct str block = *rest;
 	size_t n = 0, line;
@@ -104,7 +103,7 @@ header_parse(struct str block, struct arena *arena, struct header *out)
 		return refuse("begins with a blank", 1);
 	out->fields = ARENA_ARRAY(arena, struct header_field, count);
 	while (block.n) {
-		const char *why = take_field(&block, &out->fields[out->count]);
+		const char *why = header_take(&block, &out->fields[out->count]);
 
 		if (why)
 			return refuse(why, out->count + 1);

@@ -27,6 +27,10 @@ struct header {
  * and values may hold other control characters: header_is_sendable judges what leaves. */
 struct status header_parse(struct str block, struct arena *arena, struct header *out);
 
+/* Takes one field with its folded lines off the front of *rest, which is not empty.  NULL, or why
+ * none stands there: a phrase, and *rest is as it was. */
+const char *header_take(struct str *rest, struct header_field *out) MUST_USE;
+
 /* Octets of the control character at the front of s (U+0000 to U+001F but TAB, U+007F to U+009F,
  * U+2028, U+2029, in UTF-8); 0: the character there is none of these, or s is empty. */
 size_t header_control_bytes(struct str s);
