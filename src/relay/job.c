@@ -33,6 +33,7 @@ job_drop(struct job *j)
 		pool_drop(y->pool, &j->session);
 	found_drop(&j->found);
 	body_clear(&j->body);
+	outgoing_clear(&j->out);
 	arena_clear(&j->arena);
 	mem_free(j);
 	if (y->emptied)

@@ -48,16 +48,23 @@ outgoing_awaited_ms(const struct outgoing *o)
 	return o->awaited_since_ms ? clock_mono_ms() - o->awaited_since_ms : 0;
 }
 
+static struct str
+outgoing_header(const struct outgoing *o)
+{
+	return o->is_encoded ? buf_str(&o->ascii) : o->header;
+}
+
 enum outgoing_answer
 outgoing_piece(struct outgoing *o, uint64_t at, struct str *piece_out)
 {
-	uint64_t body_at = o->header.n + 2;
+	struct str header = outgoing_header(o);
+	uint64_t body_at = header.n + 2;
 	enum outgoing_answer answer = OUTGOING_HERE;
 
-	if (at < o->header.n)
-		*piece_out = str_from(o->header, at);
+	if (at < header.n)
+		*piece_out = str_from(header, at);
 	else if (at < body_at)
-		*piece_out = str_from(STR("\r\n"), at - o->header.n);
+		*piece_out = str_from(STR("\r\n"), at - header.n);
 	else if (o->read)
 		answer = outgoing_block(o, at - body_at, piece_out);
 	else
@@ -69,7 +76,7 @@ outgoing_piece(struct outgoing *o, uint64_t at, struct str *piece_out)
 void
 outgoing_ahead(struct outgoing *o, uint64_t at)
 {
-	uint64_t body_at = o->header.n + 2, from = at < body_at ? 0 : at - body_at;
+	uint64_t body_at = outgoing_header(o).n + 2, from = at < body_at ? 0 : at - body_at;
 	struct str block;
 
 	if (o->read && from < o->body_bytes)
@@ -81,7 +88,8 @@ outgoing_judge(struct outgoing *o, unsigned facts)
 {
 	bool header_is_ascii = str_is_ascii(o->header);
 
-	o->is_8bit = !header_is_ascii || (facts & FACTS_8BIT);
+	o->body_is_8bit = (facts & FACTS_8BIT) != 0;
+	o->is_8bit = !header_is_ascii || o->body_is_8bit;
 	o->needs_utf8 =
 	    o->envelope->smtputf8 && (!header_is_ascii || !str_is_ascii(o->envelope->sender));
 	return OUTGOING_SEEN;
@@ -111,6 +119,38 @@ outgoing_look(struct outgoing *o)
 	return outgoing_judge(o, facts_bits(&o->facts));
 }
 
+static bool
+outgoing_encode(struct outgoing *o, struct header_fault *fault_out)
+{
+	if (o->ascii.n)
+		return true;
+	buf_init(&o->ascii, HEADER_ASCII_BYTES_MAX);
+	if (header_to_ascii(o->header, &o->ascii, fault_out))
+		return true;
+	outgoing_clear(o);
+	return false;
+}
+
+bool
+outgoing_fit(struct outgoing *o, bool has_smtputf8, struct header_fault *fault_out)
+{
+	bool is_ascii = str_is_ascii(o->header);
+	bool is_encoded = !is_ascii && !has_smtputf8 && o->envelope->smtputf8;
+
+	if (is_encoded && !outgoing_encode(o, fault_out))
+		return false;
+	o->is_encoded = is_encoded;
+	o->is_8bit = o->body_is_8bit || (!is_ascii && !is_encoded);
+	return true;
+}
+
+void
+outgoing_clear(struct outgoing *o)
+{
+	buf_clear(&o->ascii);
+	o->is_encoded = false;
+}
+
 const struct recipient *
 outgoing_recipient(const struct outgoing *o, size_t index)
 {
@@ -120,7 +160,7 @@ outgoing_recipient(const struct outgoing *o, size_t index)
 uint64_t
 outgoing_bytes(const struct outgoing *o)
 {
-	return o->header.n + 2 + (o->read ? o->body_bytes : o->body.n);
+	return outgoing_header(o).n + 2 + (o->read ? o->body_bytes : o->body.n);
 }
 
 bool

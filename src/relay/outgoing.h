@@ -1,12 +1,13 @@
 /*
  * outgoing: one message on its way to one host: the envelope, which recipients, and the content
- * as stored (header, empty line, body), taken in blocks.
+ * (header, empty line, body) as stored, or with its header encoded for that host; taken in blocks.
  */
 #ifndef RELAY_OUTGOING_H
 #define RELAY_OUTGOING_H
 
 #include "mail/envelope.h"
 #include "mail/facts.h"
+#include "mail/header_ascii.h"
 #include "mail/status.h"
 
 enum {
@@ -29,16 +30,19 @@ struct outgoing {
 	const struct envelope *envelope;
 	const uint32_t *numbers; /* of the recipients to be tried, from 1 */
 	size_t count;
-	struct str header;
-	struct str body; /* when read is NULL */
+	struct str header; /* as stored */
+	struct str body;   /* when read is NULL */
 	uint64_t body_bytes;
 	outgoing_read_fn *read;
 	void *arg;
 	struct str sums; /* each block that is read must fit (mail/sums); empty: not known */
 	bool is_damaged; /* one did not */
 	int64_t awaited_since_ms; /* monotonic: a block that is needed now; 0: none */
-	bool is_8bit; /* see outgoing_look */
+	bool body_is_8bit; /* see outgoing_look */
+	bool is_8bit; /* as it goes to this host */
 	bool needs_utf8;
+	struct buf ascii; /* the header for a host without SMTPUTF8, from when one was met */
+	bool is_encoded;  /* that is what goes to this host; see outgoing_fit */
 	uint64_t looked_at; /* so much of the content was looked at */
 	struct facts facts;
 };
@@ -53,6 +57,13 @@ enum outgoing_sight {
 /* Finds out what the content needs of a host.  Mostly the envelope tells; else, for a message of
  * version 0.1.0 or a report, each call looks at one more piece, until SEEN. */
 enum outgoing_sight outgoing_look(struct outgoing *o) MUST_USE;
+/* Before the message is offered to a host: one that has no SMTPUTF8 gets the header in ASCII
+ * (mail/header_ascii), if the message was sent with SMTPUTF8; else it goes as stored.  False:
+ * *fault_out tells why it cannot be encoded. */
+bool outgoing_fit(
+    struct outgoing *o, bool has_smtputf8, struct header_fault *fault_out) MUST_USE;
+/* Gives back what outgoing_fit took. */
+void outgoing_clear(struct outgoing *o);
 const struct recipient *outgoing_recipient(const struct outgoing *o, size_t index);
 uint64_t outgoing_bytes(const struct outgoing *o);
 /* The piece that begins at `at`: at most OUTGOING_BLOCK_BYTES from a file, else all that is held in

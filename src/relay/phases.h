@@ -110,6 +110,12 @@ enum client_step got_data(struct client *c, const struct status *r, uint32_t abo
 enum phase say_bdat(struct client *c);
 enum client_step got_final(struct client *c, const struct status *r, uint32_t about);
 
+/* Code 0: the message may be offered to the host, with its header in the form that the host takes;
+ * else why not. */
+struct status transaction_unfit(struct client *c, const char **reason_out);
+/* Code 0: RCPT can be said for this recipient. */
+struct status transaction_unfit_recipient(
+    const struct client *c, const struct recipient *r, const char **reason_out);
 /* May this phase be said while answers are still expected? */
 bool transaction_may_pipeline(const struct client *c, enum phase phase);
 /* A block of the content is awaited for so long that the host cannot be blamed for its next act. */

@@ -1,12 +1,11 @@
 /*
  * transaction: one message to the recipients that share a host: MAIL, RCPT, DATA or BDAT, content,
- * one answer for all (SMTP) or for each accepted recipient (LMTP).  What the host cannot take is
- * refused here, before anything is said.
+ * one answer for all (SMTP) or for each accepted recipient (LMTP).  What the host cannot take
+ * (transaction_fit.c) is refused before anything is said.
  */
 #include "relay/phases.h"
 
 #include "base/mem.h"
-#include "mail/command.h"
 #include "mail/dot.h"
 #include "relay/reason.h"
 
@@ -54,34 +53,6 @@ got_rset(struct client *c, const struct status *r, uint32_t about)
 
 /* ---- MAIL ---- */
 
-/* Code 0: the host can take it. */
-static struct status
-unfit(const struct client *c, const char **reason_out)
-{
-	const struct outgoing *m = c->t.message;
-
-	if (command_has_control(m->envelope->sender) || command_has_control(m->envelope->envid)) {
-		*reason_out = REASON_LOCAL;
-		return status_make(554, "5.6.0", "the stored sender cannot be said in a command");
-	}
-	if (c->extensions.size && outgoing_bytes(m) > c->extensions.size) {
-		*reason_out = REASON_SIZE;
-		return status_make(552, "5.3.4", "the message has %llu octets, the host takes %llu",
-		    (unsigned long long)outgoing_bytes(m), (unsigned long long)c->extensions.size);
-	}
-	if (m->needs_utf8 && !has(c, EXT_SMTPUTF8)) {
-		*reason_out = REASON_UTF8;
-		return status_make(
-		    553, "5.6.7", "the message needs SMTPUTF8, which the host does not offer");
-	}
-	if (m->is_8bit && !has(c, EXT_8BITMIME)) {
-		*reason_out = REASON_8BIT;
-		return status_make(
-		    554, "5.6.3", "the message needs 8BITMIME, which the host does not offer");
-	}
-	return (struct status){.code = 0};
-}
-
 static bool
 some_address_is_utf8(const struct outgoing *m)
 {
@@ -115,7 +86,7 @@ enum phase
 say_mail(struct client *c)
 {
 	const char *reason;
-	struct status s = unfit(c, &reason);
+	struct status s = transaction_unfit(c, &reason);
 
 	if (s.code) {
 		settle_rest(c, &s, reason);
@@ -179,22 +150,6 @@ content_phase(const struct client *c)
 	                                                                       : PHASE_DATA;
 }
 
-/* Code 0: RCPT can be said for it. */
-static struct status
-unfit_recipient(const struct client *c, const struct recipient *r, const char **reason_out)
-{
-	if (command_has_control(r->address) || command_has_control(r->orcpt)) {
-		*reason_out = REASON_LOCAL;
-		return status_make(554, "5.1.3", "the stored address cannot be said in a command");
-	}
-	if (!str_is_ascii(r->address) && !has(c, EXT_SMTPUTF8)) {
-		*reason_out = REASON_UTF8;
-		return status_make(
-		    553, "5.6.7", "the address needs SMTPUTF8, which the host does not offer");
-	}
-	return (struct status){.code = 0};
-}
-
 enum phase
 say_rcpt(struct client *c)
 {
@@ -202,7 +157,7 @@ say_rcpt(struct client *c)
 	const struct recipient *r = outgoing_recipient(c->t.message, index);
 	struct client_result *result = &c->t.results[index];
 
-	result->status = unfit_recipient(c, r, &result->reason);
+	result->status = transaction_unfit_recipient(c, r, &result->reason);
 	if (result->status.code == 0) {
 		add_rcpt(c, r);
 		client_expect(c, PHASE_RCPT, (uint32_t)index);

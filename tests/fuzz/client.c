@@ -75,7 +75,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct outgoing message = {.envelope = &e,
 	    .numbers = numbers,
 	    .count = RECIPIENTS,
-	    .header = STR("Subject: x\r\n"),
+	    .header = STR("Subject: \xc3\xbc\r\n"),
 	    .body = STR("one\r\n.two\r\n")};
 	struct client_options o = {.hostname = STR("gw.example.com")};
 	struct client *c;
@@ -97,5 +97,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)client_expired(c);
 	check_results(c);
 	client_free(&c);
+	outgoing_clear(&message);
 	return 0;
 }

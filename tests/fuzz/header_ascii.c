@@ -31,6 +31,8 @@ show(struct str s, struct buf *text)
 {
 	size_t shown = 0;
 
+	while (s.n && is_blank(s.p[0]))
+		s = str_from(s, 1);
 	s = str_trim(s);
 	while (s.n) {
 		size_t blanks = 0, n;

@@ -83,3 +83,40 @@ Test(relay_outgoing, unknown_ones_a_block_in_each_turn)
 	r = (struct reader){.is_broken = true};
 	cr_expect_eq(look(&r, &e, &o, &turns), OUTGOING_NOT_SEEN);
 }
+
+/* A host that lacks SMTPUTF8 is asked first, then one that has it. */
+Test(relay_outgoing, the_header_fits_each_host)
+{
+	struct envelope e = {.smtputf8 = true, .facts = FACTS_KNOWN, .sender = STR("a@b.example")};
+	struct outgoing o = {.envelope = &e,
+	    .header = STR("Subject: \xc3\xbc\r\n"),
+	    .body = STR("x\r\n")};
+	struct header_fault fault;
+	struct str piece;
+
+	cr_assert_eq(outgoing_look(&o), OUTGOING_SEEN);
+	cr_expect_eq(outgoing_bytes(&o), 18);
+	for (unsigned turn = 0; turn < 2; turn++) {
+		cr_assert(outgoing_fit(&o, false, &fault));
+		cr_expect_eq(outgoing_bytes(&o), 32);
+		cr_expect_not(o.is_8bit);
+		cr_assert_eq(outgoing_piece(&o, 0, &piece), OUTGOING_HERE);
+		cr_expect(str_eq(piece, STR("Subject: =?utf-8?B?w7w=?=\r\n")));
+		cr_assert_eq(outgoing_piece(&o, 29, &piece), OUTGOING_HERE);
+		cr_expect(str_eq(piece, STR("x\r\n")));
+		cr_assert(outgoing_fit(&o, true, &fault));
+		cr_expect_eq(outgoing_bytes(&o), 18);
+		cr_expect(o.is_8bit);
+		cr_assert_eq(outgoing_piece(&o, 0, &piece), OUTGOING_HERE);
+		cr_expect(str_eq(piece, o.header));
+	}
+	o.header = STR("To: \xc3\xbc@b.example\r\n");
+	outgoing_clear(&o);
+	cr_expect_not(outgoing_fit(&o, false, &fault));
+	cr_expect_str_eq(fault.why, "an address that is not ASCII");
+	cr_expect(outgoing_fit(&o, true, &fault), "the next host may have it");
+	e.smtputf8 = false;
+	cr_expect(outgoing_fit(&o, false, &fault), "what was sent without it goes as it came");
+	cr_expect(o.is_8bit);
+	outgoing_clear(&o);
+}

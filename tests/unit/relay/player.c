@@ -404,6 +404,7 @@ player_play(const char *path, char why[400])
 		    p, "in the end it said \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
 	clock_fake(-1);
 	client_free(&p->client);
+	outgoing_clear(&p->message);
 	talk_clear(&p->talk);
 	buf_clear(&p->output);
 	buf_clear(&p->body);
