@@ -11,6 +11,22 @@ transaction_has(const struct client *c, enum extension e)
 	return (c->extensions.has & e) != 0;
 }
 
+static struct status
+transaction_no_utf8(const char *what)
+{
+	return status_make(
+	    553, "5.6.7", "the %s needs SMTPUTF8, which the host does not offer", what);
+}
+
+static bool
+transaction_all_are_utf8(const struct outgoing *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (str_is_ascii(outgoing_recipient(m, i)->address))
+			return false;
+	return true;
+}
+
 /* Code 0: the host can take what needs SMTPUTF8, or the message can do without. */
 static struct status
 transaction_unfit_utf8(struct client *c)
@@ -19,8 +35,10 @@ transaction_unfit_utf8(struct client *c)
 	struct header_fault fault;
 
 	if (!transaction_has(c, EXT_SMTPUTF8) && !str_is_ascii(m->envelope->sender))
-		return status_make(
-		    553, "5.6.7", "the sender needs SMTPUTF8, which the host does not offer");
+		return transaction_no_utf8("sender");
+	/* its only recipient stands in the Received field, which is not the reason to be told */
+	if (!transaction_has(c, EXT_SMTPUTF8) && transaction_all_are_utf8(m))
+		return transaction_no_utf8("address");
 	if (!outgoing_fit(m, transaction_has(c, EXT_SMTPUTF8), &fault))
 		return status_make(553, "5.6.7",
 		    "the message needs SMTPUTF8, which the host does not offer (%.*s%s%s)",
@@ -66,8 +84,7 @@ transaction_unfit_recipient(
 	}
 	if (!str_is_ascii(r->address) && !transaction_has(c, EXT_SMTPUTF8)) {
 		*reason_out = REASON_UTF8;
-		return status_make(
-		    553, "5.6.7", "the address needs SMTPUTF8, which the host does not offer");
+		return transaction_no_utf8("address");
 	}
 	return (struct status){.code = 0};
 }

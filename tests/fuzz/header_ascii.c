@@ -33,7 +33,8 @@ show(struct str s, struct buf *text)
 
 	while (s.n && is_blank(s.p[0]))
 		s = str_from(s, 1);
-	s = str_trim(s);
+	while (s.n && is_blank(s.p[s.n - 1]))
+		s.n--;
 	while (s.n) {
 		size_t blanks = 0, n;
 		struct str word, rest;
