@@ -136,15 +136,32 @@ ascii_put_comment(struct fold *f, struct str comment)
 
 /* ---- structured fields ---- */
 
+/* Each quotation mark has its other one, and "\\" stands only between two. */
+static bool
+ascii_quotes_are_whole(struct str words)
+{
+	bool is_quoted = false;
+
+	for (size_t i = 0; i < words.n; i++) {
+		if (words.p[i] == '"')
+			is_quoted = !is_quoted;
+		else if (words.p[i] == '\\' && (!is_quoted || ++i == words.n))
+			return false;
+	}
+	return !is_quoted;
+}
+
 static void
 ascii_put_words(struct ascii_field *w, struct str words, bool may_phrase)
 {
 	if (str_is_ascii(words))
 		fold_text(&w->fold, words);
-	else if (may_phrase && !w->in_angle)
-		text_encode(&w->fold, TEXT_PHRASE, words);
-	else
+	else if (!may_phrase || w->in_angle)
 		w->why = "a part that is not text is not ASCII";
+	else if (!ascii_quotes_are_whole(words))
+		w->why = "words that cannot be read";
+	else
+		text_encode(&w->fold, TEXT_PHRASE, words);
 }
 
 /* One token, with which s begins: its octets. */

@@ -155,6 +155,8 @@ Test(header_ascii, what_has_no_other_form)
 	    {"To: " U " a@b.example", "To", "a list of addresses that cannot be read"},
 	    {"Message-ID: <" U "@b.example>", "Message-ID", "a part that is not text is not ASCII"},
 	    {"List-Id: x <" U ".example>", "List-Id", "a part that is not text is not ASCII"},
+	    {"Keywords: \"" U, "Keywords", "words that cannot be read"},
+	    {"Keywords: " U "\\ ", "Keywords", "words that cannot be read"},
 	    {"Date: (" U, "Date", "a comment that is not closed"},
 	    {"Content-Type: text/" U, "Content-Type", "a part that is not text is not ASCII"},
 	    {"Content-Type: multipart/mixed; boundary=\"" U "\"", "Content-Type",
