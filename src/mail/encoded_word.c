@@ -268,7 +268,8 @@ encoded_word_is(struct str s)
 	struct str charset, text;
 	char how;
 
-	return str_starts(s, STR("=?")) && encoded_word_divide(s, &charset, &how, &text) == s.n;
+	return str_starts(s, STR("=?")) && str_is_ascii(s) &&
+	       encoded_word_divide(s, &charset, &how, &text) == s.n;
 }
 
 const char *

@@ -12,7 +12,7 @@
  * *rest is as it was. */
 const char *encoded_word_take(struct str *rest, struct buf *out) MUST_USE;
 
-/* The whole of s has the form of one encoded word, in whatever character set. */
+/* The whole of s has the form of one encoded word, in whatever character set: ASCII, that is. */
 bool encoded_word_is(struct str s) MUST_USE;
 
 #endif

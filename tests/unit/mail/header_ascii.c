@@ -79,6 +79,8 @@ Test(header_ascii, beside_encoded_words)
 	    {"Subject: " U "  =?utf-8?Q?a?=\t" U,
 	        "Subject: =?utf-8?B?w7wgIA==?= =?utf-8?Q?a?= =?utf-8?B?CcO8?="},
 	    {"Subject: =?no? " U, "Subject: =?no? =?utf-8?B?w7w=?="},
+	    /* RFC 2047 section 2: it is all ASCII, or it is none */
+	    {"Subject: a =?utf-8?Q?" U "?= b", "Subject: a =?utf-8?B?PT91dGYtOD9RP8O8Pz0=?= b"},
 	    /* it stands in a word: it is text */
 	    {"Subject: " U "=?utf-8?Q?a?=", "Subject: =?utf-8?B?w7w9P3V0Zi04P1E/YT89?="},
 	};
