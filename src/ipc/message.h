@@ -195,7 +195,7 @@ struct message_result {      /* one recipient's; kept by relay until RESULT_STOR
 	struct str address;      /* "192.0.2.25" */
 	uint16_t port;
 	struct str source;       /* our own address */
-	struct str tls;          /* "none", "opportunistic", "encrypt", "verify" */
+	struct str tls;          /* see visit_tls; empty: no host was met */
 	uint16_t route;          /* of conf->routes, from 1; 0: the built-in one, or not known */
 	int64_t took_ms;
 	bool is_last;            /* of this job */

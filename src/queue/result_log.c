@@ -12,12 +12,9 @@ result_log_other_side(struct log_line *l, const struct message_result *m)
 {
 	char mx[MX_BYTES];
 
-	if (m->host.n || m->address.n)
-		snprintf(
-		    mx, sizeof mx, "%.*s[%.*s]:%u", STR_ARG(m->host), STR_ARG(m->address), m->port);
-	else
-		snprintf(mx, sizeof mx, "-");
-	log_str(l, "mx", str_of(mx));
+	snprintf(mx, sizeof mx, "%.*s[%.*s]:%u", STR_ARG(m->host), STR_ARG(m->address), m->port);
+	/* a host that was given no address to connect to has its name alone */
+	log_str(l, "mx", m->address.n ? str_of(mx) : m->host);
 	log_str(l, "src", m->source);
 	log_str(l, "tls", m->tls);
 	if (m->route)

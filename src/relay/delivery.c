@@ -27,13 +27,15 @@ rank(const struct status *s, const char *reason)
 	return 1 + 2 * status_is_temporary(s) + (strcmp(reason, REASON_CONNECT) != 0);
 }
 
+/* tls: NULL when no host was met. */
 static void
-note(struct delivery *d, const struct status *s, const char *reason)
+note(struct delivery *d, const struct status *s, const char *reason, const char *tls)
 {
 	if (rank(s, reason) <= rank(&d->status, d->reason))
 		return;
 	d->status = *s;
 	d->reason = reason;
+	d->tls_of_status = tls;
 	d->host_of_status = d->host;
 	d->address_of_status = (struct resolver_address){.len = 0};
 	if (d->address_count)
@@ -130,7 +132,7 @@ end_at_ourselves(struct delivery *d, enum own_answer answer)
 	if (answer == OWN_UNKNOWN)
 		s = status_make(451, "4.3.0", "it cannot be found out whether %s is this host: %s",
 		    delivery_host(d), strerrordesc_np(errno));
-	note(d, &s, answer == OWN_UNKNOWN ? REASON_LOCAL : REASON_LOOP);
+	note(d, &s, answer == OWN_UNKNOWN ? REASON_LOCAL : REASON_LOOP, NULL);
 	d->host = d->site->count;
 }
 
@@ -145,7 +147,7 @@ nothing_usable(struct delivery *d, const struct resolver_answer *a)
 	else
 		s = status_make(550, d->site->is_implicit ? "5.1.2" : "5.4.4", "%s has no address",
 		    delivery_host(d));
-	note(d, &s, a->count ? REASON_UNROUTABLE : REASON_DNS);
+	note(d, &s, a->count ? REASON_UNROUTABLE : REASON_DNS, NULL);
 	next_host(d);
 }
 
@@ -162,7 +164,7 @@ delivery_got_addresses(struct delivery *d, const struct resolver_answer *a)
 	    a->outcome != RESOLVER_NO_NAME) {
 		s = status_make(451, "4.4.3", "DNS gives no %s for the address of %s",
 		    a->outcome == RESOLVER_BOGUS ? "valid answer" : "answer", delivery_host(d));
-		note(d, &s, REASON_DNS);
+		note(d, &s, REASON_DNS, NULL);
 		next_host(d);
 		return;
 	}
@@ -236,26 +238,26 @@ may_fall_back(const struct delivery *d)
 }
 
 void
-delivery_tls_failed(struct delivery *d, const struct status *s)
+delivery_tls_failed(struct delivery *d, const struct status *s, const char *tls)
 {
 	d->tries++;
 	if (may_fall_back(d)) {
 		d->in_clear = true;
 		return;
 	}
-	note(d, s, REASON_TLS);
+	note(d, s, REASON_TLS, tls);
 	next_address(d);
 }
 
 void
-delivery_failed(struct delivery *d, const struct client_end *end)
+delivery_failed(struct delivery *d, const struct client_end *end, const char *tls)
 {
 	d->tries++;
 	if (end->bad_chunking && !d->without_chunking) {
 		d->without_chunking = true;
 		return;
 	}
-	note(d, &end->status, end->reason);
+	note(d, &end->status, end->reason, tls);
 	next_address(d);
 }
 

@@ -29,6 +29,7 @@ struct delivery {
 	bool without_chunking; /* the host cannot do it */
 	struct status status;  /* the best so far, see note() */
 	const char *reason;
+	const char *tls_of_status; /* how far TLS came there; NULL: nobody was met */
 	size_t host_of_status;                     /* who said so */
 	struct resolver_address address_of_status; /* len 0: none was known */
 };
@@ -38,9 +39,10 @@ enum delivery_step delivery_step(struct delivery *d);
 const char *delivery_host(const struct delivery *d);
 const struct resolver_address *delivery_address(const struct delivery *d);
 void delivery_got_addresses(struct delivery *d, const struct resolver_answer *answer);
-/* This address did not do: TLS failed before anything else; or the session ended undecided. */
-void delivery_tls_failed(struct delivery *d, const struct status *s);
-void delivery_failed(struct delivery *d, const struct client_end *end);
+/* This address did not do: TLS failed before anything else; or the session ended undecided.  tls:
+ * see visit_tls. */
+void delivery_tls_failed(struct delivery *d, const struct status *s, const char *tls);
+void delivery_failed(struct delivery *d, const struct client_end *end, const char *tls);
 
 /* TLS for the client at this address. */
 enum client_tls delivery_tls(const struct delivery *d);

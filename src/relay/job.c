@@ -47,7 +47,6 @@ say_where(const struct job *j, char address[INET6_ADDRSTRLEN_], struct message_r
 	const struct visit *s = j->session;
 	const struct delivery *d = &j->delivery;
 
-	m->tls = STR("none");
 	if (s) {
 		m->host = str_of(s->host);
 		m->address = str_of(s->address);
@@ -56,6 +55,7 @@ say_where(const struct job *j, char address[INET6_ADDRSTRLEN_], struct message_r
 		m->tls = str_of(visit_tls(s));
 	} else if (d->site && d->status.code) {
 		m->host = str_of(d->site->hosts[d->host_of_status].name);
+		m->tls = str_of(d->tls_of_status);
 		endpoint_text(&d->address_of_status.sa, address, &m->port);
 		m->address = str_of(address);
 	}
@@ -320,6 +320,7 @@ go_on(struct job *j, enum client_step how)
 {
 	struct client_end end;
 	bool was_reused = j->session->messages > 1, tls_failed;
+	const char *tls;
 	size_t before = j->out.count;
 
 	if (how == CLIENT_WAIT)
@@ -347,15 +348,16 @@ go_on(struct job *j, enum client_step how)
 		return;
 	}
 	tls_failed = j->session->tls_failed;
+	tls = visit_tls(j->session);
 	pool_drop(j->yard->pool, &j->session);
 	j->is_sending = false;
 	/* an idle connection that had died tells nothing about the host */
 	if (was_reused && !j->is_fresh)
 		j->was_ready = false;
 	else if (tls_failed)
-		delivery_tls_failed(&j->delivery, &end.status);
+		delivery_tls_failed(&j->delivery, &end.status, tls);
 	else
-		delivery_failed(&j->delivery, &end);
+		delivery_failed(&j->delivery, &end, tls);
 	j->is_fresh = true;
 	step(j);
 }

@@ -112,7 +112,6 @@ job_decline(struct yard *y, const struct message_deliver *m, int fd)
 	    .ticket = m->ticket,
 	    .status = status_make(451, "4.3.2", "relay is about to end"),
 	    .reason = STR(REASON_STOPPING),
-	    .tls = STR("none"),
 	    .is_last = true};
 	struct disk_file *file = take_file(y, (struct msgid){.number = 0}, fd);
 

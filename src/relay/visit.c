@@ -141,6 +141,7 @@ on_secured(struct stream *stream, void *arg)
 	struct visit *s = arg;
 
 	s->state = VISIT_TALKING;
+	s->is_secure = true;
 	stream_read(stream, true);
 	go_on(s, client_secured(s->client, stream_tls_is_verified(stream)));
 }
@@ -319,15 +320,25 @@ visit_free(struct visit **p)
 	mem_free(s);
 }
 
+/* TLS stands, it was not begun, its handshake did not end well. */
+#define VISIT_TLS_WORDS(level) {level, level ":not_begun", level ":handshake"}
+
 const char *
 visit_tls(const struct visit *s)
 {
-	static const char *const names[] = {[ROUTE_TLS_OPPORTUNISTIC] = "opportunistic",
-	    [ROUTE_TLS_NONE] = "none",
-	    [ROUTE_TLS_ENCRYPT] = "encrypt",
-	    [ROUTE_TLS_VERIFY] = "verify",
-	    [ROUTE_TLS_IMPLICIT] = "verify",
-	    [ROUTE_TLS_STARTTLS] = "verify"};
+	static const char *const words[][3] = {
+	    [ROUTE_TLS_OPPORTUNISTIC] = VISIT_TLS_WORDS("opportunistic"),
+	    [ROUTE_TLS_NONE] = {"none", "none", "none"},
+	    [ROUTE_TLS_ENCRYPT] = VISIT_TLS_WORDS("encrypt"),
+	    [ROUTE_TLS_VERIFY] = VISIT_TLS_WORDS("verify"),
+	    [ROUTE_TLS_IMPLICIT] = VISIT_TLS_WORDS("verify"),
+	    [ROUTE_TLS_STARTTLS] = VISIT_TLS_WORDS("verify"),
+	};
 
-	return stream_is_tls(s->stream) ? names[route(s)->tls] : "none";
+	if (s->is_secure)
+		return words[route(s)->tls][0];
+	if (s->state == VISIT_SECURING)
+		return words[route(s)->tls][2];
+	/* in clear: as the route says, after TLS failed, or because the host has none */
+	return s->level == CLIENT_TLS_NEVER || s->messages ? "none" : words[route(s)->tls][1];
 }

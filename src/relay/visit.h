@@ -48,6 +48,7 @@ struct visit {
 	unsigned armed; /* the client's turn that the deadline stands for */
 	unsigned messages;
 	enum visit_state state;
+	bool is_secure;  /* TLS stands */
 	bool tls_failed; /* the session ended in the handshake */
 };
 
@@ -72,7 +73,9 @@ void visit_content(struct visit *s);
 /* Says QUIT and waits shortly for the other side; `over` follows. */
 void visit_quit(struct visit *s);
 void visit_free(struct visit **s);
-/* "none", "opportunistic", "encrypt", "verify" */
+/* The level of TLS and how far it came, for the log: "opportunistic", "encrypt", "verify" when it
+ * stands; with ":not_begun" or ":handshake" behind when the session came only so far; "none": the
+ * talk was to be in clear, or a message went in clear because the host has no TLS. */
 const char *visit_tls(const struct visit *s);
 
 #endif

@@ -76,10 +76,11 @@ def own_address():
 @tap.case
 def refused_by_dns():
     """null MX, NXDOMAIN, private addresses, own name best: failed at once, and why"""
-    sent("bob@nullmx.example.net", "status=failed .*dsn=5.1.10")
-    sent("bob@absent.example.net", "status=failed .*dsn=5.1.2")
-    sent("bob@inside.example.net", "status=failed .*dsn=5.4.[0-9]")
+    sent("bob@nullmx.example.net", "status=failed .*dsn=5.1.10 .*mx=- src=- tls=- ")
+    sent("bob@absent.example.net", "status=failed .*dsn=5.1.2 .*mx=- src=- tls=- ")
+    sent("bob@inside.example.net", r"status=failed .*dsn=5.4.[0-9] .*mx=inside-mx\.example\.net src=- tls=- ")
     sent("bob@self.example.net", "status=failed .*dsn=5.4.6")
+    assert "[]" not in gate.log()
 
 
 @tap.case
@@ -249,9 +250,10 @@ def smarthost():
         other.add_user()
         other.send(recipients=("bob@example.net",))
         smart.wait(1)
+        other.wait_log("status=sent .*tls=verify route=1 ")
         assert "mail=" in smart.envelope(1)
         other.send(recipients=("bob@example.org",))
-        other.wait_log("status=deferred .*dsn=4.7.5")
+        other.wait_log(r"status=deferred reason=tls .*dsn=4.7.5 .*mx=localhost\[.*tls=verify:handshake route=2 ")
         assert smart.count() == 1
     finally:
         other.stop()

@@ -55,7 +55,7 @@ fail(struct delivery *d, unsigned code, const char *enhanced)
 {
 	struct client_end end = {.status = status_make(code, enhanced, "no"), .reason = "refused"};
 
-	delivery_failed(d, &end);
+	delivery_failed(d, &end, "none");
 }
 
 static unsigned
@@ -289,11 +289,11 @@ Test(relay_delivery, tls_falls_back_only_where_it_may)
 		answer(&d, &a, 1);
 		cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
 		cr_expect_eq(delivery_tls(&d), cases[i].first, "%zu", i);
-		delivery_tls_failed(&d, &why);
+		delivery_tls_failed(&d, &why, "opportunistic:handshake");
 		if (cases[i].falls_back) {
 			cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
 			cr_expect_eq(delivery_tls(&d), CLIENT_TLS_NEVER);
-			delivery_tls_failed(&d, &why);
+			delivery_tls_failed(&d, &why, "opportunistic:handshake");
 		}
 		cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED, "%zu", i);
 		cr_expect_eq(verdict(&d, "tls"), 451);

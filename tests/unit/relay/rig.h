@@ -18,7 +18,7 @@ struct rig_result {
 	uint32_t recipient;
 	uint16_t port;
 	bool is_last, dsn_passed_on;
-	char reason[20], host[64], address[64], tls[20];
+	char reason[20], host[64], address[64], tls[40];
 };
 
 struct rig {
