@@ -51,7 +51,9 @@ fold_break(struct fold *f)
 static void
 fold_octet(struct fold *f, char c)
 {
-	if (fold_is_blank(c) && !fold_is_blank(fold_last(f)))
+	char last = fold_last(f);
+
+	if (fold_is_blank(c) && !fold_is_blank(last) && (last != '\\' || !f->has_pairs))
 		f->blank_at = f->out->n;
 	buf_addc(f->out, c);
 	if (!fold_is_blank(c) && f->blank_at && fold_column(f) > FOLD_COLUMNS)

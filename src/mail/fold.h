@@ -14,6 +14,7 @@ struct fold {
 	size_t line_at;  /* in out: where the last line begins */
 	size_t blank_at; /* in out: the last place where that line can be folded; 0: none */
 	size_t closing;  /* characters that will follow the next encoded word without a blank */
+	bool has_pairs;  /* "\\" quotes what follows: no fold between the two; the caller sets it */
 	bool owes_blank; /* an encoded word was the last thing: a blank must follow */
 };
 

@@ -250,9 +250,11 @@ ascii_put_field(const struct header_field *f, struct arena *arena, struct buf *o
 {
 	struct ascii_field w = {.arena = arena};
 	struct str body = ascii_unfold(f->body, arena);
+	enum header_form form = header_form_of(f->name, arena);
 
 	fold_begin(&w.fold, out, f->name);
-	switch (header_form_of(f->name, arena)) {
+	w.fold.has_pairs = form != FORM_TEXT;
+	switch (form) {
 	case FORM_TEXT:
 		text_encode(&w.fold, TEXT_UNSTRUCTURED, body);
 		break;

@@ -113,6 +113,18 @@ Test(header_ascii, phrases_and_comments)
 	CHECK(rows);
 }
 
+/* A quoted pair stays on one line: behind a fold it would be no pair. */
+Test(header_ascii, pairs)
+{
+	static const struct row rows[] = {
+	    {"To: " U " \"a b c d e f g h i j k l m n o p q r s t u v w x y z a\\ e\" <a@b.example>",
+	        "To: =?utf-8?B?w7w=?= \"a b c d e f g h i j k l m n o p q r s t u v w x y z\r\n"
+	        " a\\ e\" <a@b.example>"},
+	};
+
+	CHECK(rows);
+}
+
 Test(header_ascii, parameters)
 {
 	static const struct row rows[] = {
