@@ -124,7 +124,8 @@ ascii_put_comment(struct fold *f, struct str comment)
 		size_t n = ascii_comment_text_bytes(comment);
 
 		f->closing = 0;
-		while (n + f->closing < comment.n && comment.p[n + f->closing] == ')')
+		while (f->closing < FOLD_COLUMNS && n + f->closing < comment.n &&
+		       comment.p[n + f->closing] == ')')
 			f->closing++;
 		text_encode(f, TEXT_COMMENT, str_upto(comment, n));
 		fold_text(f, str_upto(str_from(comment, n), 1));

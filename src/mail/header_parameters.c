@@ -3,7 +3,10 @@
  */
 #include "mail/header_parameters.h"
 
-enum { PARAMETER_NAME_MAX = 40 }; /* with all that stands around it a character fits on a line */
+enum {
+	PARAMETER_NAME_MAX = 40, /* with all that stands around it a character fits on a line */
+	PARAMETERS_MAX = 64,     /* beyond ASCII: for each one all names are compared */
+};
 
 struct parameter {
 	struct str name, value; /* the value as it stands, with its quotation marks */
@@ -189,10 +192,13 @@ header_parameters_encode(struct fold *f, struct str parameters)
 {
 	struct str rest = parameters, raw;
 	const char *why = NULL;
+	unsigned count = 0;
 
 	while (!why && parameter_take(&rest, &raw)) {
 		if (str_is_ascii(raw))
 			fold_text(f, raw);
+		else if (++count > PARAMETERS_MAX)
+			why = "too many parameters that are not ASCII";
 		else
 			why = parameter_encode(f, raw, parameters);
 	}

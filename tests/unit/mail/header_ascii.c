@@ -249,3 +249,36 @@ Test(header_ascii, ceiling)
 	cr_expect_str_eq(fault.why, "too large with encoded words");
 	cr_expect_not(header_to_ascii(STR(""), &out, &fault));
 }
+
+/* 64 KiB of one kind: none takes time by the square of its length. */
+Test(header_ascii, many_of_one_kind, .timeout = 5)
+{
+	static const struct {
+		const char *begin, *piece, *end;
+		const char *why; /* NULL: it can be encoded */
+	} rows[] = {
+	    {"Content-Type: a/b", ";c=" U, "", "too many parameters that are not ASCII"},
+	    {"Content-Type: a/b", ";c", ";d=" U, NULL},
+	    {"Date: " U, "(", "", "a part that is not text is not ASCII"},
+	    {"Keywords: " U, "(" U ")", "", NULL},
+	    {"Subject: ", U " ", "", NULL},
+	    {"Subject: ", "=?x?q?y?= " U " ", "", NULL},
+	    {"To: ", U " <a@b>,", "c", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct buf in;
+		bool ok;
+
+		buf_init(&in, 80000);
+		buf_addz(&in, rows[i].begin);
+		for (unsigned n = 1; in.n < 65000; n++)
+			buf_addf(&in, "%s%s", rows[i].piece, n % 50 ? "" : "\r\n ");
+		buf_addf(&in, "%s\r\n", rows[i].end);
+		buf_reset(&out);
+		ok = header_to_ascii(buf_str(&in), &out, &fault);
+		cr_expect_eq(ok, !rows[i].why, "%zu: %s", i, fault.why ? fault.why : "");
+		cr_expect(ok || strcmp(fault.why, rows[i].why) == 0, "%zu: %s", i, fault.why);
+		buf_clear(&in);
+	}
+}
