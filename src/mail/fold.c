@@ -53,7 +53,8 @@ fold_octet(struct fold *f, char c)
 {
 	char last = fold_last(f);
 
-	if (fold_is_blank(c) && !fold_is_blank(last) && (last != '\\' || !f->has_pairs))
+	if (fold_is_blank(c) && !fold_is_blank(last) && !f->is_whole &&
+	    (last != '\\' || !f->has_pairs))
 		f->blank_at = f->out->n;
 	buf_addc(f->out, c);
 	if (!fold_is_blank(c) && f->blank_at && fold_column(f) > FOLD_COLUMNS)

@@ -15,6 +15,7 @@ struct fold {
 	size_t blank_at; /* in out: the last place where that line can be folded; 0: none */
 	size_t closing;  /* characters that will follow the next encoded word without a blank */
 	bool has_pairs;  /* "\\" quotes what follows: no fold between the two; the caller sets it */
+	bool is_whole;   /* the caller sets it: what is written now is not folded inside */
 	bool owes_blank; /* an encoded word was the last thing: a blank must follow */
 };
 

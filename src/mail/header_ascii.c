@@ -155,6 +155,8 @@ ascii_quotes_are_whole(struct str words)
 static void
 ascii_put_words(struct ascii_field *w, struct str words, bool may_phrase)
 {
+	/* a fold inside a quoted local part would be part of the address for some readers */
+	w->fold.is_whole = !may_phrase && str_has(words, '"');
 	if (str_is_ascii(words))
 		fold_text(&w->fold, words);
 	else if (!may_phrase || w->in_angle)
@@ -163,6 +165,7 @@ ascii_put_words(struct ascii_field *w, struct str words, bool may_phrase)
 		w->why = "words that cannot be read";
 	else
 		text_encode(&w->fold, TEXT_PHRASE, words);
+	w->fold.is_whole = false;
 }
 
 /* One token, with which s begins: its octets. */

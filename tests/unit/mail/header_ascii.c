@@ -120,6 +120,10 @@ Test(header_ascii, pairs)
 	    {"To: " U " \"a b c d e f g h i j k l m n o p q r s t u v w x y z a\\ e\" <a@b.example>",
 	        "To: =?utf-8?B?w7w=?= \"a b c d e f g h i j k l m n o p q r s t u v w x y z\r\n"
 	        " a\\ e\" <a@b.example>"},
+	    /* nor is a local part folded */
+	    {"To: " U " <\"a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e\"@b.example>",
+	        "To: =?utf-8?B?w7w=?=\r\n "
+	        "<\"a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e\"@b.example>"},
 	};
 
 	CHECK(rows);
