@@ -154,7 +154,7 @@ step(struct errand *errand)
 	struct filter *f = &errand->filter;
 	struct entry *e;
 
-	if (f->id_count) {
+	if (f->id_count && !f->has_sessions) {
 		e = book_find(&errand->queue->book, f->ids[errand->next_id++]);
 		errand->is_walked = errand->next_id == f->id_count;
 	} else {

@@ -7,7 +7,7 @@
 
 enum { IDS_MAX = 10000 };
 
-/* "90s", "15m", "2h", "5d"; a bare number counts seconds. */
+/* "90s", "15m", "2h", "5d".  A bare number could mean any of them, so it is refused. */
 static bool
 parse_age(struct str s, int64_t *ms_out)
 {
@@ -15,7 +15,7 @@ parse_age(struct str s, int64_t *ms_out)
 		char unit;
 		int64_t ms;
 	} units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}, {'w', 604800000}};
-	int64_t unit_ms = 1000;
+	int64_t unit_ms = 0;
 	uint64_t n;
 
 	for (size_t i = 0; s.n && i < sizeof units / sizeof *units; i++) {
@@ -25,7 +25,7 @@ parse_age(struct str s, int64_t *ms_out)
 		s.n--;
 		break;
 	}
-	if (!str_u64(s, &n) || n > 100000000)
+	if (unit_ms == 0 || !str_u64(s, &n) || n > 100000000)
 		return false;
 	*ms_out = (int64_t)n * unit_ms;
 	return true;
@@ -40,7 +40,10 @@ add_id(struct filter *f, struct str text, struct arena *arena)
 		f->ids = ARENA_ARRAY(arena, struct msgid, IDS_MAX);
 	if (f->id_count == IDS_MAX)
 		return false;
-	return msgid_parse(text, &f->ids[f->id_count++], &recipient);
+	if (!msgid_parse(text, &f->ids[f->id_count], &recipient))
+		return false;
+	f->has_sessions |= f->ids[f->id_count++].number == 0;
+	return true;
 }
 
 static bool
@@ -59,11 +62,11 @@ take(struct filter *f, struct str key, struct str value, struct arena *arena, co
 	    {STR("domain"), &f->domain}, {STR("state"), &f->state}};
 
 	if (str_eq(key, STR("id"))) {
-		*why = "an id looks like 1R8K3M7Q4TB2-1";
+		*why = "an id looks like 1R8K3M7Q4TB2-1, that of a session like 1R8K3M7Q4TB2";
 		return add_id(f, value, arena);
 	}
 	if (str_eq(key, STR("older"))) {
-		*why = "an age looks like 90s, 15m, 2h or 5d";
+		*why = "an age has a unit: 90s, 15m, 2h, 5d or 1w";
 		return parse_age(value, &f->older_ms);
 	}
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -129,11 +132,23 @@ fits_to(const struct entry *e, struct str to)
 	return str_find(to, '@') < to.n ? has_recipient(e, to) : has_domain(e, to);
 }
 
+static bool
+fits_an_id(const struct filter *f, struct msgid id)
+{
+	for (size_t i = 0; i < f->id_count; i++)
+		if (f->ids[i].session == id.session &&
+		    (f->ids[i].number == 0 || f->ids[i].number == id.number))
+			return true;
+	return false;
+}
+
 bool
 filter_fits(const struct filter *f, const struct schedule *s, const struct entry *e, int64_t now_ms)
 {
 	struct str from = str_eq(f->from, STR("<>")) ? STR_NULL : f->from;
 
+	if (f->has_sessions && !fits_an_id(f, e->id))
+		return false;
 	if (f->user.n && !str_ieq(f->user, e->user->name))
 		return false;
 	if (f->from.n && !str_ieq(from, entry_sender(e)))

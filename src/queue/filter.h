@@ -1,6 +1,6 @@
 /*
  * filter: which messages an operator means: every condition given must hold; several ids: one of
- * them.
+ * them.  The id of a session stands for all of its messages.
  */
 #ifndef QUEUE_FILTER_H
 #define QUEUE_FILTER_H
@@ -10,15 +10,16 @@
 struct filter {
 	struct str user, from, to, domain, state;
 	int64_t older_ms; /* 0: any age */
-	struct msgid *ids;
+	struct msgid *ids;   /* number 0: of a session */
 	size_t id_count;
+	bool has_sessions;   /* among the ids: then they cannot be looked up one by one */
 };
 
 /* values: of an admin message; strings are copied into the arena.  False with a sentence for the
  * operator. */
 bool filter_parse(
     struct str values, struct arena *arena, struct filter *out, const char **why_out) MUST_USE;
-/* Ids are not looked at. */
+/* Ids are looked at only with has_sessions; else the caller looks them up. */
 bool filter_fits(
     const struct filter *f, const struct schedule *s, const struct entry *e, int64_t now_ms);
 

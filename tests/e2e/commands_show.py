@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""commands_show: what the operator is shown of one message: envelope, attempts, hold, header, body; and whose messages."""
+import base64
+import json
+import os
+import pty
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
+import gateway as g  # noqa: E402
+
+HOME = g.workplace("commands_show")
+tap = g.Tap()
+sink = g.Sink(HOME, "--fail", "rcpt/later=451 4.7.1 Greylisted, come back", "--fail", "rcpt/evil=451 4.7.1 \\033[31mSubject: x")
+gate = g.Gateway(f"{HOME}/gateway", routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );',
+                 queue=f'queue: {{ directory = "{HOME}/gateway/spool"; retry = [ "1h" ]; minimum_free = "1%"; }};').start()
+gate.add_user()
+gate.add_user("carol@example.com")
+NAME = "J\u00fcrgen"
+
+
+def queued(*recipients, data=None, user=None):
+    client = gate.connect(user=user)
+    sender = user or gate.user
+    client.mail(sender, ["BODY=8BITMIME", "SMTPUTF8"])
+    for recipient in recipients:
+        client.rcpt(recipient)
+    code, reply = client.data(data or f"From: <{sender}>\r\nTo: <{recipients[0]}>\r\nSubject: one\r\n\r\nHello\r\n".encode())
+    assert code == 250, (code, reply)
+    client.quit()
+    return reply.decode().split("Queued as ")[1].split()[0]
+
+
+def objects(*words):
+    return [json.loads(line) for line in gate.tool(*words, "--json").stdout.splitlines()]
+
+
+def waits(number):
+    return g.wait_for("the first attempt", 20, lambda: [r for r in gate.queue(number) if r.get("tries") and r["state"] != "active"])
+
+
+LETTER = (f'From: "{NAME}" <{gate.user}>\r\nTo: <later@example.net>\r\nSubject: Gr\u00fc\u00dfe\r\n'
+          "X-Folded: one\r\n two\r\n\r\nFirst line\r\nB\u00e4r \x1b[31mred\x07 end\r\n").encode()
+
+
+@tap.case
+def one_message_whole():
+    """state, the last attempt of each recipient with its time, host and reply, the next one, header by lines"""
+    number = queued("later@example.net", "evil@example.org", data=LETTER)
+    waits(number)
+    shown = gate.tool("queue", "show", number).stdout
+    for part in (f"{number}.1", "later@example.net", "deferred", "451 4.7.1 Greylisted, come back", "127.0.0.1", "attempts", "next attempt",
+                 "\n  X-Folded: one\n", "\n   two\n", gate.user):
+        assert part in shown, (part, shown)
+    assert "\x1b" not in shown and "???" not in shown, shown
+    assert "First line" not in shown
+    rows = objects("queue", "show", number)
+    assert [r["row"] for r in rows] == ["message", "recipient", "recipient", "content"], rows
+    first = rows[1]
+    assert first["tries"] == 1 and first["tried"].startswith("20") and first["mx_address"] == "127.0.0.1", first
+    assert "two" in rows[3]["header"] and rows[3]["body_bytes"] > 20, rows[3]
+
+
+@tap.case
+def letters_beyond_ascii():
+    """UTF-8 of a header is shown as it is, and controls are escaped, in words and in JSON"""
+    number = gate.queue()[0]["id"]
+    shown = gate.tool("queue", "show", number, "--body").stdout
+    assert "B\u00e4r \\x1b[31mred\\x07 end" in shown and "First line" in shown, shown
+    body = objects("queue", "show", number, "--body")[-1]
+    assert body["row"] == "body" and "B\u00e4r \x1b[31mred" in body["body"], body
+
+
+@tap.case
+def raw():
+    """--raw gives the message as it is stored to a pipe, and nothing to a terminal"""
+    number = gate.queue()[0]["id"]
+    run = subprocess.run([f"{g.BUILD}/sallyport", "-c", gate.config, "queue", "show", number, "--raw"], capture_output=True, check=True)
+    assert run.stdout.endswith(LETTER.split(b"\r\n\r\n")[1]) and b"X-Folded: one\r\n two\r\n" in run.stdout, run.stdout
+    assert run.stdout.startswith(b"Received:"), run.stdout[:40]
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(f"{g.BUILD}/sallyport", [f"{g.BUILD}/sallyport", "-c", gate.config, "queue", "show", number, "--raw"])
+    said = b""
+    try:
+        while True:
+            said += os.read(fd, 1000)
+    except OSError:
+        pass
+    os.close(fd)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 64 and b"First line" not in said, said
+
+
+@tap.case
+def a_large_body():
+    """a body in a file of its own is not shown, and that is said"""
+    line = base64.b64encode(os.urandom(54)) + b"\r\n"
+    number = queued("later@example.net", data=b"From: <%s>\r\nSubject: large\r\n\r\n" % gate.user.encode() + line * 4000)
+    shown = gate.tool("queue", "show", number, "--body").stdout
+    assert f"{74 * 4000} bytes" in shown and "not shown" in shown, shown
+    refused = gate.tool("queue", "show", number, "--raw", check=False)
+    assert refused.returncode == 1 and refused.stdout == "" and "not shown" in refused.stderr, refused
+    gate.tool("queue", "delete", number)
+
+
+@tap.case
+def why_it_is_held():
+    """the reason of a hold stands in queue show"""
+    number = gate.queue()[0]["id"]
+    gate.tool("queue", "hold", number, "--reason", "asked by carol")
+    shown = gate.tool("queue", "show", number).stdout
+    assert "held" in shown and "operator: asked by carol" in shown, shown
+    assert objects("queue", "show", number)[0]["reason"] == "operator: asked by carol"
+    gate.tool("queue", "release", number)
+
+
+@tap.case
+def sessions_and_logins():
+    """a session's id and a login choose messages in all commands of the queue"""
+    client = gate.connect(user="carol@example.com")
+    for n in range(2):
+        gate.send(recipients=(f"later{n}@example.net",), sender="carol@example.com", client=client)
+    client.quit()
+    ids = {r["id"] for r in gate.queue("--user", "carol@example.com")}
+    session = ids.pop().rsplit("-", 1)[0]
+    assert len(ids) == 1 and ids.pop().rsplit("-", 1)[0] == session
+    assert len(gate.queue(session)) == 2 and len(gate.queue("--id", session)) == 2
+    assert len([r for r in objects("queue", "show", session) if r["row"] == "message"]) == 2
+    assert len([r for r in objects("queue", "show", "--user", "carol@example.com") if r["row"] == "content"]) == 2
+    gate.tool("queue", "hold", session, "--yes")
+    assert {r["user"] for r in gate.queue("--state", "held")} == {"carol@example.com"}
+    gate.tool("queue", "delete", session, "--yes")
+    assert gate.tool("queue", "show", session, check=False).returncode == 67
+
+
+try:
+    tap.run()
+finally:
+    gate.stop()
+    sink.stop()
