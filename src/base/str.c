@@ -181,6 +181,12 @@ utf8_sequence(const unsigned char *p, size_t n)
 	return more + 1;
 }
 
+size_t
+str_utf8_step(struct str s)
+{
+	return utf8_sequence((const unsigned char *)s.p, s.n);
+}
+
 bool
 str_is_utf8(struct str s)
 {

@@ -69,6 +69,8 @@ bool str_is_ascii(struct str s);
 size_t str_find_control(struct str s, size_t from);
 /* Well-formed UTF-8 (RFC 3629: no overlong forms, surrogates, or above U+10FFFF). */
 bool str_is_utf8(struct str s);
+/* Length of the well-formed UTF-8 sequence at the start of s, which is not empty; 0: malformed. */
+size_t str_utf8_step(struct str s);
 /* Printable ASCII 0x20..0x7e only. */
 bool str_is_printable(struct str s);
 

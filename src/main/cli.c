@@ -39,8 +39,8 @@ static const struct command commands[] = {
     {"block", "remove", tool_block_act, "block.remove", "block remove TARGET",
 	"end a block, also an automatic one"},
     {"queue", "list", tool_queue_list, "queue.list", "queue list [FILTER]", "messages waiting"},
-    {"queue", "show", tool_queue_show, "queue.show", "queue show ID",
-	"one message: envelope, attempts, header"},
+    {"queue", "show", tool_queue_show, "queue.show", "queue show FILTER [--body | --raw]",
+	"envelope, attempts, header, body of one message or several"},
     {"queue", "retry", tool_queue_act, "queue.retry", "queue retry FILTER", "try now"},
     {"queue", "hold", tool_queue_act, "queue.hold", "queue hold FILTER [--reason TEXT]",
 	"keep, but do not send"},
@@ -99,6 +99,8 @@ static const struct option words[] = {
     {"version", no_argument, NULL, 'V'},
     {"dry-run", no_argument, NULL, 'n'},
     {"all", no_argument, NULL, 'a'},
+    {"body", no_argument, NULL, 'b'},
+    {"raw", no_argument, NULL, 'r'},
     {"generate", no_argument, NULL, 'g'},
     {"password-stdin", no_argument, NULL, 'p'},
     {"reason", required_argument, NULL, 'R'},
@@ -120,7 +122,8 @@ take_flag(struct tool *t, int c)
 		int letter;
 		bool *flag;
 	} flags[] = {{'j', &t->json}, {'q', &t->quiet}, {'y', &t->yes},
-	    {'n', &t->dry_run}, {'a', &t->all}, {'g', &t->generate}, {'p', &t->password_stdin}};
+	    {'n', &t->dry_run}, {'a', &t->all}, {'b', &t->body}, {'r', &t->raw},
+	    {'g', &t->generate}, {'p', &t->password_stdin}};
 
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
 		if (flags[i].letter == c)

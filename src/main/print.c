@@ -4,38 +4,92 @@
 #include "main/print.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "ipc/message.h"
 
-static bool
-is_number_key(struct str key)
+enum key_type { KEY_TEXT, KEY_NUMBER, KEY_BOOLEAN, KEY_TEXTS };
+
+/* What JSON says of a key's values, whatever they look like.  Booleans come as yes and no. */
+static enum key_type
+type_of(struct str key)
 {
-	static const char *const numbers[] = {"active", "age_s", "bodies_s", "bytes", "count",
-	    "damages", "days_left", "deferred", "disk_s", "files_s", "free_percent", "held", "index",
-	    "iterations",
-	    "messages", "oldest_s", "pid", "port", "preference", "reader_s", "recipients",
-	    "restarts", "route", "running", "set_aside", "silent_s", "sites", "size", "tries",
-	    "unremoved", "upkeep_s", "uptime_s", "writer_s"};
+	static const char *const numbers[] = {"active", "age_s", "bodies_s", "body_bytes", "bytes",
+	    "count", "damages", "days_left", "deferred", "disk_s", "files_s", "free_percent", "held", "index",
+	    "iterations", "messages", "oldest_s", "pid", "port", "preference", "reader_s",
+	    "recipients", "restarts", "route", "running", "set_aside", "silent_s", "sites", "size",
+	    "tries", "unremoved", "upkeep_s", "uptime_s", "writer_s"};
+	static const char *const booleans[] = {"in_file", "secure", "smtputf8"};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		if (str_eq(key, str_of(numbers[i])))
-			return true;
-	return false;
+			return KEY_NUMBER;
+	for (size_t i = 0; i < sizeof booleans / sizeof *booleans; i++)
+		if (str_eq(key, str_of(booleans[i])))
+			return KEY_BOOLEAN;
+	return str_eq(key, STR("to")) || str_eq(key, STR("names")) ? KEY_TEXTS : KEY_TEXT;
 }
 
+/* Bytes at the start of s that are one character which a terminal shows; 0: the first byte does
+ * something else to it, or is no UTF-8. */
+static size_t
+shown_step(struct str s)
+{
+	static const struct {
+		const char *from, *to;
+	} hidden[] = {{"\xc2\x80", "\xc2\x9f"},  /* C1 controls */
+	    {"\xe2\x80\x8b", "\xe2\x80\x8f"},    /* without width, and directions */
+	    {"\xe2\x80\xa8", "\xe2\x80\xae"},    /* line and paragraph ends, directions */
+	    {"\xe2\x81\xa0", "\xe2\x81\xaf"}};   /* the same */
+	size_t step = str_utf8_step(s);
+
+	if (step == 1)
+		return (unsigned char)s.p[0] >= 0x20 && s.p[0] != 0x7f;
+	for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
+		if (step == strlen(hidden[i].from) && memcmp(s.p, hidden[i].from, step) >= 0 &&
+		    memcmp(s.p, hidden[i].to, step) <= 0)
+			return 0;
+	return step;
+}
+
+int
+print_text(struct str s)
+{
+	int columns = 0;
+
+	while (s.n) {
+		size_t step = shown_step(s);
+
+		if (step) {
+			fwrite(s.p, 1, step, stdout);
+			columns++;
+		} else {
+			columns += printf("\\x%02x", (unsigned char)s.p[0]);
+			step = 1;
+		}
+		s = str_from(s, step);
+	}
+	return columns;
+}
+
+/* What is no UTF-8 becomes U+FFFD, a byte at a time. */
 static void
 print_escaped(struct str s)
 {
 	putchar('"');
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
+	while (s.n) {
+		size_t step = str_utf8_step(s);
+		unsigned char c = (unsigned char)s.p[0];
 
 		if (c == '"' || c == '\\')
 			printf("\\%c", c);
 		else if (c < 0x20 || c == 0x7f)
 			printf("\\u%04x", c);
+		else if (step == 0)
+			fputs("\\ufffd", stdout);
 		else
-			putchar(c);
+			fwrite(s.p, 1, step, stdout);
+		s = str_from(s, step ? step : 1);
 	}
 	putchar('"');
 }
@@ -43,12 +97,13 @@ print_escaped(struct str s)
 static void
 print_json_value(struct str key, struct str value)
 {
+	enum key_type type = type_of(key);
 	uint64_t number;
 
-	if (!str_is_utf8(value))
-		value = STR("?");
-	if (is_number_key(key) && str_u64(value, &number))
+	if (type == KEY_NUMBER && str_u64(value, &number))
 		printf("%llu", (unsigned long long)number);
+	else if (type == KEY_BOOLEAN)
+		fputs(str_eq(value, STR("yes")) ? "true" : "false", stdout);
 	else
 		print_escaped(value);
 }
@@ -69,7 +124,7 @@ static void
 print_json_key(struct str values, struct str wanted)
 {
 	unsigned count = count_key(values, wanted), n = 0;
-	bool is_list = count > 1 || str_eq(wanted, STR("to")) || str_eq(wanted, STR("names"));
+	bool is_list = count > 1 || type_of(wanted) == KEY_TEXTS;
 	struct str key, value;
 
 	print_escaped(wanted);
@@ -98,7 +153,7 @@ was_before(struct str values, struct str key_at)
 	return false;
 }
 
-static void
+void
 print_json(struct str values)
 {
 	struct str rest = values, key, value;
@@ -113,13 +168,6 @@ print_json(struct str values)
 	printf("}\n");
 }
 
-static void
-print_plain(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		putchar((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? '?' : s.p[i]);
-}
-
 /* The first value of a key, and how many more there are. */
 static void
 print_cell(struct str values, const struct print_column *c, bool is_last)
@@ -127,11 +175,12 @@ print_cell(struct str values, const struct print_column *c, bool is_last)
 	struct str value = message_values_get(values, c->key);
 	unsigned more = count_key(values, str_of(c->key));
 	int width = c->width < 0 ? -c->width : c->width;
-	int used = (int)value.n;
+	int used;
 
-	for (int i = used; c->width > 0 && i < width; i++)
+	/* right-aligned ones are numbers: a byte is a column */
+	for (int i = (int)value.n; c->width > 0 && i < width; i++)
 		putchar(' ');
-	print_plain(value);
+	used = print_text(value);
 	if (more > 1)
 		used += printf(" +%u", more - 1);
 	for (int i = used; c->width < 0 && i < width && !is_last; i++)
@@ -156,7 +205,7 @@ print_row(struct str values, void *arg)
 	if (p->tool->json) {
 		print_json(values);
 	} else if (p->tool->quiet) {
-		print_plain(message_values_get(values, p->id_key));
+		(void)print_text(message_values_get(values, p->id_key));
 		putchar('\n');
 	} else {
 		if (p->rows == 0)
@@ -183,7 +232,7 @@ print_record(struct str values, void *arg)
 		putchar('\n');
 	while (message_values_next(&values, &key, &value)) {
 		printf("%-14.*s ", STR_ARG(key));
-		print_plain(value);
+		(void)print_text(value);
 		putchar('\n');
 	}
 }

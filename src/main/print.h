@@ -17,6 +17,11 @@ struct print {
 	unsigned rows;
 };
 
+/* UTF-8 as it is; what controls a terminal, or is no UTF-8, as "\x1b".  Returns the columns that it
+ * took, a character each. */
+int print_text(struct str s);
+/* One object. */
+void print_json(struct str values);
 /* A tool_row_fn; arg is struct print. */
 void print_row(struct str values, void *arg);
 /* A tool_row_fn; arg is struct print: every key on a line of its own, JSON as above. */

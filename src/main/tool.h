@@ -24,6 +24,7 @@ struct tool {
 	int arg_count;
 	bool json, quiet, yes, dry_run, all;
 	bool generate, password_stdin;
+	bool body, raw;                  /* of `queue show` */
 	struct buf values;               /* --user, --reason …: a keyed list for the daemon */
 	unsigned filter_count;           /* how many of them choose messages */
 };
@@ -61,7 +62,10 @@ int tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *a
  * comes last. */
 void tool_check_accounts(const char *file, const struct conf *c, struct conf_report *report);
 
-/* tool_block.c, tool_config.c, tool_user.c, tool_queue.c, tool_test.c */
+/* The words behind a queue command are ids of its filter. */
+void tool_add_ids(struct tool *t);
+
+/* tool_block.c, tool_config.c, tool_user.c, tool_queue.c, tool_show.c */
 int tool_block_list(struct tool *t, const struct command *c);
 int tool_block_act(struct tool *t, const struct command *c);
 int tool_config_check(struct tool *t, const struct command *c);

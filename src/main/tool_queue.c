@@ -12,8 +12,8 @@
 #include "main/password.h"
 #include "main/tool.h"
 
-static void
-add_ids(struct tool *t)
+void
+tool_add_ids(struct tool *t)
 {
 	for (int i = 0; i < t->arg_count; i++) {
 		message_values_add(&t->values, "id", str_of(t->args[i]));
@@ -30,21 +30,8 @@ tool_queue_list(struct tool *t, const struct command *command)
 	    {"reason", "REASON", -12}, {"reply_by", "BY", -4}, {"reply", "LAST RESULT", 0}, {0}};
 	struct print table = {.tool = t, .columns = columns, .id_key = "id"};
 
-	add_ids(t);
+	tool_add_ids(t);
 	return tool_ask_running(t, command->asks, print_row, &table);
-}
-
-int
-tool_queue_show(struct tool *t, const struct command *command)
-{
-	struct print record = {.tool = t};
-
-	if (t->arg_count != 1) {
-		fprintf(stderr, "usage: sallyport %s\n", command->usage);
-		return EX_USE;
-	}
-	add_ids(t);
-	return tool_ask_running(t, command->asks, print_record, &record);
 }
 
 static void
@@ -85,7 +72,7 @@ tool_queue_act(struct tool *t, const struct command *command)
 	struct print table = {.tool = t, .columns = columns, .id_key = "id"};
 	int status;
 
-	add_ids(t);
+	tool_add_ids(t);
 	if (t->filter_count == 0 && !t->all) {
 		fprintf(stderr, "usage: sallyport %s\n(say which messages, or --all)\n",
 		    command->usage);

@@ -74,18 +74,29 @@ list(struct errand *errand, struct entry *e)
 }
 
 static void
+say_body(struct errand *errand, const struct spool_content *content)
+{
+	struct buf values;
+
+	buf_init(&values, ROW_BODY_BYTES_MAX);
+	rows_body(content, &values);
+	errand_say_row(errand, &values);
+}
+
+static void
 got_content(const struct spool_content *content, int error, void *arg)
 {
 	struct errand *errand = arg;
 	struct buf values;
 
-	/* what the body's file has is not shown */
 	if (!content) {
 		errand->error = error;
 	} else {
 		buf_init(&values, ROW_BYTES_MAX);
 		rows_envelope(content, &values);
 		errand_say_row(errand, &values);
+		if (errand->wants_body)
+			say_body(errand, content);
 	}
 	queue_wake_errands(errand->queue);
 }
@@ -380,6 +391,7 @@ begin(struct peer *peer, uint64_t call, const struct message_admin *m, const str
 	if (errand->reason.n > SPOOL_DETAIL_MAX)
 		errand->reason.n = SPOOL_DETAIL_MAX;
 	errand->is_dry_run = message_values_get(m->values, "dry_run").n != 0;
+	errand->wants_body = message_values_get(m->values, "body").n != 0;
 	errand->next = TAILQ_FIRST(&q->book.entries);
 	queue_wake_errands(q);
 }

@@ -32,6 +32,7 @@ struct errand {
 	LIST_HEAD(, change) changes; /* not durable yet */
 	int error;
 	bool is_dry_run;
+	bool wants_body; /* of what is shown */
 	bool is_walked;
 	bool is_late; /* the disk did not answer in time */
 };

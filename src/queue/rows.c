@@ -82,6 +82,20 @@ add_reason(struct queue *q, const struct entry *e, uint32_t number, struct str r
 		add_text(out, "reason", "operator");
 }
 
+/* When and where the last attempt was, as far as there was one. */
+static void
+add_attempt(const struct detail *d, struct buf *out)
+{
+	if (d->at_ms)
+		add_time(out, "tried", d->at_ms);
+	if (d->found_ms)
+		add_time(out, "found", d->found_ms);
+	if (d->host.n)
+		message_values_add(out, "mx", d->host);
+	if (d->address.n)
+		message_values_add(out, "mx_address", d->address);
+}
+
 static void
 add_reply(struct queue *q, const struct entry *e, uint32_t number, const struct schedule_info *info,
     struct buf *out)
@@ -105,8 +119,7 @@ add_reply(struct queue *q, const struct entry *e, uint32_t number, const struct 
 		d.reason = STR("site_away");
 	add_reason(q, e, number, d.reason, out);
 	message_values_add(out, "site", info->site);
-	if (d.host.n)
-		message_values_add(out, "mx", d.host);
+	add_attempt(&d, out);
 }
 
 /* The open recipient that is tried first. */
@@ -165,6 +178,7 @@ rows_message(struct queue *q, const struct entry *e, struct buf *out)
 	char id[ID_NUMBER_TEXT_BYTES];
 	int64_t now = clock_ms();
 
+	add_text(out, "row", "message");
 	add_text(out, "id", msgid_text(e->id, 0, id));
 	message_values_add(out, "user", e->user->name);
 	message_values_add(out, "from", e->sender_n > 0 ? entry_sender(e) : STR("<>"));
@@ -184,15 +198,30 @@ rows_envelope(const struct spool_content *content, struct buf *out)
 	struct envelope e;
 	struct arena arena;
 
+	add_text(out, "row", "content");
 	arena_init(&arena, 1 << 20);
 	if (envelope_decode(content->envelope, &arena, &e)) {
 		message_values_add(out, "header_from", e.header_from);
 		message_values_add(out, "client", e.client);
 		message_values_add(out, "envid", e.envid);
 		add_time(out, "arrival", e.arrival_ms);
+		message_values_add(out, "credential", e.credential);
+		add_number(out, "body_bytes", e.body_bytes);
+		add_text(out, "smtputf8", e.smtputf8 ? "yes" : "no");
 	}
 	message_values_add(out, "header", content->header);
 	arena_clear(&arena);
+}
+
+void
+rows_body(const struct spool_content *content, struct buf *out)
+{
+	bool is_here = content->fd < 0;
+
+	add_text(out, "row", "body");
+	add_text(out, "in_file", is_here ? "no" : "yes");
+	if (is_here)
+		message_values_add(out, "body", content->body);
 }
 
 static const char *
@@ -212,6 +241,7 @@ rows_recipient(struct queue *q, const struct entry *e, uint32_t number, struct b
 {
 	char id[ID_NUMBER_TEXT_BYTES];
 
+	add_text(out, "row", "recipient");
 	add_text(out, "id", msgid_text(e->id, number, id));
 	message_values_add(out, "to", entry_address(e, number));
 	add_text(out, "state", state_of(e, &e->addressees[number - 1]));

@@ -98,7 +98,7 @@ def a_large_body():
     line = base64.b64encode(os.urandom(54)) + b"\r\n"
     number = queued("later@example.net", data=b"From: <%s>\r\nSubject: large\r\n\r\n" % gate.user.encode() + line * 4000)
     shown = gate.tool("queue", "show", number, "--body").stdout
-    assert f"{74 * 4000} bytes" in shown and "not shown" in shown, shown
+    assert str(74 * 4000) in shown and "not shown" in shown, shown
     refused = gate.tool("queue", "show", number, "--raw", check=False)
     assert refused.returncode == 1 and refused.stdout == "" and "not shown" in refused.stderr, refused
     gate.tool("queue", "delete", number)

@@ -57,6 +57,12 @@ Test(rows, a_message_and_its_recipients, .timeout = 60)
 	for (unsigned i = 0; i < 3; i++)
 		check_row(&r, i + 1, recipients[i]);
 	cr_assert(str_eq(rig_row(&r, 4, "header_from"), STR("alice@example.com")));
+	cr_assert(str_starts(rig_row(&r, 2, "tried"), STR("20")), "when the last attempt was");
+	cr_assert_eq(rig_row(&r, 3, "tried").n, 0, "there was none");
+	rig_admin(&r, "queue.show", WITH("id", msgid_text(rig_id(1), 0, id), "body", "1"));
+	cr_assert_eq(r.row_count, 6);
+	cr_assert(str_eq(rig_row(&r, 5, "row"), STR("body")));
+	cr_assert(rig_row(&r, 5, "body").n > 0);
 	/* a hold says nothing of the one that has it */
 	rig_admin(&r, "queue.hold", WITH("id", msgid_text(rig_id(1), 0, id)));
 	rig_admin(&r, "queue.show", WITH("id", msgid_text(rig_id(1), 0, id)));
