@@ -62,6 +62,7 @@ admin_apply(struct daemon *d, struct conf *now, struct offer *offer, struct buf 
 	struct offer *old = d->offer;
 
 	d->generation++;
+	d->loaded_ms = clock_ms();
 	conf_write_changes(before, now, text);
 	tell_needs_restart(before, now, text);
 	d->conf = now;

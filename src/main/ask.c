@@ -15,15 +15,18 @@
 #include "ipc/role.h"
 #include "ipc/wire.h"
 #include "main/directory.h"
+#include "main/print.h"
 #include "main/tool.h"
 
 enum { CONNECT_S = 5 };
 
 struct asking {
+	const struct tool *tool;
 	struct event_base *base;
 	struct channel *channel;
 	tool_row_fn *row;
 	void *arg;
+	bool has_rows;
 	int exit_code;
 	bool is_greeted;
 	bool is_other_build; /* of the daemon: what comes may not be understood, there or here */
@@ -120,6 +123,26 @@ tool_say(int exit_code, struct str text)
 		fputc('\n', to);
 }
 
+void
+tool_end(const struct tool *t, int exit_code, struct str text, bool has_rows)
+{
+	struct buf values;
+
+	if (exit_code || (!t->json && !t->quiet)) {
+		tool_say(exit_code, text);
+		return;
+	}
+	/* rows say what these words would say */
+	if (!t->json || has_rows || text.n == 0)
+		return;
+	buf_init(&values, TOOL_VALUES_MAX * 2);
+	if (text.p[text.n - 1] == '\n')
+		text.n--;
+	message_values_add(&values, "text", text);
+	print_json(buf_str(&values));
+	buf_clear(&values);
+}
+
 static void
 answered(enum request_end how, const struct packet *p, void *arg)
 {
@@ -130,6 +153,7 @@ answered(enum request_end how, const struct packet *p, void *arg)
 	if (how == REQUEST_LOST)
 		return; /* lost() follows */
 	if (how == REQUEST_ROW) {
+		a->has_rows = true;
 		if (a->row)
 			a->row(p->message->admin_row.values, a->arg);
 		return;
@@ -145,7 +169,7 @@ answered(enum request_end how, const struct packet *p, void *arg)
 		return;
 	}
 	done = &p->message->admin_done;
-	tool_say(done->exit_code, done->text);
+	tool_end(a->tool, done->exit_code, done->text, a->has_rows);
 	end(a, done->exit_code);
 }
 
@@ -181,10 +205,11 @@ tool_unconnected(const struct conf *c, int error)
 }
 
 int
-tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn *row, void *arg)
+tool_ask(
+    const struct tool *t, const struct conf *c, const char *verb, tool_row_fn *row, void *arg)
 {
-	struct message_admin m = {.verb = str_of(verb), .values = values};
-	struct asking a = {.row = row, .arg = arg, .exit_code = EX_BROKEN};
+	struct message_admin m = {.verb = str_of(verb), .values = buf_str(&t->values)};
+	struct asking a = {.tool = t, .row = row, .arg = arg, .exit_code = EX_BROKEN};
 	int fd = connect_daemon(c);
 
 	if (fd < 0)
@@ -208,7 +233,7 @@ int
 tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
 {
 	const struct conf *c = tool_conf_to_ask(t);
-	int status = tool_ask(c, verb, buf_str(&t->values), row, arg);
+	int status = tool_ask(t, c, verb, row, arg);
 
 	if (status == TOOL_NO_DAEMON) {
 		fprintf(stderr,

@@ -77,7 +77,9 @@ struct identity {
 struct daemon {
 	const char *config_path;
 	struct conf *conf;
-	uint32_t generation;
+	uint32_t generation;     /* of conf: 0, one more with each reload */
+	int64_t started_ms;      /* monotonic */
+	int64_t loaded_ms;       /* clock_ms: when conf became the one that holds */
 	bool in_threads;
 	bool accepts_damage;     /* of the spool, until the queue is ready for the first time */
 	struct event_base *base;

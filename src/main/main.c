@@ -266,6 +266,8 @@ main(int argc, char **argv)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	clock_prepare();
 	map_prepare();
+	d.started_ms = clock_mono_ms();
+	d.loaded_ms = clock_ms();
 	if (d.in_threads) {
 		evthread_use_pthreads();
 		tls_files_use_no_child();

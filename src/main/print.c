@@ -15,11 +15,12 @@ static enum key_type
 type_of(struct str key)
 {
 	static const char *const numbers[] = {"active", "age_s", "bodies_s", "body_bytes", "bytes",
-	    "count", "damages", "days_left", "deferred", "disk_s", "files_s", "free_percent", "held", "index",
-	    "iterations", "messages", "oldest_s", "pid", "port", "preference", "reader_s",
-	    "recipients", "restarts", "route", "running", "set_aside", "silent_s", "sites", "size",
-	    "tries", "unremoved", "upkeep_s", "uptime_s", "writer_s"};
-	static const char *const booleans[] = {"in_file", "secure", "smtputf8"};
+	    "changed", "config_age_s", "count", "damages", "days_left", "deferred", "disk_s", "failed", "files_s",
+	    "free_bytes", "free_percent", "generation", "held", "index", "iterations", "messages",
+	    "oldest_s", "pid", "port", "preference", "reader_s", "recipients", "restarts", "route",
+	    "running", "sessions", "set_aside", "silent_s", "sites", "size", "tries", "unchanged",
+	    "unremoved", "upkeep_s", "uptime_s", "writer_s"};
+	static const char *const booleans[] = {"dry_run", "in_file", "secure", "smtputf8"};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		if (str_eq(key, str_of(numbers[i])))
@@ -197,6 +198,16 @@ print_titles(const struct print_column *c)
 	putchar('\n');
 }
 
+/* --quiet: of each row its id, or nothing. */
+static void
+print_id(const struct print *p, struct str values)
+{
+	if (!p->id_key)
+		return;
+	(void)print_text(message_values_get(values, p->id_key));
+	putchar('\n');
+}
+
 void
 print_row(struct str values, void *arg)
 {
@@ -204,9 +215,10 @@ print_row(struct str values, void *arg)
 
 	if (p->tool->json) {
 		print_json(values);
+	} else if (str_eq(message_values_get(values, "row"), STR("total"))) {
+		return; /* the last words say it */
 	} else if (p->tool->quiet) {
-		(void)print_text(message_values_get(values, p->id_key));
-		putchar('\n');
+		print_id(p, values);
 	} else {
 		if (p->rows == 0)
 			print_titles(p->columns);
@@ -223,14 +235,19 @@ print_record(struct str values, void *arg)
 	struct print *p = arg;
 	struct str key, value;
 
-	if (p->tool->json) {
-		print_json(values);
+	if (p->tool->json || p->tool->quiet) {
+		if (p->tool->json)
+			print_json(values);
+		else
+			print_id(p, values);
 		p->rows++;
 		return;
 	}
 	if (p->rows++)
 		putchar('\n');
 	while (message_values_next(&values, &key, &value)) {
+		if (str_eq(key, STR("row")))
+			continue;
 		printf("%-14.*s ", STR_ARG(key));
 		(void)print_text(value);
 		putchar('\n');

@@ -13,7 +13,7 @@ struct print_column {
 struct print {
 	const struct tool *tool;
 	const struct print_column *columns; /* up to a NULL key */
-	const char *id_key;                 /* what --quiet prints */
+	const char *id_key;                 /* what --quiet prints; NULL: nothing */
 	unsigned rows;
 };
 

@@ -10,6 +10,7 @@
 #include "main/liveness.h"
 #include "main/offer.h"
 #include "main/spool_watch.h"
+#include "submission/clients.h"
 
 enum { ROW_BYTES_MAX = 8192 };
 
@@ -53,6 +54,7 @@ status_row(const struct instance *i, struct buf *values)
 	metrics_read_trouble(i->region, trouble);
 	if (i->kind == ROLE_QUEUE && spool_watch_trouble(i->daemon)[0])
 		snprintf(trouble, sizeof trouble, "%s", spool_watch_trouble(i->daemon));
+	message_values_add(values, "row", STR("process"));
 	message_values_add(values, "role", str_of(role_name(i->kind)));
 	status_number(values, "index", i->index);
 	message_values_add(values, "state", str_of(status_state(i, trouble)));
@@ -112,7 +114,22 @@ status_certificate(const struct daemon *d, size_t index, struct buf *values)
 /* ---- rows ---- */
 
 static void
-status_answer(struct channel *control, uint64_t call, struct buf *values)
+status_daemon(const struct daemon *d, struct buf *values)
+{
+	char loaded[CLOCK_TEXT_BYTES];
+	int64_t age_ms = clock_ms() - d->loaded_ms;
+
+	message_values_add(values, "row", STR("daemon"));
+	message_values_add(values, "version", STR(PACKAGE_VERSION));
+	status_number(values, "uptime_s", (clock_mono_ms() - d->started_ms) / 1000);
+	status_number(values, "sessions", (int64_t)clients_count(d->clients_fd));
+	status_number(values, "generation", d->generation);
+	message_values_add(values, "config_loaded", str_of(clock_iso(d->loaded_ms, loaded)));
+	status_number(values, "config_age_s", age_ms > 0 ? age_ms / 1000 : 0);
+}
+
+static void
+status_say(struct channel *control, uint64_t call, struct buf *values)
 {
 	struct message_admin_row row = {.values = buf_str(values)};
 
@@ -125,14 +142,17 @@ status_rows(struct daemon *d, struct channel *control, uint64_t call)
 {
 	struct buf values;
 
+	buf_init(&values, ROW_BYTES_MAX);
+	status_daemon(d, &values);
+	status_say(control, call, &values);
 	for (unsigned n = 0; n < d->instance_count; n++) {
 		buf_init(&values, ROW_BYTES_MAX);
 		status_row(&d->instances[n], &values);
-		status_answer(control, call, &values);
+		status_say(control, call, &values);
 	}
 	for (size_t i = 0; i < d->offer->tls->count; i++) {
 		buf_init(&values, ROW_BYTES_MAX);
 		status_certificate(d, i, &values);
-		status_answer(control, call, &values);
+		status_say(control, call, &values);
 	}
 }

@@ -6,7 +6,7 @@
 
 #include "main/daemon.h"
 
-/* One row per instance, then one per certificate, as answers to that call. */
+/* A row about the daemon, one per instance, then one per certificate, as answers to that call. */
 void status_rows(struct daemon *d, struct channel *control, uint64_t call);
 
 #endif

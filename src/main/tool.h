@@ -48,13 +48,16 @@ const struct conf *tool_conf_to_ask(struct tool *t);
 /* One row of an answer: a keyed list; a key may come several times. */
 typedef void tool_row_fn(struct str values, void *arg);
 
-/* Asks the running daemon: rows as they come, then its last words on standard output (exit code
- * 0) or standard error.  Returns the exit code; TOOL_NO_DAEMON without a message when no daemon is
+/* Asks the running daemon, with the values of the command line: rows as they come, then its last
+ * words (tool_end).  Returns the exit code; TOOL_NO_DAEMON without a message when no daemon is
  * running. */
-int tool_ask(const struct conf *c, const char *verb, struct str values, tool_row_fn *row,
+int tool_ask(const struct tool *t, const struct conf *c, const char *verb, tool_row_fn *row,
     void *arg);
-/* The last words of an answer, where its exit code sends them. */
+/* Words on standard output (exit code 0) or standard error. */
 void tool_say(int exit_code, struct str text);
+/* The last words of an answer: an error always; else nothing with --quiet, and with --json an
+ * object, if there were no rows. */
+void tool_end(const struct tool *t, int exit_code, struct str text, bool has_rows);
 /* tool_ask with the command line's configuration and values; says so when no daemon answers. */
 int tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *arg);
 

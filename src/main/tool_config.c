@@ -233,13 +233,56 @@ tool_status_certificate(struct str values, struct status_count *c)
 	print_row(values, &c->certificates);
 }
 
+/* "3d 4h", the two largest units. */
+static void
+print_age(const char *before, struct str seconds, const char *behind)
+{
+	static const struct {
+		uint64_t s;
+		char name;
+	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+	uint64_t s = 0;
+	size_t i = 0;
+
+	if (!str_u64(seconds, &s))
+		s = 0;
+	while (i < 3 && s < units[i].s)
+		i++;
+	printf("%s%llu%c", before, (unsigned long long)(s / units[i].s), units[i].name);
+	if (i < 3)
+		printf(" %llu%c", (unsigned long long)(s % units[i].s / units[i + 1].s),
+		    units[i + 1].name);
+	fputs(behind, stdout);
+}
+
+static void
+print_daemon(struct str values)
+{
+	struct str sessions = message_values_get(values, "sessions");
+
+	printf("sallyport %.*s", STR_ARG(message_values_get(values, "version")));
+	print_age(", up ", message_values_get(values, "uptime_s"), ", ");
+	printf("%.*s session%s, configuration %.*s", STR_ARG(sessions),
+	    str_eq(sessions, STR("1")) ? "" : "s",
+	    STR_ARG(message_values_get(values, "generation")));
+	print_age(", in force for ", message_values_get(values, "config_age_s"), "\n\n");
+}
+
 static void
 tool_status_row(struct str values, void *arg)
 {
 	struct status_count *c = arg;
+	const struct tool *t = c->print.tool;
 
 	if (message_values_get(values, "certificate").n) {
 		tool_status_certificate(values, c);
+		return;
+	}
+	if (str_eq(message_values_get(values, "row"), STR("daemon"))) {
+		if (t->json)
+			print_json(values);
+		else if (!t->quiet)
+			print_daemon(values);
 		return;
 	}
 	c->not_ready += !str_eq(message_values_get(values, "state"), STR("ready"));
@@ -252,10 +295,10 @@ tool_status_dns(struct tool *t)
 {
 	static const struct print_column columns[] = {{"resolver", "RESOLVER", -24},
 	    {"from", "FROM", -18}, {"answers", "ANSWERS", -7}, {"dnssec", "DNSSEC", 0}, {0}};
-	struct print table = {.tool = t, .columns = columns, .id_key = "resolver"};
+	struct print table = {.tool = t, .columns = columns};
 	int status = tool_ask_running(t, "dns.status", print_row, &table);
 
-	if (!t->json)
+	if (!t->json && !t->quiet)
 		putchar('\n');
 	fflush(stdout);
 	return status;
@@ -272,14 +315,14 @@ tool_status(struct tool *t, const struct command *command)
 	    {"state", "STATE", -13}, {"not_after", "NOT AFTER", -20}, {"days_left", "DAYS", 6},
 	    {"certificate", "FILE", -32}, {"why", "WHY", 0}, {0}};
 	struct status_count table = {
-	    .print = {.tool = t, .columns = columns, .id_key = "role"},
-	    .certificates = {.tool = t, .columns = certificates, .id_key = "certificate"}};
+	    .print = {.tool = t, .columns = columns},
+	    .certificates = {.tool = t, .columns = certificates}};
 	struct print queue = {.tool = t};
 	int status = tool_ask_running(t, command->asks, tool_status_row, &table), of_dns = 0;
 
 	if (status)
 		return status;
-	if (!t->json)
+	if (!t->json && !t->quiet)
 		putchar('\n');
 	/* what stands in a pipe comes before what is said of the queue */
 	fflush(stdout);

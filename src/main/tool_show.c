@@ -190,7 +190,7 @@ raw_row(struct str values, void *arg)
 }
 
 static int
-show_raw(const struct tool *t, const struct command *command)
+show_raw(struct tool *t, const struct command *command)
 {
 	struct raw raw = {0};
 	int status;

@@ -59,7 +59,8 @@ open_state(const struct conf *c, int *status_out)
 }
 
 static int
-run_on_store(const struct conf *c, const char *verb, struct str values, tool_row_fn *fn, void *arg)
+run_on_store(
+    const struct tool *t, const struct conf *c, const char *verb, tool_row_fn *fn, void *arg)
 {
 	char directory[40];
 	struct accounts *a;
@@ -79,10 +80,10 @@ run_on_store(const struct conf *c, const char *verb, struct str values, tool_row
 		if (accounts_is_new(a))
 			fprintf(stderr, "sallyport: made a new account store %.*s/accounts.db\n",
 			    STR_ARG(c->state_directory));
-		status = users_run(a, c, str_of(verb), values, &out);
+		status = users_run(a, c, str_of(verb), buf_str(&t->values), &out);
 		accounts_close(&a);
 	}
-	tool_say(status, buf_str(&text));
+	tool_end(t, status, buf_str(&text), fn != NULL);
 	buf_clear(&text);
 	close(fd);
 	return status;
@@ -92,13 +93,13 @@ run_on_store(const struct conf *c, const char *verb, struct str values, tool_row
 static int
 run(struct tool *t, const char *verb, tool_row_fn *fn, void *arg)
 {
-	int status = tool_ask(tool_conf_to_ask(t), verb, buf_str(&t->values), fn, arg);
+	int status = tool_ask(t, tool_conf_to_ask(t), verb, fn, arg);
 	struct conf *c;
 
 	if (status != TOOL_NO_DAEMON)
 		return status;
 	c = tool_conf(t);
-	status = c ? run_on_store(c, verb, buf_str(&t->values), fn, arg) : EX_CONF;
+	status = c ? run_on_store(t, c, verb, fn, arg) : EX_CONF;
 	conf_drop(&c);
 	return status;
 }
@@ -136,15 +137,16 @@ void
 tool_check_accounts(const char *file, const struct conf *c, struct conf_report *report)
 {
 	struct tool_accounts a = {.conf = c, .file = file, .report = report};
+	struct tool asking = {.quiet = true};
 	char path[4096];
 	int status = TOOL_NO_DAEMON;
 
 	snprintf(path, sizeof path, "%.*s/control.sock", STR_ARG(c->run_directory));
 	if (access(path, R_OK | W_OK) == 0)
-		status = tool_ask(c, "user.list", STR(""), tool_check_account, &a);
+		status = tool_ask(&asking, c, "user.list", tool_check_account, &a);
 	snprintf(path, sizeof path, "%.*s/accounts.db", STR_ARG(c->state_directory));
 	if (status == TOOL_NO_DAEMON && access(path, R_OK | W_OK) == 0)
-		(void)run_on_store(c, "user.list", STR(""), tool_check_account, &a);
+		(void)run_on_store(&asking, c, "user.list", tool_check_account, &a);
 	if (a.count > ACCOUNTS_TOLD_MAX)
 		buf_addf(&report->text, "%s: warning: domains: and %u more accounts\n", file,
 		    a.count - ACCOUNTS_TOLD_MAX);
@@ -228,6 +230,22 @@ add_secret(struct tool *t, const char *password)
 	return 0;
 }
 
+static void
+print_password(const struct tool *t, const char *password)
+{
+	struct buf values;
+
+	if (!t->json) {
+		printf("%s%s\n", t->quiet ? "" : "password: ", password);
+		return;
+	}
+	buf_init(&values, TOOL_VALUES_MAX);
+	message_values_add(&values, "password", str_of(password));
+	print_json(buf_str(&values));
+	mem_wipe(values.p, values.n);
+	buf_clear(&values);
+}
+
 int
 tool_user_secret(struct tool *t, const struct command *command)
 {
@@ -241,7 +259,7 @@ tool_user_secret(struct tool *t, const struct command *command)
 	if (status == 0)
 		status = run(t, command->asks, NULL, NULL);
 	if (status == 0 && t->generate)
-		printf("password: %s\n", password);
+		print_password(t, password);
 	mem_wipe(password, sizeof password);
 	return status;
 }

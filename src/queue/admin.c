@@ -224,14 +224,26 @@ errand_tell_counts(const struct errand *errand, char *out, size_t size)
 }
 
 static void
+errand_say_total(struct errand *errand)
+{
+	struct buf values;
+
+	buf_init(&values, ROW_BYTES_MAX);
+	rows_total(errand, &values);
+	errand_say_row(errand, &values);
+}
+
+static void
 finish(struct errand *errand)
 {
 	char text[256] = "";
 	uint8_t exit_code = 0;
 
 	log_errand(errand);
-	if (errand->verb->would)
+	if (errand->verb->would) {
+		errand_say_total(errand);
 		errand_tell_counts(errand, text, sizeof text);
+	}
 	if (errand->is_late) {
 		exit_code = EXIT_LATER;
 		snprintf(text, sizeof text, "the message could not be read within %d s: the disk "

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "queue/errand.h"
 #include "queue/filter.h"
 #include "queue/records.h"
 #include "queue/threads.h"
@@ -248,6 +249,16 @@ rows_recipient(struct queue *q, const struct entry *e, uint32_t number, struct b
 	add_progress(q, e, number, out);
 }
 
+void
+rows_total(const struct errand *errand, struct buf *out)
+{
+	add_text(out, "row", "total");
+	add_number(out, "changed", errand->changed);
+	add_number(out, "unchanged", errand->matched - errand->changed - errand->failed);
+	add_number(out, "failed", errand->failed);
+	add_text(out, "dry_run", errand->is_dry_run ? "yes" : "no");
+}
+
 /* What a thread of the spool is at, for how long: "upkeep_s". */
 static void
 add_threads(struct spool *s, struct buf *out)
@@ -265,10 +276,13 @@ rows_status(struct queue *q, struct buf *out)
 {
 	struct schedule_totals totals;
 	struct spool_stats stats;
+	struct space space;
 	int64_t now = clock_ms(), oldest = book_oldest_ms(&q->book);
 
 	schedule_count(q->schedule, &totals);
 	spool_stats(q->spool, &stats);
+	spool_space(q->spool, &space);
+	add_text(out, "row", "queue");
 	add_number(out, "messages", map_count(q->book.by_id));
 	add_number(out, "recipients", q->book.recipients);
 	add_number(
@@ -282,8 +296,9 @@ rows_status(struct queue *q, struct buf *out)
 	add_number(out, "set_aside", stats.set_aside);
 	add_number(out, "unremoved", stats.unremoved);
 	add_number(out, "damages", stats.quarantined + stats.known_damages);
-	add_number(out, "free_percent",
-	    stats.disk_total_bytes ? stats.disk_free_bytes * 100 / stats.disk_total_bytes : 0);
+	if (space.all_bytes)
+		add_number(out, "free_percent", space.free_bytes * 100 / space.all_bytes);
+	add_number(out, "free_bytes", space.free_bytes);
 	add_threads(q->spool, out);
 	add_text(out, "relay", !q->relay ? "away" : q->is_caught_up ? "ready" : "catching up");
 }

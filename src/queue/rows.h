@@ -19,6 +19,8 @@ void rows_envelope(const struct spool_content *content, struct buf *out);
 void rows_body(const struct spool_content *content, struct buf *out);
 /* One recipient. */
 void rows_recipient(struct queue *q, const struct entry *e, uint32_t number, struct buf *out);
+/* What became of the messages that a changing command fits. */
+void rows_total(const struct errand *errand, struct buf *out);
 /* The whole queue, by counters: active and deferred count deliveries (a message has one for each
  * domain of its recipients), held counts messages. */
 void rows_status(struct queue *q, struct buf *out);

@@ -158,13 +158,32 @@ clients_enter(struct clients *c, struct str network, unsigned limit)
 	return false;
 }
 
-uint64_t
-clients_sessions(const struct clients *c)
+static uint64_t
+count_sessions(const struct table *t)
 {
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < CLIENTS_REGIONS; i++)
-		n += atomic_load_explicit(&c->table->sessions[i], memory_order_relaxed);
+		n += atomic_load_explicit(&t->sessions[i], memory_order_relaxed);
+	return n;
+}
+
+uint64_t
+clients_sessions(const struct clients *c)
+{
+	return count_sessions(c->table);
+}
+
+uint64_t
+clients_count(int fd)
+{
+	struct table *t = map_table(fd);
+	uint64_t n;
+
+	if (!t)
+		return 0;
+	n = count_sessions(t);
+	munmap(t, sizeof *t);
 	return n;
 }
 

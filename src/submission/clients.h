@@ -19,6 +19,8 @@ struct clients *clients_open(int fd, unsigned region);
 void clients_close(struct clients **c);
 /* Main: forgets what a dead process had counted. */
 void clients_wipe(int fd, unsigned region);
+/* Main: sessions of all clients in all processes; 0 also when the table cannot be mapped. */
+uint64_t clients_count(int fd);
 
 /* Counts one more session of this network (IPv4 address or IPv6 /64, as 8 or 4 bytes); false, and
  * nothing is counted, when it has `limit` already. */

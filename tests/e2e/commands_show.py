@@ -134,6 +134,61 @@ def sessions_and_logins():
     assert gate.tool("queue", "show", session, check=False).returncode == 67
 
 
+def status():
+    rows = [json.loads(line) for line in gate.tool("status", "--json", check=False).stdout.splitlines()]
+    assert all("row" in r for r in rows), rows
+    return rows
+
+
+@tap.case
+def status_tells_the_truth():
+    """version, uptime, sessions, number and age of the configuration; the free disk right after a start"""
+    gate.stop()
+    gate.start()
+    g.wait_for("all are ready", 20, lambda: gate.tool("status", check=False).returncode == 0)
+    daemon, queue = status()[0], status()[-1]
+    fs = os.statvfs(gate.directory)
+    assert daemon["row"] == "daemon" and daemon["version"] and daemon["sessions"] == 0 and daemon["generation"] == 0, daemon
+    assert 0 <= daemon["uptime_s"] < 60 and 0 <= daemon["config_age_s"] < 60 and daemon["config_loaded"].startswith("20"), daemon
+    assert queue["row"] == "queue" and abs(queue["free_percent"] - 100 * fs.f_bavail // fs.f_blocks) < 3 and queue["free_bytes"] > 0, queue
+    client = gate.connect()
+    gate.tool("reload")
+    daemon = status()[0]
+    assert daemon["sessions"] == 1 and daemon["generation"] == 1, daemon
+    client.quit()
+    g.wait_for("no session", 5, lambda: status()[0]["sessions"] == 0)
+    shown = gate.tool("status").stdout
+    assert shown.startswith(f"sallyport {daemon['version']}") and "configuration 1" in shown, shown
+
+
+@tap.case
+def types_of_json():
+    """an acting command ends with an object of numbers and booleans; other words are an object as well"""
+    number = queued("later@example.net")
+    said = objects("queue", "hold", number, "--dry-run")
+    assert said[-1] == {"v": 1, "row": "total", "changed": 1, "unchanged": 0, "failed": 0, "dry_run": True}, said
+    assert said[0]["id"] == number, said
+    said = objects("queue", "hold", number)[-1]
+    assert said["changed"] == 1 and said["dry_run"] is False, said
+    assert objects("reload")[-1]["text"].startswith("applied") and objects("user", "suspend", "carol@example.com")[0]["v"] == 1
+    assert objects("user", "resume", "carol@example.com") and objects("test", "route", "bob@example.net")[1]["secure"] is False
+
+
+@tap.case
+def quiet():
+    """--quiet gives ids or names, or nothing"""
+    number = queued("later@example.net")
+    for words in (("queue", "list", number), ("queue", "show", number), ("queue", "hold", number), ("queue", "release", number)):
+        assert gate.tool(*words, "-q").stdout == f"{number}\n", words
+    assert gate.tool("user", "show", gate.user, "-q").stdout == f"{gate.user}\n"
+    for words in (("status",), ("reload",), ("user", "suspend", "carol@example.com"), ("user", "resume", "carol@example.com"),
+                  ("test", "route", "bob@example.net"), ("queue", "hold", "--to", "nobody@example.edu")):
+        assert gate.tool(*words, "-q").stdout == "", words
+    made = gate.tool("user", "password", "carol@example.com", "--generate", "-q").stdout
+    gate.connect(user="carol@example.com", password=made.strip()).quit()
+    gate.tool("queue", "delete", number)
+
+
 try:
     tap.run()
 finally:

@@ -106,7 +106,9 @@ struct rig {
 	/* control */
 	char rows[RIG_ROWS_MAX][4096];
 	size_t row_bytes[RIG_ROWS_MAX];
-	unsigned row_count;
+	unsigned row_count;    /* without the total */
+	char total[256];
+	size_t total_bytes;
 	struct message_admin_done done;
 	char done_text[256];
 	unsigned dones;

@@ -179,6 +179,12 @@ got_row(enum request_end end, const struct packet *p, void *arg)
 		return;
 	}
 	values = p->message->admin_row.values;
+	if (str_eq(message_values_get(values, "row"), STR("total"))) {
+		cr_assert_leq(values.n, sizeof r->total);
+		memcpy(r->total, values.p, values.n);
+		r->total_bytes = values.n;
+		return;
+	}
 	if (r->row_count < RIG_ROWS_MAX && values.n <= sizeof r->rows[0]) {
 		memcpy(r->rows[r->row_count], values.p, values.n);
 		r->row_bytes[r->row_count] = values.n;

@@ -66,6 +66,7 @@ Test(rows, a_message_and_its_recipients, .timeout = 60)
 	/* a hold says nothing of the one that has it */
 	rig_admin(&r, "queue.hold", WITH("id", msgid_text(rig_id(1), 0, id)));
 	rig_admin(&r, "queue.show", WITH("id", msgid_text(rig_id(1), 0, id)));
+	cr_assert(str_eq(message_values_get(str_make(r.total, r.total_bytes), "changed"), STR("1")));
 	check_row(&r, 1, sent);
 	check_row(&r, 2, held);
 	rig_end(&r);

@@ -22,9 +22,11 @@ static const struct str here = {"\xcb\x00\x71\x07", 4}, there = {"\x20\x01\x0d\x
 
 Test(clients, counts)
 {
-	struct clients *c = clients_open(table(), 3);
+	int fd = table();
+	struct clients *c = clients_open(fd, 3);
 
 	cr_assert(c);
+	cr_assert_eq(clients_count(fd), 0);
 	for (int i = 0; i < 5; i++)
 		cr_assert(clients_enter(c, here, 5));
 	cr_assert(!clients_enter(c, here, 5));
@@ -33,6 +35,8 @@ Test(clients, counts)
 	clients_leave(c, here);
 	cr_assert(clients_enter(c, here, 5));
 	cr_assert(!clients_enter(c, here, 5));
+	cr_assert_eq(clients_count(fd), clients_sessions(c));
+	cr_assert_eq(clients_count(fd), 6);
 	clients_close(&c);
 	cr_assert_null(c);
 }
