@@ -53,6 +53,8 @@ log_change(const struct message_admin *m, const struct claim *target)
 	log_str(&l, "action", m->verb);
 	log_str(&l, "by", m->by);
 	log_str(&l, "via", STR("socket"));
+	if (m->claim.n)
+		log_quoted(&l, "claim", str_upto(m->claim, MESSAGE_CLAIM_MAX));
 	log_user(&l, "target", claim_name(target));
 	if (reason.n)
 		log_quoted(&l, "reason", reason);

@@ -5,6 +5,8 @@
  */
 #include "ipc/message.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 
 enum kind { KIND_U8, KIND_BOOL, KIND_U16, KIND_U32, KIND_U64, KIND_STR, KIND_STATUS, KIND_MSGID };
@@ -100,7 +102,8 @@ static const struct field running[] = {
     F(running, job), F(running, ticket), F(running, id), F(running, numbers), F(running, site)};
 static const struct field caught_up[] = {F(caught_up, unused)};
 
-static const struct field admin[] = {F(admin, verb), F(admin, values), F(admin, by)};
+static const struct field admin[] = {F(admin, verb), F(admin, values), F(admin, by),
+    F(admin, claim)};
 static const struct field admin_row[] = {F(admin_row, values)};
 static const struct field admin_done[] = {F(admin_done, exit_code), F(admin_done, text)};
 
@@ -361,6 +364,15 @@ message_values_add(struct buf *values, const char *key, struct str value)
 	/* a NUL inside a value would shift all that follows */
 	buf_adds(values, str_upto(value, str_find(value, 0)));
 	buf_addc(values, 0);
+}
+
+void
+message_values_add_number(struct buf *values, const char *key, uint64_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+	message_values_add(values, key, str_of(text));
 }
 
 bool

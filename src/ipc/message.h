@@ -13,7 +13,7 @@
 #include "base/id.h"
 #include "mail/status.h"
 
-enum { MESSAGE_BYTES_MAX = 212960 - 64, MESSAGE_CONTENT_MAX = 131072 };
+enum { MESSAGE_BYTES_MAX = 212960 - 64, MESSAGE_CONTENT_MAX = 131072, MESSAGE_CLAIM_MAX = 255 };
 
 enum message_type {
 	MESSAGE_NONE,
@@ -216,7 +216,8 @@ struct message_caught_up { uint8_t unused; };
 
 /* Answer: ADMIN_ROWs and ADMIN_DONE.  Values are keyed lists: "key\0value\0key\0value\0".  The
  * tool says COMMAND to control, which finds out who asks, and says ADMIN to the owner. */
-struct message_admin { struct str verb; struct str values; struct str by; }; /* by: "root" */
+/* by: "root"; claim: who the person is by the tool's word, MESSAGE_CLAIM_MAX of it count */
+struct message_admin { struct str verb, values, by, claim; };
 struct message_admin_row { struct str values; };
 struct message_admin_done { uint8_t exit_code; struct str text; };
 
@@ -241,6 +242,7 @@ bool message_is_secret(unsigned type);
 
 /* Keyed lists of admin messages. */
 void message_values_add(struct buf *values, const char *key, struct str value);
+void message_values_add_number(struct buf *values, const char *key, uint64_t number);
 bool message_values_next(struct str *rest, struct str *key_out, struct str *value_out) MUST_USE;
 /* The first value of that key, or an empty view. */
 struct str message_values_get(struct str values, const char *key);

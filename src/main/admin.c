@@ -139,6 +139,22 @@ done(struct channel *control, uint64_t call, uint8_t exit_code, struct str text)
 	(void)!channel_answer(control, call, MESSAGE_ADMIN_DONE, &m, -1);
 }
 
+/* Who asked for it; what came of it is the next line's. */
+static void
+log_asked(const struct message_admin *m)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "admin");
+	log_str(&l, "id", STR_NULL);
+	log_str(&l, "action", m->verb);
+	log_str(&l, "by", m->by);
+	log_str(&l, "via", STR("socket"));
+	if (m->claim.n)
+		log_quoted(&l, "claim", str_upto(m->claim, MESSAGE_CLAIM_MAX));
+	log_end(&l);
+}
+
 void
 admin_hear(struct daemon *d, struct channel *control, uint64_t call, const struct message_admin *m)
 {
@@ -146,8 +162,10 @@ admin_hear(struct daemon *d, struct channel *control, uint64_t call, const struc
 
 	buf_init(&text, ANSWER_BYTES_MAX);
 	if (str_eq(m->verb, STR("reload"))) {
-		int status = admin_reload(d, &text);
+		int status;
 
+		log_asked(m);
+		status = admin_reload(d, &text);
 		done(control, call, (uint8_t)status, buf_str(&text));
 	} else if (str_eq(m->verb, STR("main.status"))) {
 		status_rows(d, control, call);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,7 +19,10 @@
 #include "main/print.h"
 #include "main/tool.h"
 
-enum { CONNECT_S = 5 };
+enum { CONNECT_S = 5, NAME_BYTES_MAX = 64 };
+
+/* What the kernel says of a process without a login. */
+static const unsigned long uid_unset = (uid_t)-1;
 
 struct asking {
 	const struct tool *tool;
@@ -204,16 +208,45 @@ tool_unconnected(const struct conf *c, int error)
 	return is_forbidden ? EX_FORBIDDEN : EX_DOWN;
 }
 
+/* The person behind it, as far as this process can tell: who became root by sudo, and who logged in
+ * (/proc/self/loginuid, of the kernel's audit).  The daemon logs it as a claim. */
+static struct str
+tool_claim(char *out, size_t size)
+{
+	const char *sudo = getenv("SUDO_USER");
+	unsigned long login = uid_unset;
+	FILE *f = fopen("/proc/self/loginuid", "re");
+	int n;
+
+	if (f) {
+		if (fscanf(f, "%lu", &login) != 1)
+			login = uid_unset;
+		fclose(f);
+	}
+	n = sudo ? snprintf(out, size, "SUDO_USER=%.*s ", NAME_BYTES_MAX, sudo) : 0;
+	/* a name cannot look like another key */
+	for (int i = sizeof "SUDO_USER=" - 1; i < n - 1; i++)
+		if ((unsigned char)out[i] <= ' ')
+			out[i] = '?';
+	if (login == uid_unset)
+		snprintf(out + n, size - (size_t)n, "loginuid=-");
+	else
+		snprintf(out + n, size - (size_t)n, "loginuid=%lu", login);
+	return str_of(out);
+}
+
 int
 tool_ask(
     const struct tool *t, const struct conf *c, const char *verb, tool_row_fn *row, void *arg)
 {
 	struct message_admin m = {.verb = str_of(verb), .values = buf_str(&t->values)};
 	struct asking a = {.tool = t, .row = row, .arg = arg, .exit_code = EX_BROKEN};
+	char claim[NAME_BYTES_MAX + 64];
 	int fd = connect_daemon(c);
 
 	if (fd < 0)
 		return tool_unconnected(c, errno);
+	m.claim = tool_claim(claim, sizeof claim);
 	a.asked_ms = clock_mono_ms();
 	a.base = event_base_new();
 	if (!a.base)

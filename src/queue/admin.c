@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "queue/changes.h"
+#include "queue/errand_log.h"
 #include "queue/finding.h"
 #include "queue/rows.h"
 
@@ -55,6 +56,8 @@ errand_changed(struct errand *errand, struct msgid id)
 	char text[ID_NUMBER_TEXT_BYTES];
 	struct buf values;
 
+	if (errand->changed < ERRAND_IDS_TOLD)
+		errand->first[errand->changed] = id;
 	errand->changed++;
 	buf_init(&values, ROW_BYTES_MAX);
 	message_values_add(&values, "id", str_of(msgid_text(id, 0, text)));
@@ -178,25 +181,6 @@ step(struct errand *errand)
 }
 
 static void
-log_errand(const struct errand *errand)
-{
-	struct log_line l;
-
-	if (!errand->verb->would || errand->is_dry_run)
-		return;
-	log_begin(&l, LOG_NOTICE, "admin");
-	log_str(&l, "id", STR_NULL);
-	log_str(&l, "action", str_of(errand->verb->name));
-	log_str(&l, "by", errand->by);
-	log_str(&l, "via", STR("socket"));
-	log_num(&l, "count", errand->changed);
-	if (errand->failed)
-		log_num(&l, "failed", errand->failed);
-	log_quoted(&l, "reason", errand->reason);
-	log_end(&l);
-}
-
-static void
 free_errand(struct errand *errand)
 {
 	spool_read_cancel(&errand->reading);
@@ -239,7 +223,8 @@ finish(struct errand *errand)
 	char text[256] = "";
 	uint8_t exit_code = 0;
 
-	log_errand(errand);
+	if (errand->verb->would && !errand->is_dry_run)
+		errand_log(errand);
 	if (errand->verb->would) {
 		errand_say_total(errand);
 		errand_tell_counts(errand, text, sizeof text);
@@ -399,6 +384,7 @@ begin(struct peer *peer, uint64_t call, const struct message_admin *m, const str
 		return;
 	}
 	errand->by = arena_str(&errand->arena, m->by);
+	errand->claim = arena_str(&errand->arena, str_upto(m->claim, MESSAGE_CLAIM_MAX));
 	errand->reason = arena_str(&errand->arena, message_values_get(m->values, "reason"));
 	if (errand->reason.n > SPOOL_DETAIL_MAX)
 		errand->reason.n = SPOOL_DETAIL_MAX;

@@ -11,6 +11,8 @@
 
 struct change;
 
+enum { ERRAND_IDS_TOLD = 20 }; /* in the log, of one command */
+
 struct errand {
 	TAILQ_ENTRY(errand) link;
 	struct queue *queue;
@@ -19,7 +21,8 @@ struct errand {
 	const struct verb *verb;
 	struct arena arena;
 	struct filter filter;
-	struct str by, reason;
+	struct str by, claim, reason;
+	struct msgid first[ERRAND_IDS_TOLD]; /* of those that were changed */
 	struct entry *next; /* of the book; not used when ids are given */
 	size_t next_id;
 	size_t matched;

@@ -1,0 +1,12 @@
+/*
+ * errand_log: the line of the log about a command of the operator that changed messages: who, by
+ * which filter, how many, which, why.
+ */
+#ifndef QUEUE_ERRAND_LOG_H
+#define QUEUE_ERRAND_LOG_H
+
+#include "queue/errand.h"
+
+void errand_log(const struct errand *errand);
+
+#endif
