@@ -10,6 +10,7 @@
 
 enum {
 	TOOL_ARGS_MAX = 16,
+	TOOL_OPTIONS_MAX = 32,
 	TOOL_VALUES_MAX = 60000,
 	TOOL_NO_DAEMON = -1, /* of tool_ask: not an exit code */
 	EX_FOUND = 1, EX_USE = 64, EX_DATA = 65, EX_NO_ONE = 67, EX_DOWN = 69,
@@ -25,6 +26,11 @@ struct tool {
 	bool json, quiet, yes, dry_run, all;
 	bool generate, password_stdin;
 	bool body, raw;                  /* of `queue show` */
+	bool hold, release;              /* of `user suspend` and `user resume` */
+	/* every option that was given, as getopt has it, and its name */
+	char options[TOOL_OPTIONS_MAX];
+	const char *option_names[TOOL_OPTIONS_MAX];
+	int option_count;
 	struct buf values;               /* --user, --reason …: a keyed list for the daemon */
 	unsigned filter_count;           /* how many of them choose messages */
 };
@@ -36,6 +42,8 @@ struct command {
 	const char *asks;                /* the daemon's word for it, where it is just passed on */
 	const char *usage;
 	const char *help;
+	const char *takes;               /* letters of its own options, see cli.c; or NULL */
+	int args_max;
 };
 
 /* Reads the configuration for a command; NULL: errors are printed, the end is EX_CONF. */

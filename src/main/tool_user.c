@@ -176,12 +176,120 @@ tool_user_list(struct tool *t, const struct command *command)
 	return status ? status : run(t, command->asks, is_one ? record : row, &table);
 }
 
+/* ---- suspend and resume, with the mail that waits ---- */
+
+/* Sessions end soon after the account is suspended, and what they had handed over is stored; what
+ * came behind the first look is found by the second. */
+enum { HOLD_AGAIN_MS = 1000 };
+
+struct queued {
+	const struct tool *tool;
+	uint64_t changed;
+	uint64_t failed;
+};
+
+static void
+queued_row(struct str values, void *arg)
+{
+	struct queued *q = arg;
+	uint64_t n;
+
+	if (str_eq(message_values_get(values, "row"), STR("total"))) {
+		if (str_u64(message_values_get(values, "changed"), &n))
+			q->changed += n;
+		if (str_u64(message_values_get(values, "failed"), &n))
+			q->failed += n;
+	} else if (q->tool->json) {
+		print_json(values);
+	}
+}
+
+static int
+act_on_queued(const struct tool *t, const char *verb, struct queued *q)
+{
+	struct str reason = message_values_get(buf_str(&t->values), "reason");
+	struct tool asking = *t;
+	struct buf why;
+	int status;
+
+	asking.quiet = true;
+	buf_init(&asking.values, TOOL_VALUES_MAX);
+	buf_init(&why, TOOL_VALUES_MAX);
+	buf_addf(&why, "user suspended%s%.*s", reason.n ? ": " : "", STR_ARG(reason));
+	message_values_add(&asking.values, "user", str_of(t->args[0]));
+	message_values_add(&asking.values, "reason", buf_str(&why));
+	status = tool_ask_running(&asking, verb, queued_row, q);
+	buf_clear(&why);
+	buf_clear(&asking.values);
+	return status;
+}
+
+static void
+tell_queued(const struct tool *t, const struct queued *q, const char *done)
+{
+	struct buf values;
+
+	if (t->quiet)
+		return;
+	if (!t->json) {
+		printf("%llu queued message%s %s\n", (unsigned long long)q->changed,
+		    q->changed == 1 ? "" : "s", done);
+		return;
+	}
+	buf_init(&values, TOOL_VALUES_MAX);
+	message_values_add(&values, "row", STR("total"));
+	message_values_add_number(&values, "changed", q->changed);
+	message_values_add_number(&values, "failed", q->failed);
+	print_json(buf_str(&values));
+	buf_clear(&values);
+}
+
+static int
+hold_queued(const struct tool *t)
+{
+	struct queued q = {.tool = t};
+	int status = act_on_queued(t, "queue.hold", &q);
+
+	if (status == 0) {
+		usleep(HOLD_AGAIN_MS * 1000);
+		status = act_on_queued(t, "queue.hold", &q);
+	}
+	if (status)
+		fputs("sallyport: the account is suspended, but its queued mail is not held, or "
+		      "not all of it: give the command again\n", stderr);
+	else
+		tell_queued(t, &q, "held");
+	return status;
+}
+
+static int
+release_queued(const struct tool *t)
+{
+	struct queued q = {.tool = t};
+	int status = act_on_queued(t, "queue.release", &q);
+
+	if (status)
+		fputs("sallyport: the account may log in again, but its queued mail is not "
+		      "released, or not all of it: give the command again\n", stderr);
+	else
+		tell_queued(t, &q, "released");
+	return status;
+}
+
 int
 tool_user_act(struct tool *t, const struct command *command)
 {
 	int status = take_name(t, command);
 
-	return status ? status : run(t, command->asks, NULL, NULL);
+	if (status == 0)
+		status = run(t, command->asks, NULL, NULL);
+	/* its words come before those about the queue */
+	fflush(stdout);
+	if (status == 0 && t->hold)
+		return hold_queued(t);
+	if (status == 0 && t->release)
+		return release_queued(t);
+	return status;
 }
 
 /* In UTF-8 every octet that does not go on with a character begins one. */

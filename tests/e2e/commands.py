@@ -356,6 +356,19 @@ def numbers_are_numbers_in_json():
     gate.tool("queue", "delete", "--all", "--yes")
 
 
+@tap.case
+def nothing_is_passed_over():
+    """a word or option without a meaning, and an age without a unit, are errors; a group alone shows its commands"""
+    for words, said in ((("user", "list", "alice"), '"alice" is a word too many'), (("user", "list", "--domain", "x"), "--domain is no option"),
+                        (("status", "now"), "too many"), (("reload", "--dry-run"), "--dry-run is no option"),
+                        (("user", "remove", "-n", gate.user), "--dry-run is no option"), (("version", "2"), "too many"),
+                        (("queue", "list", "--older", "10"), "an age has a unit"), (("user",), "user suspend NAME"),
+                        (("queue", "fly"), "no such command")):
+        run = gate.tool(*words, check=False)
+        assert run.returncode == 64 and said in run.stderr and run.stdout == "", (words, run)
+    assert "queue hold" in gate.tool("help", "queue").stdout and "user add" not in gate.tool("help", "queue").stdout
+
+
 def hello(build):
     """Request 0, kind WIRE_MESSAGE, type MESSAGE_HELLO, one text: the same in all builds."""
     return struct.pack("<QBHI", 0, 0, 1, len(build)) + build

@@ -416,6 +416,7 @@ def commands_are_told():
         # Cm noun verb Ar x Op Fl -y Ar z | -w  ->  noun verb X [--y Z | --w]
         words = re.sub(r"\bAr (\w+)", lambda m: m.group(1).upper(), line.replace("Cm ", ""))
         words = re.sub(r"\bFl -", "--", words).replace("| -", "| --").replace("| ---", "| --")
+        words = re.sub(r"\bOo (.*?) Oc\b", r"[\1]", words)
         words = re.sub(r"\bOp (.*)$", r"[\1]", words)
         if re.match(r"(status|config|reload|user|block|queue|test|version|help)\b", words):
             told.add(words)

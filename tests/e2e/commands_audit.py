@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""commands_audit: who changed what, as the log has it; an account that was taken over is stopped by one command."""
+import json
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
+import gateway as g  # noqa: E402
+import load  # noqa: E402
+
+HOME = g.workplace("commands_audit")
+tap = g.Tap()
+gate = g.Gateway(f"{HOME}/gateway", routes='routes: ( { via = "smtp"; host = "127.0.0.1"; port = 9; tls = "none"; } );',
+                 queue=f'queue: {{ directory = "{HOME}/gateway/spool"; retry = [ "1h" ]; minimum_free = "1%"; }};').start()
+gate.add_user()
+gate.add_user("carol@example.com")
+WHO = "root" if os.getuid() == 0 else f"uid:{os.getuid()}"
+
+
+def audit(pattern):
+    gate.wait_log(pattern)
+    return next(line for line in reversed(gate.log().splitlines()) if re.search(pattern, line))
+
+
+@tap.case
+def a_queue_command():
+    """the line has who asked for the kernel, who that claims to be, filter, count, the first ids, the reason"""
+    client = gate.connect()
+    for n in range(23):
+        gate.send(recipients=(f"bob{n}@example.net",), client=client)
+    client.quit()
+    os.environ["SUDO_USER"] = "carol reason=forged"
+    gate.tool("queue", "hold", "--user", gate.user, "--domain", "example.net", "--older", "0s", "--reason", 'asked "so"', "--yes")
+    del os.environ["SUDO_USER"]
+    line = audit("action=queue.hold")
+    assert f"by={WHO} via=socket count=23 " in line and 'filter_user="alice@example.com"' in line, line
+    assert 'filter_domain="example.net"' in line and r'reason="asked \"so\""' in line, line
+    assert 'claim="SUDO_USER=carol?reason=forged loginuid=' in line, line
+    ids = re.search(r'ids="([^"]*)"', line)[1]
+    assert len(re.findall(r"[0-9A-Z]{12}-\d+", ids)) == 20 and ids.endswith(" and 3 more"), ids
+    number = gate.queue()[0]["id"]
+    gate.tool("queue", "release", number)
+    line = audit("action=queue.release")
+    assert f'ids="{number}"' in line and "filter_ids=1 " in line and "SUDO_USER" not in line, line
+    gate.tool("queue", "delete", "--all", "--yes")
+    assert "filter=all " in audit("action=queue.delete")
+
+
+@tap.case
+def other_commands():
+    """accounts and reload have the same"""
+    os.environ["SUDO_USER"] = "carol"
+    gate.tool("user", "suspend", "carol@example.com", "--reason", "away")
+    gate.tool("reload")
+    del os.environ["SUDO_USER"]
+    gate.tool("user", "resume", "carol@example.com")
+    assert f'by={WHO} via=socket claim="SUDO_USER=carol loginuid=' in audit("action=user.suspend")
+    assert f'by={WHO} via=socket claim="SUDO_USER=carol loginuid=' in audit("action=reload")
+
+
+@tap.case
+def suspend_and_hold():
+    """user suspend --hold: login refused, sessions closed, what waits is held; resume --release undoes it"""
+    gate.send(sender="carol@example.com", client=gate.connect(user="carol@example.com"))
+    for _ in range(2):
+        gate.send()
+    session = load.Session(gate)
+    said = gate.tool("user", "suspend", gate.user, "--hold", "--reason", "phished").stdout
+    assert "suspended" in said and "2 queued messages held" in said, said
+    assert session.reply().startswith("421")
+    session.close()
+    held = gate.queue("--state", "held")
+    assert len(held) == 2 and {r["user"] for r in held} == {gate.user} and held[0]["reason"] == "operator: user suspended: phished", held
+    said = gate.tool("user", "resume", gate.user, "--release").stdout
+    assert "may log in again" in said and "2 queued messages released" in said, said
+    assert not gate.queue("--state", "held")
+    gate.connect().quit()
+    rows = [json.loads(line) for line in gate.tool("user", "suspend", gate.user, "--hold", "--json").stdout.splitlines()]
+    assert rows[-1]["row"] == "total" and rows[-1]["changed"] == 2, rows
+    assert gate.tool("user", "resume", gate.user, "--release", "-q").stdout == ""
+
+
+@tap.case
+def without_the_daemon():
+    """suspend --hold while the daemon is off: the account is suspended, the queue cannot be held, and that is said"""
+    gate.stop()
+    said = gate.tool("user", "suspend", gate.user, "--hold", check=False)
+    assert said.returncode == 69 and "suspended" in said.stdout and "not held" in said.stderr, said
+    gate.tool("user", "resume", gate.user)
+    gate.start()
+
+
+try:
+    tap.run()
+finally:
+    gate.stop()
