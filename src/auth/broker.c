@@ -16,11 +16,12 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 
-enum { SWEEP_MS = 30 * 1000, TEXT_BYTES = 1024 };
+enum { SWEEP_MS = 30 * 1000, TEXT_BYTES = 1024, ROW_BYTES = 8192 };
 
 /* ---- the operator ---- */
 
 struct admin_call {
+	struct broker *broker;
 	struct channel *from;
 	uint64_t call;
 };
@@ -32,6 +33,39 @@ send_row(struct str values, void *arg)
 	struct message_admin_row m = {values};
 
 	(void)!channel_answer(r->from, r->call, MESSAGE_ADMIN_ROW, &m, -1);
+}
+
+static void
+add_logins(const struct broker *b, struct str user, struct buf *values)
+{
+	const struct last_login *last = last_logins_get(b->last_logins, user);
+	const struct conf_rate *rate = &b->role->conf->auth.login_failure_limit;
+	struct failures_limit limit = {.count = rate->count, .period_ms = rate->period_ms};
+	char time[CLOCK_TEXT_BYTES];
+
+	if (last) {
+		message_values_add(values, "last_login", str_of(clock_iso(last->at_ms, time)));
+		message_values_add(values, "last_login_from", str_of(last->client));
+		message_values_add(values, "last_login_mechanism", str_of(last->mechanism));
+	}
+	message_values_add(values, "logins_since",
+	    str_of(clock_iso(last_logins_since_ms(b->last_logins), time)));
+	message_values_add_number(values, "failed_logins",
+	    failures_count(b->failures, FAILURES_OF_LOGIN, user, limit));
+}
+
+/* One account, with what only memory has of its logins. */
+static void
+send_account(struct str values, void *arg)
+{
+	const struct admin_call *r = arg;
+	struct buf all;
+
+	buf_init(&all, ROW_BYTES);
+	buf_adds(&all, values);
+	add_logins(r->broker, message_values_get(values, "name"), &all);
+	send_row(buf_str(&all), arg);
+	buf_clear(&all);
 }
 
 static void
@@ -123,6 +157,8 @@ follow_up(struct broker *b, const struct message_admin *m, const struct claim *t
 	b->changes++;
 	if (users_is_void(m->verb))
 		cache_void(b->cache, claim_name(target));
+	if (str_eq(m->verb, STR("user.remove")))
+		last_logins_forget(b->last_logins, claim_name(target));
 	if (users_is_end(m->verb))
 		end_sessions(b, claim_name(target));
 	log_change(m, target);
@@ -131,7 +167,8 @@ follow_up(struct broker *b, const struct message_admin *m, const struct claim *t
 static void
 run_verb(struct broker *b, const struct admin_call *r, const struct message_admin *m)
 {
-	struct users_out out = {.row = send_row, .arg = (void *)r};
+	bool is_show = str_eq(m->verb, STR("user.show"));
+	struct users_out out = {.row = is_show ? send_account : send_row, .arg = (void *)r};
 	struct accounts *a = broker_store(b);
 	struct buf text;
 	uint8_t code;
@@ -175,7 +212,7 @@ run_block_verb(struct broker *b, const struct admin_call *r, const struct messag
 static void
 hear_control(struct channel *c, const struct packet *p, void *arg)
 {
-	struct admin_call r = {.from = c, .call = p->call};
+	struct admin_call r = {.broker = arg, .from = c, .call = p->call};
 	const struct message_admin *m = &p->message->admin;
 	struct broker *b = arg;
 
@@ -311,6 +348,7 @@ broker_of(struct role *r)
 	b->failures = failures_new();
 	b->limited = MEM_NEW(struct limited);
 	b->places = places_new();
+	b->last_logins = last_logins_new();
 	b->wrong = cache_new();
 	b->scram_failed = cache_new();
 	b->pool = crew_new(r->base, broker_worker_ended, b);
@@ -431,6 +469,7 @@ broker_end(struct role *r)
 	mem_free(b->limited);
 	blocks_free(&b->blocks);
 	places_free(&b->places);
+	last_logins_free(&b->last_logins);
 	cache_free(&b->wrong);
 	cache_free(&b->scram_failed);
 	accounts_close(&b->accounts);

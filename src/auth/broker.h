@@ -10,6 +10,7 @@
 #include "auth/cache.h"
 #include "auth/failures.h"
 #include "auth/crew.h"
+#include "auth/last_login.h"
 #include "auth/limited.h"
 #include "auth/places.h"
 #include "base/map.h"
@@ -46,6 +47,7 @@ struct broker {
 	struct limited *limited; /* who has reached a limit of these */
 	struct blocks *blocks;   /* from the start on */
 	struct places *places;
+	struct last_logins *last_logins;
 	struct cache *wrong;     /* passwords: the same again counts once */
 	struct cache *scram_failed; /* sessions of users: a password behind it counts as it did */
 	struct crew *pool;

@@ -112,8 +112,11 @@ verdict_ok(struct exchange *l, bool from_cache)
 
 	m.status = status_make(235, "2.7.0", "Authentication successful");
 	log_success(l);
-	if (!l->is_test)
+	if (!l->is_test) {
 		places_add(l->broker->places, claim_name(&l->claim), l->network);
+		last_logins_put(l->broker->last_logins, claim_name(&l->claim), l->client,
+		    str_of(l->mechanism->name));
+	}
 	say(l, &m);
 	exchange_end(l);
 }

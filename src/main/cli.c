@@ -14,9 +14,8 @@ static int help(struct tool *t, const struct command *c);
 static int version(struct tool *t, const struct command *c);
 
 /* Options of commands, as letters: F the filter, a --all, n --dry-run, R --reason, b --body,
- * r --raw, g --generate, p --password-stdin, H --hold, L --release,
-  * D --for.  The others belong to every
- * command. */
+ * r --raw, g --generate, p --password-stdin, H --hold, L --release, D --for.  The others belong to
+ * every command. */
 static const struct command commands[] = {
     {"status", NULL, tool_status, "main.status", "status",
 	"processes and queue at a glance", NULL, 0},
@@ -31,7 +30,8 @@ static const struct command commands[] = {
     {"user", "add", tool_user_secret, "user.add",
 	"user add NAME [--password-stdin | --generate]", "a new account", "gp", 1},
     {"user", "list", tool_user_list, "user.list", "user list", "all accounts", NULL, 0},
-    {"user", "show", tool_user_list, "user.show", "user show NAME", "one account", NULL, 1},
+    {"user", "show", tool_user_show, "user.show", "user show NAME",
+	"one account: logins, addresses, limits, mail", NULL, 1},
     {"user", "password", tool_user_secret, "user.password",
 	"user password NAME [--password-stdin | --generate]", "a new password", "gp", 1},
     {"user", "suspend", tool_user_act, "user.suspend",

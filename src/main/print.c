@@ -8,16 +8,17 @@
 
 #include "ipc/message.h"
 
-enum key_type { KEY_TEXT, KEY_NUMBER, KEY_BOOLEAN, KEY_TEXTS };
+enum key_type { KEY_TEXT, KEY_NUMBER, KEY_BOOLEAN };
 
 /* What JSON says of a key's values, whatever they look like.  Booleans come as yes and no. */
 static enum key_type
 type_of(struct str key)
 {
 	static const char *const numbers[] = {"active", "age_s", "bodies_s", "body_bytes", "bytes",
-	    "changed", "config_age_s", "count", "damages", "days_left", "deferred", "disk_s", "failed", "files_s",
-	    "free_bytes", "free_percent", "generation", "held", "index", "iterations", "messages",
-	    "oldest_s", "pid", "port", "preference", "reader_s", "recipients", "restarts", "route",
+	    "changed", "config_age_s", "count", "damages", "days_left", "deferred", "disk_s",
+	    "failed", "failed_logins", "files_s", "free_bytes", "free_percent", "generation",
+	    "held", "index", "iterations", "limit_lent", "limit_used", "limit_wait_s", "messages", "oldest_s", "pid", "port",
+	    "preference", "queued", "queued_held", "reader_s", "recipients", "restarts", "route",
 	    "running", "sessions", "set_aside", "silent_s", "sites", "size", "tries", "unchanged",
 	    "unremoved", "upkeep_s", "uptime_s", "writer_s"};
 	static const char *const booleans[] = {"dry_run", "in_file", "secure", "smtputf8"};
@@ -28,7 +29,19 @@ type_of(struct str key)
 	for (size_t i = 0; i < sizeof booleans / sizeof *booleans; i++)
 		if (str_eq(key, str_of(booleans[i])))
 			return KEY_BOOLEAN;
-	return str_eq(key, STR("to")) || str_eq(key, STR("names")) ? KEY_TEXTS : KEY_TEXT;
+	return KEY_TEXT;
+}
+
+/* An array also where there is one value. */
+static bool
+is_list(struct str key)
+{
+	static const char *const lists[] = {"address", "limit", "limit_used", "names", "to"};
+
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		if (str_eq(key, str_of(lists[i])))
+			return true;
+	return false;
 }
 
 /* Bytes at the start of s that are one character which a terminal shows; 0: the first byte does
@@ -71,6 +84,17 @@ print_text(struct str s)
 		s = str_from(s, step);
 	}
 	return columns;
+}
+
+void
+print_labelled(int indent, const char *label, struct str value)
+{
+	if (value.n == 0)
+		return;
+	if (indent >= 0)
+		printf("%*s%-*s ", indent, "", PRINT_LABEL_COLUMNS, label);
+	(void)print_text(value);
+	putchar('\n');
 }
 
 /* What is no UTF-8 becomes U+FFFD, a byte at a time. */
@@ -125,12 +149,12 @@ static void
 print_json_key(struct str values, struct str wanted)
 {
 	unsigned count = count_key(values, wanted), n = 0;
-	bool is_list = count > 1 || type_of(wanted) == KEY_TEXTS;
+	bool is_array = count > 1 || is_list(wanted);
 	struct str key, value;
 
 	print_escaped(wanted);
 	putchar(':');
-	if (is_list)
+	if (is_array)
 		putchar('[');
 	while (message_values_next(&values, &key, &value)) {
 		if (!str_eq(key, wanted))
@@ -139,7 +163,7 @@ print_json_key(struct str values, struct str wanted)
 			putchar(',');
 		print_json_value(key, value);
 	}
-	if (is_list)
+	if (is_array)
 		putchar(']');
 }
 

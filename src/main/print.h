@@ -4,6 +4,8 @@
 
 #include "main/tool.h"
 
+enum { PRINT_LABEL_COLUMNS = 16 };
+
 struct print_column {
 	const char *key;
 	const char *title;
@@ -20,6 +22,8 @@ struct print {
 /* UTF-8 as it is; what controls a terminal, or is no UTF-8, as "\x1b".  Returns the columns that it
  * took, a character each. */
 int print_text(struct str s);
+/* A line, if there is a value; indent -1: the value alone. */
+void print_labelled(int indent, const char *label, struct str value);
 /* One object. */
 void print_json(struct str values);
 /* A tool_row_fn; arg is struct print. */

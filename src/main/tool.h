@@ -73,10 +73,14 @@ int tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *a
  * comes last. */
 void tool_check_accounts(const char *file, const struct conf *c, struct conf_report *report);
 
+/* 0, or an exit code: exactly one name must be given; it is added to the values. */
+int tool_user_name(struct tool *t, const struct command *c);
+/* Of the running daemon, or of the store when it is off. */
+int tool_user_ask(struct tool *t, const char *verb, tool_row_fn *row, void *arg);
 /* The words behind a queue command are ids of its filter. */
 void tool_add_ids(struct tool *t);
 
-/* tool_block.c, tool_config.c, tool_user.c, tool_queue.c, tool_show.c */
+/* tool_block.c, tool_config.c, tool_user.c, tool_user_show.c, tool_queue.c, tool_show.c */
 int tool_block_list(struct tool *t, const struct command *c);
 int tool_block_act(struct tool *t, const struct command *c);
 int tool_config_check(struct tool *t, const struct command *c);
@@ -86,6 +90,7 @@ int tool_reload(struct tool *t, const struct command *c);
 int tool_status(struct tool *t, const struct command *c);
 int tool_user_secret(struct tool *t, const struct command *c);
 int tool_user_list(struct tool *t, const struct command *c);
+int tool_user_show(struct tool *t, const struct command *c);
 int tool_user_act(struct tool *t, const struct command *c);
 int tool_queue_list(struct tool *t, const struct command *c);
 int tool_queue_show(struct tool *t, const struct command *c);

@@ -8,8 +8,6 @@
 #include "main/print.h"
 #include "main/tool.h"
 
-enum { LABEL_COLUMNS = 16 };
-
 struct show {
 	const struct tool *tool;
 	unsigned messages;
@@ -17,19 +15,9 @@ struct show {
 };
 
 static void
-print_line(int indent, const char *label, struct str value)
-{
-	if (value.n == 0)
-		return;
-	printf("%*s%-*s ", indent, "", LABEL_COLUMNS, label);
-	(void)print_text(value);
-	putchar('\n');
-}
-
-static void
 print_key(int indent, const char *label, struct str values, const char *key)
 {
-	print_line(indent, label, message_values_get(values, key));
+	print_labelled(indent, label, message_values_get(values, key));
 }
 
 /* A text of several lines, each with its end stripped. */
@@ -61,7 +49,7 @@ print_attempts(struct str values)
 	print_key(4, "last attempt", values, "tried");
 	print_key(4, "found out", values, "found");
 	if (host.n || address.n) {
-		printf("    %-*s ", LABEL_COLUMNS, "host");
+		printf("    %-*s ", PRINT_LABEL_COLUMNS, "host");
 		(void)print_text(host);
 		printf("%s[", host.n ? " " : "");
 		(void)print_text(address);
@@ -84,7 +72,7 @@ print_message(struct show *show, struct str values)
 	if (str_eq(message_values_get(values, "state"), STR("held")))
 		print_key(2, "held because", values, "reason");
 	print_key(2, "login", values, "user");
-	print_line(2, "sender", message_values_get(values, "from").n
+	print_labelled(2, "sender", message_values_get(values, "from").n
 	        ? message_values_get(values, "from") : STR("<>"));
 	print_key(2, "bytes", values, "size");
 	print_key(2, "age in seconds", values, "age_s");

@@ -27,12 +27,6 @@ row(struct str values, void *arg)
 	print_row(values, arg);
 }
 
-static void
-record(struct str values, void *arg)
-{
-	print_record(values, arg);
-}
-
 /* The directory of the accounts; root becomes their user, so that nothing is done as root in a
  * directory that belongs to another.  -1: refused in words. */
 static int
@@ -90,8 +84,8 @@ run_on_store(
 }
 
 /* The store is found by keys that may stand in a file with errors: all of them must be gone. */
-static int
-run(struct tool *t, const char *verb, tool_row_fn *fn, void *arg)
+int
+tool_user_ask(struct tool *t, const char *verb, tool_row_fn *fn, void *arg)
 {
 	int status = tool_ask(t, tool_conf_to_ask(t), verb, fn, arg);
 	struct conf *c;
@@ -153,8 +147,8 @@ tool_check_accounts(const char *file, const struct conf *c, struct conf_report *
 }
 
 /* 0, or an exit code: exactly one name must be given. */
-static int
-take_name(struct tool *t, const struct command *command)
+int
+tool_user_name(struct tool *t, const struct command *command)
 {
 	if (t->arg_count != 1) {
 		fprintf(stderr, "usage: sallyport %s\n", command->usage);
@@ -170,10 +164,8 @@ tool_user_list(struct tool *t, const struct command *command)
 	static const struct print_column columns[] = {{"name", "NAME", -32},
 	    {"state", "STATE", -10}, {"created", "CREATED", -25}, {"reason", "REASON", 0}, {0}};
 	struct print table = {.tool = t, .columns = columns, .id_key = "name"};
-	bool is_one = strcmp(command->verb, "show") == 0;
-	int status = is_one ? take_name(t, command) : 0;
 
-	return status ? status : run(t, command->asks, is_one ? record : row, &table);
+	return tool_user_ask(t, command->asks, row, &table);
 }
 
 /* ---- suspend and resume, with the mail that waits ---- */
@@ -279,10 +271,10 @@ release_queued(const struct tool *t)
 int
 tool_user_act(struct tool *t, const struct command *command)
 {
-	int status = take_name(t, command);
+	int status = tool_user_name(t, command);
 
 	if (status == 0)
-		status = run(t, command->asks, NULL, NULL);
+		status = tool_user_ask(t, command->asks, NULL, NULL);
 	/* its words come before those about the queue */
 	fflush(stdout);
 	if (status == 0 && t->hold)
@@ -358,14 +350,14 @@ int
 tool_user_secret(struct tool *t, const struct command *command)
 {
 	char password[PASSWORD_TEXT_BYTES] = {0};
-	int status = take_name(t, command);
+	int status = tool_user_name(t, command);
 
 	if (status == 0)
 		status = choose_password(t, password);
 	if (status == 0)
 		status = add_secret(t, password);
 	if (status == 0)
-		status = run(t, command->asks, NULL, NULL);
+		status = tool_user_ask(t, command->asks, NULL, NULL);
 	if (status == 0 && t->generate)
 		print_password(t, password);
 	mem_wipe(password, sizeof password);

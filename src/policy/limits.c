@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "conf/order.h"
 
-enum { SAVE_VERSION = 1, BUCKETS_MAX = 8, NAME_MAX_BYTES = 1024 };
+enum { SAVE_VERSION = 1, BUCKETS_MAX = LIMITS_RATES_MAX, NAME_MAX_BYTES = 1024 };
 
 struct bucket {
 	uint64_t count;
@@ -223,6 +223,26 @@ limits_used(const struct limits *l, struct str name, const struct conf_rates *ra
 		return 0;
 	b = fitted(e->bucket[0], &rates->rate[0], now_ms);
 	return b.used / b.period_ms + (b.used % b.period_ms != 0);
+}
+
+void
+limits_look(const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms,
+    struct limits_use *out)
+{
+	struct entry now;
+
+	fit(map_get(l->names, name), rates, now_ms, &now);
+	*out = (struct limits_use){.count = now.count};
+	for (size_t i = 0; i < now.count; i++) {
+		const struct bucket *b = &now.bucket[i];
+		int64_t wait_ms = wait_for(b, 1);
+
+		out->used[i] = b->used / b->period_ms + (b->used % b->period_ms != 0);
+		if (wait_ms < 0 || out->wait_ms < 0)
+			out->wait_ms = -1;
+		else if (wait_ms > out->wait_ms)
+			out->wait_ms = wait_ms;
+	}
 }
 
 struct pruning {

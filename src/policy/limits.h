@@ -9,6 +9,8 @@
 #include "base/buf.h"
 #include "conf/conf.h"
 
+enum { LIMITS_RATES_MAX = 8 };
+
 struct limits; /* name -> one bucket per rate of its rule */
 
 struct limits *limits_new(void);
@@ -29,6 +31,15 @@ bool limits_is_near(const struct limits *l, struct str name, const struct conf_r
 /* Used of the first rate now, for messages: "14 of 300". */
 uint64_t limits_used(
     const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms);
+/* What is used of each rate now, rounded up, and in how many milliseconds one more could be had (0:
+ * now; -1: never). */
+struct limits_use {
+	size_t count;
+	uint64_t used[LIMITS_RATES_MAX];
+	int64_t wait_ms;
+};
+void limits_look(const struct limits *l, struct str name, const struct conf_rates *rates,
+    int64_t now_ms, struct limits_use *out);
 /* Forgets names whose buckets are full again. */
 void limits_prune(struct limits *l, int64_t now_ms);
 

@@ -136,13 +136,42 @@ retry(struct errand *errand, struct entry *e)
 	errand_changed(errand, e->id);
 }
 
+static void
+errand_say_total(struct errand *errand)
+{
+	struct buf values;
+
+	buf_init(&values, ROW_BYTES_MAX);
+	rows_total(errand, &values);
+	errand_say_row(errand, &values);
+}
+
+static void
+count_held(struct errand *errand, struct entry *e)
+{
+	errand->held += e->is_held;
+}
+
+static void
+say_user(struct errand *errand)
+{
+	struct buf values;
+
+	buf_init(&values, ROW_BYTES_MAX);
+	rows_user(errand, &values);
+	errand_say_row(errand, &values);
+}
+
 static const struct verb verbs[] = {
-    {"queue.list", list, NULL, NULL},
-    {"queue.show", show, NULL, NULL},
-    {"queue.retry", retry, would_retry, "held, under way, or with no recipient left to try"},
-    {"queue.hold", changes_hold, changes_would_hold, "held already"},
-    {"queue.release", changes_release, changes_would_release, "not held"},
-    {"queue.delete", changes_delete, changes_would_delete, "at an end already"},
+    {"queue.user", count_held, NULL, NULL, say_user},
+    {"queue.list", list, NULL, NULL, NULL},
+    {"queue.show", show, NULL, NULL, NULL},
+    {"queue.retry", retry, would_retry, "held, under way, or with no recipient left to try",
+	errand_say_total},
+    {"queue.hold", changes_hold, changes_would_hold, "held already", errand_say_total},
+    {"queue.release", changes_release, changes_would_release, "not held", errand_say_total},
+    {"queue.delete", changes_delete, changes_would_delete, "at an end already",
+	errand_say_total},
 };
 
 /* ---- walking ---- */
@@ -208,16 +237,6 @@ errand_tell_counts(const struct errand *errand, char *out, size_t size)
 }
 
 static void
-errand_say_total(struct errand *errand)
-{
-	struct buf values;
-
-	buf_init(&values, ROW_BYTES_MAX);
-	rows_total(errand, &values);
-	errand_say_row(errand, &values);
-}
-
-static void
 finish(struct errand *errand)
 {
 	char text[256] = "";
@@ -225,10 +244,10 @@ finish(struct errand *errand)
 
 	if (errand->verb->would && !errand->is_dry_run)
 		errand_log(errand);
-	if (errand->verb->would) {
-		errand_say_total(errand);
+	if (errand->verb->end)
+		errand->verb->end(errand);
+	if (errand->verb->would)
 		errand_tell_counts(errand, text, sizeof text);
-	}
 	if (errand->is_late) {
 		exit_code = EXIT_LATER;
 		snprintf(text, sizeof text, "the message could not be read within %d s: the disk "

@@ -82,6 +82,13 @@ buckets_spare(struct buckets *b, struct str user, const struct conf_rates *rates
 	return limits_spare(part_of(b, user)->limits, user, rates, clock_ms());
 }
 
+void
+buckets_look(struct buckets *b, struct str user, const struct conf_rates *rates,
+    struct limits_use *out)
+{
+	limits_look(part_of(b, user)->limits, user, rates, clock_ms(), out);
+}
+
 static struct str
 part_name(size_t i, char room[NAME_BYTES])
 {

@@ -20,6 +20,9 @@ void buckets_give_back(
 bool buckets_is_near(
     struct buckets *b, struct str user, const struct conf_rates *rates, unsigned part);
 uint64_t buckets_spare(struct buckets *b, struct str user, const struct conf_rates *rates);
+/* As limits_look. */
+void buckets_look(struct buckets *b, struct str user, const struct conf_rates *rates,
+    struct limits_use *out);
 
 /* A note of the spool; false: not ours, or damaged. */
 bool buckets_load(struct buckets *b, struct str name, struct str value);

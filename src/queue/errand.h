@@ -26,6 +26,7 @@ struct errand {
 	struct entry *next; /* of the book; not used when ids are given */
 	size_t next_id;
 	size_t matched;
+	size_t held;     /* of matched */
 	size_t changed;  /* durably; in a dry run: would be */
 	size_t unstored; /* appended, not durable yet */
 	struct spool_reading reading; /* of the message that is shown; the next waits for it */
@@ -51,6 +52,7 @@ struct verb {
 	verb_fn *fn;
 	verb_would_fn *would; /* NULL: it changes nothing */
 	const char *why_not;  /* of those that match and are not changed */
+	void (*end)(struct errand *errand); /* rows behind all others; or NULL */
 };
 
 /* A row of the answer; clears the values. */

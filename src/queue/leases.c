@@ -156,6 +156,21 @@ leases_ask(struct peer *peer, uint64_t call, const struct message_lease_ask *m)
 	(void)!channel_answer(peer->channel, call, MESSAGE_LEASE, &answer, -1);
 }
 
+uint64_t
+leases_count(const struct queue *q, struct str user)
+{
+	const struct peer *peer;
+	uint64_t n = 0;
+
+	LIST_FOREACH(peer, &q->peers, link)
+	{
+		const struct lease *l = peer->leases ? map_get(peer->leases, user) : NULL;
+
+		n += l ? l->tokens : 0;
+	}
+	return n;
+}
+
 /* ---- the end of a lease ---- */
 
 void

@@ -6,8 +6,10 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "conf/value.h"
 #include "queue/errand.h"
 #include "queue/filter.h"
+#include "queue/leases.h"
 #include "queue/records.h"
 #include "queue/threads.h"
 
@@ -257,6 +259,50 @@ rows_total(const struct errand *errand, struct buf *out)
 	add_number(out, "unchanged", errand->matched - errand->changed - errand->failed);
 	add_number(out, "failed", errand->failed);
 	add_text(out, "dry_run", errand->is_dry_run ? "yes" : "no");
+}
+
+/* As accounts bear it. */
+static struct str
+canonical(struct str name, char *room, size_t size)
+{
+	if (name.n > size)
+		name.n = size;
+	for (size_t i = 0; i < name.n; i++)
+		room[i] = char_lower(name.p[i]);
+	return str_make(room, name.n);
+}
+
+static void
+add_rate(struct buf *out, const struct conf_rate *rate, uint64_t used)
+{
+	struct buf text;
+
+	buf_init(&text, 128);
+	value_print_rate(rate, "recipients", &text);
+	message_values_add(out, "limit", buf_str(&text));
+	add_number(out, "limit_used", used);
+	buf_clear(&text);
+}
+
+void
+rows_user(const struct errand *errand, struct buf *out)
+{
+	const struct conf *conf = errand->queue->role->conf;
+	char room[ENVELOPE_TEXT_MAX];
+	struct str user = canonical(errand->filter.user, room, sizeof room);
+	const struct conf_rates *rates = limits_of(conf, user);
+	struct limits_use use;
+
+	buckets_look(errand->queue->buckets, user, rates, &use);
+	for (size_t i = 0; i < use.count; i++)
+		add_rate(out, &rates->rate[i], use.used[i]);
+	add_text(out, "limit_source",
+	    rates == &conf->limits.per_user ? "limits.per_user" : "limits.users");
+	add_number(out, "limit_lent", leases_count(errand->queue, user));
+	if (use.wait_ms >= 0)
+		add_seconds(out, "limit_wait_s", use.wait_ms + 999);
+	add_number(out, "queued", errand->matched);
+	add_number(out, "queued_held", errand->held);
 }
 
 /* What a thread of the spool is at, for how long: "upkeep_s". */

@@ -21,6 +21,8 @@ void rows_body(const struct spool_content *content, struct buf *out);
 void rows_recipient(struct queue *q, const struct entry *e, uint32_t number, struct buf *out);
 /* What became of the messages that a changing command fits. */
 void rows_total(const struct errand *errand, struct buf *out);
+/* The user of the errand's filter: limits, what is used of them, what waits. */
+void rows_user(const struct errand *errand, struct buf *out);
 /* The whole queue, by counters: active and deferred count deliveries (a message has one for each
  * domain of its recipients), held counts messages. */
 void rows_status(struct queue *q, struct buf *out);

@@ -189,6 +189,57 @@ def quiet():
     gate.tool("queue", "delete", number)
 
 
+@tap.case
+def why_a_user_hears_450():
+    """user show: limits with their source and use, last login, addresses, queued and held messages"""
+    parts = dict(gate.parts)
+    gate.parts["limits"] = 'limits: { users = ( { user = "dora@example.com"; per_user = "3 recipients / 1h, 100 recipients / 1d"; } ); };'
+    gate.parts["policy"] = 'sender_policy: { send_as = ( { user = "dora@example.com"; addresses = [ "desk@example.com" ]; } ); };'
+    gate.write_config()
+    gate.tool("reload")
+    gate.tool("queue", "delete", "--all", "--yes", check=False)
+    gate.tool("user", "add", "dora@example.com", "--password-stdin", given=g.PASSWORD + "\n")
+    alice = objects("user", "show", gate.user)
+    assert len(alice) == 1 and alice[0]["limit_source"] == "limits.per_user", alice
+    assert "last_login" not in objects("user", "show", "dora@example.com")[0]
+    client = gate.connect(user="dora@example.com")
+    client.mail("dora@example.com")
+    codes = [client.rcpt(f"later{n}@example.net")[0] for n in range(5)]
+    assert 450 in codes, codes
+    client.rset()
+    client.quit()
+    shown = objects("user", "show", "dora@example.com")[0]
+    assert shown["limit"] == ["3 recipients / 1h", "100 recipients / 1d"] and shown["limit_source"] == "limits.users", shown
+    assert shown["last_login_from"] == "127.0.0.1" and shown["last_login_mechanism"] and shown["address"] == ["dora@example.com", "desk@example.com"]
+    assert shown["queued"] == 0 and shown["state"] == "active", shown
+    words = gate.tool("user", "show", "dora@example.com").stdout
+    assert "of 3 recipients / 1h" in words and "limits.users" in words and "desk@example.com" in words and "127.0.0.1 by" in words, words
+    gate.parts = parts
+    gate.write_config()
+    gate.tool("reload")
+
+
+@tap.case
+def a_user_at_the_limit():
+    """user show says when the next recipient is accepted, and what waits of the user's mail"""
+    parts = dict(gate.parts)
+    gate.parts["limits"] = 'limits: { per_user = "2 recipients / 1h"; };'
+    gate.write_config()
+    gate.tool("reload")
+    gate.tool("user", "add", "emma@example.com", "--password-stdin", given=g.PASSWORD + "\n")
+    first = queued("later@example.net", user="emma@example.com")
+    queued("later@example.net", user="emma@example.com")
+    gate.tool("queue", "hold", first)
+    shown = objects("user", "show", "Emma@Example.com")[0]
+    assert shown["limit_used"] == [2] and shown["limit_wait_s"] > 1000, shown
+    assert shown["queued"] == 2 and shown["queued_held"] == 1, shown
+    assert "until then 450 4.7.1" in gate.tool("user", "show", "emma@example.com").stdout
+    gate.parts = parts
+    gate.write_config()
+    gate.tool("reload")
+    gate.tool("queue", "delete", "--user", "emma@example.com", "--yes")
+
+
 try:
     tap.run()
 finally:

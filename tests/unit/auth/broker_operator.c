@@ -16,6 +16,12 @@
 
 /* ---- the operator ---- */
 
+static struct str
+shown(const struct rig_admin *done, const char *key)
+{
+	return message_values_get(str_make(done->last_row, done->last_row_n), key);
+}
+
 Test(broker, changes_hold_at_once, .timeout = 120)
 {
 	struct rig *r = rig_with_alice(CALM, 1);
@@ -28,7 +34,12 @@ Test(broker, changes_hold_at_once, .timeout = 120)
 	const char *password[][2] = {
 	    {"name", "alice@example.com"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
 
+	rig_admin(r, "user.show", suspend, &done);
+	cr_assert_eq(shown(&done, "last_login").n, 0);
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
+	rig_admin(r, "user.show", suspend, &done);
+	cr_assert(str_starts(shown(&done, "last_login"), STR("20")));
+	cr_assert(str_eq(shown(&done, "last_login_mechanism"), STR("PLAIN")));
 	rig_admin(r, "user.suspend", suspend, &done);
 	cr_assert_eq(done.exit_code, 0);
 	rig_until_count(r, &r->gone, 1);

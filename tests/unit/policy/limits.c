@@ -82,11 +82,18 @@ Test(limits, without_rates_all_goes)
 Test(limits, give_back)
 {
 	struct limits *l = limits_new();
+	struct limits_use use;
 
 	cr_assert(take(l, "a", &one, 10, start_ms));
 	limits_give_back(l, STR("a"), &one, 4);
 	cr_assert_eq(limits_used(l, STR("a"), &one, start_ms), 6);
+	limits_look(l, STR("a"), &one, start_ms, &use);
+	cr_assert_eq(use.count, 1);
+	cr_assert_eq(use.used[0], 6);
+	cr_assert_eq(use.wait_ms, 0);
 	cr_assert(take(l, "a", &one, 4, start_ms));
+	limits_look(l, STR("a"), &one, start_ms, &use);
+	cr_assert_eq(use.wait_ms, limits_take(l, STR("a"), &one, 1, start_ms));
 	limits_give_back(l, STR("a"), &one, UINT64_MAX);
 	cr_assert_eq(limits_used(l, STR("a"), &one, start_ms), 0);
 	limits_give_back(l, STR("unknown"), &one, 4);

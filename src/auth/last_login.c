@@ -1,0 +1,76 @@
+/*
+ * last_login: see the header.
+ */
+#include "auth/last_login.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+struct last_logins {
+	struct map *by_name;
+	int64_t since_ms;
+};
+
+struct last_logins *
+last_logins_new(void)
+{
+	struct last_logins *all = MEM_NEW(struct last_logins);
+
+	all->by_name = map_new();
+	all->since_ms = clock_ms();
+	return all;
+}
+
+static void
+free_one(struct str name, void *value, void *arg)
+{
+	(void)name;
+	(void)arg;
+	mem_free(value);
+}
+
+void
+last_logins_free(struct last_logins **all)
+{
+	if (!*all)
+		return;
+	map_each((*all)->by_name, free_one, NULL);
+	map_free(&(*all)->by_name);
+	mem_free(*all);
+	*all = NULL;
+}
+
+void
+last_logins_put(struct last_logins *all, struct str login, struct str client, struct str mechanism)
+{
+	struct last_login *one = map_get(all->by_name, login);
+
+	if (!one) {
+		one = MEM_NEW(struct last_login);
+		(void)map_put(all->by_name, login, one);
+	}
+	one->at_ms = clock_ms();
+	snprintf(one->client, sizeof one->client, "%.*s", STR_ARG(client));
+	snprintf(one->mechanism, sizeof one->mechanism, "%.*s", STR_ARG(mechanism));
+}
+
+const struct last_login *
+last_logins_get(const struct last_logins *all, struct str login)
+{
+	return map_get(all->by_name, login);
+}
+
+void
+last_logins_forget(struct last_logins *all, struct str login)
+{
+	mem_free(map_remove(all->by_name, login));
+}
+
+int64_t
+last_logins_since_ms(const struct last_logins *all)
+{
+	return all->since_ms;
+}
