@@ -200,8 +200,8 @@ struct conf *conf_read_text(struct str text, struct conf_report *report);
 /* The tree in the file's own grammar, only keys that differ from their default unless `all`, only
  * those of `roles`; secrets as "***" unless with_secrets. */
 void conf_write(const struct conf *c, unsigned roles, bool all, bool with_secrets, struct buf *out);
-/* What a key is, its type, default, range, since, help, value now (c may be NULL); false: no such
- * key. */
+/* What a key is, its type, default, range, since, help, value now (c may be NULL); of a group its
+ * keys; false: there is neither. */
 bool conf_explain(struct str key, const struct conf *c, struct buf *out);
 /* The body of sallyport.cfg(5): every key as mdoc list items, from the key table. */
 void conf_write_mdoc(struct buf *out);

@@ -63,11 +63,32 @@ print_items(const struct key *list, struct buf *out)
 	buf_addc(out, '\n');
 }
 
+/* Each key of the group with the first sentence about it. */
+static void
+explain_group(struct str group, struct buf *out)
+{
+	buf_addf(out, "%.*s\nA group of keys; `config explain KEY` tells more of one.\n\n",
+	    STR_ARG(group));
+	for (const struct key *k = key_table; k < key_table + key_count; k++) {
+		struct str help = str_of(k->help);
+
+		if ((k->flags & KEY_ITEM) || !str_eq(key_group(k), group))
+			continue;
+		while (help.n && !(help.p[0] == '.' && (help.n == 1 || help.p[1] == ' ')))
+			help = str_from(help, 1);
+		buf_addf(out, "%-32s %.*s\n", k->path, (int)(help.p - k->help), k->help);
+	}
+}
+
 bool
 conf_explain(struct str key, const struct conf *c, struct buf *out)
 {
 	const struct key *k = key_find(key);
 
+	if (!k && key_is_group(key) && key.n) {
+		explain_group(key, out);
+		return true;
+	}
 	if (!k)
 		return false;
 	buf_addf(out, "%s\n%s\n\ntype     ", k->path, k->help);

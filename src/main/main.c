@@ -117,8 +117,9 @@ read_config(const struct options *o)
 	if (report.text.n)
 		fwrite(report.text.p, 1, report.text.n, stderr);
 	if (o->checks_only || !c)
-		fprintf(stderr, "%s: %u errors, %u warnings\n", o->config, report.errors,
-		    report.warnings);
+		fprintf(stderr, "%s: %u error%s, %u warning%s\n", o->config, report.errors,
+		    report.errors == 1 ? "" : "s", report.warnings,
+		    report.warnings == 1 ? "" : "s");
 	if (report.errors)
 		conf_drop(&c);
 	conf_report_clear(&report);

@@ -254,6 +254,13 @@ print_row(struct str values, void *arg)
 }
 
 void
+print_empty(const struct print *p, const char *words)
+{
+	if (p->rows == 0 && !p->tool->json && !p->tool->quiet)
+		puts(words);
+}
+
+void
 print_record(struct str values, void *arg)
 {
 	struct print *p = arg;

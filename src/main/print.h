@@ -28,6 +28,8 @@ void print_labelled(int indent, const char *label, struct str value);
 void print_json(struct str values);
 /* A tool_row_fn; arg is struct print. */
 void print_row(struct str values, void *arg);
+/* Says of a table that had no rows that it is empty; not with --json or --quiet. */
+void print_empty(const struct print *p, const char *words);
 /* A tool_row_fn; arg is struct print: every key on a line of its own, JSON as above. */
 void print_record(struct str values, void *arg);
 

@@ -29,9 +29,13 @@ tool_queue_list(struct tool *t, const struct command *command)
 	    {"next", "NEXT", -29}, {"user", "USER", -24}, {"to", "TO", -24},
 	    {"reason", "REASON", -12}, {"reply_by", "BY", -4}, {"reply", "LAST RESULT", 0}, {0}};
 	struct print table = {.tool = t, .columns = columns, .id_key = "id"};
+	int status;
 
 	tool_add_ids(t);
-	return tool_ask_running(t, command->asks, print_row, &table);
+	status = tool_ask_running(t, command->asks, print_row, &table);
+	if (status == 0)
+		print_empty(&table, t->filter_count ? "no message fits" : "no messages");
+	return status;
 }
 
 static void

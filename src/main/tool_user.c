@@ -164,8 +164,12 @@ tool_user_list(struct tool *t, const struct command *command)
 	static const struct print_column columns[] = {{"name", "NAME", -32},
 	    {"state", "STATE", -10}, {"created", "CREATED", -25}, {"reason", "REASON", 0}, {0}};
 	struct print table = {.tool = t, .columns = columns, .id_key = "name"};
+	int status;
 
-	return tool_user_ask(t, command->asks, row, &table);
+	status = tool_user_ask(t, command->asks, row, &table);
+	if (status == 0)
+		print_empty(&table, "no accounts");
+	return status;
 }
 
 /* ---- suspend and resume, with the mail that waits ---- */

@@ -366,6 +366,10 @@ def nothing_is_passed_over():
                         (("queue", "fly"), "no such command")):
         run = gate.tool(*words, check=False)
         assert run.returncode == 64 and said in run.stderr and run.stdout == "", (words, run)
+    assert "limits.per_user" in gate.tool("config", "explain", "limits").stdout
+    assert gate.tool("config", "explain", "limit", check=False).returncode == 65
+    assert gate.tool("queue", "list").stdout == "no messages\n" and gate.tool("queue", "list", "-q").stdout == ""
+    assert gate.tool("queue", "list", "--state", "held").stdout == "no message fits\n" and not gate.queue()
     assert "queue hold" in gate.tool("help", "queue").stdout and "user add" not in gate.tool("help", "queue").stdout
 
 

@@ -323,7 +323,6 @@ Test(explain, one_key_in_full)
 		"since    0.1\n"
 		"now      \"500 recipients / 1h\"\n")), "%.*s", STR_ARG(buf_str(&b)));
 	cr_expect_not(conf_explain(STR("limits.per_use"), c, &b));
-	cr_expect_not(conf_explain(STR("limits"), c, &b));
 	cr_expect_not(conf_explain(STR(""), NULL, &b));
 	buf_clear(&b);
 	conf_drop(&c);
@@ -344,4 +343,19 @@ Test(explain, table_is_sound)
 		if ((k->flags & KEY_ITEM) && k->dflt && k->type == KEY_WORD)
 			cr_expect(strstr(k->dflt, k->words[0]), "%s", k->path);
 	}
+}
+
+/* Of a group, its keys. */
+Test(explain, a_group)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 16);
+	cr_expect(conf_explain(STR("limits"), NULL, &b));
+	buf_addc(&b, '\0');
+	cr_expect(strstr(b.p, "\nlimits.per_user "));
+	cr_expect(strstr(b.p, "\nlimits.users "));
+	cr_expect_not(strstr(b.p, "\nlimits.users.user "));
+	cr_expect_not(strstr(b.p, "\nqueue."));
+	buf_clear(&b);
 }
