@@ -74,7 +74,7 @@ is_unset(const struct key *k, const void *item)
 	}
 }
 
-static void
+void
 write_item(
     const struct key *list, const void *item, unsigned roles, bool with_secrets, struct buf *out)
 {
@@ -167,30 +167,6 @@ conf_write(const struct conf *c, unsigned roles, bool all, bool with_secrets, st
 	conf_drop(&plain);
 }
 
-static size_t
-list_length(const struct key *k, const struct conf *c)
-{
-	struct key_span span;
-
-	memcpy(&span, (const char *)c + k->offset, sizeof span);
-	return span.n;
-}
-
-/* Groups may hold secrets: only how many there are is told. */
-static void
-write_list_change(
-    const struct key *k, const struct conf *before, const struct conf *after, struct buf *out)
-{
-	size_t was = list_length(k, before), is = list_length(k, after);
-
-	if (is > was)
-		buf_addf(out, "%s: %zu added\n", k->path, is - was);
-	else if (is < was)
-		buf_addf(out, "%s: %zu removed\n", k->path, was - is);
-	else
-		buf_addf(out, "%s: changed\n", k->path);
-}
-
 void
 conf_write_changes(const struct conf *before, const struct conf *after, struct buf *out)
 {
@@ -200,7 +176,7 @@ conf_write_changes(const struct conf *before, const struct conf *after, struct b
 		if ((k->flags & KEY_ITEM) || !differs(k, before, after))
 			continue;
 		if (k->type == KEY_LIST) {
-			write_list_change(k, before, after, out);
+			write_list_changes(k, before, after, out);
 			continue;
 		}
 		buf_addf(out, "%s ", k->path);

@@ -16,4 +16,11 @@ struct str conf_default_postmaster(const struct conf *c, struct arena *arena);
 void write_value(
     const struct key *k, const struct conf *c, unsigned roles, bool with_secrets, struct buf *out);
 
+/* One group of a list. */
+void write_item(
+    const struct key *list, const void *item, unsigned roles, bool with_secrets, struct buf *out);
+/* A line about a list that is another one after than before; secrets are compared, not shown. */
+void write_list_changes(
+    const struct key *list, const struct conf *before, const struct conf *after, struct buf *out);
+
 #endif

@@ -162,6 +162,33 @@ Test(write, only_what_differs)
 	conf_drop(&c);
 }
 
+/* Each group that came, went or became another one, not only how many there are more. */
+Test(write, changes_of_lists)
+{
+	static const char *const routes = "routes: ( { to_domain = \"a.example\"; via = \"mx\"; }, "
+	    "{ to_domain = \"b.example\"; via = \"mx\"; } );";
+	struct conf *a = read_good(MINIMAL "limits: { users = ( { user = \"a@x.example\"; per_user = \"1 / 1h\"; }, "
+	    "{ user = \"b@x.example\"; per_user = \"1 / 1h\"; }, { user = \"c@x.example\"; per_user = \"1 / 1h\"; } ); };"
+	    "routes: ( { to_domain = \"b.example\"; via = \"mx\"; }, { to_domain = \"a.example\"; via = \"mx\"; } );");
+	struct buf text, out;
+	struct conf *b;
+
+	buf_init(&text, 1 << 16);
+	buf_addf(&text, "%s%s%s", MINIMAL, "limits: { users = ( { user = \"d@x.example\"; per_user = \"1 / 1h\"; }, "
+	    "{ user = \"b@x.example\"; per_user = \"2 / 1h\"; }, { user = \"c@x.example\"; per_user = \"1 / 1h\"; } ); };", routes);
+	buf_addc(&text, '\0');
+	b = read_good(text.p);
+	buf_init(&out, 1 << 16);
+	conf_write_changes(a, b, &out);
+	cr_expect(str_eq(buf_str(&out),
+	    STR("limits.users: 1 added (\"d@x.example\"), 1 removed (\"a@x.example\"), 1 changed (\"b@x.example\")\n"
+		"routes: another order\n")), "%.*s", STR_ARG(buf_str(&out)));
+	buf_clear(&text);
+	buf_clear(&out);
+	conf_drop(&a);
+	conf_drop(&b);
+}
+
 Test(write, changes)
 {
 	struct conf *a = read_good(MINIMAL "limits: { per_user = \"300 / 1h\"; }; user = \"x\";");
@@ -175,7 +202,7 @@ Test(write, changes)
 	cr_expect(str_eq(buf_str(&out),
 	    STR("user \"x\" -> \"y\" (needs a restart)\n"
 		"limits.per_user \"300 recipients / 1h\" -> \"500 recipients / 1h\"\n"
-		"routes: changed\n")), "%.*s", STR_ARG(buf_str(&out)));
+		"routes: 1 changed (\"\")\n")), "%.*s", STR_ARG(buf_str(&out)));
 	buf_reset(&out);
 	conf_write_changes(a, a, &out);
 	cr_expect_eq(out.n, 0);
