@@ -57,20 +57,6 @@ scan_value(const struct lex_token *t, struct notes *notes)
 		notes_add(notes, t->line, NOTE_ERROR, "a text cannot hold a NUL byte (\\x00)");
 }
 
-bool
-scan_values(const struct source *s, struct notes *notes)
-{
-	struct lex_token t;
-	struct lex l;
-
-	lex_init(&l, buf_str(&s->text));
-	for (t = lex_next(&l); t.kind != LEX_END && t.kind != LEX_OPEN_TEXT; t = lex_next(&l))
-		scan_value(&t, notes);
-	if (t.kind == LEX_OPEN_TEXT)
-		scan_syntax_error(s, INT_MAX, "syntax error", notes);
-	return t.kind == LEX_END;
-}
-
 static bool
 is_mark(const struct lex_token *t, const char *marks)
 {
@@ -108,6 +94,31 @@ scan_find_text(const struct source *s, struct str name)
 	return STR_NULL;
 }
 
+/* "[ 1, ]": libconfig 1.5 refuses it, 1.7 takes it; a file must mean the same to both. */
+static bool
+is_comma_before_end(const struct lex_token *before, const struct lex_token *t)
+{
+	return is_mark(before, ",") && is_mark(t, ")]");
+}
+
+bool
+scan_values(const struct source *s, struct notes *notes)
+{
+	struct lex_token before = {.kind = LEX_MARK, .text = STR(";")}, t;
+	struct lex l;
+
+	lex_init(&l, buf_str(&s->text));
+	for (t = lex_next(&l); t.kind != LEX_END && t.kind != LEX_OPEN_TEXT; t = lex_next(&l)) {
+		if (is_comma_before_end(&before, &t))
+			break;
+		scan_value(&t, notes);
+		before = t;
+	}
+	if (t.kind != LEX_END)
+		scan_syntax_error(s, INT_MAX, "syntax error", notes);
+	return t.kind == LEX_END;
+}
+
 static bool
 is_amount(struct str word)
 {
@@ -133,7 +144,7 @@ fault(const struct lex_token *before, const struct lex_token *t, const struct le
 
 	if (t->kind == LEX_OPEN_TEXT || is_long)
 		return "the text that begins here has no closing quote";
-	if (is_mark(before, ",") && is_mark(t, ")]"))
+	if (is_comma_before_end(before, t))
 		return "no comma may stand before a closing bracket";
 	if (t->kind == LEX_WORD && is_amount(t->text))
 		return "a number with a unit needs double quotes, for example \"5m\"";

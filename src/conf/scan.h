@@ -1,13 +1,14 @@
 /*
- * scan: what libconfig 1.5 swallows without a word (numbers beyond 32 bits wrap, NUL cuts a text),
- * and the likely cause of its "syntax error".
+ * scan: what libconfig swallows without a word (1.5: numbers beyond 32 bits wrap, NUL cuts a text;
+ * 1.7: a comma before a closing bracket), and the likely cause of its "syntax error".
  */
 #ifndef CONF_SCAN_H
 #define CONF_SCAN_H
 
 #include "conf/notes.h"
 
-/* False, and a note: libconfig must not see this; it loses memory over a text without an end. */
+/* False, and a note: libconfig must not see this; it loses memory over a text without an end, and
+ * whether it takes a comma before a closing bracket depends on its version. */
 bool scan_values(const struct source *s, struct notes *notes);
 /* The text that a key at the top is given, as it stands between the quotes, also where libconfig
  * would stop before it; empty: none that can be read.  After a text without its closing quote the

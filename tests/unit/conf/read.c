@@ -14,6 +14,7 @@ struct mistake {
 static const struct mistake syntax[] = {
 	{"node = 1,;\n", "t.cfg:1: error: "},
 	{"queue: { retry = [ \"5m\", ]; };\n", "t.cfg:1: error: ]: no comma may stand before a closing"},
+	{"queue: { retry = [ \"5m\", # why\n ]; };\n", "t.cfg:2: error: ]: no comma may stand before"},
 	{"routes: ( { via = \"mx\"; }, );\n", "t.cfg:1: error: ): no comma may stand before a closing"},
 	{"node = 1;\nnode = 2;\n", "t.cfg:2: error: \"node\" stands here a second time"},
 	{"auth: { workers = 2; };\nauth: { workers = 3; };\n",
