@@ -26,21 +26,27 @@ def s_client(*words, given="QUIT\r\n", port=None):
     return (done.stdout + done.stderr).decode(errors="replace")
 
 
+def has_certificate(said, name):
+    """OpenSSL 3.0 writes "CN = NAME", 3.2 and later "CN=NAME"."""
+    return re.search(rf"^subject=CN ?= ?{re.escape(name)}$", said, re.M)
+
+
 @tap.case
 def by_name():
     """the certificate follows the name that the client asks for; unknown names get the first"""
-    assert "CN = smtp.example.org" in s_client("-servername", "smtp.example.org")
+    assert has_certificate(s_client("-servername", "smtp.example.org"), "smtp.example.org")
     for name in ("mail.example.com", "unknown.example.net"):
-        assert "CN = mail.example.com" in s_client("-servername", name)
-    assert "CN = mail.example.com" in s_client("-noservername")
+        assert has_certificate(s_client("-servername", name), "mail.example.com")
+    assert has_certificate(s_client("-noservername"), "mail.example.com")
 
 
 @tap.case
 def both_kinds():
     """ECDSA for who can, RSA for who cannot"""
-    assert re.search(r"Peer signature type: ECDSA", s_client("-servername", "mail.example.com"))
+    # OpenSSL 3.0 names the kind of the signature, 3.5 its scheme: ecdsa_secp256r1_sha256, rsa_pss_rsae_sha256
+    assert re.search(r"Peer signature type: ecdsa", s_client("-servername", "mail.example.com"), re.I)
     only_rsa = s_client("-servername", "mail.example.com", "-sigalgs", "rsa_pss_rsae_sha256:RSA+SHA256")
-    assert re.search(r"Peer signature type: RSA", only_rsa), only_rsa[-800:]
+    assert re.search(r"Peer signature type: rsa", only_rsa, re.I), only_rsa[-800:]
 
 
 @tap.case
@@ -48,9 +54,11 @@ def versions():
     """TLS 1.2 and 1.3 with X25519; 1.1 and 1.0 are refused"""
     for version in ("-tls1_2", "-tls1_3"):
         said = s_client(version)
-        assert "Server Temp Key: X25519" in said, said[-800:]
+        assert re.search("^(Server|Peer) Temp Key: X25519,", said, re.M), said[-800:]
     for version in ("-tls1", "-tls1_1"):
         assert "Cipher is (NONE)" in s_client(version, "-cipher", "DEFAULT@SECLEVEL=0")
+    # by the gateway: both came to it, whatever this OpenSSL itself thinks of them
+    g.wait_for("two refused versions", 10, lambda: len(re.findall(r" tls fail .*version", gate.log())) == 2)
 
 
 @tap.case
@@ -80,7 +88,7 @@ def tickets():
 @tap.case
 def starttls():
     """the same behind STARTTLS"""
-    assert "CN = smtp.example.org" in s_client("-starttls", "smtp", "-servername", "smtp.example.org", port=gate.submission)
+    assert has_certificate(s_client("-starttls", "smtp", "-servername", "smtp.example.org", port=gate.submission), "smtp.example.org")
 
 
 @tap.case
