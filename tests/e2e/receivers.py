@@ -104,11 +104,9 @@ keep:
     return f"exec /usr/sbin/exim4 -C {INSIDE}/exim.conf -bdf", f"{directory}/mail/new/*"
 
 
-def dovecot(directory, port):
-    for name in ("mail", "run", "state"):
-        os.makedirs(f"{directory}/{name}")
-    os.chown(f"{directory}/mail", 5104, 5104)
-    write(directory, "dovecot.conf", f"""base_dir = {directory}/run
+def dovecot_2_3(directory, port):
+    """Debian 12's."""
+    return f"""base_dir = {directory}/run
 state_dir = {directory}/state
 log_path = {directory}/log
 protocols = lmtp
@@ -131,7 +129,50 @@ service lmtp {{
 service anvil {{
   chroot =
 }}
-""")
+"""
+
+
+def dovecot_2_4(directory, port):
+    """Debian 13's, which reads no file of an older one."""
+    return f"""dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+base_dir = {directory}/run
+state_dir = {directory}/state
+log_path = {directory}/log
+protocols = lmtp
+ssl = no
+mail_driver = maildir
+mail_path = {directory}/mail
+passdb static {{
+  fields {{
+    nopassword = yes
+  }}
+}}
+userdb static {{
+  allow_all_users = yes
+  fields {{
+    uid = 5104
+    gid = 5104
+    home = {directory}/mail
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    listen = 127.0.0.1
+    port = {port}
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+"""
+
+
+def dovecot(directory, port):
+    for name in ("mail", "run", "state"):
+        os.makedirs(f"{directory}/{name}")
+    os.chown(f"{directory}/mail", 5104, 5104)
+    write(directory, "dovecot.conf", dovecot_2_4(directory, port) if servers.has("dovecot-core", "2.4") else dovecot_2_3(directory, port))
     return f"exec /usr/sbin/dovecot -F -c {INSIDE}/dovecot.conf", f"{directory}/mail/new/*"
 
 

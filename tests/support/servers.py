@@ -2,6 +2,7 @@
 their own, so that no mail server is ever installed on the machine (Debian's remove one another)."""
 import fcntl
 import os
+import re
 import signal
 import subprocess
 
@@ -43,6 +44,11 @@ def fetch():
     return None
 
 
+def has(package, version):
+    """Whether what was fetched is of this version, or one below it (2.4: 2.4.1)."""
+    return any(re.match(rf"{re.escape(package)}_(\d+%3a)?{re.escape(version)}[.+~-]", name) for name in os.listdir(f"{ROOT}/deb"))
+
+
 def popen(directory, inside, script, log):
     """Runs a shell script where the unpacked servers stand in /usr, their users exist, and `directory` is seen as
     `inside`; in a process namespace too, so that all of it ends with the returned process."""
@@ -55,9 +61,10 @@ def popen(directory, inside, script, log):
             lines = [line.rstrip("\n") for line in f if line.split(":")[0] not in own]
         with open(f"{directory}/{name}", "w", encoding="utf-8") as f:
             f.write("\n".join(lines + entries) + "\n")
-    commands = (f"set -e; mount -t overlay overlay -o lowerdir={ROOT}/root/usr:/usr /usr; "
-              f"mount --bind {directory}/passwd /etc/passwd; mount --bind {directory}/group /etc/group; "
-              f"mount --bind {directory} {inside}; {script}")
+    # the directory first: this tree itself may be in /usr/src, which the servers' /usr hides
+    commands = (f"set -e; mount --bind {directory} {inside}; "
+              f"mount -t overlay overlay -o lowerdir={ROOT}/root/usr:/usr /usr; "
+              f"mount --bind {inside}/passwd /etc/passwd; mount --bind {inside}/group /etc/group; {script}")
     with open(log, "wb") as out:
         return subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c", commands],
                                 stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
