@@ -13,29 +13,17 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
+import debian  # noqa: E402
 import gateway as g  # noqa: E402
 
 SUITE = sys.argv[1] if len(sys.argv) > 1 else "bookworm"
 HOME = f"{g.BUILD}/machine/{SUITE}"
 ROOT = f"{HOME}/root"
-SOURCE = "/usr/src/sally port"  # a blank does no harm
 CONFIG = "/etc/sallyport/sallyport.cfg"
 PASSWORD = "quiet-harbour-2291"
 PATIENCE_S = 120
 ROUTE = 'routes: ( { via = "smtp"; host = "127.0.0.1"; port = 2525; tls = "none"; } );\n'
 tap = g.Tap()
-
-
-def missing():
-    if os.getuid():
-        return "needs root"
-    return next((f"{name} is not installed" for name in ("debootstrap", "systemd-nspawn", "nsenter") if not shutil.which(name)), None)
-
-
-def run(*command, seconds=1800, check=True, **more):
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=seconds, **more)
-    assert not check or done.returncode == 0, (command, done.returncode, done.stdout[-2000:], done.stderr[-2000:])
-    return done
 
 
 def readme_commands():
@@ -45,24 +33,6 @@ def readme_commands():
     lines = [re.sub(r"\s+#.*", "", line.strip()) for line in block.splitlines()]
     assert len(lines) == 3 and all("sudo" in line for line in lines), lines
     return [line.replace("sudo ", "") for line in lines]
-
-
-# ---- the machine without its systemd ----
-
-def in_root(script):
-    """As root of it, with the network of this machine."""
-    return run("unshare", "--mount", "--pid", "--fork", "chroot", ROOT, "/bin/sh", "-ec",
-               f"mount -t proc proc /proc\n{script}", env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"})
-
-
-def make_root():
-    shutil.rmtree(HOME, ignore_errors=True)
-    os.makedirs(HOME)
-    run("debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,openssl", SUITE, ROOT, "http://deb.debian.org/debian")
-    shutil.copy("/etc/resolv.conf", f"{ROOT}/etc/resolv.conf")
-    os.makedirs(ROOT + SOURCE)
-    for name in ("configure.ac", "Makefile.am", "README", "COPYING", "try", "src", "etc", "tests", "doc", ".ci"):
-        run("cp", "-a", f"{g.TOP}/{name}", ROOT + SOURCE)
 
 
 def configure(text=""):
@@ -103,7 +73,8 @@ class Machine:
 
     def command(self, *words, check=True, **more):
         """As root in it."""
-        return run("nsenter", "-t", self.leader(), "-m", "-u", "-i", "-p", "-r", "-w", *words, check=check, seconds=PATIENCE_S, **more)
+        return debian.run("nsenter", "-t", self.leader(), "-m", "-u", "-i", "-p", "-r", "-w", *words, check=check,
+                          seconds=PATIENCE_S, **more)
 
     def is_up(self):
         assert self.process.poll() is None, "nspawn has ended"
@@ -162,11 +133,11 @@ machine = Machine()
 def a_service_by_the_readme():
     """the three lines of README end with a running service; an account, the first messages through 465 and 587"""
     first, second, third = readme_commands()
-    in_root(f"cd '{SOURCE}'\nexport DEBIAN_FRONTEND=noninteractive\n{first.replace('./try build', './try build --yes')}\n")
+    debian.run(*debian.enter(ROOT, f"cd {debian.SOURCE}\n{first.replace('./try build', './try build --yes')}", True))
     assert second.split() == ["sudoedit", CONFIG], second
-    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "90",
-        "-subj", "/CN=mail.example.com", "-addext", "subjectAltName=DNS:mail.example.com",
-        "-keyout", f"{ROOT}/etc/sallyport/tls/mail.example.com.key", "-out", f"{ROOT}/etc/sallyport/tls/mail.example.com.crt")
+    debian.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "90",
+               "-subj", "/CN=mail.example.com", "-addext", "subjectAltName=DNS:mail.example.com",
+               "-keyout", f"{ROOT}/etc/sallyport/tls/mail.example.com.key", "-out", f"{ROOT}/etc/sallyport/tls/mail.example.com.crt")
     configure()
     machine.boot()
     machine.shell(third)
@@ -233,23 +204,23 @@ def stops_and_leaves():
     """systemctl stop ends with success, and uninstall-system leaves the configuration alone"""
     machine.shell("systemctl disable --now sallyport")
     assert machine.shell("systemctl show -P Result sallyport").strip() == "success"
-    machine.shell(f"make -s -C '{SOURCE}/build' uninstall-system")
+    machine.shell(f"make -s -C {debian.SOURCE}/build uninstall-system")
     assert os.path.exists(ROOT + CONFIG)
     assert not os.path.exists(f"{ROOT}/usr/local/lib/systemd/system/sallyport.service")
     machine.shut_down()
 
 
 def main():
-    reason = missing()
+    reason = debian.missing("systemd-nspawn", "nsenter")
     if reason:
         print(f"1..0 # SKIP {reason}")
         return
     if "--made" not in sys.argv:
-        make_root()
-        in_root("apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "
-                f"$(sed -n 's/^build //p' '{SOURCE}/.ci/packages')")
+        debian.make(HOME, SUITE, ("systemd", "systemd-sysv", "dbus", "openssl"))
+        debian.run(*debian.enter(ROOT, "apt-get update && apt-get install -y --no-install-recommends "
+                                 f"$(sed -n 's/^build //p' {debian.SOURCE}/.ci/packages)", True))
         os.execvp("unshare", ["unshare", "--net", sys.executable, __file__, SUITE, "--made"])
-    run("ip", "link", "set", "lo", "up")
+    debian.run("ip", "link", "set", "lo", "up")
     try:
         tap.run()
     finally:

@@ -125,7 +125,8 @@ def main():
         found.append(variant(build, "clang-sanitizers", "CC=clang --enable-sanitizers --enable-werror",
                              {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
                               "LSAN_OPTIONS": f"suppressions={TOP}/tests/support/lsan.supp:print_suppressions=0"}))
-        found.append(step("long rounds", ["make", "-k", "check-long"], build, f"{build}/long.log", is_tap=True))
+        found.append(step("long rounds", ["make", "-k", "check-long"], build, f"{build}/long.log", is_tap=True,
+                          seconds=4 * HOUR_S))
     passed, failed = sum(f.passed for f in found), sum(len(f.failed) for f in found)
     skipped = [name for f in found for name in f.skipped]
     for name in skipped:
