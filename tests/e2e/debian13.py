@@ -55,10 +55,10 @@ def try_yes(lines):
     return is_ok
 
 
-def fetch_servers():
-    """Postfix, Exim and Dovecot for receivers.py, which will have no network; without them it skips, and says so."""
+def fetch_packages():
+    """What receivers.py and documents.py unpack, for they will have no network; without it they skip, and say so."""
     in_root(f"cd tests/support\nexport TOP_SRCDIR={debian.SOURCE} TOP_BUILDDIR={debian.SOURCE}/build\n"
-            "python3 -c 'import servers; servers.fetch()'", True, TRY_S)
+            "python3 -c 'import servers; servers.fetch(); servers.fetch_tools()'", True, TRY_S)
 
 
 def try_check(lines):
@@ -94,7 +94,7 @@ def main():
     lines = Lines()
     debian.make(HOME, RELEASE, ("systemd",))
     if try_yes(lines):
-        fetch_servers()
+        fetch_packages()
         try_check(lines)
     print(f"1..{lines.count}")
     if not lines.failed:

@@ -15,6 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
+import servers  # noqa: E402
 
 HOME = g.workplace("documents")
 TOP, BUILD = g.TOP, g.BUILD
@@ -619,30 +620,17 @@ def unit_capabilities_suffice():
     return None
 
 
-TOOLS = f"{BUILD}/documents-tools"
-
-
-def fetch_tools():
-    """AppArmor's parser and fail2ban's tester, unpacked and not installed: None, or why they cannot be had."""
-    packages = ("apparmor", "libapparmor1", "fail2ban")
-    parts = [f"{TOOLS}/root/sbin/apparmor_parser", f"{TOOLS}/root/usr/bin/fail2ban-regex"]
-    if all(map(os.path.exists, parts)):
-        return None
-    os.makedirs(f"{TOOLS}/root", exist_ok=True)
-    subprocess.run(["apt-get", "download", *packages], cwd=TOOLS, capture_output=True, check=False)
-    for path in glob.glob(f"{TOOLS}/*.deb"):
-        subprocess.run(["dpkg", "-x", path, f"{TOOLS}/root"], check=True)
-    return None if all(map(os.path.exists, parts)) else f"apt-get download of {' '.join(packages)} failed"
+TOOLS = servers.TOOLS
 
 
 @tap.case
 def apparmor_profile():
     """the AppArmor profile is one"""
-    missing = fetch_tools()
+    missing = servers.fetch_tools()
     if missing:
         return missing
     library = glob.glob(f"{TOOLS}/root/usr/lib/*/libapparmor.so.1")[0]
-    run = subprocess.run([f"{TOOLS}/root/sbin/apparmor_parser", "-Q", "-K", "-T", "--base", f"{TOOLS}/root/etc/apparmor.d",
+    run = subprocess.run([servers.tool("apparmor_parser"), "-Q", "-K", "-T", "--base", f"{TOOLS}/root/etc/apparmor.d",
                           "-I", f"{TOOLS}/root/etc/apparmor.d", f"{TOP}/etc/sallyport.apparmor"],
                          capture_output=True, text=True, check=False,
                          env={**os.environ, "LD_LIBRARY_PATH": os.path.dirname(library)})
@@ -701,12 +689,12 @@ def fail2ban_filter():
 @tap.case
 def fail2ban_itself():
     """fail2ban finds the same lines with that filter in that log"""
-    missing = fetch_tools()
+    missing = servers.fetch_tools()
     if missing:
         return missing
     wanted = len(re.findall(rf"^\S+ {COUNTED}", guessed.log(), re.M))
     shutil.copy(f"{TOP}/etc/sallyport.fail2ban", f"{HOME}/sallyport.conf")
-    run = subprocess.run([sys.executable, f"{TOOLS}/root/usr/bin/fail2ban-regex", "-c", f"{TOOLS}/root/etc/fail2ban",
+    run = subprocess.run([sys.executable, servers.tool("fail2ban-regex"), "-c", f"{TOOLS}/root/etc/fail2ban",
                           guessed.log_file, f"{HOME}/sallyport.conf"], capture_output=True, text=True, check=False,
                          env={**os.environ, "PYTHONPATH": f"{TOOLS}/root/usr/lib/python3/dist-packages"})
     assert wanted and f"Failregex: {wanted} total" in run.stdout, run.stdout + run.stderr

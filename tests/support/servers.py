@@ -1,6 +1,8 @@
 """servers: Postfix, Exim and Dovecot from Debian, unpacked under build/ and run in a mount namespace of
-their own, so that no mail server is ever installed on the machine (Debian's remove one another)."""
+their own, so that no mail server is ever installed on the machine (Debian's remove one another).  The same way,
+the two programs that read what Sallyport gives to AppArmor and fail2ban."""
 import fcntl
+import glob
 import os
 import re
 import signal
@@ -42,6 +44,30 @@ def fetch():
         if not os.path.exists(f"{ROOT}/root/usr/sbin/dovecot"):
             return "apt-get download of " + " ".join(PACKAGES) + " failed: " + done.stderr.strip()[-200:]
     return None
+
+
+TOOLS = f"{g.BUILD}/documents-tools"
+
+
+def tool(name):
+    """Where it is: Debian 12 has some in /sbin, Debian 13 all in /usr."""
+    found = glob.glob(f"{TOOLS}/root/sbin/{name}") + glob.glob(f"{TOOLS}/root/usr/*bin/{name}")
+    return found[0] if found else None
+
+
+def fetch_tools():
+    """AppArmor's parser and fail2ban's tester: None, or why they cannot be had."""
+    def is_there():
+        return tool("apparmor_parser") and tool("fail2ban-regex")
+
+    packages = ("apparmor", "libapparmor1", "fail2ban")
+    if is_there():
+        return None
+    os.makedirs(f"{TOOLS}/root", exist_ok=True)
+    subprocess.run(["apt-get", "download", *packages], cwd=TOOLS, capture_output=True, check=False)
+    for path in glob.glob(f"{TOOLS}/*.deb"):
+        subprocess.run(["dpkg", "-x", path, f"{TOOLS}/root"], check=True)
+    return None if is_there() else f"apt-get download of {' '.join(packages)} failed"
 
 
 def has(package, version):
