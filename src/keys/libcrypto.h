@@ -1,7 +1,8 @@
 /*
  * libcrypto: RSA and ECDSA signatures by OpenSSL's libcrypto, which takes a fifth and a half of the
  * time that GnuTLS takes for them.  It is opened while the role may still read files, and only in
- * the process that holds keys: no other one has its code mapped.
+ * the process that holds keys: no other one has its code mapped, but where libunbound needs it
+ * (Debian 13).
  */
 #ifndef KEYS_LIBCRYPTO_H
 #define KEYS_LIBCRYPTO_H
