@@ -169,10 +169,13 @@ static void
 on_secured(struct stream *s, void *arg)
 {
 	struct connection *c = arg;
+	const char *version = stream_tls_version(s);
+	/* in TLS 1.2 clients bind by tls-unique (RFC 5802), which is not known here: they would
+	 * choose -PLUS and fail, instead of the same without it */
+	bool has_binding = strcmp(version, "TLSv1.3") == 0 && stream_tls_has_exporter(s);
 
 	if (c->session)
-		connection_run(c, session_secured(c->session, stream_tls_version(s),
-		                      stream_tls_has_exporter(s)));
+		connection_run(c, session_secured(c->session, version, has_binding));
 }
 
 static void

@@ -86,6 +86,15 @@ def tickets():
 
 
 @tap.case
+def channel_binding():
+    """SCRAM-SHA-256-PLUS is offered in TLS 1.3, not in 1.2, where clients would bind by tls-unique"""
+    for version, is_offered in (("-tls1_2", False), ("-tls1_3", True)):
+        said = s_client(version, "-ign_eof", given="EHLO c.example.com\r\nQUIT\r\n")
+        offered = re.search(r"^250-AUTH (.*?)\r?$", said, re.M).group(1).split()
+        assert "SCRAM-SHA-256" in offered and ("SCRAM-SHA-256-PLUS" in offered) == is_offered, (version, offered)
+
+
+@tap.case
 def starttls():
     """the same behind STARTTLS"""
     assert has_certificate(s_client("-starttls", "smtp", "-servername", "smtp.example.org", port=gate.submission), "smtp.example.org")
