@@ -141,9 +141,9 @@ const struct key key_table[] = {
 	    .words = mechanism_words,
 	    .min = 1, .max = 4,
 	    .help = "SASL mechanisms, in the order in which they are offered. SCRAM-SHA-256-PLUS "
-		"also binds the login to the TLS connection, in TLS 1.3 only; it is offered "
-		"where it is named here, because mail programs are in use that choose it when it is offered "
-		"and cannot do it (mutt and neomutt of Debian 12)."},
+		"also binds the login to the TLS connection, in TLS 1.3 only; it is offered where "
+		"it is named here, because mail programs are in use that choose it when it is "
+		"offered and cannot do it (mutt and neomutt of Debian 12)."},
 	{"auth.default_domain", KEY_TEXT, AT(auth.default_domain), CONF_AUTH | SENDS,
 	    .form = FORM_DOMAIN, .example = "\"example.com\"",
 	    .help = "The domain of a login name that comes without one, one of \"domains\". "
