@@ -164,6 +164,8 @@ blocks_log(const struct blocks_run *r, int64_t until_ms)
 	log_str(&l, "action", m->verb);
 	log_str(&l, "by", m->by);
 	log_str(&l, "via", STR("socket"));
+	if (m->claim.n)
+		log_quoted(&l, "claim", str_upto(m->claim, MESSAGE_CLAIM_MAX));
 	if (until_ms)
 		log_str(&l, "until", str_of(clock_iso(until_ms, until)));
 	if (r->target.is_network)

@@ -9,12 +9,12 @@
  */
 #include "auth/exchange.h"
 
+#include "auth/naming.h"
 #include "auth/scram.h"
 #include "auth/stored.h"
 #include "auth/verdict.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "conf/login_name.h"
 
 enum { TEXTS_MAX = 4096 };
 
@@ -311,7 +311,7 @@ take_claim(struct exchange *l, struct str message)
 
 	if (!l->mechanism->claim(message, &l->claim))
 		return false;
-	is_changed = claim_complete(&l->claim, login_name_domain(exchange_conf(l)));
+	is_changed = naming_complete(l->broker->accounts, exchange_conf(l), &l->claim);
 	if (is_changed && l->claim.password.n)
 		keep_completed(l);
 	else if (l->state == EXCHANGE_WANTS_FIRST)

@@ -83,7 +83,9 @@ guesses_add_to(const struct exchange *l, enum failures_of what, struct str name,
 	struct str user = claim_name(&l->claim);
 	struct limited_entry *e;
 
-	if (failures_add(l->broker->failures, what, name, guesses_rate(rate)) < rate->count)
+	/* 0: no limit */
+	if (rate->count == 0 ||
+	    failures_add(l->broker->failures, what, name, guesses_rate(rate)) < rate->count)
 		return;
 	e = limited_ensure(l->broker->limited, what, name);
 	if (e->since_ms == 0) {

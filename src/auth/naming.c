@@ -3,6 +3,7 @@
  */
 #include "auth/naming.h"
 
+#include "base/mem.h"
 #include "conf/login_name.h"
 #include "mail/address.h"
 
@@ -85,4 +86,16 @@ naming_may_add(const struct conf *c, struct str name, struct buf *why)
 	buf_addf(why, "%.*s: the domain %.*s is not configured; ", STR_ARG(name), STR_ARG(domain));
 	naming_tell_domains(c, why);
 	return false;
+}
+
+bool
+naming_complete(struct accounts *accounts, const struct conf *c, struct claim *claim)
+{
+	enum accounts_result found = ACCOUNTS_NONE;
+	struct account account;
+
+	if (accounts && !str_has(claim_name(claim), '@'))
+		found = accounts_find(accounts, claim_name(claim), &account);
+	mem_wipe(&account, sizeof account);
+	return found == ACCOUNTS_NONE && claim_complete(claim, login_name_domain(c));
 }

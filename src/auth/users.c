@@ -218,20 +218,12 @@ static enum users_exit
 resolve(struct run *r, const struct conf *conf, bool is_new)
 {
 	struct claim *target = &r->out->target;
-	struct account account;
-	enum accounts_result as_given;
-
 	if (!claim_user(message_values_get(r->values, "name"), target)) {
 		buf_addz(r->out->text, "a login name has 1 to 255 bytes, no controls, and no blank "
 				       "at an end");
 		return USERS_DATA;
 	}
-	as_given = ACCOUNTS_NONE;
-	if (!is_new)
-		as_given = accounts_find(r->accounts, claim_name(target), &account);
-	mem_wipe(&account, sizeof account);
-	if (as_given == ACCOUNTS_NONE)
-		(void)claim_complete(target, login_name_domain(conf));
+	(void)naming_complete(is_new ? NULL : r->accounts, conf, target);
 	r->name = claim_name(target);
 	return !is_new || naming_may_add(conf, r->name, r->out->text) ? USERS_OK : USERS_DATA;
 }

@@ -96,6 +96,7 @@ status_certificate(const struct daemon *d, size_t index, struct buf *values)
 	int64_t now_s = clock_ms() / 1000;
 	char day[CERTIFICATE_DAY_BYTES];
 
+	message_values_add(values, "row", STR("certificate"));
 	message_values_add(values, "certificate", d->conf->tls.item[index].certificate);
 	if (tls_pair_is_usable(p)) {
 		message_values_add(values, "state",

@@ -16,11 +16,12 @@ tool_block_list(struct tool *t, const struct command *command)
 	    {"reason", "REASON", 0}, {0}};
 	struct print table = {.tool = t, .columns = columns, .id_key = "name"};
 
-	if (t->arg_count != 0) {
-		fprintf(stderr, "usage: sallyport %s\n", command->usage);
-		return EX_USE;
-	}
-	return tool_ask_running(t, command->asks, print_row, &table);
+	int status;
+
+	status = tool_ask_running(t, command->asks, print_row, &table);
+	if (status == 0)
+		print_empty(&table, "no blocks");
+	return status;
 }
 
 int

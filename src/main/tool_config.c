@@ -218,7 +218,8 @@ tool_reload(struct tool *t, const struct command *command)
 struct status_count {
 	struct print print;
 	struct print certificates;
-	unsigned not_ready;
+	unsigned not_ready;              /* processes */
+	unsigned not_accepted;           /* certificates */
 };
 
 /* The rows of certificates come behind those of the processes. */
@@ -227,7 +228,7 @@ tool_status_certificate(struct str values, struct status_count *c)
 {
 	struct str state = message_values_get(values, "state");
 
-	c->not_ready += !str_eq(state, STR("ok")) && !str_eq(state, STR("expires soon"));
+	c->not_accepted += !str_eq(state, STR("ok")) && !str_eq(state, STR("expires soon"));
 	if (c->certificates.rows == 0 && !c->print.tool->json && !c->print.tool->quiet)
 		putchar('\n');
 	print_row(values, &c->certificates);
@@ -331,5 +332,5 @@ tool_status(struct tool *t, const struct command *command)
 	status = tool_ask_running(t, "queue.status", print_record, &queue);
 	if (status == 0)
 		status = of_dns;
-	return status ? status : table.not_ready ? EX_DOWN : 0;
+	return status ? status : table.not_ready || table.not_accepted ? EX_DOWN : 0;
 }

@@ -112,18 +112,15 @@ tool_check_account(struct str values, void *arg)
 {
 	struct tool_accounts *a = arg;
 	struct str name = message_values_get(values, "name");
-	struct str domain = login_name_domain(a->conf);
-	const char *fault =
-	    "no configured domain covers it: it can log in, but its mail is refused";
 
-	if (login_name_is_covered(a->conf, name) || (!str_has(name, '@') && domain.n == 0))
+	if (login_name_is_covered(a->conf, name) || !str_has(name, '@'))
 		return;
-	if (!str_has(name, '@'))
-		fault = "nobody can log in to it: a login name without a domain is completed";
 	a->report->warnings++;
 	if (++a->count <= ACCOUNTS_TOLD_MAX)
-		buf_addf(&a->report->text, "%s: warning: domains: the account %.*s: %s\n", a->file,
-		    STR_ARG(name), fault);
+		buf_addf(&a->report->text,
+		    "%s: warning: domains: the account %.*s: no configured domain covers it: "
+		    "it can log in, but its mail is refused\n",
+		    a->file, STR_ARG(name));
 }
 
 /* The daemon of this configuration tells the accounts, or the store, where this user may ask. */

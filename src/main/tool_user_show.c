@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "conf/login_name.h"
 #include "ipc/message.h"
 #include "main/print.h"
 #include "main/tool.h"
@@ -22,6 +23,8 @@ add_row(struct str values, void *arg)
 static void
 add_addresses(const struct conf *c, struct str user, struct buf *record)
 {
+	char room[LOGIN_NAME_BYTES];
+
 	if (str_has(user, '@'))
 		message_values_add(record, "address", user);
 	for (size_t i = 0; !str_has(user, '@') && i < c->domains.count; i++) {
@@ -37,7 +40,8 @@ add_addresses(const struct conf *c, struct str user, struct buf *record)
 	for (size_t i = 0; i < c->sender_policy.send_as.count; i++) {
 		const struct conf_send_as *s = &c->sender_policy.send_as.item[i];
 
-		if (!str_ieq(s->user, user))
+		if (!str_ieq(login_name_complete(s->user, login_name_domain(c), room), user) &&
+		    !str_ieq(s->user, user))
 			continue;
 		for (size_t n = 0; n < s->addresses.count; n++)
 			message_values_add(record, "address", s->addresses.str[n]);
@@ -146,26 +150,37 @@ ask_queue(const struct tool *t, const struct conf *c, struct str user, struct bu
 	return status;
 }
 
+/* The name as auth has it, which may have been given without its domain. */
+static int
+complete_record(struct tool *t, struct buf *record)
+{
+	const struct conf *c = tool_conf_to_ask(t);
+	struct str name = message_values_get(buf_str(record), "name");
+	struct buf user;
+	int status = 0;
+
+	buf_init(&user, TOOL_VALUES_MAX);
+	buf_adds(&user, name);
+	if (!t->quiet)
+		status = ask_queue(t, c, buf_str(&user), record);
+	/* without them where the file has errors, as was said */
+	add_addresses(c, buf_str(&user), record);
+	buf_clear(&user);
+	return status;
+}
+
 int
 tool_user_show(struct tool *t, const struct command *command)
 {
-	struct conf *c;
 	struct buf record;
-	struct str user;
 	int status = tool_user_name(t, command);
 
 	if (status)
 		return status;
-	c = tool_conf(t);
-	if (!c)
-		return EX_CONF;
 	buf_init(&record, RECORD_BYTES_MAX);
 	status = tool_user_ask(t, command->asks, add_row, &record);
-	user = str_of(t->args[0]);
 	if (status == 0) {
-		if (!t->quiet)
-			status = ask_queue(t, c, user, &record);
-		add_addresses(c, user, &record);
+		status = complete_record(t, &record);
 		if (t->json)
 			print_json(buf_str(&record));
 		else if (t->quiet)
@@ -174,6 +189,5 @@ tool_user_show(struct tool *t, const struct command *command)
 			print_user(buf_str(&record));
 	}
 	buf_clear(&record);
-	conf_drop(&c);
 	return status;
 }

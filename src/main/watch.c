@@ -14,7 +14,7 @@
 #include "main/offer.h"
 #include "main/supervise.h"
 
-enum { LOOK_EVERY_S = 2, TELL_EVERY_MS = 24 * 60 * 60 * 1000 };
+enum { LOOK_EVERY_S = 2, TRY_EVERY_MS = 60 * 1000, TELL_EVERY_MS = 24 * 60 * 60 * 1000 };
 
 struct watch {
 	struct daemon *daemon;
@@ -22,6 +22,7 @@ struct watch {
 	uint64_t given; /* print of the files as last passed on */
 	uint64_t seen;  /* print at the last look */
 	uint64_t refused; /* print of those that could not be used; said once */
+	int64_t again_ms; /* when these are tried again, for want of something else; 0: never */
 	int64_t tell_ms;  /* when what is wrong with those in use is told next */
 };
 
@@ -86,7 +87,14 @@ watch_certificates_changed(struct daemon *d)
 
 /* ---- changes ---- */
 
-/* What could not be used is tried again at the next look. */
+/* Files that cannot be used are not tried again before they change; where it was not for them,
+ * once a minute. */
+static bool
+watch_is_refused(const struct watch *w, uint64_t now)
+{
+	return w->refused == now && (!w->again_ms || clock_mono_ms() < w->again_ms);
+}
+
 static void
 watch_give(struct watch *w, uint64_t now)
 {
@@ -97,10 +105,12 @@ watch_give(struct watch *w, uint64_t now)
 		supervise_renew_certificates(w->daemon);
 		w->given = now;
 		w->tell_ms = 0;
-	} else if (w->refused != now) {
-		log_error("certificate files changed, and the former ones stay: %s", refusal.why);
-		w->refused = now;
+		return;
 	}
+	w->again_ms = refusal.status == EXIT_OS ? clock_mono_ms() + TRY_EVERY_MS : 0;
+	if (w->refused != now)
+		log_error("certificate files changed, and the former ones stay: %s", refusal.why);
+	w->refused = now;
 }
 
 static void
@@ -111,7 +121,7 @@ look(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (now != w->given && now == w->seen && w->daemon->stage < 0)
+	if (now != w->given && now == w->seen && w->daemon->stage < 0 && !watch_is_refused(w, now))
 		watch_give(w, now);
 	w->seen = now;
 	watch_tell(w);

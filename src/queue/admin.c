@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/login_name.h"
 #include "queue/changes.h"
 #include "queue/errand_log.h"
 #include "queue/finding.h"
@@ -387,6 +388,17 @@ count_errands(const struct queue *q, const struct verb *verb)
 	return n;
 }
 
+/* What is typed without its domain means the login that it is completed to as well. */
+static void
+admin_complete_user(const struct queue *q, struct errand *errand)
+{
+	struct filter *f = &errand->filter;
+	char room[LOGIN_NAME_BYTES];
+
+	f->whole_user = arena_str(&errand->arena,
+	    login_name_complete(f->user, login_name_domain(q->role->conf), room));
+}
+
 static void
 begin(struct peer *peer, uint64_t call, const struct message_admin *m, const struct verb *verb)
 {
@@ -402,6 +414,7 @@ begin(struct peer *peer, uint64_t call, const struct message_admin *m, const str
 		free_errand(errand);
 		return;
 	}
+	admin_complete_user(q, errand);
 	errand->by = arena_str(&errand->arena, m->by);
 	errand->claim = arena_str(&errand->arena, str_upto(m->claim, MESSAGE_CLAIM_MAX));
 	errand->reason = arena_str(&errand->arena, message_values_get(m->values, "reason"));

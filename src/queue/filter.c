@@ -60,6 +60,7 @@ take(struct filter *f, struct str key, struct str value, struct arena *arena, co
 		struct str *to;
 	} texts[] = {{STR("user"), &f->user}, {STR("from"), &f->from}, {STR("to"), &f->to},
 	    {STR("domain"), &f->domain}, {STR("state"), &f->state}};
+	struct str *to = NULL;
 
 	if (str_eq(key, STR("id"))) {
 		*why = "an id looks like 1R8K3M7Q4TB2-1, that of a session like 1R8K3M7Q4TB2";
@@ -71,7 +72,13 @@ take(struct filter *f, struct str key, struct str value, struct arena *arena, co
 	}
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		if (str_eq(key, texts[i].key))
-			*texts[i].to = arena_str(arena, value);
+			to = texts[i].to;
+	if (!to)
+		return true;
+	*to = arena_str(arena, value);
+	*why = "a condition needs a value";
+	if (value.n == 0)
+		return false;
 	*why = "a state is active, deferred or held";
 	return !str_eq(key, STR("state")) || is_state(value);
 }
@@ -85,6 +92,7 @@ filter_parse(struct str values, struct arena *arena, struct filter *out, const c
 	while (message_values_next(&values, &key, &value))
 		if (!take(out, key, value, arena, why_out))
 			return false;
+	out->whole_user = out->user;
 	return true;
 }
 
@@ -149,7 +157,8 @@ filter_fits(const struct filter *f, const struct schedule *s, const struct entry
 
 	if (f->has_sessions && !fits_an_id(f, e->id))
 		return false;
-	if (f->user.n && !str_ieq(f->user, e->user->name))
+	if (f->user.n && !str_ieq(f->user, e->user->name) &&
+	    !str_ieq(f->whole_user, e->user->name))
 		return false;
 	if (f->from.n && !str_ieq(from, entry_sender(e)))
 		return false;

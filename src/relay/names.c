@@ -108,6 +108,7 @@ names_status(
 		struct buf values;
 
 		buf_init(&values, ROW_BYTES_MAX);
+		message_values_add(&values, "row", STR("resolver"));
 		message_values_add(&values, "resolver", str_of(s.name));
 		message_values_add(&values, "from", source_name(conf));
 		message_values_add(&values, "dnssec", str_of(s.dnssec));

@@ -49,6 +49,7 @@ chunk_read(struct session *s, struct str in, size_t *used_out)
 		buf_adds(&c->bytes, piece);
 	}
 	*used_out = piece.n;
+	c->is_fed |= piece.n > 0;
 	c->chunk_left -= piece.n;
 	c->is_piece_done = c->chunk_left == 0;
 	return content_go_on(s, before);
@@ -63,6 +64,10 @@ chunk_end(struct session *s)
 
 	if (c->fault || c->is_last)
 		return commit_begin(s);
+	/* a message in many pieces is as busy as it needs to be */
+	if (c->is_fed)
+		s->idle_commands = 0;
+	c->is_fed = false;
 	c->is_piece_done = false;
 	session_enter(s, STATE_CHUNKS);
 	status = status_make(250, "2.0.0", "%llu octets so far", total);

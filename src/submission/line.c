@@ -10,7 +10,7 @@
 enum {
 	LONG_LINES_MAX = 10,
 	SWALLOW_MAX = 64 << 10,
-	IDLE_COMMANDS_MAX = 10000, /* ten times what the largest message takes */
+	IDLE_COMMANDS_MAX = 20000, /* twenty times the recipients of the largest message */
 };
 
 static enum session_step

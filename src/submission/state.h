@@ -66,6 +66,7 @@ struct content {
 	bool is_chunked;
 	bool is_last; /* this piece is the last one */
 	bool is_piece_done;
+	bool is_fed;            /* the chunk brought octets */
 	bool in_file;
 	bool is_writing;       /* a piece is on its way into the file */
 	int64_t wait_began_ms; /* in STATE_WRITING */

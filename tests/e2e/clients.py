@@ -192,7 +192,8 @@ def check(name, path):
             assert got == f.read(), got
         return
     read = message_from_bytes(got)
-    assert read.get_payload(decode=True).decode().replace("\r\n", "\n").strip() == PLAIN.strip(), got
+    text = read.get_payload(decode=True).decode(read.get_content_charset("ascii"))
+    assert text.replace("\r\n", "\n").strip() == PLAIN.strip(), got
     assert gate.user in field(read, "From"), got
 
 

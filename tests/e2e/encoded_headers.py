@@ -5,6 +5,7 @@ import email
 import email.header
 import email.policy
 import email.utils
+import inspect
 import os
 import re
 import sys
@@ -24,6 +25,8 @@ gate = g.Gateway(f"{HOME}/gateway", routes="routes: ( " + ", ".join((
     SMTP.format(to="", port=wide.port))) + " );").start()
 gate.add_user()
 LONG = "Die größte Übersicht über Häuser, Flüsse und Brücken in München, Köln, Zürich; 日本語の長い件名です。😀 und noch mehr"
+# else newer versions give nothing for a comma in a comment
+AS_IT_IS = {"strict": False} if "strict" in inspect.signature(email.utils.getaddresses).parameters else {}
 HEADERS = [
     "Subject: Grüße\r\nFrom: Jürgen Müller <alice@example.com>\r\nTo: \"Dr. Ö, 'x'\" <bob@example.net>, c@d.example, É <e@f.example>\r\n",
     f"Subject: {LONG}\r\nFrom: alice@example.com (Büro, außen (links) Ü)\r\nComments: {LONG} {LONG}\r\nTo: {LONG.replace(',', '').replace(';', '')}"
@@ -68,7 +71,7 @@ def shown(text):
     for name, value in message.items():
         if name in ("From", "To", "Cc"):
             fields.append((name, [a.addr_spec for a in value.addresses],
-                           [(decoded(words), address) for words, address in email.utils.getaddresses([re.sub("\r\n", "", plain[name])])]))
+                           [(decoded(words), address) for words, address in email.utils.getaddresses([re.sub("\r\n", "", plain[name])], **AS_IT_IS)]))
         elif name not in ("Content-Type", "Content-Disposition", "Received", "Date", "Message-ID"):
             fields.append((name, str(value)))
     return fields, message.get_filename(), message["Content-Type"].params.get("name") if "Content-Type" in message else None

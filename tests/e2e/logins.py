@@ -73,11 +73,11 @@ def a_block_by_hand():
     assert run.returncode == 64 and "--for" in run.stderr, run
     run = gate.tool("block", "add", "127.0.0.1/8", "--for", "1h", check=False)
     assert run.returncode == 65 and "bits behind its prefix" in run.stderr, run
-    assert gate.tool("block", "list").stdout == "" and blocks() == []
+    assert gate.tool("block", "list").stdout == "no blocks\n" and blocks() == []
     run = gate.tool("block", "add", "127.0.0.0/8", "--for", "2h", "--reason", "a test")
     assert "127.0.0.0/8: blocked until 2" in run.stdout, run
     assert code_of(gate.user, g.PASSWORD) == 421
-    gate.wait_log(r'admin id=- action=block.add by=\S+ via=socket until=\S+ target=127.0.0.0/8 reason="a test"$')
+    gate.wait_log(r'admin id=- action=block.add by=\S+ via=socket (claim=\S+ )?until=\S+ target=127.0.0.0/8 reason="a test"$')
     gate.wait_log(f'auth refused id=\\S+ ip=127.0.0.1 port=\\d+ mech=PLAIN reason=network_blocked reply="421 4.7.0" user="{gate.user}"$')
     found, = blocks()
     assert found["what"] == "network" and found["name"] == "127.0.0.0/8" and found["count"] == 1, found

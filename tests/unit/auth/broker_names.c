@@ -117,6 +117,23 @@ Test(broker_names, of_several_domains_none, .timeout = 60)
 	rig_free(&r);
 }
 
+/* An account of a former version without a domain goes on, and is meant where both are there. */
+Test(broker_names, an_account_without_a_domain, .timeout = 60)
+{
+	struct rig *r = rig_new();
+	struct rig_answer a;
+
+	rig_store(r, "alice@example.com", "wonderland", NULL);
+	rig_store(r, "alice", "looking-glass", NULL);
+	rig_run(r, CALM, 1);
+	a = login(r, 1, "PLAIN", STR("\0alice\0looking-glass"));
+	cr_expect_eq(a.status.code, 235);
+	cr_expect_str_eq(a.user, "alice");
+	cr_expect_eq(rig_login(r, 2, "PLAIN", STR("\0alice\0wonderland")), 535);
+	cr_expect_eq(rig_login(r, 3, "PLAIN", GOOD), 235);
+	rig_free(&r);
+}
+
 /* Both forms of a name are one login for the count of wrong passwords. */
 Test(broker_names, limits_use_the_completed_name, .timeout = 60)
 {

@@ -157,3 +157,30 @@ Test(filter, what_is_refused)
 	cr_assert_eq(f.id_count, 1);
 	room_close(&r);
 }
+
+/* A condition without a value is a variable of a script that was not set, not "all messages". */
+Test(filter, an_empty_value_is_an_error)
+{
+	static const char *const keys[] = {"user", "from", "to", "domain", "state", "older", "id"};
+	struct filter f;
+	struct room r;
+
+	room_open(&r);
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		cr_expect_not(parse(&r, keys[i], "", &f), "%s", keys[i]);
+	cr_expect(parse(&r, "reason", "", &f));
+	room_close(&r);
+}
+
+Test(filter, a_user_without_a_domain)
+{
+	struct filter f;
+	struct room r;
+
+	room_open(&r);
+	cr_assert(parse(&r, "user", "alice", &f));
+	cr_expect_not(filter_fits(&f, r.schedule, r.entry, start_ms));
+	f.whole_user = STR("alice@example.com");
+	cr_expect(filter_fits(&f, r.schedule, r.entry, start_ms));
+	room_close(&r);
+}
