@@ -16,6 +16,7 @@ for stem, name, kind in (("ec", "mail.example.com", "ecdsa"), ("rsa", "mail.exam
     files[stem] = g.certificate(f"{HOME}/files", name, kind, stem)
 groups = ", ".join(f'{{ certificate = "{cert}"; private_key = "{key}"; }}' for cert, key in files.values())
 gate = g.Gateway(f"{HOME}/gateway", tls=f"tls: ( {groups} );",
+                 auth='auth: { backends = ( "users" ); mechanisms = [ "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN" ]; };',
                  routes='routes: ( { via = "smtp"; host = "127.0.0.1"; port = 9; tls = "none"; } );').start()
 gate.add_user()
 
