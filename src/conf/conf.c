@@ -145,7 +145,7 @@ conf_note_tls_places(struct conf *c, const struct read_tree *tree, const struct 
 }
 
 struct conf *
-conf_read_file(const char *path, bool read_secrets, struct conf_report *report)
+conf_read_file(const char *path, enum conf_secrets secrets, struct conf_report *report)
 {
 	struct conf *c = conf_default();
 	struct read_tree *tree = NULL;
@@ -160,8 +160,10 @@ conf_read_file(const char *path, bool read_secrets, struct conf_report *report)
 		complete(c);
 		check_conf(c, tree, &notes);
 		conf_note_tls_places(c, tree, &source);
-		if (read_secrets) {
-			secret_read_all(c, tree, &source, &notes);
+		if (secrets != CONF_SECRETS_LEAVE) {
+			bool is_here = secrets == CONF_SECRETS_READ_HERE;
+
+			secret_read_all(c, tree, &source, is_here, &notes);
 			anchor_check_file(c, tree, &notes);
 		}
 	}

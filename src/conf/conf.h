@@ -188,10 +188,18 @@ struct conf_report {
 void conf_report_init(struct conf_report *r);
 void conf_report_clear(struct conf_report *r);
 
-/* Reads and checks a file; NULL when there are errors (all of them are in the report).  When
- * read_secrets, those given as "file:" or "credential:" are read now, and the trust anchor's file
- * is checked. */
-struct conf *conf_read_file(const char *path, bool read_secrets, struct conf_report *report);
+enum conf_secrets {
+	CONF_SECRETS_LEAVE, /* "file:" and "credential:" stay as they stand */
+	CONF_SECRETS_READ,  /* what they name is read; what is missing is an error */
+	/* The same for who may stand outside the daemon's unit: without CREDENTIALS_DIRECTORY, a
+	 * "credential:" is a warning and stays as it stands. */
+	CONF_SECRETS_READ_HERE,
+};
+
+/* Reads and checks a file; NULL when there are errors (all of them are in the report).  Unless
+ * secrets are left, the trust anchor's file is checked, too. */
+struct conf *conf_read_file(
+    const char *path, enum conf_secrets secrets, struct conf_report *report);
 /* For what must work beside a file that cannot be used: the defaults, with the file's
  * run_directory where that stands in it as a path, whatever is wrong around it.  Never NULL. */
 struct conf *conf_read_run_directory(const char *path);

@@ -19,6 +19,7 @@ struct place {
 	const struct source *source;
 	int line;
 	struct notes *notes;
+	bool may_lack_credentials;
 	const char *path;
 };
 
@@ -89,6 +90,20 @@ warn_if_public(const struct place *at)
 		    (unsigned)st.st_mode & 0777, file);
 }
 
+/* Outside the daemon's unit nobody has the credential; only the daemon sees whether it is there. */
+static struct str
+without_credentials(const struct place *at, struct str password)
+{
+	if (!at->may_lack_credentials)
+		return complain(
+		    at, "CREDENTIALS_DIRECTORY is not set: no LoadCredential= in the unit?");
+	notes_add(at->notes, at->line, NOTE_WARNING,
+	    "routes.password: %s cannot be read here: systemd gives it to the daemon alone "
+	    "(LoadCredential= in its unit), which refuses to start without it",
+	    at->path);
+	return password;
+}
+
 static struct str
 resolve(struct str password, struct place *at, struct arena *arena)
 {
@@ -106,21 +121,21 @@ resolve(struct str password, struct place *at, struct arena *arena)
 	at->path = arena_str(arena, password).p;
 	directory = getenv("CREDENTIALS_DIRECTORY");
 	if (!directory)
-		return complain(
-		    at, "CREDENTIALS_DIRECTORY is not set: no LoadCredential= in the unit?");
+		return without_credentials(at, password);
 	at->path = arena_printf(arena, "%s/%.*s", directory, STR_ARG(str_from(password, 11))).p;
 	return read_file(at, arena);
 }
 
 void
 secret_read_all(struct conf *c, const struct read_tree *tree, const struct source *source,
-    struct notes *notes)
+    bool may_lack_credentials, struct notes *notes)
 {
 	/* the tree is ours until it is handed out */
 	struct conf_route *routes = (struct conf_route *)(uintptr_t)c->routes.item;
 
 	for (size_t i = 0; i < c->routes.count; i++) {
-		struct place at = {.source = source, .notes = notes};
+		struct place at = {.source = source, .notes = notes,
+		    .may_lack_credentials = may_lack_credentials};
 		char path[64];
 
 		snprintf(path, sizeof path, "routes.[%zu].password", i);

@@ -8,8 +8,9 @@
 #include "conf/source.h"
 
 /* Replaces "file:/path" and "credential:NAME" by what is in there.  A password that stands in the
- * configuration itself is warned of where everybody can read that file. */
+ * configuration itself is warned of where everybody can read that file.  may_lack_credentials: as
+ * CONF_SECRETS_READ_HERE says. */
 void secret_read_all(struct conf *c, const struct read_tree *tree, const struct source *source,
-    struct notes *notes);
+    bool may_lack_credentials, struct notes *notes);
 
 #endif

@@ -87,7 +87,7 @@ admin_read_and_apply(struct daemon *d, struct buf *text)
 	struct conf *now;
 
 	conf_report_init(&report);
-	now = conf_read_file(d->config_path, true, &report);
+	now = conf_read_file(d->config_path, CONF_SECRETS_READ, &report);
 	buf_adds(text, buf_str(&report.text));
 	conf_report_clear(&report);
 	if (now)

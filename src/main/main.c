@@ -111,7 +111,8 @@ read_config(const struct options *o)
 	struct conf *c;
 
 	conf_report_init(&report);
-	c = conf_read_file(o->config, !o->checks_only, &report);
+	c = conf_read_file(
+	    o->config, o->checks_only ? CONF_SECRETS_LEAVE : CONF_SECRETS_READ, &report);
 	if (c && o->checks_only)
 		tls_files_report(c, &report);
 	if (report.text.n)

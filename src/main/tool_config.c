@@ -22,7 +22,7 @@ tool_conf(const struct tool *t)
 	struct conf *c;
 
 	conf_report_init(&report);
-	c = conf_read_file(t->config_path, false, &report);
+	c = conf_read_file(t->config_path, CONF_SECRETS_LEAVE, &report);
 	if (!c)
 		tool_say(EX_CONF, buf_str(&report.text));
 	conf_report_clear(&report);
@@ -50,7 +50,7 @@ tool_conf_to_ask(struct tool *t)
 	if (t->conf)
 		return t->conf;
 	conf_report_init(&report);
-	t->conf = conf_read_file(t->config_path, false, &report);
+	t->conf = conf_read_file(t->config_path, CONF_SECRETS_LEAVE, &report);
 	if (!t->conf)
 		t->conf = conf_read_run_directory(t->config_path);
 	if (t->run_directory)
@@ -143,7 +143,7 @@ tool_config_check(struct tool *t, const struct command *command)
 
 	(void)command;
 	conf_report_init(&report);
-	c = conf_read_file(path, true, &report);
+	c = conf_read_file(path, CONF_SECRETS_READ_HERE, &report);
 	if (c) {
 		tool_check_disk(path, c, &report);
 		tool_check_room(path, c, &report);
@@ -194,7 +194,7 @@ tool_config_explain(struct tool *t, const struct command *command)
 		return EX_USE;
 	}
 	conf_report_init(&report);
-	c = conf_read_file(t->config_path, false, &report);
+	c = conf_read_file(t->config_path, CONF_SECRETS_LEAVE, &report);
 	conf_report_clear(&report);
 	buf_init(&text, TEXT_MAX);
 	if (conf_explain(str_of(t->args[0]), c, &text)) {

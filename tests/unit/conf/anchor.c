@@ -63,7 +63,7 @@ is_read(const char *anchor_file, const char *more, struct conf_report *r)
 	snprintf(text, sizeof text, "%sdns: { trust_anchor = \"%s\"; %s };\n", MINIMAL, anchor_file, more);
 	write_file("t.cfg", text, path);
 	conf_report_init(r);
-	c = conf_read_file(path, true, r);
+	c = conf_read_file(path, CONF_SECRETS_READ, r);
 	is_good = c != NULL;
 	conf_drop(&c);
 	return is_good;

@@ -297,7 +297,7 @@ Test(read, include_is_relative_to_its_file)
 	fputs("node = 7;", f);
 	fclose(f);
 	conf_report_init(&r);
-	c = conf_read_file(path, false, &r);
+	c = conf_read_file(path, CONF_SECRETS_LEAVE, &r);
 	cr_assert(c, "%.*s", STR_ARG(buf_str(&r.text)));
 	cr_assert_eq(c->node, 7);
 	conf_drop(&c);
@@ -322,11 +322,11 @@ Test(read, files_that_are_none)
 	struct conf_report r;
 
 	conf_report_init(&r);
-	cr_expect_null(conf_read_file("/nonexistent/x.cfg", true, &r));
+	cr_expect_null(conf_read_file("/nonexistent/x.cfg", CONF_SECRETS_READ, &r));
 	cr_expect(str_eq(buf_str(&r.text),
 	    STR("/nonexistent/x.cfg:1: error: /nonexistent/x.cfg: No such file or directory\n")),
 	    "%.*s", STR_ARG(buf_str(&r.text)));
-	cr_expect_null(conf_read_file("/etc", true, &r));
+	cr_expect_null(conf_read_file("/etc", CONF_SECRETS_READ, &r));
 	cr_expect_null(conf_read_text(str_make(nul, sizeof nul - 1), &r));
 	cr_expect_eq(r.errors, 3);
 	conf_report_clear(&r);
@@ -422,7 +422,7 @@ Test(read, secret_in_a_file_that_all_can_read)
 		write_file("open.cfg", text, path);
 		cr_assert_eq(chmod(path, cases[i].mode), 0);
 		conf_report_init(&r);
-		c = conf_read_file(path, true, &r);
+		c = conf_read_file(path, CONF_SECRETS_READ, &r);
 		cr_expect_not_null(c);
 		cr_expect_eq(r.warnings, cases[i].warnings, "mode %o", cases[i].mode);
 		buf_addc(&r.text, '\0');
@@ -433,6 +433,26 @@ Test(read, secret_in_a_file_that_all_can_read)
 		conf_report_clear(&r);
 		unlink(path);
 	}
+}
+
+/* A check outside the daemon's unit says that it cannot read it, and finds no fault in that. */
+static void
+secret_outside_the_unit(const char *text)
+{
+	char path[PATH_BYTES];
+	struct conf_report r;
+	struct conf *c;
+
+	write_file("outside", text, path);
+	conf_report_init(&r);
+	c = conf_read_file(path, CONF_SECRETS_READ_HERE, &r);
+	buf_addc(&r.text, '\0');
+	cr_assert(c, "%s", r.text.p);
+	cr_expect_eq(r.warnings, 1, "%s", r.text.p);
+	cr_expect(strstr(r.text.p, "credential:partner cannot be read here"), "%s", r.text.p);
+	conf_drop(&c);
+	conf_report_clear(&r);
+	unlink(path);
 }
 
 Test(read, secret_from_a_credential)
@@ -449,6 +469,7 @@ Test(read, secret_from_a_credential)
 		cr_expect_null(read_as_file(text, &r));
 		conf_report_clear(&r);
 	}
+	secret_outside_the_unit(text);
 	write_file("partner", "from systemd\n", path);
 	cr_assert_eq(chmod(path, 0400), 0);
 	*strrchr(path, '/') = '\0';
@@ -515,7 +536,7 @@ expect_places(const char *file, size_t index, const char *certificate, const cha
 	struct conf *c;
 
 	conf_report_init(&r);
-	c = conf_read_file(file, false, &r);
+	c = conf_read_file(file, CONF_SECRETS_LEAVE, &r);
 	cr_assert(c && c->tls.count > index, "%.*s", STR_ARG(buf_str(&r.text)));
 	cr_expect(str_iends(c->tls.item[index].certificate_place, str_of(certificate)), "%.*s",
 		  STR_ARG(c->tls.item[index].certificate_place));

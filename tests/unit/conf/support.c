@@ -63,7 +63,7 @@ read_as_file(const char *text, struct conf_report *report)
 	struct conf *c;
 
 	write_file("t.cfg", text, path);
-	c = conf_read_file(path, true, report);
+	c = conf_read_file(path, CONF_SECRETS_READ, report);
 	snprintf(directory, sizeof directory, "%.*s/", (int)(strrchr(path, '/') - path), path);
 	shorten(&report->text, directory);
 	remove_file(path);

@@ -139,7 +139,7 @@ rig_configure_tls(struct rig *r, const char *extra)
 	rig_write(r->config, text);
 	conf_report_init(&report);
 	conf_drop(&r->d.conf);
-	r->d.conf = conf_read_file(r->config, true, &report);
+	r->d.conf = conf_read_file(r->config, CONF_SECRETS_READ, &report);
 	cr_assert(r->d.conf, "%.*s", STR_ARG(buf_str(&report.text)));
 	conf_report_clear(&report);
 }
