@@ -172,6 +172,7 @@ const struct key key_table[] = {
 	    .help = "How long a password that was found right is remembered, in memory, under a "
 		"secret of this start. \"0s\": not at all."},
 	{"auth.workers", KEY_NUMBER, AT(auth.workers), CONF_AUTH, "2", .min = 1, .max = 24,
+	    .flags = KEY_RESTART,
 	    .help = "Processes that derive keys from passwords, for PLAIN and LOGIN."},
 	{"auth.step_timeout", KEY_DURATION, AT(auth.step_timeout_ms),
 	    CONF_AUTH | CONF_SUBMISSION, "\"20s\"",
