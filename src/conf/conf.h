@@ -174,6 +174,11 @@ struct conf {
 
 enum { CONF_SPOOL_BYTES_MIN = 32 << 20 };       /* beside queue.minimum_free: 16 small segments */
 
+/* What a daemon goes by that was started with one configuration and has reloaded another since:
+ * keys that need a restart have the value of the start.  *out lives no longer than both, and is
+ * neither kept nor dropped. */
+void conf_in_force(const struct conf *started, const struct conf *now, struct conf *out);
+
 /* Counted; conf_drop(&c) gives up one reference and sets c to NULL. */
 struct conf *conf_keep(struct conf *c);
 void conf_drop(struct conf **c);
@@ -208,13 +213,34 @@ struct conf *conf_read_text(struct str text, struct conf_report *report);
 /* The tree in the file's own grammar, only keys that differ from their default unless `all`, only
  * those of `roles`; secrets as "***" unless with_secrets. */
 void conf_write(const struct conf *c, unsigned roles, bool all, bool with_secrets, struct buf *out);
-/* What a key is, its type, default, range, since, help, value now (c may be NULL); of a group its
- * keys; false: there is neither. */
-bool conf_explain(struct str key, const struct conf *c, struct buf *out);
+/* Settings in the file's grammar, as conf_write writes them, become the members of a JSON object,
+ * without its braces: switches and numbers as such, lists as arrays, groups as objects, and all
+ * else (durations, sizes, rates) as the texts that stand in the file. */
+void conf_write_json(struct str settings, struct buf *out);
+/* What a key is, its type, default, range, since, help; its value now is that of `running`, beside
+ * which that of `file` is told where it is another one (both may be NULL); of a group its keys;
+ * false: there is neither. */
+bool conf_explain(
+    struct str key, const struct conf *running, const struct conf *file, struct buf *out);
+/* The same as the members of a JSON object. */
+bool conf_explain_json(
+    struct str key, const struct conf *running, const struct conf *file, struct buf *out);
 /* The body of sallyport.cfg(5): every key as mdoc list items, from the key table. */
 void conf_write_mdoc(struct buf *out);
-/* limits.per_user "300 recipients / 1h" -> "500 recipients / 1h": a line for each key that differs;
- * of lists only how many. */
+/* A key that has another value after than before. */
+struct conf_change {
+	const char *key;
+	struct str before, after; /* in the file's grammar; of a list empty */
+	struct str groups;        /* of a list: 1 added ("x"), 2 changed ("y", "z") */
+	bool needs_restart;
+};
+typedef void conf_change_fn(const struct conf_change *change, void *arg);
+/* Secrets are compared, and never told. */
+void conf_each_change(
+    const struct conf *before, const struct conf *after, conf_change_fn *fn, void *arg);
+/* limits.per_user "300 recipients / 1h" -> "500 recipients / 1h": a line. */
+void conf_write_change(const struct conf_change *change, struct buf *out);
+/* A line for each. */
 void conf_write_changes(const struct conf *before, const struct conf *after, struct buf *out);
 
 #endif

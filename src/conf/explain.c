@@ -4,7 +4,7 @@
 #include "conf/value.h"
 #include "conf/write.h"
 
-#define SINCE "0.1"
+enum { EXPLAIN_BYTES_MAX = 64 << 20 };
 
 static bool
 has_range(const struct key *k)
@@ -24,8 +24,8 @@ print_bound(const struct key *k, int64_t n, struct buf *out)
 		buf_addf(out, "%lld%s", (long long)n, k->type == KEY_PERCENT ? "%" : "");
 }
 
-static void
-print_type(const struct key *k, struct buf *out)
+void
+explain_type(const struct key *k, struct buf *out)
 {
 	buf_addz(out, key_type_name(k));
 	if (k->form != FORM_ANY)
@@ -80,8 +80,34 @@ explain_group(struct str group, struct buf *out)
 	}
 }
 
+/* The value of one of them, or of both where they differ. */
+static void
+explain_values(const struct key *k, const struct conf *running, const struct conf *file,
+    struct buf *out)
+{
+	struct buf now, written;
+
+	buf_init(&now, EXPLAIN_BYTES_MAX);
+	buf_init(&written, EXPLAIN_BYTES_MAX);
+	if (running)
+		write_value(k, running, CONF_ALL, false, &now);
+	if (file)
+		write_value(k, file, CONF_ALL, false, &written);
+	if (running)
+		buf_addf(out, "now      %.*s\n", STR_ARG(buf_str(&now)));
+	if (file && !(running && str_eq(buf_str(&now), buf_str(&written)))) {
+		buf_addf(out, "in file  %.*s\n", STR_ARG(buf_str(&written)));
+		if (running)
+			buf_addf(out, "         the file is not in force: it needs a %s\n",
+			    k->flags & KEY_RESTART ? "restart" : "reload");
+	}
+	buf_clear(&now);
+	buf_clear(&written);
+}
+
 bool
-conf_explain(struct str key, const struct conf *c, struct buf *out)
+conf_explain(
+    struct str key, const struct conf *running, const struct conf *file, struct buf *out)
 {
 	const struct key *k = key_find(key);
 
@@ -92,19 +118,16 @@ conf_explain(struct str key, const struct conf *c, struct buf *out)
 	if (!k)
 		return false;
 	buf_addf(out, "%s\n%s\n\ntype     ", k->path, k->help);
-	print_type(k, out);
+	explain_type(k, out);
 	buf_addf(out, "\ndefault  %s\n", default_text(k));
 	if (key_example(k))
 		buf_addf(out, "example  %.*s = %s;\n", STR_ARG(key_name(k)), key_example(k));
 	buf_addf(out, "reload   %s\nsince    %s\n",
-	    k->flags & KEY_RESTART ? "no, needs a restart" : "yes", SINCE);
+	    k->flags & KEY_RESTART ? "no, needs a restart" : "yes", EXPLAIN_SINCE);
 	if (k->type == KEY_LIST)
 		print_items(k, out);
-	if (c && !(k->flags & KEY_ITEM)) {
-		buf_addz(out, "now      ");
-		write_value(k, c, CONF_ALL, false, out);
-		buf_addc(out, '\n');
-	}
+	if (!(k->flags & KEY_ITEM))
+		explain_values(k, running, file, out);
 	return true;
 }
 
@@ -157,7 +180,7 @@ add_mdoc_key(const struct key *k, struct buf *out)
 	struct buf type;
 
 	buf_init(&type, 4096);
-	print_type(k, &type);
+	explain_type(k, &type);
 	buf_addf(out, ".It Ic %s\n", k->path);
 	add_mdoc(str_of(k->help), out);
 	buf_addz(out, ".Bl -tag -width \"Default:\" -compact\n");

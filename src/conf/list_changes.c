@@ -192,11 +192,11 @@ write_comparison(const struct comparison *c, struct buf *out)
 {
 	size_t any = c->added.count + c->removed.count + c->changed.count;
 
-	buf_addf(out, "%s: ", c->list->path);
 	write_told(&c->added, "", out);
 	write_told(&c->removed, c->added.count ? ", " : "", out);
 	write_told(&c->changed, c->added.count + c->removed.count ? ", " : "", out);
-	buf_addz(out, any ? "\n" : "another order\n");
+	if (!any)
+		buf_addz(out, "another order");
 }
 
 void

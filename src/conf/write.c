@@ -167,22 +167,74 @@ conf_write(const struct conf *c, unsigned roles, bool all, bool with_secrets, st
 	conf_drop(&plain);
 }
 
+/* ---- changes ---- */
+
+static void
+tell_change(const struct key *k, const struct conf *before, const struct conf *after,
+    conf_change_fn *fn, void *arg)
+{
+	struct conf_change change = {.key = k->path, .needs_restart = k->flags & KEY_RESTART};
+	struct buf old, now, groups;
+
+	buf_init(&old, VALUE_BYTES_MAX);
+	buf_init(&now, VALUE_BYTES_MAX);
+	buf_init(&groups, VALUE_BYTES_MAX);
+	if (k->type == KEY_LIST) {
+		write_list_changes(k, before, after, &groups);
+	} else {
+		value_print(k, before, &old);
+		value_print(k, after, &now);
+	}
+	change.before = buf_str(&old);
+	change.after = buf_str(&now);
+	change.groups = buf_str(&groups);
+	fn(&change, arg);
+	buf_clear(&old);
+	buf_clear(&now);
+	buf_clear(&groups);
+}
+
+void
+conf_each_change(
+    const struct conf *before, const struct conf *after, conf_change_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < key_count; i++)
+		if (!(key_table[i].flags & KEY_ITEM) && differs(&key_table[i], before, after))
+			tell_change(&key_table[i], before, after, fn, arg);
+}
+
+void
+conf_write_change(const struct conf_change *change, struct buf *out)
+{
+	if (change->groups.n)
+		buf_addf(out, "%s: %.*s", change->key, STR_ARG(change->groups));
+	else
+		buf_addf(out, "%s %.*s -> %.*s", change->key, STR_ARG(change->before),
+		    STR_ARG(change->after));
+	buf_addz(out, change->needs_restart ? " (needs a restart)\n" : "\n");
+}
+
+static void
+add_change(const struct conf_change *change, void *arg)
+{
+	conf_write_change(change, arg);
+}
+
 void
 conf_write_changes(const struct conf *before, const struct conf *after, struct buf *out)
 {
+	conf_each_change(before, after, add_change, out);
+}
+
+void
+conf_in_force(const struct conf *started, const struct conf *now, struct conf *out)
+{
+	*out = *now;
 	for (size_t i = 0; i < key_count; i++) {
 		const struct key *k = &key_table[i];
+		size_t n = k->type == KEY_TEXT ? sizeof(struct str) : sizeof(int64_t);
 
-		if ((k->flags & KEY_ITEM) || !differs(k, before, after))
-			continue;
-		if (k->type == KEY_LIST) {
-			write_list_changes(k, before, after, out);
-			continue;
-		}
-		buf_addf(out, "%s ", k->path);
-		value_print(k, before, out);
-		buf_addz(out, " -> ");
-		value_print(k, after, out);
-		buf_addz(out, k->flags & KEY_RESTART ? " (needs a restart)\n" : "\n");
+		if (k->flags & KEY_RESTART)
+			memcpy((char *)out + k->offset, (const char *)started + k->offset, n);
 	}
 }

@@ -16,10 +16,15 @@ struct str conf_default_postmaster(const struct conf *c, struct arena *arena);
 void write_value(
     const struct key *k, const struct conf *c, unsigned roles, bool with_secrets, struct buf *out);
 
+/* Of every key, until one is added later. */
+#define EXPLAIN_SINCE "0.1"
+/* "a duration, from 1s to 10m" */
+void explain_type(const struct key *k, struct buf *out);
+
 /* One group of a list. */
 void write_item(
     const struct key *list, const void *item, unsigned roles, bool with_secrets, struct buf *out);
-/* A line about a list that is another one after than before; secrets are compared, not shown. */
+/* What of a list is another one after than before, in words; secrets are compared, not shown. */
 void write_list_changes(
     const struct key *list, const struct conf *before, const struct conf *after, struct buf *out);
 

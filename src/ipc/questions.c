@@ -31,6 +31,6 @@ message_ask(enum message_type type)
 bool
 message_is_quick(struct str verb)
 {
-	return str_eq(verb, STR("main.status")) || str_eq(verb, STR("queue.status")) ||
+	return str_starts(verb, STR("main.")) || str_eq(verb, STR("queue.status")) ||
 	    str_eq(verb, STR("dns.status")) || str_eq(verb, STR("reload"));
 }

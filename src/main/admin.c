@@ -12,6 +12,7 @@
 #include "main/host.h"
 #include "main/notify.h"
 #include "main/offer.h"
+#include "main/running.h"
 #include "main/status.h"
 #include "main/supervise.h"
 #include "main/watch.h"
@@ -170,6 +171,13 @@ admin_hear(struct daemon *d, struct channel *control, uint64_t call, const struc
 	} else if (str_eq(m->verb, STR("main.status"))) {
 		status_rows(d, control, call);
 		done(control, call, 0, STR(""));
+	} else if (str_eq(m->verb, STR("main.config"))) {
+		running_tell(d, control, call);
+		done(control, call, 0, STR(""));
+	} else if (str_eq(m->verb, STR("main.diff"))) {
+		int status = running_compare(d, control, call, &text);
+
+		done(control, call, (uint8_t)status, buf_str(&text));
 	} else {
 		done(control, call, EXIT_USAGE, STR("main does not know this command\n"));
 	}

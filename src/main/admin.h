@@ -1,4 +1,5 @@
-/* admin: the operator's commands that main itself answers: reload, status. */
+/* admin: the operator's commands that main itself answers: reload, status, and the
+ * configuration that it has. */
 #ifndef MAIN_ADMIN_H
 #define MAIN_ADMIN_H
 

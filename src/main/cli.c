@@ -14,17 +14,19 @@ static int help(struct tool *t, const struct command *c);
 static int version(struct tool *t, const struct command *c);
 
 /* Options of commands, as letters: F the filter, a --all, n --dry-run, R --reason, b --body,
- * r --raw, g --generate, p --password-stdin, H --hold, L --release, D --for.  The others belong to
- * every command. */
+ * r --raw, g --generate, p --password-stdin, H --hold, L --release, D --for, U --running.
+ * The others belong to every command. */
 static const struct command commands[] = {
     {"status", NULL, tool_status, "main.status", "status",
 	"processes and queue at a glance", NULL, 0},
     {"config", "check", tool_config_check, NULL, "config check [FILE]",
 	"check a configuration: every error with file, line and suggestion", NULL, 1},
-    {"config", "show", tool_config_show, NULL, "config show [--all]",
-	"what differs from the defaults, or every key", "a", 0},
+    {"config", "show", tool_config_show, NULL, "config show [--all] [--running]",
+	"what differs from the defaults, or every key: of the file, or of the daemon", "aU", 0},
+    {"config", "diff", tool_config_diff, "main.diff", "config diff",
+	"what a reload would change: exit status 1 if anything", NULL, 0},
     {"config", "explain", tool_config_explain, NULL, "config explain KEY",
-	"what a key means, its default, its value now", NULL, 1},
+	"what a key means, its default, its value now and in the file", NULL, 1},
     {"reload", NULL, tool_reload, "reload", "reload", "check the configuration and apply it",
 	NULL, 0},
     {"user", "add", tool_user_secret, "user.add",
@@ -131,6 +133,7 @@ static const struct option words[] = {
     {"version", no_argument, NULL, 'V'},
     {"dry-run", no_argument, NULL, 'n'},
     {"all", no_argument, NULL, 'a'},
+    {"running", no_argument, NULL, 'U'},
     {"body", no_argument, NULL, 'b'},
     {"raw", no_argument, NULL, 'r'},
     {"hold", no_argument, NULL, 'H'},
@@ -157,7 +160,7 @@ take_flag(struct tool *t, int c)
 		bool *flag;
 	} flags[] = {{'j', &t->json}, {'q', &t->quiet}, {'y', &t->yes},
 	    {'n', &t->dry_run}, {'a', &t->all}, {'b', &t->body}, {'r', &t->raw},
-	    {'H', &t->hold}, {'L', &t->release},
+	    {'H', &t->hold}, {'L', &t->release}, {'U', &t->running},
 	    {'g', &t->generate}, {'p', &t->password_stdin}};
 
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)

@@ -21,7 +21,9 @@ type_of(struct str key)
 	    "limit_wait_s", "messages", "oldest_s", "pid", "port", "preference", "queued",
 	    "queued_held", "reader_s", "recipients", "restarts", "route", "running", "sessions",
 	    "set_aside", "silent_s", "sites", "size", "tries", "unchanged", "unremoved",
-	    "upkeep_s", "uptime_s", "writer_s"};
+	    "upkeep_s", "uptime_s", "writer_s",
+	    /* of the configuration */
+	    "changes", "errors", "line", "warnings"};
 	static const char *const booleans[] = {"dry_run", "in_file", "secure", "smtputf8"};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

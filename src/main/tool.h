@@ -25,6 +25,7 @@ struct tool {
 	int arg_count;
 	bool json, quiet, yes, dry_run, all;
 	bool generate, password_stdin;
+	bool running;                    /* of `config show` */
 	bool body, raw;                  /* of `queue show` */
 	bool hold, release;              /* of `user suspend` and `user resume` */
 	/* every option that was given, as getopt has it, and its name */
@@ -80,11 +81,13 @@ int tool_user_ask(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
 /* The words behind a queue command are ids of its filter. */
 void tool_add_ids(struct tool *t);
 
-/* tool_block.c, tool_config.c, tool_user.c, tool_user_show.c, tool_queue.c, tool_show.c */
+/* tool_block.c, tool_config.c, tool_config_show.c,
+ * tool_user.c, tool_user_show.c, tool_queue.c, tool_show.c */
 int tool_block_list(struct tool *t, const struct command *c);
 int tool_block_act(struct tool *t, const struct command *c);
 int tool_config_check(struct tool *t, const struct command *c);
 int tool_config_show(struct tool *t, const struct command *c);
+int tool_config_diff(struct tool *t, const struct command *c);
 int tool_config_explain(struct tool *t, const struct command *c);
 int tool_reload(struct tool *t, const struct command *c);
 int tool_status(struct tool *t, const struct command *c);

@@ -1,5 +1,6 @@
 /*
- * tool_config: the configuration seen from the command line; works without the daemon.
+ * tool_config: a configuration is checked, without the daemon; the daemon loads it, and says how
+ * all is.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "main/tool.h"
 #include "policy/space.h"
 
-enum { TEXT_MAX = 4 << 20, MIB = 1 << 20 };
+enum { MIB = 1 << 20 };
 
 struct conf *
 tool_conf(const struct tool *t)
@@ -133,6 +134,70 @@ tool_check_descriptors(const char *file, const struct conf *c, struct conf_repor
 	report->warnings += conf_descriptors_check(c, head, &report->text);
 }
 
+/* "FILE:LINE: error: TEXT", or without a line: an object. */
+static void
+print_finding(struct str line, bool is_error)
+{
+	struct str mark = is_error ? STR(": error: ") : STR(": warning: ");
+	const char *at = memmem(line.p, line.n, mark.p, mark.n);
+	struct str place, number;
+	struct buf values;
+	uint64_t n;
+	size_t colon;
+
+	if (!at)
+		return;
+	place = str_upto(line, (size_t)(at - line.p));
+	colon = str_rfind(place, ':');
+	number = colon < place.n ? str_from(place, colon + 1) : STR_NULL;
+	buf_init(&values, TOOL_VALUES_MAX);
+	message_values_add(&values, "row", STR("finding"));
+	message_values_add(&values, "kind", is_error ? STR("error") : STR("warning"));
+	if (number.n && str_u64(number, &n)) {
+		message_values_add(&values, "file", str_upto(place, colon));
+		message_values_add(&values, "line", number);
+	} else {
+		message_values_add(&values, "file", place);
+	}
+	message_values_add(&values, "text", str_from(line, place.n + mark.n));
+	print_json(buf_str(&values));
+	buf_clear(&values);
+}
+
+static void
+print_check_json(const char *path, const struct conf_report *report)
+{
+	struct str rest = buf_str(&report->text), line;
+	struct buf values;
+
+	while (str_split(&rest, '\n', &line)) {
+		struct str error = STR(": error: "), warning = STR(": warning: ");
+		const char *e = memmem(line.p, line.n, error.p, error.n);
+		const char *w = memmem(line.p, line.n, warning.p, warning.n);
+
+		/* the first one is the mark; the other may stand in the text */
+		print_finding(line, e && (!w || e < w));
+	}
+	buf_init(&values, TOOL_VALUES_MAX);
+	message_values_add(&values, "row", STR("total"));
+	message_values_add(&values, "path", str_of(path));
+	message_values_add_number(&values, "errors", report->errors);
+	message_values_add_number(&values, "warnings", report->warnings);
+	print_json(buf_str(&values));
+	buf_clear(&values);
+}
+
+static void
+print_check(const char *path, const struct conf_report *report, bool is_quiet)
+{
+	tool_say(0, buf_str(&report->text));
+	if (!is_quiet)
+		printf("%s: %u error%s, %u warning%s.%s\n", path, report->errors,
+		    report->errors == 1 ? "" : "s", report->warnings,
+		    report->warnings == 1 ? "" : "s",
+		    !report->errors ? "" : " The running configuration is unchanged.");
+}
+
 int
 tool_config_check(struct tool *t, const struct command *command)
 {
@@ -151,60 +216,12 @@ tool_config_check(struct tool *t, const struct command *command)
 		tls_files_report(c, &report);
 		tool_check_accounts(path, c, &report);
 	}
-	if (report.text.n)
-		tool_say(0, buf_str(&report.text));
+	if (t->json)
+		print_check_json(path, &report);
+	else
+		print_check(path, &report, t->quiet);
 	status = report.errors == 0 ? 0 : EX_CONF;
-	if (!t->quiet)
-		printf("%s: %u error%s, %u warning%s.%s\n", path, report.errors,
-		    report.errors == 1 ? "" : "s", report.warnings, report.warnings == 1 ? "" : "s",
-		    !report.errors ? "" : " The running configuration is unchanged.");
 	conf_report_clear(&report);
-	conf_drop(&c);
-	return status;
-}
-
-int
-tool_config_show(struct tool *t, const struct command *command)
-{
-	struct conf *c = tool_conf(t);
-	struct buf text;
-
-	(void)command;
-	if (!c)
-		return EX_CONF;
-	buf_init(&text, TEXT_MAX);
-	conf_write(c, CONF_ALL, t->all, false, &text);
-	tool_say(0, buf_str(&text));
-	buf_clear(&text);
-	conf_drop(&c);
-	return 0;
-}
-
-/* The value now is shown where a configuration can be read; the explanation itself needs none. */
-int
-tool_config_explain(struct tool *t, const struct command *command)
-{
-	struct conf_report report;
-	struct conf *c;
-	struct buf text;
-	int status = 0;
-
-	if (t->arg_count != 1) {
-		fprintf(stderr, "usage: sallyport %s\n", command->usage);
-		return EX_USE;
-	}
-	conf_report_init(&report);
-	c = conf_read_file(t->config_path, CONF_SECRETS_LEAVE, &report);
-	conf_report_clear(&report);
-	buf_init(&text, TEXT_MAX);
-	if (conf_explain(str_of(t->args[0]), c, &text)) {
-		tool_say(0, buf_str(&text));
-	} else {
-		tool_say(EX_DATA, buf_str(&text));
-		fprintf(stderr, "sallyport: there is no key \"%s\"\n", t->args[0]);
-		status = EX_DATA;
-	}
-	buf_clear(&text);
 	conf_drop(&c);
 	return status;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """commands_config: the configuration that the daemon has, beside the file; JSON; credentials; the password prompt."""
+import json
 import os
 import subprocess
 import sys
@@ -40,6 +41,143 @@ def a_credential_outside_the_unit():
     os.chmod(f"{HOME}/credentials/partner", 0o400)
     told = run(inside, *check)
     assert told.returncode == 0 and "cannot be read" not in told.stdout and "from-systemd" not in told.stdout, told
+
+
+def rows(*words, **more):
+    return [json.loads(line) for line in gate.tool("config", *words, "--json", **more).stdout.splitlines()]
+
+
+def write(routes=None, **parts):
+    gate.routes = routes or gate.routes
+    gate.parts.update(parts)
+    gate.write_config()
+
+
+@tap.case
+def what_the_daemon_has():
+    """config show --running: what the daemon has and not what the file says, also while the file has an error; no secret; typed"""
+    same = gate.tool("config", "show").stdout
+    assert gate.tool("config", "show", "--running").stdout == same
+    every = gate.tool("config", "show", "--running", "--all").stdout
+    assert every == gate.tool("config", "show", "--all").stdout and "lifetime" in every
+    write(limits='limits: { per_user = "500 / 1h"; };')
+    assert "500 recipients" in gate.tool("config", "show").stdout
+    shown = gate.tool("config", "show", "--running").stdout
+    assert shown == same and '"***"' in shown and "first-secret" not in shown, shown
+    running = rows("show", "--running", "--all")[0]
+    assert running["v"] == 1 and running["hostname"] == "mail.example.com", running
+    assert running["limits"]["per_user"] == "300 recipients / 1h" and running["auth"]["workers"] == 2, running
+    assert running["queue"]["retry"][0] and isinstance(running["sender_policy"]["subaddresses"], bool), running
+    assert running["routes"][0]["port"] == 465 and running["routes"][0]["password"] == "***", running
+    assert rows("show")[0]["limits"]["per_user"] == "500 recipients / 1h"
+    with open(gate.config, "a", encoding="ascii") as f:
+        f.write("nonsense = 1;\n")
+    told = gate.tool("config", "show", "--running")
+    assert told.stdout == same and "nonsense" in told.stderr, told
+    assert gate.tool("config", "show", check=False).returncode == 78
+    write()
+    gate.tool("reload")
+    assert gate.tool("config", "show", "--running").stdout == gate.tool("config", "show").stdout
+
+
+@tap.case
+def a_large_configuration():
+    """config show --running of 3000 groups, more than one message holds"""
+    users = ", ".join(f'{{ user = "user-{n}@example.com"; per_user = "{n + 1} / 1h, 100000 / 1d"; }}' for n in range(3000))
+    write(limits=f"limits: {{ users = ( {users} ); }};")
+    gate.tool("reload")
+    shown = gate.tool("config", "show", "--running").stdout
+    assert len(shown) > 200000 and shown == gate.tool("config", "show").stdout
+    assert len(rows("show", "--running")[0]["limits"]["users"]) == 3000
+    write(limits="")
+    assert gate.tool("config", "diff", check=False).stdout.startswith("limits.users: 3000 removed (")
+    gate.tool("reload")
+
+
+@tap.case
+def what_a_reload_would_change():
+    """config diff: key by key, in the words of a reload, which then says the same; exit 0, 1, 78; a secret is compared, not told"""
+    told = gate.tool("config", "diff")
+    assert told.stdout.startswith(f"0 keys of {gate.config} differ from the running configuration"), told
+    assert [r["changes"] for r in rows("diff")] == [0]
+    write(limits='limits: { per_user = "500 / 1h"; sessions = 9000; };', routes=SMARTHOST % "second-secret")
+    told = gate.tool("config", "diff", check=False)
+    assert told.returncode == 1 and "secret" not in told.stdout + told.stderr, told
+    lines = told.stdout.splitlines()
+    assert lines[0] == 'limits.per_user "300 recipients / 1h" -> "500 recipients / 1h"', lines
+    assert "limits.sessions 20000 -> 9000" in lines and lines[-1].startswith("3 keys of "), lines
+    assert any(line.startswith("routes: 1 changed") for line in lines), lines
+    typed = {r.get("key"): r for r in rows("diff", check=False)}
+    assert typed["limits.sessions"] == {"v": 1, "row": "change", "key": "limits.sessions", "running": 20000,
+                                        "file": 9000, "restart": False}, typed
+    assert typed["limits.per_user"]["file"] == "500 recipients / 1h", typed
+    assert typed["routes"]["groups"].startswith("1 changed"), typed
+    assert typed[None]["row"] == "total" and typed[None]["changes"] == 3 and typed[None]["path"] == gate.config, typed
+    quiet = gate.tool("config", "diff", "--quiet", check=False)
+    assert quiet.returncode == 1 and not quiet.stdout, quiet
+    reload = gate.tool("reload").stdout.splitlines()
+    assert lines[:-1] == [line for line in reload if line in lines], (lines, reload)
+    assert gate.tool("config", "diff").returncode == 0
+    with open(gate.config, "a", encoding="ascii") as f:
+        f.write("nonsense = 1;\n")
+    told = gate.tool("config", "diff", check=False)
+    assert told.returncode == 78 and "error: " in told.stderr and "nonsense" in told.stderr, told
+    write(limits="")
+    gate.tool("reload")
+
+
+@tap.case
+def what_needs_a_restart():
+    """a key that a reload does not change is told by config diff until the restart, and config show --running has the old one"""
+    write(node="node = 7;")
+    for _ in range(2):
+        told = gate.tool("config", "diff", check=False)
+        assert told.returncode == 1 and "node 0 -> 7 (needs a restart)" in told.stdout.splitlines(), told
+        assert "node" not in gate.tool("config", "show", "--running").stdout
+        assert "needs a restart" in gate.tool("config", "explain", "node").stdout.splitlines()[-1]
+        gate.tool("reload")
+    gate.stop()
+    gate.start()
+    assert gate.tool("config", "diff").returncode == 0
+    assert "node = 7;" in gate.tool("config", "show", "--running").stdout
+
+
+@tap.case
+def a_key_explained():
+    """config explain: "now" is what the daemon has, "in file" what the file has where that is another one, or where no daemon runs"""
+    def end(key="limits.sessions"):
+        return gate.tool("config", "explain", key).stdout.split("since    0.1\n")[1]
+    assert end() == "now      20000\n"
+    write(limits="limits: { sessions = 9000; };")
+    assert end() == "now      20000\nin file  9000\n         the file is not in force: it needs a reload\n"
+    typed = rows("explain", "limits.sessions")[0]
+    assert (typed["running"], typed["file"], typed["default"], typed["restart"]) == (20000, 9000, 20000, False), typed
+    assert typed["key"] == "limits.sessions" and typed["type"].startswith("a whole number"), typed
+    assert "limits.sessions" in rows("explain", "limits")[0]["keys"]
+    assert rows("explain", "routes")[0]["file"][0]["password"] == "***"
+    gate.stop()
+    assert end() == "in file  9000\n"
+    assert "running" not in rows("explain", "limits.sessions")[0]
+    assert gate.tool("config", "explain", "limits.session", check=False).returncode == 65
+    for words in (("diff",), ("show", "--running")):
+        told = gate.tool("config", *words, check=False)
+        assert told.returncode == 69 and "the daemon is not running" in told.stderr, told
+    write(limits="")
+    gate.start()
+
+
+@tap.case
+def a_check_as_json():
+    """config check --json: an object for each finding with kind, file and line, then the numbers"""
+    path = f"{HOME}/bad.cfg"
+    with open(path, "w", encoding="ascii") as f:
+        f.write('hostname = "x.example.com";\nlimits: { per_user = "300"; };\nnonsense = 1;\n')
+    found = rows("check", path, check=False)
+    assert found[-1]["row"] == "total" and found[-1]["errors"] == len(found) - 1 >= 2 and found[-1]["path"] == path, found
+    one = [r for r in found if "nonsense" in r.get("text", "")][0]
+    assert (one["kind"], one["file"], one["line"]) == ("error", path, 3), one
+    good = rows("check")
+    assert good[-1]["errors"] == 0 and all(r["kind"] == "warning" for r in good[:-1]), good
 
 
 try:

@@ -218,7 +218,7 @@ explained(const struct key *k, const struct conf *c, const char *label, struct b
 	struct str rest, line;
 
 	buf_reset(text);
-	cr_assert(conf_explain(str_of(k->path), c, text), "%s", k->path);
+	cr_assert(conf_explain(str_of(k->path), c, NULL, text), "%s", k->path);
 	cr_assert(buf_ok(text));
 	rest = buf_str(text);
 	while (str_split(&rest, '\n', &line))
@@ -324,7 +324,7 @@ Test(explain, every_key_without_secrets)
 	buf_init(&b, 1 << 16);
 	for (size_t i = 0; i < key_count; i++) {
 		buf_reset(&b);
-		cr_assert(conf_explain(str_of(key_table[i].path), c, &b), "%s", key_table[i].path);
+		cr_assert(conf_explain(str_of(key_table[i].path), c, NULL, &b), "%s", key_table[i].path);
 		buf_addc(&b, '\0');
 		cr_expect(buf_ok(&b));
 		cr_expect_not(strstr(b.p, "p\\\"\\\\"), "%s", b.p);
@@ -339,7 +339,7 @@ Test(explain, one_key_in_full)
 	struct buf b;
 
 	buf_init(&b, 1 << 16);
-	cr_assert(conf_explain(STR("limits.per_user"), c, &b));
+	cr_assert(conf_explain(STR("limits.per_user"), c, c, &b));
 	cr_expect(str_eq(buf_str(&b),
 	    STR("limits.per_user\n"
 		"Recipients that one login may write to in a period. Several, joined by commas, all hold.\n\n"
@@ -349,8 +349,8 @@ Test(explain, one_key_in_full)
 		"reload   yes\n"
 		"since    0.1\n"
 		"now      \"500 recipients / 1h\"\n")), "%.*s", STR_ARG(buf_str(&b)));
-	cr_expect_not(conf_explain(STR("limits.per_use"), c, &b));
-	cr_expect_not(conf_explain(STR(""), NULL, &b));
+	cr_expect_not(conf_explain(STR("limits.per_use"), c, NULL, &b));
+	cr_expect_not(conf_explain(STR(""), NULL, NULL, &b));
 	buf_clear(&b);
 	conf_drop(&c);
 }
@@ -378,7 +378,7 @@ Test(explain, a_group)
 	struct buf b;
 
 	buf_init(&b, 1 << 16);
-	cr_expect(conf_explain(STR("limits"), NULL, &b));
+	cr_expect(conf_explain(STR("limits"), NULL, NULL, &b));
 	buf_addc(&b, '\0');
 	cr_expect(strstr(b.p, "\nlimits.per_user "));
 	cr_expect(strstr(b.p, "\nlimits.users "));

@@ -1,0 +1,168 @@
+/*
+ * json: the file's grammar as JSON.  What is read is what conf_write wrote, or the key table, so
+ * there are no comments, no octal numbers, and of the escapes only those of value_print_text.
+ */
+#include "conf/key.h"
+#include "conf/lex.h"
+#include "conf/value.h"
+#include "conf/write.h"
+
+enum { JSON_BYTES_MAX = 64 << 20 };
+
+struct json {
+	struct buf *out;
+	bool is_value;    /* what comes next is no name */
+	bool needs_comma; /* before the next name */
+};
+
+/* \xHH becomes \u00HH; what is no UTF-8 becomes U+FFFD, a byte at a time. */
+static void
+add_text(struct str text, struct buf *out)
+{
+	while (text.n) {
+		size_t step = str_utf8_step(text);
+
+		if (str_starts(text, STR("\\x"))) {
+			buf_addz(out, "\\u00");
+			step = 2;
+		} else if (text.p[0] == '\\' && text.n > 1) {
+			step = 2;
+			buf_adds(out, str_upto(text, step));
+		} else if (step == 0) {
+			buf_addz(out, "\\ufffd");
+			step = 1;
+		} else {
+			buf_adds(out, str_upto(text, step));
+		}
+		text = str_from(text, step);
+	}
+}
+
+static void
+add_mark(struct json *j, char mark)
+{
+	switch (mark) {
+	case '=':
+	case ':':
+		j->is_value = true;
+		return;
+	case ';':
+		j->is_value = false;
+		j->needs_comma = true;
+		return;
+	case '(':
+	case '[':
+		buf_addc(j->out, '[');
+		j->is_value = true;
+		return;
+	case ')':
+	case ']':
+		buf_addc(j->out, ']');
+		return;
+	default:
+		buf_addc(j->out, mark);
+		j->is_value = mark == ',';
+		j->needs_comma = false;
+	}
+}
+
+void
+conf_write_json(struct str settings, struct buf *out)
+{
+	struct json j = {.out = out};
+	struct lex_token t;
+	struct lex l;
+
+	lex_init(&l, settings);
+	for (t = lex_next(&l); t.kind != LEX_END; t = lex_next(&l)) {
+		if (t.kind == LEX_MARK)
+			add_mark(&j, t.text.p[0]);
+		else if (t.kind == LEX_TEXT)
+			add_text(t.text, out);
+		else if (j.is_value)
+			buf_adds(out, t.text);
+		else
+			buf_addf(out, "%s\"%.*s\":", j.needs_comma ? "," : "", STR_ARG(t.text));
+	}
+}
+
+/* ---- config explain ---- */
+
+static void
+add_setting(const char *name, const char *text, struct buf *out)
+{
+	buf_addf(out, "%s = ", name);
+	value_print_text(str_of(text), out);
+	buf_addz(out, ";\n");
+}
+
+/* The keys of a group, or those in each group of a list. */
+static void
+add_keys(struct str group, unsigned flag, struct buf *out)
+{
+	bool is_first = true;
+
+	buf_addz(out, "keys = [");
+	for (const struct key *k = key_table; k < key_table + key_count; k++) {
+		if ((k->flags & KEY_ITEM) != flag || !str_eq(key_group(k), group))
+			continue;
+		buf_addf(out, "%s\"%s\"", is_first ? "" : ", ", k->path);
+		is_first = false;
+	}
+	buf_addz(out, "];\n");
+}
+
+static void
+add_value(const char *name, const struct key *k, const struct conf *c, struct buf *out)
+{
+	if (!c || (k->flags & KEY_ITEM))
+		return;
+	buf_addf(out, "%s = ", name);
+	write_value(k, c, CONF_ALL, false, out);
+	buf_addz(out, ";\n");
+}
+
+static void
+add_key(const struct key *k, struct buf *out)
+{
+	struct buf type;
+
+	buf_init(&type, 4096);
+	explain_type(k, &type);
+	buf_addc(&type, '\0');
+	add_setting("key", k->path, out);
+	add_setting("help", k->help, out);
+	add_setting("type", type.p, out);
+	if (k->dflt)
+		buf_addf(out, "default = %s;\n", k->dflt);
+	if (key_example(k))
+		add_setting("example", key_example(k), out);
+	buf_addf(out, "restart = %s;\n", k->flags & KEY_RESTART ? "true" : "false");
+	add_setting("since", EXPLAIN_SINCE, out);
+	if (k->type == KEY_LIST)
+		add_keys(str_of(k->path), KEY_ITEM, out);
+	buf_clear(&type);
+}
+
+bool
+conf_explain_json(
+    struct str key, const struct conf *running, const struct conf *file, struct buf *out)
+{
+	const struct key *k = key_find(key);
+	struct buf settings;
+
+	if (!k && !(key_is_group(key) && key.n))
+		return false;
+	buf_init(&settings, JSON_BYTES_MAX);
+	if (k) {
+		add_key(k, &settings);
+		add_value("running", k, running, &settings);
+		add_value("file", k, file, &settings);
+	} else {
+		buf_addf(&settings, "key = \"%.*s\";\n", STR_ARG(key));
+		add_keys(key, 0, &settings);
+	}
+	conf_write_json(buf_str(&settings), out);
+	buf_clear(&settings);
+	return true;
+}

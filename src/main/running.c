@@ -1,0 +1,116 @@
+/*
+ * running: see the header.  Main compares, for it alone may read what "credential:" and "file:"
+ * name; what it says goes through control, which is given no secret.
+ */
+#include "main/running.h"
+
+#include <stdio.h>
+
+#include "ipc/message.h"
+
+enum {
+	CONFIG_BYTES_MAX = 8 << 20,
+	PART_BYTES = 64 << 10,
+	SHOWN_BYTES = 16 << 10, /* of one value in a comparison */
+};
+
+static void
+say(struct channel *control, uint64_t call, struct buf *values)
+{
+	struct message_admin_row row = {.values = buf_str(values)};
+
+	(void)!channel_answer(control, call, MESSAGE_ADMIN_ROW, &row, -1);
+	buf_clear(values);
+}
+
+static struct conf
+in_force(const struct daemon *d)
+{
+	struct conf c;
+
+	conf_in_force(d->started_conf ? d->started_conf : d->conf, d->conf, &c);
+	return c;
+}
+
+void
+running_tell(const struct daemon *d, struct channel *control, uint64_t call)
+{
+	struct conf c = in_force(d);
+	struct buf text, values;
+	struct str rest;
+
+	buf_init(&text, CONFIG_BYTES_MAX);
+	conf_write(&c, CONF_ALL, false, false, &text);
+	for (rest = buf_str(&text); rest.n; rest = str_from(rest, PART_BYTES)) {
+		buf_init(&values, MESSAGE_CONTENT_MAX);
+		message_values_add(&values, "row", STR("config"));
+		message_values_add(&values, "text", str_upto(rest, PART_BYTES));
+		say(control, call, &values);
+	}
+	buf_clear(&text);
+}
+
+struct comparing {
+	struct channel *control;
+	uint64_t call;
+	unsigned count;
+};
+
+static void
+tell_change(const struct conf_change *change, void *arg)
+{
+	struct comparing *c = arg;
+	struct buf values;
+
+	buf_init(&values, MESSAGE_CONTENT_MAX);
+	message_values_add(&values, "row", STR("change"));
+	message_values_add(&values, "key", str_of(change->key));
+	if (change->groups.n) {
+		message_values_add(&values, "groups", str_upto(change->groups, SHOWN_BYTES));
+	} else if (change->before.n > SHOWN_BYTES || change->after.n > SHOWN_BYTES) {
+		message_values_add(&values, "groups", STR("another value, too long to show"));
+	} else {
+		message_values_add(&values, "running", change->before);
+		message_values_add(&values, "file", change->after);
+	}
+	message_values_add(&values, "restart", change->needs_restart ? STR("yes") : STR("no"));
+	say(c->control, c->call, &values);
+	c->count++;
+}
+
+static void
+tell_total(const struct daemon *d, const struct comparing *c, struct buf *text)
+{
+	struct buf values;
+
+	buf_init(&values, MESSAGE_CONTENT_MAX);
+	message_values_add(&values, "row", STR("total"));
+	message_values_add_number(&values, "changes", c->count);
+	message_values_add_number(&values, "generation", d->generation);
+	message_values_add(&values, "path", str_of(d->config_path));
+	say(c->control, c->call, &values);
+	buf_addf(text, "%u key%s of %s differ%s from the running configuration (generation %u)\n",
+	    c->count, c->count == 1 ? "" : "s", d->config_path, c->count == 1 ? "s" : "",
+	    d->generation);
+}
+
+int
+running_compare(
+    const struct daemon *d, struct channel *control, uint64_t call, struct buf *text)
+{
+	struct comparing comparing = {.control = control, .call = call};
+	struct conf running = in_force(d), *file;
+	struct conf_report report;
+
+	conf_report_init(&report);
+	file = conf_read_file(d->config_path, CONF_SECRETS_READ, &report);
+	if (!file)
+		buf_adds(text, buf_str(&report.text));
+	conf_report_clear(&report);
+	if (!file)
+		return EXIT_CONFIG;
+	conf_each_change(&running, file, tell_change, &comparing);
+	tell_total(d, &comparing, text);
+	conf_drop(&file);
+	return 0;
+}

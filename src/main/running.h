@@ -1,0 +1,16 @@
+/* running: the configuration that the daemon has, told to the tool, and how the file differs. */
+#ifndef MAIN_RUNNING_H
+#define MAIN_RUNNING_H
+
+#include "main/daemon.h"
+
+/* "main.config": all keys that differ from their defaults, in the file's grammar, a part of it in
+ * each row; no secret. */
+void running_tell(const struct daemon *d, struct channel *control, uint64_t call);
+/* "main.diff": reads the file as a reload would, and applies nothing.  A row for each key that
+ * would be another one, then one with their number.  0, or EXIT_CONFIG: the text says what is
+ * wrong. */
+int running_compare(
+    const struct daemon *d, struct channel *control, uint64_t call, struct buf *text);
+
+#endif

@@ -1,0 +1,105 @@
+/* json: the file's grammar as JSON; explain with two values; which keys a reload leaves. */
+#include "conf/key.h"
+#include "support.h"
+
+static void
+expect_json(const char *settings, const char *wanted)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 16);
+	conf_write_json(str_of(settings), &b);
+	cr_expect(str_eq(buf_str(&b), str_of(wanted)), "%.*s", STR_ARG(buf_str(&b)));
+	buf_clear(&b);
+}
+
+Test(json, types)
+{
+	expect_json("", "");
+	expect_json("node = 3;\nhostname = \"a\";\n", "\"node\":3,\"hostname\":\"a\"");
+	expect_json("auth: {\n\tworkers = 3;\n\tx = true;\n};\nlog: {\n\ty = false;\n};\n",
+	    "\"auth\":{\"workers\":3,\"x\":true},\"log\":{\"y\":false}");
+	expect_json("queue: {\n\tretry = [ \"5m\", \"1h\" ];\n\tnone = ( );\n};\n",
+	    "\"queue\":{\"retry\":[\"5m\",\"1h\"],\"none\":[]}");
+	expect_json("routes = (\n\t{ via = \"mx\"; port = 25; },\n\t{ to = ( \"a\" ); } );\nnode = 1;\n",
+	    "\"routes\":[{\"via\":\"mx\",\"port\":25},{\"to\":[\"a\"]}],\"node\":1");
+}
+
+Test(json, texts)
+{
+	expect_json("a = \"q\\\"b\\\\x1\\x01\\x7F = ; { # \";\n", "\"a\":\"q\\\"b\\\\x1\\u0001\\u007F = ; { # \"");
+	expect_json("a = \"gr\xc3\xbc\xff!\";\n", "\"a\":\"gr\xc3\xbc\\ufffd!\"");
+}
+
+Test(json, explain_has_both_values_typed)
+{
+	struct conf *running = read_good(MINIMAL "auth: { workers = 3; };"), *file = read_good(MINIMAL);
+	struct buf b;
+
+	buf_init(&b, 1 << 16);
+	cr_assert(conf_explain_json(STR("auth.workers"), running, file, &b));
+	buf_addc(&b, '\0');
+	cr_expect(strstr(b.p, "\"key\":\"auth.workers\","), "%s", b.p);
+	cr_expect(strstr(b.p, "\"default\":2,"), "%s", b.p);
+	cr_expect(strstr(b.p, ",\"running\":3,\"file\":2"), "%s", b.p);
+	buf_reset(&b);
+	cr_assert(conf_explain_json(STR("limits"), running, file, &b));
+	buf_addc(&b, '\0');
+	cr_expect(strstr(b.p, "\"keys\":[\"limits.message_size\",\"limits.recipients"), "%s", b.p);
+	cr_expect_not(conf_explain_json(STR("limit"), running, file, &b));
+	buf_clear(&b);
+	conf_drop(&running);
+	conf_drop(&file);
+}
+
+static void
+expect_end(const char *key, const struct conf *running, const struct conf *file, const char *wanted)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 16);
+	cr_assert(conf_explain(str_of(key), running, file, &b));
+	buf_addc(&b, '\0');
+	cr_expect(strstr(b.p, wanted) && strlen(strstr(b.p, wanted)) == strlen(wanted), "%s", b.p);
+	buf_clear(&b);
+}
+
+/* "now" is what the daemon has, and nothing else. */
+Test(json, explain_tells_the_file_from_the_daemon)
+{
+	struct conf *a = read_good(MINIMAL "queue: { lifetime = \"3d\"; };"), *b = read_good(MINIMAL "node = 4;");
+
+	expect_end("queue.lifetime", a, a, "\nsince    0.1\nnow      \"3d\"\n");
+	expect_end("queue.lifetime", NULL, a, "\nsince    0.1\nin file  \"3d\"\n");
+	expect_end("queue.lifetime", a, NULL, "\nsince    0.1\nnow      \"3d\"\n");
+	expect_end("queue.lifetime", a, b,
+	    "now      \"3d\"\nin file  \"5d\"\n         the file is not in force: it needs a reload\n");
+	expect_end("node", a, b, "now      0\nin file  4\n         the file is not in force: it needs a restart\n");
+	conf_drop(&a);
+	conf_drop(&b);
+}
+
+/* A reload does not change these, and what is in force says so. */
+Test(json, keys_that_need_a_restart_stay)
+{
+	struct conf *started = read_good(MINIMAL "node = 1; auth: { workers = 3; }; queue: { directory = \"/a\"; };");
+	struct conf *now = read_good(MINIMAL "node = 2; auth: { workers = 5; cache = \"9s\"; }; queue: { directory = \"/b\"; };");
+	struct conf both;
+	struct buf b;
+
+	conf_in_force(started, now, &both);
+	cr_expect_eq(both.node, 1);
+	cr_expect_eq(both.auth.workers, 3);
+	cr_expect_eq(both.auth.cache_ms, 9000);
+	cr_expect(str_eq(both.queue.directory, STR("/a")));
+	buf_init(&b, 1 << 16);
+	conf_write_changes(&both, now, &b);
+	cr_expect(str_eq(buf_str(&b), STR("node 1 -> 2 (needs a restart)\nauth.workers 3 -> 5 (needs a restart)\n"
+					  "queue.directory \"/a\" -> \"/b\" (needs a restart)\n")), "%.*s", STR_ARG(buf_str(&b)));
+	for (size_t i = 0; i < key_count; i++)
+		if (key_table[i].flags & KEY_RESTART)
+			cr_expect(key_table[i].type == KEY_TEXT || key_table[i].type == KEY_NUMBER, "%s", key_table[i].path);
+	buf_clear(&b);
+	conf_drop(&started);
+	conf_drop(&now);
+}
