@@ -3,12 +3,13 @@
  */
 #include "main/password.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "main/hidden_input.h"
 
 static bool
 read_line(char out[PASSWORD_TEXT_BYTES])
@@ -24,20 +25,14 @@ read_line(char out[PASSWORD_TEXT_BYTES])
 	return n > 0;
 }
 
+/* The terminal does not echo. */
 static bool
 ask(const char *prompt, char out[PASSWORD_TEXT_BYTES])
 {
-	struct termios before, quiet;
 	bool ok;
 
 	fputs(prompt, stderr);
-	if (tcgetattr(0, &before) != 0)
-		return false;
-	quiet = before;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	tcsetattr(0, TCSAFLUSH, &quiet);
 	ok = read_line(out);
-	tcsetattr(0, TCSAFLUSH, &before);
 	fputs("\n", stderr);
 	return ok;
 }
@@ -57,6 +52,22 @@ ask_twice(char out[PASSWORD_TEXT_BYTES])
 	return ok;
 }
 
+/* The echo is off before the first prompt is seen: people type at once. */
+static bool
+ask_hidden(bool is_new, char out[PASSWORD_TEXT_BYTES])
+{
+	bool ok;
+
+	if (!hidden_input_begin()) {
+		fprintf(stderr, "sallyport: the terminal does not hide what is typed: %s\n",
+		    strerror(errno));
+		return false;
+	}
+	ok = is_new ? ask_twice(out) : ask("Password: ", out);
+	hidden_input_end();
+	return ok;
+}
+
 bool
 password_read(bool from_stdin, bool is_new, char out[PASSWORD_TEXT_BYTES])
 {
@@ -67,10 +78,7 @@ password_read(bool from_stdin, bool is_new, char out[PASSWORD_TEXT_BYTES])
 		    stderr);
 		return false;
 	}
-	if (from_stdin)
-		ok = read_line(out);
-	else
-		ok = is_new ? ask_twice(out) : ask("Password: ", out);
+	ok = from_stdin ? read_line(out) : ask_hidden(is_new, out);
 	if (!ok)
 		fputs("sallyport: no password was given (1 to 1024 octets)\n", stderr);
 	return ok;

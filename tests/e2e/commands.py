@@ -70,7 +70,6 @@ def type_password(*words, typed):
             while not said.rstrip().endswith(b":"):
                 said += os.read(fd, 1000)
             said += b"|"
-            time.sleep(0.2)  # the prompt comes just before the echo is off
             os.write(fd, line.encode() + b"\n")
         while True:
             said += os.read(fd, 1000)

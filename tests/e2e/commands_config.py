@@ -1,9 +1,14 @@
 #!/usr/bin/env python3
 """commands_config: the configuration that the daemon has, beside the file; JSON; credentials; the password prompt."""
+import fcntl
 import json
 import os
+import pty
+import select
+import signal
 import subprocess
 import sys
+import termios
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
@@ -178,6 +183,113 @@ def a_check_as_json():
     assert (one["kind"], one["file"], one["line"]) == ("error", path, 3), one
     good = rows("check")
     assert good[-1]["errors"] == 0 and all(r["kind"] == "warning" for r in good[:-1]), good
+
+
+class Terminal:
+    """A command on a terminal of its own, as its session's leader.  The test holds both ends, and so sees its modes later, too."""
+
+    def __init__(self, *words, early=""):
+        self.master, self.slave = pty.openpty()
+        os.write(self.master, early.encode())
+        self.said = b""
+        self.process = subprocess.Popen(words, stdin=self.slave, stdout=self.slave, stderr=self.slave, start_new_session=True,
+                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+
+    def echoes(self):
+        return bool(termios.tcgetattr(self.slave)[3] & termios.ECHO)
+
+    def until(self, mark):
+        """Reads byte by byte; was the echo off at the first byte of what was read?"""
+        is_hidden = None
+        while not self.said.endswith(mark):
+            assert select.select([self.master], [], [], 20)[0], (mark, self.said)
+            self.said += os.read(self.master, 1)
+            is_hidden = not self.echoes() if is_hidden is None else is_hidden
+        return is_hidden
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def end(self):
+        status = self.process.wait(20)
+        while select.select([self.master], [], [], 0)[0]:
+            self.said += os.read(self.master, 1000)
+        echoes = self.echoes()
+        os.close(self.master)
+        os.close(self.slave)
+        assert echoes, "the terminal is left without echo"
+        return status
+
+
+def prompting(*words, **more):
+    return Terminal(f"{g.BUILD}/sallyport", "-c", gate.config, *words, **more)
+
+
+@tap.case
+def the_echo_is_off_before_the_prompt():
+    """user add, user password, test auth: no echo when the first letter of the prompt is seen; what is typed at once is not shown;
+    what was typed before is no part of the password"""
+    for n in range(20):
+        shell = prompting("user", "add", f"typed-{n}@example.com")
+        assert shell.until(b"Password: "), f"round {n}: the prompt comes while the terminal still echoes"
+        shell.type("hidden-4417\nhidden-4417\n")
+        assert shell.end() == 0 and b"hidden" not in shell.said and b"Again: " in shell.said, shell.said
+    shell = prompting("user", "password", "typed-0@example.com", early="early-")
+    shell.until(b"early-")
+    assert shell.until(b"Password: ") is not None
+    shell.type("hidden-4418\nhidden-4418\n")
+    assert shell.end() == 0 and b"hidden" not in shell.said, shell.said
+    gate.connect(user="typed-0@example.com", password="hidden-4418").quit()
+    shell = prompting("test", "auth", "typed-0@example.com")
+    assert shell.until(b"Password: ")
+    shell.type("hidden-4418\n")
+    assert shell.end() == 0 and b"hidden" not in shell.said, shell.said
+    shell = prompting("user", "password", "typed-0@example.com")
+    shell.until(b"Password: ")
+    shell.type("hidden-1\nhidden-2\n")
+    assert shell.end() == 65 and b"not the same" in shell.said, shell.said
+    shell = prompting("user", "password", "typed-0@example.com")
+    shell.until(b"Password: ")
+    shell.type("\x04")
+    assert shell.end() == 65, shell.said
+
+
+@tap.case
+def the_echo_comes_back_after_a_signal():
+    """a signal that ends the prompt leaves a terminal that echoes, and what was typed of the password is not left to the shell"""
+    for number, act in ((signal.SIGINT, lambda s: s.type("\x03")), (signal.SIGQUIT, lambda s: s.type("\x1c")),
+                        (signal.SIGTERM, lambda s: s.process.terminate()), (signal.SIGHUP, lambda s: s.process.send_signal(1))):
+        shell = prompting("user", "password", "typed-0@example.com")
+        shell.until(b"Password: ")
+        shell.type("half-typed")
+        act(shell)
+        left = shell.slave
+        shell.process.wait(20)
+        modes = termios.tcgetattr(left)
+        modes[3] &= ~termios.ICANON
+        modes[6][termios.VMIN] = 0
+        termios.tcsetattr(left, termios.TCSANOW, modes)
+        assert os.read(left, 100) == b"", f"signal {number}: a part of the password is still there"
+        assert shell.end() == -number and b"half" not in shell.said, (number, shell.said)
+
+
+@tap.case
+def the_prompt_is_stopped_and_goes_on():
+    """Control-Z at the prompt: the shell's terminal echoes; after fg it does not, and the password is taken"""
+    command = f"{g.BUILD}/sallyport -c {gate.config} user password typed-1@example.com"
+    shell = Terminal("bash", "-c", f"set -m; {command}; echo stopped; read -r line; echo got $line; fg; echo ended $?")
+    shell.until(b"Password: ")
+    shell.type("\x1a")
+    shell.until(b"stopped\r\n")
+    assert shell.echoes(), "the terminal of the shell does not echo"
+    shell.type("word\n")
+    shell.until(b"typed-1@example.com\r\n")
+    g.wait_for("the echo is off again", 10, lambda: not shell.echoes())
+    shell.type("hidden-4419\nhidden-4419\n")
+    shell.until(b"ended 0\r\n")
+    assert b"got word" in shell.said and b"hidden" not in shell.said, shell.said
+    assert shell.end() == 0
+    gate.connect(user="typed-1@example.com", password="hidden-4419").quit()
 
 
 try:
