@@ -3,6 +3,7 @@
  * and how they differ.
  */
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/value.h"
@@ -197,6 +198,21 @@ print_change(const struct conf_change *change)
 	buf_clear(&line);
 }
 
+/* A daemon that was started with another -c reads that one. */
+static void
+warn_of_other_file(const struct tool *t, struct str path)
+{
+	struct stat mine, daemons;
+	char text[4096];
+
+	snprintf(text, sizeof text, "%.*s", STR_ARG(path));
+	if (text[0] != '/' || stat(t->config_path, &mine) != 0 || stat(text, &daemons) != 0)
+		return;
+	if (mine.st_dev != daemons.st_dev || mine.st_ino != daemons.st_ino)
+		fprintf(stderr, "sallyport: the daemon reads %s, which is compared, and not %s\n",
+		    text, t->config_path);
+}
+
 static void
 take_change(struct str values, void *arg)
 {
@@ -208,6 +224,7 @@ take_change(struct str values, void *arg)
 	    .needs_restart = str_eq(message_values_get(values, "restart"), STR("yes"))};
 
 	if (!str_eq(message_values_get(values, "row"), STR("change"))) {
+		warn_of_other_file(d->tool, message_values_get(values, "path"));
 		if (d->tool->json)
 			print_json(values);
 		return;

@@ -123,6 +123,10 @@ def what_a_reload_would_change():
     reload = gate.tool("reload").stdout.splitlines()
     assert lines[:-1] == [line for line in reload if line in lines], (lines, reload)
     assert gate.tool("config", "diff").returncode == 0
+    with open(f"{HOME}/other.cfg", "w", encoding="ascii") as f:
+        f.write(f'hostname = "x.example.com";\nrun_directory = "{gate.directory}/run";\n')
+    told = gate.tool("config", "diff", "-c", f"{HOME}/other.cfg")
+    assert f"the daemon reads {gate.config}, which is compared, and not {HOME}/other.cfg" in told.stderr, told
     with open(gate.config, "a", encoding="ascii") as f:
         f.write("nonsense = 1;\n")
     told = gate.tool("config", "diff", check=False)

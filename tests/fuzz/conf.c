@@ -67,6 +67,35 @@ read_text(struct str text)
 	return c;
 }
 
+/* Texts are closed and brackets in pairs, whatever stands in the values: enough for a reader of JSON not to be led astray. */
+static void
+check_json(struct str settings)
+{
+	bool is_text = false;
+	long depth = 0;
+	struct buf b;
+
+	buf_init(&b, 64 << 20);
+	conf_write_json(settings, &b);
+	for (size_t i = 0; i < b.n; i++) {
+		unsigned char c = (unsigned char)b.p[i];
+
+		if (c < 0x20 || (!is_text && c == '\\'))
+			abort();
+		if (c == '\\')
+			i++;
+		else if (c == '"')
+			is_text = !is_text;
+		else if (!is_text)
+			depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+		if (depth < 0)
+			abort();
+	}
+	if (is_text || depth != 0 || !str_is_utf8(buf_str(&b)))
+		abort();
+	buf_clear(&b);
+}
+
 static void
 check_file(struct str in)
 {
@@ -84,6 +113,7 @@ check_file(struct str in)
 	conf_write(again, CONF_ALL, false, true, &b);
 	if (!str_eq(buf_str(&a), buf_str(&b)))
 		abort();
+	check_json(buf_str(&a));
 	buf_clear(&a);
 	buf_clear(&b);
 	conf_drop(&c);
