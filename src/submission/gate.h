@@ -21,7 +21,8 @@ struct recheck;
 
 struct listener {
 	struct gate *gate;
-	unsigned index; /* of conf->listen */
+	unsigned index; /* of conf->listen, as the socket was given */
+	struct conf_listen conf; /* port and TLS of this socket, whatever its index means now */
 	int fd;         /* -1: none */
 	struct event *event;
 };

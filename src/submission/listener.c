@@ -127,6 +127,14 @@ pause_all(struct gate *g)
 	event_add(g->accept_timer, &tv);
 }
 
+/* Of what main gave as standard input: a copy of a listening socket would keep its port open after
+ * a reload has closed the listener. */
+static void
+spare_open(struct gate *g)
+{
+	g->spare_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+}
+
 /* Nobody else can be let in: the first in the line hears it, by the one descriptor kept for that.
  */
 static void
@@ -141,7 +149,7 @@ out_of_descriptors(struct gate *g, const struct listener *l)
 		guest.fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (guest.fd >= 0)
 			close(guest.fd);
-		g->spare_fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+		spare_open(g);
 	}
 	pause_all(g);
 }
@@ -157,11 +165,10 @@ on_client(evutil_socket_t fd, short what, void *arg)
 {
 	struct listener *l = arg;
 	struct gate *g = l->gate;
-	const struct conf *conf = g->role->conf;
 
 	(void)what;
 	metrics_work("accept");
-	for (int i = 0; i < BATCH && l->index < conf->listen.count; i++) {
+	for (int i = 0; i < BATCH; i++) {
 		struct connection_guest guest;
 		socklen_t size = sizeof guest.from;
 
@@ -176,7 +183,7 @@ on_client(evutil_socket_t fd, short what, void *arg)
 			return;
 		}
 		guest.network = network_of(&guest.from);
-		welcome(g, &guest, &conf->listen.item[l->index]);
+		welcome(g, &guest, &l->conf);
 	}
 }
 
@@ -193,6 +200,20 @@ listener_close(struct listener *l)
 	l->fd = -1;
 }
 
+/* What the configuration says of this socket, when it is used first: after a reload the new
+ * configuration is there before the sockets that belong to its list. */
+static void
+listener_begin(struct listener *l)
+{
+	const struct conf *conf = l->gate->role->conf;
+
+	if (l->index >= conf->listen.count)
+		return;
+	l->conf = conf->listen.item[l->index];
+	l->conf.address = STR_NULL; /* lives as long as that configuration */
+	l->event = event_new(l->gate->base, l->fd, EV_READ | EV_PERSIST, on_client, l);
+}
+
 static void
 listener_start(struct listener *l)
 {
@@ -200,7 +221,7 @@ listener_start(struct listener *l)
 		return;
 	evutil_make_socket_nonblocking(l->fd);
 	if (!l->event)
-		l->event = event_new(l->gate->base, l->fd, EV_READ | EV_PERSIST, on_client, l);
+		listener_begin(l);
 	if (!l->event || event_add(l->event, NULL) != 0)
 		log_error("listener %u cannot be watched", l->index + 1);
 }
@@ -213,7 +234,7 @@ listener_take(struct gate *g, unsigned index, int fd)
 		return;
 	}
 	listener_close(&g->listeners[index]);
-	g->listeners[index] = (struct listener){g, index, fd, NULL};
+	g->listeners[index] = (struct listener){.gate = g, .index = index, .fd = fd};
 	if (g->role->is_started && !g->role->is_stopping)
 		listener_start(&g->listeners[index]);
 }
@@ -228,9 +249,9 @@ listener_start_all(struct gate *g)
 			listener_close(l);
 		else
 			listener_start(l);
-		if (l->fd >= 0 && g->spare_fd < 0)
-			g->spare_fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
 	}
+	if (g->spare_fd < 0)
+		spare_open(g);
 }
 
 void

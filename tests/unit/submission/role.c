@@ -214,6 +214,28 @@ Test(submission_role, listeners_follow_the_configuration)
 	rig_end(&rig);
 }
 
+/* The configuration comes first, then one socket after the other: until then a socket is what it was. */
+Test(submission_role, listeners_change_places)
+{
+	struct client other = {0};
+
+	rig_begin(&rig, "");
+	rig_reload(&rig, "listen: ( { address = \"127.0.0.1\"; port = 587; tls = \"starttls\"; }, "
+	    "{ address = \"127.0.0.1\"; port = 465; tls = \"implicit\"; } );", 0);
+	rig_listen(&rig, 1);
+	cr_assert(client_connect(&other, &rig, 1));
+	client_secure(&other);
+	client_expect(&other, "220");
+	client_close(&other);
+	client_login(&client, &rig);
+	client_close(&client);
+	rig_listen(&rig, 0);
+	cr_assert(client_connect(&other, &rig, 0));
+	client_expect(&other, "220");
+	client_close(&other);
+	rig_end(&rig);
+}
+
 static bool
 has_certificate(const struct client *c, const gnutls_datum_t *pem)
 {
