@@ -103,6 +103,18 @@ place_of(const struct conf_listen *l, struct place *out)
 }
 
 bool
+listen_is_same(const struct conf_listen *a, const struct conf_listen *b)
+{
+	struct place of_a, of_b;
+
+	if (a->port != b->port || (a->address.n == 0) != (b->address.n == 0))
+		return false;
+	return a->address.n == 0 ||
+	    (place_of(a, &of_a) && place_of(b, &of_b) && of_a.len == of_b.len &&
+		memcmp(&of_a.sa, &of_b.sa, of_a.len) == 0);
+}
+
+bool
 listen_overlaps(const struct conf_listen *a, const struct conf_listen *b)
 {
 	struct place of_a, of_b;

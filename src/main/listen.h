@@ -9,6 +9,9 @@
  * process.  The others join it. */
 int listen_open(const struct conf_listen *l, bool joins) MUST_USE;
 
+/* The same port and address, however the address is written. */
+bool listen_is_same(const struct conf_listen *a, const struct conf_listen *b);
+
 /* Would a connection fit both: the same port, and the same address or one that means all addresses
  * of the other's family? */
 bool listen_overlaps(const struct conf_listen *a, const struct conf_listen *b);

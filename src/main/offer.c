@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "main/listen.h"
 #include "main/offer_tls.h"
+#include "main/port_holder.h"
 
 enum { CONFIG_BYTES_MAX = 8 << 20, LISTEN_WAIT_MS = 3000, LISTEN_PAUSE_MS = 100 };
 
@@ -115,9 +116,7 @@ offer_kept_listener(const struct offer_making *m, unsigned s, const struct conf_
 	const struct offer *b = m->before;
 
 	for (size_t n = 0; b && n < b->conf->listen.count && n < LISTEN_MAX; n++)
-		if (b->conf->listen.item[n].port == l->port &&
-		    str_eq(b->conf->listen.item[n].address, l->address) &&
-		    b->listeners[s][n] >= 0)
+		if (listen_is_same(&b->conf->listen.item[n], l) && b->listeners[s][n] >= 0)
 			return b->listeners[s][n];
 	return -1;
 }
@@ -157,6 +156,44 @@ offer_open_listener(const struct offer_making *m, unsigned s, size_t n)
 	return fd;
 }
 
+/* Who has it, and what to do. */
+static void
+offer_tell_holder(const struct conf_listen *l, char *out, size_t size)
+{
+	struct port_holder h;
+
+	if (!port_holder_find(l, &h))
+		snprintf(out, size,
+		    ": another process listens there (as root, `ss -ltnp 'sport = :%lld'` shows "
+		    "which)", (long long)l->port);
+	else if (h.pid == 0)
+		snprintf(out, size,
+		    ": another process listens there, of uid %u (as root, `ss -ltnp 'sport = "
+		    ":%lld'` shows which)", h.uid, (long long)l->port);
+	else
+		snprintf(out, size, ": another process listens there: process %d (%s), uid %u",
+		    (int)h.pid, h.name, h.uid);
+}
+
+static bool
+offer_tell_listener(const struct offer_making *m, unsigned s, const struct conf_listen *l,
+    int error)
+{
+	char why[200] = "";
+
+	if (error == EADDRINUSE)
+		offer_tell_holder(l, why, sizeof why);
+	return offer_fails(m, "listen: cannot listen on %.*s port %lld (submission %u): %s%s%s",
+	    STR_ARG(l->address.n ? l->address : STR("*")), (long long)l->port, s,
+	    strerror(error), why,
+	    error == EADDRINUSE           ? ": stop it, or change listen"
+		: error == EADDRNOTAVAIL  ? ": this host has no such address (`ip address` shows "
+					    "those that it has): change listen, or give it the "
+					    "address"
+		: error == EACCES         ? ": ports below 1024 need root or CAP_NET_BIND_SERVICE"
+					  : "");
+}
+
 static bool
 offer_listener(const struct offer_making *m, unsigned s, size_t n)
 {
@@ -167,9 +204,7 @@ offer_listener(const struct offer_making *m, unsigned s, size_t n)
 	m->offer->listeners[s][n] = fd;
 	if (fd >= 0)
 		return true;
-	return offer_fails(m, "listen: cannot listen on %.*s port %lld (submission %u): %s%s",
-	    STR_ARG(l->address.n ? l->address : STR("*")), (long long)l->port, s, strerror(errno),
-	    errno == EADDRINUSE ? ": another process listens there" : "");
+	return offer_tell_listener(m, s, l, errno);
 }
 
 static bool
@@ -361,8 +396,9 @@ offer_new(struct conf *c, const struct offer *before, unsigned submission_count,
 	o->log.fd = -1;
 	memset(o->configs, -1, sizeof o->configs);
 	memset(o->listeners, -1, sizeof o->listeners);
-	if (offer_configs(&m) && offer_listeners(&m) && offer_files(&m) &&
-	    offer_tls_check(o, before, out) && offer_log(&m))
+	/* sockets come last: nobody is to connect to one that is then given up */
+	if (offer_configs(&m) && offer_files(&m) && offer_tls_check(o, before, out) &&
+	    offer_log(&m) && offer_listeners(&m))
 		return o;
 	offer_free(&o);
 	return NULL;

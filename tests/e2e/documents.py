@@ -438,6 +438,9 @@ def exit_codes_are_told():
     """the exit codes of the manuals are those of the code"""
     tool = used_codes(["src/main/tool.h"], "EX") | used_codes(["src/auth/users.h"], "USERS") | \
         used_codes(["src/queue/admin.c", "src/control/control.c"], "EXIT")
+    # what a reload that main refuses ends with
+    refusing = "".join(text_of(f"src/main/{name}.c") for name in ("admin", "offer", "offer_tls"))
+    tool |= {value for word, value in re.findall(r"\b(EXIT_[A-Z_]+) = (\d+)", text_of("src/main/daemon.h")) if word in refusing}
     assert set(items("sallyport.1", "EXIT STATUS")) == tool | {"0"}, tool
     # what ends a child only (spawn.c), the parent does not end with
     daemon = {v for v in used_codes(["src/main/daemon.h"], "EXIT", ("src/main/spawn.c", "src/main/admin.c"))}

@@ -3,14 +3,17 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "main/offer.h"
+#include "main/port_holder.h"
 #include "rig.h"
 
 static struct rig r;
@@ -233,6 +236,48 @@ expect_refused(const struct offer *before, const char *address, unsigned port)
 	        strstr(refusal.why, "in use: another process listens there"),
 	    "%s", refusal.why);
 	offer_free(&o);
+}
+
+/* Who has it is another process; one that ended or that is this one is not told. */
+Test(offer, who_has_a_port)
+{
+	static const char *const others[] = {"127.0.0.1", "0.0.0.0"};
+	struct conf_listen l = {.address = STR("127.0.0.1"), .port = rig_free_port()};
+	struct port_holder h;
+	int ready[2];
+	char c;
+
+	cr_expect(!port_holder_find(&l, &h));
+	close(listen_as_another("127.0.0.1", (unsigned)l.port));
+	for (size_t n = 0; n < 2; n++) {
+		pid_t pid;
+
+		cr_assert_eq(pipe(ready), 0);
+		pid = fork();
+		if (pid == 0) {
+			(void)!listen_as_another(others[n], (unsigned)l.port);
+			(void)!write(ready[1], "x", 1);
+			pause();
+			_exit(0);
+		}
+		cr_assert_eq(read(ready[0], &c, 1), 1);
+		cr_expect(port_holder_find(&l, &h), "%s", others[n]);
+		cr_expect(h.pid == pid && h.uid == getuid() && h.name[0], "%d, %s", (int)h.pid, h.name);
+		l.address = STR("127.0.0.2");
+		cr_expect_eq(port_holder_find(&l, &h), n == 1);
+		l.address = STR("127.0.0.1");
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		close(ready[0]);
+		close(ready[1]);
+	}
+	l.address = STR("");
+	{
+		int own = listen_as_another("127.0.0.1", (unsigned)l.port);
+
+		cr_expect(!port_holder_find(&l, &h), "it is this process");
+		close(own);
+	}
 }
 
 /* A listener of our own with the same port, but at another address, is not what is in the way. */
