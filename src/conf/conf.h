@@ -174,11 +174,6 @@ struct conf {
 
 enum { CONF_SPOOL_BYTES_MIN = 32 << 20 };       /* beside queue.minimum_free: 16 small segments */
 
-/* What a daemon goes by that was started with one configuration and has reloaded another since:
- * keys that need a restart have the value of the start.  *out lives no longer than both, and is
- * neither kept nor dropped. */
-void conf_in_force(const struct conf *started, const struct conf *now, struct conf *out);
-
 /* Counted; conf_drop(&c) gives up one reference and sets c to NULL. */
 struct conf *conf_keep(struct conf *c);
 void conf_drop(struct conf **c);
@@ -242,5 +237,7 @@ void conf_each_change(
 void conf_write_change(const struct conf_change *change, struct buf *out);
 /* A line for each. */
 void conf_write_changes(const struct conf *before, const struct conf *after, struct buf *out);
+/* What a reload does not change has in c what it has in `running`. */
+void conf_hold(struct conf *c, const struct conf *running);
 
 #endif

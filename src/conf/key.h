@@ -46,7 +46,7 @@ enum key_flag {
 	KEY_REQUIRED = 1, /* within its group, or in the file */
 	KEY_ITEM = 2,     /* belongs to each group of the list that its path names */
 	KEY_SINGLE = 4,   /* a list that may be written as one group */
-	KEY_RESTART = 8,  /* a reload does not change it */
+	KEY_RESTART = 8,  /* a reload does not change it; a text or a number (conf_hold) */
 	KEY_SHOWN = 16,   /* of an item: written even if it has the default */
 };
 

@@ -220,21 +220,30 @@ add_change(const struct conf_change *change, void *arg)
 	conf_write_change(change, arg);
 }
 
+/* Such rows are texts and numbers. */
+void
+conf_hold(struct conf *c, const struct conf *running)
+{
+	for (size_t i = 0; i < key_count; i++) {
+		const struct key *k = &key_table[i];
+		const char *from = (const char *)running + k->offset;
+		char *to = (char *)c + k->offset;
+		struct str text;
+
+		if (!(k->flags & KEY_RESTART))
+			continue;
+		if (k->type != KEY_TEXT) {
+			memcpy(to, from, sizeof(int64_t));
+			continue;
+		}
+		memcpy(&text, from, sizeof text);
+		text = text.n ? arena_str(&c->arena, text) : STR_NULL;
+		memcpy(to, &text, sizeof text);
+	}
+}
+
 void
 conf_write_changes(const struct conf *before, const struct conf *after, struct buf *out)
 {
 	conf_each_change(before, after, add_change, out);
-}
-
-void
-conf_in_force(const struct conf *started, const struct conf *now, struct conf *out)
-{
-	*out = *now;
-	for (size_t i = 0; i < key_count; i++) {
-		const struct key *k = &key_table[i];
-		size_t n = k->type == KEY_TEXT ? sizeof(struct str) : sizeof(int64_t);
-
-		if (k->flags & KEY_RESTART)
-			memcpy((char *)out + k->offset, (const char *)started + k->offset, n);
-	}
 }

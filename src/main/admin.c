@@ -34,20 +34,6 @@ log_lines(int priority, const char *event, struct str text)
 	}
 }
 
-/* These are taken at start only: the spool's place and the processes' number. */
-static void
-tell_needs_restart(const struct conf *before, const struct conf *now, struct buf *text)
-{
-	if (!str_eq(before->queue.directory, now->queue.directory) || before->node != now->node ||
-	    !str_eq(before->state_directory, now->state_directory) ||
-	    !str_eq(before->run_directory, now->run_directory) ||
-	    !str_eq(before->user, now->user) ||
-	    before->submission.processes != now->submission.processes ||
-	    before->auth.workers != now->auth.workers)
-		buf_addz(text,
-		    "needs a restart: node, user, directories and numbers of processes\n");
-}
-
 static void
 admin_add_finding(const struct tls_finding *finding, void *arg)
 {
@@ -64,8 +50,6 @@ admin_apply(struct daemon *d, struct conf *now, struct offer *offer, struct buf 
 
 	d->generation++;
 	d->loaded_ms = clock_ms();
-	conf_write_changes(before, now, text);
-	tell_needs_restart(before, now, text);
 	d->conf = now;
 	d->offer = offer;
 	host_use_log(now, d->log_secret, &offer->log);
@@ -86,17 +70,25 @@ admin_read_and_apply(struct daemon *d, struct buf *text)
 	struct conf_report report;
 	struct offer *offer = NULL;
 	struct conf *now;
+	struct buf changes;
 
+	buf_init(&changes, ANSWER_BYTES_MAX);
 	conf_report_init(&report);
 	now = conf_read_file(d->config_path, CONF_SECRETS_READ, &report);
 	buf_adds(text, buf_str(&report.text));
 	conf_report_clear(&report);
-	if (now)
+	if (now) {
+		conf_write_changes(d->conf, now, &changes);
+		conf_hold(now, d->conf);
 		offer = offer_new(now, d->offer, d->submission_count, &refusal);
+	}
 	if (offer) {
+		buf_adds(text, buf_str(&changes));
+		buf_clear(&changes);
 		admin_apply(d, now, offer, text);
 		return 0;
 	}
+	buf_clear(&changes);
 	if (now)
 		buf_addf(text, "%s\n", refusal.why);
 	buf_addz(text, "the running configuration is unchanged\n");

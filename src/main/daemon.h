@@ -77,7 +77,6 @@ struct identity {
 struct daemon {
 	const char *config_path;
 	struct conf *conf;
-	struct conf *started_conf; /* of the start: keys that need a restart go by it */
 	uint32_t generation;     /* of conf: 0, one more with each reload */
 	int64_t started_ms;      /* monotonic */
 	int64_t loaded_ms;       /* clock_ms: when conf became the one that holds */

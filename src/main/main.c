@@ -265,7 +265,6 @@ main(int argc, char **argv)
 		conf_drop(&d.conf);
 		return 0;
 	}
-	d.started_conf = conf_keep(d.conf);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	clock_prepare();
 	map_prepare();
@@ -281,7 +280,6 @@ main(int argc, char **argv)
 		grants_close(&d);
 		status = d.exit_status;
 	}
-	conf_drop(&d.started_conf);
 	conf_drop(&d.conf);
 	return status;
 }

@@ -23,24 +23,14 @@ say(struct channel *control, uint64_t call, struct buf *values)
 	buf_clear(values);
 }
 
-static struct conf
-in_force(const struct daemon *d)
-{
-	struct conf c;
-
-	conf_in_force(d->started_conf ? d->started_conf : d->conf, d->conf, &c);
-	return c;
-}
-
 void
 running_tell(const struct daemon *d, struct channel *control, uint64_t call)
 {
-	struct conf c = in_force(d);
 	struct buf text, values;
 	struct str rest;
 
 	buf_init(&text, CONFIG_BYTES_MAX);
-	conf_write(&c, CONF_ALL, false, false, &text);
+	conf_write(d->conf, CONF_ALL, false, false, &text);
 	for (rest = buf_str(&text); rest.n; rest = str_from(rest, PART_BYTES)) {
 		buf_init(&values, MESSAGE_CONTENT_MAX);
 		message_values_add(&values, "row", STR("config"));

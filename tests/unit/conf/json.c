@@ -78,28 +78,3 @@ Test(json, explain_tells_the_file_from_the_daemon)
 	conf_drop(&a);
 	conf_drop(&b);
 }
-
-/* A reload does not change these, and what is in force says so. */
-Test(json, keys_that_need_a_restart_stay)
-{
-	struct conf *started = read_good(MINIMAL "node = 1; auth: { workers = 3; }; queue: { directory = \"/a\"; };");
-	struct conf *now = read_good(MINIMAL "node = 2; auth: { workers = 5; cache = \"9s\"; }; queue: { directory = \"/b\"; };");
-	struct conf both;
-	struct buf b;
-
-	conf_in_force(started, now, &both);
-	cr_expect_eq(both.node, 1);
-	cr_expect_eq(both.auth.workers, 3);
-	cr_expect_eq(both.auth.cache_ms, 9000);
-	cr_expect(str_eq(both.queue.directory, STR("/a")));
-	buf_init(&b, 1 << 16);
-	conf_write_changes(&both, now, &b);
-	cr_expect(str_eq(buf_str(&b), STR("node 1 -> 2 (needs a restart)\nauth.workers 3 -> 5 (needs a restart)\n"
-					  "queue.directory \"/a\" -> \"/b\" (needs a restart)\n")), "%.*s", STR_ARG(buf_str(&b)));
-	for (size_t i = 0; i < key_count; i++)
-		if (key_table[i].flags & KEY_RESTART)
-			cr_expect(key_table[i].type == KEY_TEXT || key_table[i].type == KEY_NUMBER, "%s", key_table[i].path);
-	buf_clear(&b);
-	conf_drop(&started);
-	conf_drop(&now);
-}

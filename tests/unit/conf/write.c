@@ -211,6 +211,36 @@ Test(write, changes)
 	conf_drop(&b);
 }
 
+/* Every key that a reload does not change, and no other, is as it was. */
+Test(write, what_needs_a_restart_is_held)
+{
+	struct conf *running = read_good(MINIMAL), *now = read_good(everything), *file = read_good(everything);
+	struct buf out;
+	struct str line, all;
+	unsigned held = 0;
+
+	conf_hold(now, running);
+	conf_drop(&running);
+	running = read_good(MINIMAL);
+	buf_init(&out, 1 << 16);
+	conf_write_changes(now, file, &out);
+	all = buf_str(&out);
+	while (str_split(&all, '\n', &line))
+		if (line.n) {
+			cr_expect(str_find(line, '(') < line.n && line.p[line.n - 1] == ')', "%.*s", STR_ARG(line));
+			held++;
+		}
+	cr_expect_eq(held, 6, "%.*s", STR_ARG(buf_str(&out)));
+	buf_reset(&out);
+	conf_write_changes(running, now, &out);
+	buf_addc(&out, 0);
+	cr_expect(!strstr(out.p, "needs a restart"), "%s", out.p);
+	buf_clear(&out);
+	conf_drop(&running);
+	conf_drop(&now);
+	conf_drop(&file);
+}
+
 /* What stands behind a label of the text that explain gives for a key, until the end of the line. */
 static struct str
 explained(const struct key *k, const struct conf *c, const char *label, struct buf *text)
@@ -367,6 +397,8 @@ Test(explain, table_is_sound)
 			cr_expect(k->item_bytes && k->max > 0, "%s", k->path);
 		if (k->type == KEY_NUMBER || k->type == KEY_DURATION || k->type == KEY_SIZE)
 			cr_expect_gt(k->max, k->min, "%s", k->path);
+		if (k->flags & KEY_RESTART)
+			cr_expect((k->type == KEY_TEXT || k->type == KEY_NUMBER) && !(k->flags & KEY_ITEM), "%s", k->path);
 		if ((k->flags & KEY_ITEM) && k->dflt && k->type == KEY_WORD)
 			cr_expect(strstr(k->dflt, k->words[0]), "%s", k->path);
 	}
