@@ -398,8 +398,10 @@ const struct key key_table[] = {
 		"\"off\"."},
 
 	{"log.target", KEY_LOG, AT(log.target), CONF_ALL, "\"journal\"", .words = log_words,
-	    .example = "\"file:/var/log/sallyport.log\"",
-	    .help = "journal, syslog, stderr, or file: and a path."},
+	    .example = "\"file:/var/log/sallyport/sallyport.log\"",
+	    .help = "journal, syslog, stderr, or file: and a path. The shipped unit and AppArmor "
+		"profile let a file be written in /var/log/sallyport only, with a name that ends "
+		"in .log."},
 	{"log.addresses", KEY_WORD, AT(log.addresses), CONF_ALL, "\"full\"",
 	    .words = addresses_words,
 	    .help = "How the log shows addresses and logins: full; domain, without the local "

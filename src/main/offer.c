@@ -378,10 +378,16 @@ offer_renew_certificates(struct offer *offer, struct offer_refusal *out)
 static bool
 offer_log(const struct offer_making *m)
 {
+	const struct conf *c = m->offer->conf;
+
 	/* at the start it is open already */
-	if (!m->before || host_open_log(m->offer->conf, &m->offer->log))
+	if (!m->before || host_open_log(c, &m->offer->log))
 		return true;
-	return offer_fails(m, "log.target cannot be opened: %s", strerror(errno));
+	return offer_fails(m, "log.target: %.*s cannot be opened: %s%s",
+	    STR_ARG(c->log.file.n ? c->log.file : STR("it")), strerror(errno),
+	    c->log.file.n && (errno == EROFS || errno == EACCES)
+		? ": the shipped unit and AppArmor profile allow /var/log/sallyport/*.log"
+		: "");
 }
 
 struct offer *

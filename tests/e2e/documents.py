@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """documents: what the documents say is so: configurations start, commands run, names exist, numbers agree."""
 import base64
+import fnmatch
 import glob
 import os
 import pty
@@ -639,6 +640,41 @@ def apparmor_profile():
                          env={**os.environ, "LD_LIBRARY_PATH": os.path.dirname(library)})
     assert run.returncode == 0, run.stdout + run.stderr
     return None
+
+
+def profile_allows(path, letter):
+    """Whether a rule of the AppArmor profile itself gives the letter for the path."""
+    for glob_text, letters in re.findall(r"^  (/\S*) ([a-z]+),$", text_of("etc/sallyport.apparmor"), re.M):
+        pattern = re.escape(glob_text).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
+        if letter in letters and re.fullmatch(pattern, path):
+            return True
+    return False
+
+
+@tap.case
+def paths_are_allowed():
+    """each path that the shipped configuration or a key's example names, the unit's sandbox and the AppArmor profile allow"""
+    unit, keys = text_of("etc/sallyport.service"), text_of("src/conf/key.c").replace('\\"', '"')
+    texts = [text_of("etc/sallyport.cfg"), keys, *(text_of(os.path.relpath(p, TOP)) for p in glob.glob(f"{TOP}/etc/examples/*.cfg"))]
+    logs = {path for text in texts for path in re.findall(r'"file:(/var/[^"]+)"', text)}
+    assert logs
+    below = [f"/var/log/{name}" for name in re.search(r"^LogsDirectory=(.*)$", unit, re.M).group(1).split()]
+    rotated = re.findall(r"^(/\S+) \{$", text_of("etc/sallyport.logrotate"), re.M)
+    for path in logs:
+        assert os.path.dirname(path) in below, f"the unit forbids {path}"
+        assert profile_allows(path, "w"), f"the profile forbids {path}"
+        assert any(fnmatch.fnmatch(path, pattern) for pattern in rotated), f"{path} is not rotated"
+    written = re.search(r"^ReadWritePaths=(.*)$", unit, re.M).group(1).split()
+    paths = {path for text in texts for path in re.findall(r'"(?:file:)?(/[a-z][^"\s]*)"', text)} - logs
+    assert len(paths) > 8, paths
+    for path in paths - {"/etc/resolv.conf", "/etc/hosts", "/dev/null", "/path"}:
+        assert not path.startswith(("/home/", "/root/", "/tmp/", "/var/tmp/")), f"the unit hides {path}"
+        assert profile_allows(path, "r") or profile_allows(f"{path}/", "r"), f"the profile forbids {path}"
+        if path.startswith(("/var/", "/run/")):
+            assert path in written and profile_allows(f"{path}/", "w"), f"the unit or profile forbids {path}"
+    for path in set(re.findall(r"/var/log/[a-z./]+\.log", "".join(text_of(os.path.relpath(p, TOP)) for p in glob.glob(
+            f"{TOP}/etc/*") + list(PAGES.values()) + [f"{TOP}/README"] if os.path.isfile(p)))):
+        assert path in logs, path
 
 
 INJECTED = "x sallyportd[1]: auth fail id=1R8K3M7Q4TB2 ip=9.9.9.9 port=1 counted=yes mech=x"

@@ -82,6 +82,17 @@ def address_of_another_host():
         "listen: cannot listen on 192.0.2.77 port", "Cannot assign requested address", "this host has no such address"))
 
 
+@tap.case
+def log_that_cannot_be_opened():
+    """a log file that cannot be opened refuses the reload with its path; the former one is written on"""
+    run = reload(check=False, limits="limits: { recipients_per_message = 2; };", log=f'log: {{ target = "file:{HOME}/absent/log"; }};')
+    assert run.returncode == 71 and "the running configuration is unchanged" in run.stderr, run
+    assert f"log.target: {HOME}/absent/log cannot be opened: No such file or directory" in run.stderr, run.stderr
+    gate.wait_log("reload failed .*absent/log cannot be opened")
+    assert recipients_allowed() == 4
+    reload()
+
+
 class Waiting:
     """A client in the line of a listener: the kernel connected it, and nobody has accepted it yet."""
 
