@@ -129,6 +129,21 @@ open_log_file(struct str file)
 	return open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 }
 
+struct str
+host_log_path(const struct conf *c)
+{
+	switch ((enum conf_log_target)c->log.target) {
+	case CONF_LOG_JOURNAL:
+		return STR("/run/systemd/journal/socket");
+	case CONF_LOG_SYSLOG:
+		return STR("/dev/log");
+	case CONF_LOG_FILE:
+		return c->log.file;
+	default:
+		return STR("standard error");
+	}
+}
+
 bool
 host_open_log(const struct conf *c, struct host_log *out)
 {
@@ -137,11 +152,11 @@ host_open_log(const struct conf *c, struct host_log *out)
 	case CONF_LOG_STDERR:
 		break;
 	case CONF_LOG_JOURNAL:
-		out->fd = connect_log("/run/systemd/journal/socket");
+		out->fd = connect_log(host_log_path(c).p);
 		out->target = LOG_TO_JOURNAL;
 		break;
 	case CONF_LOG_SYSLOG:
-		out->fd = connect_log("/dev/log");
+		out->fd = connect_log(host_log_path(c).p);
 		out->target = LOG_TO_SYSLOG;
 		break;
 	case CONF_LOG_FILE:
@@ -149,22 +164,23 @@ host_open_log(const struct conf *c, struct host_log *out)
 		out->target = LOG_TO_FILE;
 		break;
 	}
+	out->error = out->fd < 0 ? errno : 0;
 	return out->fd >= 0;
 }
 
 void
 host_use_log(const struct conf *c, uint64_t secret, struct host_log *log)
 {
-	int failed = errno;
-
 	log_show_addresses((enum log_addresses)c->log.addresses, secret);
 	if (log->fd >= 0) {
 		log_open(log->fd, log->target);
 		log->fd = -1;
 		return;
 	}
-	log_open(2, LOG_TO_STDERR);
-	log_warn("log.target cannot be opened (%s): logging to stderr", strerror(failed));
+	if (!log->is_former)
+		log_open(2, LOG_TO_STDERR);
+	log_warn("log.target: %.*s cannot be opened (%s): logging %s", STR_ARG(host_log_path(c)),
+	    strerror(log->error), log->is_former ? "goes on as before" : "to stderr");
 }
 
 /* ---- the rest ---- */

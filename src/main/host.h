@@ -17,11 +17,17 @@ bool host_identities(const struct conf *c, struct identity identities[ROLE_KINDS
 struct host_log {
 	int fd; /* -1: none; 2 is never closed */
 	enum log_target target;
+	int error;      /* why there is none */
+	bool is_former; /* none: lines go on where they go now */
 };
 
-/* Opens the configured log target; false with errno, and then out->fd is -1. */
+/* What log.target leads to, as a path. */
+struct str host_log_path(const struct conf *c);
+
+/* Opens the configured log target; false with errno, which is out->error too, and out->fd is -1. */
 bool host_open_log(const struct conf *c, struct host_log *out) MUST_USE;
-/* Lines go there from now on, and log->fd is taken; without one to stderr, which is said there. */
+/* Lines go there from now on, and log->fd is taken; without one to stderr, or as before, which is
+ * said. */
 void host_use_log(const struct conf *c, uint64_t secret, struct host_log *log);
 
 /* Of 0 to 2 those that the caller left closed become /dev/null: no socket gets such a number. */

@@ -375,17 +375,29 @@ offer_renew_certificates(struct offer *offer, struct offer_refusal *out)
 
 /* ---- all ---- */
 
+/* Where there is no journal, the log went to stderr from the start: no reason to refuse. */
+static bool
+offer_keeps_log(const struct offer_making *m)
+{
+	const struct conf *before = m->before->conf, *c = m->offer->conf;
+
+	m->offer->log.is_former = c->log.target == before->log.target &&
+	    c->log.target != CONF_LOG_FILE && offer_is_absent(errno);
+	return m->offer->log.is_former;
+}
+
 static bool
 offer_log(const struct offer_making *m)
 {
 	const struct conf *c = m->offer->conf;
+	bool is_file = c->log.target == CONF_LOG_FILE;
 
 	/* at the start it is open already */
-	if (!m->before || host_open_log(c, &m->offer->log))
+	if (!m->before || host_open_log(c, &m->offer->log) || offer_keeps_log(m))
 		return true;
-	return offer_fails(m, "log.target: %.*s cannot be opened: %s%s",
-	    STR_ARG(c->log.file.n ? c->log.file : STR("it")), strerror(errno),
-	    c->log.file.n && (errno == EROFS || errno == EACCES)
+	return offer_fails(m, "log.target: %.*s cannot be opened: %s%s", STR_ARG(host_log_path(c)),
+	    strerror(errno),
+	    is_file && (errno == EROFS || errno == EACCES)
 		? ": the shipped unit and AppArmor profile allow /var/log/sallyport/*.log"
 		: "");
 }

@@ -93,6 +93,25 @@ def log_that_cannot_be_opened():
     reload()
 
 
+@tap.case
+def no_journal():
+    """without a journal, as in a container, the default target is stderr and reloads go on; another target must be there"""
+    if os.path.exists("/run/systemd/journal/socket"):
+        return "a journal is here"
+    alone = g.Gateway(f"{HOME}/alone", log="").start()
+    try:
+        alone.extra = "limits: { recipients_per_message = 2; };"
+        alone.write_config()
+        assert "applied" in alone.tool("reload").stdout
+        assert "/run/systemd/journal/socket cannot be opened (No such file or directory): logging goes on as before" in alone.tail()
+        alone.parts["log"] = f'log: {{ target = "file:{HOME}/absent/log"; }};'
+        alone.write_config()
+        assert alone.tool("reload", check=False).returncode == 71
+    finally:
+        alone.stop()
+    return None
+
+
 class Waiting:
     """A client in the line of a listener: the kernel connected it, and nobody has accepted it yet."""
 
