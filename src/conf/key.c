@@ -36,7 +36,8 @@ const struct key key_table[] = {
 		"from."},
 	{"postmaster", KEY_TEXT, AT(postmaster), SENDS, .form = FORM_ADDRESS,
 	    .example = "\"postmaster@example.com\"",
-	    .help = "Who gets mail for <postmaster>. Without it: postmaster at the first domain."},
+	    .help = "Who gets mail for <postmaster>, and is told of reports that could not be "
+		"delivered to a sender. Without it: postmaster at the first domain."},
 	{"user", KEY_TEXT, AT(user), CONF_MAIN,
 	    .example = "\"sallyport\"", .flags = KEY_RESTART,
 	    .help = "Who the processes become when started as root. Without it: sallyport. "

@@ -19,7 +19,12 @@
 #include "main/offer_tls.h"
 #include "main/port_holder.h"
 
-enum { CONFIG_BYTES_MAX = 8 << 20, LISTEN_WAIT_MS = 3000, LISTEN_PAUSE_MS = 100 };
+enum {
+	CONFIG_BYTES_MAX = 8 << 20,
+	LISTEN_WAIT_MS = 3000,  /* at a start */
+	LISTEN_AGAIN_MS = 1000, /* at a reload */
+	LISTEN_PAUSE_MS = 100,
+};
 
 struct offer_making {
 	struct offer *offer;
@@ -138,17 +143,19 @@ offer_overlaps(const struct offer_making *m, size_t n)
 }
 
 /* Another daemon would take half of the connections if its sockets were joined.  At the start, the
- * processes of a daemon that was just killed may need a moment to end. */
+ * processes of a daemon that was just killed may need a moment to end; at a reload, our own to
+ * close what the reload before has taken out. */
 static int
 offer_open_listener(const struct offer_making *m, unsigned s, size_t n)
 {
 	const struct timespec pause = {.tv_nsec = LISTEN_PAUSE_MS * 1000000};
 	const struct conf_listen *l = &m->offer->conf->listen.item[n];
+	int wait_ms = m->before ? LISTEN_AGAIN_MS : LISTEN_WAIT_MS;
 	int fd = listen_open(l, s > 0);
 
 	if (fd < 0 && errno == EADDRINUSE && s == 0 && offer_overlaps(m, n))
 		return listen_open(l, true);
-	for (int ms = 0; fd < 0 && errno == EADDRINUSE && !m->before && ms < LISTEN_WAIT_MS;
+	for (int ms = 0; fd < 0 && errno == EADDRINUSE && ms < wait_ms;
 	     ms += LISTEN_PAUSE_MS) {
 		nanosleep(&pause, NULL);
 		fd = listen_open(l, s > 0);

@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import sys
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
@@ -137,6 +138,7 @@ class Stopped:
         for pid in self.pids:
             os.kill(pid, signal.SIGSTOP)
             g.wait_for("it is stopped", 5, lambda p=pid: g.state_of(p) == "T")
+        return self.pids
 
     def __exit__(self, *_):
         for pid in self.pids:
@@ -164,6 +166,22 @@ def clients_that_wait():
 def ports_now():
     text = re.search(r"listen: (.*)", gate.parts["listen"], re.S).group(1)
     return [int(port) for port in re.findall(r"port = (\d+)", text)]
+
+
+@tap.case
+def taken_out_and_put_back():
+    """two reloads at once: the second one puts back what the first took out, before submission has closed it"""
+    place = (g.free_port(), "starttls")
+    both = PARTS["listen"].replace(" );", ", " + listen(place)[len("listen: ( "):])
+    reload(listen=both)
+    with Stopped() as pids:
+        reload()
+        later = threading.Timer(0.4, lambda: [os.kill(pid, signal.SIGCONT) for pid in pids])
+        later.start()
+        reload(listen=both)
+        later.join()
+    assert Waiting(*place).greeting().startswith(b"220 ")
+    reload()
 
 
 @tap.case
