@@ -89,7 +89,7 @@ running_compare(
     const struct daemon *d, struct channel *control, uint64_t call, struct buf *text)
 {
 	struct comparing comparing = {.control = control, .call = call};
-	struct conf running = in_force(d), *file;
+	struct conf *file;
 	struct conf_report report;
 
 	conf_report_init(&report);
@@ -99,7 +99,7 @@ running_compare(
 	conf_report_clear(&report);
 	if (!file)
 		return EXIT_CONFIG;
-	conf_each_change(&running, file, tell_change, &comparing);
+	conf_each_change(d->conf, file, tell_change, &comparing);
 	tell_total(d, &comparing, text);
 	conf_drop(&file);
 	return 0;
