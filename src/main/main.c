@@ -112,7 +112,7 @@ read_config(const struct options *o)
 
 	conf_report_init(&report);
 	c = conf_read_file(
-	    o->config, o->checks_only ? CONF_SECRETS_LEAVE : CONF_SECRETS_READ, &report);
+	    o->config, o->checks_only ? CONF_SECRETS_READ_HERE : CONF_SECRETS_READ, &report);
 	if (c && o->checks_only)
 		tls_files_report(c, &report);
 	if (report.text.n)

@@ -36,7 +36,7 @@ def changed_body_is_not_delivered():
         assert set(load.subjects(sink)) == {"sound", "small"}, load.subjects(sink)
         assert "sender is told nothing" not in gate.log()
         assert gate.tool("queue", "list").stdout.count(" damaged: the body file ") == 2
-        assert re.search(r"^held because +damaged: ", gate.tool("queue", "show", ids[0]).stdout, re.M)
+        assert re.search(r"^ +held because +damaged: ", gate.tool("queue", "show", ids[0]).stdout, re.M)
         released = gate.tool("queue", "release", ids[1]).stdout
         assert "1 held because of damage: tried now" in released, released
         gate.wait_log(rf"(?s)(message {ids[1]} is held.*){{2}}")

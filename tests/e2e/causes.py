@@ -80,7 +80,7 @@ def a_body_that_is_missing_or_cut():
             for _ in range(2):
                 g.wait_for("the reason", 10, lambda: reasons(gate) == {id_: why})
                 shown = gate.tool("queue", "show", id_).stdout
-                assert re.search(rf"^held because +{re.escape(why)}", shown, re.M) and "Subject: large" in shown, shown
+                assert re.search(rf"^ +held because +{re.escape(why)}", shown, re.M) and "Subject: large" in shown, shown
                 before = len(gate.log())
                 gate.tool("queue", "release", id_)
                 gate.wait_log(rf"(?s)^.{{{before}}}.*message {id_} is held: the body file {body} {wrong}")

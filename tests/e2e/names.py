@@ -289,7 +289,8 @@ def anchor():
         path = f"{HOME}/{name}" if text is None else write(name, text)
         refused = reload(check=False, trust_anchor=f'"{path}"')
         checked = gate.tool("config", "check", check=False)
-        for run in (refused, checked):
+        tried = subprocess.run([f"{g.BUILD}/sallyportd", "-t", "-c", gate.config], capture_output=True, text=True, check=False)
+        for run in (refused, checked, tried):
             said = run.stdout + run.stderr
             assert run.returncode == 78 and words in said, (run, words)
             assert re.search(r"sallyport\.cfg:\d+: error: dns\.trust_anchor: ", said), said
