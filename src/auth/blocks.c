@@ -37,7 +37,8 @@ blocks_parse(struct blocks *b, struct str text)
 		return 0;
 	b->count = 0;
 	snprintf(b->error, sizeof b->error,
-	    "blocks: the file makes no sense: no block holds; mend or remove it and start anew");
+	    "blocks: a line of the file is not valid: no block is in force; correct or remove the "
+	    "file and restart sallyportd");
 	return -1;
 }
 

@@ -103,7 +103,10 @@ end_sessions(struct broker *b, struct str user)
 	for (int i = 0; i < BROKER_SUBMISSIONS_MAX; i++)
 		if (b->submissions[i] &&
 		    channel_send(b->submissions[i], MESSAGE_AUTH_USER_GONE, &m, -1) != 0)
-			log_warn("auth: submission %d did not hear that a user is gone", i);
+			log_warn("auth: submission %d could not be told that an account was "
+			         "suspended or "
+			         "removed: its open sessions end when it asks again",
+			    i);
 }
 
 /* Those of the names that are no accounts or are suspended, and those that cannot be told now. */
@@ -314,7 +317,7 @@ broker_worker_ended(unsigned index, bool is_stuck, void *arg)
 {
 	struct broker *b = arg;
 	struct message_restart m = {.role = ROLE_WORKER, .index = (uint8_t)index,
-	    .reason = STR("it took too long, or its answer cannot be")};
+	    .reason = STR("it did not finish a check in time, or sent an invalid answer")};
 
 	if (!is_stuck) {
 		role_peer_lost(b->role, b->worker_peers[index]);

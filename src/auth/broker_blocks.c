@@ -257,7 +257,7 @@ blocks_run_remove(struct blocks_run *r)
 	if (r->removed == 0)
 		return blocks_say(r, USERS_NO_USER, "is not blocked");
 	blocks_log(r, 0);
-	return blocks_say(r, USERS_OK, "blocked no more");
+	return blocks_say(r, USERS_OK, "no longer blocked");
 }
 
 /* ---- the verbs ---- */

@@ -188,8 +188,8 @@ give_up(struct crew_worker *w, const char *trouble)
 static void
 worker_failed(struct crew_worker *w, bool is_late)
 {
-	log_error("auth: worker %u %s; the client hears 454, the worker is ended and started anew",
-	    w->index, is_late ? "holds a check for too long" : "gave an answer that cannot be");
+	log_error("auth: worker %u %s; the client gets 454, the worker is ended and started again",
+	    w->index, is_late ? "does not finish a check in time" : "sent an invalid answer");
 	give_up(w, is_late ? "worker_timeout" : "worker_broken");
 	w->pool->ended(w->index, true, w->pool->arg);
 }

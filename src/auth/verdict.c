@@ -110,7 +110,7 @@ verdict_ok(struct exchange *l, bool from_cache)
 	struct message_auth_answer m = {.outcome = AUTH_OK, .challenge = STR(""),
 	    .user = claim_name(&l->claim), .backend = STR("users"), .from_cache = from_cache};
 
-	m.status = status_make(235, "2.7.0", "Authentication successful");
+	m.status = status_make(235, "2.7.0", "Authentication succeeded");
 	log_success(l);
 	if (!l->is_test) {
 		places_add(l->broker->places, claim_name(&l->claim), l->network);
@@ -161,7 +161,7 @@ void
 verdict_no_mechanism(struct exchange *l)
 {
 	end_at_once(l, AUTH_MALFORMED, "mechanism",
-	    status_make(504, "5.5.4", "Authentication mechanism not available"));
+	    status_make(504, "5.5.4", "Mechanism not offered"));
 }
 
 static void

@@ -125,7 +125,7 @@ wait_for_room(struct channel *c, struct str packet, int fd)
 	struct waiting *w;
 
 	if (c->waiting_bytes + packet.n > CHANNEL_WAITING_MAX) {
-		go_deaf(c, "the other side takes nothing");
+		go_deaf(c, "the other process does not read, and too much waits for it");
 		return -1;
 	}
 	w = mem_new(sizeof *w + packet.n);
@@ -260,7 +260,9 @@ hear(struct channel *c, const struct wire_packet *w)
 	if (p.fd >= 0)
 		close(p.fd);
 	if (w->bytes.n > 0)
-		log_error("a channel to another process is closed: what came is no message");
+		log_error(
+		    "a channel to another process is closed: what came from it is not a valid "
+		    "message");
 	return false;
 }
 

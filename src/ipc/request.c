@@ -286,7 +286,9 @@ requests_lose(struct requests *all, const bool *freed)
 			return;
 	}
 	if (!*freed)
-		log_error("ipc: somebody asks again and again on a channel that is lost");
+		log_error(
+		    "ipc: requests on a lost channel do not end: this is a fault of the program, "
+		    "please report it");
 }
 
 /* ---- life ---- */

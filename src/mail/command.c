@@ -9,7 +9,10 @@
 #include "base/encode.h"
 #include "mail/header.h"
 
-enum { ENVID_MAX = 100, ORCPT_MAX = 500, MECHANISM_MAX = 20, HELO_MAX = 255 };
+enum {
+	ENVID_MAX = 100, ORCPT_MAX = 500, MECHANISM_MAX = 20, HELO_MAX = 255,
+	PARAMETER_SHOWN_MAX = 40, /* of one that is not known, in the reply */
+};
 
 static struct status
 fine(void)
@@ -138,7 +141,7 @@ param_size(struct str value, void *out)
 		if (!char_is_digit(value.p[i]))
 			return malformed("SIZE");
 	if (!str_u64(value, &m->size))
-		return status_make(552, "5.3.4", "Message size exceeds any limit");
+		return status_make(552, "5.3.4", "Message size exceeds fixed maximum message size");
 	m->has_size = true;
 	return fine();
 }
@@ -153,7 +156,7 @@ param_body(struct str value, void *out)
 	else if (str_ieq(value, STR("7BIT")))
 		m->body = BODY_7BIT;
 	else
-		return status_make(555, "5.5.4", "Unsupported BODY type");
+		return status_make(555, "5.5.4", "BODY value not recognized, use 7BIT or 8BITMIME");
 	return fine();
 }
 
@@ -292,7 +295,8 @@ parse_param(const struct param *params, struct str word, unsigned *seen, void *o
 		*seen |= 1u << i;
 		return params[i].parse(value, out);
 	}
-	return status_make(555, "5.5.4", "Unsupported parameter");
+	return status_make(555, "5.5.4", "Parameter %.*s not recognized or not implemented",
+	    STR_ARG(str_upto(key, PARAMETER_SHOWN_MAX)));
 }
 
 /* rest: empty, or blanks before each parameter. */

@@ -104,7 +104,7 @@ display_name_check_address(struct display_name_reader *n, const struct display_n
 	if (address_parse(text, &parsed, NULL) && c->may(&parsed, c->may_arg))
 		return;
 	n->shown = text;
-	n->status = status_make(550, "5.7.1", "%.*s may not show %.*s as a name in %.*s",
+	n->status = status_make(550, "5.7.1", "%.*s may not use %.*s as a name in %.*s",
 	    STR_ARG(c->user), STR_ARG(text), STR_ARG(c->field));
 }
 

@@ -96,7 +96,8 @@ header_parse(struct str block, struct arena *arena, struct header *out)
 
 	*out = (struct header){0};
 	if (block.n > HEADER_BYTES_MAX)
-		return status_make(552, "5.3.4", "Header over %d octets", HEADER_BYTES_MAX);
+		return status_make(
+		    552, "5.3.4", "Header is larger than %d octets", HEADER_BYTES_MAX);
 	if (count > HEADER_FIELDS_MAX)
 		return status_make(552, "5.3.4", "More than %d header fields", HEADER_FIELDS_MAX);
 	if (block.n && is_blank(block.p[0]))

@@ -116,7 +116,8 @@ fine(void)
 static struct status
 unreadable(const struct rule *rule)
 {
-	return status_make(554, "5.6.0", "Cannot read the %.*s header field", STR_ARG(rule->name));
+	return status_make(554, "5.6.0", "The %.*s header field is not a valid list of addresses",
+	    STR_ARG(rule->name));
 }
 
 /* ---- trace (RFC 5321 section 4.4) ---- */
@@ -368,7 +369,8 @@ check_field(struct repair *w, const struct rule *rule, const struct header_field
 	unsigned bit = 1u << rule->known;
 
 	if (rule->known == RECEIVED && ++w->received > REWRITE_RECEIVED_MAX)
-		return status_make(554, "5.4.6", "Too many hops, probably a loop");
+		return status_make(
+		    554, "5.4.6", "Too many Received header fields, probably a mail loop");
 	if (is_doubled(w, rule))
 		return status_make(
 		    554, "5.6.0", "More than one %.*s header field", STR_ARG(rule->name));
@@ -429,7 +431,8 @@ check_result(const struct buf *out)
 	struct header_fault fault;
 
 	if (!buf_ok(out))
-		return status_make(552, "5.3.4", "Header too large");
+		return status_make(
+		    552, "5.3.4", "Header is larger than %d octets", HEADER_BYTES_MAX);
 	if (!header_is_sendable(buf_str(out), &fault))
 		return status_make(
 		    554, "5.6.0", "%.*s header field: %s", STR_ARG(fault.name), fault.why);

@@ -263,7 +263,7 @@ is_understood(const struct tool *t, const struct command *c, int count, char **r
 	const char *verb = c->verb ? c->verb : "", *blank = c->verb ? " " : "";
 
 	if (count > c->args_max) {
-		fprintf(stderr, "sallyport: \"%s\" is a word too many\nusage: sallyport %s\n",
+		fprintf(stderr, "sallyport: unexpected argument \"%s\"\nusage: sallyport %s\n",
 		    rest[c->args_max], c->usage);
 		return false;
 	}

@@ -206,7 +206,7 @@ host_raise_limits(void)
 		return;
 	files.rlim_cur = files.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &files) != 0)
-		log_warn("limit of descriptors: %s", strerror(errno));
+		log_warn("the limit of open files cannot be raised: %s", strerror(errno));
 }
 
 void

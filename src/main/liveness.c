@@ -190,9 +190,9 @@ static const char *
 liveness_needs(struct instance *i)
 {
 	if (i->kind != ROLE_SUBMISSION && i->kind != ROLE_RELAY)
-		return "what it holds is needed";
+		return "its locks or files are needed";
 	if (i->daemon->stage < 0 && !liveness_left(i, 0))
-		return "as many as may be left behind are there already";
+		return "as many as may be left running are there already";
 	return NULL;
 }
 
@@ -255,8 +255,8 @@ static void
 liveness_replace(struct instance *i)
 {
 	if (i->daemon->liveness->now_ms - i->ended_ms >= LIVENESS_LEAVE_MS)
-		(void)!liveness_leave(i, "another process takes its place, and its clients hear "
-					 "nothing until the disk answers");
+		(void)!liveness_leave(i, "another process takes its place, and its clients get "
+					 "no reply until the disk answers");
 }
 
 static void

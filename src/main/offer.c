@@ -315,14 +315,14 @@ offer_open_file(const struct offer_making *m, struct offer_file *f)
 	if (f->fd >= 0)
 		return true;
 	if (offer_is_absent(errno) && is_of_system) {
-		log_warn("%s: %s", name, strerror(errno));
+		log_warn("%s cannot be opened: %s", name, strerror(errno));
 		return true;
 	}
 	/* what that means for a certificate or key, the check of both together tells */
 	if (f->kind != GRANT_FILE && errno != EMFILE && errno != ENFILE && errno != ENOMEM)
 		return true;
 	if (offer_is_absent(errno) && offer_was_absent(m, f)) {
-		log_error("%s: %s", name, strerror(errno));
+		log_error("%s cannot be opened: %s", name, strerror(errno));
 		return true;
 	}
 	return offer_fails(m, "%s (for %s): %s", name, role_name(f->role), strerror(errno));

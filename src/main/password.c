@@ -48,7 +48,7 @@ ask_twice(char out[PASSWORD_TEXT_BYTES])
 	ok = strcmp(out, again) == 0;
 	mem_wipe(again, sizeof again);
 	if (!ok)
-		fputs("sallyport: the two are not the same\n", stderr);
+		fputs("sallyport: the two passwords are not the same\n", stderr);
 	return ok;
 }
 

@@ -144,7 +144,8 @@ spawn_thread(struct instance *i, int fd)
 	i->thread_fd = fd;
 	failed = pthread_create(&i->thread, NULL, thread_main, i);
 	if (failed)
-		log_error("thread: %s", strerror(failed));
+		log_error("%s %u: no thread can be made: %s", role_name(i->kind), i->index,
+		    strerror(failed));
 	return !failed;
 }
 
@@ -156,7 +157,8 @@ spawn(struct instance *i)
 	int fds[2];
 
 	if (channel_pair(fds) != 0) {
-		log_error("channel: %s", strerror(errno));
+		log_error("%s %u: no channel can be made: %s", role_name(i->kind), i->index,
+		    strerror(errno));
 		return -1;
 	}
 	if (i->daemon->in_threads ? spawn_thread(i, fds[1]) : spawn_process(i, fds[1]))

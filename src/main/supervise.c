@@ -108,7 +108,8 @@ from_role(struct channel *c, const struct packet *p, void *arg)
 	case MESSAGE_HELLO:
 		if (str_eq(p->message->hello.build, role_build()))
 			return;
-		log_error("%s %u is another build", role_name(i->kind), i->index);
+		log_error("%s %u is of another build than main: stop sallyportd and start it again",
+		    role_name(i->kind), i->index);
 		spawn_kill(i);
 		return;
 	case MESSAGE_READY:
@@ -328,7 +329,8 @@ start_instance(struct instance *i)
 	i->incarnation = ++i->daemon->incarnations;
 	i->refusal[0] = 0;
 	if (!supervise_lend_slot(i))
-		log_error("%s %u: no slot is free", role_name(i->kind), i->index);
+		log_error(
+		    "%s %u: no slot is free, it is not started", role_name(i->kind), i->index);
 	else if ((region_fd = supervise_make_region(i)) < 0)
 		log_error("%s %u: no shared memory: %s", role_name(i->kind), i->index,
 		    strerror(errno));

@@ -34,7 +34,8 @@ tool_queue_list(struct tool *t, const struct command *command)
 	tool_add_ids(t);
 	status = tool_ask_running(t, command->asks, print_row, &table);
 	if (status == 0)
-		print_empty(&table, t->filter_count ? "no message fits" : "no messages");
+		print_empty(
+		    &table, t->filter_count ? "no message matches the filter" : "no messages");
 	return status;
 }
 

@@ -67,7 +67,8 @@ add_anchor(struct ub_ctx *ub, struct str anchor)
 	buf_clear(&record);
 	/* without a record libunbound would validate nothing, and say nothing */
 	if (r || count == 0)
-		log_error("dns: the trust anchor cannot be used");
+		log_error(
+		    "dns: the trust anchor (dns.trust_anchor) has no record that can be used");
 	return r || count ? r : UB_SYNTAX;
 }
 
@@ -96,7 +97,7 @@ add_forward(struct ub_ctx *ub, struct str to)
 	int r = ub_ctx_set_fwd(ub, text);
 
 	if (r)
-		log_error("dns: resolver %s is no ADDRESS@PORT", text);
+		log_error("dns: resolver \"%s\" is not of the form ADDRESS@PORT", text);
 	if (!r)
 		r = ub_ctx_zone_remove(ub, "test.");
 	if (!r)

@@ -225,13 +225,13 @@ errand_tell_counts(const struct errand *errand, char *out, size_t size)
 {
 	size_t same = errand->matched - errand->changed - errand->failed;
 	int n = snprintf(out, size, "%zu message%s%s", errand->changed,
-	    errand->changed == 1 ? "" : "s", errand->is_dry_run ? " would be touched" : "");
+	    errand->changed == 1 ? "" : "s", errand->is_dry_run ? " would be changed" : " changed");
 
 	if (errand->damaged)
 		n += snprintf(out + n, size - (size_t)n, "; %zu held because of damage: tried now, "
 		    "and held again when the damage is still there", errand->damaged);
 	if (same)
-		snprintf(out + n, size - (size_t)n, "; not counted: %zu, %s\n", same,
+		snprintf(out + n, size - (size_t)n, "; %zu not changed: %s\n", same,
 		    errand->verb->why_not);
 	else
 		snprintf(out + n, size - (size_t)n, "\n");

@@ -123,7 +123,7 @@ buckets_save(struct buckets *b, buckets_fn *fn, void *arg)
 		limits_prune(part->limits, clock_ms());
 		limits_save(part->limits, &value);
 		if (!buf_ok(&value))
-			log_warn("limits: too many users for a snapshot");
+			log_warn("limits: too many users: the use of the limits is not stored");
 		else if (!fn(part_name(i, room), buf_str(&value), arg))
 			continue;
 		part->is_changed = false;

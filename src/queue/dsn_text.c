@@ -21,7 +21,7 @@ struct dsn_advice {
 static const struct dsn_advice dsn_advices[] = {
     {1, 0, "Check the address for typing errors, or ask the recipient for the right one."},
     {2, 2, "The recipient's mailbox is full. Tell the recipient in another way, or try later."},
-    {2, 0, "The recipient's mailbox takes no mail now. Try to reach the recipient otherwise."},
+    {2, 0, "The recipient's mailbox takes no mail now. Try to reach the recipient in another way."},
     {3, 4, "The message is too large for the recipient's system. Send it with less attached."},
     {6, 7, "The recipient's system does not know addresses with letters beyond ASCII. Ask the "
 	   "recipient for another address."},
@@ -38,7 +38,7 @@ dsn_advice_for(const struct dsn_item *item)
 		return "It may have arrived already, perhaps several times. Ask the recipient "
 		       "before you send it again.";
 	if (item->is_expired)
-		return "Check the part of the address behind the @. If it is right, send the "
+		return "Check the part of the address after the @. If it is right, send the "
 		       "message again later.";
 	for (size_t i = 0; s->class && i < sizeof dsn_advices / sizeof *dsn_advices; i++)
 		if (dsn_advices[i].subject == s->subject &&
@@ -171,7 +171,7 @@ dsn_text_outlook(struct dsn_writer *w)
 		    "It was to tell the sender of a message what became of it. It will not be "
 		    "tried again, and nobody else is told.");
 	else if (dsn_count_action(w, DSN_FAILED))
-		dsn_text_line(w, "", "Delivery that failed will not be tried again.");
+		dsn_text_line(w, "", "A failed delivery is not tried again.");
 	if (dsn_count_action(w, DSN_DELAYED) == 0)
 		return;
 	dsn_text_line(w, "", "You need not do anything: it is tried again until");

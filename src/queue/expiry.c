@@ -60,8 +60,9 @@ expiry_status(const struct queue *q, const struct shipment *s)
 	if (s->unreadable)
 		return status_make(451, "4.3.0", "The stored message could not be read in time");
 	if (!q->is_caught_up)
-		return status_make(451, "4.3.2", "The sending host could not try it in time");
-	return status_make(451, "4.4.7", "No attempt came to an end in time");
+		return status_make(
+		    451, "4.3.2", "This system could not try to deliver the message in time");
+	return status_make(451, "4.4.7", "No delivery attempt ended in time");
 }
 
 /* NULL: nothing of it is open, or the message is gone. */

@@ -48,7 +48,7 @@ struct status
 intake_no_room(int error)
 {
 	if (error == EILSEQ)
-		return status_make(554, "5.6.0", "The body may not leave: bare CR or LF, or NUL");
+		return status_make(554, "5.6.0", "Bare CR or LF, or NUL, in message body");
 	if (error == EAGAIN)
 		return status_make(451, "4.3.2", "Too busy to take mail now");
 	return status_not_stored(error);
@@ -147,16 +147,19 @@ static struct status
 intake_check_times(const struct peer *peer, const struct envelope *e)
 {
 	struct queue *q = peer->queue;
+	char id[ID_NUMBER_TEXT_BYTES];
 
 	if (!intake_is_time(q, id_ms(e->id.session)) || !intake_is_time(q, e->arrival_ms)) {
-		log_error("submission %u: a message is refused: it is of a time more than a day "
-		          "ahead; if the clock was set back, restart sallyportd",
-		    peer->who.index);
-		return status_make(451, "4.3.0", "The clock of this host is not right, try again");
+		log_error(
+		    "submission %u: message %s is refused: its time is more than a day ahead; "
+		    "if the clock was set back, restart sallyportd",
+		    peer->who.index, msgid_text(e->id, 0, id));
+		return status_make(
+		    451, "4.3.0", "The clock of this server is not right, try again later");
 	}
 	if (e->hold_until_ms < 0 || e->hold_until_ms >= TIME_MAX_MS || e->deliver_by_ms < 0 ||
 	    e->deliver_by_ms >= TIME_MAX_MS)
-		return status_make(554, "5.3.0", "The envelope is not consistent");
+		return status_make(554, "5.3.0", "Internal error: the envelope is not consistent");
 	return status_make(250, "2.0.0", "OK");
 }
 
@@ -166,11 +169,13 @@ check(const struct message_commit *m, const struct envelope *e, const struct int
 	if (e->recipient_count == 0 || e->kind != ENVELOPE_MESSAGE || e->id.number == 0 ||
 	    e->id.number >= DSN_NUMBER || e->header_bytes != m->header.n ||
 	    (!m->in_file && e->body_bytes != m->body.n))
-		return status_make(554, "5.3.0", "The envelope is not consistent");
+		return status_make(554, "5.3.0", "Internal error: the envelope is not consistent");
 	if (m->in_file && (!r || r->fd < 0))
-		return status_make(451, "4.3.0", "The message's file is not known, try again");
+		return status_make(
+		    451, "4.3.0", "Internal error: the stored file is not known, try again");
 	if (m->in_file && !intake_file_is_whole(r, e->body_bytes))
-		return status_make(451, "4.3.0", "The message's file has another size, try again");
+		return status_make(
+		    451, "4.3.0", "Internal error: the stored file has another size, try again");
 	return status_make(250, "2.0.0", "OK");
 }
 
@@ -184,17 +189,18 @@ check_content(const struct peer *peer, const struct message_commit *m, struct ms
 	char id[ID_NUMBER_TEXT_BYTES];
 
 	if (!header_is_sendable(m->header, &fault)) {
-		log_error("submission %u: message %s is refused: its header may not leave: %s, "
+		log_error("submission %u: message %s is refused: its header is not valid: %s, "
 		          "field \"%.*s\"",
 		    peer->who.index, msgid_text(msgid, 0, id), fault.why, STR_ARG(fault.name));
-		return status_make(554, "5.6.0", "The header may not leave: %s", fault.why);
+		return status_make(554, "5.6.0", "Header field %.*s is not valid: %s",
+		    STR_ARG(fault.name), fault.why);
 	}
 	dot_check(&body, m->body);
 	if (dot_check_end(&body)) {
 		log_error(
 		    "submission %u: message %s is refused: its body has a bare CR or LF, or NUL",
 		    peer->who.index, msgid_text(msgid, 0, id));
-		return status_make(554, "5.6.0", "The body may not leave: bare CR or LF, or NUL");
+		return status_make(554, "5.6.0", "Bare CR or LF, or NUL, in message body");
 	}
 	return status_make(250, "2.0.0", "OK");
 }
@@ -248,6 +254,7 @@ take_message(
 	struct intake_file *r = intake_file_find(peer, e->id);
 	struct status s = check(m, e, r);
 	struct pending *p;
+	char id[ID_NUMBER_TEXT_BYTES];
 	int error;
 
 	if (status_is_ok(&s))
@@ -271,7 +278,8 @@ take_message(
 			intake_file_close(r);
 		return (struct status){0};
 	}
-	log_error("spool: message not taken: %s", strerror(error));
+	log_error("spool: message %s is not stored: %s", msgid_text(e->id, 0, id),
+	    intake_why(error));
 	free_pending(p);
 	if (r)
 		intake_file_close(r);
@@ -291,7 +299,7 @@ commit(struct peer *peer, uint64_t call, const struct message_commit *m)
 	if (error) {
 		s = intake_no_room(error);
 	} else if (!envelope_decode(m->envelope, &arena, &e)) {
-		s = status_make(554, "5.3.0", "The envelope cannot be read");
+		s = status_make(554, "5.3.0", "Internal error: the envelope cannot be read");
 		log_error("submission %u: a message is refused: its envelope cannot be read or "
 		          "breaks the grammar",
 		    peer->who.index);

@@ -268,7 +268,7 @@ got_content(const struct spool_content *content, int error, void *arg)
 static void
 give_up(struct queue *q, struct shipment *s, int64_t now_ms)
 {
-	struct status status = status_make(451, "4.3.0", "No attempt came to an end");
+	struct status status = status_make(451, "4.3.0", "No delivery attempt ended");
 	struct schedule_step step = {.act = SCHEDULE_EXPIRE, .status = &status};
 
 	schedule_finished(q->schedule, &s->parcel, SCHEDULE_LOST, NULL, now_ms);
@@ -415,10 +415,12 @@ jobs_running(struct queue *q, const struct message_running *m)
 	struct addressee *a =
 	    e && m->numbers.n >= 4 ? entry_addressee(e, number_at(m->numbers, 0)) : NULL;
 	struct shipment *s = a ? &e->shipments[a->shipment] : NULL;
+	char id[ID_NUMBER_TEXT_BYTES];
 	struct job *job;
 
 	if (!s || !ticket_is_right(q, m->job, s, m->ticket)) {
-		log_warn("relay: it tells of a delivery that it was not given; not believed");
+		log_warn("relay reports a delivery of message %s that it was not given: ignored",
+		    msgid_text(m->id, 0, id));
 		return;
 	}
 	if (s->job || s->open == 0 || q->is_caught_up || job_find(q, m->job))

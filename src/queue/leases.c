@@ -133,7 +133,8 @@ lease_lend(struct peer *peer, const struct message_lease_ask *m, uint32_t *token
 		return intake_no_room(error);
 	if (m->user.n == 0 || m->user.n > LEASE_USER_MAX || m->wanted == 0 ||
 	    m->wanted > ENVELOPE_RECIPIENTS_MAX)
-		return status_make(554, "5.5.0", "Too much");
+		return status_make(
+		    554, "5.5.0", "Internal error: the request for limits is not valid");
 	amount = lease_amount(peer, m->user, rates, m->wanted);
 	l = lease_of(peer, m->user);
 	if (!l)

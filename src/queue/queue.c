@@ -242,7 +242,8 @@ saved(int error, void *arg)
 	struct queue *q = arg;
 
 	if (error)
-		log_error("spool: the last snapshot was not stored: %s", strerror(error));
+		log_error("spool: the use of the sending limits could not be stored: %s",
+		    strerror(error));
 	role_stopped(q->role);
 }
 

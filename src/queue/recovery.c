@@ -76,7 +76,9 @@ on_note(struct str name, struct str value, void *arg)
 	if (str_eq(name, STR(TICKETS_NOTE)) && !tickets_load(&q->tickets, value))
 		log_warn("spool: the key of the tickets cannot be read; there will be a new one");
 	if (str_starts(name, STR("limits.")) && !buckets_load(q->buckets, name, value))
-		log_warn("spool: a limit snapshot cannot be read; these users begin anew");
+		log_warn("spool: the stored use of the sending limits cannot be read: the counts "
+		         "of some "
+		         "users start at 0");
 }
 
 static void

@@ -226,7 +226,7 @@ refuse_result(struct queue *q, const struct message_result *m)
 	log_begin(&l, LOG_WARNING, "result refused");
 	log_id(&l, m->id, m->recipient);
 	log_quoted(&l, "text",
-	    STR("it tells a result of a delivery that it was not given; not believed"));
+	    STR("relay reports a result of a delivery that it was not given: it is ignored"));
 	log_num(&l, "code", m->status.code);
 	log_end(&l);
 	records_tell(q, m->job, m->id, m->recipient);
@@ -329,6 +329,8 @@ result_is_of_end(const struct message_result *m)
 static void
 job_not_understood(struct job *job, const struct message_result *m)
 {
+	char id[ID_NUMBER_TEXT_BYTES];
+
 	records_tell(job->queue, m->job, m->id, m->recipient);
 	if (!m->is_last)
 		return;
@@ -336,7 +338,8 @@ job_not_understood(struct job *job, const struct message_result *m)
 		job_put_back(job, "relay_stops");
 		return;
 	}
-	log_error("relay: a job could not be read there: %s", m->status.text);
+	log_error("relay could not read job %llu of message %s: %s; it is tried again later",
+	    (unsigned long long)m->job, msgid_text(m->id, 0, id), m->status.text);
 	if (job->shipment)
 		job->shipment->unanswered_ms = clock_ms();
 	job->is_deferred = true;

@@ -247,8 +247,8 @@ client_confused_by(struct client *c, const char *what, struct str answer)
 
 	while (n < answer.n && n < ANSWER_BYTES && answer.p[n] != '\r' && answer.p[n] != '\n')
 		n++;
-	s = status_make(451, "4.5.0", "the host's answer to %s makes no sense: %.*s", what, (int)n,
-	    answer.p);
+	s = status_make(451, "4.5.0", "the host's reply to %s breaks the protocol: %.*s", what,
+	    (int)n, answer.p);
 	if (c->t.message)
 		transaction_lost(c);
 	return client_fail(c, &s, REASON_PROTOCOL);
@@ -317,7 +317,7 @@ out_of_step(struct client *c, struct str in)
 	reply_clear(&c->reply);
 	reply_init(&c->reply, NULL);
 	if (reply_take(&c->reply, in, &used) != REPLY_DONE || c->reply.code != 421)
-		return client_confused_by(c, "nothing that was said", in);
+		return client_confused_by(c, "a command that was never sent", in);
 	r = reply_status(&c->reply);
 	return client_closed(c, &r);
 }

@@ -85,14 +85,14 @@ client_auth_got(struct client *c, const struct status *r, uint32_t about)
 		mem_wipe(c->out.p, c->out.cap);
 	if (r->code == 334) {
 		if (!client_auth_answer(c))
-			return client_auth_failed(c, "its challenge is not what it should be");
+			return client_auth_failed(c, "the host sent an invalid challenge");
 		client_expect(c, PHASE_AUTH, ABOUT_NONE);
 		return CLIENT_WAIT;
 	}
 	if (r->code != 235)
 		return client_auth_failed(c, r->text);
 	if (!proof_is_complete(&c->login))
-		return client_auth_failed(c, "it did not prove that it knows the password");
+		return client_auth_failed(c, "the host did not prove that it knows the password");
 	proof_clear(&c->login);
 	return client_stands(c);
 }

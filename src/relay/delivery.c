@@ -127,7 +127,7 @@ static void
 end_at_ourselves(struct delivery *d, enum own_answer answer)
 {
 	struct status s = status_make(554, "5.4.6",
-	    "mail loops back to us: %s has an address of this host", delivery_host(d));
+	    "mail loops back to this host: %s has an address of it", delivery_host(d));
 
 	if (answer == OWN_UNKNOWN)
 		s = status_make(451, "4.3.0", "it cannot be found out whether %s is this host: %s",

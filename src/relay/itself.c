@@ -14,7 +14,7 @@ client_meets_itself(struct client *c, const struct status *greeting)
 	if (!c->o.must_be_other ||
 	    !str_ieq(str_upto(text, str_find(text, ' ')), c->o.hostname))
 		return false;
-	s = status_make(554, "5.4.6", "mail loops back to us: the host calls itself %.*s",
+	s = status_make(554, "5.4.6", "mail loops back to this host: the host greets as %.*s",
 	    STR_ARG(c->o.hostname));
 	client_fail(c, &s, REASON_LOOP);
 	return true;

@@ -95,7 +95,7 @@ refuse_unread(struct job *j)
 	    j->m.body_in_file && !j->body.file
 		? ", the file of its body could not be passed: too many open files (EMFILE), raise "
 		  "their limit (LimitNOFILE)" : "");
-	refuse(j, "relay could not read what the queue gave to it");
+	refuse(j, "the message could not be read for its delivery");
 }
 
 /* NULL: there is none. */
@@ -110,7 +110,8 @@ job_decline(struct yard *y, const struct message_deliver *m, int fd)
 {
 	struct message_result r = {.job = m->job,
 	    .ticket = m->ticket,
-	    .status = status_make(451, "4.3.2", "relay is about to end"),
+	    .status = status_make(
+	        451, "4.3.2", "the sending system is stopping, the message is tried again later"),
 	    .reason = STR(REASON_STOPPING),
 	    .is_last = true};
 	struct disk_file *file = take_file(y, (struct msgid){.number = 0}, fd);
@@ -178,7 +179,7 @@ job_begin(struct yard *y, const struct message_deliver *m, int fd)
 	has_envelope = envelope_decode(j->m.envelope, &j->arena, &j->envelope);
 	if (fd >= 0 && disk_closing(y->disk) >= y->closing_max) {
 		close(fd); /* its name still stands: this waits for nothing */
-		refuse(j, "the disk stands still, and too many files wait for it");
+		refuse(j, "too many files wait for a disk that does not answer");
 		return;
 	}
 	body_init(&j->body, take_file(y, j->envelope.id, fd), body_ready, j);

@@ -112,7 +112,9 @@ tell_queue(struct relay *r, uint64_t call)
 	if (!results_repeat(r->yard.results, r->yard.queue) ||
 	    !jobs_tell(&r->yard, r->yard.queue) ||
 	    channel_answer(r->yard.queue, call, MESSAGE_CAUGHT_UP, &done, -1) != 0)
-		log_warn("relay: the new queue did not take what the old one missed");
+		log_warn("relay: results that the former queue process did not get could not be "
+		         "passed to "
+		         "the new one: they are sent again on the next channel");
 }
 
 static void

@@ -54,7 +54,8 @@ transaction_unfit(struct client *c, const char **reason_out)
 
 	if (command_has_control(m->envelope->sender) || command_has_control(m->envelope->envid)) {
 		*reason_out = REASON_LOCAL;
-		return status_make(554, "5.6.0", "the stored sender cannot be said in a command");
+		return status_make(
+		    554, "5.6.0", "the stored sender is not valid in a MAIL command");
 	}
 	s = transaction_unfit_utf8(c);
 	if (s.code) {
@@ -80,7 +81,8 @@ transaction_unfit_recipient(
 {
 	if (command_has_control(r->address) || command_has_control(r->orcpt)) {
 		*reason_out = REASON_LOCAL;
-		return status_make(554, "5.1.3", "the stored address cannot be said in a command");
+		return status_make(
+		    554, "5.1.3", "the stored address is not valid in a RCPT command");
 	}
 	if (!str_is_ascii(r->address) && !transaction_has(c, EXT_SMTPUTF8)) {
 		*reason_out = REASON_UTF8;

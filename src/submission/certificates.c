@@ -23,9 +23,9 @@ certificates_take(struct gate *g, unsigned index, struct str name, int fd)
 
 	buf_init(&pem, PEM_MAX);
 	if (fd < 0 || index >= GATE_CERTIFICATES) {
-		log_error("certificate %u was granted without a file", index);
+		log_error("certificate %u came from main without a file", index);
 	} else if (buf_read_file(&pem, fd) != 0) {
-		log_error("%.*s: %m", STR_ARG(name));
+		log_error("certificate %.*s cannot be read: %m", STR_ARG(name));
 	} else {
 		c = &g->certificates[index];
 		buf_clear(&c->pem);

@@ -119,7 +119,7 @@ find_body(struct session *s)
 	if ((c->body_at > 0 ? c->body_at : c->bytes.n) <= HEADER_BYTES_MAX)
 		return;
 	status =
-	    status_make(552, "5.3.4", "Header is larger than %u bytes", (unsigned)HEADER_BYTES_MAX);
+	    status_make(552, "5.3.4", "Header is larger than %d octets", HEADER_BYTES_MAX);
 	content_fail(s, "header_too_large", &status);
 }
 

@@ -33,7 +33,7 @@ static enum session_step
 bad_name(struct session *s)
 {
 	struct status status =
-	    status_make(501, "5.5.4", "A domain or an address literal is needed");
+	    status_make(501, "5.5.4", "A domain or an address literal is expected");
 
 	return session_refuse(s, "command", "bad_hello", &status);
 }
@@ -94,7 +94,8 @@ hello_starttls(struct session *s, struct str args)
 	struct status status;
 
 	if (s->behind > 0 || s->services->has_unseen(s->arg)) {
-		status = status_make(501, "5.5.1", "Bytes came behind STARTTLS");
+		status = status_make(
+		    501, "5.5.1", "Data was sent after STARTTLS, before the TLS handshake");
 		session_refuse(s, "tls", "injection", &status);
 		s->reason = "injection";
 		return SESSION_CLOSE;
@@ -148,7 +149,8 @@ hello_quit(struct session *s, struct str args)
 enum session_step
 hello_vrfy(struct session *s, struct str args)
 {
-	struct status status = status_make(252, "2.0.0", "Send it, and see");
+	struct status status = status_make(
+	    252, "2.0.0", "Cannot VRFY user, but will accept message and attempt delivery");
 
 	if (args.n == 0)
 		status = status_make(501, "5.5.4", "An address is needed");

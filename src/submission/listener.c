@@ -69,7 +69,8 @@ struct farewell {
 static const struct farewell crowded = {"too_many_connections", "Too many connections"};
 static const struct farewell greedy = {
     "too_many_connections_per_client", "Too many connections from your address"};
-static const struct farewell unready = {"no_certificate", "No certificate"};
+static const struct farewell unready = {
+    "no_certificate", "TLS is not available now, for there is no certificate"};
 
 static void
 send_away(struct gate *g, const struct connection_guest *guest, const struct conf_listen *listen,

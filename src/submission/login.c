@@ -66,7 +66,7 @@ unavailable(struct session *s)
 static enum session_step
 not_base64(struct session *s)
 {
-	struct status status = status_make(501, "5.5.2", "Not base64");
+	struct status status = status_make(501, "5.5.2", "Not valid base64");
 
 	return give_up(s, "bad_base64", &status);
 }

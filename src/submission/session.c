@@ -419,7 +419,8 @@ session_stop(struct session *s)
 enum session_step
 session_user_gone(struct session *s)
 {
-	struct status status = status_make(421, "4.7.0", "This login was withdrawn");
+	struct status status = status_make(
+	    421, "4.7.0", "Your account was suspended or removed; ask your administrator");
 
 	return session_leave(s, "user_gone", &status);
 }

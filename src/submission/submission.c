@@ -108,7 +108,7 @@ take_ticket_key(struct gate *g, struct str key)
 	if (key.n == sizeof g->ticket_key)
 		memcpy(g->ticket_key, key.p, key.n);
 	else
-		log_error("a ticket key of %zu bytes was granted", key.n);
+		log_error("the TLS ticket key from main has a wrong size of %zu bytes", key.n);
 }
 
 static void
@@ -141,7 +141,8 @@ grant(struct role *r, const struct message_grant *m, int fd)
 		take_clients(g, m->index, fd);
 		break;
 	default:
-		log_error("submission was granted what it cannot hold (%u)", m->kind);
+		log_error(
+		    "main sent a grant of a kind that submission does not know (%u)", m->kind);
 	}
 	if (fd >= 0)
 		close(fd);

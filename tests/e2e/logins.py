@@ -85,7 +85,7 @@ def a_block_by_hand():
     gate.stop()
     gate.start()
     assert code_of(gate.user, g.PASSWORD) == 421
-    assert "blocked no more" in gate.tool("block", "remove", "127.0.0.0/8").stdout
+    assert "no longer blocked" in gate.tool("block", "remove", "127.0.0.0/8").stdout
     assert gate.tool("block", "remove", "127.0.0.0/8", check=False).returncode == 67
     gate.tool("block", "add", "alice", "--for", "1s")
     assert code_of(gate.user, g.PASSWORD) == 454

@@ -163,7 +163,7 @@ Test(rewrite_bytes, the_address_that_a_name_shows_is_in_the_refusal)
 
 	cr_expect(s.code == 550 && s.subject == 7 && s.detail == 1);
 	cr_expect_str_eq(
-	    s.text, "alice@example.com may not show ceo@bank.example as a name in From");
+	    s.text, "alice@example.com may not use ceo@bank.example as a name in From");
 	cr_expect(str_eq(rewrite_from, STR("ceo@bank.example")));
 }
 

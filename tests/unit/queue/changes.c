@@ -89,14 +89,14 @@ Test(changes, deletes_what_only_owes_a_report, .timeout = 60)
 	rig_relay(&r, false);
 	rig_results(&r, &r.jobs[0], 550, "mailbox");
 	rig_until(&r, &r.stored, 1);
-	says(&r, "queue.delete", all, "1 message\n");
+	says(&r, "queue.delete", all, "1 message changed\n");
 	cr_expect_eq(r.row_count, 1);
 	cr_expect_eq(left(&r), 0);
 	cr_expect(rig_has_line(log, "report id=", "status=dropped"));
 	rig_caught_up(&r);
 	cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("eva@example.net")).code, 250);
 	cr_expect_eq(rig_job(&r, 1)->kind, ENVELOPE_MESSAGE, "no report");
-	says(&r, "queue.delete", all, "1 message\n");
+	says(&r, "queue.delete", all, "1 message changed\n");
 	rig_kill(&r);
 	rig_start(&r);
 	cr_expect_eq(left(&r), 0, "nor from what is stored");
@@ -118,20 +118,20 @@ Test(changes, are_counted_as_they_are_made, .timeout = 60)
 	rig_results(&r, rig_job(&r, 2), 451, "greylisted");
 	rig_until(&r, &r.stored, 3);
 	msgid_text(rig_id(1), 0, id);
-	says(&r, "queue.release", all, "0 messages; not counted: 3, not held\n");
-	says(&r, "queue.hold", WITH("id", id), "1 message\n");
+	says(&r, "queue.release", all, "0 messages changed; 3 not changed: not held\n");
+	says(&r, "queue.hold", WITH("id", id), "1 message changed\n");
 	says(&r, "queue.hold", WITH("dry_run", "1"),
-	    "2 messages would be touched; not counted: 1, held already\n");
-	says(&r, "queue.hold", all, "2 messages; not counted: 1, held already\n");
+	    "2 messages would be changed; 1 not changed: held already\n");
+	says(&r, "queue.hold", all, "2 messages changed; 1 not changed: held already\n");
 	cr_expect_eq(r.row_count, 2);
 	says(&r, "queue.retry", all,
-	    "0 messages; not counted: 3, held, under way, or with no recipient left to try\n");
+	    "0 messages changed; 3 not changed: held, under way, or with no recipient left to try\n");
 	cr_expect_eq(r.row_count, 0);
-	says(&r, "queue.release", WITH("id", id), "1 message\n");
+	says(&r, "queue.release", WITH("id", id), "1 message changed\n");
 	rig_job(&r, 3);
 	says(&r, "queue.retry", WITH("id", id),
-	    "0 messages; not counted: 1, held, under way, or with no recipient left to try\n");
-	says(&r, "queue.delete", WITH("id", id, "id", id), "1 message; not counted: 1, at an end already\n");
+	    "0 messages changed; 1 not changed: held, under way, or with no recipient left to try\n");
+	says(&r, "queue.delete", WITH("id", id, "id", id), "1 message changed; 1 not changed: at an end already\n");
 	cr_expect_eq(r.row_count, 1);
 	cr_expect_eq(left(&r), 2);
 	rig_end(&r);
@@ -143,7 +143,7 @@ Test(changes, deletes_what_is_with_relay, .timeout = 60)
 	int log = rig_keep_log();
 
 	begin_with_job(&r);
-	says(&r, "queue.delete", all, "1 message\n");
+	says(&r, "queue.delete", all, "1 message changed\n");
 	rig_until(&r, &r.cancels, 1);
 	cr_expect(r.cancelled == r.jobs[0].number && !r.is_forced);
 	cr_expect(rig_has_line(log, "deliver id=", "status=deleted"));
@@ -161,7 +161,7 @@ Test(changes, deletes_what_relay_then_ends, .timeout = 60)
 	int log = rig_keep_log();
 
 	begin_with_job(&r);
-	says(&r, "queue.delete", all, "1 message\n");
+	says(&r, "queue.delete", all, "1 message changed\n");
 	rig_until(&r, &r.cancels, 1);
 	rig_results(&r, &r.jobs[0], 451, "local");
 	rig_until(&r, &r.stored, 1);
@@ -177,7 +177,7 @@ Test(changes, holds_what_is_with_relay, .timeout = 60)
 	static struct rig r;
 
 	begin_with_job(&r);
-	says(&r, "queue.hold", all, "1 message\n");
+	says(&r, "queue.hold", all, "1 message changed\n");
 	rig_until(&r, &r.cancels, 1);
 	cr_expect(r.cancelled == r.jobs[0].number && !r.is_forced);
 	rig_results(&r, &r.jobs[0], 451, "local");
@@ -186,7 +186,7 @@ Test(changes, holds_what_is_with_relay, .timeout = 60)
 	cr_expect_eq(r.job_count, 1);
 	rig_admin(&r, "queue.list", WITH("state", "held"));
 	cr_expect_eq(r.row_count, 1);
-	says(&r, "queue.release", all, "1 message\n");
+	says(&r, "queue.release", all, "1 message changed\n");
 	cr_expect_eq(rig_job(&r, 1)->attempt, 1);
 	rig_results(&r, rig_job(&r, 1), 250, "none");
 	rig_until(&r, &r.stored, 2);
@@ -208,7 +208,7 @@ Test(changes, hold_release_delete, .timeout = 60)
 		    250);
 	rig_admin(&r, "queue.hold", WITH("domain", "example.net", "dry_run", "1"));
 	cr_assert_eq(r.row_count, 3);
-	cr_assert_str_eq(r.done_text, "3 messages would be touched\n");
+	cr_assert_str_eq(r.done_text, "3 messages would be changed\n");
 	rig_admin(&r, "queue.hold", WITH("to", "A@example.net", "reason", "damaged parts"));
 	cr_assert_eq(r.row_count, 3);
 	cr_assert_eq(r.done.exit_code, 0);
@@ -216,7 +216,7 @@ Test(changes, hold_release_delete, .timeout = 60)
 	rig_admin(&r, "queue.list", WITH("domain", "example.edu"));
 	cr_assert(str_eq(rig_row(&r, 0, "reason"), STR("operator")));
 	rig_admin(&r, "queue.release", WITH("domain", "example.edu"));
-	cr_assert_str_eq(r.done_text, "1 message\n");
+	cr_assert_str_eq(r.done_text, "1 message changed\n");
 	rig_kill(&r);
 	rig_start(&r);
 	rig_relay(&r, true);
@@ -233,7 +233,7 @@ Test(changes, hold_release_delete, .timeout = 60)
 		cr_assert(str_eq(rig_row(&r, i, "reason"), STR("operator: damaged parts")));
 	rig_admin(&r, "queue.release", WITH("id", msgid_text(rig_id(0), 0, id)));
 	cr_assert_eq(r.row_count, 1);
-	cr_assert_str_eq(r.done_text, "1 message\n", "that is no damage");
+	cr_assert_str_eq(r.done_text, "1 message changed\n", "that is no damage");
 	rig_until(&r, &r.job_count, 3);
 	rig_admin(&r, "queue.delete", WITH("user", "alice@example.com", "state", "held"));
 	cr_assert_eq(r.row_count, 2);

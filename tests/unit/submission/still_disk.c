@@ -186,7 +186,7 @@ Test(still_disk, a_piece_that_cannot_be_written, .timeout = 60)
 	disk_error = EIO;
 	stand(false);
 	client_expect(&client, "451 4.3.0");
-	cr_assert_eq(rig.released, 1);
+	rig_until(&rig.released, 1);
 	disk_error = 0;
 	say_large(&client);
 	client_expect(&client, "250 2.0.0 Queued as ");
