@@ -17,7 +17,7 @@
 #include "main/supervise.h"
 #include "main/watch.h"
 
-enum { ANSWER_BYTES_MAX = 60000 };
+enum { ANSWER_BYTES_MAX = 60000, CHANGES_BYTES_MAX = 16 << 20 };
 
 static void
 log_lines(int priority, const char *event, struct str text)
@@ -72,10 +72,10 @@ admin_read_and_apply(struct daemon *d, struct buf *text)
 	struct conf *now;
 	struct buf changes;
 
-	buf_init(&changes, ANSWER_BYTES_MAX);
+	buf_init(&changes, CHANGES_BYTES_MAX);
 	conf_report_init(&report);
 	now = conf_read_file(d->config_path, CONF_SECRETS_READ, &report);
-	buf_adds(text, buf_str(&report.text));
+	running_add_some(text, buf_str(&report.text), RUNNING_REPORT_BYTES);
 	conf_report_clear(&report);
 	if (now) {
 		conf_write_changes(d->conf, now, &changes);
@@ -83,7 +83,7 @@ admin_read_and_apply(struct daemon *d, struct buf *text)
 		offer = offer_new(now, d->offer, d->submission_count, &refusal);
 	}
 	if (offer) {
-		buf_adds(text, buf_str(&changes));
+		running_add_some(text, buf_str(&changes), RUNNING_CHANGES_BYTES);
 		buf_clear(&changes);
 		admin_apply(d, now, offer, text);
 		return 0;

@@ -389,7 +389,7 @@ offer_keeps_log(const struct offer_making *m)
 	const struct conf *before = m->before->conf, *c = m->offer->conf;
 
 	m->offer->log.is_former = c->log.target == before->log.target &&
-	    c->log.target != CONF_LOG_FILE && offer_is_absent(errno);
+	    c->log.target != CONF_LOG_FILE && (offer_is_absent(errno) || errno == ECONNREFUSED);
 	return m->offer->log.is_former;
 }
 

@@ -24,6 +24,14 @@ say(struct channel *control, uint64_t call, struct buf *values)
 }
 
 void
+running_add_some(struct buf *out, struct str text, size_t most)
+{
+	buf_adds(out, str_upto(text, most));
+	if (text.n > most)
+		buf_addz(out, "\n(more of this is not shown)\n");
+}
+
+void
 running_tell(const struct daemon *d, struct channel *control, uint64_t call)
 {
 	struct buf text, values;
@@ -95,7 +103,7 @@ running_compare(
 	conf_report_init(&report);
 	file = conf_read_file(d->config_path, CONF_SECRETS_READ, &report);
 	if (!file)
-		buf_adds(text, buf_str(&report.text));
+		running_add_some(text, buf_str(&report.text), RUNNING_REPORT_BYTES);
 	conf_report_clear(&report);
 	if (!file)
 		return EXIT_CONFIG;

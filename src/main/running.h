@@ -4,6 +4,13 @@
 
 #include "main/daemon.h"
 
+/* Of an answer: what it may hold of a report about a file, and of changes. */
+enum { RUNNING_REPORT_BYTES = 40000, RUNNING_CHANGES_BYTES = 15000 };
+
+/* As much of the text, and a line where that is not all: an answer has a bound, and what comes
+ * behind must still find room. */
+void running_add_some(struct buf *out, struct str text, size_t most);
+
 /* "main.config": all keys that differ from their defaults, in the file's grammar, a part of it in
  * each row; no secret. */
 void running_tell(const struct daemon *d, struct channel *control, uint64_t call);

@@ -185,6 +185,20 @@ def taken_out_and_put_back():
 
 
 @tap.case
+def many_words():
+    """a file that is warned of or refused in more words than an answer holds: it is applied or not, and the end of the answer is there"""
+    doubled = ", ".join(f'{{ user = "{"u" * 60}{n % 2}@example.com"; per_user = "{n + 1} recipients / 1h"; }}' for n in range(600))
+    said = reload(limits=f"limits: {{ users: ( {doubled} ); }};")
+    assert said.returncode == 0 and "applied" in said.stdout, said.stdout[-500:]
+    wrong = "".join(f'{"x" * 100}{n} = 1;\n' for n in range(600))
+    said = reload(check=False, extra=wrong)
+    assert said.returncode == 78 and "the running configuration is unchanged" in said.stdout + said.stderr, said.stderr[-500:]
+    compared = gate.tool("config", "diff", check=False)
+    assert compared.returncode == 78 and "error" in compared.stdout + compared.stderr, compared
+    reload()
+
+
+@tap.case
 def the_same_address_in_other_words():
     """an address that is written in another way keeps its socket too"""
     six = (g.free_port(), "starttls", "::1")
