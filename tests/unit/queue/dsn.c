@@ -292,7 +292,7 @@ Test(dsn, actions)
 		cr_assert(dsn_has(&r.header, cases[i].subject), "%zu", i);
 		cr_assert_eq(dsn_has(&r.body, "Hello"), cases[i].returns_body, "%zu", i);
 		cr_assert_eq(dsn_has(&r.body, "Will-Retry-Until: "), cases[i].action == DSN_DELAYED);
-		cr_assert_eq(dsn_has(&r.body, "will not be tried again"), cases[i].action == DSN_FAILED);
+		cr_assert_eq(dsn_has(&r.body, "A failed delivery is not tried again"), cases[i].action == DSN_FAILED);
 		dsn_clear(&r);
 	}
 }
