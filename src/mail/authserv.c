@@ -4,22 +4,7 @@
  */
 #include "mail/authserv.h"
 
-/* Octets of the comment at the front of s; 0: it does not end. */
-static size_t
-authserv_comment_bytes(struct str s)
-{
-	size_t depth = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '\\')
-			i++;
-		else if (s.p[i] == '(')
-			depth++;
-		else if (s.p[i] == ')' && --depth == 0)
-			return i + 1;
-	}
-	return 0;
-}
+#include "mail/header.h"
 
 static bool
 authserv_is_blank(char c)
@@ -32,7 +17,7 @@ static bool
 authserv_skip(struct str *s)
 {
 	while (s->n > 0 && (authserv_is_blank(s->p[0]) || s->p[0] == '(')) {
-		size_t n = s->p[0] == '(' ? authserv_comment_bytes(*s) : 1;
+		size_t n = s->p[0] == '(' ? header_comment_bytes(*s) : 1;
 
 		if (n == 0)
 			return false;

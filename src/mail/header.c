@@ -137,3 +137,19 @@ header_count(const struct header *h, const char *name)
 		count += header_is(&h->fields[i], name);
 	return count;
 }
+
+size_t
+header_comment_bytes(struct str s)
+{
+	size_t depth = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == '(')
+			depth++;
+		else if (s.p[i] == ')' && --depth == 0)
+			return i + 1;
+	}
+	return 0;
+}

@@ -35,6 +35,10 @@ const char *header_take(struct str *rest, struct header_field *out) MUST_USE;
  * U+2028, U+2029, in UTF-8); 0: the character there is none of these, or s is empty. */
 size_t header_control_bytes(struct str s);
 
+/* Octets of the comment (RFC 5322 section 3.2.2) at the front of s, which begins with its "(";
+ * 0: it does not end. */
+size_t header_comment_bytes(struct str s);
+
 /* Why a header block may not leave, and in which field. */
 struct header_fault {
 	const char *why; /* a phrase */

@@ -4,6 +4,7 @@
  */
 #include "mail/header_ascii.h"
 
+#include "mail/header.h"
 #include "mail/header_parameters.h"
 #include "mail/text_encode.h"
 
@@ -63,23 +64,6 @@ ascii_blanks(struct str s)
 	while (n < s.n && (s.p[n] == ' ' || s.p[n] == '\t'))
 		n++;
 	return n;
-}
-
-/* 0: it is not closed. */
-static size_t
-ascii_comment_bytes(struct str s)
-{
-	size_t depth = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '\\')
-			i++;
-		else if (s.p[i] == '(')
-			depth++;
-		else if (s.p[i] == ')' && --depth == 0)
-			return i + 1;
-	}
-	return 0;
 }
 
 /* Words with blanks between, up to a special character that is not quoted; no blanks behind. */
@@ -179,7 +163,7 @@ ascii_put_token(struct ascii_field *w, struct str s, bool may_phrase)
 		return n;
 	}
 	if (s.p[0] == '(') {
-		n = ascii_comment_bytes(s);
+		n = header_comment_bytes(s);
 		if (n)
 			ascii_put_comment(&w->fold, str_upto(s, n));
 		else
