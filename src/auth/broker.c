@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "ipc/admin_log.h"
 
 enum { SWEEP_MS = 30 * 1000, TEXT_BYTES = 1024, ROW_BYTES = 8192 };
 
@@ -82,13 +83,7 @@ log_change(const struct message_admin *m, const struct claim *target)
 	struct str reason = message_values_get(m->values, "reason");
 	struct log_line l;
 
-	log_begin(&l, LOG_NOTICE, "admin");
-	log_str(&l, "id", STR("-"));
-	log_str(&l, "action", m->verb);
-	log_str(&l, "by", m->by);
-	log_str(&l, "via", STR("socket"));
-	if (m->claim.n)
-		log_quoted(&l, "claim", str_upto(m->claim, MESSAGE_CLAIM_MAX));
+	admin_log_begin(&l, m);
 	log_user(&l, "target", claim_name(target));
 	if (reason.n)
 		log_quoted(&l, "reason", reason);

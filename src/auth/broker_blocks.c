@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "conf/login_name.h"
 #include "conf/value.h"
+#include "ipc/admin_log.h"
 
 enum { ROW_BYTES = 4096 };
 
@@ -159,13 +160,7 @@ blocks_log(const struct blocks_run *r, int64_t until_ms)
 	char room[NETWORK_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
 	struct log_line l;
 
-	log_begin(&l, LOG_NOTICE, "admin");
-	log_str(&l, "id", STR("-"));
-	log_str(&l, "action", m->verb);
-	log_str(&l, "by", m->by);
-	log_str(&l, "via", STR("socket"));
-	if (m->claim.n)
-		log_quoted(&l, "claim", str_upto(m->claim, MESSAGE_CLAIM_MAX));
+	admin_log_begin(&l, m);
 	if (until_ms)
 		log_str(&l, "until", str_of(clock_iso(until_ms, until)));
 	if (r->target.is_network)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/descriptors.h"
+#include "ipc/admin_log.h"
 #include "main/host.h"
 #include "main/notify.h"
 #include "main/offer.h"
@@ -138,13 +139,7 @@ log_asked(const struct message_admin *m)
 {
 	struct log_line l;
 
-	log_begin(&l, LOG_NOTICE, "admin");
-	log_str(&l, "id", STR_NULL);
-	log_str(&l, "action", m->verb);
-	log_str(&l, "by", m->by);
-	log_str(&l, "via", STR("socket"));
-	if (m->claim.n)
-		log_quoted(&l, "claim", str_upto(m->claim, MESSAGE_CLAIM_MAX));
+	admin_log_begin(&l, m);
 	log_end(&l);
 }
 
