@@ -30,15 +30,6 @@ def reload(check=True, **parts):
     return gate.tool("reload", check=check)
 
 
-def recipients_allowed():
-    client = gate.connect()
-    client.mail(gate.user)
-    codes = [client.rcpt(f"r{n}@example.net")[0] for n in range(4)]
-    client.rset()
-    client.quit()
-    return codes.count(250)
-
-
 def is_refused(port):
     """The kernel says that nobody listens there."""
     with socket.socket() as s:
@@ -58,7 +49,7 @@ def refused_as_a_whole(place, words):
     assert run.returncode == 71 and "the running configuration is unchanged" in said, (run.returncode, said)
     for word in words:
         assert word in said, (word, said)
-    assert is_refused(free) and recipients_allowed() == 4
+    assert is_refused(free) and gate.recipients_allowed() == 4
     assert set(gate.processes()) == roles and main_descriptors() == held
     gate.wait_log("reload failed .*cannot listen on")
     reload()
@@ -90,7 +81,7 @@ def log_that_cannot_be_opened():
     assert run.returncode == 71 and "the running configuration is unchanged" in run.stderr, run
     assert f"log.target: {HOME}/absent/log cannot be opened: No such file or directory" in run.stderr, run.stderr
     gate.wait_log("reload failed .*absent/log cannot be opened")
-    assert recipients_allowed() == 4
+    assert gate.recipients_allowed() == 4
     reload()
 
 

@@ -386,6 +386,15 @@ class Gateway:
             own.quit()
         return code, reply.decode()
 
+    def recipients_allowed(self, tried=4):
+        """How many of so many recipients of one message are accepted: the limit as submission applies it."""
+        client = self.connect()
+        client.mail(self.user)
+        codes = [client.rcpt(f"r{n}@example.net")[0] for n in range(tried)]
+        client.rset()
+        client.quit()
+        return codes.count(250)
+
 
 # ---- TAP ----
 
