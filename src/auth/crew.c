@@ -417,14 +417,6 @@ crew_new(struct event_base *base, crew_ended_fn *ended, void *arg)
 	return p;
 }
 
-static void
-free_network(struct str key, void *value, void *arg)
-{
-	(void)key;
-	(void)arg;
-	mem_free(value);
-}
-
 void
 crew_free(struct crew **pp)
 {
@@ -435,8 +427,7 @@ crew_free(struct crew **pp)
 	for (int i = 0; i < CREW_WORKERS_MAX; i++)
 		channel_free(&p->workers[i].channel);
 	event_free(p->tick);
-	map_each(p->networks, free_network, NULL);
-	map_free(&p->networks);
+	map_free_all(&p->networks);
 	mem_free(p);
 	*pp = NULL;
 }

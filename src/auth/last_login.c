@@ -24,21 +24,12 @@ last_logins_new(void)
 	return all;
 }
 
-static void
-free_one(struct str name, void *value, void *arg)
-{
-	(void)name;
-	(void)arg;
-	mem_free(value);
-}
-
 void
 last_logins_free(struct last_logins **all)
 {
 	if (!*all)
 		return;
-	map_each((*all)->by_name, free_one, NULL);
-	map_free(&(*all)->by_name);
+	map_free_all(&(*all)->by_name);
 	mem_free(*all);
 	*all = NULL;
 }

@@ -74,6 +74,15 @@ map_free(struct map **m)
 	*m = NULL;
 }
 
+void
+map_free_all(struct map **m)
+{
+	for (size_t i = 0; *m && i < (*m)->size; i++)
+		for (struct entry *e = (*m)->buckets[i]; e; e = e->next)
+			mem_free(e->value);
+	map_free(m);
+}
+
 size_t
 map_count(const struct map *m)
 {

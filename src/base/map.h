@@ -12,6 +12,8 @@ struct map;
 struct map *map_new(void);
 /* Values are the owner's: free them first (map_each). */
 void map_free(struct map **m);
+/* The values too, by mem_free.  *m may be NULL. */
+void map_free_all(struct map **m);
 size_t map_count(const struct map *m);
 
 void *map_get(const struct map *m, struct str key);

@@ -70,14 +70,6 @@ tally_of(struct map *m, struct str key)
 	return t;
 }
 
-static void
-tally_free(struct str key, void *value, void *arg)
-{
-	(void)key;
-	(void)arg;
-	mem_free(value);
-}
-
 /* By its hash: no copy of a secret is left in freed memory. */
 static struct tally *
 tally_of_text(struct map *m, struct str text)
@@ -218,8 +210,6 @@ write_list_changes(
 	buf_clear(&c.added.names);
 	buf_clear(&c.removed.names);
 	buf_clear(&c.changed.names);
-	map_each(c.by_text, tally_free, NULL);
-	map_each(c.by_name, tally_free, NULL);
-	map_free(&c.by_text);
-	map_free(&c.by_name);
+	map_free_all(&c.by_text);
+	map_free_all(&c.by_name);
 }

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <string.h>
 
 void
 endpoint_text(
@@ -26,4 +27,28 @@ endpoint_text(
 			inet_ntop(AF_INET6, &v6->sin6_addr, address_out, INET6_ADDRSTRLEN_);
 		*port_out = ntohs(v6->sin6_port);
 	}
+}
+
+socklen_t
+endpoint_parse(struct str text, uint16_t port, struct sockaddr_storage *out)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+	char z[INET6_ADDRSTRLEN];
+
+	if (text.n == 0 || text.n >= sizeof z || str_has(text, '\0'))
+		return 0;
+	memcpy(z, text.p, text.n);
+	z[text.n] = '\0';
+	memset(out, 0, sizeof *out);
+	if (inet_pton(AF_INET, z, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(port);
+		return sizeof *v4;
+	}
+	if (inet_pton(AF_INET6, z, &v6->sin6_addr) != 1)
+		return 0;
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = htons(port);
+	return sizeof *v6;
 }

@@ -3,11 +3,9 @@
  */
 #include "net/hosts.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "base/map.h"
 #include "base/mem.h"
+#include "net/endpoint.h"
 
 enum { HOST_NAME_MAX_ = 255 };
 
@@ -37,28 +35,6 @@ want(struct hosts *h, struct str host)
 
 	if (fold(host, room, &name) && !map_get(h->entries, name))
 		(void)!map_put(h->entries, name, MEM_NEW(struct hosts_entry));
-}
-
-static bool
-read_address(struct str text, struct resolver_address *out)
-{
-	char z[INET6_ADDRSTRLEN];
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&out->sa;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&out->sa;
-
-	if (text.n == 0 || text.n >= sizeof z || str_has(text, '\0'))
-		return false;
-	memcpy(z, text.p, text.n);
-	z[text.n] = '\0';
-	memset(out, 0, sizeof *out);
-	if (inet_pton(AF_INET, z, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		out->len = sizeof *v4;
-		return true;
-	}
-	v6->sin6_family = AF_INET6;
-	out->len = sizeof *v6;
-	return inet_pton(AF_INET6, z, &v6->sin6_addr) == 1;
 }
 
 static struct str
@@ -99,7 +75,8 @@ read_line_of(struct hosts *h, struct str line)
 	if (line.n == 0)
 		return;
 	word = next_word(&line);
-	if (!read_address(word, &address))
+	address.len = endpoint_parse(word, 0, &address.sa);
+	if (address.len == 0)
 		return;
 	while ((word = next_word(&line)).n)
 		add(h, word, &address);
@@ -120,21 +97,12 @@ hosts_new(struct str text, const struct conf *conf)
 	return h;
 }
 
-static void
-free_entry(struct str name, void *value, void *arg)
-{
-	(void)name;
-	(void)arg;
-	mem_free(value);
-}
-
 void
 hosts_free(struct hosts **h)
 {
 	if (!*h)
 		return;
-	map_each((*h)->entries, free_entry, NULL);
-	map_free(&(*h)->entries);
+	map_free_all(&(*h)->entries);
 	mem_free(*h);
 	*h = NULL;
 }

@@ -37,21 +37,12 @@ limits_new(void)
 	return l;
 }
 
-static void
-free_entry(struct str name, void *value, void *arg)
-{
-	(void)name;
-	(void)arg;
-	mem_free(value);
-}
-
 void
 limits_free(struct limits **l)
 {
 	if (!*l)
 		return;
-	map_each((*l)->names, free_entry, NULL);
-	map_free(&(*l)->names);
+	map_free_all(&(*l)->names);
 	mem_free(*l);
 	*l = NULL;
 }

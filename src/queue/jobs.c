@@ -475,14 +475,6 @@ jobs_relay_lost(struct queue *q)
 
 /* ---- our own end ---- */
 
-static void
-free_one(struct str key, void *value, void *arg)
-{
-	(void)key;
-	(void)arg;
-	mem_free(value);
-}
-
 void
 jobs_clear(struct queue *q)
 {
@@ -495,6 +487,5 @@ jobs_clear(struct queue *q)
 	}
 	if (!q->jobs)
 		return;
-	map_each(q->jobs, free_one, NULL);
-	map_free(&q->jobs);
+	map_free_all(&q->jobs);
 }

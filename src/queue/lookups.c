@@ -21,19 +21,10 @@ lookups_init(struct lookups *all)
 	timers_init(&all->order);
 }
 
-static void
-lookup_line_free(struct str key, void *value, void *arg)
-{
-	(void)key;
-	(void)arg;
-	mem_free(value);
-}
-
 void
 lookups_clear(struct lookups *all)
 {
-	map_each(all->lines, lookup_line_free, NULL);
-	map_free(&all->lines);
+	map_free_all(&all->lines);
 	timers_clear(&all->order);
 }
 

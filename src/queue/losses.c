@@ -280,14 +280,6 @@ losses_see_status(struct replay *r, const struct spool_entry *e)
 /* ---- all of it ---- */
 
 static void
-losses_free_one(struct str key, void *value, void *arg)
-{
-	(void)key;
-	(void)arg;
-	mem_free(value);
-}
-
-static void
 losses_free_message(struct str key, void *value, void *arg)
 {
 	struct losses_message *m = value;
@@ -304,9 +296,8 @@ losses_clear(struct replay *r)
 {
 	if (!r->losses)
 		return;
-	map_each(r->losses->waiting, losses_free_one, NULL);
 	map_each(r->losses->messages, losses_free_message, NULL);
-	map_free(&r->losses->waiting);
+	map_free_all(&r->losses->waiting);
 	map_free(&r->losses->messages);
 	mem_free(r->losses);
 	r->losses = NULL;

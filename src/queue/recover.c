@@ -388,14 +388,6 @@ recover_find_asides(struct listing *l)
 }
 
 static void
-free_name(struct str key, void *value, void *arg)
-{
-	(void)key;
-	(void)arg;
-	mem_free(value);
-}
-
-static void
 clear(struct listing *l)
 {
 	for (size_t i = 0; i < l->count; i++)
@@ -403,8 +395,7 @@ clear(struct listing *l)
 	mem_free(l->segments);
 	headers_clear(&l->cases);
 	replay_clear(&l->replay);
-	map_each(l->bodies.files, free_name, NULL);
-	map_free(&l->bodies.files);
+	map_free_all(&l->bodies.files);
 	buf_clear(&l->bodies.back);
 	buf_clear(&l->stale);
 	buf_clear(&l->asides);

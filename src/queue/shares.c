@@ -17,19 +17,10 @@ shares_init(struct shares *all)
 		timers_init(&all->order[kind]);
 }
 
-static void
-share_free(struct str key, void *value, void *arg)
-{
-	(void)key;
-	(void)arg;
-	mem_free(value);
-}
-
 void
 shares_clear(struct shares *all)
 {
-	map_each(all->by_user, share_free, NULL);
-	map_free(&all->by_user);
+	map_free_all(&all->by_user);
 	for (int kind = 0; kind < SHARE_KINDS; kind++)
 		timers_clear(&all->order[kind]);
 }

@@ -34,21 +34,12 @@ free_site(struct str key, void *value, void *arg)
 	mem_free(site);
 }
 
-static void
-free_lane(struct str key, void *value, void *arg)
-{
-	(void)key;
-	(void)arg;
-	mem_free(value);
-}
-
 void
 sites_clear(struct sites *all)
 {
 	map_each(all->by_name, free_site, NULL);
-	map_each(all->lanes, free_lane, NULL);
 	map_free(&all->by_name);
-	map_free(&all->lanes);
+	map_free_all(&all->lanes);
 	shares_clear(&all->shares);
 	for (int kind = 0; kind < SHARE_KINDS; kind++)
 		timers_clear(&all->open[kind]);

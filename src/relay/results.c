@@ -112,21 +112,12 @@ results_new(void)
 	return r;
 }
 
-static void
-free_one(struct str key, void *value, void *arg)
-{
-	(void)key;
-	(void)arg;
-	mem_free(value);
-}
-
 void
 results_free(struct results **r)
 {
 	if (!*r)
 		return;
-	map_each((*r)->kept, free_one, NULL);
-	map_free(&(*r)->kept);
+	map_free_all(&(*r)->kept);
 	mem_free(*r);
 	*r = NULL;
 }

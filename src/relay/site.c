@@ -43,29 +43,10 @@ add_host(struct site *s, struct str name, uint16_t preference)
 bool
 site_numeric(struct str text, uint16_t port, struct resolver_address *out)
 {
-	char z[INET6_ADDRSTRLEN];
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&out->sa;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&out->sa;
-
 	if (str_istarts(text, STR("ipv6:")))
 		text = str_from(text, 5);
-	if (text.n == 0 || text.n >= sizeof z || str_has(text, '\0'))
-		return false;
-	memcpy(z, text.p, text.n);
-	z[text.n] = '\0';
-	memset(out, 0, sizeof *out);
-	if (inet_pton(AF_INET, z, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(port);
-		out->len = sizeof *v4;
-		return true;
-	}
-	if (inet_pton(AF_INET6, z, &v6->sin6_addr) != 1)
-		return false;
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = htons(port);
-	out->len = sizeof *v6;
-	return true;
+	out->len = endpoint_parse(text, port, &out->sa);
+	return out->len > 0;
 }
 
 /* ---- the site's name ---- */

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "base/mem.h"
 
 Test(buf, ceiling_is_exact_and_over_stays)
 {
@@ -137,4 +138,19 @@ Test(map, put_answers_what_stood_there)
 	cr_expect_eq(map_get(m, STR("k")), &b);
 	cr_expect_eq(map_count(m), 1);
 	map_free(&m);
+}
+
+/* With the sanitizers a value that is not freed is a leak. */
+Test(map, is_freed_with_its_values)
+{
+	struct map *m = map_new(), *none = NULL;
+	char name[16];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof name, "%d", i);
+		cr_assert_null(map_put(m, str_of(name), mem_new(8)));
+	}
+	map_free_all(&m);
+	cr_expect_null(m);
+	map_free_all(&none);
 }
