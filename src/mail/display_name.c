@@ -113,7 +113,9 @@ static void
 display_name_check_encoded(struct display_name_reader *n, struct str s)
 {
 	if (str_has(s, '<') || str_has(s, '>'))
-		display_name_refuse(n, "an encoded word that shows an angle bracket");
+		display_name_refuse(n, n->has_encoded ?
+		    "an encoded word that shows an angle bracket" :
+		    "a name that is not ASCII and shows an angle bracket");
 	for (size_t i = 0; i < s.n && n->status.code == 250; i++) {
 		struct display_name_sign a;
 
@@ -200,13 +202,18 @@ display_name_end(struct display_name_reader *n)
 
 	for (size_t i = 0; i < s.n && n->status.code == 250; i++)
 		if (header_control_bytes(str_from(s, i)))
-			display_name_refuse(n, "an encoded word that shows a control character");
+			display_name_refuse(n, n->has_encoded ?
+			    "an encoded word that shows a control character" :
+			    "a name that shows a control character");
 	if (n->status.code == 250 && !str_is_utf8(s))
-		display_name_refuse(n, "an encoded word that is not well-formed UTF-8");
+		display_name_refuse(n, n->has_encoded ?
+		    "an encoded word that is not well-formed UTF-8" :
+		    "a name that is not well-formed UTF-8");
 	/* what is decoded or unquoted first by some, and as a whole by others */
 	if (n->status.code == 250 && display_name_has_encoded(s))
 		display_name_refuse(n, "a name that becomes an encoded word");
-	if (n->status.code == 250 && n->has_encoded)
+	/* relay makes an encoded word of a name that is not ASCII (header_to_ascii) */
+	if (n->status.code == 250 && (n->has_encoded || !str_is_ascii(s)))
 		display_name_check_encoded(n, s);
 	else if (n->status.code == 250)
 		display_name_check_plain(n, s);

@@ -22,8 +22,9 @@ struct display_name {
 /* body was read by header_addresses, with this result.  code 250, or a refusal:
  * 554 5.6.0: an encoded word that is not whole, is in a character set that is not known, or shows a
  * control character, a line end, an angle bracket or malformed UTF-8; 550 5.7.1: an address that
- * the login may not use, *shown_out (arena).  In a name with an encoded word that is any "@"
- * between two words; in a plain name one that is the whole name or stands in angle brackets, or
+ * the login may not use, *shown_out (arena).  In a name with an encoded word, or with characters
+ * beyond ASCII (header_to_ascii makes encoded words of it), that is any "@" between two words; in
+ * an ASCII name one that is the whole name or stands in angle brackets, or
  * several such, when the domain has a dot; punctuation around it does not count.  Commas, quotes
  * and other signs pass. */
 struct status display_name_check(const struct display_name *d, struct str body,

@@ -60,6 +60,10 @@ Test(display_name, passes)
 	    /* one character divided between two words */
 	    "=?utf-8?q?J=C3?= =?utf-8?q?=BCrgen?=" ME,
 	    "=?utf-8?q?J=C3?=\r\n\t=?utf-8?q?=BCrgen?=" ME,
+	    /* not encoded */
+	    "J\xc3\xbcrgen M\xc3\xbcller" ME,
+	    "\"M\xc3\xbcller, J\xc3\xbcrgen (kim@post.example)\"" ME,
+	    "J\xc3\xbcrgen" ME ", \"kim@post.example\"" ME,
 	    /* one's own address, as Outlook and others show it */
 	    "\"kim@post.example\"" ME,
 	    "\"'kim@post.example'\"" ME,
@@ -129,6 +133,11 @@ Test(display_name, address_of_another)
 	    /* a lone quotation mark inside a comment does not hide what comes behind */
 	    {"(\") \"ceo@bank.example\"" ME, "ceo@bank.example"},
 	    {"G: \"ceo@bank.example\"" ME ";", "ceo@bank.example"},
+	    /* beyond ASCII: relay may make an encoded word of it */
+	    {"\"\xc3\xbc, ceo@bank.example,\"" ME, "ceo@bank.example"},
+	    {"\"\xc3\xbc ceo@bank.example\"" ME, "ceo@bank.example"},
+	    {"\"ceo@bank.example x\" \xc3\xbc" ME, "ceo@bank.example"},
+	    {"kim@post.example (\xc3\xbc, ceo@bank)", "ceo@bank"},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -183,6 +192,9 @@ Test(display_name, what_no_name_may_show)
 	    "=?utf-8?q? =?utf-8?b?Y2VvQGJhbms=?=" ME,
 	    "=?utf-8?q?a=3D=3Futf-8?= =?utf-8?q?=3Fq=3Fceo=3F=3D?=" ME,
 	    "=?iso-2022-jp?b?GyhJPGNlb0BiYW5rLmV4YW1wbGU+GyhC?=" ME,
+	    /* beyond ASCII: relay may make an encoded word of it */
+	    "\"\xc3\xbc <x ceo@bank.example>,\"" ME,
+	    "kim@post.example (\xc3\xbc <3)",
 	};
 
 	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
