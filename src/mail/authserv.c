@@ -37,27 +37,49 @@ authserv_token(struct str s)
 	return str_upto(s, n);
 }
 
+/* The name at the front; *rest_out: what follows. */
 static struct str
-authserv_name(struct str s)
+authserv_name(struct str s, struct str *rest_out)
 {
-	struct str inside;
+	struct str inside, name;
 	size_t end;
 
-	if (!str_starts(s, STR("\"")))
-		return authserv_token(s);
+	if (!str_starts(s, STR("\""))) {
+		name = authserv_token(s);
+		*rest_out = str_from(s, name.n);
+		return name;
+	}
 	inside = str_from(s, 1);
 	end = str_find(inside, '"');
-	inside = str_trim(str_upto(inside, end));
-	return end + 1 < s.n && authserv_token(inside).n == inside.n ? inside : STR_NULL;
+	*rest_out = str_from(inside, end + 1);
+	name = str_trim(str_upto(inside, end));
+	return end < inside.n && authserv_token(name).n == name.n ? name : STR_NULL;
+}
+
+/* What may follow a whole name, control characters too, for they are mended later: for another
+ * reader, any other octet may be part of it. */
+static bool
+authserv_is_end(struct str rest)
+{
+	unsigned char c = rest.n ? (unsigned char)rest.p[0] : ';';
+
+	return c <= 32 || c == 127 || c == ';' || c == '(';
+}
+
+static struct str
+authserv_without_dot(struct str name)
+{
+	return name.n && name.p[name.n - 1] == '.' ? str_upto(name, name.n - 1) : name;
 }
 
 bool
 authserv_may_be(struct str body, struct str hostname)
 {
-	struct str name;
+	struct str name, rest;
 
 	if (!authserv_skip(&body))
 		return true;
-	name = authserv_name(body);
-	return name.n == 0 || str_ieq(name, hostname);
+	name = authserv_without_dot(authserv_name(body, &rest));
+	return name.n == 0 || !authserv_is_end(rest) ||
+	       str_ieq(name, authserv_without_dot(hostname));
 }

@@ -7,8 +7,9 @@
 #include "base/str.h"
 
 /* body: of an Authentication-Results field.  False only when it begins, behind comments and blanks,
- * with a whole name (a token, or one in quotes) that is not `hostname`, ASCII case aside.  What
- * cannot be read so may be taken for ours by another reader: true. */
+ * with a whole name (an ASCII token, or one in quotes) that is not `hostname`, case and a final dot
+ * aside.  What cannot be read so, a name beyond ASCII too, may be taken for ours by another reader:
+ * true. */
 bool authserv_may_be(struct str body, struct str hostname);
 
 #endif

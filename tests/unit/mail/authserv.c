@@ -19,6 +19,11 @@ Test(authserv, may_be)
 	    {" mail.example.com\x0b; none", true}, {" mail.example.com\xc2\x85; none", true},
 	    {" \"mail.example.com\x0b\"; none", true}, {"\x0bmail.example.com; none", true},
 	    {" (\\\x0b) mail.example.com; none", true}, {" (\\\xc2\x85)mail.example.com", true},
+	    {" mail.example.com.; none", true}, {" \"mail.example.com.\"; none", true},
+	    /* the dot of another script, and names beyond ASCII: one of them may be ours in U-labels */
+	    {" mail.example.com\xe3\x80\x82; none", true}, {" mail\xe3\x80\x82" "example.com; none", true},
+	    {" mail.ex\xc3\xa4mple.com; dkim=pass", true}, {" \"mail.ex\xc3\xa4mple.com\"; none", true},
+	    {" \"mx\"mail.example.com; none", true}, {" mx.example.net@mail.example.com", true},
 	    /* unreadable */
 	    {"", true}, {" ", true}, {"; dkim=pass", true}, {" (unclosed mx.example.net; none", true},
 	    {" (a (b) mx.example.net; none", true}, {" (a\\", true}, {" \"mx.example.net; none", true},
@@ -27,6 +32,8 @@ Test(authserv, may_be)
 	    /* another's */
 	    {" mx.example.net; dkim=pass", false}, {" mx.example.net (mail.example.com); none", false},
 	    {" (mail.example.com) mx.example.net; none", false}, {" example.com; none", false},
+	    {" mx.example.net.; none", false}, {" \"mx.example.net\"(c); none", false},
+	    {" mx.example.net\r\n\t1; none", false}, {" mx.example.net", false},
 	    {" mail.example.com.evil.example; none", false}, {" xmail.example.com; none", false},
 	    {" \"mx.example.net\"; none", false}, {" mx.example.net; x=mail.example.com", false},
 	};
@@ -34,5 +41,6 @@ Test(authserv, may_be)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		cr_expect_eq(authserv_may_be(str_of(cases[i].body), STR("mail.example.com")),
 		    cases[i].may_be, "%s", cases[i].body);
+	cr_expect(authserv_may_be(STR(" mail.example.com; none"), STR("mail.example.com.")));
 	cr_expect(authserv_may_be(STR("mail.example.com\0"), STR("mail.example.com")));
 }
