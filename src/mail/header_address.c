@@ -158,6 +158,7 @@ struct words {
 	bool is_local;  /* words with single dots between: may be a local part */
 	bool ends_dot;
 	bool has_encoded;
+	bool has_quoted_fold;
 };
 
 static bool
@@ -173,6 +174,8 @@ add_word(struct reader *r, struct words *w)
 	/* "=?" inside quotes too: some programs decode there as well */
 	if (memmem(word.p, word.n, "=?", 2))
 		w->has_encoded = true;
+	if (word.p[0] == '"' && str_has(word, '\n'))
+		w->has_quoted_fold = true;
 	w->to = r->at;
 	return true;
 }
@@ -282,11 +285,9 @@ add_address(struct reader *r, size_t from, size_t to)
 
 /* A fold inside a quoted local part would end up in the text. */
 static bool
-is_local_part(const struct reader *r, const struct words *w)
+is_local_part(const struct words *w)
 {
-	struct str s = str_make(r->in.p + w->from, w->to - w->from);
-
-	return w->is_local && !w->has_encoded && (!str_has(s, '"') || !str_has(s, '\n'));
+	return w->is_local && !w->has_encoded && !w->has_quoted_fold;
 }
 
 /* What follows the local part; without '@' the address has no domain. */
@@ -295,7 +296,7 @@ finish_address(struct reader *r, const struct words *w)
 {
 	size_t end = w->to;
 
-	if (!is_local_part(r, w))
+	if (!is_local_part(w))
 		return false;
 	if (take(r, '@') && !take_domain(r, &end))
 		return false;
