@@ -13,36 +13,30 @@ struct naming_range {
 	uint32_t first, last;
 };
 
-/* Controls, blanks, and what is written without being seen: Unicode 15, categories Cc and Z, and
- * the marks of direction and width of Cf. */
-static const struct naming_range unseen[] = {
-    {0x00, 0x20}, {0x7f, 0xa0}, {0xad, 0xad}, {0x61c, 0x61c}, {0x1680, 0x1680}, {0x180e, 0x180e},
-    {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3000, 0x3000}, {0xfeff, 0xfeff},
-    {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
+/* Unicode 15, category Z but for U+2028 and U+2029. */
+static const struct naming_range blanks[] = {{0x20, 0x20}, {0xa0, 0xa0}, {0x1680, 0x1680},
+    {0x2000, 0x200a}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000}};
 
-/* Takes one character off text that is UTF-8. */
-static uint32_t
-naming_character(struct str *rest)
+static bool
+naming_is_blank(uint32_t c)
 {
-	unsigned char first = (unsigned char)rest->p[0];
-	size_t n = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-	uint32_t c = n == 1 ? first : first & (0xffu >> (n + 1));
-
-	for (size_t i = 1; i < n; i++)
-		c = c << 6 | ((unsigned char)rest->p[i] & 0x3f);
-	*rest = str_from(*rest, n);
-	return c;
+	for (size_t i = 0; i < sizeof blanks / sizeof *blanks; i++)
+		if (c >= blanks[i].first && c <= blanks[i].last)
+			return true;
+	return false;
 }
 
+/* name: UTF-8. */
 static bool
 naming_has_unseen(struct str name)
 {
 	while (name.n) {
-		uint32_t c = naming_character(&name);
+		uint32_t c;
+		size_t step = str_utf8_character(name, &c);
 
-		for (size_t i = 0; i < sizeof unseen / sizeof *unseen; i++)
-			if (c >= unseen[i].first && c <= unseen[i].last)
-				return true;
+		if (char_is_unseen(c) || naming_is_blank(c))
+			return true;
+		name = str_from(name, step);
 	}
 	return false;
 }

@@ -199,38 +199,22 @@ log_seconds(struct log_line *l, const char *key, int64_t ms)
 	add_number(l, (uint64_t)tenths % 10);
 }
 
-/* Length of a C1 control, a line or paragraph separator, or a mark without width or that turns the
- * direction of text: what makes a line look like another one. */
-static size_t
-unseen(struct str s)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-
-	if (s.n >= 2 && p[0] == 0xc2 && p[1] < 0xa0)
-		return 2;
-	if (s.n < 3 || p[0] != 0xe2)
-		return 0;
-	if (p[1] == 0x80)
-		return (p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xa8 && p[2] <= 0xae) ? 3 : 0;
-	return p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9 ? 3 : 0;
-}
-
 /* Everything that could end a value (`ends`), a line or a terminal's patience is escaped. */
 static void
 add_escaped(struct log_line *l, struct str value, const char *ends)
 {
 	bool is_utf8 = str_is_utf8(value);
-	size_t shown = 0;
+	size_t unseen = 0; /* up to here */
 
 	for (size_t i = 0; i < value.n; i++) {
 		unsigned char c = (unsigned char)value.p[i];
+		uint32_t character;
 
-		if (i >= shown)
-			shown = i + unseen(str_from(value, i));
+		if (str_utf8_character(str_from(value, i), &character) && char_is_unseen(character))
+			unseen = i + str_utf8_step(str_from(value, i));
 		if (c == '"' || c == '\\')
 			addf(l, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f || strchr(ends, c) ||
-		         (c >= 0x80 && (!is_utf8 || i < shown)))
+		else if (i < unseen || strchr(ends, c) || (c >= 0x80 && !is_utf8))
 			addf(l, "\\x%02X", c);
 		else
 			add(l, value.p + i, 1);

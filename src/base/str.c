@@ -187,6 +187,40 @@ str_utf8_step(struct str s)
 	return utf8_sequence((const unsigned char *)s.p, s.n);
 }
 
+size_t
+str_utf8_character(struct str s, uint32_t *out)
+{
+	size_t step = str_utf8_step(s);
+	uint32_t c = step ? (unsigned char)s.p[0] : 0;
+
+	if (step > 1)
+		c &= 0xffu >> (step + 1);
+	for (size_t i = 1; i < step; i++)
+		c = c << 6 | ((unsigned char)s.p[i] & 0x3f);
+	*out = c;
+	return step;
+}
+
+bool
+char_is_unseen(uint32_t c)
+{
+	/* Unicode 15: controls, ends of lines and paragraphs, and formats and letters without a
+	 * glyph of their own */
+	static const struct {
+		uint32_t first, last;
+	} unseen[] = {{0x00, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad}, {0x61c, 0x61c}, {0x115f, 0x1160},
+	    {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},
+	    {0x3164, 0x3164}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff9, 0xfffb},
+	    {0xe0000, 0xe007f}};
+
+	if (c >= 0x20 && c < 0x7f)
+		return false;
+	for (size_t i = 0; i < sizeof unseen / sizeof *unseen; i++)
+		if (c >= unseen[i].first && c <= unseen[i].last)
+			return true;
+	return false;
+}
+
 bool
 str_is_utf8(struct str s)
 {

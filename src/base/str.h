@@ -71,6 +71,11 @@ size_t str_find_control(struct str s, size_t from);
 bool str_is_utf8(struct str s);
 /* Length of the well-formed UTF-8 sequence at the start of s, which is not empty; 0: malformed. */
 size_t str_utf8_step(struct str s);
+/* The same; *out: the character, 0 when malformed. */
+size_t str_utf8_character(struct str s, uint32_t *out);
+/* Controls, and characters that are not seen or that change how others are shown: text with them
+ * looks like other text. */
+bool char_is_unseen(uint32_t c);
 /* Printable ASCII 0x20..0x7e only. */
 bool str_is_printable(struct str s);
 

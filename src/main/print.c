@@ -52,21 +52,10 @@ is_list(struct str key)
 static size_t
 shown_step(struct str s)
 {
-	static const struct {
-		const char *from, *to;
-	} hidden[] = {{"\xc2\x80", "\xc2\x9f"},  /* C1 controls */
-	    {"\xe2\x80\x8b", "\xe2\x80\x8f"},    /* without width, and directions */
-	    {"\xe2\x80\xa8", "\xe2\x80\xae"},    /* line and paragraph ends, directions */
-	    {"\xe2\x81\xa0", "\xe2\x81\xaf"}};   /* the same */
-	size_t step = str_utf8_step(s);
+	uint32_t c;
+	size_t step = str_utf8_character(s, &c);
 
-	if (step == 1)
-		return (unsigned char)s.p[0] >= 0x20 && s.p[0] != 0x7f;
-	for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
-		if (step == strlen(hidden[i].from) && memcmp(s.p, hidden[i].from, step) >= 0 &&
-		    memcmp(s.p, hidden[i].to, step) <= 0)
-			return 0;
-	return step;
+	return char_is_unseen(c) ? 0 : step;
 }
 
 int

@@ -141,6 +141,7 @@ Test(log, strangers_cannot_forge_a_line)
 	log_addr(&l, "c", STR("u@d\n"));
 	log_addr(&l, "d", STR("\"x> status=sent\"@d"));
 	log_quoted(&l, "e", STR("\xc2\x9b\xe2\x80\xa8\xe2\x81\xa6 gr\xc3\xbcn"));
+	log_quoted(&l, "f", STR("\xd8\x9c\xef\xbb\xbf\xf3\xa0\x81\x81\xf0\x9f\x98\x80"));
 	log_end(&l);
 	n = read(ends[0], text, sizeof text - 1);
 	cr_assert_gt(n, 0);
@@ -150,7 +151,9 @@ Test(log, strangers_cannot_forge_a_line)
 	    "%s", text);
 	cr_expect_not_null(strstr(text, " d=<\\\"x\\x3E\\x20status=sent\\\"@d> "), "%s", text);
 	cr_expect_not_null(strstr(text,
-	    " e=\"\\xC2\\x9B\\xE2\\x80\\xA8\\xE2\\x81\\xA6 gr\xc3\xbcn\"\n"), "%s", text);
+	    " e=\"\\xC2\\x9B\\xE2\\x80\\xA8\\xE2\\x81\\xA6 gr\xc3\xbcn\" "), "%s", text);
+	cr_expect_not_null(strstr(text,
+	    " f=\"\\xD8\\x9C\\xEF\\xBB\\xBF\\xF3\\xA0\\x81\\x81\xf0\x9f\x98\x80\"\n"), "%s", text);
 	log_open(2, LOG_TO_STDERR);
 	close(ends[0]);
 }

@@ -37,6 +37,34 @@ Test(str, whole_decimal_numbers_only)
 	}
 }
 
+Test(str, characters_that_are_not_seen)
+{
+	static const struct {
+		const char *text;
+		uint32_t character;
+		bool is_unseen;
+	} rows[] = {
+	    {"a", 'a', false}, {" ", ' ', false}, {"~", '~', false}, {"\x1b", 0x1b, true},
+	    {"\x7f", 0x7f, true}, {"\xc2\x85", 0x85, true}, {"\xc2\xa0", 0xa0, false},
+	    {"\xc2\xad", 0xad, true}, {"\xc3\xbc", 0xfc, false}, {"\xd8\x9c", 0x61c, true},
+	    {"\xe2\x80\x8b", 0x200b, true}, {"\xe2\x80\xae", 0x202e, true},
+	    {"\xe2\x81\xa0", 0x2060, true}, {"\xe3\x80\x80", 0x3000, false},
+	    {"\xef\xbb\xbf", 0xfeff, true}, {"\xf0\x9f\x98\x80", 0x1f600, false},
+	    {"\xf3\xa0\x81\x81", 0xe0041, true}, {"\xe3\x85\xa4", 0x3164, true},
+	};
+	uint32_t c;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct str s = str_of(rows[i].text);
+
+		cr_expect_eq(str_utf8_character(s, &c), s.n, "row %zu", i);
+		cr_expect_eq(c, rows[i].character, "row %zu: %x", i, c);
+		cr_expect_eq(char_is_unseen(c), rows[i].is_unseen, "row %zu", i);
+	}
+	cr_expect_eq(str_utf8_character(STR("\xc3"), &c), 0);
+	cr_expect_eq(c, 0);
+}
+
 Test(str, utf8_is_well_formed_or_not)
 {
 	static const struct {
