@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "conf/anchor.h"
 #include "conf/check.h"
+#include "conf/group.h"
 #include "conf/order.h"
 #include "conf/read.h"
 #include "conf/scan.h"
@@ -165,6 +166,7 @@ conf_read_file(const char *path, enum conf_secrets secrets, struct conf_report *
 
 			secret_read_all(c, tree, &source, is_here, &notes);
 			anchor_check_file(c, tree, &notes);
+			group_find(c, tree, is_here, &notes);
 		}
 	}
 	read_free(&tree);

@@ -101,6 +101,9 @@ struct conf {
 	struct str user;
 	int64_t node;
 	struct str state_directory, run_directory;
+	struct str help_desk_group;
+	bool has_help_desk;    /* group_find has looked it up: for main and the tool alone */
+	uint32_t help_desk;    /* the number of the group */
 	struct { const struct conf_listen *item; size_t count; } listen;
 	struct { const struct conf_tls *item; size_t count; } tls; /* the first is the default */
 	struct { const struct conf_domain *item; size_t count; } domains;

