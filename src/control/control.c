@@ -1,7 +1,8 @@
 /*
  * control: the operator's door.  Takes commands from the tool over a unix socket, asks the role
  * that owns the answer, and passes its rows back.  It holds no mail, no key and no password; it
- * decides who may ask: root, or the user that the daemon runs as.
+ * decides who may ask: root, or the user that the daemon runs as, and for the commands that
+ * control/rights.h gives them, members of help_desk_group.
  */
 #include "control/control.h"
 
@@ -13,61 +14,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/desk.h"
+#include "ipc/admin_log.h"
 #include "ipc/wire.h"
 
 enum {
-	CLIENTS_MAX = 64,
-	COMMANDS_MAX = 16, /* of one client at once */
-	NOBODY_UID = 65534,
 	EXIT_USAGE = 64,
 	EXIT_LATER = 75,
 	EXIT_UNAVAILABLE = 69,
-};
-
-struct client;
-
-/* One command of a tool, at its owner. */
-struct command {
-	TAILQ_ENTRY(command) link;
-	struct client *client;
-	uint64_t call; /* the tool's */
-	enum role_kind owner;
-	int64_t asked_ms;
-	struct request request;
-};
-
-struct client {
-	TAILQ_ENTRY(client) link;
-	struct control *control;
-	struct channel *channel;
-	uid_t uid;
-	unsigned command_count;
-	TAILQ_HEAD(, command) commands;
-};
-
-struct control {
-	struct role *role;
-	int listener_fd;
-	struct event *listener;
-	struct channel *owners[ROLE_KINDS];
-	struct role_peer owner_peers[ROLE_KINDS];
-	TAILQ_HEAD(, client) clients;
-	unsigned client_count;
-};
-
-/* Which role answers a verb: the longest prefix is the first here. */
-static const struct owner {
-	const char *prefix;
-	enum role_kind kind;
-} owners[] = {
-    {"reload", ROLE_MAIN},
-    {"main.", ROLE_MAIN},
-    {"user.", ROLE_AUTH},
-    {"block.", ROLE_AUTH},
-    {"test.auth", ROLE_AUTH},
-    {"queue.", ROLE_QUEUE},
-    {"route.", ROLE_RELAY},
-    {"dns.", ROLE_RELAY},
+	EXIT_FORBIDDEN = 77,
+	WORDS_BYTES = 512,
 };
 
 static struct control *
@@ -79,6 +35,7 @@ control_of(struct role *r)
 		c->role = r;
 		c->listener_fd = -1;
 		TAILQ_INIT(&c->clients);
+		TAILQ_INIT(&c->left);
 		r->state = c;
 	}
 	return r->state;
@@ -89,10 +46,29 @@ control_of(struct role *r)
 static void
 command_free(struct command *q)
 {
+	struct client *k = q->client;
+
 	request_cancel(&q->request);
-	TAILQ_REMOVE(&q->client->commands, q, link);
-	q->client->command_count--;
+	TAILQ_REMOVE(k ? &k->commands : &q->control->left, q, link);
+	if (k)
+		k->command_count--;
+	else
+		q->control->left_count--;
 	mem_free(q);
+}
+
+/* Its owner is at work for it until it answers, so it counts on: who connects again and again has
+ * no more commands under way than who stays. */
+static void
+command_leave(struct command *q)
+{
+	struct client *k = q->client;
+
+	TAILQ_REMOVE(&k->commands, q, link);
+	k->command_count--;
+	q->client = NULL;
+	TAILQ_INSERT_TAIL(&k->control->left, q, link);
+	k->control->left_count++;
 }
 
 static void
@@ -101,7 +77,10 @@ client_free(struct client *k)
 	struct command *q;
 
 	while ((q = TAILQ_FIRST(&k->commands)))
-		command_free(q);
+		if (k->caller.may_act)
+			command_free(q);
+		else
+			command_leave(q);
 	TAILQ_REMOVE(&k->control->clients, k, link);
 	k->control->client_count--;
 	channel_free(&k->channel);
@@ -134,16 +113,32 @@ command_unanswered(struct command *q, enum request_end end)
 }
 
 static void
+command_row(struct command *q, const struct packet *p)
+{
+	struct client *k = q->client, *slowest;
+
+	if (!k)
+		return;
+	(void)!channel_answer(k->channel, q->call, p->type, &p->message->admin_row, -1);
+	slowest = k->caller.may_act ? NULL : desk_slowest(k->control);
+	if (!slowest)
+		return;
+	desk_log_refused(k->control, slowest->caller.uid, "answers are not taken");
+	client_free(slowest);
+}
+
+static void
 command_answered(enum request_end end, const struct packet *p, void *arg)
 {
 	struct command *q = arg;
 
 	if (end == REQUEST_ROW) {
-		(void)!channel_answer(
-		    q->client->channel, q->call, p->type, &p->message->admin_row, -1);
+		command_row(q, p);
 		return;
 	}
-	if (end == REQUEST_ANSWERED)
+	if (!q->client)
+		; /* nobody waits for it */
+	else if (end == REQUEST_ANSWERED)
 		(void)!channel_answer(
 		    q->client->channel, q->call, p->type, &p->message->admin_done, -1);
 	else
@@ -152,16 +147,6 @@ command_answered(enum request_end end, const struct packet *p, void *arg)
 }
 
 /* ---- questions ---- */
-
-/* ROLE_KINDS: there is no such command. */
-static enum role_kind
-owner_of(struct str verb)
-{
-	for (size_t i = 0; i < sizeof owners / sizeof *owners; i++)
-		if (str_starts(verb, str_of(owners[i].prefix)))
-			return owners[i].kind;
-	return ROLE_KINDS;
-}
 
 /* Who asks, as the kernel knows it: the tool's word would not do. */
 static struct str
@@ -173,41 +158,74 @@ name_of(uid_t uid, struct buf *room)
 	return buf_str(room);
 }
 
-static void
-pass_on(struct client *k, uint64_t call, const struct message_admin *m)
+/* Whether the client has the right to it; else that is answered and logged. */
+static bool
+command_is_allowed(
+    struct client *k, uint64_t call, const struct rights *r, const struct message_admin *asked)
 {
-	struct message_admin asked = *m;
-	enum role_kind kind = owner_of(m->verb);
-	struct channel *owner;
+	bool is_member;
+	const char *lacks = desk_lacks(k, r, asked->values, &is_member);
+	char text[WORDS_BYTES];
+
+	if (!lacks)
+		return true;
+	if (is_member)
+		snprintf(text, sizeof text, "%s needs root; members of the group %.*s may only "
+		    "look, and remove blocks\n", lacks,
+		    STR_ARG(k->control->role->conf->help_desk_group));
+	else
+		snprintf(text, sizeof text, "%s needs root\n", lacks);
+	if (desk_may_tell(k->control))
+		admin_log_refused(asked);
+	refuse(k, call, EXIT_FORBIDDEN, text);
+	return false;
+}
+
+static void
+command_begin(struct client *k, uint64_t call, const struct rights *r,
+    const struct message_admin *asked)
+{
+	enum role_kind kind = r->owner;
+	struct channel *owner =
+	    kind == ROLE_MAIN ? k->control->role->main : k->control->owners[kind];
 	char text[REQUEST_TEXT_BYTES];
 	struct command *q;
-	struct buf name;
 
-	if (kind == ROLE_KINDS || k->command_count >= COMMANDS_MAX) {
-		if (kind == ROLE_KINDS)
-			refuse(k, call, EXIT_USAGE, "no such command\n");
-		else
-			refuse(k, call, EXIT_LATER, "too many commands at once: try again later\n");
-		return;
-	}
-	owner = kind == ROLE_MAIN ? k->control->role->main : k->control->owners[kind];
 	if (!owner) {
 		snprintf(text, sizeof text, "%s is not running now, and is started again: repeat "
 		    "the command", role_name(kind));
 		refuse(k, call, EXIT_UNAVAILABLE, text);
 		return;
 	}
-	buf_init(&name, 64);
-	asked.by = name_of(k->uid, &name);
 	q = MEM_NEW(struct command);
 	*q = (struct command){
-	    .client = k, .call = call, .owner = kind, .asked_ms = clock_mono_ms()};
+	    .control = k->control, .client = k, .call = call, .owner = kind};
+	q->asked_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&k->commands, q, link);
 	k->command_count++;
 	request_init(&q->request, command_answered, q);
-	if (message_is_quick(m->verb))
+	if (message_is_quick(asked->verb))
 		request_quick(&q->request);
-	request_ask(&q->request, owner, MESSAGE_ADMIN, &asked);
+	request_ask(&q->request, owner, MESSAGE_ADMIN, asked);
+}
+
+static void
+pass_on(struct client *k, uint64_t call, const struct message_admin *m)
+{
+	const struct rights *r = rights_find(m->verb);
+	struct message_admin asked = *m;
+	struct buf name;
+
+	buf_init(&name, 64);
+	asked.by = name_of(k->caller.uid, &name);
+	if (!r)
+		refuse(k, call, EXIT_USAGE, "no such command\n");
+	else if (!command_is_allowed(k, call, r, &asked))
+		; /* and told */
+	else if (!desk_may_begin(k))
+		refuse(k, call, EXIT_LATER, "too many commands at once: try again later\n");
+	else
+		command_begin(k, call, r, &asked);
 	buf_clear(&name);
 }
 
@@ -233,21 +251,15 @@ client_lost(struct channel *c, void *arg)
 }
 
 static bool
-may_ask(int fd, uid_t *uid_out)
+may_ask(struct control *c, int fd, struct caller *out)
 {
-	struct ucred who;
-	socklen_t n = sizeof who;
-	struct log_line l;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
+	if (!caller_read(fd, out)) {
+		log_error("control: who connected cannot be asked for: %m");
 		return false;
-	*uid_out = who.uid;
-	/* the kernel shows every user that this namespace does not know as nobody */
-	if (who.uid != NOBODY_UID && (who.uid == 0 || who.uid == geteuid()))
+	}
+	if (out->may_act || desk_may_look(c, fd, out))
 		return true;
-	log_begin(&l, LOG_WARNING, "admin refused");
-	log_num(&l, "uid", who.uid);
-	log_end(&l);
+	desk_log_refused(c, out->uid, NULL);
 	return false;
 }
 
@@ -257,16 +269,17 @@ static void
 take_client(struct control *c, int fd)
 {
 	struct message_hello hello = {.build = role_build()};
+	struct caller caller;
 	struct client *k;
-	uid_t uid;
 
-	if (c->client_count >= CLIENTS_MAX || !may_ask(fd, &uid)) {
+	if (!may_ask(c, fd, &caller) || !desk_may_connect(c, &caller)) {
 		close(fd);
 		return;
 	}
 	k = MEM_NEW(struct client);
 	k->control = c;
-	k->uid = uid;
+	k->fd = fd;
+	k->caller = caller;
 	TAILQ_INIT(&k->commands);
 	TAILQ_INSERT_TAIL(&c->clients, k, link);
 	c->client_count++;
@@ -316,10 +329,17 @@ static void
 on_grant(struct role *r, const struct message_grant *grant, int fd)
 {
 	struct control *c = control_of(r);
+	uint64_t group;
 
-	if (grant->kind == GRANT_ADMIN && c->listener_fd < 0)
+	if (grant->kind == GRANT_ADMIN && c->listener_fd < 0) {
 		c->listener_fd = fd;
-	else if (fd >= 0)
+		return;
+	}
+	if (grant->kind == GRANT_HELP_DESK) {
+		c->has_help_desk = str_u64(grant->name, &group);
+		c->help_desk = c->has_help_desk ? (gid_t)group : 0;
+	}
+	if (fd >= 0)
 		close(fd);
 }
 
@@ -358,6 +378,8 @@ end(struct role *r)
 		return;
 	while (!TAILQ_EMPTY(&c->clients))
 		client_free(TAILQ_FIRST(&c->clients));
+	while (!TAILQ_EMPTY(&c->left))
+		command_free(TAILQ_FIRST(&c->left));
 	for (int k = 0; k < ROLE_KINDS; k++)
 		channel_free(&c->owners[k]);
 	if (c->listener)

@@ -31,6 +31,7 @@ enum role_grant {
 	GRANT_SPOOL,        /* index: 0 or GRANT_SPOOL_DAMAGED; fd: the spool directory */
 	GRANT_STATE,        /* index: 0 or GRANT_STATE_NEW; fd: the state directory */
 	GRANT_ADMIN,        /* fd: listening unix socket of the tool */
+	GRANT_HELP_DESK,    /* name: number of the group help_desk_group; empty: there is none */
 	GRANT_FILE,         /* name: as configured; fd: a small file, see role_file */
 	GRANT_METRICS,      /* fd: memfd of this process, see base/metrics.h; taken by role_run */
 };

@@ -1,0 +1,61 @@
+/*
+ * caller: see the header.
+ */
+#include "control/caller.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum {
+	NOBODY_ID = 65534,
+	GROUPS_MAX = 65536, /* that a process of Linux may have */
+};
+
+bool
+caller_read(int fd, struct caller *out)
+{
+	struct ucred who;
+	socklen_t n = sizeof who;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
+		return false;
+	*out = (struct caller){.uid = who.uid, .gid = who.gid, .is_nobody = who.uid == NOBODY_ID};
+	out->may_act = !out->is_nobody && (who.uid == 0 || who.uid == geteuid());
+	return true;
+}
+
+static int
+caller_search(int fd, gid_t *groups, socklen_t n, gid_t group)
+{
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) != 0)
+		return -1;
+	for (size_t i = 0; i < n / sizeof *groups; i++)
+		if (groups[i] == group)
+			return 1;
+	return 0;
+}
+
+int
+caller_is_in(int fd, const struct caller *caller, gid_t group)
+{
+	socklen_t n = 0;
+	gid_t *groups;
+	int found, failed;
+
+	if (caller->gid == group)
+		return 1;
+	/* without room for them it says how much they need */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &n) == 0)
+		return 0;
+	if (errno != ERANGE || n > GROUPS_MAX * sizeof *groups)
+		return -1;
+	groups = mem_grow(NULL, n);
+	found = caller_search(fd, groups, n, group);
+	failed = errno;
+	mem_free(groups);
+	errno = failed;
+	return found;
+}
