@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "conf/descriptors.h"
 #include "ipc/admin_log.h"
+#include "main/help_desk.h"
 #include "main/host.h"
 #include "main/notify.h"
 #include "main/offer.h"
@@ -63,6 +64,19 @@ admin_apply(struct daemon *d, struct conf *now, struct offer *offer, struct buf 
 	buf_addf(text, "applied (generation %u)\n", d->generation);
 }
 
+/* The last that can fail.  What a failure left half done is set back as far as the system lets. */
+static bool
+admin_open_socket(const struct daemon *d, const struct conf *now, struct offer_refusal *out)
+{
+	char unused[REASON_BYTES];
+
+	if (help_desk_open(d, d->conf, now, out->why))
+		return true;
+	out->status = EXIT_IO;
+	(void)!help_desk_open(d, now, d->conf, unused);
+	return false;
+}
+
 /* 0, or the exit status; the text says why. */
 static int
 admin_read_and_apply(struct daemon *d, struct buf *text)
@@ -83,6 +97,8 @@ admin_read_and_apply(struct daemon *d, struct buf *text)
 		conf_hold(now, d->conf);
 		offer = offer_new(now, d->offer, d->submission_count, &refusal);
 	}
+	if (offer && !admin_open_socket(d, now, &refusal))
+		offer_free(&offer);
 	if (offer) {
 		running_add_some(text, buf_str(&changes), RUNNING_CHANGES_BYTES);
 		buf_clear(&changes);

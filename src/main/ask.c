@@ -173,7 +173,8 @@ answered(enum request_end how, const struct packet *p, void *arg)
 		return;
 	}
 	done = &p->message->admin_done;
-	tool_end(a->tool, done->exit_code, done->text, a->has_rows);
+	if (done->exit_code != EX_FORBIDDEN || !a->tool->hides_refusal)
+		tool_end(a->tool, done->exit_code, done->text, a->has_rows);
 	end(a, done->exit_code);
 }
 
@@ -202,9 +203,11 @@ tool_unconnected(const struct conf *c, int error)
 
 	if ((error == ENOENT || error == ECONNREFUSED) && !tool_daemon_runs(c))
 		return TOOL_NO_DAEMON;
-	fprintf(stderr, "sallyport: %s%.*s/control.sock: %s\n",
+	fprintf(stderr, "sallyport: %s%.*s/control.sock: %s%s\n",
 	    is_forbidden ? "" : "the daemon is running, but its control does not answer on ",
-	    STR_ARG(c->run_directory), strerror(error));
+	    STR_ARG(c->run_directory), strerror(error),
+	    is_forbidden ? ": root may use it, the user that the daemon runs as, and members of "
+			   "help_desk_group" : "");
 	return is_forbidden ? EX_FORBIDDEN : EX_DOWN;
 }
 
@@ -263,16 +266,24 @@ tool_ask(
 }
 
 int
+tool_say_no_daemon(const struct tool *t, const struct conf *c)
+{
+	fprintf(stderr,
+	    "sallyport: the daemon is not running (nobody listens on %.*s/control.sock)\n",
+	    STR_ARG(c->run_directory));
+	if (t->is_config_hidden && !t->run_directory)
+		fprintf(stderr,
+		    "sallyport: this user may not read %s: where it has another run_directory, say "
+		    "which one with --run-directory, or give a file that has it with -c\n",
+		    t->config_path);
+	return EX_DOWN;
+}
+
+int
 tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
 {
 	const struct conf *c = tool_conf_to_ask(t);
 	int status = tool_ask(t, c, verb, row, arg);
 
-	if (status == TOOL_NO_DAEMON) {
-		fprintf(stderr,
-		    "sallyport: the daemon is not running (nobody listens on %.*s/control.sock)\n",
-		    STR_ARG(c->run_directory));
-		status = EX_DOWN;
-	}
-	return status;
+	return status == TOOL_NO_DAEMON ? tool_say_no_daemon(t, c) : status;
 }

@@ -197,6 +197,7 @@ read_options(struct tool *t, int argc, char **argv)
 		switch (c) {
 		case 'c':
 			t->config_path = optarg;
+			t->is_config_given = true;
 			break;
 		case 'd':
 			t->run_directory = optarg;

@@ -88,6 +88,7 @@ struct daemon {
 	struct identity identities[ROLE_KINDS];
 	int exe_fd;
 	bool is_first_start;     /* an account store may be made; until auth is ready */
+	int run_fd;              /* the run directory */
 	int run_lock_fd;         /* held as long as the daemon lives */
 	int spool_fd, state_fd, admin_fd, clients_fd;
 	struct offer *offer;     /* what is open for the roles; a crash loses no waiting client */

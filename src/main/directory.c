@@ -24,7 +24,7 @@
 enum { LINKS_MAX = 16, SOCKET_BACKLOG = 64, LOCK_WAIT_MS = 3000, LOCK_PAUSE_MS = 50 };
 enum { WORD_BYTES_MAX = 1 << 20 };
 
-static const char socket_name[] = "control.sock";
+const char directory_socket[] = "control.sock";
 static const char lock_name[] = "lock"; /* in the run directory, and the queue's in the spool */
 
 /* ---- walking ---- */
@@ -451,8 +451,8 @@ directory_bind(int socket_fd, int run_fd)
 	int result;
 
 	/* by the descriptor: the name can neither be too long nor lead elsewhere */
-	snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%s", run_fd, socket_name);
-	if (unlinkat(run_fd, socket_name, 0) != 0 && errno != ENOENT)
+	snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%s", run_fd, directory_socket);
+	if (unlinkat(run_fd, directory_socket, 0) != 0 && errno != ENOENT)
 		return -1;
 	mask = umask(0177);
 	result = bind(socket_fd, (struct sockaddr *)&at, sizeof at);
@@ -468,10 +468,10 @@ directory_open_socket(int run_fd, const struct directory_wish *wish, int *status
 
 	if (fd >= 0 && directory_bind(fd, run_fd) == 0 && listen(fd, SOCKET_BACKLOG) == 0 &&
 	    (geteuid() != 0 ||
-		fchownat(run_fd, socket_name, to->uid, to->gid, AT_SYMLINK_NOFOLLOW) == 0))
+		fchownat(run_fd, directory_socket, to->uid, to->gid, AT_SYMLINK_NOFOLLOW) == 0))
 		return fd;
 	*status_out = host_refuse(EXIT_IO, "%s: %.*s/%s: %s", wish->key, STR_ARG(wish->path),
-	    socket_name, strerror(errno));
+	    directory_socket, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;

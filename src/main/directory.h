@@ -39,6 +39,8 @@ bool directory_is_run(int run_fd) MUST_USE;
  * lock decides. */
 bool directory_is_locked(int fd) MUST_USE;
 
+/* The name of the tool's socket in the run directory. */
+extern const char directory_socket[];
 /* The tool's socket in the run directory, listening, mode 0600, given to its owner. */
 int directory_open_socket(int run_fd, const struct directory_wish *wish, int *status_out) MUST_USE;
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/directory.h"
+#include "main/help_desk.h"
 #include "main/host.h"
 #include "main/offer.h"
 #include "main/spool_watch.h"
@@ -80,16 +82,19 @@ open_directories(struct daemon *d)
 {
 	struct directory_wish run = {
 	    "run_directory", d->conf->run_directory, &d->identities[ROLE_CONTROL]};
-	int status = 0, run_fd = directory_open_run(&run, &status);
+	char why[REASON_BYTES];
+	int status = 0;
 
-	if (run_fd < 0)
+	d->run_fd = directory_open_run(&run, &status);
+	if (d->run_fd < 0)
 		return status;
-	d->run_lock_fd = directory_lock(run_fd, &run, &status);
+	d->run_lock_fd = directory_lock(d->run_fd, &run, &status);
 	if (status == 0)
 		status = grants_open_stores(d);
 	if (status == 0)
-		d->admin_fd = directory_open_socket(run_fd, &run, &status);
-	close(run_fd);
+		d->admin_fd = directory_open_socket(d->run_fd, &run, &status);
+	if (status == 0 && !help_desk_open(d, NULL, d->conf, why))
+		status = host_refuse(EXIT_IO, "%s", why);
 	return status;
 }
 
@@ -99,7 +104,7 @@ grants_open(struct daemon *d)
 	struct offer_refusal refusal;
 	int status;
 
-	d->run_lock_fd = d->spool_fd = d->state_fd = d->admin_fd = d->clients_fd = -1;
+	d->run_fd = d->run_lock_fd = d->spool_fd = d->state_fd = d->admin_fd = d->clients_fd = -1;
 	if (getrandom(d->ticket_key, sizeof d->ticket_key, 0) != (ssize_t)sizeof d->ticket_key)
 		die("no random bytes");
 	status = open_directories(d);
@@ -121,6 +126,7 @@ grants_close(struct daemon *d)
 	close(d->admin_fd);
 	close(d->clients_fd);
 	close(d->run_lock_fd);
+	close(d->run_fd);
 	mem_wipe(d->ticket_key, sizeof d->ticket_key);
 }
 
@@ -209,6 +215,19 @@ grants_give_metrics(struct instance *i, int fd)
 	return grant_one(i, GRANT_METRICS, STR(""), fd);
 }
 
+bool
+grants_give_help_desk(struct instance *i)
+{
+	const struct conf *c = i->daemon->conf;
+	char group[16] = "";
+
+	if (i->kind != ROLE_CONTROL)
+		return true;
+	if (c->has_help_desk)
+		snprintf(group, sizeof group, "%u", c->help_desk);
+	return grant_one(i, GRANT_HELP_DESK, str_of(group), -1);
+}
+
 static bool
 grant_to_submission(struct instance *i)
 {
@@ -246,7 +265,7 @@ grants_give(struct instance *i)
 	case ROLE_RELAY:
 		return grants_give_files(i);
 	case ROLE_CONTROL:
-		return grant_one(i, GRANT_ADMIN, STR(""), d->admin_fd);
+		return grant_one(i, GRANT_ADMIN, STR(""), d->admin_fd) && grants_give_help_desk(i);
 	default:
 		return true;
 	}

@@ -25,6 +25,8 @@ bool grants_give_log(struct instance *i) MUST_USE;
 bool grants_give_metrics(struct instance *i, int fd) MUST_USE;
 /* Certificates or keys, if it holds any; the keys role comes first. */
 bool grants_give_certificates(struct instance *i) MUST_USE;
+/* To control: the number of help_desk_group, or that there is none. */
+bool grants_give_help_desk(struct instance *i) MUST_USE;
 bool grants_give_listeners(struct instance *i) MUST_USE;
 
 #endif

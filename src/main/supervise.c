@@ -382,8 +382,8 @@ supervise_start(struct daemon *d)
 static bool
 supervise_renew(struct instance *i)
 {
-	return grants_give_log(i) && grants_give_files(i) && grants_give_config(i) &&
-	    grants_give_listeners(i);
+	return grants_give_log(i) && grants_give_files(i) && grants_give_help_desk(i) &&
+	    grants_give_config(i) && grants_give_listeners(i);
 }
 
 void

@@ -19,6 +19,8 @@ enum {
 
 struct tool {
 	const char *config_path;
+	bool is_config_given;            /* by option */
+	bool is_config_hidden;           /* this user may not read it; of tool_conf_to_ask */
 	const char *run_directory;       /* by option; NULL: the configuration's */
 	struct conf *conf;               /* of tool_conf_to_ask; NULL: not asked for yet */
 	const char *args[TOOL_ARGS_MAX]; /* behind the command's words */
@@ -32,6 +34,7 @@ struct tool {
 	char options[TOOL_OPTIONS_MAX];
 	const char *option_names[TOOL_OPTIONS_MAX];
 	int option_count;
+	bool hides_refusal;              /* what this user may not ask is passed over */
 	struct buf values;               /* --user, --reason …: a keyed list for the daemon */
 	unsigned filter_count;           /* how many of them choose messages */
 };
@@ -51,7 +54,8 @@ struct command {
 struct conf *tool_conf(const struct tool *t);
 
 /* What is needed to ask the running daemon, which is run_directory alone: never NULL.  Where the
- * file has an error, that is said once, in one line, and the defaults stand for all other keys. */
+ * file has an error, that is said once, in one line, and the defaults stand for all other keys; so
+ * they do, and nothing is said, where this user may not read the usual file. */
 const struct conf *tool_conf_to_ask(struct tool *t);
 
 /* One row of an answer: a keyed list; a key may come several times. */
@@ -62,6 +66,8 @@ typedef void tool_row_fn(struct str values, void *arg);
  * running. */
 int tool_ask(const struct tool *t, const struct conf *c, const char *verb, tool_row_fn *row,
     void *arg);
+/* That no daemon is running, and where it was looked for; the exit code. */
+int tool_say_no_daemon(const struct tool *t, const struct conf *c);
 /* Words on standard output (exit code 0) or standard error. */
 void tool_say(int exit_code, struct str text);
 /* The last words of an answer: an error always; else nothing with --quiet, and with --json an

@@ -2,6 +2,7 @@
  * tool_config: a configuration is checked, without the daemon; the daemon loads it, and says how
  * all is.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -43,6 +44,13 @@ tool_first_error(struct str report)
 	return STR_NULL;
 }
 
+/* Members of help_desk_group may ask the daemon, and need not read what root configured. */
+static bool
+tool_conf_is_hidden(const struct tool *t)
+{
+	return !t->is_config_given && access(t->config_path, R_OK) != 0 && errno == EACCES;
+}
+
 const struct conf *
 tool_conf_to_ask(struct tool *t)
 {
@@ -52,11 +60,12 @@ tool_conf_to_ask(struct tool *t)
 		return t->conf;
 	conf_report_init(&report);
 	t->conf = conf_read_file(t->config_path, CONF_SECRETS_LEAVE, &report);
+	t->is_config_hidden = !t->conf && tool_conf_is_hidden(t);
 	if (!t->conf)
 		t->conf = conf_read_run_directory(t->config_path);
 	if (t->run_directory)
 		t->conf->run_directory = str_of(t->run_directory);
-	if (report.errors)
+	if (report.errors && !t->is_config_hidden)
 		fprintf(stderr,
 		    "%.*s; asking the daemon in %.*s, which goes on with the configuration that it "
 		    "has\n",

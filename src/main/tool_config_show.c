@@ -59,6 +59,7 @@ running_if_any(struct tool *t, const struct conf *file)
 {
 	struct conf *guess = file ? NULL : conf_read_run_directory(t->config_path);
 	struct str directory = file ? file->run_directory : guess->run_directory;
+	struct conf *running;
 	char path[4096];
 	int status;
 
@@ -66,7 +67,12 @@ running_if_any(struct tool *t, const struct conf *file)
 		directory = str_of(t->run_directory);
 	snprintf(path, sizeof path, "%.*s/control.sock", STR_ARG(directory));
 	conf_drop(&guess);
-	return access(path, R_OK | W_OK) == 0 ? running_ask(t, &status) : NULL;
+	if (access(path, R_OK | W_OK) != 0)
+		return NULL;
+	t->hides_refusal = true;
+	running = running_ask(t, &status);
+	t->hides_refusal = false;
+	return running;
 }
 
 /* ---- JSON ---- */

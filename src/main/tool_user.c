@@ -87,11 +87,14 @@ run_on_store(
 int
 tool_user_ask(struct tool *t, const char *verb, tool_row_fn *fn, void *arg)
 {
-	int status = tool_ask(t, tool_conf_to_ask(t), verb, fn, arg);
+	const struct conf *to_ask = tool_conf_to_ask(t);
+	int status = tool_ask(t, to_ask, verb, fn, arg);
 	struct conf *c;
 
 	if (status != TOOL_NO_DAEMON)
 		return status;
+	if (t->is_config_hidden)
+		return tool_say_no_daemon(t, to_ask);
 	c = tool_conf(t);
 	status = c ? run_on_store(t, c, verb, fn, arg) : EX_CONF;
 	conf_drop(&c);

@@ -163,7 +163,10 @@ complete_record(struct tool *t, struct buf *record)
 	buf_adds(&user, name);
 	if (!t->quiet)
 		status = ask_queue(t, c, buf_str(&user), record);
-	/* without them where the file has errors, as was said */
+	/* without them where the file has errors, as was said, or may not be read */
+	if (t->is_config_hidden && !t->quiet)
+		fprintf(stderr, "sallyport: this user may not read %s: what "
+		    "sender_policy.send_as gives is not shown\n", t->config_path);
 	add_addresses(c, buf_str(&user), record);
 	buf_clear(&user);
 	return status;
