@@ -616,7 +616,11 @@ def unit_capabilities_suffice():
             os.kill(pid, signal.SIGKILL)
         g.wait_for("they come back", 20, lambda: fenced.log().count("ready: ") > 1)
         g.wait_for("the message is still there", 20, lambda: len(fenced.queue()) == 1)
-        fenced.tool("reload")
+        fenced.parts["desk"] = 'help_desk_group = "sallyport-queue";'
+        fenced.write_config()
+        assert "help_desk_group" in fenced.tool("reload").stdout
+        shown = os.lstat(f"{fenced.directory}/run/control.sock")
+        assert (shown.st_uid, shown.st_gid, shown.st_mode & 0o777) == (uids["relay"][0], uids["queue"][0], 0o660), shown
     finally:
         del os.environ["SALLYPORTD_WRAPPER"]  # it has become the daemon
         fenced.stop()
