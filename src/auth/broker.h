@@ -77,5 +77,8 @@ void broker_sweep_store(struct broker *b);
 /* Looks up.  A look-up that fails says nothing about other accounts, of which damage may have left
  * most: the store is opened anew, once a second at most, and stays open for them. */
 enum accounts_result broker_find(struct broker *b, struct str user, struct account *out);
+/* Whom a claim means (naming.h), and the account, in one look-up: all of it from one store. */
+enum accounts_result broker_find_meant(
+    struct broker *b, struct claim *claim, struct account *out);
 
 #endif

@@ -6,9 +6,11 @@
 #include <stdio.h>
 
 #include "auth/broker.h"
+#include "auth/naming.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "conf/login_name.h"
 
 enum {
 	OPEN_AGAIN_MS = 1000,
@@ -188,6 +190,28 @@ broker_find(struct broker *b, struct str user, struct account *out)
 	if (result != ACCOUNTS_DAMAGED)
 		broker_log_use(b);
 	return result;
+}
+
+static enum accounts_result
+broker_look_up(void *broker, struct str user, struct account *out)
+{
+	return broker_find(broker, user, out);
+}
+
+/* Between two look-ups the store may have been opened anew, and be another one: "none" of the
+ * former says nothing of it. */
+enum accounts_result
+broker_find_meant(struct broker *b, struct claim *claim, struct account *out)
+{
+	struct str domain = login_name_domain(b->role->conf);
+	const struct claim said = *claim;
+	uint64_t changes = b->changes;
+	enum accounts_result found = naming_find(broker_look_up, b, domain, claim, out);
+
+	if (found == ACCOUNTS_BROKEN || changes == b->changes)
+		return found;
+	*claim = said;
+	return naming_find(broker_look_up, b, domain, claim, out);
 }
 
 void

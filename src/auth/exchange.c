@@ -9,12 +9,12 @@
  */
 #include "auth/exchange.h"
 
-#include "auth/naming.h"
 #include "auth/scram.h"
 #include "auth/stored.h"
 #include "auth/verdict.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "conf/login_name.h"
 
 enum { TEXTS_MAX = 4096 };
 
@@ -262,10 +262,44 @@ take_proof(struct exchange *l, struct str final)
 	buf_clear(&proof);
 }
 
+/* ---- what the client says ---- */
+
+/* PLAIN as if the client had said whole names: the worker lets no other name pass. */
 static void
-check(struct exchange *l)
+keep_completed(struct exchange *l)
 {
-	if (!stored_choose(l))
+	struct claim said;
+	struct buf whole;
+
+	if (!l->mechanism->has_password || l->mechanism->first != EXCHANGE_WANTS_FIRST ||
+	    !claim_plain(str_make(l->message.p, l->message.n), &said))
+		return;
+	buf_init(&whole, CLAIM_MESSAGE_MAX + 2 * CLAIM_USER_MAX);
+	buf_adds(&whole, str_make(l->claim.other, l->claim.other_n));
+	buf_addc(&whole, 0);
+	buf_adds(&whole, claim_name(&l->claim));
+	buf_addc(&whole, 0);
+	buf_adds(&whole, said.password);
+	keep(&l->message, buf_str(&whole));
+	mem_wipe(whole.p, whole.n);
+	buf_clear(&whole);
+}
+
+/* Everybody after this knows whole names, or such as an account has exactly.  Whom a name without a
+ * domain means the store alone can say; a whole one needs no look-up if its password is known. */
+static void
+attempt(struct exchange *l)
+{
+	bool is_whole = str_has(claim_name(&l->claim), '@');
+	bool has_account = !is_whole && stored_choose(l);
+
+	if (!is_whole || claim_complete(&l->claim, login_name_domain(exchange_conf(l))))
+		keep_completed(l);
+	if (verdict_is_refused(l))
+		return;
+	if ((is_whole || has_account) && is_known_good(l))
+		verdict_ok(l, true);
+	else if (!has_account && (!is_whole || !stored_choose(l)))
 		verdict_unknown(l, "store_unavailable");
 	else if (l->mechanism->has_password)
 		ask_worker(l);
@@ -273,48 +307,13 @@ check(struct exchange *l)
 		ask_proof(l);
 }
 
-/* ---- what the client says ---- */
-
-static void
-attempt(struct exchange *l)
-{
-	if (verdict_is_refused(l))
-		return;
-	if (is_known_good(l))
-		verdict_ok(l, true);
-	else
-		check(l);
-}
-
-/* PLAIN as if the client had said whole names: the worker lets no other name pass. */
-static void
-keep_completed(struct exchange *l)
-{
-	struct buf whole;
-
-	buf_init(&whole, CLAIM_MESSAGE_MAX + 2 * CLAIM_USER_MAX);
-	buf_adds(&whole, str_make(l->claim.other, l->claim.other_n));
-	buf_addc(&whole, 0);
-	buf_adds(&whole, claim_name(&l->claim));
-	buf_addc(&whole, 0);
-	buf_adds(&whole, l->claim.password);
-	keep(&l->message, buf_str(&whole));
-	mem_wipe(whole.p, whole.n);
-	buf_clear(&whole);
-}
-
 /* Who it claims to be.  SCRAM's proof is over what the client said, whatever name is meant. */
 static bool
 take_claim(struct exchange *l, struct str message)
 {
-	bool is_changed;
-
 	if (!l->mechanism->claim(message, &l->claim))
 		return false;
-	is_changed = naming_complete(l->broker->accounts, exchange_conf(l), &l->claim);
-	if (is_changed && l->claim.password.n)
-		keep_completed(l);
-	else if (l->state == EXCHANGE_WANTS_FIRST)
+	if (l->state == EXCHANGE_WANTS_FIRST)
 		keep(&l->message, message);
 	l->claim.password = STR_NULL; /* it looked into what came in */
 	return true;

@@ -3,7 +3,6 @@
  */
 #include "auth/naming.h"
 
-#include "base/mem.h"
 #include "conf/login_name.h"
 #include "mail/address.h"
 
@@ -82,14 +81,20 @@ naming_may_add(const struct conf *c, struct str name, struct buf *why)
 	return false;
 }
 
-bool
-naming_complete(struct accounts *accounts, const struct conf *c, struct claim *claim)
+enum accounts_result
+naming_find(naming_look_up_fn *look_up, void *store, struct str domain, struct claim *claim,
+    struct account *out)
 {
-	enum accounts_result found = ACCOUNTS_NONE;
-	struct account account;
+	bool is_whole = str_has(claim_name(claim), '@');
+	enum accounts_result found = look_up(store, claim_name(claim), out);
+	struct claim said = *claim;
 
-	if (accounts && !str_has(claim_name(claim), '@'))
-		found = accounts_find(accounts, claim_name(claim), &account);
-	mem_wipe(&account, sizeof account);
-	return found == ACCOUNTS_NONE && claim_complete(claim, login_name_domain(c));
+	if (!is_whole && found != ACCOUNTS_NONE)
+		return found;
+	if (!claim_complete(claim, domain) || is_whole)
+		return found;
+	found = look_up(store, claim_name(claim), out);
+	if (found == ACCOUNTS_BROKEN)
+		*claim = said;
+	return found;
 }

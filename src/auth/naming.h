@@ -15,8 +15,14 @@
  * right. */
 bool naming_may_add(const struct conf *c, struct str name, struct buf *why) MUST_USE;
 
-/* Completes a name without a domain, unless there is an account of exactly this name: one of a
- * former version goes on.  accounts may be NULL.  True: it was changed. */
-bool naming_complete(struct accounts *accounts, const struct conf *c, struct claim *claim);
+typedef enum accounts_result naming_look_up_fn(
+    void *store, struct str name, struct account *out);
+
+/* Looks up whom a claim means: the account of exactly this name (one of a former version may have
+ * no domain), and only when the store has said that there is none the one of the name with the
+ * domain (empty: none).  The claim bears the name that the result is about.  ACCOUNTS_BROKEN: whom
+ * it means cannot be said, and the claim is as it was. */
+enum accounts_result naming_find(naming_look_up_fn *look_up, void *store, struct str domain,
+    struct claim *claim, struct account *out) MUST_USE;
 
 #endif

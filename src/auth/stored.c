@@ -9,9 +9,9 @@ bool
 stored_choose(struct exchange *l)
 {
 	uint32_t configured = (uint32_t)exchange_conf(l)->auth.iterations;
-	struct str user = claim_name(&l->claim), key;
 	struct account account;
-	enum accounts_result found = broker_find(l->broker, user, &account);
+	enum accounts_result found = broker_find_meant(l->broker, &l->claim, &account);
+	struct str user = claim_name(&l->claim), key;
 	uint32_t likely;
 
 	if (found != ACCOUNTS_OK && found != ACCOUNTS_NONE)

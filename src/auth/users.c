@@ -213,18 +213,34 @@ users_is_end(struct str verb)
 	return has_flag(verb, END);
 }
 
+static enum accounts_result
+look_up(void *accounts, struct str name, struct account *out)
+{
+	return accounts_find(accounts, name, out);
+}
+
 /* Whom the verb is about. */
-static enum users_exit
+static uint8_t
 resolve(struct run *r, const struct conf *conf, bool is_new)
 {
 	struct claim *target = &r->out->target;
+	struct str domain = login_name_domain(conf);
+	enum accounts_result found = ACCOUNTS_NONE;
+	struct account account;
+
 	if (!claim_user(message_values_get(r->values, "name"), target)) {
 		buf_addz(r->out->text, "a login name has 1 to 255 bytes, no controls, and no blank "
 				       "at an end");
 		return USERS_DATA;
 	}
-	(void)naming_complete(is_new ? NULL : r->accounts, conf, target);
+	if (is_new)
+		(void)claim_complete(target, domain);
+	else if (!str_has(claim_name(target), '@'))
+		found = naming_find(look_up, r->accounts, domain, target, &account);
+	mem_wipe(&account, sizeof account);
 	r->name = claim_name(target);
+	if (found == ACCOUNTS_BROKEN)
+		return tell(r, found, "");
 	return !is_new || naming_may_add(conf, r->name, r->out->text) ? USERS_OK : USERS_DATA;
 }
 
@@ -234,7 +250,7 @@ users_run(struct accounts *a, const struct conf *conf, struct str verb, struct s
 {
 	const struct verb *v = find(verb);
 	struct run r = {.accounts = a, .values = values, .out = out};
-	enum users_exit fault = USERS_OK;
+	uint8_t fault = USERS_OK;
 
 	if (!v) {
 		buf_addz(out->text, "unknown verb");
@@ -242,7 +258,7 @@ users_run(struct accounts *a, const struct conf *conf, struct str verb, struct s
 	}
 	if (v->flags & NAMED)
 		fault = resolve(&r, conf, v->flags & NEW);
-	return fault == USERS_OK ? v->fn(&r) : (uint8_t)fault;
+	return fault == USERS_OK ? v->fn(&r) : fault;
 }
 
 /* ---- without the daemon ---- */

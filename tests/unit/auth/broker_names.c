@@ -1,7 +1,10 @@
 /* Login names without a domain: which one they get, in every mechanism. */
 #include <criterion/criterion.h>
 #include <sasl/sasl.h>
+#include <stdio.h>
+#include <unistd.h>
 
+#include "auth/naming.h"
 #include "unit/auth/client.h"
 #include "unit/auth/rig.h"
 
@@ -143,4 +146,152 @@ Test(broker_names, limits_use_the_completed_name, .timeout = 60)
 	cr_assert_eq(rig_login(r, 2, "PLAIN", STR("\0alice@example.com\0b")), 535);
 	cr_assert_eq(rig_login(r, 3, "PLAIN", STR("\0alice\0c")), 454);
 	rig_free(&r);
+}
+
+/* ---- a store that cannot be asked ---- */
+
+/* Its first look-ups fail so often; then it has one account. */
+struct faulty {
+	unsigned faults, after;
+	const char *account;
+};
+
+static enum accounts_result
+look_up_faulty(void *store, struct str name, struct account *out)
+{
+	struct faulty *f = store;
+
+	*out = (struct account){0};
+	if (f->after > 0)
+		f->after--;
+	else if (f->faults > 0)
+		return f->faults--, ACCOUNTS_BROKEN;
+	return str_eq(name, str_of(f->account)) ? ACCOUNTS_OK : ACCOUNTS_NONE;
+}
+
+static const struct {
+	struct faulty store;
+	const char *said;
+	enum accounts_result found;
+	const char *meant;
+} faulty[] = {
+    {{0, 0, "alice"}, "alice", ACCOUNTS_OK, "alice"},
+    {{0, 0, "alice@example.com"}, "alice", ACCOUNTS_OK, "alice@example.com"},
+    {{0, 0, "bob"}, "alice", ACCOUNTS_NONE, "alice@example.com"},
+    {{0, 0, "alice"}, "alice@example.com", ACCOUNTS_NONE, "alice@example.com"},
+    {{1, 0, "alice"}, "alice", ACCOUNTS_BROKEN, "alice"},
+    {{1, 0, "alice@example.com"}, "alice", ACCOUNTS_BROKEN, "alice"},
+    {{1, 1, "alice@example.com"}, "alice", ACCOUNTS_BROKEN, "alice"},
+    {{1, 0, "alice@example.com"}, "alice@example.com", ACCOUNTS_BROKEN, "alice@example.com"},
+};
+
+Test(broker_names, a_look_up_that_fails_says_of_no_name_that_there_is_none)
+{
+	for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {
+		struct faulty store = faulty[i].store;
+		struct account account;
+		struct claim claim;
+
+		cr_assert(claim_user(str_of(faulty[i].said), &claim));
+		cr_expect_eq(
+		    naming_find(look_up_faulty, &store, STR("example.com"), &claim, &account),
+		    faulty[i].found, "case %zu", i);
+		cr_expect_str_eq(claim.user, faulty[i].meant, "case %zu", i);
+	}
+}
+
+/* The first answer that is not 454. */
+static unsigned
+login_when_it_can_be_said(struct rig *r, struct str message)
+{
+	unsigned code = 454;
+
+	for (int i = 0; i < 300 && code == 454; i++) {
+		code = rig_login(r, 100, "PLAIN", message);
+		if (code == 454)
+			usleep(20000);
+	}
+	return code;
+}
+
+static const struct {
+	const char *account;
+	struct str plain;
+} bare[] = {
+    {"alice", STR("\0alice\0right")},
+    {"alice@example.com", STR("\0alice\0right")},
+    {"alice@example.com", STR("\0alice@example.com\0right")},
+};
+
+static void
+path_in(const struct rig *r, const char *name, char out[128])
+{
+	snprintf(out, 128, "%s/%s", r->directory, name);
+}
+
+/* Nothing is counted either: one wrong password is allowed. */
+#define ONCE "login_failure_limit = \"1 / 1h\"; cache = \"0s\";"
+
+Test(broker_names, of_a_store_that_is_missing, .timeout = 120)
+{
+	for (size_t i = 0; i < sizeof bare / sizeof *bare; i++) {
+		struct rig *r = rig_new();
+		char path[128], away[128];
+
+		rig_store(r, bare[i].account, "right", NULL);
+		path_in(r, "accounts.db", path);
+		path_in(r, "away", away);
+		cr_assert_eq(rename(path, away), 0);
+		r->is_no_first_start = true;
+		rig_run(r, ONCE, 1);
+		cr_expect_eq(rig_login(r, 1, "PLAIN", bare[i].plain), 454, "case %zu", i);
+		cr_assert_eq(rename(away, path), 0);
+		cr_expect_eq(login_when_it_can_be_said(r, bare[i].plain), 235, "case %zu", i);
+		cr_expect_eq(rig_login(r, 2, "PLAIN", bare[i].plain), 235, "case %zu", i);
+		rig_free(&r);
+	}
+}
+
+/* The row cannot be looked up; then it is repaired. */
+Test(broker_names, of_a_store_that_is_damaged, .timeout = 120)
+{
+	for (size_t i = 0; i < sizeof bare / sizeof *bare; i++) {
+		struct rig *r = rig_new();
+		const char *show[][2] = {{"name", "alice"}, {NULL, NULL}};
+		struct rig_admin done;
+		char byte;
+
+		rig_store(r, bare[i].account, "right", NULL);
+		byte = rig_damage(r, bare[i].account, -1, '\177');
+		rig_run(r, ONCE, 1);
+		cr_expect_eq(rig_login(r, 1, "PLAIN", bare[i].plain), 454, "case %zu", i);
+		rig_admin(r, "user.show", show, &done);
+		cr_expect_eq(done.exit_code, 74, "case %zu: %u", i, done.exit_code);
+		(void)rig_damage(r, bare[i].account, -1, byte);
+		cr_expect_eq(login_when_it_can_be_said(r, bare[i].plain), 235, "case %zu", i);
+		cr_expect_eq(rig_login(r, 2, "PLAIN", bare[i].plain), 235, "case %zu", i);
+		rig_free(&r);
+	}
+}
+
+/* What the damaged store said of the one name says nothing of the one that came in its place. */
+Test(broker_names, of_a_store_that_is_replaced, .timeout = 120)
+{
+	for (size_t i = 0; i < sizeof bare / sizeof *bare; i++) {
+		struct rig *r = rig_new();
+		char path[128], away[128];
+
+		path_in(r, "accounts.db", path);
+		path_in(r, "away", away);
+		rig_store(r, bare[i].account, "right", NULL);
+		cr_assert_eq(rename(path, away), 0);
+		rig_store(r, "alice@example.com", "right", NULL);
+		(void)rig_damage(r, "alice@example.com", -1, '\177');
+		rig_run(r, ONCE, 1);
+		cr_expect_eq(rig_login(r, 1, "PLAIN", bare[i].plain), 454, "case %zu", i);
+		cr_assert_eq(rename(away, path), 0);
+		cr_expect_eq(login_when_it_can_be_said(r, bare[i].plain), 235, "case %zu", i);
+		cr_expect_eq(rig_login(r, 2, "PLAIN", bare[i].plain), 235, "case %zu", i);
+		rig_free(&r);
+	}
 }

@@ -174,28 +174,6 @@ Test(broker, a_store_that_cannot_be_used_is_logged_once, .timeout = 60)
 	rig_free(&r);
 }
 
-/* A byte of this user's row, so far behind the beginning of the name, becomes another, in the file of a
- * store that nobody has open.  The byte that was there. */
-static char
-damage(const struct rig *r, const char *user, ssize_t offset, char byte)
-{
-	static char all[1 << 20];
-	char path[128], begin[80], *at;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof path, "%s/accounts.db", r->directory);
-	snprintf(begin, sizeof begin, "%sSCRAM-SHA-256", user);
-	fd = open(path, O_RDWR);
-	n = pread(fd, all, sizeof all, 0);
-	cr_assert_gt(n, 0);
-	at = memmem(all, (size_t)n, begin, strlen(begin));
-	cr_assert_not_null(at);
-	cr_assert_eq(pwrite(fd, &byte, 1, at - all + offset), 1);
-	close(fd);
-	return at[offset];
-}
-
 /* Whoever names it hurts nobody else, however often. */
 Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
 {
@@ -210,7 +188,7 @@ Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
 	rig_store(r, "alice@example.com", "wonderland", NULL);
 	rig_store(r, "bob@example.com", "right", NULL);
 	rig_store(r, "carol@example.com", "pirate", NULL);
-	(void)damage(r, "bob@example.com", strlen("bob@example.com"), 'X'); /* of his password */
+	(void)rig_damage(r, "bob@example.com", strlen("bob@example.com"), 'X'); /* of his password */
 	rig_run(r, CALM, 1);
 	for (unsigned i = 0; i < 3; i++) {
 		cr_expect_eq(rig_login(r, 10 * i + 1, "PLAIN", bob), 454);
@@ -246,8 +224,8 @@ Test(broker, a_look_up_that_fails_is_trouble_until_it_does_not, .timeout = 60)
 	rig_store(r, "alice@example.com", "wonderland", NULL);
 	rig_store(r, "bob@example.com", "right", NULL);
 	rig_store(r, "carol@example.com", "pirate", NULL);
-	bob = damage(r, "bob@example.com", -1, '\177'); /* the length of his last column */
-	carol = damage(r, "carol@example.com", -1, '\177');
+	bob = rig_damage(r, "bob@example.com", -1, '\177'); /* the length of his last column */
+	carol = rig_damage(r, "carol@example.com", -1, '\177');
 	rig_run(r, CALM, 0);
 	cr_expect_str_eq(metrics_read_trouble(region, text), "");
 	for (int i = 0; i < 3; i++) {
@@ -262,14 +240,14 @@ Test(broker, a_look_up_that_fails_is_trouble_until_it_does_not, .timeout = 60)
 	}
 	ask_users(r, STR("carol@example.com\0"), &u);
 	cr_expect_eq(u.unknown_n, sizeof "carol@example.com");
-	(void)damage(r, "carol@example.com", -1, carol);
+	(void)rig_damage(r, "carol@example.com", -1, carol);
 	usleep(3000000);
 	ask_users(r, STR("carol@example.com\0"), &u);
 	cr_expect(u.end == REQUEST_ANSWERED && u.unknown_n == 0);
 	cr_expect(strstr(metrics_read_trouble(region, text), "lookup"), "'%s'", text);
 	cr_expect_eq(count_lines(log, "logins hear 454"), 1);
 	cr_expect_eq(count_lines(log, "can be used again"), 0);
-	(void)damage(r, "bob@example.com", -1, bob);
+	(void)rig_damage(r, "bob@example.com", -1, bob);
 	for (int i = 0; i < 100 && metrics_read_trouble(region, text)[0]; i++)
 		usleep(100000);
 	cr_expect_str_eq(text, "");

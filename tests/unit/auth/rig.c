@@ -146,7 +146,8 @@ send_config(const struct rig *r, struct rig_child *child, const char *auth)
 static void
 grant_directory(struct rig *r)
 {
-	struct message_grant m = {.kind = GRANT_STATE, .index = GRANT_STATE_NEW,
+	struct message_grant m = {.kind = GRANT_STATE,
+	    .index = r->is_no_first_start ? 0 : GRANT_STATE_NEW,
 	    .name = str_of(r->directory)};
 	int fd = open(r->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 

@@ -36,6 +36,7 @@ struct rig {
 	struct event_base *base;
 	char directory[64];
 	const char *more_domains; /* items behind example.com; NULL: none */
+	bool is_no_first_start;   /* a store that is missing is not made */
 	struct rig_child broker, workers[RIG_WORKERS];
 	struct channel *submission, *control, *played; /* played: we are the worker */
 	unsigned restarts, last_restart;
@@ -100,6 +101,10 @@ void rig_until_count(struct rig *r, const unsigned *count, unsigned enough);
 void rig_step_expect(struct rig *r, uint64_t session, struct str response, unsigned code, const char *challenge);
 /* Start and wait: the reply code, 334 for a challenge. */
 unsigned rig_login(struct rig *r, uint64_t session, const char *mechanism, struct str initial);
+
+/* A byte of this user's row, so far behind the beginning of the name, becomes another, in the file of a
+ * store that nobody has open.  The byte that was there. */
+char rig_damage(const struct rig *r, const char *user, ssize_t offset, char byte);
 
 /* The stored keys are those of this password. */
 bool rig_fits(const struct secret *s, struct str password);

@@ -48,3 +48,23 @@ rig_admin(struct rig *r, const char *verb, const char *values[][2], struct rig_a
 	rig_until(r, &out->is_done);
 	buf_clear(&b);
 }
+
+char
+rig_damage(const struct rig *r, const char *user, ssize_t offset, char byte)
+{
+	static char all[1 << 20];
+	char path[128], begin[80], *at;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/accounts.db", r->directory);
+	snprintf(begin, sizeof begin, "%sSCRAM-SHA-256", user);
+	fd = open(path, O_RDWR);
+	n = pread(fd, all, sizeof all, 0);
+	cr_assert_gt(n, 0);
+	at = memmem(all, (size_t)n, begin, strlen(begin));
+	cr_assert_not_null(at);
+	cr_assert_eq(pwrite(fd, &byte, 1, at - all + offset), 1);
+	close(fd);
+	return at[offset];
+}
