@@ -184,21 +184,36 @@ check_queue(const struct checking *k)
 		}
 }
 
+/* Of two limits for one login none is surely the one that is meant. */
+static void
+check_limit(const struct checking *k, size_t i, size_t first)
+{
+	const struct conf_user_limit *limits = k->conf->limits.users.item;
+	struct str user = limits[i].user, other = limits[first].user;
+	int line = item_line(k, "limits.users", i, "user");
+
+	if (str_ieq(user, other))
+		notes_add(k->notes, line, NOTE_WARNING,
+		    "limits.users: \"%.*s\" stands here a second time; the first one holds",
+		    STR_ARG(user));
+	else
+		notes_add(k->notes, line, NOTE_ERROR,
+		    "limits.users: \"%.*s\" and \"%.*s\" may be one login: name it once",
+		    STR_ARG(user), STR_ARG(other));
+}
+
 static void
 check_policy(const struct checking *k)
 {
 	const struct conf *c = k->conf;
 
 	for (size_t i = 0; i < c->limits.users.count; i++) {
-		struct str user = c->limits.users.item[i].user;
 		char room[LOGIN_NAME_BYTES];
-		struct str whole = login_name_complete(user, login_name_domain(c), room);
+		struct str other = login_name_other(c, c->limits.users.item[i].user, room);
+		int64_t first = conf_order_find(&c->limits_by_user, other);
 
-		if (conf_order_find(&c->limits_by_user, whole) == (int64_t)i)
-			continue;
-		notes_add(k->notes, item_line(k, "limits.users", i, "user"), NOTE_WARNING,
-		    "limits.users: \"%.*s\" stands here a second time; the first one holds",
-		    STR_ARG(user));
+		if (first != CONF_ORDER_NONE && first != (int64_t)i)
+			check_limit(k, i, (size_t)first);
 	}
 }
 

@@ -211,7 +211,8 @@ const struct key key_table[] = {
 	{"limits.users.user", KEY_TEXT, offsetof(struct conf_user_limit, user), CONF_QUEUE,
 	    .form = FORM_LOGIN, .flags = KEY_ITEM | KEY_REQUIRED,
 	    .example = "\"erp@example.com\"",
-	    .help = "The login."},
+	    .help = "The login. Without a domain: that of this name, and that of the name with "
+		"auth.default_domain or the only domain."},
 	{"limits.users.per_user", KEY_RATES, offsetof(struct conf_user_limit, per_user), CONF_QUEUE,
 	    .unit = "recipients", .flags = KEY_ITEM | KEY_REQUIRED,
 	    .example = "\"5000 recipients / 1h\"",
@@ -240,7 +241,8 @@ const struct key key_table[] = {
 	    CONF_SUBMISSION,
 	    .form = FORM_LOGIN, .flags = KEY_ITEM | KEY_REQUIRED,
 	    .example = "\"helpdesk@example.com\"",
-	    .help = "The login."},
+	    .help = "The login. Without a domain as in limits.users; what several entries give "
+		"a login adds up."},
 	{"sender_policy.send_as.addresses", KEY_TEXTS, offsetof(struct conf_send_as, addresses),
 	    CONF_SUBMISSION, .form = FORM_PATTERN, .flags = KEY_ITEM | KEY_REQUIRED, .min = 1,
 	    .max = 1000,

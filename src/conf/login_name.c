@@ -29,6 +29,20 @@ login_name_complete(struct str name, struct str domain, char room[LOGIN_NAME_BYT
 }
 
 struct str
+login_name_other(const struct conf *c, struct str written, char room[LOGIN_NAME_BYTES])
+{
+	return login_name_complete(written, login_name_domain(c), room);
+}
+
+bool
+login_name_means(const struct conf *c, struct str written, struct str login)
+{
+	char room[LOGIN_NAME_BYTES];
+
+	return str_ieq(written, login) || str_ieq(login_name_other(c, written, room), login);
+}
+
+struct str
 login_name_own_domain(struct str name)
 {
 	size_t at = str_rfind(name, '@');

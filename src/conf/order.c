@@ -121,15 +121,17 @@ order_grants(struct conf *c)
 	size_t count = 0;
 
 	for (size_t i = 0; i < c->sender_policy.send_as.count; i++)
-		count += c->sender_policy.send_as.item[i].addresses.count;
+		count += 2 * c->sender_policy.send_as.item[i].addresses.count;
 	order_begin(&t, &c->arena, count);
 	for (size_t i = 0; i < c->sender_policy.send_as.count; i++) {
 		const struct conf_send_as *s = &c->sender_policy.send_as.item[i];
 		char room[LOGIN_NAME_BYTES];
-		struct str user = login_name_complete(s->user, login_name_domain(c), room);
+		struct str other = login_name_other(c, s->user, room);
 
-		for (size_t a = 0; a < s->addresses.count; a++)
-			order_add_grant(&t, user, s->addresses.str[a], i);
+		for (size_t a = 0; a < s->addresses.count; a++) {
+			order_add_grant(&t, s->user, s->addresses.str[a], i);
+			order_add_grant(&t, other, s->addresses.str[a], i);
+		}
 	}
 	return order_end(&t);
 }
@@ -142,11 +144,13 @@ order_limits(struct conf *c)
 	struct order_table t;
 	char room[LOGIN_NAME_BYTES];
 
-	order_begin(&t, &c->arena, c->limits.users.count);
-	for (size_t i = 0; i < c->limits.users.count; i++)
-		order_add(&t,
-		    login_name_complete(
-			c->limits.users.item[i].user, login_name_domain(c), room), i);
+	order_begin(&t, &c->arena, 2 * c->limits.users.count);
+	for (size_t i = 0; i < c->limits.users.count; i++) {
+		struct str user = c->limits.users.item[i].user;
+
+		order_add(&t, user, i);
+		order_add(&t, login_name_other(c, user, room), i);
+	}
 	return order_end(&t);
 }
 

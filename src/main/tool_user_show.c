@@ -23,8 +23,6 @@ add_row(struct str values, void *arg)
 static void
 add_addresses(const struct conf *c, struct str user, struct buf *record)
 {
-	char room[LOGIN_NAME_BYTES];
-
 	if (str_has(user, '@'))
 		message_values_add(record, "address", user);
 	for (size_t i = 0; !str_has(user, '@') && i < c->domains.count; i++) {
@@ -40,8 +38,7 @@ add_addresses(const struct conf *c, struct str user, struct buf *record)
 	for (size_t i = 0; i < c->sender_policy.send_as.count; i++) {
 		const struct conf_send_as *s = &c->sender_policy.send_as.item[i];
 
-		if (!str_ieq(login_name_complete(s->user, login_name_domain(c), room), user) &&
-		    !str_ieq(s->user, user))
+		if (!login_name_means(c, s->user, user))
 			continue;
 		for (size_t n = 0; n < s->addresses.count; n++)
 			message_values_add(record, "address", s->addresses.str[n]);

@@ -388,15 +388,16 @@ count_errands(const struct queue *q, const struct verb *verb)
 	return n;
 }
 
-/* What is typed without its domain means the login that it is completed to as well. */
+/* Whom a filter means (login_name.h); queue.user asks for one account by its own name. */
 static void
 admin_complete_user(const struct queue *q, struct errand *errand)
 {
 	struct filter *f = &errand->filter;
 	char room[LOGIN_NAME_BYTES];
 
-	f->whole_user = arena_str(&errand->arena,
-	    login_name_complete(f->user, login_name_domain(q->role->conf), room));
+	if (errand->verb->end != say_user)
+		f->other_user = arena_str(
+		    &errand->arena, login_name_other(q->role->conf, f->user, room));
 }
 
 static void

@@ -92,7 +92,7 @@ filter_parse(struct str values, struct arena *arena, struct filter *out, const c
 	while (message_values_next(&values, &key, &value))
 		if (!take(out, key, value, arena, why_out))
 			return false;
-	out->whole_user = out->user;
+	out->other_user = out->user;
 	return true;
 }
 
@@ -158,7 +158,7 @@ filter_fits(const struct filter *f, const struct schedule *s, const struct entry
 	if (f->has_sessions && !fits_an_id(f, e->id))
 		return false;
 	if (f->user.n && !str_ieq(f->user, e->user->name) &&
-	    !str_ieq(f->whole_user, e->user->name))
+	    !str_ieq(f->other_user, e->user->name))
 		return false;
 	if (f->from.n && !str_ieq(from, entry_sender(e)))
 		return false;

@@ -9,7 +9,7 @@
 
 struct filter {
 	struct str user, from, to, domain, state;
-	struct str whole_user; /* user with the domain that completes it; or user */
+	struct str other_user; /* login_name_other of user, or user */
 	int64_t older_ms; /* 0: any age */
 	struct msgid *ids;   /* number 0: of a session */
 	size_t id_count;

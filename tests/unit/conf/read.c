@@ -121,6 +121,12 @@ static const struct mistake sense[] = {
 	{"queue: { lifetime = \"5m\"; };\n", "queue.lifetime must be longer than the first pause"},
 	{"listen: ( { port = 465; tls = \"implicit\"; }, { port = 465; tls = \"starttls\"; } );\n",
 	 "port 465 is already listened on"},
+	{"limits: { users: ( { user = \"a\"; per_user = \"1 / 1h\"; },\n"
+	 "{ user = \"A@example.com\"; per_user = \"2 / 1h\"; } ); };\n",
+	 "t.cfg:2: error: limits.users: \"A@example.com\" and \"a\" may be one login: name it once"},
+	{"limits: { users: ( { user = \"a@example.com\"; per_user = \"1 / 1h\"; },\n"
+	 "{ user = \"a\"; per_user = \"2 / 1h\"; } ); };\n",
+	 "t.cfg:2: error: limits.users: \"a\" and \"a@example.com\" may be one login: name it once"},
 };
 
 static void

@@ -120,9 +120,9 @@ Test(rules, subaddresses_can_be_switched_off)
 	conf_drop(&c);
 }
 
-/* With one domain, or a default one, a user of the configuration without a domain is the login that
- * a client says without it. */
-Test(rules, names_of_the_configuration_are_completed)
+/* With one domain, or a default one, a user of the configuration without a domain is the login of
+ * exactly this name and the one that it is completed to; a whole name is one login. */
+Test(rules, names_of_the_configuration_without_a_domain)
 {
 	static const char *const texts[] = {
 	    "domains: ( { name = \"example.com\"; } );",
@@ -135,16 +135,26 @@ Test(rules, names_of_the_configuration_are_completed)
 		struct conf *c;
 
 		snprintf(text, sizeof text,
-		    "%s limits: { users: ( { user = \"bob\"; per_user = \"7 recipients / 1h\"; } ); };"
+		    "%s limits: { users: ( { user = \"Bob\"; per_user = \"7 recipients / 1h\"; },"
+		    "  { user = \"carol@example.com\"; per_user = \"8 recipients / 1h\"; } ); };"
 		    "sender_policy: { send_as: ("
-		    "  { user = \"bob\"; addresses = ( \"sales@example.com\" ); } ); };",
+		    "  { user = \"bob\"; addresses = ( \"sales@example.com\" ); },"
+		    "  { user = \"carol@example.com\"; addresses = ( \"sales@example.com\" ); } ); };",
 		    texts[i]);
 		c = conf_of(text);
 		cr_assert(address_parse(STR("sales@example.com"), &sales, NULL));
 		cr_expect(rules_may_send(c, STR("bob@example.com"), &sales));
+		cr_expect(rules_may_send(c, STR("bob"), &sales));
 		cr_expect_not(rules_may_send(c, STR("bob@example.net"), &sales));
+		cr_expect(rules_may_send(c, STR("carol@example.com"), &sales));
+		cr_expect_not(rules_may_send(c, STR("carol"), &sales));
 		cr_expect_eq(conf_order_find(&c->limits_by_user, STR("bob@example.com")), 0);
-		cr_expect_eq(conf_order_find(&c->limits_by_user, STR("bob")), CONF_ORDER_NONE);
+		cr_expect_eq(conf_order_find(&c->limits_by_user, STR("bob")), 0);
+		cr_expect_eq(conf_order_find(&c->limits_by_user, STR("bob@example.net")),
+		    CONF_ORDER_NONE);
+		cr_expect_eq(conf_order_find(&c->limits_by_user, STR("carol@example.com")), 1);
+		cr_expect_eq(
+		    conf_order_find(&c->limits_by_user, STR("carol")), CONF_ORDER_NONE);
 		conf_drop(&c);
 	}
 }

@@ -180,7 +180,7 @@ Test(filter, a_user_without_a_domain)
 	room_open(&r);
 	cr_assert(parse(&r, "user", "alice", &f));
 	cr_expect_not(filter_fits(&f, r.schedule, r.entry, start_ms));
-	f.whole_user = STR("alice@example.com");
+	f.other_user = STR("alice@example.com");
 	cr_expect(filter_fits(&f, r.schedule, r.entry, start_ms));
 	room_close(&r);
 }
