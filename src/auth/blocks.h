@@ -8,6 +8,7 @@
 
 #include "auth/claim.h"
 #include "base/buf.h"
+#include "base/fsio.h"
 #include "conf/network.h"
 
 enum {
@@ -24,7 +25,7 @@ struct blocks;
 struct block_target {
 	bool is_network;
 	struct network network;
-	char user[CLAIM_USER_MAX + 1]; /* canonical, whole */
+	char user[CLAIM_USER_MAX + 1]; /* canonical, as the account is called */
 };
 
 /* Those that a block, or a limit, refused. */
@@ -42,17 +43,25 @@ struct block {
 	struct block_refused refused;
 };
 
-enum blocks_result { BLOCKS_OK, BLOCKS_NONE, BLOCKS_FULL, BLOCKS_BROKEN };
+enum blocks_result {
+	BLOCKS_OK,
+	BLOCKS_NONE,
+	BLOCKS_FULL,
+	BLOCKS_BROKEN, /* nothing was changed; errno says why, if blocks_error does not */
+	BLOCKS_UNSURE, /* it is changed, but may not outlive a crash of the system; errno */
+};
 
-/* Of an open directory, which stays the caller's (-1: there is none).  A file that cannot be read
- * is an error that stays (blocks_error): no block holds, and none can be changed, so that nothing
- * is lost of it. */
-struct blocks *blocks_new(int directory_fd);
+/* The disk is its own from here (NULL: the directory is not open).  While the file cannot be read,
+ * or a line of it makes no sense, blocks_error says so: what could be read of it holds, and nothing
+ * can be changed, so that no line is lost. */
+struct blocks *blocks_new(struct fsio *disk);
 void blocks_free(struct blocks **b);
 /* Empty: all is well. */
 const char *blocks_error(const struct blocks *b);
+/* After an error: perhaps the file is well by now. */
+void blocks_read_again(struct blocks *b);
 
-/* In place of one of the same target. */
+/* In place of one of the same target; it is then the newest. */
 enum blocks_result blocks_add(struct blocks *b, const struct block *block) MUST_USE;
 enum blocks_result blocks_remove(
     struct blocks *b, const struct block_target *target) MUST_USE;
@@ -65,15 +74,16 @@ void blocks_each(struct blocks *b, block_fn *fn, void *arg);
 /* Who came last; and that it was refused. */
 void block_note_last(struct block_refused *r, struct str user, struct str ip);
 void block_note_refused(struct block_refused *r, struct str user, struct str ip);
-/* An address, a network, or a login name, which the domain completes (empty: it does not). */
-bool block_target_parse(struct str text, struct str domain, struct block_target *out) MUST_USE;
+/* An address, a network, or a login name as it is written. */
+bool block_target_parse(struct str text, struct block_target *out) MUST_USE;
 bool block_target_same(const struct block_target *a, const struct block_target *b);
 /* As block_target_parse reads it; the room is for either. */
 struct str block_target_text(const struct block_target *t, char room[NETWORK_TEXT_BYTES]);
 
-/* For blocks.c: the file's text, both ways.  A line that makes no sense: false. */
+/* For blocks.c: the file's text, both ways.  blocks has BLOCKS_MAX places.  The number of the first
+ * line that makes no sense or is one too many, 0: there is none; the others are taken, but for all
+ * behind a first line of another format. */
 void blocks_write_text(const struct block *blocks, size_t count, struct buf *out);
-bool blocks_read_text(
-    struct str text, struct block *blocks, size_t *count_out) MUST_USE;
+size_t blocks_read_text(struct str text, struct block *blocks, size_t *count_out) MUST_USE;
 
 #endif

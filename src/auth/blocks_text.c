@@ -7,12 +7,11 @@
 #include <string.h>
 
 #include "auth/blocks.h"
-#include "conf/login_name.h"
 
 static const char blocks_first_line[] = "sallyport blocks 1";
 
 bool
-block_target_parse(struct str text, struct str domain, struct block_target *out)
+block_target_parse(struct str text, struct block_target *out)
 {
 	struct claim claim;
 
@@ -23,7 +22,6 @@ block_target_parse(struct str text, struct str domain, struct block_target *out)
 	/* what was meant as a network is no name */
 	if (str_has(text, '/') || !claim_user(text, &claim))
 		return false;
-	(void)claim_complete(&claim, domain);
 	memcpy(out->user, claim.user, sizeof out->user);
 	return true;
 }
@@ -106,22 +104,29 @@ block_read_line(struct str line, struct block *out)
 		return false;
 	block_copy(by, out->by, sizeof out->by);
 	block_copy(line, out->reason, sizeof out->reason);
-	return block_target_parse(target, STR_NULL, &out->target);
+	return block_target_parse(target, &out->target);
 }
 
-bool
+size_t
 blocks_read_text(struct str text, struct block *blocks, size_t *count_out)
 {
-	size_t count = 0;
+	size_t number = 1, bad = 0, count = 0;
 	struct str line;
 
-	/* the last line too has its end: what was cut off is not taken for whole */
-	if (text.n == 0 || text.p[text.n - 1] != '\n' || !str_split(&text, '\n', &line) ||
-	    !str_eq(line, str_of(blocks_first_line)))
-		return false;
-	while (text.n && str_split(&text, '\n', &line))
-		if (count == BLOCKS_MAX || !block_read_line(line, &blocks[count++]))
-			return false;
+	*count_out = 0;
+	if (!str_split(&text, '\n', &line) || !str_eq(line, str_of(blocks_first_line)))
+		return number;
+	while (text.n) {
+		/* the last line too has its end: what was cut off is not taken for whole */
+		bool is_whole = str_has(text, '\n');
+
+		number++;
+		(void)str_split(&text, '\n', &line);
+		if (is_whole && count < BLOCKS_MAX && block_read_line(line, &blocks[count]))
+			count++;
+		else if (bad == 0)
+			bad = number;
+	}
 	*count_out = count;
-	return true;
+	return bad;
 }

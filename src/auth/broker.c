@@ -328,6 +328,7 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	exchange_sweep(arg);
 	broker_sweep_store(arg);
+	broker_blocks_read(arg);
 }
 
 /* Made by whatever main sends first: a peer or the grant. */
@@ -430,10 +431,7 @@ broker_start(struct role *r)
 
 	take_limits(b, r->conf);
 	(void)broker_store(b);
-	b->blocks = blocks_new(b->directory_fd);
-	if (blocks_error(b->blocks)[0])
-		log_error("%s, in %.*s", blocks_error(b->blocks),
-		    STR_ARG(r->conf->state_directory));
+	broker_blocks_read(b);
 	b->sweep = event_new(r->base, -1, EV_PERSIST, on_sweep, b);
 	if (!b->sweep || evtimer_add(b->sweep, &each) != 0)
 		die("no event for the sweep");
@@ -445,6 +443,7 @@ broker_reload(struct role *r, const struct conf *before)
 {
 	(void)before;
 	take_limits(broker_of(r), r->conf);
+	broker_blocks_read(broker_of(r));
 }
 
 static void

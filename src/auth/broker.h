@@ -46,6 +46,7 @@ struct broker {
 	struct failures *failures;
 	struct limited *limited; /* who has reached a limit of these */
 	struct blocks *blocks;   /* from the start on */
+	char blocks_told[BLOCKS_ERROR_BYTES]; /* their error, as the log has it */
 	struct places *places;
 	struct last_logins *last_logins;
 	struct cache *wrong;     /* passwords: the same again counts once */
@@ -71,6 +72,8 @@ void broker_close_store(struct broker *b, const char *why);
 /* It did what was asked of it: logged after a failure, but not while the look-up of a name fails,
  * for others say nothing of that one. */
 void broker_log_use(struct broker *b);
+/* What keeps it from its work, of the store and of the blocks, is for all to see. */
+void broker_show_trouble(const struct broker *b);
 /* At times: a store that is back is found without a login, one that is not is told of again, and
  * look-ups that failed are made once more. */
 void broker_sweep_store(struct broker *b);

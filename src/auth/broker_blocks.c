@@ -4,12 +4,13 @@
 #include "auth/broker_blocks.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "conf/login_name.h"
+#include "base/mem.h"
 #include "conf/value.h"
 #include "ipc/admin_log.h"
 
@@ -22,11 +23,44 @@ struct blocks_run {
 	const struct message_admin *asked;
 	struct users_out *out;
 	struct block_target target; /* of add and remove */
+	bool is_nobody;             /* no account has this name */
 	struct buf row;
 	unsigned removed;
 };
 
 typedef uint8_t blocks_verb_fn(struct blocks_run *r);
+
+/* ---- the file ---- */
+
+static struct fsio *
+blocks_disk(const struct broker *b)
+{
+	int fd = b->directory_fd < 0 ? -1 : fcntl(b->directory_fd, F_DUPFD_CLOEXEC, 3);
+
+	return fd < 0 ? NULL : fsio_new(fd);
+}
+
+void
+broker_blocks_read(struct broker *b)
+{
+	const char *error;
+
+	if (b->blocks)
+		blocks_read_again(b->blocks);
+	else
+		b->blocks = blocks_new(blocks_disk(b));
+	error = blocks_error(b->blocks);
+	if (strcmp(error, b->blocks_told) == 0)
+		return;
+	if (error[0])
+		log_error("%s, in %.*s: blocks that could not be read do not hold", error,
+		    STR_ARG(b->role->conf->state_directory));
+	else
+		log_warn("blocks: the file in %.*s can be read again",
+		    STR_ARG(b->role->conf->state_directory));
+	snprintf(b->blocks_told, sizeof b->blocks_told, "%s", error);
+	broker_show_trouble(b);
+}
 
 static uint8_t
 blocks_say(struct blocks_run *r, enum users_exit code, const char *what)
@@ -129,8 +163,6 @@ blocks_list(struct blocks_run *r)
 {
 	struct limited *l = r->broker->limited;
 
-	if (blocks_error(r->broker->blocks)[0])
-		return blocks_failed(r);
 	blocks_each(r->broker->blocks, blocks_tell, r);
 	for (size_t i = 0; i < LIMITED_MAX; i++) {
 		int64_t left_ms =
@@ -139,7 +171,7 @@ blocks_list(struct blocks_run *r)
 		if (left_ms > 0)
 			blocks_tell_limited(r, &l->entry[i], left_ms);
 	}
-	return USERS_OK;
+	return blocks_error(r->broker->blocks)[0] ? blocks_failed(r) : USERS_OK;
 }
 
 /* ---- add and remove ---- */
@@ -172,6 +204,17 @@ blocks_log(const struct blocks_run *r, int64_t until_ms)
 	log_end(&l);
 }
 
+/* It holds now; does it after a crash? */
+static uint8_t
+blocks_add_unsure(struct blocks_run *r, enum blocks_result result, int failed)
+{
+	if (result != BLOCKS_UNSURE)
+		return USERS_OK;
+	buf_addf(r->out->text, "; the disk did not say that it has this: %s: it may be undone by a "
+	    "crash of the system", strerror(failed));
+	return USERS_IO;
+}
+
 static uint8_t
 blocks_run_add(struct blocks_run *r)
 {
@@ -180,6 +223,7 @@ blocks_run_add(struct blocks_run *r)
 	char until[CLOCK_TEXT_BYTES];
 	enum blocks_result result;
 	int64_t for_ms;
+	int failed;
 
 	if (!value_duration(message_values_get(r->asked->values, "for"), &for_ms) ||
 	    for_ms < 1000 || for_ms > BLOCKS_FOR_MAX_MS)
@@ -191,14 +235,17 @@ blocks_run_add(struct blocks_run *r)
 	snprintf(block.by, sizeof block.by, "%.*s", STR_ARG(r->asked->by));
 	snprintf(block.reason, sizeof block.reason, "%.*s", STR_ARG(reason));
 	result = blocks_add(r->broker->blocks, &block);
+	failed = errno;
 	if (result == BLOCKS_FULL)
 		return blocks_say(r, USERS_TRY_LATER, "there are too many blocks: remove one");
-	if (result != BLOCKS_OK)
+	if (result == BLOCKS_BROKEN)
 		return blocks_failed(r);
 	blocks_log(r, block.until_ms);
 	blocks_say(r, USERS_OK, "blocked until ");
 	buf_addz(r->out->text, clock_iso(block.until_ms, until));
-	return USERS_OK;
+	if (r->is_nobody)
+		buf_addz(r->out->text, "; no account has this name");
+	return blocks_add_unsure(r, result, failed);
 }
 
 /* An address is meant by what it lies in, a network also by what lies in it. */
@@ -230,15 +277,12 @@ blocks_clear_named(struct blocks_run *r)
 	}
 }
 
-static uint8_t
-blocks_run_remove(struct blocks_run *r)
+/* Automatic ones, and the failures that made them. */
+static void
+blocks_clear_limited(struct blocks_run *r)
 {
-	enum blocks_result result = blocks_remove(r->broker->blocks, &r->target);
 	struct limited *l = r->broker->limited;
 
-	if (result == BLOCKS_BROKEN)
-		return blocks_failed(r);
-	r->removed += result == BLOCKS_OK;
 	for (size_t i = 0; i < LIMITED_MAX; i++) {
 		struct limited_entry *e = &l->entry[i];
 
@@ -249,10 +293,101 @@ blocks_run_remove(struct blocks_run *r)
 		*e = (struct limited_entry){0};
 	}
 	blocks_clear_named(r);
-	if (r->removed == 0)
-		return blocks_say(r, USERS_NO_USER, "is not blocked");
-	blocks_log(r, 0);
-	return blocks_say(r, USERS_OK, "no longer blocked");
+}
+
+/* By a network around it that was blocked by hand. */
+static uint8_t
+blocks_say_still(struct blocks_run *r, const struct block *still)
+{
+	char room[NETWORK_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
+
+	blocks_say(r, USERS_OK,
+	    r->removed ? "no longer blocked itself, but still blocked by " : "still blocked by ");
+	buf_addf(r->out->text, "%.*s until %s", STR_ARG(block_target_text(&still->target, room)),
+	    clock_iso(still->until_ms, until));
+	return USERS_TRY_LATER;
+}
+
+static uint8_t
+blocks_run_remove(struct blocks_run *r)
+{
+	const struct block_target *t = &r->target;
+	enum blocks_result result = blocks_remove(r->broker->blocks, t);
+	int failed = errno;
+	const struct block *still;
+	uint8_t code, unsure;
+
+	if (result == BLOCKS_BROKEN)
+		return blocks_failed(r);
+	r->removed += result != BLOCKS_NONE;
+	blocks_clear_limited(r);
+	still = blocks_find(r->broker->blocks, str_of(t->user), t->is_network ? &t->network : NULL);
+	if (r->removed)
+		blocks_log(r, 0);
+	if (still)
+		code = blocks_say_still(r, still);
+	else if (r->removed)
+		code = blocks_say(r, USERS_OK, "no longer blocked");
+	else
+		code = blocks_say(r, USERS_NO_USER, "is not blocked");
+	unsure = blocks_add_unsure(r, result, failed);
+	return code ? code : unsure;
+}
+
+/* ---- whom a verb is about ---- */
+
+static const char blocks_expected[] =
+    "expected an address like 192.0.2.7, a network like 192.0.2.0/24 without bits behind its "
+    "prefix, or a login name";
+
+/* What looks like an address or a network that was mistyped is no name. */
+static bool
+blocks_is_number(struct str text)
+{
+	static const char marks[] = "0123456789.:/";
+
+	for (size_t i = 0; i < text.n; i++)
+		if (!memchr(marks, text.p[i], sizeof marks - 1))
+			return false;
+	return true;
+}
+
+/* The account's name is what logins are compared with. */
+static uint8_t
+blocks_resolve(struct blocks_run *r)
+{
+	enum accounts_result found;
+	struct account account;
+	struct claim claim;
+
+	if (!claim_user(str_of(r->target.user), &claim))
+		return USERS_DATA;
+	found = broker_find_meant(r->broker, &claim, &account);
+	mem_wipe(&account, sizeof account);
+	if (found == ACCOUNTS_BROKEN && !str_has(claim_name(&claim), '@'))
+		return blocks_say(r, USERS_IO, "the account store cannot be used, which alone says "
+		    "whom a name without a domain means: say the whole name");
+	r->is_nobody = found == ACCOUNTS_NONE;
+	memcpy(r->target.user, claim.user, sizeof r->target.user);
+	return USERS_OK;
+}
+
+static uint8_t
+blocks_take_target(struct blocks_run *r, bool is_new)
+{
+	struct str text = message_values_get(r->asked->values, "name");
+	bool is_target = block_target_parse(text, &r->target);
+	struct str user = str_of(r->target.user);
+
+	if (is_target && r->target.is_network)
+		return USERS_OK;
+	/* one that is blocked under exactly this name, perhaps of a former account */
+	if (is_target && !is_new && blocks_find(r->broker->blocks, user, NULL))
+		return USERS_OK;
+	if (is_target && !blocks_is_number(text))
+		return blocks_resolve(r);
+	buf_addz(r->out->text, blocks_expected);
+	return USERS_DATA;
 }
 
 /* ---- the verbs ---- */
@@ -260,11 +395,11 @@ blocks_run_remove(struct blocks_run *r)
 static const struct blocks_verb {
 	const char *name;
 	blocks_verb_fn *fn;
-	bool is_named;
+	bool is_named, is_new;
 } blocks_verbs[] = {
-    {"block.list", blocks_list, false},
-    {"block.add", blocks_run_add, true},
-    {"block.remove", blocks_run_remove, true},
+    {"block.list", blocks_list, false, false},
+    {"block.add", blocks_run_add, true, true},
+    {"block.remove", blocks_run_remove, true, false},
 };
 
 static const struct blocks_verb *
@@ -287,11 +422,10 @@ broker_blocks_run(struct broker *b, const struct message_admin *m, struct users_
 {
 	struct blocks_run r = {.broker = b, .asked = m, .out = out};
 	const struct blocks_verb *v = blocks_verb_find(m->verb);
+	uint8_t fault = USERS_OK;
 
-	if (!v->is_named || block_target_parse(message_values_get(m->values, "name"),
-				login_name_domain(b->role->conf), &r.target))
-		return v->fn(&r);
-	buf_addz(out->text, "neither a network like 192.0.2.0/24, without bits behind its prefix, "
-			    "nor a login name");
-	return USERS_DATA;
+	broker_blocks_read(b);
+	if (v->is_named)
+		fault = blocks_take_target(&r, v->is_new);
+	return fault == USERS_OK ? v->fn(&r) : fault;
 }

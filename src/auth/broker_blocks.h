@@ -8,6 +8,10 @@
 #include "auth/broker.h"
 #include "auth/users.h"
 
+/* At the start, and at times: while the file cannot be read whole this is the broker's trouble, and
+ * it is tried again. */
+void broker_blocks_read(struct broker *b);
+
 bool broker_blocks_is_verb(struct str verb);
 /* values: name (a network or a login), for (a duration), reason.  Rows carry what (network, user,
  * user at network), name, network (of the last), by (a user, or automatic), reason, since, until,

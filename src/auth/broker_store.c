@@ -16,6 +16,7 @@ enum {
 	OPEN_AGAIN_MS = 1000,
 	TELL_AGAIN_MS = 600 * 1000, /* of a store that still cannot be used, or a damaged account */
 	PROBE_MS = 60 * 1000,       /* after a look-up that failed */
+	TROUBLE_BYTES = (int)ACCOUNTS_ERROR_BYTES + (int)BLOCKS_ERROR_BYTES + 8,
 };
 
 _Static_assert((size_t)ACCOUNTS_ERROR_BYTES <= (size_t)METRICS_TROUBLE_BYTES,
@@ -36,11 +37,24 @@ broker_log_trouble(struct broker *b, const char *why)
 	    b->is_missing ? "; put it back, or make a new one with sallyport user add" : "");
 }
 
+void
+broker_show_trouble(const struct broker *b)
+{
+	const char *blocks = b->blocks ? blocks_error(b->blocks) : "";
+	struct buf text;
+
+	buf_init(&text, TROUBLE_BYTES);
+	buf_addf(&text, "%s%s%s", b->trouble, b->trouble[0] && blocks[0] ? "; " : "", blocks);
+	buf_addc(&text, 0);
+	metrics_trouble(text.p);
+	buf_clear(&text);
+}
+
 static void
 broker_clear_trouble(struct broker *b)
 {
 	b->trouble[0] = 0;
-	metrics_trouble("");
+	broker_show_trouble(b);
 }
 
 void
@@ -59,7 +73,7 @@ broker_note_trouble(struct broker *b, const char *why)
 {
 	broker_log_trouble(b, why);
 	snprintf(b->trouble, sizeof b->trouble, "%s", why);
-	metrics_trouble(why);
+	broker_show_trouble(b);
 }
 
 void

@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 
@@ -55,6 +56,11 @@ def a_name_without_domain():
 
 def blocks():
     return [json.loads(line) for line in gate.tool("block", "list", "--json").stdout.splitlines()]
+
+
+def auth_row():
+    rows = [json.loads(line) for line in gate.tool("status", "--json", check=False).stdout.splitlines()]
+    return next(row for row in rows if row.get("role") == "auth")
 
 
 def code_of(user, password):
@@ -117,6 +123,74 @@ def an_old_password():
     assert found["by"] == "automatic" and found["name"] == "127.0.0.1/32" and found["last_user"] == "bob@example.com", found
     gate.tool("block", "remove", "127.0.0.1")
     assert code_of("bob", g.PASSWORD) == 235 and blocks() == []
+
+
+@tap.case
+def an_account_without_domain():
+    """an account of a former version without a domain: limits.users and send_as hold for it, user show tells them and its
+    own mail, and a block of its name refuses it"""
+    gate.parts["auth"] = ""
+    gate.extra = ('limits: { users: ( { user = "info"; per_user = "2 recipients / 1h"; } ); };\n'
+                  'sender_policy: { send_as: ( { user = "info"; addresses = [ "sales@example.net" ]; } ); };')
+    gate.write_config()
+    gate.add_user("info@example.com")
+    gate.stop()
+    with sqlite3.connect(f"{gate.directory}/state/accounts.db") as store:
+        store.execute("UPDATE account SET name = 'info' WHERE name = 'info@example.com'")
+    store.close()
+    gate.start()
+    client = gate.connect(user="info")
+    assert client.mail("sales@example.net")[0] == 250
+    codes = [client.rcpt(f"b{i}@example.net")[0] for i in range(3)]
+    client.close()
+    assert codes == [250, 250, 450], codes
+    shown = gate.tool("user", "show", "info").stdout
+    assert " 2 of 2 recipients / 1h" in shown and "limits.users" in shown and "sales@example.net" in shown, shown
+    run = gate.tool("block", "add", "info", "--for", "1h")
+    assert run.stdout.startswith("info: blocked until ") and "no account" not in run.stdout, run
+    assert code_of("info", g.PASSWORD) == 454 and code_of(gate.user, g.PASSWORD) == 235
+    assert [row["name"] for row in blocks()] == ["info"]
+    gate.tool("block", "remove", "info")
+    assert code_of("info", g.PASSWORD) == 235
+    run = gate.tool("block", "add", "nobody", "--for", "1h")
+    assert "no account has this name" in run.stdout and run.stdout.startswith("nobody@example.com: "), run
+    gate.tool("block", "remove", "nobody")
+
+
+
+@tap.case
+def blocks_that_cannot_be_read():
+    """something else stands in the place of the file of blocks at the start: status says so; when the file is back a reload
+    makes them hold; a line that makes no sense leaves the others in force"""
+    gate.tool("block", "add", "127.0.0.0/8", "--for", "1h")
+    gate.stop()
+    path = f"{gate.directory}/state/blocks"
+    os.rename(path, f"{path}.kept")
+    os.mkdir(path)
+    gate.start()
+    assert code_of(gate.user, g.PASSWORD) == 235
+    assert auth_row()["state"] == "failing" and auth_row()["work"].startswith("blocks: "), auth_row()
+    os.rmdir(path)
+    os.rename(f"{path}.kept", path)
+    gate.tool("reload")
+    g.wait_for("the blocks hold again", 20, lambda: auth_row()["state"] != "failing")
+    assert code_of(gate.user, g.PASSWORD) == 421
+    with open(path, "a", encoding="ascii") as file:
+        file.write("junk\n")
+    gate.stop()
+    gate.start()
+    assert code_of(gate.user, g.PASSWORD) == 421
+    assert auth_row()["state"] == "failing" and auth_row()["work"].startswith("blocks:3: "), auth_row()
+    run = gate.tool("block", "list", "--json", check=False)
+    assert run.returncode == 74 and "blocks:3: " in run.stderr and '"127.0.0.0/8"' in run.stdout, run
+    with open(path, encoding="ascii") as file:
+        lines = file.readlines()
+    with open(path, "w", encoding="ascii") as file:
+        file.writelines(lines[:2])
+    run = gate.tool("block", "remove", "127.0.0.1", check=False)
+    assert run.returncode == 75 and "still blocked by 127.0.0.0/8 until " in run.stderr, run
+    gate.tool("block", "remove", "127.0.0.0/8")
+    assert code_of(gate.user, g.PASSWORD) == 235
 
 
 try:

@@ -1,10 +1,16 @@
 /* Blocks through the broker: the operator's hold for right passwords too; automatic ones are listed
  * and lifted. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/clock.h"
+#include "base/metrics.h"
 #include "unit/auth/rig.h"
 
 static struct rig_admin
@@ -53,17 +59,23 @@ Test(broker_blocks, of_a_network, .timeout = 60)
 	rig_free(&r);
 }
 
+static void
+end_broker(struct rig *r)
+{
+	kill(r->broker.pid, SIGKILL);
+	waitpid(r->broker.pid, NULL, 0);
+	channel_free(&r->broker.main);
+	channel_free(&r->submission);
+	channel_free(&r->control);
+}
+
 Test(broker_blocks, of_a_user_outlives_the_process, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(CALM, 1);
 
 	cr_assert_eq(with_name(r, "block.add", "alice").exit_code, 0);
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 454);
-	kill(r->broker.pid, SIGKILL);
-	waitpid(r->broker.pid, NULL, 0);
-	channel_free(&r->broker.main);
-	channel_free(&r->submission);
-	channel_free(&r->control);
+	end_broker(r);
 	rig_run(r, CALM, 0);
 	cr_assert_eq(rig_login(r, 2, "PLAIN", GOOD), 454);
 	cr_assert_eq(verb(r, "block.list", NULL).rows, 1);
@@ -78,6 +90,11 @@ static const struct {
 } bad[] = {
     {"203.0.113.1/24", "1h", "", 65},
     {"", "1h", "", 65},
+    {"300.1.1.1", "1h", "", 65},
+    {"10.1.1", "1h", "", 65},
+    {"10", "1h", "", 65},
+    {"1:2", "1h", "", 65},
+    {"192.0.2.0/33", "1h", "", 65},
     {"bob", "", "", 64},
     {"bob", "soon", "", 64},
     {"bob", "10ms", "", 64},
@@ -135,5 +152,139 @@ Test(broker_blocks, of_a_login_guessed_from_everywhere, .timeout = 60)
 	cr_expect(row_has(&a, "count", "1") && row_has(&a, "last_ip", "203.0.113.7"));
 	cr_assert_eq(with_name(r, "block.remove", "alice").exit_code, 0);
 	cr_assert_eq(rig_login(r, 3, "PLAIN", GOOD), 235);
+	rig_free(&r);
+}
+
+/* ---- whom a name means ---- */
+
+Test(broker_blocks, of_an_account_without_a_domain, .timeout = 60)
+{
+	struct rig *r = rig_new();
+	struct rig_admin a;
+
+	rig_store(r, "alice@example.com", "wonderland", NULL);
+	rig_store(r, "info", "right", NULL);
+	rig_run(r, CALM, 1);
+	a = with_name(r, "block.add", "Info");
+	cr_expect(a.exit_code == 0 && strstr(a.text, "info: blocked until "), "%s", a.text);
+	cr_expect_not(strstr(a.text, "no account"), "%s", a.text);
+	cr_expect_eq(rig_login(r, 1, "PLAIN", STR("\0info\0right")), 454);
+	cr_expect_eq(rig_login(r, 2, "PLAIN", GOOD), 235);
+	a = with_name(r, "user.remove", "info");
+	cr_assert_eq(a.exit_code, 0);
+	a = with_name(r, "block.remove", "info");
+	cr_expect(a.exit_code == 0 && strstr(a.text, "info: no longer blocked"), "%s", a.text);
+	a = with_name(r, "block.add", "info");
+	cr_expect(a.exit_code == 0 && strstr(a.text, "info@example.com: blocked"), "%s", a.text);
+	cr_expect(strstr(a.text, "no account has this name"), "%s", a.text);
+	a = with_name(r, "block.add", "alice@example.com");
+	cr_expect(a.exit_code == 0 && !strstr(a.text, "no account"), "%s", a.text);
+	rig_free(&r);
+}
+
+/* A whole name means one login in any case. */
+Test(broker_blocks, while_no_account_can_be_looked_up, .timeout = 60)
+{
+	struct rig *r = rig_new();
+	struct rig_admin a;
+
+	rig_store(r, "alice", "right", NULL);
+	(void)rig_damage(r, "alice", -1, '\177');
+	rig_run(r, CALM, 0);
+	a = with_name(r, "block.add", "alice");
+	cr_expect(a.exit_code == 74 && strstr(a.text, "say the whole name"), "%s", a.text);
+	cr_expect_eq(verb(r, "block.list", NULL).rows, 0);
+	cr_expect_eq(with_name(r, "block.add", "alice@example.com").exit_code, 0);
+	cr_expect_eq(with_name(r, "block.remove", "alice@example.com").exit_code, 0);
+	rig_free(&r);
+}
+
+/* Of an address in a network that is blocked too: by hand, automatically, and not by itself. */
+Test(broker_blocks, of_a_network_around_it, .timeout = 60)
+{
+	static const char still[] = "still blocked by 203.0.113.0/24 until ";
+	struct rig *r = rig_with_alice("failure_limit = \"1 / 1h\"; cache = \"0s\";", 1);
+	struct rig_admin a;
+
+	cr_assert_eq(rig_login(r, 1, "PLAIN", STR("\0bob\0x")), 535);
+	cr_assert_eq(rig_login(r, 2, "PLAIN", GOOD), 421);
+	cr_assert_eq(with_name(r, "block.add", "203.0.113.0/24").exit_code, 0);
+	for (int i = 0; i < 3; i++) {
+		if (i == 1)
+			cr_assert_eq(with_name(r, "block.add", "203.0.113.7").exit_code, 0);
+		a = with_name(r, "block.remove", "203.0.113.7");
+		cr_expect(a.exit_code == 75 && strstr(a.text, still), "%d: %s", i, a.text);
+		cr_expect_eq(strstr(a.text, "no longer blocked itself") != NULL, i < 2, "%s", a.text);
+		cr_expect_eq(rig_login(r, 3, "PLAIN", GOOD), 421);
+	}
+	a = with_name(r, "block.remove", "203.0.113.0/24");
+	cr_expect(a.exit_code == 0 && strstr(a.text, "/24: no longer blocked"), "%s", a.text);
+	cr_expect_eq(rig_login(r, 4, "PLAIN", GOOD), 235);
+	rig_free(&r);
+}
+
+/* ---- a file that cannot be read ---- */
+
+static void
+path_in(const struct rig *r, const char *name, char out[128])
+{
+	snprintf(out, 128, "%s/%s", r->directory, name);
+}
+
+/* Something else is in its place at the start; then it is back, and nobody asks. */
+Test(broker_blocks, a_file_that_cannot_be_read_is_trouble_until_it_can, .timeout = 120)
+{
+	char text[METRICS_TROUBLE_TEXT_BYTES], path[128], away[128];
+	int fd = metrics_create();
+	const struct metrics_region *region = metrics_map(fd);
+	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig_admin a;
+
+	cr_assert_eq(with_name(r, "block.add", "203.0.113.0/24").exit_code, 0);
+	end_broker(r);
+	path_in(r, "blocks", path);
+	path_in(r, "away", away);
+	cr_assert(rename(path, away) == 0 && mkdir(path, 0700) == 0);
+	cr_assert_eq(metrics_use(fd), 0); /* the broker has it from here */
+	clock_hurry(60);
+	rig_run(r, CALM, 0);
+	cr_expect(strstr(metrics_read_trouble(region, text), "blocks: "), "'%s'", text);
+	cr_expect_eq(rig_login(r, 1, "SCRAM-SHA-256", STR("n,,n=alice,r=abc")), 334);
+	a = verb(r, "block.list", NULL);
+	cr_expect(a.exit_code == 74 && strstr(a.text, "blocks: "), "%s", a.text);
+	cr_expect_eq(with_name(r, "block.add", "192.0.2.7").exit_code, 74);
+	cr_assert(rmdir(path) == 0 && rename(away, path) == 0);
+	for (int i = 0; i < 1000 && metrics_read_trouble(region, text)[0]; i++)
+		usleep(20000);
+	cr_expect_str_eq(text, "");
+	cr_expect_eq(rig_login(r, 2, "SCRAM-SHA-256", STR("n,,n=alice,r=abc")), 421);
+	clock_hurry(1);
+	rig_free(&r);
+}
+
+/* The other lines hold; what is corrected holds with the next command. */
+Test(broker_blocks, one_line_that_makes_no_sense, .timeout = 60)
+{
+	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig_admin a;
+	char path[128];
+	struct stat st;
+	int fd;
+
+	cr_assert_eq(with_name(r, "block.add", "203.0.113.0/24").exit_code, 0);
+	end_broker(r);
+	path_in(r, "blocks", path);
+	fd = open(path, O_WRONLY | O_APPEND);
+	cr_assert(fstat(fd, &st) == 0 && write(fd, "junk\n", 5) == 5);
+	rig_run(r, CALM, 0);
+	cr_expect_eq(rig_login(r, 1, "PLAIN", GOOD), 421);
+	a = verb(r, "block.list", NULL);
+	cr_expect(a.rows == 1 && a.exit_code == 74 && strstr(a.text, "blocks:3: "), "%s", a.text);
+	a = with_name(r, "block.remove", "203.0.113.0/24");
+	cr_expect(a.exit_code == 74 && strstr(a.text, "blocks:3: "), "%s", a.text);
+	cr_assert_eq(ftruncate(fd, st.st_size), 0);
+	close(fd);
+	a = with_name(r, "block.remove", "203.0.113.0/24");
+	cr_expect_eq(a.exit_code, 0, "%s", a.text);
 	rig_free(&r);
 }

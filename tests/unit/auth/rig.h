@@ -64,6 +64,7 @@ struct rig_admin {
 	bool is_done;
 	unsigned rows;
 	uint8_t exit_code;
+	char text[1024]; /* for the operator */
 	char last_row[4096];
 	size_t last_row_n;
 };

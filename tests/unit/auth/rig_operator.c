@@ -31,6 +31,7 @@ hear_admin(enum request_end end, const struct packet *p, void *arg)
 	}
 	a->is_done = true;
 	a->exit_code = p->message->admin_done.exit_code;
+	snprintf(a->text, sizeof a->text, "%.*s", STR_ARG(p->message->admin_done.text));
 }
 
 void
