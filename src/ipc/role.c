@@ -1,6 +1,7 @@
 /*
  * role: the life that all roles share.  What main sends is taken in the order it comes; START ends
- * the taking: prepare, sandbox, start, READY.  Losing main ends the process.
+ * the taking: prepare, sandbox, peers, start, READY.  No byte of a peer is read before that. Losing
+ * main ends the process.
  */
 #include "ipc/role.h"
 
@@ -146,6 +147,63 @@ role_file(const struct role *r, struct str name)
 	return STR_NULL;
 }
 
+/* ---- peers before START ---- */
+
+struct role_waiting {
+	STAILQ_ENTRY(role_waiting) link;
+	struct role_peer peer;
+	int fd;
+};
+
+static void
+role_drop_waiting(struct role *r, struct role_waiting *w)
+{
+	STAILQ_REMOVE(&r->waiting, w, role_waiting, link);
+	if (w->fd >= 0)
+		close(w->fd);
+	mem_free(w);
+}
+
+/* One of each: main has replaced the former. */
+static void
+role_keep_peer(struct role *r, struct role_peer peer, int fd)
+{
+	struct role_waiting *w = STAILQ_FIRST(&r->waiting);
+
+	while (w && (w->peer.kind != peer.kind || w->peer.index != peer.index))
+		w = STAILQ_NEXT(w, link);
+	if (w)
+		role_drop_waiting(r, w);
+	w = MEM_NEW(struct role_waiting);
+	w->peer = peer;
+	w->fd = fd;
+	STAILQ_INSERT_TAIL(&r->waiting, w, link);
+}
+
+static void
+role_meet_peers(struct role *r)
+{
+	struct role_waiting *w;
+
+	r->takes_peers = true;
+	while ((w = STAILQ_FIRST(&r->waiting))) {
+		r->spec->peer(r, w->peer, w->fd);
+		w->fd = -1;
+		role_drop_waiting(r, w);
+	}
+}
+
+static void
+role_drop_peers(struct role *r)
+{
+	struct role_waiting *w;
+
+	while ((w = STAILQ_FIRST(&r->waiting)))
+		role_drop_waiting(r, w);
+}
+
+/* ---- the configuration ---- */
+
 static struct conf *
 read_config(int fd)
 {
@@ -219,6 +277,7 @@ role_prepare_and_start(struct role *r)
 	metrics_work("enter the sandbox");
 	if (enter_sandbox(r) != 0)
 		return ROLE_EXIT_LATER;
+	role_meet_peers(r);
 	metrics_work("start");
 	status = r->spec->start(r);
 	return status < 0 ? ROLE_EXIT_LATER : status;
@@ -271,7 +330,10 @@ role_take_peer(struct role *r, const struct message_peer *m, int *fd)
 		role_peer_lost(r, peer);
 		return;
 	}
-	r->spec->peer(r, peer, *fd);
+	if (r->takes_peers)
+		r->spec->peer(r, peer, *fd);
+	else
+		role_keep_peer(r, peer, *fd);
 	*fd = -1;
 }
 
@@ -379,6 +441,7 @@ role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int 
 	struct role *r = &life.role;
 	struct message_hello hello = {.build = role_build()};
 
+	STAILQ_INIT(&r->waiting);
 	if (!is_thread)
 		ignore_signals();
 	r->base = event_base_new();
@@ -391,6 +454,7 @@ role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int 
 		spec->end(r);
 	channel_free(&r->main);
 	drop_files(r);
+	role_drop_peers(r);
 	conf_drop(&r->conf);
 	event_base_free(r->base);
 	metrics_leave();

@@ -56,10 +56,12 @@ struct role {
 	struct id_source ids;      /* from START on */
 	bool is_thread;            /* sallyportd -d: all roles in one process, no sandbox */
 	void *state;               /* the role's own */
+	bool takes_peers;          /* from the sandbox on; before, they wait here */
 	bool is_started;
 	bool is_stopping;
 	bool is_ending;            /* nothing more is heard */
 	SLIST_HEAD(, role_file) files;
+	STAILQ_HEAD(, role_waiting) waiting;
 };
 
 /* The other end of a channel that main gave: which role, which of several, and the number of the
@@ -75,12 +77,14 @@ struct role_spec {
 	enum conf_role conf;       /* its keys */
 	struct sandbox sandbox;    /* paths may be completed by `prepare` */
 	/* Everything may be NULL but start.  In order: */
-	/* grants and peers, before and after start; fd belongs to the callee; the message's strings
-	 * are transient */
+	/* grants, before and after start; fd belongs to the callee; the message's strings are
+	 * transient */
 	void (*grant)(struct role *r, const struct message_grant *grant, int fd);
-	void (*peer)(struct role *r, struct role_peer peer, int fd);
 	/* last act before the sandbox: opens what libraries open late; may add to *sandbox */
 	void (*prepare)(struct role *r, struct sandbox *sandbox);
+	/* in the sandbox, before and after start; fd belongs to the callee.  What a peer said
+	 * before START waits in the socket: the loop reads it after start */
+	void (*peer)(struct role *r, struct role_peer peer, int fd);
 	/* in the sandbox; 0, or what role_refuse returned; -1: as ROLE_EXIT_LATER, logged */
 	int (*start)(struct role *r);
 	/* r->conf is new; the old one is given */

@@ -1,0 +1,162 @@
+/* What comes from another role before START waits in the socket: no role handles it before it is in
+ * its sandbox and has made what it works with. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "auth/auth.h"
+#include "control/control.h"
+#include "ipc/role.h"
+#include "keys/keys.h"
+#include "queue/queue.h"
+#include "relay/relay.h"
+#include "submission/submission.h"
+
+enum { PATIENCE_S = 30, PINGS = 3 };
+
+static const struct role_spec *const specs[ROLE_KINDS] = {
+    [ROLE_KEYS] = &keys_role,
+    [ROLE_AUTH] = &auth_role,
+    [ROLE_WORKER] = &worker_role,
+    [ROLE_SUBMISSION] = &submission_role,
+    [ROLE_QUEUE] = &queue_role,
+    [ROLE_RELAY] = &relay_role,
+    [ROLE_CONTROL] = &control_role,
+};
+
+struct main_end {
+	struct event_base *base;
+	struct channel *channel;
+	pid_t pid;
+	unsigned pongs;
+	bool is_lost;
+};
+
+static void
+hear(struct channel *c, const struct packet *p, void *arg)
+{
+	struct main_end *m = arg;
+
+	(void)c;
+	m->pongs += p->type == MESSAGE_PONG;
+}
+
+static void
+lose(struct channel *c, void *arg)
+{
+	struct main_end *m = arg;
+
+	(void)c;
+	m->is_lost = true;
+	event_base_loopbreak(m->base);
+}
+
+static void
+begin(struct main_end *m, enum role_kind kind)
+{
+	int ends[2];
+
+	*m = (struct main_end){.base = event_base_new()};
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	m->pid = fork();
+	if (m->pid == 0) {
+		close(ends[0]);
+		_exit(role_run(specs[kind], kind, 0, ends[1], true));
+	}
+	close(ends[1]);
+	m->channel = channel_new(m->base, ends[0], hear, lose, m);
+}
+
+static void
+end(struct main_end *m)
+{
+	channel_free(&m->channel);
+	kill(m->pid, SIGKILL);
+	waitpid(m->pid, NULL, 0);
+	event_base_free(m->base);
+}
+
+/* The other role has said something already.  A descriptor that shows whether it was read. */
+static int
+send_peer(struct main_end *m, enum role_kind kind)
+{
+	struct message_peer peer = {.role = (uint8_t)kind};
+	struct message_hello hello = {.build = STR("x")};
+	struct channel *other;
+	int ends[2], watched;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	other = channel_new(m->base, ends[0], hear, lose, m);
+	cr_assert_eq(channel_send(other, MESSAGE_HELLO, &hello, -1), 0);
+	channel_free(&other);
+	cr_assert_eq(channel_send(m->channel, MESSAGE_PEER, &peer, ends[1]), 0);
+	watched = dup(ends[1]);
+	close(ends[1]);
+	return watched;
+}
+
+/* Each answer is of another turn of the role's loop, in which it could have read. */
+static void
+wait_for_turns(struct main_end *m)
+{
+	struct timeval limit = {.tv_sec = PATIENCE_S};
+
+	for (unsigned i = 1; i <= PINGS; i++) {
+		struct message_ping ping = {.number = i};
+
+		cr_assert_eq(channel_send(m->channel, MESSAGE_PING, &ping, -1), 0);
+		event_base_loopexit(m->base, &limit);
+		while (m->pongs < i && !m->is_lost && !event_base_got_exit(m->base))
+			event_base_loop(m->base, EVLOOP_ONCE);
+		cr_assert_eq(m->pongs, i);
+	}
+}
+
+Test(before_start, no_role_reads_what_another_one_says, .timeout = 120)
+{
+	for (enum role_kind kind = ROLE_KEYS; kind < ROLE_KINDS; kind++) {
+		int watched[ROLE_KINDS];
+		struct main_end m;
+		char byte;
+
+		begin(&m, kind);
+		for (enum role_kind from = ROLE_KEYS; from < ROLE_KINDS; from++)
+			watched[from] = send_peer(&m, from);
+		wait_for_turns(&m);
+		for (enum role_kind from = ROLE_KEYS; from < ROLE_KINDS; from++) {
+			cr_expect_eq(recv(watched[from], &byte, 1, MSG_PEEK | MSG_DONTWAIT), 1,
+			    "%s has read what %s said", role_name(kind), role_name(from));
+			close(watched[from]);
+		}
+		end(&m);
+	}
+}
+
+/* Main has joined the two anew meanwhile. */
+Test(before_start, the_newest_channel_to_a_peer_is_kept, .timeout = 120)
+{
+	struct message_peer peer = {.role = ROLE_SUBMISSION};
+	int other[2];
+	struct main_end m;
+	char byte;
+
+	begin(&m, ROLE_AUTH);
+	for (int i = 0; i < 2; i++) {
+		int ends[2];
+
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+		peer.number = (uint32_t)i;
+		cr_assert_eq(channel_send(m.channel, MESSAGE_PEER, &peer, ends[1]), 0);
+		close(ends[1]);
+		other[i] = ends[0];
+	}
+	wait_for_turns(&m);
+	cr_expect_eq(recv(other[0], &byte, 1, MSG_DONTWAIT), 0, "closed");
+	cr_expect_eq(recv(other[1], &byte, 1, MSG_DONTWAIT), -1, "open");
+	close(other[0]);
+	close(other[1]);
+	end(&m);
+}
