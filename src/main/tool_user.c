@@ -180,6 +180,7 @@ enum { HOLD_AGAIN_MS = 1000 };
 
 struct queued {
 	const struct tool *tool;
+	struct buf account; /* its own name, which may have been given without its domain */
 	uint64_t changed;
 	uint64_t failed;
 };
@@ -200,6 +201,25 @@ queued_row(struct str values, void *arg)
 	}
 }
 
+static void
+queued_take_account(struct str values, void *arg)
+{
+	struct queued *q = arg;
+
+	buf_adds(&q->account, message_values_get(values, "name"));
+}
+
+/* What is queued of other accounts, which the name as it was given may mean as well, stays. */
+static int
+queued_ask_account(const struct tool *t, struct queued *q)
+{
+	struct tool asking = *t;
+
+	asking.quiet = true;
+	buf_init(&q->account, TOOL_VALUES_MAX);
+	return tool_ask_running(&asking, "user.show", queued_take_account, q);
+}
+
 static int
 act_on_queued(const struct tool *t, const char *verb, struct queued *q)
 {
@@ -212,7 +232,7 @@ act_on_queued(const struct tool *t, const char *verb, struct queued *q)
 	buf_init(&asking.values, TOOL_VALUES_MAX);
 	buf_init(&why, TOOL_VALUES_MAX);
 	buf_addf(&why, "user suspended%s%.*s", reason.n ? ": " : "", STR_ARG(reason));
-	message_values_add(&asking.values, "user", str_of(t->args[0]));
+	message_values_add(&asking.values, "account", buf_str(&q->account));
 	message_values_add(&asking.values, "reason", buf_str(&why));
 	status = tool_ask_running(&asking, verb, queued_row, q);
 	buf_clear(&why);
@@ -244,8 +264,10 @@ static int
 hold_queued(const struct tool *t)
 {
 	struct queued q = {.tool = t};
-	int status = act_on_queued(t, "queue.hold", &q);
+	int status = queued_ask_account(t, &q);
 
+	if (status == 0)
+		status = act_on_queued(t, "queue.hold", &q);
 	if (status == 0) {
 		usleep(HOLD_AGAIN_MS * 1000);
 		status = act_on_queued(t, "queue.hold", &q);
@@ -255,6 +277,7 @@ hold_queued(const struct tool *t)
 		      "not all of it: give the command again\n", stderr);
 	else
 		tell_queued(t, &q, "held");
+	buf_clear(&q.account);
 	return status;
 }
 
@@ -262,13 +285,16 @@ static int
 release_queued(const struct tool *t)
 {
 	struct queued q = {.tool = t};
-	int status = act_on_queued(t, "queue.release", &q);
+	int status = queued_ask_account(t, &q);
 
+	if (status == 0)
+		status = act_on_queued(t, "queue.release", &q);
 	if (status)
 		fputs("sallyport: the account may log in again, but its queued mail is not "
 		      "released, or not all of it: give the command again\n", stderr);
 	else
 		tell_queued(t, &q, "released");
+	buf_clear(&q.account);
 	return status;
 }
 

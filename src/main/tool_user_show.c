@@ -136,7 +136,7 @@ ask_queue(const struct tool *t, const struct conf *c, struct str user, struct bu
 	int status;
 
 	buf_init(&asking.values, TOOL_VALUES_MAX);
-	message_values_add(&asking.values, "user", user);
+	message_values_add(&asking.values, "account", user);
 	status = tool_ask(&asking, c, "queue.user", add_row, record);
 	buf_clear(&asking.values);
 	if (status == TOOL_NO_DAEMON) {

@@ -388,16 +388,15 @@ count_errands(const struct queue *q, const struct verb *verb)
 	return n;
 }
 
-/* Whom a filter means (login_name.h); queue.user asks for one account by its own name. */
+/* Whom a filter means, see login_name.h. */
 static void
 admin_complete_user(const struct queue *q, struct errand *errand)
 {
 	struct filter *f = &errand->filter;
 	char room[LOGIN_NAME_BYTES];
 
-	if (errand->verb->end != say_user)
-		f->other_user = arena_str(
-		    &errand->arena, login_name_other(q->role->conf, f->user, room));
+	f->other_user =
+	    arena_str(&errand->arena, login_name_other(q->role->conf, f->user, room));
 }
 
 static void

@@ -58,8 +58,9 @@ take(struct filter *f, struct str key, struct str value, struct arena *arena, co
 	const struct {
 		struct str key;
 		struct str *to;
-	} texts[] = {{STR("user"), &f->user}, {STR("from"), &f->from}, {STR("to"), &f->to},
-	    {STR("domain"), &f->domain}, {STR("state"), &f->state}};
+	} texts[] = {{STR("user"), &f->user}, {STR("account"), &f->account},
+	    {STR("from"), &f->from}, {STR("to"), &f->to}, {STR("domain"), &f->domain},
+	    {STR("state"), &f->state}};
 	struct str *to = NULL;
 
 	if (str_eq(key, STR("id"))) {
@@ -159,6 +160,8 @@ filter_fits(const struct filter *f, const struct schedule *s, const struct entry
 		return false;
 	if (f->user.n && !str_ieq(f->user, e->user->name) &&
 	    !str_ieq(f->other_user, e->user->name))
+		return false;
+	if (f->account.n && !str_ieq(f->account, e->user->name))
 		return false;
 	if (f->from.n && !str_ieq(from, entry_sender(e)))
 		return false;

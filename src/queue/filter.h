@@ -10,6 +10,7 @@
 struct filter {
 	struct str user, from, to, domain, state;
 	struct str other_user; /* login_name_other of user, or user */
+	struct str account;    /* no other login than the one of exactly this name */
 	int64_t older_ms; /* 0: any age */
 	struct msgid *ids;   /* number 0: of a session */
 	size_t id_count;

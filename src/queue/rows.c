@@ -289,7 +289,7 @@ rows_user(const struct errand *errand, struct buf *out)
 {
 	const struct conf *conf = errand->queue->role->conf;
 	char room[ENVELOPE_TEXT_MAX];
-	struct str user = canonical(errand->filter.user, room, sizeof room);
+	struct str user = canonical(errand->filter.account, room, sizeof room);
 	const struct conf_rates *rates = limits_of(conf, user);
 	struct limits_use use;
 

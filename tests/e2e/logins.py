@@ -14,7 +14,7 @@ import gateway as g  # noqa: E402
 
 HOME = g.workplace("logins")
 tap = g.Tap()
-gate = g.Gateway(f"{HOME}/gateway").start()
+gate = g.Gateway(f"{HOME}/gateway", routes='routes: ( { via = "smtp"; host = "127.0.0.1"; port = 9; tls = "none"; } );').start()
 gate.add_user()
 
 
@@ -152,6 +152,19 @@ def an_account_without_domain():
     assert [row["name"] for row in blocks()] == ["info"]
     gate.tool("block", "remove", "info")
     assert code_of("info", g.PASSWORD) == 235
+    gate.add_user("info@example.com")
+    client = gate.connect(user="info@example.com")
+    assert client.mail("info@example.com")[0] == 250 and client.rcpt("c@example.net")[0] == 250
+    assert client.data(b"Subject: x\r\n\r\nx\r\n")[0] == 250
+    client.close()
+    run = gate.tool("user", "suspend", "info", "--hold")
+    assert "0 queued messages held" in run.stdout, run
+    run = gate.tool("user", "suspend", "info@example.com", "--hold")
+    assert "1 queued message held" in run.stdout, run
+    run = gate.tool("user", "resume", "info", "--release")
+    assert "0 queued messages released" in run.stdout, run
+    assert " 0\n" in [line for line in gate.tool("user", "show", "info").stdout.splitlines(True) if "queued messages" in line][0]
+    gate.tool("user", "resume", "info@example.com")
     run = gate.tool("block", "add", "nobody", "--for", "1h")
     assert "no account has this name" in run.stdout and run.stdout.startswith("nobody@example.com: "), run
     gate.tool("block", "remove", "nobody")

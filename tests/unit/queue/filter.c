@@ -71,6 +71,7 @@ Test(filter, each_condition)
 		const char *key, *value;
 		bool fits;
 	} cases[] = {{"user", "Alice@example.com", true}, {"user", "bob@example.com", false},
+	    {"account", "alice@example.com", true}, {"account", "alice", false},
 	    {"from", "news@example.com", true}, {"from", "<>", false},
 	    {"to", "bob@example.net", true}, {"to", "eve@example.net", false},
 	    {"to", "EXAMPLE.org", true}, {"domain", "example.org", true},
@@ -161,7 +162,7 @@ Test(filter, what_is_refused)
 /* A condition without a value is a variable of a script that was not set, not "all messages". */
 Test(filter, an_empty_value_is_an_error)
 {
-	static const char *const keys[] = {"user", "from", "to", "domain", "state", "older", "id"};
+	static const char *const keys[] = {"user", "account", "from", "to", "domain", "state", "older", "id"};
 	struct filter f;
 	struct room r;
 
