@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "conf/login_name.h"
+#include "conf/network.h"
 #include "conf/order.h"
 
 struct checking {
@@ -54,10 +55,17 @@ check_logins(const struct checking *k)
 		    "auth.default_domain: \"%.*s\" is none of \"domains\"", STR_ARG(domain));
 }
 
+/* One address can be written in several ways. */
 static bool
 is_same_listener(const struct conf_listen *a, const struct conf_listen *b)
 {
-	return a->port == b->port && str_eq(a->address, b->address);
+	struct network of_a, of_b;
+
+	if (a->port != b->port)
+		return false;
+	if (network_parse(a->address, &of_a) && network_parse(b->address, &of_b))
+		return network_same(&of_a, &of_b);
+	return str_eq(a->address, b->address);
 }
 
 static void

@@ -127,6 +127,18 @@ static const struct mistake sense[] = {
 	{"limits: { users: ( { user = \"a@example.com\"; per_user = \"1 / 1h\"; },\n"
 	 "{ user = \"a\"; per_user = \"2 / 1h\"; } ); };\n",
 	 "t.cfg:2: error: limits.users: \"a\" and \"a@example.com\" may be one login: name it once"},
+	{"listen: ( { address = \"::1\"; port = 465; tls = \"implicit\"; },"
+	 " { address = \"0:0:0:0:0:0:0:1\"; port = 465; tls = \"implicit\"; } );\n",
+	 "port 465 is already listened on"},
+	{"listen: ( { address = \"::\"; port = 465; tls = \"implicit\"; },"
+	 " { address = \"0::0\"; port = 465; tls = \"implicit\"; } );\n",
+	 "port 465 is already listened on"},
+	{"listen: ( { address = \"2001:DB8::A\"; port = 465; tls = \"implicit\"; },"
+	 " { address = \"2001:db8:0::a\"; port = 465; tls = \"implicit\"; } );\n",
+	 "port 465 is already listened on"},
+	{"listen: ( { address = \"192.0.2.1\"; port = 465; tls = \"implicit\"; },"
+	 " { address = \"::ffff:192.0.2.1\"; port = 465; tls = \"implicit\"; } );\n",
+	 "port 465 is already listened on"},
 };
 
 static void
