@@ -75,12 +75,33 @@ guesses_network(const struct exchange *l)
 	return n;
 }
 
-/* One failure more; who reaches the limit is remembered by name. */
+static bool
+guesses_are_beyond(const struct exchange *l, enum failures_of what, struct str name,
+    const struct conf_rate *rate)
+{
+	return rate->count > 0 &&
+	    failures_count(l->broker->failures, what, name, guesses_rate(rate)) >= rate->count;
+}
+
+static void
+guesses_begin_limited(const struct exchange *l, struct limited_entry *e)
+{
+	struct str user = claim_name(&l->claim);
+
+	e->since_ms = clock_ms();
+	e->network = guesses_network(l);
+	e->refused = (struct block_refused){0};
+	memset(e->user, 0, sizeof e->user);
+	memcpy(e->user, user.p, user.n);
+}
+
+/* One failure more; who reaches the limit is remembered by name, anew where an earlier time beyond
+ * it was over. */
 static void
 guesses_add_to(const struct exchange *l, enum failures_of what, struct str name,
     const struct conf_rate *rate)
 {
-	struct str user = claim_name(&l->claim);
+	bool was_beyond = guesses_are_beyond(l, what, name, rate);
 	struct limited_entry *e;
 
 	/* 0: no limit */
@@ -88,12 +109,10 @@ guesses_add_to(const struct exchange *l, enum failures_of what, struct str name,
 	    failures_add(l->broker->failures, what, name, guesses_rate(rate)) < rate->count)
 		return;
 	e = limited_ensure(l->broker->limited, what, name);
-	if (e->since_ms == 0) {
-		e->since_ms = clock_ms();
-		e->network = guesses_network(l);
-		memcpy(e->user, user.p, user.n);
-	}
-	block_note_last(&e->refused, user, l->client);
+	if (e->since_ms == 0 || !was_beyond)
+		guesses_begin_limited(l, e);
+	limited_used(l->broker->limited, e);
+	block_note_last(&e->refused, claim_name(&l->claim), l->client);
 }
 
 static void
@@ -136,8 +155,10 @@ guesses_note_refused(const struct exchange *l, enum guesses_limit limit)
 		e = limited_find(l->broker->limited, FAILURES_OF_PLACE, guesses_place(l, room));
 	else if (limit == GUESSES_LOGIN)
 		e = limited_find(l->broker->limited, FAILURES_OF_LOGIN, user);
-	if (e)
-		block_note_refused(&e->refused, user, l->client);
+	if (!e)
+		return;
+	limited_used(l->broker->limited, e);
+	block_note_refused(&e->refused, user, l->client);
 }
 
 /* Where the user is known to be, guesses from other places slow nobody. */
@@ -170,14 +191,6 @@ guesses_count(const struct exchange *l)
 	if (is_new)
 		guesses_add(l);
 	return (struct guesses_counted){is_new, guesses_delay_ms(l)};
-}
-
-static bool
-guesses_are_beyond(const struct exchange *l, enum failures_of what, struct str name,
-    const struct conf_rate *rate)
-{
-	return rate->count > 0 &&
-	    failures_count(l->broker->failures, what, name, guesses_rate(rate)) >= rate->count;
 }
 
 enum guesses_limit

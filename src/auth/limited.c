@@ -26,10 +26,16 @@ limited_ensure(struct limited *l, enum failures_of what, struct str key)
 		return e;
 	e = &l->entry[0];
 	for (size_t i = 1; i < LIMITED_MAX; i++)
-		if (l->entry[i].since_ms < e->since_ms)
+		if (l->entry[i].turn < e->turn)
 			e = &l->entry[i];
 	*e = (struct limited_entry){.what = what};
 	e->key_n = key.n < sizeof e->key ? key.n : sizeof e->key;
 	memcpy(e->key, key.p, e->key_n);
 	return e;
+}
+
+void
+limited_used(struct limited *l, struct limited_entry *e)
+{
+	e->turn = ++l->turns;
 }
