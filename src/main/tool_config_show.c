@@ -38,18 +38,32 @@ running_read(struct str text, int *status_out)
 	return c;
 }
 
+typedef int running_ask_fn(struct tool *t, const char *verb, tool_row_fn *row, void *arg);
+
 static struct conf *
-running_ask(struct tool *t, int *status_out)
+running_ask(struct tool *t, running_ask_fn *ask, int *status_out)
 {
 	struct conf *c = NULL;
 	struct buf text;
 
 	buf_init(&text, RUNNING_BYTES_MAX);
-	*status_out = tool_ask_running(t, "main.config", add_part, &text);
+	*status_out = ask(t, "main.config", add_part, &text);
+	if (*status_out == 0 && !buf_ok(&text)) {
+		tool_say(EX_BROKEN, STR("sallyport: the running configuration is larger than 8 MiB "
+					"and is not shown"));
+		*status_out = EX_BROKEN;
+	}
 	if (*status_out == 0)
 		c = running_read(buf_str(&text), status_out);
 	buf_clear(&text);
 	return c;
+}
+
+/* As tool_ask_running, but says nothing when no daemon is running. */
+static int
+ask_if_any(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
+{
+	return tool_ask(t, tool_conf_to_ask(t), verb, row, arg);
 }
 
 /* For an explanation, which needs no daemon: one that does not run, or that this user may not ask,
@@ -70,7 +84,7 @@ running_if_any(struct tool *t, const struct conf *file)
 	if (access(path, R_OK | W_OK) != 0)
 		return NULL;
 	t->hides_refusal = true;
-	running = running_ask(t, &status);
+	running = running_ask(t, ask_if_any, &status);
 	t->hides_refusal = false;
 	return running;
 }
@@ -105,7 +119,7 @@ int
 tool_config_show(struct tool *t, const struct command *command)
 {
 	int status = EX_CONF;
-	struct conf *c = t->running ? running_ask(t, &status) : tool_conf(t);
+	struct conf *c = t->running ? running_ask(t, tool_ask_running, &status) : tool_conf(t);
 	struct buf text;
 
 	(void)command;

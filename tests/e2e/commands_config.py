@@ -166,6 +166,8 @@ def a_key_explained():
     assert rows("explain", "routes")[0]["file"][0]["password"] == "***"
     gate.stop()
     assert end() == "in file  9000\n"
+    told = gate.tool("config", "explain", "limits.sessions")
+    assert not told.stderr, told
     assert "running" not in rows("explain", "limits.sessions")[0]
     assert gate.tool("config", "explain", "limits.session", check=False).returncode == 65
     for words in (("diff",), ("show", "--running")):
