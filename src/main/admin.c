@@ -175,8 +175,9 @@ admin_hear(struct daemon *d, struct channel *control, uint64_t call, const struc
 		status_rows(d, control, call);
 		done(control, call, 0, STR(""));
 	} else if (str_eq(m->verb, STR("main.config"))) {
-		running_tell(d, control, call);
-		done(control, call, 0, STR(""));
+		int status = running_tell(d, control, call, &text);
+
+		done(control, call, (uint8_t)status, buf_str(&text));
 	} else if (str_eq(m->verb, STR("main.diff"))) {
 		int status = running_compare(d, control, call, &text);
 

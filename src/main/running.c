@@ -31,21 +31,28 @@ running_add_some(struct buf *out, struct str text, size_t most)
 		buf_addz(out, "\n(more of this is not shown)\n");
 }
 
-void
-running_tell(const struct daemon *d, struct channel *control, uint64_t call)
+int
+running_tell(const struct daemon *d, struct channel *control, uint64_t call, struct buf *text_out)
 {
 	struct buf text, values;
 	struct str rest;
+	bool is_whole;
 
 	buf_init(&text, CONFIG_BYTES_MAX);
 	conf_write(d->conf, CONF_ALL, false, false, &text);
-	for (rest = buf_str(&text); rest.n; rest = str_from(rest, PART_BYTES)) {
+	is_whole = buf_ok(&text);
+	if (!is_whole)
+		buf_addf(text_out,
+		    "the running configuration is larger than %d MiB and is not shown\n",
+		    CONFIG_BYTES_MAX >> 20);
+	for (rest = buf_str(&text); is_whole && rest.n; rest = str_from(rest, PART_BYTES)) {
 		buf_init(&values, MESSAGE_CONTENT_MAX);
 		message_values_add(&values, "row", STR("config"));
 		message_values_add(&values, "text", str_upto(rest, PART_BYTES));
 		say(control, call, &values);
 	}
 	buf_clear(&text);
+	return is_whole ? 0 : EXIT_CONFIG;
 }
 
 struct comparing {

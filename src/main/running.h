@@ -12,8 +12,9 @@ enum { RUNNING_REPORT_BYTES = 40000, RUNNING_CHANGES_BYTES = 15000 };
 void running_add_some(struct buf *out, struct str text, size_t most);
 
 /* "main.config": all keys that differ from their defaults, in the file's grammar, a part of it in
- * each row; no secret. */
-void running_tell(const struct daemon *d, struct channel *control, uint64_t call);
+ * each row; no secret.  0, or EXIT_CONFIG and no rows: it is too large, as the text says. */
+int running_tell(
+    const struct daemon *d, struct channel *control, uint64_t call, struct buf *text_out);
 /* "main.diff": reads the file as a reload would, and applies nothing.  A row for each key that
  * would be another one, then one with their number.  0, or EXIT_CONFIG: the text says what is
  * wrong. */

@@ -1,0 +1,146 @@
+/* running: the configuration that the daemon has is told whole, or not at all. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "main/running.h"
+#include "rig.h"
+#include "support/ask.h"
+
+static struct rig r;
+
+static void
+running_set_up(void)
+{
+	rig_set_up(&r);
+}
+
+static void
+running_tear_down(void)
+{
+	rig_tear_down(&r);
+}
+
+TestSuite(running, .init = running_set_up, .fini = running_tear_down, .timeout = 60);
+
+struct setting {
+	struct daemon d;
+	struct channel *asks, *answers;
+	int status;
+	bool is_over;
+	struct buf said, shown;
+};
+
+static void
+running_hear(struct channel *c, const struct packet *p, void *arg)
+{
+	struct message_admin_done done = {0};
+	struct setting *s = arg;
+
+	s->status = running_tell(&s->d, c, p->call, &s->said);
+	cr_assert_eq(channel_answer(c, p->call, MESSAGE_ADMIN_DONE, &done, -1), 0);
+}
+
+static void
+running_lost(struct channel *c, void *arg)
+{
+	(void)c;
+	(void)arg;
+	cr_assert_fail("the channel is lost");
+}
+
+static void
+running_answered(enum request_end end, const struct packet *p, void *arg)
+{
+	struct setting *s = arg;
+
+	if (end == REQUEST_ROW)
+		buf_adds(&s->shown, message_values_get(p->message->admin_row.values, "text"));
+	s->is_over |= end != REQUEST_ROW;
+}
+
+enum { GROUPS = 20000 };
+
+/* Two lists as long as they may be, of names with labels of that length, written as short as that goes. */
+static void
+running_write(struct buf *text, unsigned label)
+{
+	static const char pad[] = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz0123456789";
+	int n = (int)label;
+
+	buf_addz(text, "hostname=\"mail.example.com\";domains=({name=\"example.com\"}");
+	for (unsigned i = 1; i < GROUPS; i++)
+		buf_addf(text, ",{name=\"%u.%.*s.%.*s.%.*s.test\"}", i, n, pad, n, pad, n, pad);
+	buf_addz(text, ");limits={users=({user=\"a@example.com\";per_user=\"1/1h\"}");
+	for (unsigned i = 1; i < GROUPS; i++)
+		buf_addf(text, ",{user=\"%u@%.*s.%.*s.%.*s.test\";per_user=\"1/1h\"}", i, n, pad, n, pad,
+		    n, pad);
+	buf_addz(text, ")};");
+}
+
+/* What is told of a configuration with names of that length. */
+static void
+running_ask(struct setting *s, unsigned label)
+{
+	struct message_admin m = {.verb = STR("main.config")};
+	struct conf_report report;
+	struct buf text;
+	int ends[2];
+
+	*s = (struct setting){0};
+	buf_init(&s->said, 4096);
+	buf_init(&s->shown, 64 << 20);
+	buf_init(&text, 64 << 20);
+	running_write(&text, label);
+	conf_report_init(&report);
+	s->d.conf = conf_read_text(buf_str(&text), &report);
+	cr_assert(s->d.conf, "%.*s", STR_ARG(buf_str(&report.text)));
+	conf_report_clear(&report);
+	buf_clear(&text);
+	cr_assert_eq(channel_pair(ends), 0);
+	s->asks = channel_new(r.d.base, ends[0], running_hear, running_lost, s);
+	s->answers = channel_new(r.d.base, ends[1], running_hear, running_lost, s);
+	ask(s->asks, MESSAGE_ADMIN, &m, running_answered, s);
+	for (int i = 0; i < 2000 && !s->is_over; i++)
+		rig_run(&r, 5);
+	cr_assert(s->is_over);
+}
+
+static void
+running_end(struct setting *s)
+{
+	channel_free(&s->asks);
+	channel_free(&s->answers);
+	conf_drop(&s->d.conf);
+	buf_clear(&s->said);
+	buf_clear(&s->shown);
+}
+
+Test(running, all_of_it_is_told)
+{
+	struct setting s;
+	struct buf whole;
+
+	running_ask(&s, 20);
+	buf_init(&whole, 64 << 20);
+	conf_write(s.d.conf, CONF_ALL, false, false, &whole);
+	cr_expect_gt(whole.n, 1u << 20);
+	cr_expect_eq(s.status, 0);
+	cr_expect_eq(s.said.n, 0);
+	cr_expect(str_eq(buf_str(&whole), buf_str(&s.shown)), "%zu and %zu bytes", whole.n, s.shown.n);
+	buf_clear(&whole);
+	running_end(&s);
+}
+
+Test(running, one_that_is_too_large_is_refused)
+{
+	struct setting s;
+
+	running_ask(&s, 55);
+	cr_expect_eq(s.status, EXIT_CONFIG);
+	cr_expect_eq(s.shown.n, 0, "%zu bytes of it are shown", s.shown.n);
+	cr_expect(str_eq(buf_str(&s.said),
+		      STR("the running configuration is larger than 8 MiB and is not shown\n")),
+	    "%.*s", STR_ARG(buf_str(&s.said)));
+	running_end(&s);
+}
