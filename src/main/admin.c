@@ -59,6 +59,7 @@ admin_apply(struct daemon *d, struct conf *now, struct offer *offer, struct buf 
 	tls_files_tell(now, offer->tls, clock_ms() / 1000, admin_add_finding, text);
 	watch_certificates_changed(d);
 	supervise_reload(d);
+	offer_end_listeners(old, offer);
 	offer_free(&old);
 	conf_drop(&before);
 	buf_addf(text, "applied (generation %u)\n", d->generation);

@@ -120,6 +120,8 @@ grants_open(struct daemon *d)
 void
 grants_close(struct daemon *d)
 {
+	if (d->offer)
+		offer_end_listeners(d->offer, NULL);
 	offer_free(&d->offer);
 	close(d->spool_fd);
 	close(d->state_fd);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -224,6 +225,33 @@ offer_listeners(const struct offer_making *m)
 			if (!offer_listener(m, s, n))
 				return false;
 	return true;
+}
+
+/* A listener that is kept is another descriptor of the same socket. */
+static bool
+offer_has_socket(const struct offer *o, unsigned s, int fd)
+{
+	struct stat wanted, st;
+
+	if (fstat(fd, &wanted) != 0)
+		return true;
+	for (unsigned l = 0; l < LISTEN_MAX; l++)
+		if (o->listeners[s][l] >= 0 && fstat(o->listeners[s][l], &st) == 0 &&
+		    st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino)
+			return true;
+	return false;
+}
+
+void
+offer_end_listeners(const struct offer *o, const struct offer *now)
+{
+	for (unsigned s = 0; s < SUBMISSION_MAX; s++)
+		for (unsigned l = 0; l < LISTEN_MAX; l++) {
+			int fd = o->listeners[s][l];
+
+			if (fd >= 0 && (!now || !offer_has_socket(now, s, fd)))
+				(void)shutdown(fd, SHUT_RD);
+		}
 }
 
 /* ---- files ---- */

@@ -46,6 +46,10 @@ struct offer *offer_new(struct conf *c, const struct offer *before, unsigned sub
     struct offer_refusal *out) MUST_USE;
 void offer_free(struct offer **offer);
 
+/* Of an offer that is used no more: nobody can connect any longer to those of its sockets that
+ * `now` (NULL: none) does not have, although a process that does not end may still hold them. */
+void offer_end_listeners(const struct offer *o, const struct offer *now);
+
 /* Is there a certificate with its key?  Without one nobody can log in. */
 bool offer_has_certificate(const struct offer *offer);
 

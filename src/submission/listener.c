@@ -177,6 +177,11 @@ on_client(evutil_socket_t fd, short what, void *arg)
 		    fd, (struct sockaddr *)&guest.from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (guest.fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return;
+		/* main has ended this listener, and tells of it next */
+		if (guest.fd < 0 && errno == EINVAL) {
+			event_del(l->event);
+			return;
+		}
 		if (guest.fd < 0 && is_passing(errno))
 			continue;
 		if (guest.fd < 0) {

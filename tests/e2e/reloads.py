@@ -176,6 +176,25 @@ def taken_out_and_put_back():
 
 
 @tap.case
+@tap.case
+def taken_out_while_a_process_hangs():
+    """a listener that is taken out refuses connections at once, though a process that does not run still holds it; the others stay"""
+    gone = (g.free_port(), "starttls")
+    reload(listen=PARTS["listen"].replace(" );", ", " + listen(gone)[len("listen: ( "):]))
+    with Stopped():
+        waiting = [Waiting(*place) for place in ((gate.smtps, "implicit"), (gate.submission, "starttls")) for _ in range(8)]
+        assert not is_refused(gone[0])
+        reload()
+        assert is_refused(gone[0])
+    for client in waiting:
+        assert client.greeting().startswith(b"220 ")
+    with Stopped():
+        reload(listen=PARTS["listen"].replace(" );", ", " + listen(gone)[len("listen: ( "):]))
+        client = Waiting(*gone)
+    assert client.greeting().startswith(b"220 ")
+    reload()
+
+
 def many_words():
     """a file that is warned of or refused in more words than an answer holds: it is applied or not, and the end of the answer is there"""
     doubled = ", ".join(f'{{ user = "{"u" * 60}{n % 2}@example.com"; per_user = "{n + 1} recipients / 1h"; }}' for n in range(600))
