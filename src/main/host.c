@@ -121,12 +121,20 @@ connect_log(const char *path)
 }
 
 static int
-open_log_file(struct str file)
+open_log_file(struct str file, bool *is_made_out)
 {
+	enum { HOW = O_WRONLY | O_APPEND | O_CLOEXEC };
 	char name[4096];
+	int fd;
 
 	snprintf(name, sizeof name, "%.*s", STR_ARG(file));
-	return open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	fd = open(name, HOW);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = open(name, HOW | O_CREAT | O_EXCL, 0640);
+	*is_made_out = fd >= 0;
+	/* somebody else made it, or the name is a link to a file that is not there yet */
+	return fd < 0 && errno == EEXIST ? open(name, HOW | O_CREAT, 0640) : fd;
 }
 
 struct str
@@ -160,12 +168,25 @@ host_open_log(const struct conf *c, struct host_log *out)
 		out->target = LOG_TO_SYSLOG;
 		break;
 	case CONF_LOG_FILE:
-		out->fd = open_log_file(c->log.file);
+		out->fd = open_log_file(c->log.file, &out->is_made);
 		out->target = LOG_TO_FILE;
 		break;
 	}
 	out->error = out->fd < 0 ? errno : 0;
 	return out->fd >= 0;
+}
+
+void
+host_undo_log(const struct conf *c, const struct host_log *log)
+{
+	struct stat mine, named;
+	char name[4096];
+
+	snprintf(name, sizeof name, "%.*s", STR_ARG(c->log.file));
+	if (log->is_made && log->fd >= 0 && fstat(log->fd, &mine) == 0 && mine.st_size == 0 &&
+	    lstat(name, &named) == 0 && named.st_dev == mine.st_dev &&
+	    named.st_ino == mine.st_ino)
+		(void)unlink(name);
 }
 
 void

@@ -19,6 +19,7 @@ struct host_log {
 	enum log_target target;
 	int error;      /* why there is none */
 	bool is_former; /* none: lines go on where they go now */
+	bool is_made;   /* the file was not there before */
 };
 
 /* What log.target leads to, as a path. */
@@ -26,6 +27,8 @@ struct str host_log_path(const struct conf *c);
 
 /* Opens the configured log target; false with errno, which is out->error too, and out->fd is -1. */
 bool host_open_log(const struct conf *c, struct host_log *out) MUST_USE;
+/* It was opened for nothing: a file that was made for it, and is empty, is removed. */
+void host_undo_log(const struct conf *c, const struct host_log *log);
 /* Lines go there from now on, and log->fd is taken; without one to stderr, or as before, which is
  * said. */
 void host_use_log(const struct conf *c, uint64_t secret, struct host_log *log);

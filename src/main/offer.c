@@ -453,6 +453,7 @@ offer_new(struct conf *c, const struct offer *before, unsigned submission_count,
 	if (offer_configs(&m) && offer_files(&m) && offer_tls_check(o, before, out) &&
 	    offer_log(&m) && offer_listeners(&m))
 		return o;
+	host_undo_log(c, &o->log);
 	offer_free(&o);
 	return NULL;
 }

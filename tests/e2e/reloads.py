@@ -86,6 +86,23 @@ def log_that_cannot_be_opened():
 
 
 @tap.case
+def log_of_a_refused_reload():
+    """a reload that is refused for a port leaves no new log file behind, and one that was there before stays as it was"""
+    port = g.free_port()
+    fresh, old = f"{HOME}/fresh.log", f"{HOME}/old.log"
+    open(old, "w", encoding="ascii").close()
+    with socket.create_server(("127.0.0.1", port)):
+        for path in (fresh, old):
+            run = reload(check=False, listen=listen((port, "implicit"), (gate.submission, "starttls")),
+                         log=f'log: {{ target = "file:{path}"; }};')
+            assert run.returncode == 71 and f"cannot listen on 127.0.0.1 port {port}" in run.stderr, run
+    assert not os.path.exists(fresh) and os.path.exists(old)
+    reload(log=f'log: {{ target = "file:{fresh}"; }};')
+    g.wait_for("the new log has lines", 10, lambda: os.path.getsize(fresh))
+    reload()
+
+
+@tap.case
 def no_journal():
     """without a journal, as in a container, the default target is stderr and reloads go on; another target must be there"""
     if os.path.exists("/run/systemd/journal/socket"):
@@ -160,23 +177,6 @@ def ports_now():
 
 
 @tap.case
-def taken_out_and_put_back():
-    """two reloads at once: the second one puts back what the first took out, before submission has closed it"""
-    place = (g.free_port(), "starttls")
-    both = PARTS["listen"].replace(" );", ", " + listen(place)[len("listen: ( "):])
-    reload(listen=both)
-    with Stopped() as pids:
-        reload()
-        later = threading.Timer(0.4, lambda: [os.kill(pid, signal.SIGCONT) for pid in pids])
-        later.start()
-        reload(listen=both)
-        later.join()
-    assert Waiting(*place).greeting().startswith(b"220 ")
-    reload()
-
-
-@tap.case
-@tap.case
 def taken_out_while_a_process_hangs():
     """a listener that is taken out refuses connections at once, though a process that does not run still holds it; the others stay"""
     gone = (g.free_port(), "starttls")
@@ -195,6 +195,23 @@ def taken_out_while_a_process_hangs():
     reload()
 
 
+@tap.case
+def taken_out_and_put_back():
+    """two reloads at once: the second one puts back what the first took out, before submission has closed it"""
+    place = (g.free_port(), "starttls")
+    both = PARTS["listen"].replace(" );", ", " + listen(place)[len("listen: ( "):])
+    reload(listen=both)
+    with Stopped() as pids:
+        reload()
+        later = threading.Timer(0.4, lambda: [os.kill(pid, signal.SIGCONT) for pid in pids])
+        later.start()
+        reload(listen=both)
+        later.join()
+    assert Waiting(*place).greeting().startswith(b"220 ")
+    reload()
+
+
+@tap.case
 def many_words():
     """a file that is warned of or refused in more words than an answer holds: it is applied or not, and the end of the answer is there"""
     doubled = ", ".join(f'{{ user = "{"u" * 60}{n % 2}@example.com"; per_user = "{n + 1} recipients / 1h"; }}' for n in range(600))
