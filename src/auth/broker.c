@@ -421,7 +421,7 @@ take_limits(struct broker *b, const struct conf *conf)
 				.per_network = (uint64_t)conf->auth.checks_per_network});
 }
 
-/* A store that cannot be opened is no reason to end: logins hear 454 until it can. */
+/* A store that cannot be opened is no reason to end: logins are answered with 454 until it can. */
 static int
 broker_start(struct role *r)
 {

@@ -32,7 +32,7 @@ broker_log_trouble(struct broker *b, const char *why)
 		return;
 	snprintf(b->told, sizeof b->told, "%s", why);
 	b->told_ms = now_ms;
-	log_error("accounts: %s in %.*s: logins hear 454 until it can be used%s", why,
+	log_error("accounts: %s in %.*s: logins are answered with 454 until it can be used%s", why,
 	    STR_ARG(b->role->conf->state_directory),
 	    b->is_missing ? "; put it back, or make a new one with sallyport user add" : "");
 }
@@ -138,8 +138,8 @@ broker_log_damaged(struct broker *b, struct str user)
 	old->at_ms = now_ms;
 	log_begin(&l, LOG_ERR, "account damaged");
 	log_user(&l, "user", user);
-	log_quoted(&l, "text", STR("its logins hear 454; set a new password, or remove it and add "
-				   "it again"));
+	log_quoted(&l, "text", STR("its logins are answered with 454; set a new password, "
+				   "or remove it and add it again"));
 	log_end(&l);
 }
 

@@ -160,9 +160,9 @@ const struct key key_table[] = {
 	{"auth.failure_limit", KEY_RATE, AT(auth.failure_limit), CONF_AUTH, "\"10 / 15m\"",
 	    .unit = "failures",
 	    .help = "How many failed logins a client network may have in a period; the same wrong "
-		"password of a login counts once. Beyond it the network hears 421, unchecked, but "
-		"for logins that succeeded there in the last month: each of them has this limit "
-		"for itself."},
+		"password of a login counts once. Beyond it the network is answered with 421, "
+		"unchecked, but for logins that succeeded there in the last month: each of "
+		"them has this limit for itself."},
 	{"auth.login_failure_limit", KEY_RATE, AT(auth.login_failure_limit), CONF_AUTH,
 	    "\"30 / 1h\"", .unit = "failures",
 	    .help = "How many wrong passwords one login may have in a period, from all networks "

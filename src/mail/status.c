@@ -169,10 +169,21 @@ status_enhanced(const struct status *s, char out[STATUS_ENHANCED_BYTES])
 }
 
 struct status
+status_no_room(uint64_t bytes)
+{
+	if (bytes == 0)
+		return status_make(
+		    452, "4.3.1", "Insufficient system storage, try again later");
+	return status_make(452, "4.3.1",
+	    "Insufficient system storage for a message of %llu bytes, try again later",
+	    (unsigned long long)bytes);
+}
+
+struct status
 status_not_stored(int error)
 {
 	if (fsio_is_full(error))
-		return status_make(452, "4.3.1", "The disk is too full to take mail now");
+		return status_no_room(0);
 	return status_make(451, "4.3.0", "The message could not be stored, try again later");
 }
 

@@ -47,6 +47,8 @@ status_is_permanent(const struct status *s)
 /* "550 5.7.1 text\r\n" */
 void status_reply(const struct status *s, struct buf *out);
 
+/* 452: there is no room for a message of that size; 0: for none. */
+struct status status_no_room(uint64_t bytes);
 /* A message could not be stored, by errno: 452 for want of room, else 451. */
 struct status status_not_stored(int error);
 

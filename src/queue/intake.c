@@ -160,7 +160,7 @@ intake_check_times(const struct peer *peer, const struct envelope *e)
 	if (e->hold_until_ms < 0 || e->hold_until_ms >= TIME_MAX_MS || e->deliver_by_ms < 0 ||
 	    e->deliver_by_ms >= TIME_MAX_MS)
 		return status_make(554, "5.3.0", "Internal error: the envelope is not consistent");
-	return status_make(250, "2.0.0", "OK");
+	return status_make(250, "2.0.0", "Ok");
 }
 
 static struct status
@@ -176,7 +176,7 @@ check(const struct message_commit *m, const struct envelope *e, const struct int
 	if (m->in_file && !intake_file_is_whole(r, e->body_bytes))
 		return status_make(
 		    451, "4.3.0", "Internal error: the stored file has another size, try again");
-	return status_make(250, "2.0.0", "OK");
+	return status_make(250, "2.0.0", "Ok");
 }
 
 /* Submission has checked the same; a submission process that was taken over has not.  A body in a
@@ -202,7 +202,7 @@ check_content(const struct peer *peer, const struct message_commit *m, struct ms
 		    peer->who.index, msgid_text(msgid, 0, id));
 		return status_make(554, "5.6.0", "Bare CR or LF, or NUL, in message body");
 	}
-	return status_make(250, "2.0.0", "OK");
+	return status_make(250, "2.0.0", "Ok");
 }
 
 static int

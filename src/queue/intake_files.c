@@ -106,7 +106,7 @@ intake_file_close(struct intake_file *r)
 static void
 intake_file_answer(struct intake_file *r, uint64_t call, int error)
 {
-	struct message_verdict m = {.status = status_make(250, "2.0.0", "OK")};
+	struct message_verdict m = {.status = status_make(250, "2.0.0", "Ok")};
 
 	if (error)
 		m.status = intake_no_room(error);

@@ -403,6 +403,6 @@ place_batch(struct writer *w, struct batch *b)
 	}
 	if (late_count)
 		log_warn("spool: the disk is too slow: %zu messages were not durable in time and "
-			 "their clients hear 451 and try again; look at the health of the disk, "
-			 "and at what else uses it", late_count);
+			 "their clients are answered with 451 and try again; look at the health of "
+			 "the disk, and at what else uses it", late_count);
 }

@@ -36,7 +36,7 @@ room_log_full(struct queue *q)
 	struct space s;
 
 	spool_space(q->spool, &s);
-	log_warn("no room for mail: %s: messages hear 452 until there is more",
+	log_warn("no room for mail: %s: messages are answered with 452 until there is more",
 	    space_tell(&s, text));
 }
 
@@ -67,14 +67,15 @@ room_show_trouble(struct queue *q, int error, const struct message_room *m)
 		; /* rather than what comes of it */
 	else if (fsio_is_full(error))
 		snprintf(text, sizeof text,
-		    "no room on the disk: messages hear 452 until there is");
+		    "no room on the disk: messages are answered with 452 until there is");
 	else if (error)
 		snprintf(text, sizeof text,
 		    "the spool cannot be written (%s): no mail is taken or sent",
 		    strerror(error));
 	else if (m->file_bytes <= MESSAGE_CONTENT_MAX)
 		snprintf(text, sizeof text,
-		    "no room on the disk for mail above 128 KiB: it hears 452 until there is");
+		    "no room on the disk for mail above 128 KiB: it is answered with 452 until "
+		    "there is");
 	metrics_trouble(text);
 }
 

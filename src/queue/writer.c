@@ -181,7 +181,8 @@ writer_look_at_disk(struct writer *w)
 	if (w->io->ops->space(w->io, &have, &all) != 0) {
 		if (!w->is_space_unknown)
 			log_warn("spool: the disk does not say what room it has, until it does "
-				 "messages that need a file of their own hear 451: %m");
+				 "messages that need a file of their own are answered with 451: "
+				 "%m");
 		w->is_space_unknown = true;
 		have = all = 0;
 	} else {

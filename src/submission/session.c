@@ -32,7 +32,7 @@ enum {
 struct verb {
 	const char *name;
 	unsigned when;
-	verb_fn *does; /* NULL: 503 with the text */
+	verb_fn *does; /* NULL: 503, and what is missing */
 	const char *otherwise;
 };
 
@@ -40,27 +40,27 @@ struct verb {
 static const struct verb verbs[] = {
     /* name       may be said when         does, or why not */
     {"MAIL",     AT(STATE_TRUSTED),         transaction_mail, NULL},
-    {"MAIL",     MAILING,                   NULL, "A transaction is open"},
+    {"MAIL",     MAILING,                   NULL, "a transaction is open"},
     {"RCPT",     AT(STATE_SENDER) | AT(STATE_READY), transaction_rcpt, NULL},
-    {"RCPT",     AT(STATE_TRUSTED),         NULL, "MAIL first"},
-    {"RCPT",     AT(STATE_CHUNKS),          NULL, "The message has begun"},
+    {"RCPT",     AT(STATE_TRUSTED),         NULL, "MAIL comes first"},
+    {"RCPT",     AT(STATE_CHUNKS),          NULL, "the content of a message has begun"},
     {"DATA",     AT(STATE_READY),           content_data, NULL},
-    {"DATA",     AT(STATE_TRUSTED),         NULL, "MAIL first"},
-    {"DATA",     AT(STATE_SENDER),          NULL, "RCPT first"},
+    {"DATA",     AT(STATE_TRUSTED),         NULL, "MAIL comes first"},
+    {"DATA",     AT(STATE_SENDER),          NULL, "RCPT comes first"},
     {"DATA",     AT(STATE_CHUNKS),          NULL, "DATA and BDAT do not mix"},
     {"BDAT",     AT(STATE_READY) | AT(STATE_CHUNKS), chunk_bdat, NULL},
-    {"BDAT",     ANYTIME,                   chunk_astray, "MAIL and RCPT first"},
+    {"BDAT",     ANYTIME,                   chunk_astray, "MAIL and RCPT come first"},
     {"RSET",     ANYTIME,                   transaction_rset, NULL},
     {"QUIT",     ANYTIME,                   hello_quit, NULL},
     {"NOOP",     ANYTIME,                   hello_noop, NULL},
     {"EHLO",     ANYTIME,                   hello_ehlo, NULL},
     {"HELO",     ANYTIME,                   hello_helo, NULL},
     {"AUTH",     AT(STATE_SECURE),          login_auth, NULL},
-    {"AUTH",     AT(STATE_FRESH),           NULL, "EHLO first"},
-    {"AUTH",     AT(STATE_TRUSTED),         NULL, "Already authenticated"},
-    {"AUTH",     MAILING,                   NULL, "Not within a transaction"},
+    {"AUTH",     AT(STATE_FRESH),           NULL, "EHLO comes first"},
+    {"AUTH",     AT(STATE_TRUSTED),         NULL, "the session is authenticated already"},
+    {"AUTH",     MAILING,                   NULL, "not within a transaction"},
     {"STARTTLS", AT(STATE_PLAIN),           hello_starttls, NULL},
-    {"STARTTLS", ON_TLS | LOGGED_IN,        NULL, "TLS is active"},
+    {"STARTTLS", ON_TLS | LOGGED_IN,        NULL, "TLS is active already"},
     {"HELP",     ANYTIME,                   hello_help, NULL},
     {"VRFY",     LOGGED_IN,                 hello_vrfy, NULL},
     {"EXPN",     LOGGED_IN,                 hello_unimplemented, NULL},
@@ -259,7 +259,7 @@ out_of_order(struct session *s, const struct verb *v)
 	if (!(v->when & AT(s->state)) || (v->does && states[s->state].instead))
 		status = status_make(530, "5.7.0", "%s", states[s->state].instead);
 	else
-		status = status_make(503, "5.5.1", "%s", v->otherwise);
+		status = status_make(503, "5.5.1", "Bad sequence of commands: %s", v->otherwise);
 	return session_refuse(
 	    s, "command", status.code == 530 ? "not_allowed_yet" : "out_of_order", &status);
 }
@@ -277,7 +277,7 @@ session_command(struct session *s, struct str line)
 	}
 	v = find_verb(verb, s->state);
 	if (!v) {
-		status = status_make(500, "5.5.1", "Command not recognized");
+		status = status_make(500, "5.5.1", "Command unrecognized");
 		return session_refuse(s, "command", "unknown_command", &status);
 	}
 	metrics_work_id(v->name, (struct msgid){s->id, 0});

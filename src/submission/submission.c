@@ -37,7 +37,7 @@ on_accept_timer(evutil_socket_t fd, short what, void *arg)
 		listener_start_all(g);
 }
 
-/* Whoever is still at it hears 421 too, and gets a moment to read that. */
+/* Whoever is still at it is answered with 421 too, and gets a moment to read that. */
 static void
 on_stop_timer(evutil_socket_t fd, short what, void *arg)
 {

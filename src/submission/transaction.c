@@ -123,14 +123,11 @@ can_be_stored(struct session *s, const struct command_mail *mail, struct status 
 		*why_out = status_make(451, "4.3.0", "Mail cannot be stored now, try again later");
 	} else if (room == 0) {
 		words_out->size = size;
-		*why_out =
-		    status_make(452, "4.3.1", "There is no room for mail now, try again later");
+		*why_out = status_no_room(0);
 	} else if (size > room) {
 		words_out->size = size;
 		words_out->room = room;
-		*why_out = status_make(452, "4.3.1",
-		    "There is no room for a message of %llu bytes now, try again later",
-		    (unsigned long long)size);
+		*why_out = status_no_room(size);
 	} else if (size > MESSAGE_CONTENT_MAX && !s->services->may_open_file(s->arg)) {
 		*why_out = content_no_file();
 	} else {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""faults: the disk fails at each kind of act, is full, or descriptors run out: the client hears 4xx, never a
+"""faults: the disk fails at each kind of act, is full, or descriptors run out: the client is answered with 4xx, never a
 false 250, and afterwards everything works."""
 import os
 import signal

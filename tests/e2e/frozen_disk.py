@@ -91,7 +91,7 @@ def is_failing(role):
 
 @tap.case
 def goes_on_while_it_is_frozen():
-    """others are greeted, log in and are told of their recipients while a large message waits; that hears 451 in time"""
+    """others are greeted, log in and are told of their recipients while a large message waits; that is answered with 451 in time"""
     assert Sender("before", LARGE).reply().startswith("250")
     pids = gate.processes()
     disks.freeze(SPOOL)

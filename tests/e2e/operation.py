@@ -43,7 +43,7 @@ def account_store_is_missing():
         os.rename(store, f"{gate.directory}/kept")
         gate.start()
         assert login_code(gate) == 454, gate.tail()
-        gate.wait_log(f"accounts: accounts.db is missing in {gate.directory}/state: logins hear 454")
+        gate.wait_log(f"accounts: accounts.db is missing in {gate.directory}/state: logins are answered with 454")
         status = gate.tool("status", check=False)
         assert re.search(r"^auth +0 +failing .*accounts\.db is missing", status.stdout, re.M), status.stdout
         assert status.returncode == 69, status

@@ -234,7 +234,7 @@ def a_lack_of_room_is_told():
         assert status(gate)[0] == 69 and is_taken(gate)
         fill(gate)
         fill_rest(gate, PERCENT - 2, "more")
-        g.wait_for("a failing status", 20, lambda: "no room on the disk: messages hear 452" in status(gate)[1], every=0.3)
+        g.wait_for("a failing status", 20, lambda: "no room on the disk: messages are answered with 452" in status(gate)[1], every=0.3)
         assert status(gate)[0] == 69
         checked = gate.tool("config", "check")
         said = checked.stdout + checked.stderr

@@ -173,7 +173,7 @@ def second_daemon():
 
 @tap.case
 def stopping():
-    """SIGTERM: 421 to the idle at once, a message in its time is taken, one that stalls hears 421; then all is over"""
+    """SIGTERM: 421 to the idle at once, a message in its time is taken, one that stalls is answered with 421; then all is over"""
     sessions = [load.Session(gate) for _ in range(4)]
     idle, quick, stalled, chunked = sessions
     for session in (quick, stalled, chunked):

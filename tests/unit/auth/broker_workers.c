@@ -156,7 +156,7 @@ Test(broker, a_session_that_goes_leaves_its_check, .timeout = 60)
 
 /* ---- workers that do not answer as they should ---- */
 
-/* A worker is stopped: its client hears 454 at the step's deadline, main is told to end it, and the
+/* A worker is stopped: its client is answered with 454 at the step's deadline, main is told to end it, and the
  * next worker serves. */
 Test(broker_requests, a_stopped_worker_is_given_up, .timeout = 60)
 {

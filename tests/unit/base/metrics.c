@@ -68,7 +68,7 @@ Test(metrics, the_trouble_of_a_disk_is_not_cut)
 
 	for (int error = 1; error < 134; error++) {
 		snprintf(trouble, sizeof trouble,
-		    "the spool cannot be written (%s): messages hear 451 until it can",
+		    "the spool cannot be written (%s): messages are answered with 451 until it can",
 		    strerror(error));
 		metrics_trouble(trouble);
 		cr_expect_str_eq(metrics_read_trouble(p.region, read), trouble);

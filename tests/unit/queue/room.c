@@ -83,7 +83,7 @@ Test(room, a_disk_that_does_not_say_what_is_free, .timeout = 60)
 	rig_end(&r);
 }
 
-/* One that became read-only is not a full one: who asks hears 451 before it sends its message, the
+/* One that became read-only is not a full one: who asks is answered with 451 before it sends its message, the
  * log tells the reason, and not once for each message. */
 Test(room, a_disk_that_became_read_only, .timeout = 60)
 {
