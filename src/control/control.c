@@ -119,7 +119,7 @@ command_row(struct command *q, const struct packet *p)
 
 	if (!k)
 		return;
-	(void)!channel_answer(k->channel, q->call, p->type, &p->message->admin_row, -1);
+	(void)!channel_answer(k->channel, q->call, p->type, &p->message->admin_row, p->fd);
 	slowest = k->caller.may_act ? NULL : desk_slowest(k->control);
 	if (!slowest)
 		return;
@@ -134,6 +134,8 @@ command_answered(enum request_end end, const struct packet *p, void *arg)
 
 	if (end == REQUEST_ROW) {
 		command_row(q, p);
+		if (p->fd >= 0)
+			close(p->fd);
 		return;
 	}
 	if (!q->client)

@@ -17,9 +17,9 @@ static const struct message_ask asks[MESSAGE_TYPES] = {
     [MESSAGE_SITE_ASK] = {.answer = MESSAGE_SITE, .deadline_ms = MESSAGE_SITE_MS},
     [MESSAGE_RUNNING_ASK] = {.answer = MESSAGE_CAUGHT_UP, .deadline_ms = MESSAGE_RUNNING_MS},
     [MESSAGE_COMMAND] = {MESSAGE_ADMIN_DONE, MESSAGE_COMMAND_MS, MESSAGE_COMMAND_QUICK_MS,
-	.has_rows = true},
+	.has_rows = true, .has_row_descriptors = true},
     [MESSAGE_ADMIN] = {MESSAGE_ADMIN_DONE, MESSAGE_ADMIN_MS, MESSAGE_ADMIN_QUICK_MS,
-	.has_rows = true},
+	.has_rows = true, .has_row_descriptors = true},
 };
 
 const struct message_ask *

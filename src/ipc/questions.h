@@ -14,6 +14,7 @@ struct message_ask {
 	int steps;           /* and so many times auth.step_timeout */
 	bool has_rows;       /* ADMIN_ROWs come before the answer */
 	bool has_descriptor; /* comes with the answer */
+	bool has_row_descriptors; /* may come with a row */
 };
 
 enum {

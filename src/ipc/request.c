@@ -219,8 +219,9 @@ requests_answered(struct requests *all, struct packet *p)
 	const struct message_ask *ask = r ? message_ask((enum message_type)r->type) : NULL;
 	bool is_row = ask && ask->has_rows && p->type == MESSAGE_ADMIN_ROW;
 	bool is_end = ask && p->type == ask->answer && !p->is_fd_lost;
+	bool has_fd = (is_end && ask->has_descriptor) || (is_row && ask->has_row_descriptors);
 
-	if (p->fd >= 0 && !(is_end && ask->has_descriptor))
+	if (p->fd >= 0 && !has_fd)
 		requests_close_late(all, p);
 	if (!r)
 		return;

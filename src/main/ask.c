@@ -148,6 +148,15 @@ tool_end(const struct tool *t, int exit_code, struct str text, bool has_rows)
 }
 
 static void
+take_fd(const struct asking *a, int fd)
+{
+	if (fd >= 0 && a->tool->take_fd)
+		a->tool->take_fd(fd, a->arg);
+	else if (fd >= 0)
+		close(fd);
+}
+
+static void
 answered(enum request_end how, const struct packet *p, void *arg)
 {
 	struct asking *a = arg;
@@ -158,6 +167,7 @@ answered(enum request_end how, const struct packet *p, void *arg)
 		return; /* lost() follows */
 	if (how == REQUEST_ROW) {
 		a->has_rows = true;
+		take_fd(a, p->fd);
 		if (a->row)
 			a->row(p->message->admin_row.values, a->arg);
 		return;

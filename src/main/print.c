@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ipc/message.h"
+#include "main/pieces.h"
 
 enum key_type { KEY_TEXT, KEY_NUMBER, KEY_BOOLEAN };
 
@@ -91,9 +92,9 @@ print_labelled(int indent, const char *label, struct str value)
 
 /* What is no UTF-8 becomes U+FFFD, a byte at a time. */
 static void
-print_escaped(struct str s)
+print_escaped_part(struct str s, void *arg)
 {
-	putchar('"');
+	(void)arg;
 	while (s.n) {
 		size_t step = str_utf8_step(s);
 		unsigned char c = (unsigned char)s.p[0];
@@ -108,6 +109,13 @@ print_escaped(struct str s)
 			fwrite(s.p, 1, step, stdout);
 		s = str_from(s, step ? step : 1);
 	}
+}
+
+static void
+print_escaped(struct str s)
+{
+	putchar('"');
+	print_escaped_part(s, NULL);
 	putchar('"');
 }
 
@@ -170,8 +178,8 @@ was_before(struct str values, struct str key_at)
 	return false;
 }
 
-void
-print_json(struct str values)
+static void
+print_json_members(struct str values)
 {
 	struct str rest = values, key, value;
 
@@ -182,7 +190,25 @@ print_json(struct str values)
 		putchar(',');
 		print_json_key(values, key);
 	}
+}
+
+void
+print_json(struct str values)
+{
+	print_json_members(values);
 	printf("}\n");
+}
+
+int
+print_json_file(struct str values, const char *key, int fd)
+{
+	int failed;
+
+	print_json_members(values);
+	printf(",\"%s\":\"", key);
+	failed = pieces_read(fd, print_escaped_part, NULL);
+	printf("\"}\n");
+	return failed;
 }
 
 /* The first value of a key, and how many more there are. */

@@ -26,6 +26,8 @@ int print_text(struct str s);
 void print_labelled(int indent, const char *label, struct str value);
 /* One object. */
 void print_json(struct str values);
+/* The same, with a file as the value of one more key; -1 with errno: as far as it could be read. */
+int print_json_file(struct str values, const char *key, int fd) MUST_USE;
 /* A tool_row_fn; arg is struct print. */
 void print_row(struct str values, void *arg);
 /* Says of a table that had no rows that it is empty; not with --json or --quiet. */

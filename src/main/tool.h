@@ -37,6 +37,8 @@ struct tool {
 	bool hides_refusal;              /* what this user may not ask is passed over */
 	struct buf values;               /* --user, --reason …: a keyed list for the daemon */
 	unsigned filter_count;           /* how many of them choose messages */
+	/* takes the descriptor that came with a row, before the row is heard; NULL: closed */
+	void (*take_fd)(int fd, void *arg);
 };
 
 struct command {

@@ -1,14 +1,24 @@
 /*
  * tool_show: `queue show`: the rows about a message, each kind in its own form.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "ipc/message.h"
+#include "main/pieces.h"
 #include "main/print.h"
 #include "main/tool.h"
 
+/* A large body comes as a descriptor, with the row that tells of it. */
+struct body {
+	int fd;    /* -1: none */
+	int error; /* why a body could not be read to its end */
+};
+
 struct show {
+	struct body body;
 	const struct tool *tool;
 	unsigned messages;
 	bool has_recipients; /* of this message, so far */
@@ -20,22 +30,86 @@ print_key(int indent, const char *label, struct str values, const char *key)
 	print_labelled(indent, label, message_values_get(values, key));
 }
 
-/* A text of several lines, each with its end stripped. */
+/* A part of a text of several lines, each with its end stripped; arg: is it within a line? */
+static void
+print_some_lines(struct str text, void *arg)
+{
+	bool *is_within = arg;
+
+	while (text.n) {
+		struct str line = str_upto(text, str_find(text, '\n'));
+		bool is_ended = line.n < text.n;
+
+		text = str_from(text, line.n + is_ended);
+		if (!*is_within)
+			printf("  ");
+		if (is_ended && line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		(void)print_text(line);
+		if (is_ended)
+			putchar('\n');
+		*is_within = !is_ended;
+	}
+}
+
 static void
 print_lines(struct str text)
 {
-	struct str line;
+	bool is_within = false;
 
-	while (str_split(&text, '\n', &line)) {
-		if (line.n && line.p[line.n - 1] == '\r')
-			line.n--;
-		if (line.n == 0 && text.n == 0)
-			break;
-		printf("  ");
-		(void)print_text(line);
+	print_some_lines(text, &is_within);
+	if (is_within)
 		putchar('\n');
-	}
 }
+
+/* ---- a body in a file ---- */
+
+static void
+body_take(int fd, void *arg)
+{
+	struct body *b = arg;
+
+	if (b->fd >= 0)
+		close(b->fd);
+	b->fd = fd;
+}
+
+static void
+body_done(struct body *b, int failed)
+{
+	if (failed)
+		b->error = errno;
+	close(b->fd);
+	b->fd = -1;
+}
+
+/* The exit status of a command that ended with this one. */
+static int
+body_status(struct body *b, int status)
+{
+	if (b->fd >= 0)
+		close(b->fd);
+	if (b->error == 0)
+		return status;
+	fprintf(stderr, "sallyport: the body could not be read to its end: %s\n",
+	    strerror(b->error));
+	return status ? status : EX_DISK;
+}
+
+static void
+print_large_body(struct body *b)
+{
+	bool is_within = false;
+	int failed;
+
+	printf("Body\n");
+	failed = pieces_read(b->fd, print_some_lines, &is_within);
+	body_done(b, failed);
+	if (is_within)
+		putchar('\n');
+}
+
+/* ---- rows ---- */
 
 /* What the last attempt came to, when and where it was, and when the next one is. */
 static void
@@ -116,14 +190,16 @@ is_in_file(struct str values)
 }
 
 static void
-print_body(struct str values)
+print_body(struct show *show, struct str values)
 {
-	if (is_in_file(values)) {
-		printf("Body: not shown, it is large and in a file of its own\n");
-		return;
+	if (!is_in_file(values)) {
+		printf("Body\n");
+		print_lines(message_values_get(values, "body"));
+	} else if (show->body.fd >= 0) {
+		print_large_body(&show->body);
+	} else {
+		printf("Body: not shown, it is large: name this message alone, by its id\n");
 	}
-	printf("Body\n");
-	print_lines(message_values_get(values, "body"));
 }
 
 static bool
@@ -137,7 +213,9 @@ show_row(struct str values, void *arg)
 {
 	struct show *show = arg;
 
-	if (show->tool->json)
+	if (show->tool->json && show->body.fd >= 0)
+		body_done(&show->body, print_json_file(values, "body", show->body.fd));
+	else if (show->tool->json)
 		print_json(values);
 	else if (is_row(values, "message") && show->tool->quiet)
 		printf("%.*s\n", STR_ARG(message_values_get(values, "id")));
@@ -150,14 +228,22 @@ show_row(struct str values, void *arg)
 	else if (is_row(values, "content"))
 		print_content(values);
 	else if (is_row(values, "body"))
-		print_body(values);
+		print_body(show, values);
 }
 
 /* The message as it is stored.  The header waits for its body: half a message is none. */
 struct raw {
+	struct body body;
 	struct buf header;
-	bool is_large;
+	bool is_large; /* and was not passed */
 };
+
+static void
+raw_write(struct str piece, void *arg)
+{
+	(void)arg;
+	fwrite(piece.p, 1, piece.n, stdout);
+}
 
 static void
 raw_row(struct str values, void *arg)
@@ -169,18 +255,21 @@ raw_row(struct str values, void *arg)
 		buf_adds(&raw->header, message_values_get(values, "header"));
 	if (!is_row(values, "body"))
 		return;
-	raw->is_large = is_in_file(values);
+	raw->is_large = is_in_file(values) && raw->body.fd < 0;
 	if (raw->is_large)
 		return;
 	fwrite(raw->header.p, 1, raw->header.n, stdout);
 	fputs("\r\n", stdout);
-	fwrite(body.p, 1, body.n, stdout);
+	if (raw->body.fd >= 0)
+		body_done(&raw->body, pieces_read(raw->body.fd, raw_write, NULL));
+	else
+		fwrite(body.p, 1, body.n, stdout);
 }
 
 static int
 show_raw(struct tool *t, const struct command *command)
 {
-	struct raw raw = {0};
+	struct raw raw = {.body.fd = -1};
 	int status;
 
 	if (isatty(STDOUT_FILENO)) {
@@ -191,18 +280,18 @@ show_raw(struct tool *t, const struct command *command)
 	buf_init(&raw.header, TOOL_VALUES_MAX * 2);
 	status = tool_ask_running(t, command->asks, raw_row, &raw);
 	if (status == 0 && raw.is_large) {
-		fputs("sallyport: the body is not shown: it is large and in a file of its own\n",
-		    stderr);
+		fputs("sallyport: the body is not shown: it is large: name this message alone, by "
+		      "its id\n", stderr);
 		status = EX_FOUND;
 	}
 	buf_clear(&raw.header);
-	return status;
+	return body_status(&raw.body, status);
 }
 
 int
 tool_queue_show(struct tool *t, const struct command *command)
 {
-	struct show show = {.tool = t};
+	struct show show = {.body.fd = -1, .tool = t};
 
 	tool_add_ids(t);
 	if (t->filter_count == 0 || (t->raw && t->arg_count != 1)) {
@@ -211,6 +300,8 @@ tool_queue_show(struct tool *t, const struct command *command)
 	}
 	if (t->body || t->raw)
 		message_values_add(&t->values, "body", STR("1"));
-	return t->raw ? show_raw(t, command)
-	              : tool_ask_running(t, command->asks, show_row, &show);
+	t->take_fd = body_take;
+	if (t->raw)
+		return show_raw(t, command);
+	return body_status(&show.body, tool_ask_running(t, command->asks, show_row, &show));
 }

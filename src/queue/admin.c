@@ -31,15 +31,21 @@ enum {
 
 /* ---- answers ---- */
 
-void
-errand_say_row(struct errand *errand, struct buf *values)
+static void
+say_row_with(struct errand *errand, struct buf *values, int fd)
 {
 	struct message_admin_row m = {.values = buf_str(values)};
 
 	if (errand->peer)
 		(void)!channel_answer(
-		    errand->peer->channel, errand->call, MESSAGE_ADMIN_ROW, &m, -1);
+		    errand->peer->channel, errand->call, MESSAGE_ADMIN_ROW, &m, fd);
 	buf_clear(values);
+}
+
+void
+errand_say_row(struct errand *errand, struct buf *values)
+{
+	say_row_with(errand, values, -1);
 }
 
 static void
@@ -77,14 +83,17 @@ list(struct errand *errand, struct entry *e)
 	errand_say_row(errand, &values);
 }
 
+/* A large body is a file, which the tool is given to read.  Only of one message, so that those that
+ * a tool does not take are few. */
 static void
 say_body(struct errand *errand, const struct spool_content *content)
 {
+	bool is_alone = errand->filter.id_count == 1 && !errand->filter.has_sessions;
 	struct buf values;
 
 	buf_init(&values, ROW_BODY_BYTES_MAX);
 	rows_body(content, &values);
-	errand_say_row(errand, &values);
+	say_row_with(errand, &values, is_alone ? content->fd : -1);
 }
 
 static void

@@ -94,14 +94,31 @@ def raw():
 
 @tap.case
 def a_large_body():
-    """a body in a file of its own is not shown, and that is said"""
-    line = base64.b64encode(os.urandom(54)) + b"\r\n"
-    number = queued("later@example.net", data=b"From: <%s>\r\nSubject: large\r\n\r\n" % gate.user.encode() + line * 4000)
-    shown = gate.tool("queue", "show", number, "--body").stdout
-    assert str(74 * 4000) in shown and "not shown" in shown, shown
-    refused = gate.tool("queue", "show", number, "--raw", check=False)
-    assert refused.returncode == 1 and refused.stdout == "" and "not shown" in refused.stderr, refused
+    """a body in a file of its own is shown to its end, in words, as JSON and raw; of several messages it is not, and that is said"""
+    lines = [base64.b64encode(os.urandom(54)).decode() for _ in range(4000)]
+    # a piece of the file may end within any of these: a letter of several bytes, an escape, CR LF, a line without an end
+    lines += [NAME * 30000, "\x1b\x07" * 20000, *[f"{'x' * n}\u20ac" for n in range(70)], "", "the last line"]
+    head = f"From: <{gate.user}>\r\nTo: <later@example.net>\r\nSubject: large\r\n\r\n".encode()
+    body = "".join(f"{line}\r\n" for line in lines)
+    number = queued("later@example.net", data=head + body.encode())
+    shown = gate.tool("queue", "show", number, "--body").stdout.split("\nBody\n")
+    assert len(shown) == 2 and f"body in bytes    {len(body.encode())}\n" in shown[0], shown[0][-500:]
+    escaped = [line.replace("\x1b", "\\x1b").replace("\x07", "\\x07") for line in lines]
+    assert shown[1] == "".join(f"  {line}\n" for line in escaped), differs(shown[1], escaped)
+    row = objects("queue", "show", number, "--body")[-1]
+    assert row["in_file"] is True and row["body"] == body, differs(row["body"], lines)
+    run = subprocess.run([f"{g.BUILD}/sallyport", "-c", gate.config, "queue", "show", number, "--raw"], capture_output=True, check=False)
+    assert run.returncode == 0 and run.stdout.endswith(b"\r\n\r\n" + body.encode()), (run.returncode, run.stderr, run.stdout[-200:])
+    several = gate.tool("queue", "show", "--user", gate.user, "--body").stdout
+    assert "Body: not shown, it is large: name this message alone, by its id\n" in several, several
+    assert "body" not in [r for r in objects("queue", "show", "--user", gate.user, "--body") if r["row"] == "body" and r["in_file"]][0]
     gate.tool("queue", "delete", number)
+
+
+def differs(shown, lines):
+    wanted = "\n".join(lines)
+    at = next((n for n, (a, b) in enumerate(zip(shown, wanted)) if a != b), 0)
+    return (len(shown), len(wanted), at, shown[at - 20:at + 40], wanted[at - 20:at + 40])
 
 
 @tap.case

@@ -1,5 +1,10 @@
 /* The role control, with the test as its main, as the queue and as the tool: every command ends, and
  * says which process did not answer. */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "rig.h"
 
 Test(control_requests, a_command_of_a_stopped_queue_says_who_did_not_answer, .timeout = 60)
@@ -92,5 +97,40 @@ Test(control_requests, what_no_tool_says, .timeout = 60)
 	cr_assert_eq(s.asked, 0);
 	connect_tool(&s);
 	works_as_ever(&s);
+	tear_down(&s);
+}
+
+static unsigned
+descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* A large body: the file that the queue gives with a row reaches the tool, and control keeps none. */
+Test(control_requests, a_descriptor_of_a_row_reaches_the_tool, .timeout = 60)
+{
+	static struct setting s;
+	unsigned before;
+	struct stat st;
+
+	set_up(&s);
+	s.row_fd = memfd_create("body", MFD_CLOEXEC);
+	cr_assert_eq(fstat(s.row_fd, &st), 0);
+	works_as_ever(&s);
+	before = descriptors();
+	for (int i = 0; i < 3; i++) {
+		s.got_inode = 0;
+		works_as_ever(&s);
+		cr_expect_eq(s.got_inode, st.st_ino);
+	}
+	cr_expect_eq(descriptors(), before);
+	close(s.row_fd);
+	s.row_fd = -1;
+	works_as_ever(&s);
+	cr_expect_eq(s.got_inode, 0);
 	tear_down(&s);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void *
@@ -34,19 +35,19 @@ until(struct setting *s, const unsigned *count, unsigned enough)
 /* ---- as the queue ---- */
 
 static void
-answer_on(struct channel *owner, uint64_t call)
+answer_on(const struct setting *s, struct channel *owner, uint64_t call)
 {
 	struct message_admin_row row = {.values = STR("id\0001\0")};
 	struct message_admin_done done = {.exit_code = 0, .text = STR("done")};
 
-	cr_assert_eq(channel_answer(owner, call, MESSAGE_ADMIN_ROW, &row, -1), 0);
+	cr_assert_eq(channel_answer(owner, call, MESSAGE_ADMIN_ROW, &row, s->row_fd), 0);
 	cr_assert_eq(channel_answer(owner, call, MESSAGE_ADMIN_DONE, &done, -1), 0);
 }
 
 void
 answer(struct setting *s, uint64_t call)
 {
-	answer_on(s->queue, call);
+	answer_on(s, s->queue, call);
 }
 
 static void
@@ -64,7 +65,7 @@ hear(struct channel *c, const struct packet *p, void *arg)
 	s->call = p->call;
 	snprintf(s->by, sizeof s->by, "%.*s", STR_ARG(p->message->admin.by));
 	if (!s->is_silent)
-		answer_on(c, p->call);
+		answer_on(s, c, p->call);
 }
 
 static void
@@ -154,6 +155,7 @@ set_up(struct setting *s)
 	int ends[2];
 
 	memset(s, 0, sizeof *s);
+	s->row_fd = -1;
 	s->base = event_base_new();
 	cr_assert_eq(channel_pair(ends), 0);
 	s->main_end = ends[1];
@@ -188,7 +190,14 @@ heard(enum request_end end, const struct packet *p, void *arg)
 	struct setting *s = arg;
 
 	if (end == REQUEST_ROW) {
+		struct stat st = {0};
+
 		s->rows++;
+		if (p->fd >= 0) {
+			cr_assert_eq(fstat(p->fd, &st), 0);
+			close(p->fd);
+		}
+		s->got_inode = st.st_ino;
 		return;
 	}
 	s->end = end;

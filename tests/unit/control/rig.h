@@ -19,6 +19,8 @@ struct setting {
 	char directory[64];
 	unsigned ready, pongs, asked, rows, ended, queue_lost, tool_greeted;
 	uint64_t call; /* of the last question to the queue */
+	int row_fd; /* with each row; -1: none */
+	unsigned long long got_inode; /* of what came with the last row */
 	bool is_silent;
 	enum request_end end;
 	uint8_t exit_code;
