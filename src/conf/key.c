@@ -382,14 +382,15 @@ const struct key key_table[] = {
 	{"dns.resolv_conf", KEY_TEXT, AT(dns.resolv_conf), CONF_RELAY, "\"/etc/resolv.conf\"",
 	    .form = FORM_PATH,
 	    .help = "The file with the system's nameservers (resolv.conf(5)); the first three "
-		"count. Without the file, or without a nameserver in it: 127.0.0.1. A reload "
-		"reads it again."},
+		"count. Without the file, or without a nameserver in it: 127.0.0.1. When it "
+		"changes it is read again within seconds; while it cannot be read, what was "
+		"read before counts."},
 	{"dns.hosts_file", KEY_TEXT, AT(dns.hosts_file), CONF_RELAY, "\"/etc/hosts\"",
 	    .form = FORM_PATH,
 	    .help = "The file whose addresses (hosts(5)) count for the hosts that routes name, "
 		"before DNS. MX records, the hosts that they name and the domains of "
-		"recipients are looked up in DNS alone. A reload reads it again. "
-		"\"/dev/null\": none."},
+		"recipients are looked up in DNS alone. When it changes it is read again within "
+		"seconds. \"/dev/null\": none."},
 	{"dns.dnssec", KEY_WORD, AT(dns.dnssec), CONF_RELAY, "\"auto\"", .words = dnssec_words,
 	    .help = "auto: answers are validated if the resolver passes DNSSEC records on; if it "
 		"does not, mail is sent without validation, which the log says. require: such a "

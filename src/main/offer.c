@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/listen.h"
+#include "main/offer_system.h"
 #include "main/offer_tls.h"
 #include "main/port_holder.h"
 
@@ -227,33 +227,6 @@ offer_listeners(const struct offer_making *m)
 	return true;
 }
 
-/* A listener that is kept is another descriptor of the same socket. */
-static bool
-offer_has_socket(const struct offer *o, unsigned s, int fd)
-{
-	struct stat wanted, st;
-
-	if (fstat(fd, &wanted) != 0)
-		return true;
-	for (unsigned l = 0; l < LISTEN_MAX; l++)
-		if (o->listeners[s][l] >= 0 && fstat(o->listeners[s][l], &st) == 0 &&
-		    st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino)
-			return true;
-	return false;
-}
-
-void
-offer_end_listeners(const struct offer *o, const struct offer *now)
-{
-	for (unsigned s = 0; s < SUBMISSION_MAX; s++)
-		for (unsigned l = 0; l < LISTEN_MAX; l++) {
-			int fd = o->listeners[s][l];
-
-			if (fd >= 0 && (!now || !offer_has_socket(now, s, fd)))
-				(void)shutdown(fd, SHUT_RD);
-		}
-}
-
 /* ---- files ---- */
 
 static void
@@ -307,32 +280,49 @@ offer_is_absent(int error)
 	return error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM;
 }
 
-/* So it was at the start: what worked without it works on. */
-static bool
-offer_was_absent(const struct offer_making *m, const struct offer_file *f)
+/* The same file as it is in use, or NULL. */
+static const struct offer_file *
+offer_former(const struct offer_making *m, const struct offer_file *f)
 {
 	const struct offer *b = m->before;
 
 	for (size_t n = 0; b && n < b->file_count; n++)
 		if (b->files[n].kind == f->kind && str_eq(b->files[n].path, f->path))
-			return b->files[n].fd < 0;
-	return !b;
+			return &b->files[n];
+	return NULL;
 }
 
-/* Files of the system, which may come and go: what holds without them is defined. */
+/* So it was at the start: what worked without it works on. */
 static bool
-offer_is_of_system(const struct conf *c, const struct offer_file *f)
+offer_was_absent(const struct offer_making *m, const struct offer_file *f)
 {
-	return f->kind == GRANT_FILE &&
-	    (str_eq(f->path, c->dns.resolv_conf) || str_eq(f->path, c->dns.hosts_file));
+	const struct offer_file *former = offer_former(m, f);
+
+	return former ? former->fd < 0 : !m->before;
+}
+
+/* What cannot be read refuses the reload that brings its name; else the daemon goes on. */
+static bool
+offer_open_system(const struct offer_making *m, struct offer_file *f)
+{
+	const struct offer_file *former = offer_former(m, f);
+	bool is_open = offer_system_open(f, former);
+	bool is_wrong = f->error && !offer_system_is_absent(f);
+
+	if (!is_open || (is_wrong && m->before && !former))
+		return offer_fails(m, "%.*s (for %s): %s", STR_ARG(f->path), role_name(f->role),
+		    strerror(is_open ? f->error : errno));
+	offer_system_tell(f);
+	return true;
 }
 
 static bool
 offer_open_file(const struct offer_making *m, struct offer_file *f)
 {
-	bool is_of_system = offer_is_of_system(m->offer->conf, f);
 	char name[4096];
 
+	if (offer_system_is(m->offer->conf, f))
+		return offer_open_system(m, f);
 	snprintf(name, sizeof name, "%.*s", STR_ARG(f->path));
 	f->fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (f->fd >= 0)
@@ -342,10 +332,6 @@ offer_open_file(const struct offer_making *m, struct offer_file *f)
 	f->error = f->fd < 0 ? errno : 0;
 	if (f->fd >= 0)
 		return true;
-	if (offer_is_absent(errno) && is_of_system) {
-		log_warn("%s cannot be opened: %s", name, strerror(errno));
-		return true;
-	}
 	/* what that means for a certificate or key, the check of both together tells */
 	if (f->kind != GRANT_FILE && errno != EMFILE && errno != ENFILE && errno != ENOMEM)
 		return true;
@@ -456,34 +442,4 @@ offer_new(struct conf *c, const struct offer *before, unsigned submission_count,
 	host_undo_log(c, &o->log);
 	offer_free(&o);
 	return NULL;
-}
-
-static void
-offer_close(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
-void
-offer_free(struct offer **offer)
-{
-	struct offer *o = *offer;
-
-	if (!o)
-		return;
-	for (int k = 0; k < ROLE_KINDS; k++)
-		offer_close(o->configs[k]);
-	for (unsigned s = 0; s < SUBMISSION_MAX; s++)
-		for (unsigned l = 0; l < LISTEN_MAX; l++)
-			offer_close(o->listeners[s][l]);
-	for (size_t n = 0; n < o->file_count; n++)
-		offer_close(o->files[n].fd);
-	if (o->log.fd > 2)
-		offer_close(o->log.fd);
-	mem_free(o->files);
-	mem_free(o->tls);
-	conf_drop(&o->conf);
-	mem_free(o);
-	*offer = NULL;
 }

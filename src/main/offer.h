@@ -17,7 +17,7 @@ struct offer_file {
 	unsigned index;
 	struct str path;   /* of the configuration */
 	int fd;            /* -1: not given to the role */
-	int error;         /* why it could not be opened; 0: it could */
+	int error;         /* why it could not be opened or read; 0: it could */
 };
 
 struct offer {

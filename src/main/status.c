@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "main/liveness.h"
-#include "main/offer.h"
+#include "main/offer_system.h"
 #include "main/spool_watch.h"
 #include "submission/clients.h"
 
@@ -50,10 +50,14 @@ status_row(const struct instance *i, struct buf *values)
 	int pid = i->daemon->in_threads ? (int)getpid() : (int)i->pid;
 	int64_t uptime_ms = clock_mono_ms() - i->started_ms;
 	char work[METRICS_TEXT_BYTES], trouble[METRICS_TROUBLE_TEXT_BYTES];
+	char file[OFFER_SYSTEM_TEXT_BYTES];
 
 	metrics_read_trouble(i->region, trouble);
 	if (i->kind == ROLE_QUEUE && spool_watch_trouble(i->daemon)[0])
 		snprintf(trouble, sizeof trouble, "%s", spool_watch_trouble(i->daemon));
+	if (i->kind == ROLE_RELAY && !trouble[0])
+		snprintf(trouble, sizeof trouble, "%s",
+		    offer_system_trouble(i->daemon->offer, file));
 	message_values_add(values, "row", STR("process"));
 	message_values_add(values, "role", str_of(role_name(i->kind)));
 	status_number(values, "index", i->index);

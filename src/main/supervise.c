@@ -410,6 +410,18 @@ supervise_renew_certificates(struct daemon *d)
 }
 
 void
+supervise_renew_files(struct daemon *d)
+{
+	for (unsigned n = 0; n < d->instance_count; n++) {
+		struct instance *i = &d->instances[n];
+
+		if (i->kind == ROLE_RELAY && i->channel &&
+		    (!grants_give_files(i) || !grants_give_config(i)))
+			supervise_give_up(i, "it takes no file that changed");
+	}
+}
+
+void
 supervise_end(struct daemon *d)
 {
 	for (unsigned n = 0; n < d->instance_count; n++) {

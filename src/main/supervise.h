@@ -17,6 +17,8 @@ void supervise_gone(struct instance *i);
 void supervise_reload(struct daemon *d);
 /* Certificates and keys to those who hold them, keys first. */
 void supervise_renew_certificates(struct daemon *d);
+/* Other files to relay. */
+void supervise_renew_files(struct daemon *d);
 /* After the loop, -d: nothing is left. */
 void supervise_end(struct daemon *d);
 

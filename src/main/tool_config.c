@@ -245,6 +245,7 @@ struct status_count {
 	struct print print;
 	struct print certificates;
 	unsigned not_ready;              /* processes */
+	bool relay_answers;
 	unsigned not_accepted;           /* certificates */
 };
 
@@ -300,6 +301,8 @@ tool_status_row(struct str values, void *arg)
 {
 	struct status_count *c = arg;
 	const struct tool *t = c->print.tool;
+	struct str state = message_values_get(values, "state");
+	bool is_ready = str_eq(state, STR("ready"));
 
 	if (message_values_get(values, "certificate").n) {
 		tool_status_certificate(values, c);
@@ -312,7 +315,9 @@ tool_status_row(struct str values, void *arg)
 			print_daemon(values);
 		return;
 	}
-	c->not_ready += !str_eq(message_values_get(values, "state"), STR("ready"));
+	c->not_ready += !is_ready;
+	if (str_eq(message_values_get(values, "role"), STR("relay")))
+		c->relay_answers = is_ready || str_eq(state, STR("failing"));
 	print_row(values, &c->print);
 }
 
@@ -353,7 +358,7 @@ tool_status(struct tool *t, const struct command *command)
 		putchar('\n');
 	/* what stands in a pipe comes before what is said of the queue */
 	fflush(stdout);
-	if (!table.not_ready)
+	if (table.relay_answers)
 		of_dns = tool_status_dns(t);
 	status = tool_ask_running(t, "queue.status", print_record, &queue);
 	if (status == 0)

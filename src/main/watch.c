@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "main/offer.h"
+#include "main/offer_system.h"
 #include "main/supervise.h"
 
 enum { LOOK_EVERY_S = 2, TRY_EVERY_MS = 60 * 1000, TELL_EVERY_MS = 24 * 60 * 60 * 1000 };
@@ -24,6 +24,9 @@ struct watch {
 	uint64_t refused; /* print of those that could not be used; said once */
 	int64_t again_ms; /* when these are tried again, for want of something else; 0: never */
 	int64_t tell_ms;  /* when what is wrong with those in use is told next */
+	/* the same of the files of the system */
+	uint64_t system_given, system_seen;
+	int64_t system_again_ms; /* when those that could not be read are read again */
 };
 
 static void
@@ -37,6 +40,17 @@ add_print(struct buf *all, struct str path)
 	buf_addf(all, "%s %ju %ju %jd %jd.%09ld\n", name, (uintmax_t)st.st_dev,
 	    (uintmax_t)st.st_ino, (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec,
 	    st.st_mtim.tv_nsec);
+}
+
+static void
+add_mode(struct buf *all, struct str path)
+{
+	struct stat st = {0};
+	char name[4096];
+
+	snprintf(name, sizeof name, "%.*s", STR_ARG(path));
+	(void)!stat(name, &st);
+	buf_addf(all, "%jo %ju\n", (uintmax_t)st.st_mode, (uintmax_t)st.st_uid);
 }
 
 static uint64_t
@@ -113,6 +127,53 @@ watch_give(struct watch *w, uint64_t now)
 	w->refused = now;
 }
 
+/* ---- files of the system ---- */
+
+/* A change of the mode alone counts as well: it may be why a file could not be read. */
+static uint64_t
+system_print_of(const struct offer *o)
+{
+	struct buf all;
+	uint64_t print;
+
+	buf_init(&all, 1 << 20);
+	for (size_t n = 0; n < o->file_count; n++) {
+		if (!offer_system_is(o->conf, &o->files[n]))
+			continue;
+		add_print(&all, o->files[n].path);
+		add_mode(&all, o->files[n].path);
+	}
+	print = map_hash(buf_str(&all));
+	buf_clear(&all);
+	return print;
+}
+
+static bool
+watch_reads_again(const struct watch *w)
+{
+	char text[OFFER_SYSTEM_TEXT_BYTES];
+
+	return offer_system_trouble(w->daemon->offer, text)[0] &&
+	    clock_mono_ms() >= w->system_again_ms;
+}
+
+static void
+watch_system(struct watch *w)
+{
+	uint64_t now = system_print_of(w->daemon->offer);
+	bool has_changed = now != w->system_given && now == w->system_seen;
+
+	w->system_seen = now;
+	if (w->daemon->stage >= 0 || (!has_changed && !watch_reads_again(w)))
+		return;
+	w->system_given = now;
+	w->system_again_ms = clock_mono_ms() + TRY_EVERY_MS;
+	if (offer_system_renew(w->daemon->offer))
+		supervise_renew_files(w->daemon);
+}
+
+/* ---- a look ---- */
+
 static void
 look(evutil_socket_t fd, short what, void *arg)
 {
@@ -125,6 +186,7 @@ look(evutil_socket_t fd, short what, void *arg)
 		watch_give(w, now);
 	w->seen = now;
 	watch_tell(w);
+	watch_system(w);
 }
 
 void
@@ -135,6 +197,8 @@ watch_start(struct daemon *d)
 
 	w->daemon = d;
 	w->given = w->seen = print_of(d->conf);
+	/* those may have changed since they were read: the first look reads them again */
+	w->system_seen = system_print_of(d->offer);
 	w->timer = event_new(d->base, -1, EV_PERSIST, look, w);
 	if (!w->timer || event_add(w->timer, &every) != 0)
 		die("no timer");

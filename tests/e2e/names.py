@@ -106,7 +106,8 @@ def use(*servers):
 
 
 def status():
-    rows = [json.loads(line) for line in gate.tool("status", "--json").stdout.splitlines()]
+    """Its exit status says whether all is well, which is not asked here."""
+    rows = [json.loads(line) for line in gate.tool("status", "--json", check=False).stdout.splitlines()]
     return [row for row in rows if "resolver" in row]
 
 
@@ -230,6 +231,52 @@ def another_resolv_conf():
         own.stop()
         use("127.0.0.10")
         reload()
+
+
+@tap.case
+def changed_without_a_reload():
+    """resolv.conf and the hosts file count a moment after they appear, change or go; one that cannot be read changes nothing, and status says so"""
+    def asked(*servers):
+        return lambda: [row["resolver"] for row in status()] == [f"{server}@53" for server in servers]
+
+    def relay():
+        rows = [json.loads(line) for line in gate.tool("status", "--json", check=False).stdout.splitlines()]
+        return next(row for row in rows if row.get("role") == "relay")
+    generation = re.search(r'"generation":(\d+)', gate.tool("status", "--json").stdout).group(1)
+    use("127.0.0.11")
+    g.wait_for("the other nameserver is asked", 20, asked("127.0.0.11"), every=0.2)
+    os.rename(RESOLV_CONF, f"{RESOLV_CONF}.away")
+    g.wait_for("without the file, 127.0.0.1 is asked", 20, asked("127.0.0.1"), every=0.2)
+    os.rename(f"{RESOLV_CONF}.away", RESOLV_CONF)
+    g.wait_for("the file is back", 20, asked("127.0.0.11"), every=0.2)
+    use("127.0.0.10", "127.0.0.11")
+    g.wait_for("both are asked", 20, asked("127.0.0.10", "127.0.0.11"), every=0.2)
+    assert relay()["state"] == "ready", relay()
+    os.unlink(RESOLV_CONF)
+    os.mkdir(RESOLV_CONF)
+    said = f"{RESOLV_CONF} cannot be read (Is a directory): what was read before is used"
+    g.wait_for("status says that it cannot be read", 20, lambda: relay()["state"] == "failing" and said in relay()["work"], every=0.2)
+    try:
+        gate.wait_log(re.escape(said))
+        assert asked("127.0.0.10", "127.0.0.11")(), status()
+        gate.tool("reload")
+        assert asked("127.0.0.10", "127.0.0.11")() and relay()["state"] == "failing", (status(), relay())
+        finds("example.net")
+        os.mkdir(f"{HOME}/another")
+        refused = reload(check=False, resolv_conf=f'"{HOME}/another"')
+        assert refused.returncode == 71 and f"{HOME}/another (for relay): Is a directory" in refused.stderr, refused
+    finally:
+        os.rmdir(RESOLV_CONF)
+        use("127.0.0.10")
+        gate.extra = settings()
+        gate.write_config()
+    g.wait_for("the file is read again", 20, asked("127.0.0.10"), every=0.2)
+    assert relay()["state"] == "ready", relay()
+    write("hosts", "127.0.0.98 the-smarthost.test\n")
+    g.wait_for("the hosts file counts", 20, lambda: "127.0.0.98" in test("by-hosts.test")[0], every=0.2)
+    write("hosts", "127.0.0.1 localhost the-smarthost.test\n")
+    g.wait_for("the hosts file counts", 20, lambda: "127.0.0.98" not in test("by-hosts.test")[0], every=0.2)
+    assert str(int(generation) + 1) == re.search(r'"generation":(\d+)', gate.tool("status", "--json").stdout).group(1)
 
 
 @tap.case

@@ -80,3 +80,29 @@ Test(watch, an_expired_certificate_is_told_once_a_day)
 	rig_run(&r, LOOK_MS);
 	cr_expect_eq(told(words), 3, "after a reload");
 }
+
+/* It is read when the offer is made, and looked at from a moment later on: the first look reads it
+ * again. */
+Test(watch, a_file_that_changes_while_the_daemon_starts)
+{
+	struct offer_refusal refusal;
+	char path[100];
+	size_t n = 0;
+
+	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
+	r.d.stage = -1;
+	r.d.conf->dns.resolv_conf = str_of(path);
+	offer_free(&r.d.offer);
+	r.d.offer = offer_new(r.d.conf, NULL, 1, &refusal);
+	cr_assert(r.d.offer, "%s", refusal.why);
+	while (n < r.d.offer->file_count && !str_eq(r.d.offer->files[n].path, str_of(path)))
+		n++;
+	cr_assert_lt(n, r.d.offer->file_count);
+	cr_assert_lt(r.d.offer->files[n].fd, 0);
+	rig_write(path, "nameserver 192.0.2.1\n");
+	watch_start(&r.d);
+	rig_run(&r, LOOK_MS);
+	cr_expect_geq(r.d.offer->files[n].fd, 0);
+	cr_expect_eq(told("resolv.conf changed: loading it"), 1);
+	unlink(path);
+}
