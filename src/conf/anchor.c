@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/encode.h"
+#include "base/file.h"
 
 enum { WORDS_MAX = 64, FIELD_MAX = 65535 };
 
@@ -221,7 +222,7 @@ anchor_owner(struct str text, char owner_out[ANCHOR_OWNER_BYTES])
 static bool
 read_text(const char *path, struct buf *out)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), failed;
+	int fd = file_open(path, O_RDONLY), failed;
 	bool is_read = fd >= 0 && buf_read_file(out, fd) == 0;
 
 	failed = errno;
@@ -248,7 +249,7 @@ anchor_check_file(const struct conf *c, const struct read_tree *tree, struct not
 		notes_add(notes, at, NOTE_ERROR,
 		    "dns.trust_anchor: %s: %s; Debian's package dns-root-data has the root's, and "
 		    "dnssec = \"off\" does without",
-		    path, strerror(errno));
+		    path, file_error(errno));
 	else if ((why = anchor_check(buf_str(&text), &line)) && line)
 		notes_add(notes, at, NOTE_ERROR, "dns.trust_anchor: %s:%u: %s", path, line, why);
 	else if (why)

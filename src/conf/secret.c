@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
 enum { SECRET_BYTES = 1024 };
@@ -40,8 +41,6 @@ read_secret(const struct place *at, int fd, struct arena *arena)
 
 	if (fstat(fd, &st) < 0)
 		return complain(at, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return complain(at, "not a file");
 	if (st.st_mode & 077)
 		notes_add(at->notes, at->line, NOTE_WARNING,
 		    "routes.password: %s can be read by others than its owner (mode %03o)",
@@ -67,11 +66,11 @@ read_secret(const struct place *at, int fd, struct arena *arena)
 static struct str
 read_file(const struct place *at, struct arena *arena)
 {
-	int fd = open(at->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = file_open(at->path, O_RDONLY);
 	struct str secret;
 
 	if (fd < 0)
-		return complain(at, strerror(errno));
+		return complain(at, file_error(errno));
 	secret = read_secret(at, fd, arena);
 	close(fd);
 	return secret;

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "conf/lex.h"
 #include "conf/notes.h"
@@ -96,14 +96,9 @@ complain(struct joining *j, const char *what, const char *detail)
 static bool
 read_all(struct joining *j, int fd, struct buf *out)
 {
-	struct stat st;
 	ssize_t got;
 	char *room;
 
-	if (fstat(fd, &st) < 0)
-		return complain(j, j->file, strerror(errno));
-	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
-		return complain(j, j->file, "not a file");
 	do {
 		room = buf_room(out, 65536);
 		if (!room)
@@ -126,9 +121,9 @@ join_file(struct joining *j)
 	/* a file that cannot be included is told at the line that includes it */
 	if (j->depth == 0)
 		begin_part(j, 1);
-	fd = open(j->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	fd = file_open(j->file, O_RDONLY);
 	if (fd < 0)
-		return complain(j, j->file, strerror(errno));
+		return complain(j, j->file, file_error(errno));
 	buf_init(&content, SOURCE_FILE_MAX + 65536);
 	is_read = read_all(j, fd, &content);
 	close(fd);

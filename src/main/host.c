@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/encode.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "main/notify.h"
 
@@ -123,18 +124,15 @@ connect_log(const char *path)
 static int
 open_log_file(struct str file, bool *is_made_out)
 {
-	enum { HOW = O_WRONLY | O_APPEND | O_CLOEXEC };
-	char name[4096];
-	int fd;
+	enum { HOW = O_WRONLY | O_APPEND };
+	int fd = file_open_str(file, HOW);
 
-	snprintf(name, sizeof name, "%.*s", STR_ARG(file));
-	fd = open(name, HOW);
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
-	fd = open(name, HOW | O_CREAT | O_EXCL, 0640);
+	fd = file_open_str(file, HOW | O_CREAT | O_EXCL);
 	*is_made_out = fd >= 0;
 	/* somebody else made it, or the name is a link to a file that is not there yet */
-	return fd < 0 && errno == EEXIST ? open(name, HOW | O_CREAT, 0640) : fd;
+	return fd < 0 && errno == EEXIST ? file_open_str(file, HOW | O_CREAT) : fd;
 }
 
 struct str
@@ -201,7 +199,21 @@ host_use_log(const struct conf *c, uint64_t secret, struct host_log *log)
 	if (!log->is_former)
 		log_open(2, LOG_TO_STDERR);
 	log_warn("log.target: %.*s cannot be opened (%s): logging %s", STR_ARG(host_log_path(c)),
-	    strerror(log->error), log->is_former ? "goes on as before" : "to stderr");
+	    file_error(log->error), log->is_former ? "goes on as before" : "to stderr");
+}
+
+void
+host_report_log(const char *config, const struct conf *c, struct conf_report *report)
+{
+	char name[4096];
+	struct stat st;
+
+	snprintf(name, sizeof name, "%.*s", STR_ARG(host_log_path(c)));
+	if (c->log.target != CONF_LOG_FILE || stat(name, &st) != 0 || file_check(&st) == 0)
+		return;
+	buf_addf(&report->text, "%s: error: log.target: %s: %s\n", config, name,
+	    file_error(file_check(&st)));
+	report->errors++;
 }
 
 /* ---- the rest ---- */

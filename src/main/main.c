@@ -113,8 +113,10 @@ read_config(const struct options *o)
 	conf_report_init(&report);
 	c = conf_read_file(
 	    o->config, o->checks_only ? CONF_SECRETS_READ_HERE : CONF_SECRETS_READ, &report);
-	if (c && o->checks_only)
+	if (c && o->checks_only) {
+		host_report_log(o->config, c, &report);
 		tls_files_report(c, &report);
+	}
 	if (report.text.n)
 		fwrite(report.text.p, 1, report.text.n, stderr);
 	if (o->checks_only || !c)

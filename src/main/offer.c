@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/listen.h"
@@ -324,7 +325,7 @@ offer_open_file(const struct offer_making *m, struct offer_file *f)
 	if (offer_system_is(m->offer->conf, f))
 		return offer_open_system(m, f);
 	snprintf(name, sizeof name, "%.*s", STR_ARG(f->path));
-	f->fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	f->fd = file_open(name, O_RDONLY);
 	if (f->fd >= 0)
 		offer_check_mode(f);
 	if (f->fd >= 0 && f->kind != GRANT_FILE)
@@ -339,7 +340,7 @@ offer_open_file(const struct offer_making *m, struct offer_file *f)
 		log_error("%s cannot be opened: %s", name, strerror(errno));
 		return true;
 	}
-	return offer_fails(m, "%s (for %s): %s", name, role_name(f->role), strerror(errno));
+	return offer_fails(m, "%s (for %s): %s", name, role_name(f->role), file_error(errno));
 }
 
 static bool
@@ -417,7 +418,7 @@ offer_log(const struct offer_making *m)
 	if (!m->before || host_open_log(c, &m->offer->log) || offer_keeps_log(m))
 		return true;
 	return offer_fails(m, "log.target: %.*s cannot be opened: %s%s", STR_ARG(host_log_path(c)),
-	    strerror(errno),
+	    file_error(errno),
 	    is_file && (errno == EROFS || errno == EACCES)
 		? ": the shipped unit and AppArmor profile allow /var/log/sallyport/*.log"
 		: "");

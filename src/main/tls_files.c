@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "keys/keyring.h"
 
@@ -42,7 +43,7 @@ static bool
 tls_files_read(const struct tls_file *f, struct buf *out, struct str name, char *fault)
 {
 	if (f->fd < 0)
-		return tls_files_fault(fault, name, "%s", strerror(f->error));
+		return tls_files_fault(fault, name, "%s", file_error(f->error));
 	if (buf_read_file(out, f->fd) != 0)
 		return tls_files_fault(fault, name, "%s", strerror(errno));
 	return out->n > 0 || tls_files_fault(fault, name, "the file is empty");
@@ -349,10 +350,7 @@ static struct tls_file
 tls_files_open(struct str path)
 {
 	struct tls_file f = {.fd = -1};
-	char name[4096];
-
-	snprintf(name, sizeof name, "%.*s", STR_ARG(path));
-	f.fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	f.fd = file_open_str(path, O_RDONLY);
 	f.error = f.fd < 0 ? errno : 0;
 	return f;
 }

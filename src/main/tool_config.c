@@ -10,6 +10,7 @@
 
 #include "conf/descriptors.h"
 #include "ipc/message.h"
+#include "main/host.h"
 #include "main/print.h"
 #include "main/tls_files.h"
 #include "main/tool.h"
@@ -222,6 +223,7 @@ tool_config_check(struct tool *t, const struct command *command)
 		tool_check_disk(path, c, &report);
 		tool_check_room(path, c, &report);
 		tool_check_descriptors(path, c, &report);
+		host_report_log(path, c, &report);
 		tls_files_report(c, &report);
 		tool_check_accounts(path, c, &report);
 	}

@@ -87,6 +87,28 @@ def missing_certificate_at_reload():
 
 
 @tap.case
+def a_pipe_in_place_of_a_file():
+    """A pipe in place of the log, the configuration or a file that it names: told by its name, and main goes on"""
+    pipe = f"{gate.directory}/pipe"
+    os.mkfifo(pipe, 0o600)
+    parts, extra = dict(gate.parts), gate.extra
+    named = {"log": f'log: {{ target = "file:{pipe}"; }};', "tls": gate.parts["tls"].replace(".crt", ".crt.pipe"),
+             "include": f'@include "{pipe}"'}
+    os.symlink(pipe, f"{gate.directory}/tls.crt.pipe")
+    for key, text in named.items():
+        gate.parts = {**parts, key: text}
+        gate.write_config()
+        for words in (("config", "check"), ("reload",)):
+            run = gate.tool(*words, check=False)
+            said = run.stdout + run.stderr
+            assert run.returncode and "It is not a regular file" in said and "pipe" in said, (key, words, run)
+        assert gate.tool("status", check=False).returncode == 0, key
+    gate.parts, gate.extra = parts, extra
+    gate.write_config()
+    gate.tool("reload")
+
+
+@tap.case
 def role_dies_without_descriptors():
     """a role that dies while main has no descriptors: a line in the log for each try, growing pauses, main lives"""
     relay = next(pid for pid, (role, _) in gate.processes().items() if role == "relay")

@@ -33,7 +33,7 @@ static const struct mistake syntax[] = {
 	{"@include x\n", "t.cfg:1: error: after @ only this may stand"},
 	{"@include \"none.cfg\"\n", "t.cfg:1: error: none.cfg: No such file"},
 	{"@include \"t.cfg\"\n", "too many files include one another"},
-	{"@include \"/\"\n", "t.cfg:1: error: /: not a file"},
+	{"@include \"/\"\n", "t.cfg:1: error: /: Is a directory"},
 	{"user = \"a\\x00b\";\n", "t.cfg:1: error: a text cannot hold a NUL byte"},
 };
 
@@ -373,6 +373,36 @@ Test(read, floods)
 	cr_expect_null(conf_read_text(buf_str(&b), &r));
 	buf_clear(&b);
 	conf_report_clear(&r);
+}
+
+/* Nobody writes to these pipes: who waits for one waits for ever. */
+Test(read, pipes_in_place_of_files, .timeout = 20)
+{
+	static const struct {
+		const char *before, *behind;
+	} texts[] = {{"@include \"", "\"\n" MINIMAL}, {MINIMAL "dns: { trust_anchor = \"", "\"; };\n"},
+	    {MINIMAL "routes: ( { via = \"smarthost\"; host = \"a.example\"; username = \"u\"; password = \"file:",
+		"\"; } );\n"}};
+	const size_t count = sizeof texts / sizeof *texts;
+	char path[PATH_BYTES], text[1000];
+
+	write_file("pipe", "", path);
+	cr_assert_eq(unlink(path), 0);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	for (size_t i = 0; i <= count; i++) {
+		struct conf_report r;
+		struct conf *c;
+
+		conf_report_init(&r);
+		if (i < count)
+			snprintf(text, sizeof text, "%s%s%s", texts[i].before, path, texts[i].behind);
+		c = i < count ? read_as_file(text, &r) : conf_read_file(path, CONF_SECRETS_READ, &r);
+		cr_expect_null(c);
+		buf_addc(&r.text, '\0');
+		cr_expect(strstr(r.text.p, "pipe: It is not a regular file"), "%s", r.text.p);
+		conf_report_clear(&r);
+	}
+	unlink(path);
 }
 
 Test(read, keep_and_drop)

@@ -1,5 +1,7 @@
 /* host: whom the roles become, and where the log goes. */
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,4 +61,36 @@ Test(host, log_that_cannot_be_opened)
 	r.d.conf->log.target = CONF_LOG_STDERR;
 	cr_expect(host_open_log(r.d.conf, &log));
 	cr_expect_eq(log.fd, 2);
+}
+
+/* A pipe that nobody reads would stop the caller for ever; one that somebody reads, as soon as it is full. */
+Test(host, a_log_that_is_no_file, .timeout = 20)
+{
+	struct conf_report report;
+	struct host_log log;
+	char path[100];
+	int reader;
+
+	snprintf(path, sizeof path, "%s/pipe", r.directory);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	r.d.conf->log.target = CONF_LOG_FILE;
+	r.d.conf->log.file = str_of(path);
+	cr_expect(!host_open_log(r.d.conf, &log));
+	cr_expect_eq(log.error, EMEDIUMTYPE);
+	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	cr_expect(!host_open_log(r.d.conf, &log));
+	cr_expect_eq(log.error, EMEDIUMTYPE);
+	close(reader);
+	conf_report_init(&report);
+	host_report_log("a.cfg", r.d.conf, &report);
+	cr_expect_eq(report.errors, 1);
+	cr_expect(str_iends(buf_str(&report.text), STR("/pipe: It is not a regular file\n")), "%.*s",
+	    STR_ARG(buf_str(&report.text)));
+	conf_report_clear(&report);
+	r.d.conf->log.file = STR("/dev/full");
+	cr_expect(!host_open_log(r.d.conf, &log));
+	cr_expect_eq(log.error, EMEDIUMTYPE);
+	r.d.conf->log.file = STR("/dev/null");
+	cr_expect(host_open_log(r.d.conf, &log));
+	close(log.fd);
 }

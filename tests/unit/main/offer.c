@@ -324,6 +324,30 @@ Test(offer, families_do_not_overlap)
 	offer_free(&one);
 }
 
+/* What is not a file does not stop main, and is told by its name. */
+Test(offer, pipes_in_place_of_files, .timeout = 20)
+{
+	struct str *const named[] = {
+	    &r.d.conf->dns.hosts_file, &r.d.conf->dns.resolv_conf, &r.d.conf->dns.trust_anchor};
+	char path[100];
+
+	snprintf(path, sizeof path, "%s/pipe", r.directory);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
+		struct str file = *named[i];
+		struct offer *o;
+
+		*named[i] = str_of(path);
+		refusal.why[0] = 0;
+		o = offer_new(r.d.conf, NULL, 1, &refusal);
+		*named[i] = file;
+		cr_expect_null(o, "%.*s", STR_ARG(file));
+		cr_expect(strstr(refusal.why, path) && strstr(refusal.why, "It is not a regular file"),
+		    "%.*s: %s", STR_ARG(file), refusal.why);
+		offer_free(&o);
+	}
+}
+
 /* The kernel gives connections to the sockets of all submission processes. */
 Test(offer, processes_share_a_port)
 {
