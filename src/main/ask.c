@@ -16,6 +16,7 @@
 #include "ipc/role.h"
 #include "ipc/wire.h"
 #include "main/directory.h"
+#include "main/main_process.h"
 #include "main/print.h"
 #include "main/tool.h"
 
@@ -188,8 +189,7 @@ answered(enum request_end how, const struct packet *p, void *arg)
 	end(a, done->exit_code);
 }
 
-/* Main holds the lock in the run directory as long as it lives. */
-static bool
+bool
 tool_daemon_runs(const struct conf *c)
 {
 	char path[4096];
@@ -205,14 +205,36 @@ tool_daemon_runs(const struct conf *c)
 	return is_locked;
 }
 
+/* No daemon runs with this run directory; is there one that has another, whose accounts and queue
+ * would be meant? */
+static int
+tool_elsewhere(const struct tool *t, const struct conf *c)
+{
+	struct main_process p;
+
+	if (!t->config_path || !main_process_find(t->config_path, &p))
+		return TOOL_NO_DAEMON;
+	fprintf(stderr,
+	    "sallyport: process %d runs with the configuration file %s, but nobody listens on "
+	    "%.*s/control.sock: ", (int)p.pid, t->config_path, STR_ARG(c->run_directory));
+	if (p.run_directory[0])
+		fprintf(stderr, "it was started with run_directory = \"%s\": give --run-directory "
+		    "%s, or restart it\n", p.run_directory, p.run_directory);
+	else
+		fputs("it was started with another run_directory, or it starts or ends at this "
+		      "moment: give the one that it has (--run-directory), or restart it\n",
+		    stderr);
+	return EX_DOWN;
+}
+
 /* The socket cannot be connected to: error says why. */
 static int
-tool_unconnected(const struct conf *c, int error)
+tool_unconnected(const struct tool *t, const struct conf *c, int error)
 {
 	bool is_forbidden = error == EACCES || error == EPERM;
 
 	if ((error == ENOENT || error == ECONNREFUSED) && !tool_daemon_runs(c))
-		return TOOL_NO_DAEMON;
+		return tool_elsewhere(t, c);
 	fprintf(stderr, "sallyport: %s%.*s/control.sock: %s%s\n",
 	    is_forbidden ? "" : "the daemon is running, but its control does not answer on ",
 	    STR_ARG(c->run_directory), strerror(error),
@@ -258,7 +280,7 @@ tool_ask(
 	int fd = connect_daemon(c);
 
 	if (fd < 0)
-		return tool_unconnected(c, errno);
+		return tool_unconnected(t, c, errno);
 	m.claim = tool_claim(claim, sizeof claim);
 	a.asked_ms = clock_mono_ms();
 	a.base = event_base_new();

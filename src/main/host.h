@@ -32,8 +32,8 @@ void host_undo_log(const struct conf *c, const struct host_log *log);
 /* Lines go there from now on, and log->fd is taken; without one to stderr, or as before, which is
  * said. */
 void host_use_log(const struct conf *c, uint64_t secret, struct host_log *log);
-/* For a person who checks a file: an error when there is something else than a file where the log is
- * to be written. */
+/* For a person who checks a file: an error when there is something else than a file where the log
+ * is to be written. */
 void host_report_log(const char *config, const struct conf *c, struct conf_report *report);
 
 /* Of 0 to 2 those that the caller left closed become /dev/null: no socket gets such a number. */

@@ -57,7 +57,9 @@ struct conf *tool_conf(const struct tool *t);
 
 /* What is needed to ask the running daemon, which is run_directory alone: never NULL.  Where the
  * file has an error, that is said once, in one line, and the defaults stand for all other keys; so
- * they do, and nothing is said, where this user may not read the usual file. */
+ * they do, and nothing is said, where this user may not read the usual file.
+ * Where the file has another run_directory than the daemon was started with, the daemon's counts,
+ * as far as this user may see it. */
 const struct conf *tool_conf_to_ask(struct tool *t);
 
 /* One row of an answer: a keyed list; a key may come several times. */
@@ -70,6 +72,8 @@ int tool_ask(const struct tool *t, const struct conf *c, const char *verb, tool_
     void *arg);
 /* That no daemon is running, and where it was looked for; the exit code. */
 int tool_say_no_daemon(const struct tool *t, const struct conf *c);
+/* Has a daemon the lock of the run directory?  Main holds it as long as it lives. */
+bool tool_daemon_runs(const struct conf *c);
 /* Words on standard output (exit code 0) or standard error. */
 void tool_say(int exit_code, struct str text);
 /* The last words of an answer: an error always; else nothing with --quiet, and with --json an

@@ -11,6 +11,7 @@
 #include "conf/descriptors.h"
 #include "ipc/message.h"
 #include "main/host.h"
+#include "main/main_process.h"
 #include "main/print.h"
 #include "main/tls_files.h"
 #include "main/tool.h"
@@ -52,6 +53,21 @@ tool_conf_is_hidden(const struct tool *t)
 	return !t->is_config_given && access(t->config_path, R_OK) != 0 && errno == EACCES;
 }
 
+/* run_directory counts from a restart on: until then the daemon has the former one. */
+static void
+tool_find_daemon(const struct tool *t)
+{
+	struct main_process p;
+
+	if (t->run_directory || tool_daemon_runs(t->conf) ||
+	    !main_process_find(t->config_path, &p) || !p.run_directory[0])
+		return;
+	fprintf(stderr,
+	    "sallyport: the running daemon (process %d) was started with run_directory = \"%s\", "
+	    "which is not that of %s: asking there\n", (int)p.pid, p.run_directory, t->config_path);
+	t->conf->run_directory = arena_str(&t->conf->arena, str_of(p.run_directory));
+}
+
 const struct conf *
 tool_conf_to_ask(struct tool *t)
 {
@@ -66,6 +82,7 @@ tool_conf_to_ask(struct tool *t)
 		t->conf = conf_read_run_directory(t->config_path);
 	if (t->run_directory)
 		t->conf->run_directory = str_of(t->run_directory);
+	tool_find_daemon(t);
 	if (report.errors && !t->is_config_hidden)
 		fprintf(stderr,
 		    "%.*s; asking the daemon in %.*s, which goes on with the configuration that it "
