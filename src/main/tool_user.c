@@ -174,10 +174,6 @@ tool_user_list(struct tool *t, const struct command *command)
 
 /* ---- suspend and resume, with the mail that waits ---- */
 
-/* Sessions end soon after the account is suspended, and what they had handed over is stored; what
- * came behind the first look is found by the second. */
-enum { HOLD_AGAIN_MS = 1000 };
-
 struct queued {
 	const struct tool *tool;
 	struct buf account; /* its own name, which may have been given without its domain */
@@ -234,6 +230,8 @@ act_on_queued(const struct tool *t, const char *verb, struct queued *q)
 	buf_addf(&why, "user suspended%s%.*s", reason.n ? ": " : "", STR_ARG(reason));
 	message_values_add(&asking.values, "account", buf_str(&q->account));
 	message_values_add(&asking.values, "reason", buf_str(&why));
+	/* what its sessions have handed over, and is being stored, is held too */
+	message_values_add(&asking.values, "coming", STR("yes"));
 	status = tool_ask_running(&asking, verb, queued_row, q);
 	buf_clear(&why);
 	buf_clear(&asking.values);
@@ -268,10 +266,6 @@ hold_queued(const struct tool *t)
 
 	if (status == 0)
 		status = act_on_queued(t, "queue.hold", &q);
-	if (status == 0) {
-		usleep(HOLD_AGAIN_MS * 1000);
-		status = act_on_queued(t, "queue.hold", &q);
-	}
 	if (status)
 		fputs("sallyport: the account is suspended, but its queued mail is not held, or "
 		      "not all of it: give the command again\n", stderr);

@@ -12,8 +12,10 @@
 #include "base/mem.h"
 #include "conf/login_name.h"
 #include "queue/changes.h"
+#include "queue/coming.h"
 #include "queue/errand_log.h"
 #include "queue/finding.h"
+#include "queue/intake.h"
 #include "queue/rows.h"
 
 enum {
@@ -223,6 +225,7 @@ static void
 free_errand(struct errand *errand)
 {
 	spool_read_cancel(&errand->reading);
+	coming_errand_gone(errand);
 	TAILQ_REMOVE(&errand->queue->errands, errand, link);
 	arena_clear(&errand->arena);
 	mem_free(errand);
@@ -327,6 +330,15 @@ arm_readings(struct queue *q)
 	evtimer_add(q->errand_event, &tv);
 }
 
+/* For the spool: to store what it changed, or what it is to hold; or to read. */
+static bool
+is_waiting(const struct errand *errand)
+{
+	return errand->unstored || spool_is_reading(&errand->reading) ||
+	    (errand->coming &&
+		(intake_is_awaited(errand) || coming_is_unstored(errand->queue)));
+}
+
 void
 admin_go_on(evutil_socket_t fd, short what, void *arg)
 {
@@ -340,8 +352,7 @@ admin_go_on(evutil_socket_t fd, short what, void *arg)
 		after = TAILQ_NEXT(errand, link);
 		check_reading(errand);
 		all_wait &= walk(errand);
-		if (errand->is_walked && errand->unstored == 0 &&
-		    !spool_is_reading(&errand->reading))
+		if (errand->is_walked && !is_waiting(errand))
 			finish(errand);
 	}
 	if (!all_wait)
@@ -432,6 +443,15 @@ begin(struct peer *peer, uint64_t call, const struct message_admin *m, const str
 	errand->is_dry_run = message_values_get(m->values, "dry_run").n != 0;
 	errand->wants_body = message_values_get(m->values, "body").n != 0;
 	errand->next = TAILQ_FIRST(&q->book.entries);
+	if (verb->fn == changes_release)
+		coming_drop(q, &errand->filter);
+	if (verb->fn == changes_hold && message_values_get(m->values, "coming").n &&
+	    errand->filter.account.n && !coming_add(errand)) {
+		say_done(peer, call, EXIT_LATER, "too many users were suspended with --hold: try "
+		    "again in some minutes\n");
+		free_errand(errand);
+		return;
+	}
 	queue_wake_errands(q);
 }
 
@@ -473,8 +493,10 @@ admin_clear(struct queue *q)
 	while ((errand = TAILQ_FIRST(&q->errands))) {
 		TAILQ_REMOVE(&q->errands, errand, link);
 		spool_read_cancel(&errand->reading);
+		coming_errand_gone(errand);
 		changes_forget(errand);
 		arena_clear(&errand->arena);
 		mem_free(errand);
 	}
+	coming_clear(q);
 }

@@ -123,9 +123,8 @@ change_to_released(struct errand *errand, struct entry *e, int error)
 	return true;
 }
 
-/* "operator: phished": never to be taken for a hold because of damage. */
-static struct str
-hold_why(const struct errand *errand, struct buf *room)
+struct str
+changes_hold_why(const struct errand *errand, struct buf *room)
 {
 	static const struct str who = STR("operator"), colon = STR(": ");
 
@@ -137,19 +136,22 @@ hold_why(const struct errand *errand, struct buf *room)
 	return buf_str(room);
 }
 
-static void
-store_hold(struct errand *errand, struct entry *e, bool is_held)
+/* False: it could not be appended. */
+static bool
+store_hold(struct errand *errand, struct entry *e, bool is_held, change_fn *apply)
 {
 	struct spool_entry entry = {.kind = SPOOL_HOLD, .id = e->id};
 	struct spool_batch batch = {.entries = &entry, .count = 1};
 	struct buf why;
+	bool is_appended;
 
 	buf_init(&why, SPOOL_DETAIL_MAX);
 	entry.hold.is_held = is_held;
 	if (is_held)
-		entry.hold.why = hold_why(errand, &why);
-	(void)change_store(errand, e, &batch, is_held ? change_to_held : change_to_released);
+		entry.hold.why = changes_hold_why(errand, &why);
+	is_appended = change_store(errand, e, &batch, apply);
 	buf_clear(&why);
+	return is_appended;
 }
 
 bool
@@ -167,13 +169,38 @@ changes_would_release(const struct entry *e)
 void
 changes_hold(struct errand *errand, struct entry *e)
 {
-	store_hold(errand, e, true);
+	(void)store_hold(errand, e, true, change_to_held);
 }
 
 void
 changes_release(struct errand *errand, struct entry *e)
 {
-	store_hold(errand, e, false);
+	(void)store_hold(errand, e, false, change_to_released);
+}
+
+/* It is delivered after all, and who asked hears that it is not held. */
+static void
+change_schedule(struct queue *q, struct entry *e)
+{
+	for (size_t i = 0; i < e->shipment_count; i++)
+		queue_schedule(q, &e->shipments[i], e->shipments[i].parcel.due_ms);
+	queue_wake(q);
+}
+
+static bool
+change_new_to_held(struct errand *errand, struct entry *e, int error)
+{
+	if (error)
+		change_schedule(errand->queue, e);
+	return change_to_held(errand, e, error);
+}
+
+void
+changes_hold_new(struct errand *errand, struct entry *e)
+{
+	entry_hold(&errand->queue->book, e, false);
+	if (!store_hold(errand, e, true, change_new_to_held))
+		change_schedule(errand->queue, e);
 }
 
 /* ---- delete ---- */

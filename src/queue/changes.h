@@ -9,6 +9,11 @@
 #include "queue/errand.h"
 
 void changes_hold(struct errand *errand, struct entry *e);
+/* A message that was stored a moment ago, in the book as one that is held: nothing of it is
+ * scheduled unless its hold cannot be stored. */
+void changes_hold_new(struct errand *errand, struct entry *e);
+/* "operator: phished": never to be taken for a hold because of damage. */
+struct str changes_hold_why(const struct errand *errand, struct buf *room);
 void changes_release(struct errand *errand, struct entry *e);
 /* Nothing of it is owed any more afterwards, no report either. */
 void changes_delete(struct errand *errand, struct entry *e);

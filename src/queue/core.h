@@ -17,6 +17,7 @@
 
 struct pending;
 struct record;
+struct coming;
 struct errand;
 struct site_question;
 struct reports;
@@ -82,6 +83,7 @@ struct queue {
 	LIST_HEAD(, reread) rereads;
 	LIST_HEAD(, damage) damages; /* messages whose end is being stored, their content is lost */
 	TAILQ_HEAD(, errand) errands;
+	LIST_HEAD(, coming) comings; /* users of whom what comes is held */
 	bool is_stopping;
 	bool is_saved;
 };

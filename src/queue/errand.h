@@ -10,6 +10,7 @@
 #include "queue/filter.h"
 
 struct change;
+struct coming;
 
 enum { ERRAND_IDS_TOLD = 20 }; /* in the log, of one command */
 
@@ -34,6 +35,7 @@ struct errand {
 	size_t failed;   /* could not be stored */
 	size_t damaged;  /* of changed: released, and held because of damage before */
 	LIST_HEAD(, change) changes; /* not durable yet */
+	struct coming *coming; /* what of its user is being stored is held too; or NULL */
 	int error;
 	bool is_dry_run;
 	bool wants_body; /* of what is shown */

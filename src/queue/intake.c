@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "mail/dot.h"
 #include "mail/header.h"
+#include "queue/coming.h"
 #include "queue/dsn.h"
 #include "queue/intake_files.h"
 #include "queue/leases.h"
@@ -116,10 +117,12 @@ stored(int error, void *arg)
 	answer(p->peer, p->call, &s);
 	if (!error) {
 		leases_spend(q, p->peer, p->entry->user->name, p->entry->addressee_count);
-		queue_take(q, p->entry);
+		coming_take(q, p->entry);
 		p->entry = NULL;
 	}
 	free_pending(p);
+	if (!TAILQ_EMPTY(&q->errands))
+		queue_wake_errands(q);
 }
 
 /* Relay sends as much of the file as the envelope says. */
@@ -208,16 +211,20 @@ check_content(const struct peer *peer, const struct message_commit *m, struct ms
 static int
 append(struct peer *peer, struct pending *p, const struct message_commit *m, struct intake_file *r)
 {
-	struct spool_entry entry = {.kind = SPOOL_MESSAGE, .id = p->entry->id};
+	struct spool_entry entries[2] = {{.kind = SPOOL_MESSAGE, .id = p->entry->id},
+	    {.kind = SPOOL_HOLD, .id = p->entry->id}}, *entry = &entries[0];
 	struct spool_batch batch = {
-	    .entries = &entry, .count = 1, .urgency = SPOOL_NOW, .fn = stored, .arg = p};
+	    .entries = entries, .count = 1, .urgency = SPOOL_NOW, .fn = stored, .arg = p};
 
-	entry.message.recipient_count = p->entry->addressee_count;
-	entry.message.envelope = m->envelope;
-	entry.message.header = m->header;
-	entry.message.body = m->body;
-	entry.message.in_file = m->in_file;
-	entry.message.fd = m->in_file ? r->fd : -1;
+	entry->message.recipient_count = p->entry->addressee_count;
+	entry->message.envelope = m->envelope;
+	entry->message.header = m->header;
+	entry->message.body = m->body;
+	entry->message.in_file = m->in_file;
+	entry->message.fd = m->in_file ? r->fd : -1;
+	entries[1].hold.why = coming_why(p->queue, p->entry);
+	entries[1].hold.is_held = p->entry->is_held = entries[1].hold.why.n != 0;
+	batch.count += p->entry->is_held;
 	if (spool_append(peer->queue->spool, &batch) != 0)
 		return errno;
 	if (m->in_file)
@@ -348,6 +355,17 @@ intake_peer_lost(struct peer *peer)
 	LIST_FOREACH(p, &peer->queue->pendings, link)
 		if (p->peer == peer)
 			p->peer = NULL;
+}
+
+bool
+intake_is_awaited(const struct errand *errand)
+{
+	const struct pending *p;
+
+	LIST_FOREACH(p, &errand->queue->pendings, link)
+		if (coming_is_awaited(errand, p->entry))
+			return true;
+	return false;
 }
 
 void

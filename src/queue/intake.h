@@ -5,13 +5,16 @@
 #ifndef QUEUE_INTAKE_H
 #define QUEUE_INTAKE_H
 
-#include "queue/core.h"
+#include "queue/errand.h"
 
 void intake_init(struct queue *q);
 void intake_clear(struct queue *q);
 void intake_take(struct peer *peer, const struct packet *p);
 /* The files of the peer are closed; the answers to its commits find no one. */
 void intake_peer_lost(struct peer *peer);
+
+/* Is something being stored that the errand waits for? */
+bool intake_is_awaited(const struct errand *errand);
 
 /* Why nothing can be taken, by errno: status_not_stored, EAGAIN: too busy, EILSEQ: the body may not
  * leave. */

@@ -3,11 +3,15 @@
 import json
 import os
 import re
+import shutil
+import smtplib
 import sys
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
 import load  # noqa: E402
+import tracer  # noqa: E402
 
 HOME = g.workplace("commands_audit")
 tap = g.Tap()
@@ -79,6 +83,34 @@ def suspend_and_hold():
     rows = [json.loads(line) for line in gate.tool("user", "suspend", gate.user, "--hold", "--json").stdout.splitlines()]
     assert rows[-1]["row"] == "total" and rows[-1]["changed"] == 2, rows
     assert gate.tool("user", "resume", gate.user, "--release", "-q").stdout == ""
+
+
+@tap.case
+def hold_of_what_is_being_stored():
+    """user suspend --hold while a message of the user is on its way to a slow disk: it ends after that, and the message is held"""
+    if os.getuid() or not shutil.which("strace"):
+        return "needs root and strace"
+    before = len(gate.queue("--user", gate.user))
+    queue = tracer.role_pid(gate, "queue")
+    with tracer.attached(queue, f"{HOME}/sync.trace", "-f", "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_exit=3000000"):
+        client, answers = gate.connect(), []
+
+        def send():
+            try:
+                answers.append(gate.send(client=client)[0])
+            except (OSError, AssertionError, smtplib.SMTPException) as e:
+                answers.append(str(e))
+        sender = threading.Thread(target=send)
+        sender.start()
+        g.wait_for("the message is being synced", 20, lambda: tracer.stands_in(queue, tracer.FDATASYNC))
+        said = gate.tool("user", "suspend", gate.user, "--hold").stdout
+        held = gate.queue("--state", "held")
+        sender.join(30)
+    assert len(held) == len(gate.queue("--user", gate.user)) == before + 1, (before, held, said)
+    assert re.search(rf"^{before + 1} queued messages? held", said, re.M), said
+    print(f"# the client heard {answers}", flush=True)
+    gate.tool("user", "resume", gate.user, "--release")
+    return None
 
 
 @tap.case

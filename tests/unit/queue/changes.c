@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "rig.h"
 
 static const char *const all[] = {NULL};
@@ -287,5 +288,79 @@ Test(changes, a_release_tries_at_once, .timeout = 60)
 	rig_admin(&r, "queue.release", WITH("domain", "example.net"));
 	cr_assert_eq(r.row_count, 1);
 	cr_assert_eq(rig_job(&r, 1)->attempt, 2);
+	rig_end(&r);
+}
+
+/* The user's account is suspended while a message of his is on its way to the disk. */
+Test(changes, a_hold_waits_for_what_is_being_stored, .timeout = 60)
+{
+	static struct rig r;
+	struct msgid later = {.number = 1};
+	const char *const coming[] = {"account", alice, "reason", "user suspended", "coming", "yes", NULL};
+
+	rig_begin(&r, rig_slow);
+	rig_relay(&r, true);
+	strcpy(r.disk->unwritten, "marked@example.net");
+	rig_commit_soon(&r, rig_id(2), alice, TO("marked@example.net"));
+	while (!r.disk->unwritten_stood)
+		rig_wait(&r, 10);
+	rig_admin_soon(&r, "queue.hold", coming);
+	rig_wait(&r, 200);
+	cr_expect_eq(r.dones, 0, "it waits");
+	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
+	rig_until(&r, &r.dones, 1);
+	cr_expect_str_eq(r.done_text, "1 message changed\n");
+	cr_expect_eq(r.done.exit_code, 0);
+	cr_assert_eq(rig_commit(&r, rig_id(3), alice, TO("dora@example.net")).code, 250);
+	later.session = (uint64_t)(clock_ms() + 60000) << 18;
+	cr_assert_eq(rig_commit(&r, later, alice, TO("fay@example.net")).code, 250);
+	cr_expect_str_eq(rig_job(&r, 0)->to, "fay@example.net", "of a session that began after the command");
+	cr_expect_eq(r.job_count, 1);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, true);
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_expect_eq(r.row_count, 2, "both holds are stored");
+	cr_expect(str_eq(rig_row(&r, 0, "reason"), STR("operator: user suspended")));
+	cr_expect(str_eq(rig_row(&r, 1, "reason"), STR("operator: user suspended")));
+	rig_end(&r);
+}
+
+/* Who resumes the account gives its mail free, also what is still on its way. */
+Test(changes, a_release_ends_what_a_hold_says_of_mail_to_come, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	rig_relay(&r, true);
+	says(&r, "queue.hold", WITH("account", "Alice@example.com", "coming", "yes"), "0 messages changed\n");
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
+	says(&r, "queue.release", WITH("user", alice), "1 message changed\n");
+	rig_job(&r, 0);
+	rig_results(&r, &r.jobs[0], 250, "none");
+	cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("b@example.net")).code, 250);
+	cr_expect_str_eq(rig_job(&r, 1)->to, "b@example.net");
+	rig_end(&r);
+}
+
+/* The disk takes the message and not its hold: that is told, and the message is delivered. */
+Test(changes, a_hold_of_a_new_message_that_cannot_be_stored_is_told, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	rig_relay(&r, true);
+	strcpy(r.disk->unwritten, "marked@example.net");
+	rig_commit_soon(&r, rig_id(2), alice, TO("marked@example.net"));
+	while (!r.disk->unwritten_stood)
+		rig_wait(&r, 10);
+	strcpy(r.disk->unwritable, "operator: no room");
+	r.disk->failing_writes = 1000;
+	rig_admin_soon(&r, "queue.hold", WITH("account", alice, "reason", "no room", "coming", "yes"));
+	rig_wait(&r, 200);
+	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
+	rig_until(&r, &r.dones, 1);
+	cr_expect_eq(r.done.exit_code, 74, "%s", r.done_text);
+	cr_expect_str_eq(rig_job(&r, 0)->to, "marked@example.net");
 	rig_end(&r);
 }

@@ -1,0 +1,180 @@
+/*
+ * coming: see the header.
+ */
+#include "queue/coming.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/changes.h"
+
+struct coming {
+	LIST_ENTRY(coming) link;
+	struct errand *errand; /* NULL: it has ended */
+	struct str account, why;
+	int64_t at_ms;    /* of the newest session that can be meant */
+	int64_t until_ms; /* monotonic */
+};
+
+static struct str
+coming_copy(struct str s)
+{
+	return str_make(mem_text(s.p, s.n), s.n);
+}
+
+static void
+coming_free(struct coming *c)
+{
+	if (c->errand)
+		c->errand->coming = NULL;
+	LIST_REMOVE(c, link);
+	mem_free((char *)c->account.p);
+	mem_free((char *)c->why.p);
+	mem_free(c);
+}
+
+/* Those that are over go; how many are left. */
+static size_t
+coming_count(struct queue *q)
+{
+	struct coming *c, *after;
+	size_t count = 0;
+
+	for (c = LIST_FIRST(&q->comings); c; c = after) {
+		after = LIST_NEXT(c, link);
+		if (c->errand || clock_mono_ms() < c->until_ms)
+			count++;
+		else
+			coming_free(c);
+	}
+	return count;
+}
+
+bool
+coming_add(struct errand *errand)
+{
+	struct queue *q = errand->queue;
+	int64_t now = clock_ms();
+	struct coming *c;
+	struct buf why;
+
+	if (coming_count(q) >= COMING_MAX)
+		return false;
+	c = MEM_NEW(struct coming);
+	buf_init(&why, SPOOL_DETAIL_MAX);
+	c->errand = errand;
+	c->account = coming_copy(errand->filter.account);
+	c->why = coming_copy(changes_hold_why(errand, &why));
+	/* after a clock that was set back, ids go on above the newest one */
+	c->at_ms = now > q->newest_ms ? now : q->newest_ms;
+	c->until_ms = clock_mono_ms() + COMING_MS;
+	LIST_INSERT_HEAD(&q->comings, c, link);
+	errand->coming = c;
+	buf_clear(&why);
+	return true;
+}
+
+void
+coming_drop(struct queue *q, const struct filter *f)
+{
+	struct coming *c, *after;
+
+	for (c = LIST_FIRST(&q->comings); c; c = after) {
+		after = LIST_NEXT(c, link);
+		if (str_ieq(c->account, f->account) || str_ieq(c->account, f->user) ||
+		    str_ieq(c->account, f->other_user))
+			coming_free(c);
+	}
+}
+
+void
+coming_errand_gone(struct errand *errand)
+{
+	if (errand->coming)
+		errand->coming->errand = NULL;
+	errand->coming = NULL;
+}
+
+void
+coming_clear(struct queue *q)
+{
+	struct coming *c;
+
+	while ((c = LIST_FIRST(&q->comings)))
+		coming_free(c);
+}
+
+/* ---- messages ---- */
+
+static bool
+coming_fits(const struct coming *c, const struct entry *e)
+{
+	return id_ms(e->id.session) <= c->at_ms && str_ieq(c->account, e->user->name);
+}
+
+static struct coming *
+coming_find(struct queue *q, const struct entry *e)
+{
+	struct coming *c;
+
+	if (coming_count(q) == 0)
+		return NULL;
+	LIST_FOREACH(c, &q->comings, link)
+		if (coming_fits(c, e))
+			return c;
+	return NULL;
+}
+
+struct str
+coming_why(struct queue *q, const struct entry *e)
+{
+	const struct coming *c = coming_find(q, e);
+
+	return c ? c->why : STR_NULL;
+}
+
+bool
+coming_is_awaited(const struct errand *errand, const struct entry *e)
+{
+	return errand->coming && coming_fits(errand->coming, e);
+}
+
+static void
+coming_log(const struct entry *e)
+{
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	log_info("message %s is held as it comes: its user was suspended with --hold while it was "
+		 "handed over", msgid_text(e->id, 0, id));
+}
+
+void
+coming_take(struct queue *q, struct entry *e)
+{
+	struct coming *c = coming_find(q, e);
+	struct errand *errand = c ? c->errand : NULL;
+	bool is_stored_held = e->is_held;
+
+	if (errand)
+		errand->matched++;
+	if (is_stored_held)
+		coming_log(e);
+	/* nothing of it is scheduled before its hold is durable */
+	e->is_held |= errand != NULL;
+	queue_take(q, e);
+	if (errand && is_stored_held)
+		errand_changed(errand, e->id);
+	else if (errand)
+		changes_hold_new(errand, e);
+}
+
+bool
+coming_is_unstored(const struct queue *q)
+{
+	const struct errand *errand;
+
+	TAILQ_FOREACH(errand, &q->errands, link)
+		if (errand->coming && errand->unstored)
+			return true;
+	return false;
+}

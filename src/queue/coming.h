@@ -1,0 +1,39 @@
+/*
+ * coming: a user was suspended with --hold: what the sessions of before have handed over, or still
+ * hand over, is held too.  What is on its way into the spool at the command is held when it is
+ * stored, and the command ends after that; what comes later is stored together with its hold.
+ *
+ * The sessions end when submission hears of the suspension, so this is for a while and in memory: a
+ * queue that is started again has lost all channels, and with them all that was under way.  It
+ * counts for sessions that began before the command; those after a `user resume` are others.
+ */
+#ifndef QUEUE_COMING_H
+#define QUEUE_COMING_H
+
+#include "queue/errand.h"
+
+struct coming;
+
+enum {
+	COMING_MAX = 64,
+	/* longer than submission waits for its longest answer (MESSAGE_COMMIT_MS) */
+	COMING_MS = 10 * 60 * 1000,
+};
+
+/* The errand's account.  False: too many are remembered. */
+bool coming_add(struct errand *errand) MUST_USE;
+/* What is of this account, or user, may go again. */
+void coming_drop(struct queue *q, const struct filter *f);
+void coming_errand_gone(struct errand *errand);
+void coming_clear(struct queue *q);
+
+/* Is this message to be held?  Then why; else none. */
+struct str coming_why(struct queue *q, const struct entry *e);
+/* Does the errand wait for it? */
+bool coming_is_awaited(const struct errand *errand, const struct entry *e);
+/* Of a message that was stored, with the hold or without: into the book. */
+void coming_take(struct queue *q, struct entry *e);
+/* Another errand's hold of such a message is not stored yet. */
+bool coming_is_unstored(const struct queue *q);
+
+#endif
