@@ -288,7 +288,7 @@ tool_ask(
 		die("no event loop");
 	a.channel = channel_new(a.base, fd, hear, lost, &a);
 	request_init(&a.request, answered, &a);
-	if (message_is_quick(m.verb))
+	if (t->is_hurried || message_is_quick(m.verb))
 		request_quick(&a.request);
 	request_ask(&a.request, a.channel, MESSAGE_COMMAND, &m);
 	event_base_dispatch(a.base);

@@ -26,6 +26,7 @@ struct tool {
 	const char *args[TOOL_ARGS_MAX]; /* behind the command's words */
 	int arg_count;
 	bool json, quiet, yes, dry_run, all;
+	bool is_hurried;                 /* asks with the short deadline, whatever the verb */
 	bool generate, password_stdin;
 	bool running;                    /* of `config show` */
 	bool body, raw;                  /* of `queue show` */

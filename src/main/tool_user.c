@@ -126,12 +126,28 @@ tool_check_account(struct str values, void *arg)
 		    a->file, STR_ARG(name));
 }
 
+/* An error is not an absence: who reads that nothing is wrong must know what was not looked at. */
+static void
+tool_tell_unchecked(const char *file, int status, struct conf_report *report)
+{
+	const char *why = status == EX_LATER ? "the daemon did not tell them in time"
+	    : status == EX_DISK              ? "the account store cannot be read"
+	    : status == EX_FORBIDDEN         ? "this user may not"
+	                                     : "they cannot be asked for";
+
+	if (status == 0 || status == TOOL_NO_DAEMON)
+		return;
+	report->warnings++;
+	buf_addf(&report->text, "%s: warning: domains: the accounts were not checked: %s\n", file,
+	    why);
+}
+
 /* The daemon of this configuration tells the accounts, or the store, where this user may ask. */
 void
 tool_check_accounts(const char *file, const struct conf *c, struct conf_report *report)
 {
 	struct tool_accounts a = {.conf = c, .file = file, .report = report};
-	struct tool asking = {.quiet = true};
+	struct tool asking = {.quiet = true, .is_hurried = true};
 	char path[4096];
 	int status = TOOL_NO_DAEMON;
 
@@ -140,7 +156,8 @@ tool_check_accounts(const char *file, const struct conf *c, struct conf_report *
 		status = tool_ask(&asking, c, "user.list", tool_check_account, &a);
 	snprintf(path, sizeof path, "%.*s/accounts.db", STR_ARG(c->state_directory));
 	if (status == TOOL_NO_DAEMON && access(path, R_OK | W_OK) == 0)
-		(void)run_on_store(&asking, c, "user.list", tool_check_account, &a);
+		status = run_on_store(&asking, c, "user.list", tool_check_account, &a);
+	tool_tell_unchecked(file, status, report);
 	if (a.count > ACCOUNTS_TOLD_MAX)
 		buf_addf(&report->text, "%s: warning: domains: and %u more accounts\n", file,
 		    a.count - ACCOUNTS_TOLD_MAX);

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import socket
 import ssl
 import struct
@@ -132,6 +133,25 @@ def accounts_without_a_domain():
     other.stop()
     checked = other.tool("config", "check").stdout
     assert wanted in checked and "alice@" not in checked, checked
+    with open(f"{other.directory}/state/accounts.db", "r+b") as f:
+        f.write(b"no database, no database")
+    checked = other.tool("config", "check").stdout
+    assert "warning: domains: the accounts were not checked: the account store cannot be read" in checked, checked
+
+
+@tap.case
+def accounts_that_cannot_be_checked():
+    """config check while auth does not answer: a warning after the short deadline, and not no warning at all"""
+    auth = next(pid for pid, (role, _) in gate.processes().items() if role == "auth")
+    os.kill(auth, signal.SIGSTOP)
+    try:
+        run = subprocess.run([f"{g.BUILD}/sallyport", "-c", gate.config, "config", "check"], text=True,
+                             capture_output=True, check=False, timeout=30)
+    finally:
+        g.signal_process(auth, signal.SIGCONT)
+    assert run.returncode == 0 and "0 errors, 1 warning" in run.stdout, run
+    assert "warning: domains: the accounts were not checked: the daemon did not tell them in time" in run.stdout, run
+    g.wait_for("auth answers", 30, lambda: gate.tool("user", "list", check=False).returncode == 0)
 
 
 @tap.case
