@@ -81,4 +81,57 @@ def again_and_away():
     assert files(root) == [CONFIG], files(root)
 
 
+FAKE = '''#!/bin/sh
+echo "${0##*/} $*" >>"$CALLS"
+[ "${0##*/} $1" != "$FAILS" ]
+'''
+
+
+@tap.case
+def the_system_is_told():
+    """without DESTDIR: a program that fails keeps none behind it from being called; uninstalled, the unit is disabled and the profile unloaded"""
+    if os.getuid():
+        return "needs root for mounts of its own"
+    fakes, calls = f"{HOME}/fakes", f"{HOME}/calls"
+    os.makedirs(fakes)
+    for name in ("systemctl", "apparmor_parser", "systemd-sysusers", "systemd-tmpfiles"):
+        with open(f"{fakes}/{name}", "w", encoding="ascii") as f:
+            f.write(FAKE)
+        os.chmod(f"{fakes}/{name}", 0o755)
+    script = '''set -e
+mount -t tmpfs none /run
+mount -t tmpfs none /sys
+mkdir -p /run/systemd/system /run/upper /run/work /sys/kernel/security/apparmor
+mount -t overlay -o lowerdir=/etc,upperdir=/run/upper,workdir=/run/work none /etc
+echo mounted
+sh "$SOURCE/etc/install-system" install && echo installed
+ls /etc/systemd/system/sallyport.service
+sh "$SOURCE/etc/install-system" remove && echo removed
+! ls /etc/systemd/system/sallyport.service
+'''
+    environment = {**os.environ, "PATH": f"{fakes}:{os.environ['PATH']}", "CALLS": calls, "SOURCE": g.TOP, "PREFIX": "/opt/sallyport",
+                   "BINDIR": "/opt/sallyport/bin", "SBINDIR": "/opt/sallyport/sbin", "DESTDIR": ""}
+
+    def told(fails, fine):
+        open(calls, "w", encoding="ascii").close()
+        run = subprocess.run(["unshare", "-m", "sh", "-c", script.replace("set -e", "set -e" if fine else "")],
+                             env={**environment, "FAILS": fails}, capture_output=True, text=True, check=False, timeout=60)
+        if "mounted" not in run.stdout:
+            return None, run
+        with open(calls, encoding="ascii") as f:
+            return f.read().splitlines(), run
+    profile = "/etc/apparmor.d/opt.sallyport.sbin.sallyportd"
+    lines, run = told("", True)
+    if lines is None:
+        return f"no mounts here: {run.stderr}"
+    assert run.returncode == 0 and "installed" in run.stdout and "removed" in run.stdout, run
+    wanted = ["systemctl daemon-reload", f"apparmor_parser -r {profile}", "systemctl disable sallyport.service", f"apparmor_parser -R {profile}"]
+    assert [line for line in lines if line in wanted] == [*wanted, "systemctl daemon-reload"], lines
+    for fails in ("systemd-sysusers /etc/sysusers.d/sallyport.conf", "apparmor_parser -r", "systemctl disable", "apparmor_parser -R"):
+        lines, run = told(fails, False)
+        assert set(wanted) <= set(lines), (fails, lines)
+        assert ("installed" in run.stdout) == ("disable" in fails or "-R" in fails), (fails, run)
+    return None
+
+
 tap.run()
