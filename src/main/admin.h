@@ -5,6 +5,8 @@
 
 #include "main/daemon.h"
 
+enum { ADMIN_ANSWER_BYTES = 60000 }; /* of the words of an answer */
+
 /* Answers with rows and done. */
 void admin_hear(struct daemon *d, struct channel *control, uint64_t call,
     const struct message_admin *m);

@@ -108,6 +108,7 @@ struct daemon {
 	unsigned ended_early;    /* processes that were killed while stopping, or left behind */
 	int exit_status;
 	struct event *signals[5];
+	uint64_t files_print;    /* of certificate files, before they were opened at the start */
 	struct watch *watch;     /* of certificate files */
 	struct spool_watch *spool_watch; /* of the path of the spool */
 	struct event *stop_limit;

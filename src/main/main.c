@@ -138,7 +138,7 @@ on_signal(evutil_socket_t number, short what, void *arg)
 	(void)what;
 	switch ((int)number) {
 	case SIGHUP:
-		buf_init(&text, 60000);
+		buf_init(&text, ADMIN_ANSWER_BYTES);
 		(void)admin_reload(d, &text);
 		buf_clear(&text);
 		return;
@@ -210,6 +210,8 @@ prepare(struct daemon *d)
 	/* a random first slot, and ids above the spool's newest: a quick restart repeats none */
 	slots_init(&d->slots, (unsigned)(d->log_secret % ID_SLOTS));
 	d->submission_count = count_submissions(d->conf, d->in_threads);
+	/* before they are opened: what changes meanwhile is seen */
+	watch_note_files(d);
 	status = grants_open(d);
 	return status;
 }

@@ -190,13 +190,19 @@ look(evutil_socket_t fd, short what, void *arg)
 }
 
 void
+watch_note_files(struct daemon *d)
+{
+	d->files_print = print_of(d->conf);
+}
+
+void
 watch_start(struct daemon *d)
 {
 	struct timeval every = {.tv_sec = LOOK_EVERY_S};
 	struct watch *w = MEM_NEW(struct watch);
 
 	w->daemon = d;
-	w->given = w->seen = print_of(d->conf);
+	w->given = w->seen = d->files_print;
 	/* those may have changed since they were read: the first look reads them again */
 	w->system_seen = system_print_of(d->offer);
 	w->timer = event_new(d->base, -1, EV_PERSIST, look, w);

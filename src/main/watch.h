@@ -8,6 +8,8 @@
 
 #include "main/daemon.h"
 
+/* The files as they are now, to be called before they are opened for the first time. */
+void watch_note_files(struct daemon *d);
 void watch_start(struct daemon *d);
 /* By a reload: what is wrong with them is logged at the next look. */
 void watch_certificates_changed(struct daemon *d);

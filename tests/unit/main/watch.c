@@ -26,6 +26,7 @@ watch_set_up(void)
 	rig_configure(&r, "listen: ( );");
 	snprintf(log_path, sizeof log_path, "%s/log", r.directory);
 	log_open(open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), LOG_TO_FILE);
+	watch_note_files(&r.d);
 	r.d.offer = offer_new(r.d.conf, NULL, 1, &refusal);
 	cr_assert(r.d.offer, "%s", refusal.why);
 }
@@ -105,4 +106,18 @@ Test(watch, a_file_that_changes_while_the_daemon_starts)
 	cr_expect_geq(r.d.offer->files[n].fd, 0);
 	cr_expect_eq(told("resolv.conf changed: loading it"), 1);
 	unlink(path);
+}
+
+/* Renewed after the daemon has read the files, and before its first look at their dates. */
+Test(watch, a_certificate_that_is_renewed_during_the_start_is_loaded)
+{
+	char path[200];
+
+	snprintf(path, sizeof path, "%s/tls.key", r.directory);
+	rig_write(path, rig_keys[1]);
+	snprintf(path, sizeof path, "%s/tls.crt", r.directory);
+	rig_write(path, rig_certificates[1]);
+	watch_start(&r.d);
+	rig_run(&r, 3 * LOOK_MS);
+	cr_expect_eq(told("certificate files changed: loading them"), 1);
 }
