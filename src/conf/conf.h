@@ -95,6 +95,9 @@ struct conf_order {
 	size_t mask;                          /* its places, a power of two, less one */
 };
 
+/* Of a whole configuration, as conf_write writes it. */
+enum { CONF_TEXT_BYTES_MAX = 8 << 20 };
+
 struct conf {
 	struct str hostname;
 	struct str postmaster; /* default postmaster@ + first domain */

@@ -9,7 +9,7 @@
 #include "conf/conf.h"
 
 /* A file with what it includes; and a text: what conf_write makes of a file may be longer. */
-enum { SOURCE_FILE_MAX = 2 << 20, SOURCE_TEXT_MAX = 8 << 20 };
+enum { SOURCE_FILE_MAX = 2 << 20, SOURCE_TEXT_MAX = CONF_TEXT_BYTES_MAX };
 enum { SOURCE_INCLUDES_MAX = 64, SOURCE_DEPTH_MAX = 8 };
 
 struct notes;

@@ -21,7 +21,7 @@
 #include "base/metrics.h"
 #include "ipc/turns.h"
 
-enum { CONFIG_BYTES_MAX = 8 << 20, FILE_BYTES_MAX = 4 << 20, REFUSAL_BYTES = 512 };
+enum { FILE_BYTES_MAX = 4 << 20, REFUSAL_BYTES = 512 };
 
 struct life {
 	struct role role;
@@ -212,7 +212,7 @@ read_config(int fd)
 	struct buf text;
 
 	conf_report_init(&report);
-	buf_init(&text, CONFIG_BYTES_MAX);
+	buf_init(&text, CONF_TEXT_BYTES_MAX);
 	if (buf_read_file(&text, fd) == 0)
 		conf = conf_read_text(buf_str(&text), &report);
 	if (!conf)

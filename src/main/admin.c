@@ -19,7 +19,11 @@
 #include "main/supervise.h"
 #include "main/watch.h"
 
-enum { ANSWER_BYTES_MAX = 60000, CHANGES_BYTES_MAX = 16 << 20 };
+enum { CHANGES_BYTES_MAX = 16 << 20, FINDINGS_BYTES_MAX = 1 << 20 };
+
+/* The rest is for the lines that say what became of it. */
+_Static_assert(RUNNING_REPORT_BYTES + RUNNING_CHANGES_BYTES + RUNNING_FINDINGS_BYTES + 2000 <=
+    ADMIN_ANSWER_BYTES, "all find room in an answer");
 
 static void
 log_lines(int priority, const char *event, struct str text)
@@ -43,6 +47,18 @@ admin_add_finding(const struct tls_finding *finding, void *arg)
 	    finding->text);
 }
 
+static void
+admin_add_findings(const struct conf *c, const struct offer *offer, struct buf *text)
+{
+	struct buf findings;
+
+	buf_init(&findings, FINDINGS_BYTES_MAX);
+	conf_descriptors_check(c, "", &findings);
+	tls_files_tell(c, offer->tls, clock_ms() / 1000, admin_add_finding, &findings);
+	running_add_some(text, buf_str(&findings), RUNNING_FINDINGS_BYTES);
+	buf_clear(&findings);
+}
+
 /* All that can fail is done already. */
 static void
 admin_apply(struct daemon *d, struct conf *now, struct offer *offer, struct buf *text)
@@ -55,8 +71,7 @@ admin_apply(struct daemon *d, struct conf *now, struct offer *offer, struct buf 
 	d->conf = now;
 	d->offer = offer;
 	host_use_log(now, d->log_secret, &offer->log);
-	conf_descriptors_check(now, "", text);
-	tls_files_tell(now, offer->tls, clock_ms() / 1000, admin_add_finding, text);
+	admin_add_findings(now, offer, text);
 	watch_certificates_changed(d);
 	supervise_reload(d);
 	offer_end_listeners(old, offer);
@@ -165,7 +180,7 @@ admin_hear(struct daemon *d, struct channel *control, uint64_t call, const struc
 {
 	struct buf text;
 
-	buf_init(&text, ANSWER_BYTES_MAX);
+	buf_init(&text, ADMIN_ANSWER_BYTES);
 	if (str_eq(m->verb, STR("reload"))) {
 		int status;
 

@@ -22,7 +22,6 @@
 #include "main/port_holder.h"
 
 enum {
-	CONFIG_BYTES_MAX = 8 << 20,
 	LISTEN_WAIT_MS = 3000,  /* at a start */
 	LISTEN_AGAIN_MS = 1000, /* at a reload */
 	LISTEN_PAUSE_MS = 100,
@@ -85,18 +84,17 @@ offer_write(int fd, struct str text)
 static bool
 offer_config(const struct offer_making *m, enum role_kind kind)
 {
-	enum { SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL };
 	int fd = memfd_create("configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct buf text;
 	bool is_done;
 
 	m->offer->configs[kind] = fd;
-	buf_init(&text, CONFIG_BYTES_MAX);
+	buf_init(&text, CONF_TEXT_BYTES_MAX);
 	conf_write(m->offer->conf, offer_keys_of(kind), false, true, &text);
 	if (fd >= 0 && !buf_ok(&text))
 		errno = EFBIG;
 	is_done = fd >= 0 && buf_ok(&text) && offer_write(fd, buf_str(&text)) &&
-	    fcntl(fd, F_ADD_SEALS, SEALS) == 0;
+	    offer_seal(fd) == 0;
 	if (!is_done)
 		(void)offer_fails(m, "the configuration of %s cannot be written to memory: %s",
 		    role_name(kind), strerror(errno));
@@ -312,7 +310,7 @@ offer_open_system(const struct offer_making *m, struct offer_file *f)
 
 	if (!is_open || (is_wrong && m->before && !former))
 		return offer_fails(m, "%.*s (for %s): %s", STR_ARG(f->path), role_name(f->role),
-		    strerror(is_open ? f->error : errno));
+		    file_error(is_open ? f->error : errno));
 	offer_system_tell(f);
 	return true;
 }

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 
 /* As much as a role takes. */
@@ -90,10 +91,7 @@ offer_system_is_absent(const struct offer_file *f)
 bool
 offer_system_open(struct offer_file *f, const struct offer_file *former)
 {
-	char name[4096];
-
-	snprintf(name, sizeof name, "%.*s", STR_ARG(f->path));
-	f->fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	f->fd = file_open_str(f->path, O_RDONLY);
 	if (f->fd >= 0)
 		f->fd = system_copy(f->fd);
 	f->error = f->fd < 0 ? errno : 0;
@@ -114,7 +112,7 @@ static const char *
 system_text(const struct offer_file *f, char out[OFFER_SYSTEM_TEXT_BYTES])
 {
 	snprintf(out, OFFER_SYSTEM_TEXT_BYTES, "%.*s cannot be read (%s): %s", STR_ARG(f->path),
-	    strerror(f->error),
+	    file_error(f->error),
 	    f->fd >= 0 ? "what was read before is used" : "nothing of it is used until it can");
 	return out;
 }

@@ -18,11 +18,16 @@
 
 enum { COPY_BYTES_MAX = 1 << 20 };
 
+int
+offer_seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+}
+
 /* False with errno. */
 static bool
 offer_copy_bytes(int to, int from)
 {
-	enum { SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL };
 	struct stat st;
 	off_t at = 0;
 	ssize_t n;
@@ -37,7 +42,7 @@ offer_copy_bytes(int to, int from)
 	while (n > 0 && at <= COPY_BYTES_MAX);
 	if (n > 0)
 		errno = EFBIG;
-	return n == 0 && fcntl(to, F_ADD_SEALS, SEALS) == 0;
+	return n == 0 && offer_seal(to) == 0;
 }
 
 int

@@ -6,6 +6,8 @@
 
 #include "main/offer.h"
 
+/* Nothing more can be written into this file in memory, nor its size be changed.  -1 with errno. */
+int offer_seal(int fd) MUST_USE;
 /* A sealed copy in memory in place of the file, which is closed: what was checked is what the roles
  * get, also one that is started again after somebody has written into the file.  The kernel copies:
  * a key does not come into the memory of this process.  -1 with errno. */

@@ -9,7 +9,6 @@
 #include "ipc/message.h"
 
 enum {
-	CONFIG_BYTES_MAX = 8 << 20,
 	PART_BYTES = 64 << 10,
 	SHOWN_BYTES = 16 << 10, /* of one value in a comparison */
 };
@@ -26,9 +25,21 @@ say(struct channel *control, uint64_t call, struct buf *values)
 void
 running_add_some(struct buf *out, struct str text, size_t most)
 {
-	buf_adds(out, str_upto(text, most));
-	if (text.n > most)
-		buf_addz(out, "\n(more of this is not shown)\n");
+	unsigned left = 0;
+	struct str line;
+
+	while (text.n && str_find(text, '\n') < most) {
+		size_t n = str_find(text, '\n') + 1;
+
+		n = n < text.n ? n : text.n;
+		buf_adds(out, str_upto(text, n));
+		text = str_from(text, n);
+		most -= n < most ? n : most;
+	}
+	while (str_split(&text, '\n', &line))
+		left += line.n != 0;
+	if (left)
+		buf_addf(out, "(and %u more line%s)\n", left, left == 1 ? "" : "s");
 }
 
 int
@@ -38,13 +49,13 @@ running_tell(const struct daemon *d, struct channel *control, uint64_t call, str
 	struct str rest;
 	bool is_whole;
 
-	buf_init(&text, CONFIG_BYTES_MAX);
+	buf_init(&text, CONF_TEXT_BYTES_MAX);
 	conf_write(d->conf, CONF_ALL, false, false, &text);
 	is_whole = buf_ok(&text);
 	if (!is_whole)
 		buf_addf(text_out,
 		    "the running configuration is larger than %d MiB and is not shown\n",
-		    CONFIG_BYTES_MAX >> 20);
+		    CONF_TEXT_BYTES_MAX >> 20);
 	for (rest = buf_str(&text); is_whole && rest.n; rest = str_from(rest, PART_BYTES)) {
 		buf_init(&values, MESSAGE_CONTENT_MAX);
 		message_values_add(&values, "row", STR("config"));

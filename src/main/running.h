@@ -4,11 +4,16 @@
 
 #include "main/daemon.h"
 
-/* Of an answer: what it may hold of a report about a file, and of changes. */
-enum { RUNNING_REPORT_BYTES = 40000, RUNNING_CHANGES_BYTES = 15000 };
+/* Of an answer: what it may hold of a report about a file, of changes, and of what was found in
+ * certificates and limits. */
+enum {
+	RUNNING_REPORT_BYTES = 30000,
+	RUNNING_CHANGES_BYTES = 15000,
+	RUNNING_FINDINGS_BYTES = 12000,
+};
 
-/* As much of the text, and a line where that is not all: an answer has a bound, and what comes
- * behind must still find room. */
+/* As many whole lines of the text, and one that says how many there are more: an answer has a
+ * bound, and what comes behind must still find room. */
 void running_add_some(struct buf *out, struct str text, size_t most);
 
 /* "main.config": all keys that differ from their defaults, in the file's grammar, a part of it in

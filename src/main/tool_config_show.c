@@ -11,7 +11,7 @@
 #include "main/print.h"
 #include "main/tool.h"
 
-enum { TEXT_MAX = 64 << 20, RUNNING_BYTES_MAX = 8 << 20 };
+enum { TEXT_MAX = 64 << 20, RUNNING_BYTES_MAX = CONF_TEXT_BYTES_MAX };
 
 /* ---- what the daemon has ---- */
 

@@ -329,6 +329,7 @@ Test(offer, pipes_in_place_of_files, .timeout = 20)
 {
 	struct str *const named[] = {
 	    &r.d.conf->dns.hosts_file, &r.d.conf->dns.resolv_conf, &r.d.conf->dns.trust_anchor};
+	struct offer *before = offer_new(r.d.conf, NULL, 1, &refusal);
 	char path[100];
 
 	snprintf(path, sizeof path, "%s/pipe", r.directory);
@@ -339,13 +340,14 @@ Test(offer, pipes_in_place_of_files, .timeout = 20)
 
 		*named[i] = str_of(path);
 		refusal.why[0] = 0;
-		o = offer_new(r.d.conf, NULL, 1, &refusal);
+		o = offer_new(r.d.conf, before, 1, &refusal);
 		*named[i] = file;
 		cr_expect_null(o, "%.*s", STR_ARG(file));
 		cr_expect(strstr(refusal.why, path) && strstr(refusal.why, "It is not a regular file"),
 		    "%.*s: %s", STR_ARG(file), refusal.why);
 		offer_free(&o);
 	}
+	offer_free(&before);
 }
 
 /* The kernel gives connections to the sockets of all submission processes. */

@@ -143,4 +143,22 @@ Test(running, one_that_is_too_large_is_refused)
 		      STR("the running configuration is larger than 8 MiB and is not shown\n")),
 	    "%.*s", STR_ARG(buf_str(&s.said)));
 	running_end(&s);
+
+Test(running, lines_that_do_not_fit_are_counted)
+{
+	static const struct {
+		const char *text, *shown;
+		size_t most;
+	} rows[] = {{"", "", 10}, {"one\ntwo\n", "one\ntwo\n", 8}, {"one\ntwo\n", "one\n(and 1 more line)\n", 7},
+	    {"one\ntwo\nthree\n\n", "(and 3 more lines)\n", 3}, {"one\ntwo", "one\ntwo", 100},
+	    {"a long line\nb\n", "(and 2 more lines)\n", 5}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct buf out;
+
+		buf_init(&out, 1000);
+		running_add_some(&out, str_of(rows[i].text), rows[i].most);
+		cr_expect(str_eq(buf_str(&out), str_of(rows[i].shown)), "%zu: %.*s", i, STR_ARG(buf_str(&out)));
+		buf_clear(&out);
+	}
 }
