@@ -410,9 +410,9 @@ const struct key key_table[] = {
 
 	{"log.target", KEY_LOG, AT(log.target), CONF_ALL, "\"journal\"", .words = log_words,
 	    .example = "\"file:/var/log/sallyport/sallyport.log\"",
-	    .help = "journal, syslog, stderr, or file: and a path. The shipped unit and AppArmor "
-		"profile let a file be written in /var/log/sallyport only, with a name that ends "
-		"in .log."},
+	    .help = "journal, syslog, stderr, or file: and the path of a regular file. The shipped "
+		"unit and AppArmor profile let a file be written in /var/log/sallyport only, with "
+		"a name that ends in .log."},
 	{"log.addresses", KEY_WORD, AT(log.addresses), CONF_ALL, "\"full\"",
 	    .words = addresses_words,
 	    .help = "How the log shows addresses and logins: full; domain, without the local "
