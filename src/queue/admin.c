@@ -335,8 +335,7 @@ static bool
 is_waiting(const struct errand *errand)
 {
 	return errand->unstored || spool_is_reading(&errand->reading) ||
-	    (errand->coming &&
-		(intake_is_awaited(errand) || coming_is_unstored(errand->queue)));
+	    (errand->coming && (intake_is_awaited(errand) || coming_is_unstored(errand->queue)));
 }
 
 void
@@ -446,9 +445,8 @@ begin(struct peer *peer, uint64_t call, const struct message_admin *m, const str
 	if (verb->fn == changes_release)
 		coming_drop(q, &errand->filter);
 	if (verb->fn == changes_hold && message_values_get(m->values, "coming").n &&
-	    errand->filter.account.n && !coming_add(errand)) {
-		say_done(peer, call, EXIT_LATER, "too many users were suspended with --hold: try "
-		    "again in some minutes\n");
+	    !coming_add(errand)) {
+		say_done(peer, call, EXIT_LATER, coming_too_many);
 		free_errand(errand);
 		return;
 	}

@@ -20,8 +20,9 @@ enum {
 	COMING_MS = 10 * 60 * 1000,
 };
 
-/* The errand's account.  False: too many are remembered. */
+/* The errand's account, if it names one.  False: coming_too_many. */
 bool coming_add(struct errand *errand) MUST_USE;
+extern const char coming_too_many[];
 /* What is of this account, or user, may go again. */
 void coming_drop(struct queue *q, const struct filter *f);
 void coming_errand_gone(struct errand *errand);

@@ -143,6 +143,7 @@ Test(running, one_that_is_too_large_is_refused)
 		      STR("the running configuration is larger than 8 MiB and is not shown\n")),
 	    "%.*s", STR_ARG(buf_str(&s.said)));
 	running_end(&s);
+}
 
 Test(running, lines_that_do_not_fit_are_counted)
 {
