@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "relay/range.h"
 #include "relay/reason.h"
 
@@ -127,13 +128,29 @@ static void
 end_at_ourselves(struct delivery *d, enum own_answer answer)
 {
 	struct status s = status_make(554, "5.4.6",
-	    "mail loops back to this host: %s has an address of it", delivery_host(d));
+	    "mail loops back to this host: an address of %s is one of its own",
+	    delivery_host(d));
 
 	if (answer == OWN_UNKNOWN)
-		s = status_make(451, "4.3.0", "it cannot be found out whether %s is this host: %s",
+		s = status_make(451, "4.3.0",
+		    "the addresses of this host cannot be read now, to compare those of %s with "
+		    "them: %s",
 		    delivery_host(d), strerrordesc_np(errno));
 	note(d, &s, answer == OWN_UNKNOWN ? REASON_LOCAL : REASON_LOOP, NULL);
 	d->host = d->site->count;
+}
+
+/* The operator wrote this host into a route: that it has no address is for the operator to mend (a
+ * hosts file that is being written, a resolver that does not know the inside), and no reason to
+ * return mail. */
+static struct status
+route_host_unknown(const struct delivery *d)
+{
+	log_error("relay: route %u: the host %s has no address, neither in dns.hosts_file nor in "
+	          "DNS: its mail is deferred",
+	    d->site->route_number, delivery_host(d));
+	return status_make(451, "4.3.5", "the host %s of the route has no address",
+	    delivery_host(d));
 }
 
 static void
@@ -141,7 +158,9 @@ nothing_usable(struct delivery *d, const struct resolver_answer *a)
 {
 	struct status s;
 
-	if (a->count)
+	if (d->site->route->via != VIA_MX)
+		s = route_host_unknown(d);
+	else if (a->count)
 		s = status_make(550, "5.4.4",
 		    "%s has only addresses that are not on the public Internet", delivery_host(d));
 	else

@@ -141,6 +141,37 @@ Test(relay_delivery, what_dns_says_of_hosts)
 	conf_drop(&c);
 }
 
+/* The operator wrote it into a route: mail waits until the operator has mended it. */
+Test(relay_delivery, a_host_of_a_route_without_an_address_is_temporary)
+{
+	static const enum resolver_outcome outcomes[] = {
+	    RESOLVER_NO_NAME, RESOLVER_NO_DATA, RESOLVER_FOUND};
+	static const char *const routes[] = {"via = \"smtp\"", "via = \"lmtp\"; tls = \"none\"", "via = \"smarthost\""};
+
+	for (size_t i = 0; i < 9; i++) {
+		struct resolver_answer a = {.outcome = outcomes[i % 3]};
+		char text[200], ascii[256], enhanced[STATUS_ENHANCED_BYTES];
+		struct delivery d;
+		struct status said;
+		const char *reason;
+		struct conf *c;
+		struct site s;
+
+		snprintf(text, sizeof text, "routes: ( { %s; host = \"smart.test\"; } );", routes[i / 3]);
+		c = routes_of(text);
+		cr_assert_eq(site_begin(&s, c, STR("b.test"), ascii), SITE_COMPLETE);
+		delivery_init(&d, &s);
+		cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+		delivery_got_addresses(&d, &a);
+		cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+		said = delivery_verdict(&d, &reason);
+		status_enhanced(&said, enhanced);
+		cr_expect(said.code == 451 && strcmp(enhanced, "4.3.5") == 0, "%zu: %u %s %s", i, said.code, enhanced, said.text);
+		cr_expect_str_eq(reason, "dns");
+		conf_drop(&c);
+	}
+}
+
 Test(relay_delivery, never_into_our_own_network)
 {
 	struct resolver_address a[] = {address("127.0.0.1"), address("::1"), address("10.0.0.1"),
