@@ -195,6 +195,8 @@ check_content(const struct peer *peer, const struct message_commit *m, struct ms
 		log_error("submission %u: message %s is refused: its header is not valid: %s, "
 		          "field \"%.*s\"",
 		    peer->who.index, msgid_text(msgid, 0, id), fault.why, STR_ARG(fault.name));
+		if (fault.name.n == 0)
+			return status_make(554, "5.6.0", "Header is not valid: %s", fault.why);
 		return status_make(554, "5.6.0", "Header field %.*s is not valid: %s",
 		    STR_ARG(fault.name), fault.why);
 	}

@@ -100,6 +100,7 @@ Test(intake, headers_that_may_not_leave_are_refused, .timeout = 60)
 		struct status s = commit(BOB, headers[i], BODY);
 
 		expect_refusal(&s, "header", i);
+		cr_expect_null(strstr(s.text, "  "), "%s", s.text);
 	}
 	memset(line + 2, 'x', 997);
 	memcpy(line + 999, "\r\n", 2);
