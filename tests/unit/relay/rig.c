@@ -195,7 +195,22 @@ grant_file(struct rig *r, struct str name)
 		tell(r, MESSAGE_GRANT, &m, fd);
 }
 
-/* As main does: the files that the configuration names come before it. */
+const char *rig_hosts = "127.0.0.1 localhost\n";
+/* nobody listens there */
+const char *rig_resolv_conf = "nameserver 127.0.0.99\n";
+
+static void
+grant_text(struct rig *r, struct str name, const char *text)
+{
+	struct message_grant m = {.kind = GRANT_FILE, .name = name};
+	int fd = memfd_create("file", MFD_CLOEXEC);
+
+	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	tell(r, MESSAGE_GRANT, &m, fd);
+}
+
+/* As main does: the files that the configuration names come before it.  Those of the system are the
+ * test's own. */
 static void
 grant_files(struct rig *r, const char *text)
 {
@@ -206,8 +221,8 @@ grant_files(struct rig *r, const char *text)
 	conf = conf_read_text(str_of(text), &report);
 	cr_assert(conf, "%.*s", STR_ARG(buf_str(&report.text)));
 	grant_file(r, conf->dns.trust_anchor);
-	grant_file(r, conf->dns.resolv_conf);
-	grant_file(r, conf->dns.hosts_file);
+	grant_text(r, conf->dns.resolv_conf, rig_resolv_conf);
+	grant_text(r, conf->dns.hosts_file, rig_hosts);
 	for (size_t i = 0; i < conf->routes.count; i++)
 		if (conf->routes.item[i].ca_file.n)
 			grant_file(r, conf->routes.item[i].ca_file);

@@ -48,6 +48,9 @@ struct rig_mail {
 	bool has_facts;            /* the body is not looked at before it is sent */
 };
 
+/* What relay gets as hosts(5) and resolv.conf(5). */
+extern const char *rig_hosts, *rig_resolv_conf;
+
 struct rig *rig_new(const char *conf);
 /* Tells the role to stop, and waits for its thread. */
 /* Main says that it is to end; what is being sent has so long. */
