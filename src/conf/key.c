@@ -389,8 +389,10 @@ const struct key key_table[] = {
 	    .form = FORM_PATH,
 	    .help = "The file whose addresses (hosts(5)) count for the hosts that routes name, "
 		"before DNS. MX records, the hosts that they name and the domains of "
-		"recipients are looked up in DNS alone. When it changes it is read again within "
-		"seconds. \"/dev/null\": none."},
+		"recipients are looked up in DNS alone. It may have 64 MiB, as only the names "
+		"of routes are kept. When it changes it is read again within seconds; while it "
+		"cannot be read, what was read before counts. A host of a route that has no "
+		"address, neither here nor in DNS, defers its mail. \"/dev/null\": none."},
 	{"dns.dnssec", KEY_WORD, AT(dns.dnssec), CONF_RELAY, "\"auto\"", .words = dnssec_words,
 	    .help = "auto: answers are validated if the resolver passes DNSSEC records on; if it "
 		"does not, mail is sent without validation, which the log says. require: such a "

@@ -130,7 +130,8 @@ take_file(struct role *r, struct str name, int fd)
 	buf_init(&f->text, FILE_BYTES_MAX);
 	/* an empty file has a text too */
 	if (!buf_room(&f->text, 1) || buf_read_file(&f->text, fd) != 0) {
-		log_error("%.*s cannot be read, or is too long", STR_ARG(name));
+		log_error("%s: %.*s cannot be read: %s%s", r->spec->name, STR_ARG(name),
+		    strerror(errno), errno == EFBIG ? ": at most 4 MiB are taken" : "");
 		buf_clear(&f->text);
 	}
 	SLIST_INSERT_HEAD(&r->files, f, link);

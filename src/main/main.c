@@ -26,6 +26,7 @@
 #include "main/grants.h"
 #include "main/host.h"
 #include "main/logger.h"
+#include "main/offer_system.h"
 #include "main/spawn.h"
 #include "main/spool_watch.h"
 #include "main/stopping.h"
@@ -115,6 +116,7 @@ read_config(const struct options *o)
 	    o->config, o->checks_only ? CONF_SECRETS_READ_HERE : CONF_SECRETS_READ, &report);
 	if (c && o->checks_only) {
 		host_report_log(o->config, c, &report);
+		offer_system_report(o->config, c, &report);
 		tls_files_report(c, &report);
 	}
 	if (report.text.n)

@@ -300,18 +300,44 @@ offer_was_absent(const struct offer_making *m, const struct offer_file *f)
 	return former ? former->fd < 0 : !m->before;
 }
 
-/* What cannot be read refuses the reload that brings its name; else the daemon goes on. */
+/* The names for which the hosts file was filtered before. */
+static bool
+offer_has_former_hosts(const struct offer_making *m)
+{
+	const struct conf *a = m->before->conf, *c = m->offer->conf;
+	bool has = true;
+
+	for (size_t n = 0; n < c->routes.count && has; n++) {
+		has = c->routes.item[n].via == VIA_MX;
+		for (size_t i = 0; i < a->routes.count && !has; i++)
+			has = str_ieq(a->routes.item[i].host, c->routes.item[n].host);
+	}
+	return has;
+}
+
+/* Does the copy that was made before hold all that is needed of it? */
+static bool
+offer_has_former(const struct offer_making *m, const struct offer_file *f)
+{
+	if (!offer_former(m, f))
+		return false;
+	return !str_eq(f->path, m->offer->conf->dns.hosts_file) || offer_has_former_hosts(m);
+}
+
+/* What cannot be read refuses the reload that brings its name, or the name of a host for which
+ * nothing was read; else the daemon goes on. */
 static bool
 offer_open_system(const struct offer_making *m, struct offer_file *f)
 {
 	const struct offer_file *former = offer_former(m, f);
-	bool is_open = offer_system_open(f, former);
+	bool is_open = offer_system_open(m->offer->conf, f, former);
 	bool is_wrong = f->error && !offer_system_is_absent(f);
+	char why[OFFER_SYSTEM_TEXT_BYTES];
 
-	if (!is_open || (is_wrong && m->before && !former))
+	if (!is_open || (is_wrong && m->before && !offer_has_former(m, f)))
 		return offer_fails(m, "%.*s (for %s): %s", STR_ARG(f->path), role_name(f->role),
-		    file_error(is_open ? f->error : errno));
-	offer_system_tell(f);
+		    is_open ? offer_system_why(m->offer->conf, f, why) : file_error(errno));
+	offer_system_tell(m->offer->conf, f);
 	return true;
 }
 
@@ -335,7 +361,8 @@ offer_open_file(const struct offer_making *m, struct offer_file *f)
 	if (f->kind != GRANT_FILE && errno != EMFILE && errno != ENFILE && errno != ENOMEM)
 		return true;
 	if (offer_is_absent(errno) && offer_was_absent(m, f)) {
-		log_error("%s cannot be opened: %s", name, strerror(errno));
+		log_error("%s (for %s) cannot be opened: %s; it is read again at the next reload",
+		    name, role_name(f->role), strerror(errno));
 		return true;
 	}
 	return offer_fails(m, "%s (for %s): %s", name, role_name(f->role), file_error(errno));

@@ -12,9 +12,10 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "net/hosts.h"
 
-/* As much as a role takes. */
-enum { SYSTEM_BYTES_MAX = 4 << 20 };
+/* A hosts file may list all that somebody does not want to reach. */
+enum { SYSTEM_BYTES_MAX = 64 << 20 };
 
 bool
 offer_system_is(const struct conf *c, const struct offer_file *f)
@@ -61,16 +62,43 @@ system_read(int fd, struct buf *out)
 	return n == 0;
 }
 
+static bool
+system_is_hosts(const struct conf *c, struct str path)
+{
+	return str_eq(path, c->dns.hosts_file);
+}
+
+/* Of the hosts file what counts for the routes: relay takes no more.  False with errno. */
+static bool
+system_read_what_counts(const struct conf *c, struct str path, int fd, struct buf *out)
+{
+	struct buf whole;
+	bool is_read;
+	int failed;
+
+	if (!system_is_hosts(c, path))
+		return system_read(fd, out);
+	buf_init(&whole, SYSTEM_BYTES_MAX);
+	is_read = system_read(fd, &whole);
+	failed = errno;
+	if (is_read)
+		hosts_filter(buf_str(&whole), c, out);
+	buf_clear(&whole);
+	errno = is_read ? EFBIG : failed;
+	return is_read && buf_ok(out);
+}
+
 /* Takes fd; -1 with errno. */
 static int
-system_copy(int fd)
+system_copy(const struct conf *c, struct str path, int fd)
 {
 	int copy = memfd_create("file of the system", MFD_CLOEXEC), failed;
 	struct buf text;
 	bool is_copied;
 
-	buf_init(&text, SYSTEM_BYTES_MAX);
-	is_copied = copy >= 0 && system_read(fd, &text) && system_write(copy, buf_str(&text));
+	buf_init(&text, HOSTS_COUNTS_BYTES_MAX);
+	is_copied = copy >= 0 && system_read_what_counts(c, path, fd, &text) &&
+	    system_write(copy, buf_str(&text));
 	failed = errno;
 	buf_clear(&text);
 	close(fd);
@@ -89,11 +117,12 @@ offer_system_is_absent(const struct offer_file *f)
 }
 
 bool
-offer_system_open(struct offer_file *f, const struct offer_file *former)
+offer_system_open(
+    const struct conf *c, struct offer_file *f, const struct offer_file *former)
 {
 	f->fd = file_open_str(f->path, O_RDONLY);
 	if (f->fd >= 0)
-		f->fd = system_copy(f->fd);
+		f->fd = system_copy(c, f->path, f->fd);
 	f->error = f->fd < 0 ? errno : 0;
 	if (f->fd >= 0 || offer_system_is_absent(f))
 		return true;
@@ -107,25 +136,48 @@ offer_system_open(struct offer_file *f, const struct offer_file *former)
 
 /* ---- all of them ---- */
 
+static unsigned
+system_most_mib(const struct conf *c, struct str path)
+{
+	return (system_is_hosts(c, path) ? SYSTEM_BYTES_MAX : HOSTS_COUNTS_BYTES_MAX) >> 20;
+}
+
+const char *
+offer_system_why(const struct conf *c, const struct offer_file *f,
+    char out[OFFER_SYSTEM_TEXT_BYTES])
+{
+	if (f->error == EFBIG)
+		snprintf(out, OFFER_SYSTEM_TEXT_BYTES, "%s, at most %u MiB are read",
+		    file_error(f->error), system_most_mib(c, f->path));
+	else
+		snprintf(out, OFFER_SYSTEM_TEXT_BYTES, "%s", file_error(f->error));
+	return out;
+}
+
 /* Something is wrong with one: "/etc/resolv.conf cannot be read (Input/output error): …". */
 static const char *
-system_text(const struct offer_file *f, char out[OFFER_SYSTEM_TEXT_BYTES])
+system_text(const struct conf *c, const struct offer_file *f, char out[OFFER_SYSTEM_TEXT_BYTES])
 {
+	char why[OFFER_SYSTEM_TEXT_BYTES];
+
 	snprintf(out, OFFER_SYSTEM_TEXT_BYTES, "%.*s cannot be read (%s): %s", STR_ARG(f->path),
-	    file_error(f->error),
+	    offer_system_why(c, f, why),
 	    f->fd >= 0 ? "what was read before is used" : "nothing of it is used until it can");
 	return out;
 }
 
 void
-offer_system_tell(const struct offer_file *f)
+offer_system_tell(const struct conf *c, const struct offer_file *f)
 {
 	char text[OFFER_SYSTEM_TEXT_BYTES];
 
 	if (offer_system_is_absent(f))
-		log_warn("%.*s cannot be opened: %s", STR_ARG(f->path), strerror(f->error));
+		log_warn("%.*s does not exist: %s", STR_ARG(f->path),
+		    system_is_hosts(c, f->path)
+		        ? "the hosts that routes name are looked up in DNS alone"
+		        : "names are looked up by 127.0.0.1");
 	else if (f->error)
-		log_error("%s", system_text(f, text));
+		log_error("%s", system_text(c, f, text));
 }
 
 const char *
@@ -135,7 +187,7 @@ offer_system_trouble(const struct offer *o, char out[OFFER_SYSTEM_TEXT_BYTES])
 	for (size_t n = 0; n < o->file_count && !out[0]; n++)
 		if (offer_system_is(o->conf, &o->files[n]) && o->files[n].error &&
 		    !offer_system_is_absent(&o->files[n]))
-			(void)system_text(&o->files[n], out);
+			(void)system_text(o->conf, &o->files[n], out);
 	return out;
 }
 
@@ -158,16 +210,16 @@ system_is_same(int a, int b)
 
 /* True: what is to be given is another. */
 static bool
-system_renew(struct offer_file *f)
+system_renew(const struct conf *c, struct offer_file *f)
 {
 	struct offer_file fresh = *f;
 	bool has_changed;
 
-	if (!offer_system_open(&fresh, f))
+	if (!offer_system_open(c, &fresh, f))
 		return false; /* not for the file's sake; it is tried again */
 	has_changed = !system_is_same(fresh.fd, f->fd);
 	if (fresh.error != f->error)
-		offer_system_tell(&fresh);
+		offer_system_tell(c, &fresh);
 	if (fresh.error == 0 && (has_changed || f->error))
 		log_info("%.*s %s", STR_ARG(f->path),
 		    has_changed ? "changed: loading it" : "can be read again: it is the same");
@@ -184,6 +236,36 @@ offer_system_renew(struct offer *o)
 
 	for (size_t n = 0; n < o->file_count; n++)
 		if (offer_system_is(o->conf, &o->files[n]))
-			has_changed |= system_renew(&o->files[n]);
+			has_changed |= system_renew(o->conf, &o->files[n]);
 	return has_changed;
+}
+
+/* ---- what config check says ---- */
+
+static void
+system_report(const char *file, const struct conf *c, struct str path, struct conf_report *report)
+{
+	struct offer_file f = {.kind = GRANT_FILE, .path = path, .fd = -1};
+	const char *key = system_is_hosts(c, path) ? "hosts_file" : "resolv_conf";
+	char why[OFFER_SYSTEM_TEXT_BYTES];
+	bool is_warning;
+
+	(void)!offer_system_open(c, &f, NULL);
+	if (f.fd >= 0)
+		close(f.fd);
+	if (f.error == 0)
+		return;
+	is_warning = offer_system_is_absent(&f);
+	buf_addf(&report->text, "%s: %s: dns.%s: %.*s: %s\n", file,
+	    is_warning ? "warning" : "error", key, STR_ARG(path), offer_system_why(c, &f, why));
+	report->warnings += is_warning;
+	report->errors += !is_warning;
+}
+
+void
+offer_system_report(const char *file, const struct conf *c, struct conf_report *report)
+{
+	if (str_eq(c->dns.resolver, STR("system")))
+		system_report(file, c, c->dns.resolv_conf, report);
+	system_report(file, c, c->dns.hosts_file, report);
 }

@@ -12,6 +12,7 @@
 #include "ipc/message.h"
 #include "main/host.h"
 #include "main/main_process.h"
+#include "main/offer_system.h"
 #include "main/print.h"
 #include "main/tls_files.h"
 #include "main/tool.h"
@@ -241,6 +242,7 @@ tool_config_check(struct tool *t, const struct command *command)
 		tool_check_room(path, c, &report);
 		tool_check_descriptors(path, c, &report);
 		host_report_log(path, c, &report);
+		offer_system_report(path, c, &report);
 		tls_files_report(c, &report);
 		tool_check_accounts(path, c, &report);
 	}

@@ -1,5 +1,6 @@
 /*
- * hosts: the file may be large (lists against advertising), so only what is needed is kept.
+ * hosts: the file may be large (lists against advertising), so only what is needed is kept: main
+ * filters it for relay.
  */
 #include "net/hosts.h"
 
@@ -50,51 +51,84 @@ next_word(struct str *line)
 	return str_make(line->p - (to - from), to - from);
 }
 
-static void
-add(struct hosts *h, struct str name, const struct resolver_address *address)
-{
-	char room[HOST_NAME_MAX_];
-	struct hosts_entry *e;
+typedef void line_fn(struct hosts *h, struct str name, struct str address, void *arg);
 
-	if (!fold(name, room, &name))
-		return;
-	e = map_get(h->entries, name);
-	if (e && e->count < RESOLVER_ADDRESSES_MAX)
-		e->addresses[e->count++] = *address;
+static void
+add(struct hosts *h, struct str name, struct str address, void *arg)
+{
+	struct hosts_entry *e = map_get(h->entries, name);
+	struct resolver_address a;
+
+	(void)arg;
+	a.len = endpoint_parse(address, 0, &a.sa);
+	if (e->count < RESOLVER_ADDRESSES_MAX)
+		e->addresses[e->count++] = a;
 }
 
 static void
-read_line_of(struct hosts *h, struct str line)
+copy(struct hosts *h, struct str name, struct str address, void *arg)
 {
-	struct resolver_address address;
-	struct str word;
+	struct hosts_entry *e = map_get(h->entries, name);
+
+	if (e->count == RESOLVER_ADDRESSES_MAX)
+		return;
+	e->count++;
+	buf_addf(arg, "%.*s %.*s\n", STR_ARG(address), STR_ARG(name));
+}
+
+/* Calls fn for each wanted name of the line. */
+static void
+read_line_of(struct hosts *h, struct str line, line_fn *fn, void *arg)
+{
+	struct resolver_address parsed;
+	struct str address, name;
+	char room[HOST_NAME_MAX_];
 
 	line = str_upto(line, str_find(line, '#'));
 	if (line.n && line.p[line.n - 1] == '\r')
 		line.n--;
 	if (line.n == 0)
 		return;
-	word = next_word(&line);
-	address.len = endpoint_parse(word, 0, &address.sa);
-	if (address.len == 0)
+	address = next_word(&line);
+	if (endpoint_parse(address, 0, &parsed.sa) == 0)
 		return;
-	while ((word = next_word(&line)).n)
-		add(h, word, &address);
+	while ((name = next_word(&line)).n)
+		if (fold(name, room, &name) && map_get(h->entries, name))
+			fn(h, name, address, arg);
 }
 
-struct hosts *
-hosts_new(struct str text, const struct conf *conf)
+static struct hosts *
+new_for(const struct conf *conf)
 {
 	struct hosts *h = MEM_NEW(struct hosts);
-	struct str line;
 
 	h->entries = map_new();
 	for (size_t i = 0; i < conf->routes.count; i++)
 		if (conf->routes.item[i].via != VIA_MX)
 			want(h, conf->routes.item[i].host);
-	while (map_count(h->entries) && str_split(&text, '\n', &line))
-		read_line_of(h, line);
 	return h;
+}
+
+struct hosts *
+hosts_new(struct str text, const struct conf *conf)
+{
+	struct hosts *h = new_for(conf);
+	struct str line;
+
+	while (map_count(h->entries) && str_split(&text, '\n', &line))
+		read_line_of(h, line, add, NULL);
+	return h;
+}
+
+void
+hosts_filter(struct str text, const struct conf *conf, struct buf *out)
+{
+	struct hosts *h = new_for(conf);
+	struct str line;
+
+	while (map_count(h->entries) && str_split(&text, '\n', &line))
+		read_line_of(h, line, copy, out);
+	hosts_free(&h);
 }
 
 void

@@ -5,6 +5,7 @@
 #ifndef NET_HOSTS_H
 #define NET_HOSTS_H
 
+#include "base/buf.h"
 #include "net/resolver.h"
 
 struct hosts;
@@ -14,7 +15,13 @@ struct hosts_entry {
 	struct resolver_address addresses[RESOLVER_ADDRESSES_MAX]; /* in the order of the file */
 };
 
-/* text: of the file; lines that are not well formed are passed over, as libc does. */
+/* What counts of all hosts files fits. */
+enum { HOSTS_COUNTS_BYTES_MAX = 4 << 20 };
+
+/* What counts of the file: a line with one address and one name for each name that a route has.
+ * Lines that are not well formed are passed over, as libc does. */
+void hosts_filter(struct str text, const struct conf *conf, struct buf *out);
+/* text: of the file, filtered or not. */
 struct hosts *hosts_new(struct str text, const struct conf *conf) MUST_USE;
 void hosts_free(struct hosts **h);
 /* NULL: the file says nothing of it. */

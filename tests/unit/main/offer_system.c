@@ -150,3 +150,77 @@ Test(offer_system, what_cannot_be_read_from_the_start)
 	rmdir(other);
 	offer_free(&o);
 }
+
+static void
+hosts_configure(const char *routes)
+{
+	char extra[400];
+
+	snprintf(extra, sizeof extra, "listen: ( );\n%s", routes);
+	rig_configure(&r, extra);
+	r.d.conf->dns.resolv_conf = STR("/dev/null");
+	r.d.conf->dns.hosts_file = str_of(path);
+}
+
+static void
+expect_hosts(const struct offer *o, const char *wanted)
+{
+	char text[200] = "";
+	size_t n = 0;
+
+	while (n < o->file_count && !str_eq(o->files[n].path, o->conf->dns.hosts_file))
+		n++;
+	cr_assert(n < o->file_count && pread(o->files[n].fd, text, sizeof text - 1, 0) >= 0);
+	cr_expect_str_eq(text, wanted);
+}
+
+#define SMART "routes: ( { via = \"smarthost\"; host = \"Smart.test\"; tls = \"none\"; } );"
+#define OTHER "routes: ( { via = \"smarthost\"; host = \"other.test\"; tls = \"none\"; } );"
+
+/* Relay gets of the hosts file what the routes use: the rest may be large, and change often. */
+Test(offer_system, of_the_hosts_file_what_routes_use)
+{
+	static const char rest[] = "0.0.0.0 advertising.tracker.example another.example # much\n";
+	struct offer *o, *next;
+	FILE *f;
+
+	hosts_configure(SMART);
+	f = fopen(path, "w");
+	cr_assert(f);
+	for (size_t n = 0; n < (6 << 20); n += sizeof rest - 1)
+		fputs(rest, f);
+	fputs("192.0.2.1 other.test smart.test # x\n2001:db8::1  SMART.test\n", f);
+	cr_assert_eq(fclose(f), 0);
+	o = system_offer(NULL);
+	expect_hosts(o, "192.0.2.1 smart.test\n2001:db8::1 smart.test\n");
+	f = fopen(path, "a");
+	cr_assert(f);
+	fputs(rest, f);
+	cr_assert_eq(fclose(f), 0);
+	cr_expect(!offer_system_renew(o), "nothing that counts has changed");
+	hosts_configure(OTHER);
+	next = system_offer(o);
+	expect_hosts(next, "192.0.2.1 other.test\n");
+	offer_free(&o);
+	offer_free(&next);
+}
+
+Test(offer_system, a_hosts_file_that_is_too_long)
+{
+	struct offer *o, *next;
+
+	rig_write(path, "192.0.2.1 smart.test\n");
+	hosts_configure(SMART);
+	o = system_offer(NULL);
+	cr_assert_eq(truncate(path, (64 << 20) + 1), 0);
+	cr_expect(!offer_system_renew(o));
+	expect_trouble(o, "cannot be read (File too large, at most 64 MiB are read): what was read before is used");
+	next = system_offer(o);
+	expect_hosts(next, "192.0.2.1 smart.test\n");
+	offer_free(&next);
+	/* what was read before knows nothing of this host */
+	hosts_configure(OTHER);
+	cr_expect_null(offer_new(r.d.conf, o, 1, &refusal));
+	cr_expect(strstr(refusal.why, "(for relay): File too large, at most 64 MiB are read"), "%s", refusal.why);
+	offer_free(&o);
+}
