@@ -378,7 +378,10 @@ const struct key key_table[] = {
 	    .example = "\"127.0.0.1@53\"",
 	    .help = "Who looks names up. system: the nameservers of dns.resolv_conf, in their "
 		"order. root: this gateway itself, from the root servers. Or one resolver, as "
-		"ADDRESS or ADDRESS@PORT. DNSSEC is validated here in each case."},
+		"ADDRESS or ADDRESS@PORT. DNSSEC is validated here in each case. That a name "
+		"does not exist is believed from the first nameserver alone, as the others may "
+		"not know the names of the inside: while it does not answer, mail for such a "
+		"name is deferred and not returned."},
 	{"dns.resolv_conf", KEY_TEXT, AT(dns.resolv_conf), CONF_RELAY, "\"/etc/resolv.conf\"",
 	    .form = FORM_PATH,
 	    .help = "The file with the system's nameservers (resolv.conf(5)); the first three "

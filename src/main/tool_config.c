@@ -342,19 +342,37 @@ tool_status_row(struct str values, void *arg)
 	print_row(values, &c->print);
 }
 
-/* Who looks names up, as relay says; one that does not run is told in the table before. */
+struct dns_count {
+	struct print print;
+	unsigned count, silent; /* resolvers */
+};
+
+static void
+tool_status_resolver(struct str values, void *arg)
+{
+	struct dns_count *c = arg;
+
+	c->count++;
+	c->silent += str_starts(message_values_get(values, "answers"), STR("no since"));
+	print_row(values, &c->print);
+}
+
+/* Who looks names up, as relay says; one that does not run is told in the table before.  Without
+ * any that answers, most mail stays. */
 static int
 tool_status_dns(struct tool *t)
 {
 	static const struct print_column columns[] = {{"resolver", "RESOLVER", -24},
-	    {"from", "FROM", -18}, {"answers", "ANSWERS", -7}, {"dnssec", "DNSSEC", 0}, {0}};
-	struct print table = {.tool = t, .columns = columns};
-	int status = tool_ask_running(t, "dns.status", print_row, &table);
+	    {"from", "FROM", -18}, {"answers", "ANSWERS", -13}, {"dnssec", "DNSSEC", 0}, {0}};
+	struct dns_count table = {.print = {.tool = t, .columns = columns}};
+	int status = tool_ask_running(t, "dns.status", tool_status_resolver, &table);
 
 	if (!t->json && !t->quiet)
 		putchar('\n');
 	fflush(stdout);
-	return status;
+	if (status)
+		return status;
+	return table.count && table.silent == table.count ? EX_DOWN : 0;
 }
 
 int

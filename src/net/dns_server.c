@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/anchor.h"
+#include "net/dns_probe.h"
 
 enum {
 	NAME_BYTES = 80,
@@ -17,6 +18,7 @@ enum {
 	LOOK_AGAIN_MS = 10000,  /* after one that told nothing */
 	STRIPS_AGAIN_MS = 120000, /* longer than libunbound remembers a key that did not validate */
 	SILENT_MS = 60000,
+	PROBE_AGAIN_MS = 10000, /* of one that does not answer */
 };
 
 enum passes { PASSES_UNKNOWN, PASSES_SIGNATURES, PASSES_NONE };
@@ -25,20 +27,120 @@ enum look { LOOK_NONE, LOOK_KEYS, LOOK_ALIVE };
 struct dns_server {
 	struct event_base *base;
 	char name[NAME_BYTES];
+	bool is_root; /* the way from the root servers */
 	char anchor_owner[ANCHOR_OWNER_BYTES];
 	enum conf_dnssec dnssec;
 	struct dns_context *validating; /* NULL: DNSSEC_OFF */
 	struct dns_context *plain;      /* NULL: not needed yet */
-	dns_server_fn *known;
+	dns_server_fn *known, *changed;
 	void *arg;
 	enum passes passes;
 	bool is_told;   /* that it passes none */
 	enum look look; /* that is under way */
 	struct dns_question question;
 	bool is_signed, is_alive; /* what the question brought */
+	bool is_asking; /* what comes now comes from memory */
 	struct event timer, answered;
-	int64_t look_again_ms, silent_until_ms;
+	int64_t look_again_ms;
+	uint64_t answers_before_look;
+	struct dns_probe *probe;
+	struct event probe_again;
+	uint64_t answers; /* that came from it */
+	uint64_t answers_before_probe;
+	int64_t silent_until_ms; /* others come first */
+	int64_t silent_since_ms; /* wall clock; 0: it answers, or was not asked */
 };
+
+/* ---- whether it answers ---- */
+
+void
+dns_server_answered(struct dns_server *s)
+{
+	bool was_silent = s->silent_since_ms != 0;
+
+	s->answers++;
+	s->silent_until_ms = s->silent_since_ms = 0;
+	event_del(&s->probe_again);
+	if (was_silent)
+		s->changed(s, s->arg);
+}
+
+uint64_t
+dns_server_answers(const struct dns_server *s)
+{
+	return s->answers;
+}
+
+static void
+probe(struct dns_server *s)
+{
+	if (dns_probe_begin(s->probe))
+		s->answers_before_probe = s->answers;
+}
+
+void
+dns_server_failed(struct dns_server *s, uint64_t answers_before)
+{
+	if (s->answers == answers_before)
+		probe(s);
+}
+
+void
+dns_server_was_silent(struct dns_server *s, uint64_t answers_before)
+{
+	/* until the probe has ended it counts as silent: the next name need not wait for it */
+	if (s->answers == answers_before)
+		s->silent_until_ms = clock_mono_ms() + SILENT_MS;
+	dns_server_failed(s, answers_before);
+}
+
+static void
+probe_ended(enum dns_probe_end end, void *arg)
+{
+	const struct timeval again = {.tv_sec = PROBE_AGAIN_MS / 1000};
+	struct dns_server *s = arg;
+	bool is_new = s->silent_since_ms == 0;
+
+	if (end == DNS_PROBE_ANSWERED) {
+		dns_server_answered(s);
+		return;
+	}
+	/* a question may have been answered while the probe ran */
+	if (s->answers != s->answers_before_probe)
+		return;
+	event_add(&s->probe_again, &again);
+	if (end == DNS_PROBE_UNKNOWN || !is_new)
+		return;
+	s->silent_until_ms = clock_mono_ms() + SILENT_MS;
+	s->silent_since_ms = clock_ms();
+	s->changed(s, s->arg);
+}
+
+static void
+on_probe_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct dns_server *s = arg;
+
+	(void)fd;
+	(void)what;
+	probe(s);
+}
+
+bool
+dns_server_is_silent(const struct dns_server *s)
+{
+	return clock_mono_ms() < s->silent_until_ms;
+}
+
+enum dns_server_state
+dns_server_state(const struct dns_server *s, int64_t *since_ms_out)
+{
+	if (since_ms_out)
+		*since_ms_out = s->silent_since_ms;
+	if (s->silent_since_ms)
+		return DNS_SERVER_SILENT;
+	return s->answers ? DNS_SERVER_ANSWERS : DNS_SERVER_NOT_ASKED;
+}
 
 /* ---- what it passes on ---- */
 
@@ -83,6 +185,8 @@ on_question(struct dns_question *q, enum dns_validity validity, struct str packe
 
 	s->is_signed = validity == DNS_SECURE || dns_answer_is_signed(packet);
 	s->is_alive = packet.n > 0;
+	if (s->is_alive && !s->is_asking)
+		dns_server_answered(s);
 	event_active(&s->answered, EV_TIMEOUT, 0);
 }
 
@@ -91,8 +195,7 @@ plain_context(struct dns_server *s)
 {
 	struct dns_context_setup setup = {.base = s->base};
 
-	/* only the way from the root servers has a blank in its name */
-	if (!str_has(str_of(s->name), ' '))
+	if (!s->is_root)
 		setup.server = str_of(s->name);
 	if (!s->plain)
 		s->plain = dns_context_new(&setup);
@@ -110,8 +213,10 @@ ask(struct dns_server *s, enum look look, struct dns_context *context)
 	s->question =
 	    (struct dns_question){.context = context, .fn = on_question, .arg = s};
 	event_add(&s->timer, &tv);
+	s->is_asking = true;
 	if (!context || dns_question_ask(&s->question, str_of(s->anchor_owner), type) != DNS_ASKED)
 		event_active(&s->answered, EV_TIMEOUT, 0);
+	s->is_asking = false;
 }
 
 /* The question was answered, or its time is over. */
@@ -129,8 +234,11 @@ on_step(evutil_socket_t fd, short what, void *arg)
 		end_look(s, PASSES_SIGNATURES);
 	else if (s->look == LOOK_KEYS)
 		ask(s, LOOK_ALIVE, plain_context(s));
-	else
+	else {
+		if (!s->is_alive)
+			dns_server_failed(s, s->answers_before_look);
 		end_look(s, s->is_alive ? PASSES_NONE : PASSES_UNKNOWN);
+	}
 }
 
 void
@@ -139,6 +247,7 @@ dns_server_look(struct dns_server *s)
 	if (s->dnssec == DNSSEC_OFF || s->passes == PASSES_SIGNATURES || s->look != LOOK_NONE ||
 	    clock_mono_ms() < s->look_again_ms)
 		return;
+	s->answers_before_look = s->answers;
 	ask(s, LOOK_KEYS, s->validating);
 }
 
@@ -167,11 +276,16 @@ dns_server_new(const struct dns_server_setup *setup)
 	s->base = setup->context.base;
 	s->dnssec = setup->dnssec;
 	s->known = setup->known;
+	s->changed = setup->changed;
 	s->arg = setup->arg;
+	s->is_root = server.n == 0;
+	s->probe = dns_probe_new(&(struct dns_probe_setup){
+	    .base = s->base, .server = server, .fn = probe_ended, .arg = s});
 	snprintf(s->name, sizeof s->name, "%.*s",
 	    STR_ARG(server.n ? server : STR("root servers")));
 	event_assign(&s->timer, s->base, -1, 0, on_step, s);
 	event_assign(&s->answered, s->base, -1, 0, on_step, s);
+	event_assign(&s->probe_again, s->base, -1, 0, on_probe_again, s);
 	if (s->dnssec == DNSSEC_OFF) {
 		is_good = plain_context(s) != NULL;
 	} else {
@@ -191,22 +305,12 @@ dns_server_free(struct dns_server **s)
 	dns_question_cancel(&(*s)->question);
 	event_del(&(*s)->timer);
 	event_del(&(*s)->answered);
+	event_del(&(*s)->probe_again);
+	dns_probe_free(&(*s)->probe);
 	dns_context_free(&(*s)->validating);
 	dns_context_free(&(*s)->plain);
 	mem_free(*s);
 	*s = NULL;
-}
-
-void
-dns_server_was_silent(struct dns_server *s)
-{
-	s->silent_until_ms = clock_mono_ms() + SILENT_MS;
-}
-
-bool
-dns_server_is_silent(const struct dns_server *s)
-{
-	return clock_mono_ms() < s->silent_until_ms;
 }
 
 const char *

@@ -9,18 +9,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/dns_part.h"
 #include "net/dns_server.h"
 #include "net/hosts.h"
-
-enum { PARTS_MAX = 2 };
-
-struct part {
-	enum dns_type type;
-	struct resolver_query *query;
-	struct dns_question question;
-	bool is_secure;
-	struct dns_answer answer;
-};
 
 struct resolver_query {
 	struct resolver *resolver;
@@ -29,14 +20,16 @@ struct resolver_query {
 	void *arg;
 	struct str name;                 /* allocated */
 	const struct hosts_entry *entry; /* the hosts file's; NULL: DNS is asked */
-	struct part parts[PARTS_MAX];
+	struct dns_part parts[DNS_PARTS_MAX];
 	size_t part_count;
 	struct dns_server *server; /* that is asked now */
+	unsigned number;           /* of it */
+	uint64_t answers_before;   /* from this server, when it was asked */
 	unsigned tried;            /* a bit for each server that was asked */
 	bool is_waiting;           /* for what is to be known of the server */
-	bool is_asking;            /* an answer that comes now may not be the last one */
+	bool is_asking;            /* what comes now comes from memory; more may follow */
 	struct event timer;        /* for all */
-	struct event patience;     /* for this server, if there are others */
+	struct event patience;     /* for this server */
 	struct event done;
 	bool is_answering;
 };
@@ -47,6 +40,10 @@ struct resolver {
 	size_t server_count;
 	struct hosts *hosts;
 	struct resolver_query *queries;
+	bool is_told;           /* that none answers */
+	resolver_idle_fn *idle; /* retired */
+	void *idle_arg;
+	struct event ending;
 };
 
 /* ---- queries ---- */
@@ -68,46 +65,17 @@ unlink_query(struct resolver_query *q)
 	*q->link = q->next;
 	if (q->next)
 		q->next->link = q->link;
+	if (q->resolver->idle && !q->resolver->queries)
+		event_active(&q->resolver->ending, EV_TIMEOUT, 0);
 }
 
 static void
 query_free(struct resolver_query *q)
 {
 	for (size_t i = 0; i < q->part_count; i++)
-		dns_answer_clear(&q->parts[i].answer);
+		dns_part_clear(&q->parts[i]);
 	mem_free((char *)q->name.p);
 	mem_free(q);
-}
-
-/* IPv6 and IPv4 in turn. */
-static size_t
-mix(const struct resolver_query *q, struct resolver_address *out)
-{
-	size_t n = 0, i = 0;
-	const struct dns_answer *a = &q->parts[0].answer, *b = &q->parts[1].answer;
-
-	for (; (i < a->count || i < b->count) && n < RESOLVER_ADDRESSES_MAX; i++) {
-		if (i < a->count)
-			out[n++] = a->addresses[i];
-		if (i < b->count && n < RESOLVER_ADDRESSES_MAX)
-			out[n++] = b->addresses[i];
-	}
-	return n;
-}
-
-/* What two answers mean together: the one that comes first here.  Somebody forges the answers for a
- * name of which one is BOGUS: the other counts no more. */
-static enum resolver_outcome
-sum_up(const struct resolver_query *q)
-{
-	static const enum resolver_outcome ranks[] = {RESOLVER_BOGUS, RESOLVER_FOUND,
-	    RESOLVER_FAILED, RESOLVER_TIMEOUT, RESOLVER_NO_DATA, RESOLVER_NO_NAME};
-
-	for (size_t k = 0; k < sizeof ranks / sizeof *ranks; k++)
-		for (size_t i = 0; i < q->part_count; i++)
-			if (q->parts[i].answer.outcome == ranks[k])
-				return ranks[k];
-	return RESOLVER_FAILED;
 }
 
 static void
@@ -122,30 +90,6 @@ tell_entry(struct resolver_query *q)
 }
 
 static void
-tell_parts(struct resolver_query *q)
-{
-	struct resolver_address addresses[RESOLVER_ADDRESSES_MAX];
-	struct resolver_answer a = {
-	    .outcome = sum_up(q), .is_secure = true, .ttl_s = DNS_TTL_MAX_S};
-
-	for (size_t i = 0; i < q->part_count; i++) {
-		const struct part *p = &q->parts[i];
-
-		a.is_secure &= p->is_secure;
-		if (p->answer.ttl_s < a.ttl_s)
-			a.ttl_s = p->answer.ttl_s;
-	}
-	if (a.outcome == RESOLVER_FOUND && q->part_count == 1) {
-		a.mx = q->parts[0].answer.mx;
-		a.count = q->parts[0].answer.count;
-	} else if (a.outcome == RESOLVER_FOUND) {
-		a.addresses = addresses;
-		a.count = mix(q, addresses);
-	}
-	q->fn(&a, q->arg);
-}
-
-static void
 finish(struct resolver_query *q)
 {
 	unlink_query(q);
@@ -153,17 +97,21 @@ finish(struct resolver_query *q)
 	if (q->entry)
 		tell_entry(q);
 	else
-		tell_parts(q);
+		dns_parts_tell(q->parts, q->part_count, q->fn, q->arg);
 	query_free(q);
 }
 
-/* Parts that are still open stay at TIMEOUT. */
+/* Parts that are still open stay at what they are, TIMEOUT at first. */
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct resolver_query *q = arg;
+
 	(void)fd;
 	(void)what;
-	finish(arg);
+	if (q->server)
+		dns_server_was_silent(q->server, q->answers_before);
+	finish(q);
 }
 
 static void
@@ -174,36 +122,40 @@ set_timer(struct event *timer, int ms)
 	event_add(timer, &tv);
 }
 
-static void
-tell_if_done(struct resolver_query *q)
+static bool
+is_open(const struct resolver_query *q)
 {
-	bool is_open = q->is_asking;
+	bool is_open = q->is_waiting || q->is_asking;
 
 	for (size_t i = 0; i < q->part_count; i++)
 		is_open |= q->parts[i].question.is_open;
+	return is_open;
+}
+
+static void
+tell_if_done(struct resolver_query *q)
+{
 	/* one that is late may be BOGUS: what is found so far is not told before */
-	if (!is_open)
+	if (!is_open(q))
 		event_active(&q->done, EV_TIMEOUT, 0);
 }
 
 static void
 on_answer(struct dns_question *question, enum dns_validity validity, struct str packet)
 {
-	struct part *p = question->arg;
+	struct dns_part *p = question->arg;
+	struct resolver_query *q = p->query;
 
-	dns_answer_clear(&p->answer);
-	p->answer.ttl_s = DNS_TTL_FAILED_S;
-	/* a bogus answer comes complete: it is not even looked at */
-	if (validity == DNS_BOGUS)
-		p->answer.outcome = RESOLVER_BOGUS;
-	else if (packet.n)
-		dns_answer_read(packet, p->type, &p->answer);
-	p->is_secure = validity == DNS_SECURE;
-	tell_if_done(p->query);
+	if (packet.n == 0)
+		dns_server_failed(q->server, q->answers_before);
+	else if (!q->is_asking)
+		dns_server_answered(q->server);
+	dns_part_take(p, validity, packet, q->number == 0);
+	tell_if_done(q);
 }
 
 static void
-ask(struct part *p, struct dns_context *context)
+ask(struct dns_part *p, struct dns_context *context)
 {
 	enum dns_asked asked = DNS_FAILED;
 
@@ -211,11 +163,8 @@ ask(struct part *p, struct dns_context *context)
 	    (struct dns_question){.context = context, .fn = on_answer, .arg = p};
 	if (context)
 		asked = dns_question_ask(&p->question, p->query->name, p->type);
-	if (asked == DNS_ASKED)
-		return;
-	/* what is no domain name cannot exist */
-	p->answer.outcome = asked == DNS_NO_NAME ? RESOLVER_NO_NAME : RESOLVER_FAILED;
-	p->answer.ttl_s = DNS_TTL_FAILED_S;
+	if (asked != DNS_ASKED)
+		dns_part_not_asked(p, asked);
 }
 
 /* ---- servers ---- */
@@ -226,7 +175,8 @@ ask_parts(struct resolver_query *q, struct dns_context *context)
 	q->is_waiting = false;
 	q->is_asking = true;
 	for (size_t i = 0; i < q->part_count; i++)
-		ask(&q->parts[i], context);
+		if (!q->parts[i].is_settled)
+			ask(&q->parts[i], context);
 	q->is_asking = false;
 	tell_if_done(q);
 }
@@ -248,6 +198,7 @@ next_server(const struct resolver_query *q)
 	return silent;
 }
 
+/* For the parts that are still open. */
 static void
 ask_server(struct resolver_query *q, unsigned n)
 {
@@ -255,33 +206,15 @@ ask_server(struct resolver_query *q, unsigned n)
 
 	close_parts(q);
 	event_del(&q->done);
-	event_del(&q->patience);
-	for (size_t i = 0; i < q->part_count; i++) {
-		struct part *p = &q->parts[i];
-
-		dns_answer_clear(&p->answer);
-		p->answer = (struct dns_answer){
-		    .outcome = RESOLVER_TIMEOUT, .ttl_s = DNS_TTL_FAILED_S};
-		p->is_secure = false;
-	}
 	q->server = q->resolver->servers[n];
+	q->number = n;
+	q->answers_before = dns_server_answers(q->server);
 	q->tried |= 1U << n;
-	if (next_server(q) >= 0)
-		set_timer(&q->patience, RESOLVER_PATIENCE_MS);
+	set_timer(&q->patience, RESOLVER_PATIENCE_MS);
 	context = dns_server_context(q->server);
 	q->is_waiting = context == NULL;
 	if (context)
 		ask_parts(q, context);
-}
-
-static size_t
-count_answers(const struct resolver_query *q)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < q->part_count; i++)
-		n += !q->is_waiting && !q->parts[i].question.is_open;
-	return n;
 }
 
 static void
@@ -292,10 +225,11 @@ on_impatience(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (count_answers(q) == 0)
-		dns_server_was_silent(q->server);
 	/* the last answer may have come at this very moment: on_done follows */
-	if (next >= 0 && count_answers(q) < q->part_count)
+	if (!is_open(q))
+		return;
+	dns_server_was_silent(q->server, q->answers_before);
+	if (next >= 0)
 		ask_server(q, (unsigned)next);
 }
 
@@ -303,7 +237,9 @@ static void
 on_done(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolver_query *q = arg;
-	int next = q->entry || sum_up(q) != RESOLVER_FAILED ? -1 : next_server(q);
+	bool is_failed = !q->entry &&
+	    dns_parts_outcome(q->parts, q->part_count) == RESOLVER_FAILED;
+	int next = is_failed ? next_server(q) : -1;
 
 	(void)fd;
 	(void)what;
@@ -324,6 +260,27 @@ on_known(struct dns_server *s, void *arg)
 	for (struct resolver_query *q = r->queries; q; q = q->next)
 		if (q->is_waiting && q->server == s)
 			ask_parts(q, context);
+}
+
+/* One has begun or ceased to answer. */
+static void
+on_changed(struct dns_server *s, void *arg)
+{
+	struct resolver *r = arg;
+	size_t silent = 0;
+
+	for (size_t i = 0; i < r->server_count; i++)
+		silent += dns_server_state(r->servers[i], NULL) == DNS_SERVER_SILENT;
+	/* what came after a retired one tells for itself */
+	if (r->idle || r->is_told == (silent == r->server_count))
+		return;
+	r->is_told = !r->is_told;
+	if (r->is_told)
+		log_error("dns: %s answers: mail whose hosts are looked up is deferred until one "
+			  "does; `sallyport status` shows them",
+		    r->server_count == 1 ? "the resolver no longer" : "no resolver");
+	else
+		log_info("dns: %s answers again", dns_server_name(s));
 }
 
 /* ---- asking ---- */
@@ -349,14 +306,14 @@ new_query(struct resolver *r, struct str name, resolver_fn *fn, void *arg)
 }
 
 static struct resolver_query *
-query(struct resolver *r, struct str name, const enum dns_type types[PARTS_MAX], resolver_fn *fn,
-    void *arg)
+query(struct resolver *r, struct str name, const enum dns_type types[DNS_PARTS_MAX],
+    resolver_fn *fn, void *arg)
 {
 	struct resolver_query *q = new_query(r, name, fn, arg);
 
 	set_timer(&q->timer, RESOLVER_DEADLINE_MS);
-	for (size_t i = 0; i < PARTS_MAX && types[i]; i++)
-		q->parts[q->part_count++] = (struct part){.query = q, .type = types[i]};
+	for (size_t i = 0; i < DNS_PARTS_MAX && types[i]; i++)
+		dns_part_init(&q->parts[q->part_count++], q, types[i]);
 	ask_server(q, (unsigned)next_server(q));
 	return q;
 }
@@ -364,7 +321,7 @@ query(struct resolver *r, struct str name, const enum dns_type types[PARTS_MAX],
 struct resolver_query *
 resolver_ask_mx(struct resolver *r, struct str domain, resolver_fn *fn, void *arg)
 {
-	static const enum dns_type types[PARTS_MAX] = {DNS_MX};
+	static const enum dns_type types[DNS_PARTS_MAX] = {DNS_MX};
 
 	return query(r, domain, types, fn, arg);
 }
@@ -372,7 +329,7 @@ resolver_ask_mx(struct resolver *r, struct str domain, resolver_fn *fn, void *ar
 struct resolver_query *
 resolver_ask_addresses(struct resolver *r, struct str host, resolver_fn *fn, void *arg)
 {
-	static const enum dns_type types[PARTS_MAX] = {DNS_AAAA, DNS_A};
+	static const enum dns_type types[DNS_PARTS_MAX] = {DNS_AAAA, DNS_A};
 
 	return query(r, host, types, fn, arg);
 }
@@ -405,6 +362,17 @@ resolver_cancel(struct resolver_query **q)
 
 /* ---- life ---- */
 
+static void
+on_ending(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolver *r = arg;
+
+	(void)fd;
+	(void)what;
+	if (!r->queries)
+		r->idle(r, r->idle_arg);
+}
+
 static bool
 add_server(struct resolver *r, const struct resolver_setup *setup, struct str name)
 {
@@ -412,6 +380,7 @@ add_server(struct resolver *r, const struct resolver_setup *setup, struct str na
 	    .context = {.base = r->base, .server = name, .insecure_zones = setup->insecure_zones},
 	    .dnssec = setup->dnssec,
 	    .known = on_known,
+	    .changed = on_changed,
 	    .arg = r,
 	};
 
@@ -430,6 +399,7 @@ resolver_new(const struct resolver_setup *setup)
 
 	r->base = setup->base;
 	r->hosts = setup->hosts;
+	event_assign(&r->ending, r->base, -1, 0, on_ending, r);
 	if (setup->server_count == 0)
 		is_good = add_server(r, setup, STR(""));
 	for (size_t i = 0; is_good && i < setup->server_count; i++)
@@ -456,6 +426,7 @@ resolver_free(struct resolver **r)
 		resolver_cancel(&q);
 	for (size_t i = 0; i < dead->server_count; i++)
 		dns_server_free(&dead->servers[i]);
+	event_del(&dead->ending);
 	hosts_free(&dead->hosts);
 	mem_free(dead);
 }
@@ -466,6 +437,22 @@ resolver_is_idle(const struct resolver *r)
 	return r->queries == NULL;
 }
 
+void
+resolver_retire(struct resolver *r, resolver_idle_fn *idle, void *arg)
+{
+	r->idle = idle;
+	r->idle_arg = arg;
+	if (!r->queries)
+		event_active(&r->ending, EV_TIMEOUT, 0);
+}
+
+void
+resolver_hurry(struct resolver *r)
+{
+	for (struct resolver_query *q = r->queries; q; q = q->next)
+		event_active(&q->timer, EV_TIMEOUT, 0);
+}
+
 bool
 resolver_server(const struct resolver *r, size_t n, struct resolver_server *out)
 {
@@ -474,6 +461,7 @@ resolver_server(const struct resolver *r, size_t n, struct resolver_server *out)
 	if (!s)
 		return false;
 	*out = (struct resolver_server){
-	    dns_server_name(s), dns_server_dnssec(s), dns_server_is_silent(s)};
+	    .name = dns_server_name(s), .dnssec = dns_server_dnssec(s)};
+	out->is_asked = dns_server_state(s, &out->silent_since_ms) != DNS_SERVER_NOT_ASKED;
 	return true;
 }

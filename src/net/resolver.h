@@ -4,8 +4,9 @@
  * BOGUS data is never shown.
  *
  * Of several resolvers the first is asked, as resolv.conf(5) has it: it may know names that the
- * others do not.  The next one is asked when it fails or says nothing for RESOLVER_PATIENCE_MS; one
- * that was silent comes last for a minute.
+ * others do not.  The next one is asked for what is still open when it fails or says nothing for
+ * RESOLVER_PATIENCE_MS; one that answers nothing at all (dns_server.h) comes last.  That a name
+ * does not exist, or has no such record, only the first can say: from another it counts as FAILED.
  */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
@@ -71,10 +72,18 @@ void resolver_free(struct resolver **r);
 /* Nobody waits for an answer: it may be freed without loss. */
 bool resolver_is_idle(const struct resolver *r);
 
+typedef void resolver_idle_fn(struct resolver *r, void *arg);
+/* No question is put to it any more.  idle is called once, from the loop, when nobody waits for an
+ * answer; it may free it. */
+void resolver_retire(struct resolver *r, resolver_idle_fn *idle, void *arg);
+/* Its open queries end soon, as if their time were over. */
+void resolver_hurry(struct resolver *r);
+
 struct resolver_server {
 	const char *name;   /* "127.0.0.1@53" */
 	const char *dnssec; /* in words: are its answers validated? */
-	bool is_silent;     /* lately */
+	bool is_asked;      /* it has answered, or is silent */
+	int64_t silent_since_ms; /* wall clock; 0: it is not */
 };
 /* The n-th one that is asked; false: there are fewer. */
 bool resolver_server(const struct resolver *r, size_t n, struct resolver_server *out) MUST_USE;

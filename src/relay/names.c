@@ -3,6 +3,9 @@
  */
 #include "relay/names.h"
 
+#include <stdio.h>
+
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/hosts.h"
 #include "net/resolv_conf.h"
@@ -96,6 +99,20 @@ source_name(const struct conf *c)
 	}
 }
 
+static void
+add_answers(struct buf *values, const struct resolver_server *s)
+{
+	char since[CLOCK_TEXT_BYTES], text[CLOCK_TEXT_BYTES + 16];
+
+	if (s->silent_since_ms) {
+		snprintf(text, sizeof text, "no since %s", clock_iso(s->silent_since_ms, since));
+		message_values_add(values, "answers", str_of(text));
+	} else {
+		message_values_add(
+		    values, "answers", s->is_asked ? STR("yes") : STR("not asked yet"));
+	}
+}
+
 void
 names_status(
     struct channel *control, uint64_t call, const struct conf *conf, const struct resolver *r)
@@ -112,7 +129,7 @@ names_status(
 		message_values_add(&values, "resolver", str_of(s.name));
 		message_values_add(&values, "from", source_name(conf));
 		message_values_add(&values, "dnssec", str_of(s.dnssec));
-		message_values_add(&values, "answers", s.is_silent ? STR("no") : STR("yes"));
+		add_answers(&values, &s);
 		row.values = buf_str(&values);
 		(void)!channel_answer(control, call, MESSAGE_ADMIN_ROW, &row, -1);
 		buf_clear(&values);

@@ -4,7 +4,6 @@ a resolver drops the signatures.  Real servers (knotd, dnsmasq) on port 53 of a 
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,25 +11,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
+import nameservers  # noqa: E402
+from nameservers import Fake  # noqa: E402
 
-DNSMASQ = shutil.which("dnsmasq", path=os.environ.get("PATH", "") + ":/usr/sbin")
-INSIDE = "SALLYPORT_TEST_NAMES_INSIDE"
-
-
-def enter_namespace():
-    """None, or why it cannot be done.  Resolvers of resolv.conf are asked on port 53, which may be taken outside."""
-    if os.environ.get(INSIDE):
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        return None
-    if os.getuid() or subprocess.call(["unshare", "-n", "true"], stderr=subprocess.DEVNULL):
-        return "needs root: port 53 in a network namespace"
-    if not DNSMASQ or not shutil.which("ip"):
-        return "dnsmasq or ip is missing (Debian packages dnsmasq-base, iproute2)"
-    os.environ[INSIDE] = "1"
-    os.execvp("unshare", ["unshare", "-n", "--", sys.executable, os.path.abspath(__file__)])
-
-
-why = enter_namespace()
+why = nameservers.enter_namespace(__file__)
 if why:
     print(f"1..0 # SKIP {why}")
     sys.exit(0)
@@ -45,33 +29,6 @@ dns = g.Dns(HOME, {"example.net": RECORDS, "corp.example.net.unsigned": RECORDS,
 ANCHOR = f"{HOME}/dns/anchor"
 
 
-class Forwarder:
-    """dnsmasq on port 53 of an address, asking knotd; `drops`: without signatures, as old forwarders answer."""
-
-    def __init__(self, address, drops=False, more=()):
-        options = ["--filter-rr=RRSIG"] if drops else []
-        self.log = f"{HOME}/dnsmasq-{address}.log"
-        self.process = subprocess.Popen(
-            [DNSMASQ, "-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file=", "--user=root",
-             f"--listen-address={address}", "--bind-interfaces", f"--server=127.0.0.1#{dns.port}", "--cache-size=0",
-             "--log-queries", f"--log-facility={self.log}", *options, *more])
-        g.wait_for("dnsmasq listens", 10, lambda: answers(address))
-
-    def asked(self, pattern):
-        with open(self.log, encoding="utf-8") as f:
-            return re.search(pattern, f.read())
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
-
-
-def answers(address):
-    run = subprocess.run(["kdig", f"@{address}", "+retry=0", "+timeout=1", "+short", "example.net", "SOA"],
-                         capture_output=True, text=True, check=False)
-    return run.returncode == 0 and run.stdout.startswith("ns.")
-
-
 def write(name, text):
     path = f"{HOME}/{name}"
     with open(path, "w", encoding="ascii") as f:
@@ -81,7 +38,8 @@ def write(name, text):
 
 RESOLV_CONF = write("resolv.conf", "# by a test\nsearch example.org\nnameserver 127.0.0.10\noptions edns0\n")
 HOSTS = write("hosts", "127.0.0.1 localhost\n127.0.0.1\tthe-smarthost.test other # a comment\n")
-ROUTES = (f'routes: ( {{ to_domain = "by-hosts.test"; via = "smtp"; host = "The-Smarthost.test"; port = {sink.port};'
+ROUTES = (f'routes: ( {{ to_domain = "inside.test"; via = "smarthost"; host = "smart.corp"; port = {sink.port}; tls = "none"; }},\n'
+          f'{{ to_domain = "by-hosts.test"; via = "smtp"; host = "The-Smarthost.test"; port = {sink.port};'
           f' tls = "none"; }},\n{{ via = "mx"; port = {sink.port}; allow_private = true; tls = "none"; }} );')
 
 
@@ -90,7 +48,11 @@ def settings(**keys):
     return "dns: { " + " ".join(f"{key} = {value};" for key, value in keys.items() if value) + " };"
 
 
-validating, dropping = Forwarder("127.0.0.10"), Forwarder("127.0.0.11", drops=True)
+def forwarder(address, **keys):
+    return nameservers.Forwarder(HOME, address, dns.port, **keys)
+
+
+validating, dropping = forwarder("127.0.0.10"), forwarder("127.0.0.11", drops=True)
 gate = g.Gateway(f"{HOME}/gateway", routes=ROUTES, extra=settings()).start()
 gate.add_user()
 
@@ -109,6 +71,19 @@ def status():
     """Its exit status says whether all is well, which is not asked here."""
     rows = [json.loads(line) for line in gate.tool("status", "--json", check=False).stdout.splitlines()]
     return [row for row in rows if "resolver" in row]
+
+
+def wait_answers(*words):
+    """Until the column `answers` begins with these words, one for each resolver."""
+    def are_so():
+        rows = status()
+        return len(rows) == len(words) and all(row["answers"].startswith(w) for row, w in zip(rows, words)) and rows
+    return g.wait_for(f"resolvers: {words}", 45, are_so)
+
+
+def made():
+    """How many resolvers were made until now."""
+    return gate.log().count("names are looked up by")
 
 
 def wait_dnssec(words):
@@ -210,7 +185,7 @@ def dropped_signatures():
 @tap.case
 def another_resolv_conf():
     """resolv.conf is read again at a reload; gone or empty it means 127.0.0.1; dns.resolver comes before it"""
-    own = Forwarder("127.0.0.1", more=["--address=/unused.test/127.0.0.1"])
+    own = forwarder("127.0.0.1", more=["--address=/unused.test/127.0.0.1"])
     try:
         write("resolv.conf", "; nothing\n")
         gate.tool("reload")
@@ -282,7 +257,7 @@ def changed_without_a_reload():
 @tap.case
 def order():
     """the first nameserver is asked, for it may know what the others do not; a dead one is passed over"""
-    second = Forwarder("127.0.0.12", more=["--mx-host=only-second.test,mx.only-second.test,10", "--local=/only-second.test/",
+    second = forwarder("127.0.0.12", more=["--mx-host=only-second.test,mx.only-second.test,10", "--local=/only-second.test/",
                                            "--address=/mx.only-second.test/127.0.0.1"])
     try:
         use("127.0.0.10", "127.0.0.12")
@@ -304,14 +279,172 @@ def order():
             gate.send()
             sink.wait(before + 1)
             assert 3 < time.monotonic() - began < 15, time.monotonic() - began
-            assert [row["answers"] for row in status()] == ["no", "yes"], status()
             began = time.monotonic()
             finds("plain.example")
             assert time.monotonic() - began < 3, "it is asked last now"
+            rows = wait_answers("no since 20", "yes")
+            assert rows[0]["resolver"] == "127.0.0.78@53", rows
+            assert gate.tool("status", check=False).returncode == 0, "one of two answers"
     finally:
         second.stop()
         use("127.0.0.10")
         gate.tool("reload")
+
+
+@tap.case
+def knows_the_inside():
+    """one name that is not answered makes no server silent; the second one cannot say that a name of the first does not exist"""
+    inner, public = Fake("127.0.0.21", knows="smart.corp", drops=["lame.example"]), Fake("127.0.0.22", knows="out.example")
+    try:
+        use("127.0.0.21", "127.0.0.22")
+        reload(dnssec='"off"')
+        before = sink.count()
+        fails("lame.example", "4.4.3")
+        assert any(name == "lame.example" for name, _ in public.seen), public.seen
+        gate.send(["bob@inside.test"])
+        sink.wait(before + 1)
+        assert not any(name == "smart.corp" for name, _ in public.seen), public.seen
+        wait_answers("yes", "yes")
+        inner.silent = True
+        fails("gone.example", "4.4.3")
+        finds("out.example")
+        wait_answers("no since 20", "yes")
+        fails("also-gone.example", "4.4.3")
+        inner.silent = False
+        wait_answers("yes", "yes")
+        fails("gone-as-well.example", "5.1.2")
+    finally:
+        inner.stop()
+        public.stop()
+        use("127.0.0.10")
+        reload()
+
+
+@tap.case
+def found_is_kept():
+    """addresses that were found count, though the other family is not answered and the next nameserver is dead"""
+    half, dead = Fake("127.0.0.23", knows="half.example", drops=[28]), Fake("127.0.0.24", silent=True)
+    try:
+        use("127.0.0.23", "127.0.0.24")
+        reload(dnssec='"off"')
+        finds("half.example")
+        wait_answers("yes", "no since 20")
+        finds("half.example")
+    finally:
+        half.stop()
+        dead.stop()
+        use("127.0.0.10")
+        reload()
+
+
+@tap.case
+def none_answers():
+    """without any resolver that answers `status` fails and the log says so, once; and when one answers again"""
+    only = Fake("127.0.0.25", knows="only.example")
+    told = r"error: dns: the resolver no longer answers"
+    before = len(re.findall(told, gate.log()))
+    try:
+        use("127.0.0.25")
+        reload(dnssec='"off"')
+        wait_answers("not asked yet")
+        assert gate.tool("status").returncode == 0
+        finds("only.example")
+        wait_answers("yes")
+        only.silent = True
+        fails("other.example", "4.4.3")
+        wait_answers("no since 20")
+        said = gate.tool("status", check=False)
+        assert said.returncode == 69 and "no since 20" in said.stdout, said
+        fails("third.example", "4.4.3")
+        assert len(re.findall(told, gate.log())) == before + 1, gate.tail()
+        only.silent = False
+        wait_answers("yes")
+        assert gate.tool("status").returncode == 0
+        gate.wait_log(r"info: dns: 127\.0\.0\.25@53 answers again")
+    finally:
+        only.stop()
+        use("127.0.0.10")
+        reload()
+
+
+@tap.case
+def route_host_without_address():
+    """a host that a route names has no address: its mail is deferred, whatever DNS says"""
+    knows_nothing = Fake("127.0.0.26")
+    before = sink.count()
+    try:
+        os.rename(HOSTS, HOSTS + ".away")
+        use("127.0.0.26")
+        said = reload(dnssec='"off"')
+        assert said.returncode == 0, said
+        gate.send(["bob@by-hosts.test"])
+        gate.wait_log(r"status=deferred reason=dns code=451 dsn=4\.3\.5 to=<bob@by-hosts\.test>")
+        gate.wait_log(r"warning: .*/hosts does not exist: the hosts that routes name are looked up in DNS alone")
+        gate.wait_log(r"error: relay: route 2: the host the-smarthost\.test has no address")
+        os.rename(HOSTS + ".away", HOSTS)
+        gate.tool("reload")
+        sink.wait(before + 1)
+    finally:
+        write("hosts", "127.0.0.1 localhost the-smarthost.test\n")
+        knows_nothing.stop()
+        use("127.0.0.10")
+        reload()
+
+
+@tap.case
+def large_hosts_file():
+    """of a hosts file only the names of routes are kept, however long it is; over 64 MiB the former one stays"""
+    with open(HOSTS, encoding="ascii") as f:
+        former = f.read()
+    try:
+        with open(HOSTS, "w", encoding="ascii") as f:
+            f.writelines(f"0.0.0.0 advertising-{i:06d}.tracker.example\n" for i in range(160000))
+            f.write("127.0.0.98 the-smarthost.test\n")
+        assert os.path.getsize(HOSTS) > 5 << 20
+        assert gate.tool("config", "check").returncode == 0
+        gate.tool("reload")
+        assert "127.0.0.98" in test("by-hosts.test")[0]
+        count = made()
+        with open(HOSTS, "a", encoding="ascii") as f:
+            f.write("0.0.0.0 one.more.tracker.example\n")
+        gate.tool("reload")
+        assert made() == count, "what is not used makes no new resolver"
+        with open(HOSTS, "r+b") as f:
+            f.truncate((64 << 20) + 1)
+        checked = gate.tool("config", "check", check=False)
+        assert checked.returncode == 78 and f"error: dns.hosts_file: {HOSTS}: File too large, at most 64 MiB are read" in checked.stdout, checked
+        tried = subprocess.run([f"{g.BUILD}/sallyportd", "-t", "-c", gate.config], capture_output=True, text=True, check=False)
+        assert tried.returncode == 78 and f"dns.hosts_file: {HOSTS}: File too large" in tried.stderr, tried
+        gate.tool("reload")
+        gate.wait_log(rf"error: {re.escape(HOSTS)} cannot be read \(File too large, at most 64 MiB are read\): what was read before is used")
+        assert "127.0.0.98" in test("by-hosts.test")[0]
+    finally:
+        write("hosts", former)
+        gate.tool("reload")
+
+
+@tap.case
+def reloads_with_open_questions():
+    """a reload is in force though many questions to resolvers of reloads before are still open"""
+    silent, tests = Fake("127.0.0.27", silent=True), []
+    try:
+        for i in range(20):
+            use("127.0.0.27", f"127.0.1.{i + 1}")
+            reload(dnssec='"off"')
+            tests.append(subprocess.Popen([f"{g.BUILD}/sallyport", "-c", gate.config, "test", "route", f"bob@open{i}.example"],
+                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            g.wait_for("the question", 20, lambda i=i: any(name == f"open{i}.example" for name, _ in silent.seen))
+        use("127.0.0.10")
+        reload()
+        assert [row["resolver"] for row in status()] == ["127.0.0.10@53"], status()
+        wait_dnssec("validated")
+        finds("example.net", secure="true")
+    finally:
+        for process in tests:
+            process.wait(60)
+        silent.stop()
+        use("127.0.0.10")
+        reload()
 
 
 @tap.case
