@@ -5,7 +5,6 @@
 
 #include <arpa/inet.h>
 #include <limits.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 
@@ -22,15 +21,10 @@ is_address(const char *z)
 	return inet_pton(AF_INET, z, bytes) == 1 || inet_pton(AF_INET6, z, bytes) == 1;
 }
 
-/* 0: there is no such interface.  In its sandbox a role may not ask for one, so those that were
- * asked for at its start are remembered for reloads. */
+/* 0: there is no such interface. */
 static unsigned
-interface_index(struct str name)
+interface_index(struct str name, struct resolv_conf_links *links)
 {
-	static struct {
-		char name[IF_NAMESIZE];
-		unsigned index;
-	} known[RESOLVER_SERVERS_MAX];
 	char text[IF_NAMESIZE];
 	uint64_t number = 0;
 	unsigned index;
@@ -41,28 +35,35 @@ interface_index(struct str name)
 	if (number)
 		return (unsigned)number;
 	snprintf(text, sizeof text, "%.*s", STR_ARG(name));
-	while (i < RESOLVER_SERVERS_MAX - 1 && known[i].index && strcmp(known[i].name, text) != 0)
+	while (i < RESOLVER_SERVERS_MAX - 1 && links->known[i].index &&
+	       strcmp(links->known[i].name, text) != 0)
 		i++;
 	index = if_nametoindex(text);
 	if (index == 0)
-		return strcmp(known[i].name, text) == 0 ? known[i].index : 0;
-	memcpy(known[i].name, text, sizeof text);
-	known[i].index = index;
+		return strcmp(links->known[i].name, text) == 0 ? links->known[i].index : 0;
+	memcpy(links->known[i].name, text, sizeof text);
+	links->known[i].index = index;
 	return index;
 }
 
 /* An address of a link (fe80::1%eth0) needs its interface, which libunbound wants as a number. */
 static void
-add_server(struct resolv_conf *c, struct str address)
+add_server(struct resolv_conf *c, struct str address, struct resolv_conf_links *links)
 {
 	size_t at = str_find(address, '%');
 	char *host = mem_text(address.p, at);
-	unsigned index = interface_index(str_from(address, at + 1));
+	unsigned index = interface_index(str_from(address, at + 1), links);
+	struct str shown = str_upto(address, RESOLV_CONF_SERVER_BYTES);
 	char *out = c->servers[c->count];
 
-	if (!is_address(host) || (at < address.n && index == 0)) {
-		log_warn("dns: nameserver %.*s is passed over: no address, or no such interface",
-		    STR_ARG(str_upto(address, RESOLV_CONF_SERVER_BYTES)));
+	if (!is_address(host)) {
+		log_warn("dns: \"nameserver %.*s\" in dns.resolv_conf has no effect: this is no "
+			 "numeric address",
+		    STR_ARG(shown));
+	} else if (at < address.n && index == 0) {
+		log_warn("dns: \"nameserver %.*s\" in dns.resolv_conf has no effect: this host "
+			 "has no such interface now; reload when it has it",
+		    STR_ARG(shown));
 	} else {
 		snprintf(out, RESOLV_CONF_SERVER_BYTES, "%s@%d", host, DNS_PORT);
 		if (index)
@@ -75,7 +76,7 @@ add_server(struct resolv_conf *c, struct str address)
 
 /* A keyword stands at the beginning of its line. */
 static void
-read_line_of(struct resolv_conf *c, struct str line)
+read_line_of(struct resolv_conf *c, struct str line, struct resolv_conf_links *links)
 {
 	struct str keyword = STR("nameserver"), rest = str_from(line, keyword.n);
 	size_t end = 0;
@@ -85,17 +86,17 @@ read_line_of(struct resolv_conf *c, struct str line)
 	rest = str_trim(rest);
 	while (end < rest.n && !strchr(" \t\r;#", rest.p[end]))
 		end++;
-	add_server(c, str_upto(rest, end));
+	add_server(c, str_upto(rest, end), links);
 }
 
 void
-resolv_conf_read(struct str text, struct resolv_conf *out)
+resolv_conf_read(struct str text, struct resolv_conf_links *links, struct resolv_conf *out)
 {
 	struct str line;
 
 	*out = (struct resolv_conf){0};
 	while (out->count < RESOLVER_SERVERS_MAX && str_split(&text, '\n', &line))
-		read_line_of(out, line);
+		read_line_of(out, line, links);
 	if (out->count == 0)
-		add_server(out, STR("127.0.0.1"));
+		add_server(out, STR("127.0.0.1"), links);
 }

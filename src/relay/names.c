@@ -4,11 +4,11 @@
 #include "relay/names.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/hosts.h"
-#include "net/resolv_conf.h"
 
 enum { ROW_BYTES_MAX = 1024 };
 
@@ -23,28 +23,67 @@ names_from(const struct conf *c)
 }
 
 static void
-add_field(struct buf *out, struct str text)
+keep_text(struct buf *to, struct str text)
 {
-	buf_addf(out, "%zu:", text.n);
-	buf_adds(out, text);
+	buf_init(to, text.n);
+	buf_adds(to, text);
 }
 
-/* Of the hosts file only the names of routes count, and those are of the configuration. */
 void
-names_source(const struct role *role, struct buf *out)
+names_take(const struct role *role, struct resolv_conf_links *links, struct names *out)
 {
 	const struct conf *c = role->conf;
+	struct str anchor = STR_NULL;
 
-	buf_reset(out);
-	add_field(out, c->dns.resolver);
-	buf_addf(out, "%d", (int)c->dns.dnssec);
-	for (size_t i = 0; i < c->dns.insecure_zones.count; i++)
-		add_field(out, c->dns.insecure_zones.str[i]);
-	for (size_t i = 0; i < c->routes.count; i++)
-		add_field(out, c->routes.item[i].host);
-	add_field(out, role_file(role, c->dns.trust_anchor));
-	add_field(out, role_file(role, c->dns.resolv_conf));
-	add_field(out, role_file(role, c->dns.hosts_file));
+	*out = (struct names){.conf = conf_keep(role->conf)};
+	if (c->dns.dnssec != DNSSEC_OFF)
+		anchor = role_file(role, c->dns.trust_anchor);
+	out->has_anchor = anchor.p != NULL;
+	keep_text(&out->anchor, anchor);
+	buf_init(&out->hosts, HOSTS_COUNTS_BYTES_MAX);
+	hosts_filter(role_file(role, c->dns.hosts_file), c, &out->hosts);
+	if (names_from(c) == NAMES_SYSTEM)
+		resolv_conf_read(role_file(role, c->dns.resolv_conf), links, &out->system);
+}
+
+void
+names_clear(struct names *n)
+{
+	conf_drop(&n->conf);
+	buf_clear(&n->anchor);
+	buf_clear(&n->hosts);
+}
+
+static bool
+zones_are_same(const struct conf_strs *a, const struct conf_strs *b)
+{
+	bool is_same = a->count == b->count;
+
+	for (size_t i = 0; is_same && i < a->count; i++)
+		is_same = str_eq(a->str[i], b->str[i]);
+	return is_same;
+}
+
+static bool
+systems_are_same(const struct resolv_conf *a, const struct resolv_conf *b)
+{
+	bool is_same = a->count == b->count;
+
+	for (size_t i = 0; is_same && i < a->count; i++)
+		is_same = strcmp(a->servers[i], b->servers[i]) == 0;
+	return is_same;
+}
+
+/* Of the configuration's routes only the names count that the hosts file has. */
+bool
+names_are_same(const struct names *a, const struct names *b)
+{
+	return str_eq(a->conf->dns.resolver, b->conf->dns.resolver) &&
+	    a->conf->dns.dnssec == b->conf->dns.dnssec &&
+	    zones_are_same(&a->conf->dns.insecure_zones, &b->conf->dns.insecure_zones) &&
+	    a->has_anchor == b->has_anchor && str_eq(buf_str(&a->anchor), buf_str(&b->anchor)) &&
+	    str_eq(buf_str(&a->hosts), buf_str(&b->hosts)) &&
+	    systems_are_same(&a->system, &b->system);
 }
 
 static void
@@ -63,23 +102,22 @@ tell(const struct conf *c, const struct resolver *r)
 }
 
 struct resolver *
-names_resolver(const struct role *role)
+names_resolver(const struct names *n, struct event_base *base)
 {
-	const struct conf *c = role->conf;
+	const struct conf *c = n->conf;
 	struct str servers[RESOLVER_SERVERS_MAX] = {c->dns.resolver};
-	struct resolver_setup setup = {.base = role->base,
+	struct resolver_setup setup = {.base = base,
 	    .servers = servers,
 	    .server_count = names_from(c) == NAMES_ADDRESS,
 	    .dnssec = (enum conf_dnssec)c->dns.dnssec,
-	    .anchor = role_file(role, c->dns.trust_anchor),
 	    .insecure_zones = &c->dns.insecure_zones,
-	    .hosts = hosts_new(role_file(role, c->dns.hosts_file), c)};
-	struct resolv_conf system;
+	    .hosts = hosts_new(buf_str(&n->hosts), c)};
 	struct resolver *r;
 
-	resolv_conf_read(role_file(role, c->dns.resolv_conf), &system);
-	for (size_t i = 0; i < system.count && names_from(c) == NAMES_SYSTEM; i++)
-		servers[setup.server_count++] = str_of(system.servers[i]);
+	if (n->has_anchor)
+		setup.anchor = n->anchor.n ? buf_str(&n->anchor) : STR("");
+	for (size_t i = 0; i < n->system.count; i++)
+		servers[setup.server_count++] = str_of(n->system.servers[i]);
 	r = resolver_new(&setup);
 	if (r)
 		tell(c, r);

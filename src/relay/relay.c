@@ -12,7 +12,7 @@
 #include "conf/descriptors.h"
 #include "relay/state.h"
 
-enum { STORED_WAIT_MS = 1000, NAMES_SOURCE_MAX = 16 << 20 };
+enum { STORED_WAIT_MS = 1000 };
 
 struct site_question {
 	LIST_ENTRY(site_question) link;
@@ -34,7 +34,6 @@ state_of(struct role *role)
 	r = MEM_NEW(struct relay);
 	r->role = role;
 	r->queue_fd = r->control_fd = -1;
-	buf_init(&r->names_source, NAMES_SOURCE_MAX);
 	r->yard.base = role->base;
 	r->yard.emptied = emptied;
 	r->yard.arg = r;
@@ -271,8 +270,7 @@ prepare(struct role *role, struct sandbox *sandbox)
 	struct relay *r = state_of(role);
 
 	(void)sandbox;
-	names_source(role, &r->names_source);
-	r->resolver = names_resolver(role);
+	renewal_prepare(r);
 	r->yard.trust = trust_new(role, NULL);
 }
 
@@ -310,54 +308,14 @@ start(struct role *role)
 	return 0;
 }
 
-/* Those that no running job waits for any more. */
-static void
-free_retired(struct relay *r)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < r->retired_count; i++)
-		if (resolver_is_idle(r->retired[i]))
-			resolver_free(&r->retired[i]);
-		else
-			r->retired[kept++] = r->retired[i];
-	r->retired_count = kept;
-}
-
-/* Running jobs go on with the resolver that they asked. */
-static void
-renew_resolver(struct relay *r, struct buf *source)
-{
-	struct resolver *fresh;
-	struct buf former = r->names_source;
-
-	free_retired(r);
-	if (r->retired_count == RETIRED_MAX) {
-		log_warn("relay: dns settings changed too often; reload again in a minute");
-		return;
-	}
-	fresh = names_resolver(r->role);
-	if (!fresh)
-		return;
-	r->names_source = *source;
-	*source = former;
-	r->retired[r->retired_count++] = r->resolver;
-	r->resolver = fresh;
-}
-
 static void
 reload(struct role *role, const struct conf *before)
 {
 	struct relay *r = role->state;
 	struct trust *old = r->yard.trust;
-	struct buf source;
 
 	(void)before;
-	buf_init(&source, NAMES_SOURCE_MAX);
-	names_source(role, &source);
-	if (!str_eq(buf_str(&source), buf_str(&r->names_source)))
-		renew_resolver(r, &source);
-	buf_clear(&source);
+	renewal_reload(r);
 	r->yard.closing_max = conf_closing_of_relay(role->conf);
 	r->yard.trust = trust_new(role, old);
 	trust_free(&old);
@@ -437,10 +395,7 @@ end(struct role *role)
 	results_free(&r->yard.results);
 	disk_free(&r->yard.disk);
 	trust_free(&r->yard.trust);
-	buf_clear(&r->names_source);
-	resolver_free(&r->resolver);
-	for (size_t i = 0; i < r->retired_count; i++)
-		resolver_free(&r->retired[i]);
+	renewal_end(r);
 	if (r->drain)
 		event_free(r->drain);
 	hold(&r->queue_fd, -1);

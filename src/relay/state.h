@@ -14,15 +14,15 @@ struct routetest;
 LIST_HEAD(site_question_list, site_question);
 LIST_HEAD(routetest_list, routetest);
 
-enum { RETIRED_MAX = 16 };
-
 struct relay {
 	struct role *role;
 	struct yard yard;
 	struct resolver *resolver;
-	struct buf names_source; /* what it was made of, see names.h */
-	/* those of configurations before, which may still be asked by running jobs */
-	struct resolver *retired[RETIRED_MAX];
+	struct names names; /* what it was made of, or is to be made of: see renewal */
+	struct resolv_conf_links links;
+	struct event *renewal; /* pending: the resolver is one of former names */
+	/* those of configurations before, which running jobs still ask */
+	struct resolver **retired;
 	size_t retired_count;
 	struct channel *control;
 	int queue_fd, control_fd; /* given before the start; -1: none */
@@ -33,6 +33,12 @@ struct relay {
 	int64_t drain_end_ms; /* monotonic */
 	bool is_told;         /* stopping, all jobs have ended */
 };
+
+/* The resolver: made in prepare (r->resolver NULL: it cannot be), and made anew in a reload that
+ * brings other names. */
+void renewal_prepare(struct relay *r);
+void renewal_reload(struct relay *r);
+void renewal_end(struct relay *r);
 
 /* One call of the operator's tool: which way would mail for this address go?  The answers follow.
  */

@@ -25,10 +25,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct conf_route route = {.via = VIA_SMTP, .host = STR("host.example")};
 	struct conf conf = {.routes = {&route, 1}};
 	const struct hosts_entry *entry;
+	struct resolv_conf_links links = {0};
 	struct resolv_conf servers;
 	struct hosts *hosts;
 
-	resolv_conf_read(text, &servers);
+	resolv_conf_read(text, &links, &servers);
 	if (servers.count == 0 || servers.count > RESOLVER_SERVERS_MAX)
 		abort();
 	hosts = hosts_new(text, &conf);

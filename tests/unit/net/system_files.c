@@ -30,10 +30,11 @@ Test(resolv_conf, nameservers)
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct resolv_conf_links links = {0};
 		struct resolv_conf c;
 		char text[300] = "";
 
-		resolv_conf_read(str_of(cases[i].text), &c);
+		resolv_conf_read(str_of(cases[i].text), &links, &c);
 		for (size_t n = 0, at = 0; n < c.count; n++)
 			at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", n ? " " : "", c.servers[n]);
 		cr_expect_str_eq(text, cases[i].servers, "row %zu: %s", i, text);
