@@ -19,11 +19,15 @@ struct dns_context {
 	struct ub_ctx *ub;
 };
 
+/* Of a resolver, libunbound would take a few names that are not answered, as their own servers are
+ * dead, for a server that is down, and ask it nothing for minutes: that is not its to judge
+ * (dns_server.h).  Of the many servers on the way from the root it is to remember that. */
 static int
-set_options(struct ub_ctx *ub, bool validates)
+set_options(struct ub_ctx *ub, const struct dns_context_setup *s)
 {
 	const char *const options[][2] = {
-	    {"module-config:", validates ? "validator iterator" : "iterator"},
+	    {"module-config:", s->anchor.p ? "validator iterator" : "iterator"},
+	    {"infra-host-ttl:", s->server.n ? "1" : "900"},
 	    {"do-not-query-localhost:", "no"},
 	    {"cache-max-ttl:", "3600"},
 	    {"cache-max-negative-ttl:", "900"},
@@ -133,7 +137,7 @@ dns_context_new(const struct dns_context_setup *s)
 	c->ub = ub_ctx_create_event(s->base);
 	if (!c->ub)
 		die("dns: no context");
-	bad = set_options(c->ub, s->anchor.p != NULL);
+	bad = set_options(c->ub, s);
 	if (!bad && s->anchor.p)
 		bad = add_anchor(c->ub, s->anchor);
 	if (!bad)

@@ -202,6 +202,9 @@ def another_resolv_conf():
         finds("example.net", secure="true")
         reload(resolver='"root"')
         assert status()[0]["resolver"] == "root servers", status()
+        # none can be reached from this network
+        fails("example.net", "4.4.3")
+        wait_answers("no since 20")
     finally:
         own.stop()
         use("127.0.0.10")

@@ -18,7 +18,7 @@ struct server {
 	struct event *event;
 	char at[40];             /* ADDRESS@PORT */
 	const char *knows;       /* has an MX of itself, and the address 192.0.2.1 */
-	const char *drops;       /* a name; questions for it are not answered */
+	const char *drops;       /* questions for names that begin so are not answered */
 	enum dns_type drops_type; /* these are not answered */
 	bool is_silent;
 	unsigned asked, asked_type[64];
@@ -79,7 +79,7 @@ on_question(evutil_socket_t fd, short what, void *arg)
 	is_known = s->knows && strcmp(name, s->knows) == 0;
 	s->asked++;
 	s->asked_type[type % 64]++;
-	if (s->is_silent || (s->drops && strcmp(name, s->drops) == 0) || type == s->drops_type)
+	if (s->is_silent || (s->drops && strncmp(name, s->drops, strlen(s->drops)) == 0) || type == s->drops_type)
 		return;
 	if (is_known)
 		added = put_record(packet + n, type);
@@ -234,6 +234,31 @@ Test(resolver_servers, one_name_without_an_answer_makes_no_server_silent)
 	turn();
 	cr_expect_eq(mx(r, "inside.test").outcome, RESOLVER_FOUND);
 	cr_expect(!is_silent(r, 0));
+	resolver_free(&r);
+}
+
+/* Nor do many of them, one after the other and together, while nothing else is asked. */
+Test(resolver_servers, many_names_without_an_answer_make_no_server_silent)
+{
+	enum { NAMES = 8, ROUNDS = 9 };
+	struct resolver *r = open_resolver(2);
+	char name[30];
+
+	servers[0].knows = "inside.test";
+	servers[0].drops = "lame";
+	for (int round = 0; round < ROUNDS; round++) {
+		struct heard h[NAMES] = {{.count = 0}};
+
+		for (int i = 0; i < NAMES; i++) {
+			snprintf(name, sizeof name, "lame%d.round%d.test", i, round);
+			resolver_ask_mx(r, str_of(name), hear, &h[i]);
+		}
+		for (int i = 0; i < NAMES; i++)
+			cr_expect_eq(wait_heard(&h[i]).outcome, RESOLVER_FAILED);
+	}
+	for (int i = 0; i < 20; i++)
+		turn();
+	cr_expect_eq(mx(r, "inside.test").outcome, RESOLVER_FOUND);
 	resolver_free(&r);
 }
 
