@@ -42,7 +42,6 @@ struct dns_server {
 	bool is_asking; /* what comes now comes from memory */
 	struct event timer, answered;
 	int64_t look_again_ms;
-	uint64_t answers_before_look;
 	struct dns_probe *probe;
 	struct event probe_again;
 	uint64_t answers; /* that came from it */
@@ -234,11 +233,8 @@ on_step(evutil_socket_t fd, short what, void *arg)
 		end_look(s, PASSES_SIGNATURES);
 	else if (s->look == LOOK_KEYS)
 		ask(s, LOOK_ALIVE, plain_context(s));
-	else {
-		if (!s->is_alive)
-			dns_server_failed(s, s->answers_before_look);
+	else
 		end_look(s, s->is_alive ? PASSES_NONE : PASSES_UNKNOWN);
-	}
 }
 
 void
@@ -247,7 +243,6 @@ dns_server_look(struct dns_server *s)
 	if (s->dnssec == DNSSEC_OFF || s->passes == PASSES_SIGNATURES || s->look != LOOK_NONE ||
 	    clock_mono_ms() < s->look_again_ms)
 		return;
-	s->answers_before_look = s->answers;
 	ask(s, LOOK_KEYS, s->validating);
 }
 

@@ -11,6 +11,7 @@
  * A question without an answer shows nothing yet: the servers of that one name may be dead.  When
  * nothing else was answered since it was asked, the server is tried with a probe (dns_probe.h);
  * only if that fails, it is one that does not answer.  Then it is tried every 10 s until it does.
+ * The question for the keys does not count: where no mail needs DNS, none has to answer.
  */
 #ifndef NET_DNS_SERVER_H
 #define NET_DNS_SERVER_H
