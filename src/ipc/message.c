@@ -45,6 +45,9 @@ static const struct field refused[] = {F(refused, exit_status), F(refused, text)
 static const struct field peer_lost[] = {
     F(peer_lost, role), F(peer_lost, index), F(peer_lost, number)};
 static const struct field restart[] = {F(restart, role), F(restart, index), F(restart, reason)};
+static const struct field alert[] = {F(alert, kind), F(alert, object), F(alert, text)};
+static const struct field notice[] = {
+    F(notice, notice), F(notice, kind), F(notice, subject), F(notice, text)};
 
 static const struct field sign[] = {
     F(sign, key_id), F(sign, algorithm), F(sign, is_hash), F(sign, data)};
@@ -125,6 +128,8 @@ static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_PONG] = SHAPE("pong", pong),
     [MESSAGE_REFUSED] = SHAPE("refused", refused),
     [MESSAGE_PEER_LOST] = SHAPE("peer lost", peer_lost),
+    [MESSAGE_ALERT] = SHAPE("alert", alert),
+    [MESSAGE_NOTICE] = SHAPE("notice", notice),
     [MESSAGE_SIGN] = SHAPE("sign", sign),
     [MESSAGE_SIGNED] = SHAPE("signed", signed_fields),
     [MESSAGE_KEY_ASK] = SHAPE("key ask", key_ask),

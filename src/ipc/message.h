@@ -19,10 +19,10 @@ enum message_type {
 	MESSAGE_NONE,
 	/* main -> role: what it may hold; descriptors ride along (see each struct) */
 	MESSAGE_HELLO, MESSAGE_CONFIG, MESSAGE_LOG, MESSAGE_PEER, MESSAGE_GRANT, MESSAGE_START,
-	MESSAGE_STOP, MESSAGE_PING,
+	MESSAGE_STOP, MESSAGE_PING, MESSAGE_NOTICE,
 	/* role -> main */
 	MESSAGE_READY, MESSAGE_STOPPED, MESSAGE_RESTART, MESSAGE_PONG, MESSAGE_REFUSED,
-	MESSAGE_PEER_LOST,
+	MESSAGE_PEER_LOST, MESSAGE_ALERT,
 	/* submission -> keys, synchronous */
 	MESSAGE_SIGN, MESSAGE_SIGNED, MESSAGE_KEY_ASK, MESSAGE_KEY,
 	/* submission <-> auth broker <-> worker */
@@ -63,7 +63,6 @@ struct message_refused { uint8_t exit_status; struct str text; }; /* why it cann
 struct message_peer_lost { uint8_t role; uint8_t index; uint32_t number; };
 /* broker: end this worker */
 struct message_restart { uint8_t role; uint8_t index; struct str reason; };
-
 /* ---- keys ---- */
 
 struct message_sign {
@@ -221,6 +220,7 @@ struct message_admin { struct str verb, values, by, claim; };
 struct message_admin_row { struct str values; };
 struct message_admin_done { uint8_t exit_code; struct str text; };
 
+#include "ipc/message_notice.h"
 #include "ipc/message_union.h"
 
 /* ---- codec ---- */

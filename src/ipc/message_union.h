@@ -10,7 +10,8 @@ union message {
 	struct message_stop stop; struct message_ready ready; struct message_stopped stopped;
 	struct message_ping ping; struct message_pong pong; struct message_refused refused;
 	struct message_peer_lost peer_lost;
-	struct message_restart restart; struct message_sign sign; struct message_signed signature;
+	struct message_restart restart; struct message_alert alert; struct message_notice notice;
+	struct message_sign sign; struct message_signed signature;
 	struct message_key_ask key_ask; struct message_key key;
 	struct message_auth_start auth_start; struct message_auth_step auth_step;
 	struct message_auth_cancel auth_cancel; struct message_auth_answer auth_answer;

@@ -14,6 +14,7 @@ static const struct message_ask asks[MESSAGE_TYPES] = {
     [MESSAGE_LEASE_ASK] = {.answer = MESSAGE_LEASE, .deadline_ms = MESSAGE_LEASE_MS},
     [MESSAGE_SPOOL_FILE] = {MESSAGE_VERDICT, MESSAGE_LEASE_MS, .has_descriptor = true},
     [MESSAGE_COMMIT] = {.answer = MESSAGE_VERDICT, .deadline_ms = MESSAGE_COMMIT_MS},
+    [MESSAGE_NOTICE] = {.answer = MESSAGE_VERDICT, .deadline_ms = MESSAGE_COMMIT_MS},
     [MESSAGE_SITE_ASK] = {.answer = MESSAGE_SITE, .deadline_ms = MESSAGE_SITE_MS},
     [MESSAGE_RUNNING_ASK] = {.answer = MESSAGE_CAUGHT_UP, .deadline_ms = MESSAGE_RUNNING_MS},
     [MESSAGE_COMMAND] = {MESSAGE_ADMIN_DONE, MESSAGE_COMMAND_MS, MESSAGE_COMMAND_QUICK_MS,

@@ -22,7 +22,7 @@ enum {
 	MESSAGE_AUTH_MS = 15000,    /* beside the steps: the delay of a refusal (10 s at most) */
 	MESSAGE_USERS_MS = 15000,
 	MESSAGE_LEASE_MS = 15000, /* LEASE_ASK and SPOOL_FILE */
-	MESSAGE_COMMIT_MS = 120000, /* until the message is durable */
+	MESSAGE_COMMIT_MS = 120000, /* until the message, or a NOTICE, is durable */
 	MESSAGE_SITE_MS = 45000,    /* two questions to DNS, one after the other */
 	MESSAGE_RUNNING_MS = 30000,
 	/* The tool waits longer than control, so that it hears from it who did not answer. */

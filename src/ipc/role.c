@@ -21,7 +21,7 @@
 #include "base/metrics.h"
 #include "ipc/turns.h"
 
-enum { FILE_BYTES_MAX = 4 << 20, REFUSAL_BYTES = 512 };
+enum { FILE_BYTES_MAX = 4 << 20, REFUSAL_BYTES = 512, ALERT_BYTES = 1024 };
 
 struct life {
 	struct role role;
@@ -98,6 +98,21 @@ role_peer_lost(struct role *r, struct role_peer peer)
 	if (r->is_ending || r->is_stopping)
 		return;
 	(void)!channel_send(r->main, MESSAGE_PEER_LOST, &m, -1);
+}
+
+void
+role_alert(struct role *r, enum notice_kind kind, struct str object, const char *format, ...)
+{
+	char text[ALERT_BYTES];
+	struct message_alert m = {.kind = (uint8_t)kind, .object = object};
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	m.text = str_of(text);
+	if (!r->is_ending)
+		(void)!channel_send(r->main, MESSAGE_ALERT, &m, -1);
 }
 
 /* ---- what main says ---- */
@@ -364,6 +379,17 @@ role_answer_ping(struct role *r, const struct message_ping *m)
 }
 
 static void
+role_hear(struct role *r, const struct packet *p)
+{
+	if (r->is_started && r->spec->hear) {
+		r->spec->hear(r, p);
+		return;
+	}
+	log_error("%s: unexpected %s from main", r->spec->name, message_name(p->type));
+	channel_refuse(r->main, p->call);
+}
+
+static void
 from_main(struct channel *c, const struct packet *p, void *arg)
 {
 	struct role *r = arg;
@@ -399,7 +425,7 @@ from_main(struct channel *c, const struct packet *p, void *arg)
 			end(r, ROLE_EXIT_BUG);
 		break;
 	default:
-		log_error("%s: unexpected %s from main", r->spec->name, message_name(p->type));
+		role_hear(r, p);
 	}
 	if (fd >= 0)
 		close(fd);

@@ -89,6 +89,8 @@ struct role_spec {
 	int (*start)(struct role *r);
 	/* r->conf is new; the old one is given */
 	void (*reload)(struct role *r, const struct conf *before);
+	/* once started: what main says beside all this; the descriptor stays the caller's */
+	void (*hear)(struct role *r, const struct packet *p);
 	/* finish within drain_ms, then role_stopped(); NULL: stops at once */
 	void (*stop)(struct role *r, int64_t drain_ms);
 	/* newest id time known, told to main with READY (queue) */
@@ -112,6 +114,11 @@ int role_refuse(struct role *r, int exit_status, const char *format, ...)
  * it because it stops or because main has sent a new one: main joins the two anew if both live.
  * peer: as it came with the channel that was lost. */
 void role_peer_lost(struct role *r, struct role_peer peer);
+
+/* For main, which tells the postmaster where it has not done so lately.  What it says is in the log
+ * already. */
+void role_alert(struct role *r, enum notice_kind kind, struct str object, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* The text of a file that the configuration names and main could open, wherever it lies; p NULL: it
  * could not be read.  Valid in prepare and in reload: what is needed later is to be kept. */

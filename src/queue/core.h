@@ -23,6 +23,7 @@ struct site_question;
 struct reports;
 struct damage;
 struct reread;
+struct stored_notice;
 
 struct peer {
 	LIST_ENTRY(peer) link;
@@ -80,6 +81,7 @@ struct queue {
 	TAILQ_HEAD(, record) late_records;
 	struct storing storing;
 	struct reports *reports;
+	LIST_HEAD(, stored_notice) notices; /* on their way into the spool */
 	LIST_HEAD(, reread) rereads;
 	LIST_HEAD(, damage) damages; /* messages whose end is being stored, their content is lost */
 	TAILQ_HEAD(, errand) errands;

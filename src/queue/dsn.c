@@ -22,7 +22,9 @@ enum {
 	ABOUT_REPORT_FROM = 2 * ENVELOPE_RECIPIENTS_MAX,
 };
 
-_Static_assert((2 * ABOUT_REPORT_FROM + 1ull) * DSN_NUMBER <= UINT32_MAX, "numbers of their own");
+_Static_assert((2 * ABOUT_REPORT_FROM + 1ull) * DSN_NUMBER <= DSN_NOTICE_NUMBER &&
+	(2 * ABOUT_REPORT_FROM + 1ull) * DSN_NUMBER <= UINT32_MAX,
+    "numbers of their own");
 
 enum dsn_part { PART_TEXT, PART_FIELDS, PART_ORIGINAL, PARTS };
 
@@ -36,7 +38,13 @@ struct dsn_parts {
 bool
 dsn_is_about_report(struct msgid id)
 {
-	return id.number / DSN_NUMBER > ABOUT_REPORT_FROM;
+	return id.number / DSN_NUMBER > ABOUT_REPORT_FROM && !dsn_is_notice(id);
+}
+
+bool
+dsn_is_notice(struct msgid id)
+{
+	return id.number >= DSN_NOTICE_NUMBER;
 }
 
 bool
@@ -46,7 +54,8 @@ dsn_is_wanted(const struct dsn_wish *w, enum dsn_action action)
 	    NOTIFY_FAILURE, NOTIFY_DELAY, NOTIFY_SUCCESS, NOTIFY_SUCCESS};
 
 	if (w->kind == ENVELOPE_REPORT)
-		return action == DSN_FAILED && !dsn_is_about_report(w->id);
+		return action == DSN_FAILED && !dsn_is_about_report(w->id) &&
+		       !dsn_is_notice(w->id);
 	if (!w->has_sender || (w->notify & NOTIFY_NEVER))
 		return false;
 	if (w->notify == 0)

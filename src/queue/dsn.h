@@ -21,6 +21,9 @@ enum {
 	DSN_NUMBER = ENVELOPE_NUMBER_MAX + 1,
 };
 
+/* From here on they are those of notices (queue/notice_mail.h), about which nobody is told. */
+#define DSN_NOTICE_NUMBER (UINT32_C(4001) * DSN_NUMBER)
+
 enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_RELAYED, DSN_DELIVERED, DSN_ACTIONS };
 
 /* What became of one recipient. */
@@ -62,6 +65,8 @@ struct dsn_wish {
 bool dsn_is_wanted(const struct dsn_wish *w, enum dsn_action action);
 /* The message is a report to the postmaster about a report. */
 bool dsn_is_about_report(struct msgid id);
+/* It is a notice to the postmaster. */
+bool dsn_is_notice(struct msgid id);
 /* Should the body be at hand? */
 bool dsn_returns_body(const struct envelope *e);
 

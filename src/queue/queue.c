@@ -15,11 +15,12 @@
 #include "queue/core.h"
 #include "queue/damage.h"
 #include "queue/deadlines.h"
-#include "queue/dsn.h"
+#include "queue/dropped.h"
 #include "queue/expiry.h"
 #include "queue/intake.h"
 #include "queue/intake_files.h"
 #include "queue/jobs.h"
+#include "queue/notice_store.h"
 #include "queue/peers.h"
 #include "queue/reread.h"
 #include "queue/room.h"
@@ -82,35 +83,6 @@ queue_take(struct queue *q, struct entry *e)
 }
 
 static void
-log_dropped(const struct entry *e, int priority, const char *reason)
-{
-	struct log_line l;
-
-	log_begin(&l, priority, "report");
-	log_id(&l, e->id, 0);
-	log_addr(&l, "to", e->is_report ? entry_address(e, 1) : entry_sender(e));
-	log_str(&l, "status", STR("dropped"));
-	log_quoted(&l, "reason", str_of(reason));
-	log_end(&l);
-}
-
-/* The last word about what reached neither its recipient nor somebody who could be told. */
-static void
-log_unreported(const struct entry *e)
-{
-	if (e->failed + e->expired == 0)
-		return;
-	if (dsn_is_about_report(e->id))
-		log_dropped(e, LOG_WARNING,
-		    "the report about a report could not be delivered to the postmaster: nobody "
-		    "is told of it, see the lines of this id");
-	else if (!e->is_report && e->sender_n == 0)
-		log_dropped(e, LOG_NOTICE,
-		    "recipients failed of a message with the null sender: nobody is told of it, "
-		    "see the lines of this id");
-}
-
-static void
 log_done(const struct entry *e)
 {
 	struct log_line l;
@@ -133,7 +105,7 @@ queue_end(struct queue *q, struct entry *e)
 	if (e->open)
 		return;
 	log_done(e);
-	log_unreported(e);
+	dropped_log(e);
 	for (size_t i = 0; i < e->shipment_count; i++) {
 		schedule_remove(q->schedule, &e->shipments[i].parcel);
 		job_orphan(&e->shipments[i]);
@@ -276,7 +248,7 @@ queue_check_stopped(struct queue *q)
 			return;
 	if (q->relay && map_count(q->jobs))
 		return;
-	if (LIST_EMPTY(&q->pendings) && reports_are_idle(q))
+	if (LIST_EMPTY(&q->pendings) && LIST_EMPTY(&q->notices) && reports_are_idle(q))
 		save_and_stop(q);
 }
 
@@ -326,6 +298,7 @@ state_of(struct role *r)
 	LIST_INIT(&q->peers);
 	LIST_INIT(&q->questions);
 	LIST_INIT(&q->damages);
+	LIST_INIT(&q->notices);
 	LIST_INIT(&q->rereads);
 	TAILQ_INIT(&q->late_records);
 	TAILQ_INIT(&q->errands);
@@ -470,6 +443,7 @@ end(struct role *r)
 	expiry_clear(q);
 	room_clear(q);
 	reports_clear(q);
+	notice_store_clear(q);
 	damage_clear(q);
 	storing_end(q);
 	records_clear(q);
@@ -490,6 +464,7 @@ const struct role_spec queue_role = {
     .prepare = prepare,
     .start = start,
     .reload = reload,
+    .hear = notice_store_hear,
     .stop = stop,
     .newest_ms = newest_ms,
     .end = end,

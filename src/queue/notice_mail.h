@@ -1,0 +1,35 @@
+/*
+ * notice_mail: a mail to the postmaster about something that needs an administrator.  Pure: words
+ * go in, a message comes out.  It is 7-bit with short lines, as a report is; whatever is not
+ * printable in the words is made so, and the words of strangers, which are indented, begin no line.
+ */
+#ifndef QUEUE_NOTICE_MAIL_H
+#define QUEUE_NOTICE_MAIL_H
+
+#include "mail/envelope.h"
+
+enum { NOTICE_BODY_MAX = 96 << 10, NOTICE_HEADER_MAX = 8 << 10 };
+
+struct notice_words {
+	uint64_t id;        /* of which the message's is made */
+	struct str subject; /* without the host's name, which is put in front */
+	struct str text;    /* lines that end in \n; a blank in front: indented, also where it is
+	                     * folded */
+	struct str hostname, postmaster;
+	int64_t now_ms;
+};
+
+struct notice_mail {
+	struct envelope envelope; /* strings point into the notice and into this */
+	struct recipient recipient;
+	char from[320];
+	struct buf header, body;
+};
+
+struct msgid notice_mail_id(uint64_t id);
+/* False: the text is too long.  mail: clear with notice_mail_clear in either case; not to be
+ * moved. */
+bool notice_mail_compose(const struct notice_words *n, struct notice_mail *mail) MUST_USE;
+void notice_mail_clear(struct notice_mail *mail);
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * notice_store: see the header.  A notice that is asked for again while it is on its way into the
+ * spool, or when it is there, becomes no second message.
+ */
+#include "queue/notice_store.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/intake.h"
+#include "queue/notice_mail.h"
+
+enum { NOTICE_KIND_BYTES = 32 };
+
+struct stored_notice {
+	LIST_ENTRY(stored_notice) link;
+	struct queue *queue;
+	uint64_t call;
+	struct entry *entry;
+	char *kind;
+};
+
+static void
+notice_store_answer(struct queue *q, uint64_t call, struct status s)
+{
+	struct message_verdict m = {.status = s};
+
+	(void)!channel_answer(q->role->main, call, MESSAGE_VERDICT, &m, -1);
+}
+
+static void
+notice_store_free(struct stored_notice *n)
+{
+	LIST_REMOVE(n, link);
+	entry_free(&n->queue->book, &n->entry);
+	mem_free(n->kind);
+	mem_free(n);
+}
+
+static void
+notice_store_log(const struct stored_notice *n)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_INFO, "notice");
+	log_id(&l, n->entry->id, 0);
+	log_str(&l, "kind", str_of(n->kind));
+	log_addr(&l, "to", entry_address(n->entry, 1));
+	log_end(&l);
+}
+
+static void
+notice_store_stored(int error, void *arg)
+{
+	struct stored_notice *n = arg;
+	struct queue *q = n->queue;
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	if (error) {
+		notice_store_answer(q, n->call, intake_no_room(error));
+	} else {
+		notice_store_log(n);
+		notice_store_answer(q, n->call,
+		    status_make(250, "2.0.0", "Queued as %s", msgid_text(n->entry->id, 0, id)));
+		queue_take(q, n->entry);
+		n->entry = NULL;
+	}
+	notice_store_free(n);
+	queue_check_stopped(q);
+}
+
+static int
+notice_store_append(struct stored_notice *n, const struct notice_mail *mail)
+{
+	struct spool_entry entry = {.kind = SPOOL_MESSAGE, .id = mail->envelope.id};
+	struct spool_batch batch = {.entries = &entry, .count = 1, .urgency = SPOOL_REPORT,
+	    .fn = notice_store_stored, .arg = n};
+	struct buf envelope;
+	int error;
+
+	buf_init(&envelope, ENVELOPE_BYTES_MAX);
+	if (!envelope_encode(&mail->envelope, &envelope))
+		die("a notice's envelope is too large");
+	entry.message.recipient_count = 1;
+	entry.message.envelope = buf_str(&envelope);
+	entry.message.header = buf_str(&mail->header);
+	entry.message.body = buf_str(&mail->body);
+	error = spool_append(n->queue->spool, &batch) == 0 ? 0 : errno;
+	buf_clear(&envelope);
+	return error;
+}
+
+/* 0: the answer comes when it is durable. */
+static int
+notice_store_put(struct queue *q, uint64_t call, struct str kind, const struct notice_mail *mail)
+{
+	struct stored_notice *n = MEM_NEW(struct stored_notice);
+	int error;
+
+	n->queue = q;
+	n->call = call;
+	n->kind = mem_text(kind.p, kind.n < NOTICE_KIND_BYTES ? kind.n : NOTICE_KIND_BYTES);
+	n->entry = entry_new(&q->book, &mail->envelope, q->role->conf->queue.lifetime_ms,
+	    q->role->conf->hostname);
+	LIST_INSERT_HEAD(&q->notices, n, link);
+	error = notice_store_append(n, mail);
+	if (error)
+		notice_store_free(n);
+	return error;
+}
+
+static bool
+notice_store_is_under_way(const struct queue *q, struct msgid id)
+{
+	const struct stored_notice *n;
+
+	LIST_FOREACH(n, &q->notices, link)
+		if (msgid_eq(n->entry->id, id))
+			return true;
+	return false;
+}
+
+static struct status
+notice_store_refusal(int error)
+{
+	if (error == EEXIST)
+		return status_make(250, "2.0.0", "It is in the queue already");
+	if (error == EMSGSIZE || error == EINVAL)
+		return status_make(554, "5.3.4", "A notice cannot be stored");
+	return intake_no_room(error);
+}
+
+static void
+notice_store_take(struct queue *q, uint64_t call, const struct message_notice *m)
+{
+	const struct conf *c = q->role->conf;
+	struct notice_words n = {.id = m->notice, .subject = m->subject, .text = m->text,
+	    .hostname = c->hostname, .postmaster = c->postmaster, .now_ms = clock_ms()};
+	int error = EAGAIN;
+	struct notice_mail mail;
+
+	if (!c->postmaster.n) {
+		notice_store_answer(q, call, status_make(554, "5.1.3", "There is no postmaster"));
+		return;
+	}
+	if (!notice_mail_compose(&n, &mail))
+		error = EMSGSIZE;
+	else if (!notice_store_is_under_way(q, mail.envelope.id) && !q->is_stopping)
+		error = notice_store_put(q, call, m->kind, &mail);
+	if (error)
+		notice_store_answer(q, call, notice_store_refusal(error));
+	notice_mail_clear(&mail);
+}
+
+void
+notice_store_hear(struct role *r, const struct packet *p)
+{
+	if (p->type == MESSAGE_NOTICE) {
+		notice_store_take(r->state, p->call, &p->message->notice);
+		return;
+	}
+	log_error("queue: unexpected %s from main", message_name(p->type));
+	channel_refuse(r->main, p->call);
+}
+
+void
+notice_store_clear(struct queue *q)
+{
+	struct stored_notice *n;
+
+	while ((n = LIST_FIRST(&q->notices)))
+		notice_store_free(n);
+}

@@ -1,0 +1,16 @@
+/*
+ * notice_store: mail to the postmaster that main asks for.  The answer is given when the message is
+ * durable: the same promise as to a client.  Whether something is told, and how often, main
+ * decides.
+ */
+#ifndef QUEUE_NOTICE_STORE_H
+#define QUEUE_NOTICE_STORE_H
+
+#include "queue/core.h"
+
+/* What main says beside what all roles hear. */
+void notice_store_hear(struct role *r, const struct packet *p);
+/* The spool is told nothing of those that are under way: it is closed. */
+void notice_store_clear(struct queue *q);
+
+#endif
