@@ -101,6 +101,7 @@ enum { CONF_TEXT_BYTES_MAX = 8 << 20 };
 struct conf {
 	struct str hostname;
 	struct str postmaster; /* default postmaster@ + first domain */
+	bool notices;          /* mail to the postmaster, default true */
 	struct str user;
 	int64_t node;
 	struct str state_directory, run_directory;

@@ -37,7 +37,13 @@ const struct key key_table[] = {
 	{"postmaster", KEY_TEXT, AT(postmaster), SENDS, .form = FORM_ADDRESS,
 	    .example = "\"postmaster@example.com\"",
 	    .help = "Who gets mail for <postmaster>, and is told of reports that could not be "
-		"delivered to a sender. Without it: postmaster at the first domain."},
+		"delivered to a sender, and of what needs an administrator (notices). Without "
+		"it: postmaster at the first domain."},
+	{"notices", KEY_SWITCH, AT(notices), CONF_MAIN, "true",
+	    .help = "Whether the postmaster gets mail about what needs an administrator: a "
+		"certificate near its end, a spool that was moved, a disk without room, a process "
+		"that crashed, a refused reload, damaged messages, logins that are guessed or at "
+		"their limit. About one thing at most one a day, and 30 a day in all."},
 	{"user", KEY_TEXT, AT(user), CONF_MAIN,
 	    .example = "\"sallyport\"", .flags = KEY_RESTART,
 	    .help = "Who the processes become when started as root. Without it: sallyport. "

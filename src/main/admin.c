@@ -12,6 +12,7 @@
 #include "ipc/admin_log.h"
 #include "main/help_desk.h"
 #include "main/host.h"
+#include "main/notices.h"
 #include "main/notify.h"
 #include "main/offer.h"
 #include "main/running.h"
@@ -142,6 +143,18 @@ admin_reopen_log(struct daemon *d)
 		log_error("log.target cannot be opened: %m");
 }
 
+/* Whoever asked by a signal sees no answer. */
+static void
+admin_notice(struct daemon *d, struct str text)
+{
+	struct str line;
+
+	while (str_split(&text, '\n', &line))
+		if (line.n)
+			notices_add(d, NOTICE_RELOAD, str_of(d->config_path), "%.*s",
+			    STR_ARG(line));
+}
+
 int
 admin_reload(struct daemon *d, struct buf *text)
 {
@@ -149,8 +162,10 @@ admin_reload(struct daemon *d, struct buf *text)
 
 	notify_state("RELOADING=1");
 	status = admin_read_and_apply(d, text);
-	if (status)
+	if (status) {
 		admin_reopen_log(d);
+		admin_notice(d, buf_str(text));
+	}
 	notify_state("READY=1");
 	log_lines(status ? LOG_ERR : LOG_NOTICE, status ? "reload failed" : "reload ok",
 	    buf_str(text));

@@ -31,6 +31,7 @@ enum instance_state { INSTANCE_DOWN, INSTANCE_STARTING, INSTANCE_READY, INSTANCE
 struct daemon;
 struct watch;
 struct spool_watch;
+struct notices;
 struct liveness;
 struct logger;
 struct joint;
@@ -111,6 +112,7 @@ struct daemon {
 	uint64_t files_print;    /* of certificate files, before they were opened at the start */
 	struct watch *watch;     /* of certificate files */
 	struct spool_watch *spool_watch; /* of the path of the spool */
+	struct notices *notices; /* to the postmaster; NULL: there are none */
 	struct event *stop_limit;
 };
 

@@ -26,6 +26,7 @@
 #include "main/grants.h"
 #include "main/host.h"
 #include "main/logger.h"
+#include "main/notices.h"
 #include "main/offer_system.h"
 #include "main/spawn.h"
 #include "main/spool_watch.h"
@@ -227,12 +228,14 @@ run(struct daemon *d)
 	hear_signals(d);
 	if (!d->in_threads && !(d->logger = logger_new()))
 		die("no thread for the log: %s", strerror(errno));
+	notices_start(d);
 	supervise_start(d);
 	watch_start(d);
 	spool_watch_start(d);
 	event_base_dispatch(d->base);
 	spool_watch_stop(d);
 	watch_stop(d);
+	notices_stop(d);
 	supervise_end(d);
 	logger_free(&d->logger);
 	/* behind all that the roles said: a log without it is one of a daemon that was killed */

@@ -15,14 +15,14 @@ enum key_type { KEY_TEXT, KEY_NUMBER, KEY_BOOLEAN };
 static enum key_type
 type_of(struct str key)
 {
-	static const char *const numbers[] = {"active", "age_s", "bodies_s", "body_bytes",
-	    "bytes", "changed", "config_age_s", "count", "damages", "days_left", "deferred",
-	    "disk_s", "failed", "failed_logins", "files_s", "free_bytes", "free_percent",
-	    "generation", "held", "index", "iterations", "limit_lent", "limit_used",
-	    "limit_wait_s", "messages", "oldest_s", "pid", "port", "preference", "queued",
-	    "queued_held", "reader_s", "recipients", "restarts", "route", "running", "sessions",
-	    "set_aside", "silent_s", "sites", "size", "tries", "unchanged", "unremoved",
-	    "upkeep_s", "uptime_s", "writer_s",
+	static const char *const numbers[] = {"active", "age_s", "bodies_s", "body_bytes", "bytes",
+	    "changed", "config_age_s", "count", "damages", "days_left", "deferred", "disk_s",
+	    "failed", "failed_logins", "files_s", "free_bytes", "free_percent", "generation",
+	    "held", "index", "iterations", "limit_lent", "limit_used", "limit_wait_s",
+	    "messages", "oldest_s", "pending", "pid", "port", "preference", "queued",
+	    "queued_held", "reader_s", "recipients", "restarts", "route", "running", "sent",
+	    "sessions", "set_aside", "silent_s", "sites", "size", "tries", "unchanged",
+	    "unremoved", "upkeep_s", "uptime_s", "writer_s",
 	    /* of the configuration */
 	    "changes", "errors", "line", "warnings"};
 	static const char *const booleans[] = {"dry_run", "in_file", "secure", "smtputf8"};

@@ -5,7 +5,6 @@
 #include "main/spool_watch.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,10 +15,16 @@
 #include "base/mem.h"
 #include "main/directory.h"
 #include "main/host.h"
+#include "main/notices.h"
+#include "main/state_file.h"
 
-enum { LOOK_EVERY_S = 2, SPOOL_WATCH_LINE_BYTES = PATH_MAX + 2 };
+enum {
+	LOOK_EVERY_S = 2,
+	SPOOL_WATCH_LINE_BYTES = PATH_MAX + 2,
+	SPOOL_WATCH_TEXT_BYTES = 3 * PATH_MAX + 512,
+};
 
-static const char made_name[] = "spool.made", new_name[] = "new-spool.made";
+static const char made_name[] = "spool.made";
 
 struct spool_watch {
 	struct event *timer;
@@ -39,15 +44,6 @@ spool_watch_has_spool(int spool_fd)
 	    directory_has(spool_fd, STR(""), STR(".body"));
 }
 
-/* Or that cannot be known. */
-static bool
-spool_watch_was_made(int state_fd)
-{
-	struct stat st;
-
-	return fstatat(state_fd, made_name, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
-}
-
 int
 spool_watch_check_new(const struct daemon *d)
 {
@@ -55,7 +51,7 @@ spool_watch_check_new(const struct daemon *d)
 
 	if (spool_watch_has_spool(d->spool_fd))
 		return 0;
-	if (spool_watch_was_made(d->state_fd))
+	if (state_file_is_there(d->state_fd, made_name))
 		return host_refuse(EXIT_LATER,
 		    "queue.directory: there is no spool in %.*s, but there was one at an earlier "
 		    "start: mount its file system, or correct queue.directory (%.*s/%s says where "
@@ -74,47 +70,10 @@ spool_watch_check_new(const struct daemon *d)
 static bool
 spool_watch_is_written(int state_fd, struct str line)
 {
-	int fd = openat(state_fd, made_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char text[SPOOL_WATCH_LINE_BYTES];
-	ssize_t n;
+	ssize_t n = state_file_read(state_fd, made_name, text, sizeof text);
 
-	if (fd < 0)
-		return false;
-	n = read(fd, text, sizeof text);
-	close(fd);
 	return n >= 0 && str_eq(str_make(text, (size_t)n), line);
-}
-
-/* The directory is another user's: a file that is new follows no link of his. */
-static int
-spool_watch_write_new(int state_fd, struct str line)
-{
-	int fd, result, error;
-	ssize_t n;
-
-	if (unlinkat(state_fd, new_name, 0) != 0 && errno != ENOENT)
-		return -1;
-	fd = openat(state_fd, new_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -1;
-	n = write(fd, line.p, line.n);
-	if (n >= 0 && (size_t)n < line.n)
-		errno = ENOSPC;
-	result = n == (ssize_t)line.n ? fsync(fd) : -1;
-	error = errno;
-	close(fd);
-	errno = error;
-	return result;
-}
-
-/* The file that is there is replaced by one that is durable, or stays. */
-static int
-spool_watch_write(int state_fd, struct str line)
-{
-	if (spool_watch_write_new(state_fd, line) != 0 ||
-	    renameat(state_fd, new_name, state_fd, made_name) != 0)
-		return -1;
-	return fsync(state_fd);
 }
 
 /* What it says is for a reader; that it is there is what counts. */
@@ -128,10 +87,11 @@ spool_watch_mark(struct spool_watch *w, const struct daemon *d)
 
 	w->is_marked = true;
 	line.n = (size_t)snprintf(text, sizeof text, "%s\n", w->path);
-	if (spool_watch_is_written(d->state_fd, line) || spool_watch_write(d->state_fd, line) == 0)
+	if (spool_watch_is_written(d->state_fd, line) ||
+	    state_file_write(d->state_fd, made_name, line, true) == 0)
 		return;
 	error = errno;
-	is_there = spool_watch_was_made(d->state_fd);
+	is_there = state_file_is_there(d->state_fd, made_name);
 	errno = error;
 	log_warn("%.*s/%s cannot be written: %m; %s; the next start tries again",
 	    STR_ARG(d->conf->state_directory), made_name,
@@ -155,25 +115,27 @@ spool_watch_is_away(const struct spool_watch *w, int spool_fd)
 }
 
 static void
-spool_watch_tell(const struct spool_watch *w, int spool_fd)
+spool_watch_tell(const struct spool_watch *w, struct daemon *d)
 {
-	char link[64], now[PATH_MAX];
+	char link[64], now[PATH_MAX], text[SPOOL_WATCH_TEXT_BYTES];
 	ssize_t n;
 
-	snprintf(link, sizeof link, "/proc/self/fd/%d", spool_fd);
+	snprintf(link, sizeof link, "/proc/self/fd/%d", d->spool_fd);
 	n = readlink(link, now, sizeof now - 1);
 	now[n > 0 ? n : 0] = 0;
 	if (str_iends(str_of(now), STR(" (deleted)")))
-		log_error("spool: the directory %s was removed while it is in use: what it holds "
-			  "is lost when the daemon ends: let no more mail come in (listen: (); and "
-			  "reload), and stop the daemon when `sallyport queue list` is empty",
-		    w->path);
+		snprintf(text, sizeof text,
+		    "spool: the directory %s was removed while it is in use: what it holds is lost "
+		    "when the daemon ends: let no more mail come in (listen: (); and reload), and "
+		    "stop the daemon when `sallyport queue list` is empty", w->path);
 	else
-		log_error("spool: %s is not the directory that is in use any more: that one was "
-			  "moved, or something is mounted over it (it is now %s); mail is still "
-			  "stored there: stop the daemon, put that directory back to %s, and "
-			  "start again, else this mail is missing at the next start",
-		    w->path, now, w->path);
+		snprintf(text, sizeof text,
+		    "spool: %s is not the directory that is in use any more: that one was moved, "
+		    "or something is mounted over it (it is now %s); mail is still stored there: "
+		    "stop the daemon, put that directory back to %s, and start again, else this "
+		    "mail is missing at the next start", w->path, now, w->path);
+	log_error("%s", text);
+	notices_add(d, NOTICE_SPOOL, str_of(w->path), "%s", text);
 }
 
 static void
@@ -188,7 +150,7 @@ spool_watch_look(evutil_socket_t fd, short what, void *arg)
 	if (!w->is_marked && d->floor_ms >= 0)
 		spool_watch_mark(w, d);
 	if (is_away && !w->is_away)
-		spool_watch_tell(w, d->spool_fd);
+		spool_watch_tell(w, d);
 	if (!is_away && w->is_away)
 		log_info("spool: %s is the directory that is in use again", w->path);
 	w->is_away = is_away;

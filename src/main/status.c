@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "main/liveness.h"
+#include "main/notices.h"
 #include "main/offer_system.h"
 #include "main/spool_watch.h"
 #include "submission/clients.h"
@@ -150,6 +151,10 @@ status_rows(struct daemon *d, struct channel *control, uint64_t call)
 	buf_init(&values, ROW_BYTES_MAX);
 	status_daemon(d, &values);
 	status_say(control, call, &values);
+	buf_init(&values, ROW_BYTES_MAX);
+	if (notices_status(d, &values))
+		status_say(control, call, &values);
+	buf_clear(&values);
 	for (unsigned n = 0; n < d->instance_count; n++) {
 		buf_init(&values, ROW_BYTES_MAX);
 		status_row(&d->instances[n], &values);

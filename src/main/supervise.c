@@ -19,6 +19,7 @@
 #include "main/host.h"
 #include "main/joints.h"
 #include "main/liveness.h"
+#include "main/notices.h"
 #include "main/notify.h"
 #include "main/spawn.h"
 #include "main/stopping.h"
@@ -81,6 +82,8 @@ is_ready(struct instance *i, const struct message_ready *m)
 			if (d->instances[n].kind == ROLE_SUBMISSION && d->instances[n].channel)
 				send_start(&d->instances[n]);
 	}
+	if (i->kind == ROLE_QUEUE)
+		notices_queue_is_ready(d);
 	all_ready(d);
 }
 
@@ -117,6 +120,9 @@ from_role(struct channel *c, const struct packet *p, void *arg)
 		return;
 	case MESSAGE_PONG:
 		liveness_pong(i, p->message->pong.number);
+		return;
+	case MESSAGE_ALERT:
+		notices_hear(i, &p->message->alert);
 		return;
 	case MESSAGE_PEER_LOST:
 		joints_lost(i, &p->message->peer_lost);
@@ -220,16 +226,22 @@ static void
 supervise_note_death(struct instance *i, int status)
 {
 	const char *name = role_name(i->kind);
+	char how[80];
 
 	if (i->daemon->stage >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
 	i->daemon->ended_early += i->daemon->stage >= 0;
 	if (WIFSIGNALED(status))
-		log_error("%s %u (pid %d) was ended by signal %d", name, i->index, (int)i->pid,
-		    WTERMSIG(status));
+		snprintf(how, sizeof how, "was ended by signal %d", WTERMSIG(status));
 	else
-		log_error("%s %u (pid %d) ended with status %d", name, i->index, (int)i->pid,
-		    WEXITSTATUS(status));
+		snprintf(how, sizeof how, "ended with status %d", WEXITSTATUS(status));
+	log_error("%s %u (pid %d) %s", name, i->index, (int)i->pid, how);
+	if (i->daemon->stage >= 0)
+		return;
+	if (i->ended_ms)
+		snprintf(how + strlen(how), sizeof how - strlen(how),
+		    ", for it gave no sign of life");
+	notices_add_end(i, how);
 }
 
 void

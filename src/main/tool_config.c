@@ -317,11 +317,45 @@ print_daemon(struct str values)
 	print_age(", in force for ", message_values_get(values, "config_age_s"), "\n\n");
 }
 
+/* Of the last day; nothing where they are switched off. */
+static void
+print_notices(struct str values)
+{
+	struct str last = message_values_get(values, "last");
+
+	printf("notices to the postmaster: %.*s pending, %.*s sent in 24 hours",
+	    STR_ARG(message_values_get(values, "pending")),
+	    STR_ARG(message_values_get(values, "sent")));
+	if (last.n) {
+		printf(", the last one at %.*s: %.*s ", STR_ARG(last),
+		    STR_ARG(message_values_get(values, "kind")));
+		(void)print_text(message_values_get(values, "object"));
+	}
+	fputs("\n\n", stdout);
+}
+
+/* What is said of the daemon as a whole. */
+static bool
+tool_status_is_daemon(struct str values, const struct tool *t)
+{
+	struct str row = message_values_get(values, "row");
+	bool is_notices = str_eq(row, STR("notices"));
+
+	if (!is_notices && !str_eq(row, STR("daemon")))
+		return false;
+	if (t->json)
+		print_json(values);
+	else if (!t->quiet && is_notices)
+		print_notices(values);
+	else if (!t->quiet)
+		print_daemon(values);
+	return true;
+}
+
 static void
 tool_status_row(struct str values, void *arg)
 {
 	struct status_count *c = arg;
-	const struct tool *t = c->print.tool;
 	struct str state = message_values_get(values, "state");
 	bool is_ready = str_eq(state, STR("ready"));
 
@@ -329,13 +363,8 @@ tool_status_row(struct str values, void *arg)
 		tool_status_certificate(values, c);
 		return;
 	}
-	if (str_eq(message_values_get(values, "row"), STR("daemon"))) {
-		if (t->json)
-			print_json(values);
-		else if (!t->quiet)
-			print_daemon(values);
+	if (tool_status_is_daemon(values, c->print.tool))
 		return;
-	}
 	c->not_ready += !is_ready;
 	if (str_eq(message_values_get(values, "role"), STR("relay")))
 		c->relay_answers = is_ready || str_eq(state, STR("failing"));

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "main/notices.h"
 #include "main/offer_system.h"
 #include "main/supervise.h"
 
@@ -74,7 +75,10 @@ print_of(const struct conf *c)
 static void
 watch_log_finding(const struct tls_finding *finding, void *arg)
 {
-	(void)arg;
+	struct daemon *d = arg;
+
+	notices_add(d, NOTICE_CERTIFICATE, d->conf->tls.item[finding->index].certificate,
+	    "%.*s: %s: %s", STR_ARG(finding->place), finding->key, finding->text);
 	if (finding->kind == TLS_WARNING)
 		log_warn("%.*s: %s: %s", STR_ARG(finding->place), finding->key, finding->text);
 	else
@@ -90,7 +94,8 @@ watch_tell(struct watch *w)
 		return;
 	w->tell_ms = clock_mono_ms() + TELL_EVERY_MS;
 	tls_files_tell(
-	    w->daemon->conf, w->daemon->offer->tls, clock_ms() / 1000, watch_log_finding, NULL);
+	    w->daemon->conf, w->daemon->offer->tls, clock_ms() / 1000,
+	    watch_log_finding, w->daemon);
 }
 
 void
@@ -122,8 +127,11 @@ watch_give(struct watch *w, uint64_t now)
 		return;
 	}
 	w->again_ms = refusal.status == EXIT_OS ? clock_mono_ms() + TRY_EVERY_MS : 0;
-	if (w->refused != now)
+	if (w->refused != now) {
 		log_error("certificate files changed, and the former ones stay: %s", refusal.why);
+		notices_add(w->daemon, NOTICE_CERTIFICATE, STR("changed files"),
+		    "certificate files changed, and the former ones stay: %s", refusal.why);
+	}
 	w->refused = now;
 }
 

@@ -158,7 +158,7 @@ def main():
         cert, key = g.certificate(f"{HOME}/mx", "mx.example.net")
         sink = g.Sink(HOME, "--name", "mx.example.net", "--greylist", "--cert", cert, "--key", key)
         gate = g.Gateway(
-            f"{HOME}/gateway", extra=dns.config + "\nlimits: { recipients_per_message = 30; };",
+            f"{HOME}/gateway", extra=dns.config + "\nlimits: { recipients_per_message = 30; };", notices="",
             routes=f'routes: ( {{ via = "mx"; port = {sink.port}; allow_private = true; }} );').start()
         gate.add_user(ALICE, PASSWORD)
         print(f"[3/5] start      gateway 127.0.0.1:{gate.smtps} (TLS) and :{gate.submission} (STARTTLS), "

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "main/joints.h"
 #include "main/liveness.h"
+#include "main/notices.h"
 
 /* For mail.example.com, until 2126, each with its key. */
 const char *const rig_certificates[2] = {
@@ -159,6 +160,12 @@ rig_hear(struct channel *c, const struct packet *p, void *arg)
 	} else if (p->type == MESSAGE_PING) {
 		role->pings++;
 		role->ping_number = p->message->ping.number;
+	} else if (p->type == MESSAGE_NOTICE) {
+		role->notices++;
+		role->notice_call = p->call;
+		role->notice_id = p->message->notice.notice;
+		snprintf(role->notice_text, sizeof role->notice_text, "%.*s: %.*s",
+		    STR_ARG(p->message->notice.subject), STR_ARG(p->message->notice.text));
 	}
 }
 
@@ -172,6 +179,8 @@ rig_from_role(struct channel *c, const struct packet *p, void *arg)
 		joints_lost(i, &p->message->peer_lost);
 	else if (p->type == MESSAGE_PONG)
 		liveness_pong(i, p->message->pong.number);
+	else if (p->type == MESSAGE_ALERT)
+		notices_hear(i, &p->message->alert);
 }
 
 static void

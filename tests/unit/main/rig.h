@@ -15,6 +15,10 @@ struct rig_role {
 	int peer_fd;               /* of the newest; -1: none */
 	unsigned pings;
 	uint32_t ping_number;      /* the newest */
+	unsigned notices;          /* that the queue was asked for */
+	uint64_t notice_call;      /* the newest, not answered here */
+	uint64_t notice_id;
+	char notice_text[8192];
 };
 
 struct rig {

@@ -1,0 +1,257 @@
+/* notices: the queue is asked until it has stored the mail; the test is the queue. */
+#include "main/notices.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "main/notice_list.h"
+#include "rig.h"
+
+static struct rig r;
+static int64_t now_ms;
+static char log_path[100], sent_path[100];
+
+static void
+notices_set_up(void)
+{
+	rig_set_up(&r);
+	rig_configure(&r, "");
+	snprintf(log_path, sizeof log_path, "%s/log", r.directory);
+	snprintf(sent_path, sizeof sent_path, "%s/notices.sent", r.directory);
+	log_open(open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), LOG_TO_FILE);
+	r.d.state_fd = open(r.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	clock_fake(now_ms = INT64_C(1795000000000));
+	notices_start(&r.d);
+}
+
+static void
+notices_tear_down(void)
+{
+	clock_fake(-1);
+	notices_stop(&r.d);
+	close(r.d.state_fd);
+	rig_tear_down(&r);
+}
+
+TestSuite(notices, .init = notices_set_up, .fini = notices_tear_down, .timeout = 60);
+
+static void
+pass(int64_t ms)
+{
+	clock_fake(now_ms += ms);
+	notices_look(&r.d);
+	rig_run(&r, 0);
+}
+
+static void
+answer(struct rig_role *queue, unsigned code)
+{
+	struct message_verdict m = {.status = status_make(code,
+	                                code == 250 ? "2.0.0" : code == 554 ? "5.3.4" : "4.3.1", "text")};
+
+	cr_assert_eq(channel_answer(queue->channel, queue->notice_call, MESSAGE_VERDICT, &m, -1), 0);
+	rig_run(&r, 0);
+}
+
+static const char *
+content(const char *path)
+{
+	static char text[16384];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static void
+an_event(void)
+{
+	notices_add(&r.d, NOTICE_SPOOL, STR("/var/spool"), "moved to %s", "/tmp");
+	pass(NOTICES_GATHER_MS);
+}
+
+Test(notices, it_is_asked_for_until_it_is_stored)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+	uint64_t id;
+
+	an_event();
+	cr_assert_eq(queue->notices, 1);
+	cr_assert(strstr(queue->notice_text, "moved to /tmp"), "%s", queue->notice_text);
+	id = queue->notice_id;
+	answer(queue, 452);
+	pass(NOTICES_PAUSE_FIRST_MS - 1);
+	cr_assert_eq(queue->notices, 1, "after a pause");
+	for (unsigned n = 2; n < 12; n++) {
+		pass(NOTICES_PAUSE_MAX_MS);
+		cr_assert_eq(queue->notices, n, "the pause grows to %d ms", NOTICES_PAUSE_MAX_MS);
+		answer(queue, n % 2 ? 451 : 452);
+	}
+	cr_assert_eq(content(sent_path)[0], '\0', "nothing was told");
+	pass(NOTICES_PAUSE_MAX_MS);
+	cr_assert_eq(queue->notice_id, id, "the same mail");
+	answer(queue, 250);
+	cr_assert(strstr(content(sent_path), " spool /var/spool\n"), "%s", content(sent_path));
+	pass(NOTICES_PAUSE_MAX_MS);
+	an_event();
+	cr_assert_eq(queue->notices, 12, "once a day");
+	cr_assert_eq(strstr(strstr(content(log_path), "status=late") + 1, "status=late"), NULL,
+	    "one line: %s", content(log_path));
+}
+
+Test(notices, a_queue_that_is_replaced_is_asked_again)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *next;
+	uint64_t id;
+
+	an_event();
+	cr_assert_eq(queue->notices, 1);
+	id = queue->notice_id;
+	channel_free(&queue->instance->channel);
+	queue->instance->state = INSTANCE_DOWN;
+	pass(1000);
+	next = rig_role(&r, ROLE_QUEUE, 0);
+	next->instance->state = INSTANCE_STARTING;
+	pass(NOTICES_PAUSE_MAX_MS);
+	cr_assert_eq(next->notices, 0, "it is not ready");
+	next->instance->state = INSTANCE_READY;
+	notices_queue_is_ready(&r.d);
+	rig_run(&r, 0);
+	cr_assert_eq(next->notices, 1, "at once");
+	cr_assert_eq(next->notice_id, id);
+}
+
+Test(notices, a_queue_that_does_not_answer_is_asked_again)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+
+	an_event();
+	channel_refuse(queue->channel, queue->notice_call);
+	rig_run(&r, 0);
+	pass(NOTICES_PAUSE_FIRST_MS);
+	cr_assert_eq(queue->notices, 2);
+}
+
+Test(notices, what_can_never_be_stored_is_given_up)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+
+	an_event();
+	answer(queue, 554);
+	pass(NOTICES_PAUSE_MAX_MS);
+	cr_assert_eq(queue->notices, 1);
+	cr_assert(strstr(content(log_path), "notice kind=spool status=dropped"), "%s", content(log_path));
+}
+
+Test(notices, a_file_that_makes_no_sense_is_told_and_not_used)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+
+	notices_stop(&r.d);
+	rig_write(sent_path, "1795000000000 spool /var/spool\nnonsense\n");
+	notices_start(&r.d);
+	cr_assert(strstr(content(log_path), "notices.sent makes no sense"), "%s", content(log_path));
+	an_event();
+	cr_assert_eq(queue->notices, 1);
+}
+
+Test(notices, a_file_that_cannot_be_read_is_told_and_not_used)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+
+	notices_stop(&r.d);
+	cr_assert_eq(mkdir(sent_path, 0700), 0);
+	notices_start(&r.d);
+	cr_assert(strstr(content(log_path), "notices.sent cannot be read: Is a directory"));
+	an_event();
+	answer(queue, 250);
+	cr_assert(strstr(content(log_path), "notices.sent cannot be written: Is a directory"));
+	cr_assert_eq(queue->notices, 1);
+	cr_assert_eq(rmdir(sent_path), 0);
+}
+
+Test(notices, none_where_they_are_switched_off)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+	struct buf values;
+
+	notices_add(&r.d, NOTICE_SPOOL, STR("/var/spool"), "moved");
+	rig_configure(&r, "notices = false;");
+	an_event();
+	cr_assert_eq(queue->notices, 0, "nor what was pending");
+	buf_init(&values, 1000);
+	cr_assert_not(notices_status(&r.d, &values));
+	rig_configure(&r, "notices = true;");
+	an_event();
+	cr_assert_eq(queue->notices, 1);
+}
+
+/* A role that was taken over can tell of its own affairs alone. */
+Test(notices, a_role_tells_of_its_own_affairs)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *auth = rig_role(&r, ROLE_AUTH, 0);
+	struct message_alert m = {.object = STR("x"), .text = STR("a\r\n\r\nb")};
+
+	for (unsigned kind = 0; kind < 256; kind++) {
+		m.kind = (uint8_t)kind;
+		if (kind != NOTICE_ACCESS)
+			cr_assert_eq(channel_send(auth->channel, MESSAGE_ALERT, &m, -1), 0);
+	}
+	rig_run(&r, 0);
+	pass(NOTICES_COLLECT_MS);
+	cr_assert_eq(queue->notices, 0);
+	m.kind = NOTICE_ACCESS;
+	cr_assert_eq(channel_send(auth->channel, MESSAGE_ALERT, &m, -1), 0);
+	rig_run(&r, 0);
+	pass(NOTICES_COLLECT_MS);
+	cr_assert_eq(queue->notices, 1);
+	cr_assert(strstr(queue->notice_text, " a    b\n"), "one line: %s", queue->notice_text);
+}
+
+/* As long as it cannot be stored it is pending, and then tells from when to when. */
+Test(notices, trouble_is_told_from_when_to_when)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+	int fd = metrics_create();
+
+	cr_assert_eq(metrics_use(fd), 0);
+	queue->instance->region = metrics_map(fd);
+	cr_assert(queue->instance->region);
+	metrics_trouble("no room for this moment");
+	pass(1000);
+	metrics_trouble("");
+	pass(NOTICES_STEADY_MS + NOTICES_GATHER_MS);
+	cr_assert_eq(queue->notices, 0, "what lasts a moment is not told");
+	metrics_trouble("no room on the disk");
+	pass(1000);
+	pass(NOTICES_STEADY_MS);
+	pass(NOTICES_GATHER_MS);
+	cr_assert_eq(queue->notices, 1);
+	cr_assert(strstr(queue->notice_text, ": no room on the disk\n"), "%s", queue->notice_text);
+	cr_assert(strstr(queue->notice_text, "queue 0: since 2026-"), "%s", queue->notice_text);
+	answer(queue, 452);
+	metrics_trouble("");
+	pass(NOTICES_PAUSE_MAX_MS);
+	cr_assert_eq(queue->notices, 2);
+	cr_assert(strstr(queue->notice_text, "queue 0: from 2026-"), "%s", queue->notice_text);
+	cr_assert(strstr(queue->notice_text, ": no room on the disk\n"), "%s", queue->notice_text);
+	answer(queue, 250);
+	metrics_trouble("no room on the disk");
+	pass(NOTICES_STEADY_MS);
+	metrics_trouble("");
+	pass(NOTICES_DAY_MS);
+	pass(NOTICES_DAY_MS);
+	cr_assert_eq(queue->notices, 2, "its end is no event");
+	metrics_leave();
+	metrics_unmap(&queue->instance->region);
+	close(fd);
+}
