@@ -78,16 +78,21 @@ send_done(const struct admin_call *r, uint8_t code, struct str text)
 }
 
 static void
-log_change(const struct message_admin *m, const struct claim *target)
+log_change(struct broker *b, const struct message_admin *m, const struct claim *target)
 {
-	struct str reason = message_values_get(m->values, "reason");
+	struct str reason = message_values_get(m->values, "reason"), name = claim_name(target);
 	struct log_line l;
 
 	admin_log_begin(&l, m);
-	log_user(&l, "target", claim_name(target));
+	log_user(&l, "target", name);
 	if (reason.n)
 		log_quoted(&l, "reason", reason);
 	log_end(&l);
+	if (str_eq(m->verb, STR("user.suspend")))
+		role_alert(b->role, NOTICE_ACCESS, name,
+		    "login %.*s was suspended by %.*s%s%.*s: %.*s", STR_ARG(name),
+		    STR_ARG(m->by), m->claim.n ? " for " : "", STR_ARG(m->claim),
+		    STR_ARG(reason));
 }
 
 static void
@@ -159,7 +164,7 @@ follow_up(struct broker *b, const struct message_admin *m, const struct claim *t
 		last_logins_forget(b->last_logins, claim_name(target));
 	if (users_is_end(m->verb))
 		end_sessions(b, claim_name(target));
-	log_change(m, target);
+	log_change(b, m, target);
 }
 
 static void

@@ -95,6 +95,27 @@ guesses_begin_limited(const struct exchange *l, struct limited_entry *e)
 	memcpy(e->user, user.p, user.n);
 }
 
+/* The name of a login is a guesser's word: it may be of no account. */
+static void
+guesses_alert(const struct exchange *l, enum failures_of what, const struct limited_entry *e)
+{
+	char network[NETWORK_TEXT_BYTES];
+	const char *limit = what == FAILURES_OF_LOGIN ? "auth.login_failure_limit"
+	                                              : "auth.failure_limit";
+
+	network_text(&e->network, network);
+	if (what == FAILURES_OF_NETWORK)
+		role_alert(l->broker->role, NOTICE_ACCESS, str_of(network),
+		    "network %s has failed too often and is refused for now (%s); the last login "
+		    "that it tried is %s", network, limit, e->user);
+	else
+		role_alert(l->broker->role, NOTICE_ACCESS, str_of(e->user),
+		    "login %s had too many wrong passwords %s%s, and is refused %s for now (%s)",
+		    e->user, what == FAILURES_OF_LOGIN ? "from everywhere" : "from ",
+		    what == FAILURES_OF_LOGIN ? "" : network,
+		    what == FAILURES_OF_LOGIN ? "in places where it is new" : "there", limit);
+}
+
 /* One failure more; who reaches the limit is remembered by name, anew where an earlier time beyond
  * it was over. */
 static void
@@ -109,8 +130,12 @@ guesses_add_to(const struct exchange *l, enum failures_of what, struct str name,
 	    failures_add(l->broker->failures, what, name, guesses_rate(rate)) < rate->count)
 		return;
 	e = limited_ensure(l->broker->limited, what, name);
-	if (e->since_ms == 0 || !was_beyond)
+	if (e->since_ms == 0 || !was_beyond) {
 		guesses_begin_limited(l, e);
+		/* of a login that is new there it is the network that is refused */
+		if (what != FAILURES_OF_PLACE || guesses_is_usual_place(l))
+			guesses_alert(l, what, e);
+	}
 	limited_used(l->broker->limited, e);
 	block_note_last(&e->refused, claim_name(&l->claim), l->client);
 }

@@ -21,7 +21,7 @@
 #include "base/metrics.h"
 #include "ipc/turns.h"
 
-enum { FILE_BYTES_MAX = 4 << 20, REFUSAL_BYTES = 512, ALERT_BYTES = 1024 };
+enum { FILE_BYTES_MAX = 4 << 20, REFUSAL_BYTES = 512, ALERT_BYTES = 1600 };
 
 struct life {
 	struct role role;

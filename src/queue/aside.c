@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "queue/losses.h"
 
 enum { ASIDE_NAME_BYTES = 64, ASIDE_HEAD_BYTES = 400 };
 
@@ -100,6 +101,7 @@ aside_put(struct spool *s, struct item *i, const struct record *r)
 		return;
 	}
 	s->stats.set_aside++;
-	log_error("spool: message %s: its envelope is not understood; it is set aside as %s, and "
-		  "nobody is told of it", id, name);
+	losses_say(s, str_of(id),
+	    "spool: message %s: its envelope is not understood; it is set aside as %s, and nobody "
+	    "is told of it", id, name);
 }

@@ -25,6 +25,8 @@ struct damage;
 struct reread;
 struct stored_notice;
 
+enum { LIMITED_TOLD_MAX = 256 }; /* logins at their limit that main was told of in a day */
+
 struct peer {
 	LIST_ENTRY(peer) link;
 	struct queue *queue;
@@ -77,6 +79,8 @@ struct queue {
 	bool is_full_told; /* the log was told that there is no room ... */
 	int64_t full_ms;   /* ... which was so last then; monotonic */
 	int64_t newest_ms; /* of the ids in the spool at the start, and of the clock since */
+	struct { uint64_t hash; int64_t at_ms; } limited[LIMITED_TOLD_MAX]; /* logins; monotonic */
+	unsigned next_limited;
 	LIST_HEAD(, pending) pendings;
 	TAILQ_HEAD(, record) late_records;
 	struct storing storing;

@@ -4,6 +4,7 @@
 #include "queue/damage.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -14,7 +15,7 @@
 #include "queue/reports.h"
 #include "queue/results.h"
 
-enum { ARENA_MAX = 4 << 20, RETRY_MS = 60000 };
+enum { ARENA_MAX = 4 << 20, RETRY_MS = 60000, LOST_TEXT_BYTES = 512 };
 
 /* One that is proven and put aside, then its end is being stored. */
 struct damage {
@@ -73,11 +74,14 @@ static void
 damage_is_over(struct damage *d, struct entry *e)
 {
 	struct queue *q = d->queue;
-	char id[ID_NUMBER_TEXT_BYTES];
+	char id[ID_NUMBER_TEXT_BYTES], text[LOST_TEXT_BYTES];
 
-	log_error("message %s is lost: what was stored of it is damaged or cannot be read; what is "
-		  "left is kept as %s.aside in the spool, its sender is told",
+	snprintf(text, sizeof text,
+	    "message %s is lost: what was stored of it is damaged or cannot be read; what is left "
+	    "is kept as %s.aside in the spool, its sender is told",
 	    msgid_text(e->id, 0, id), id);
+	log_error("%s", text);
+	role_alert(q->role, NOTICE_MESSAGES, str_of(id), "%s", text);
 	for (uint32_t i = 1; i <= e->addressee_count; i++)
 		if (addressee_is_open(&e->addressees[i - 1]))
 			damage_end_one(d, e, i);

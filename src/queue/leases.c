@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "queue/intake.h"
@@ -13,6 +14,7 @@ enum {
 	LEASE_USER_MAX = 1024,
 	LEASE_NEAR_PART = 4,  /* a quarter of the limit or less is left: near */
 	LEASE_SPARE_PART = 8, /* so much of what is left is lent beyond what is wanted */
+	LEASE_TELL_MS = 24 * 60 * 60 * 1000,
 };
 
 /* What one process holds of one user's tokens. */
@@ -84,6 +86,33 @@ lease_over_limit(const struct conf_rates *rates, int64_t retry_ms)
 	return status_make(450, "4.7.1", "Your sending limit%s is reached%s", limit, when);
 }
 
+/* Main was told in the last day. */
+static bool
+lease_is_told(struct queue *q, struct str user)
+{
+	uint64_t hash = map_hash(user);
+	int64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < LIMITED_TOLD_MAX; i++)
+		if (q->limited[i].at_ms && q->limited[i].hash == hash &&
+		    now_ms - q->limited[i].at_ms < LEASE_TELL_MS)
+			return true;
+	q->limited[q->next_limited].hash = hash;
+	q->limited[q->next_limited].at_ms = now_ms;
+	q->next_limited = (q->next_limited + 1) % LIMITED_TOLD_MAX;
+	return false;
+}
+
+static void
+lease_alert(struct queue *q, struct str user, const struct status *s)
+{
+	char code[STATUS_ENHANCED_BYTES];
+
+	if (!lease_is_told(q, user))
+		role_alert(q->role, NOTICE_LIMIT, user, "login %.*s hears %u %s %s", STR_ARG(user),
+		    s->code, status_enhanced(s, code), s->text);
+}
+
 static void
 lease_recall_others(struct peer *asking, struct str user)
 {
@@ -140,8 +169,12 @@ lease_lend(struct peer *peer, const struct message_lease_ask *m, uint32_t *token
 	if (!l)
 		return intake_no_room(EAGAIN);
 	retry_ms = buckets_take(q->buckets, m->user, rates, amount);
-	if (retry_ms)
-		return lease_over_limit(rates, retry_ms);
+	if (retry_ms) {
+		struct status s = lease_over_limit(rates, retry_ms);
+
+		lease_alert(q, m->user, &s);
+		return s;
+	}
 	l->tokens += amount;
 	l->is_recalled = false;
 	*tokens_out = (uint32_t)amount;

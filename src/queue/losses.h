@@ -32,5 +32,9 @@ void losses_see_status(struct replay *r, const struct spool_entry *e);
  * each kind, and the messages that had come to their end; says where to look for the others. */
 void losses_tell(struct replay *r);
 void losses_clear(struct replay *r);
+/* An error of the log, which the queue is told too (spool_recovery).  what: the id of a message, or
+ * what else is lost. */
+void losses_say(const struct spool *s, struct str what, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

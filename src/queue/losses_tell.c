@@ -1,6 +1,7 @@
 /*
  * losses_tell: the lost messages as the log names them, in the order of their ids.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,8 +13,23 @@
 
 enum {
 	LOSSES_WHAT_BYTES = 160,
+	LOSSES_TEXT_BYTES = 2600,
 	LOSSES_TOLD_MAX = 200,           /* lines of each kind; the first by id */
 };
+
+void
+losses_say(const struct spool *s, struct str what, const char *format, ...)
+{
+	char text[LOSSES_TEXT_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	log_error("%s", text);
+	if (s->recovery && s->recovery->lost)
+		s->recovery->lost(what, text, s->recovery->arg);
+}
 
 /* ---- in the order of ids ---- */
 
@@ -85,7 +101,7 @@ losses_list_message(struct str key, void *value, void *arg)
 }
 
 static void
-losses_tell_message(const struct losses_message *m)
+losses_tell_message(const struct spool *s, const struct losses_message *m)
 {
 	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES], settled[64] = "";
 
@@ -94,7 +110,8 @@ losses_tell_message(const struct losses_message *m)
 	if (m->settled_count)
 		snprintf(settled, sizeof settled, " (%u of %u recipients are done)",
 		    m->settled_count, m->recipient_count);
-	log_error("spool: what stands at %u of %s is in message %s%.*s%s: %s", m->offset, name, id,
+	losses_say(s, str_of(id),
+	    "spool: what stands at %u of %s is in message %s%.*s%s: %s", m->offset, name, id,
 	    STR_ARG(m->people), settled,
 	    m->is_kept ? "it is whole, and can be delivered from the file that is set aside, "
 			 "unless it had come to its end"
@@ -111,11 +128,12 @@ losses_tell_messages(struct replay *r)
 	losses_list_fill(&list, r, r->losses->messages, losses_list_message);
 	named = losses_list_named(&list);
 	for (size_t i = 0; i < named; i++)
-		losses_tell_message(list.items[i].message);
+		losses_tell_message(r->spool, list.items[i].message);
 	if (list.count > named)
-		log_error("spool: %zu more messages in damaged places are lost, unless they had "
-			  "come to their end, and are not named; sallyportd(8), BACKUP AND "
-			  "RESTORE, tells how to read them", list.count - named);
+		losses_say(r->spool, STR("more"),
+		    "spool: %zu more messages in damaged places are lost, unless they had come to "
+		    "their end, and are not named; sallyportd(8), BACKUP AND RESTORE, tells how to "
+		    "read them", list.count - named);
 	if (list.ended_count)
 		log_info("spool: messages in damaged places that had come to their end: %u; no "
 			 "mail is lost with them", list.ended_count);
@@ -143,8 +161,9 @@ losses_name_gap(const struct losses_gap *gap, char *out, size_t bytes)
 }
 
 static void
-losses_tell_gap(const struct losses *l, const struct losses_gap *gap)
+losses_tell_gap(const struct replay *r, const struct losses_gap *gap)
 {
+	const struct losses *l = r->losses;
 	struct msgid before = gap->is_passed ? gap->before : l->newest;
 	char from[ID_NUMBER_TEXT_BYTES], to[ID_NUMBER_TEXT_BYTES], begin[96] = "", end[96] = "";
 	char what[LOSSES_WHAT_BYTES];
@@ -158,9 +177,10 @@ losses_tell_gap(const struct losses *l, const struct losses_gap *gap)
 		snprintf(end, sizeof end, " before the first line with \"id=%s\"",
 		    msgid_text(gap->after, 0, to));
 	losses_name_gap(gap, what, sizeof what);
-	log_error("spool: messages may be lost with %s, that no line names: their accept lines "
-		  "stand in this log%s%s%s; those of which it tells no end, and that are not in "
-		  "the queue, are lost: ask their senders to send them again", what, begin,
+	losses_say(r->spool, str_of(what),
+	    "spool: messages may be lost with %s, that no line names: their accept lines stand in "
+	    "this log%s%s%s; those of which it tells no end, and that are not in the queue, are "
+	    "lost: ask their senders to send them again", what, begin,
 	    before.session && gap->after.session ? " and" : "", end);
 }
 
@@ -186,14 +206,15 @@ losses_tell_missing(struct replay *r)
 	losses_list_fill(&list, r, r->losses->waiting, losses_list_one);
 	named = losses_list_named(&list);
 	for (size_t i = 0; i < named; i++)
-		log_error("spool: the message of recipient %s is missing, and was still being "
-			  "tried", msgid_text(list.items[i].id, list.items[i].recipient, id));
+		losses_say(r->spool,
+		    str_of(msgid_text(list.items[i].id, list.items[i].recipient, id)),
+		    "spool: the message of recipient %s is missing, and was still being tried", id);
 	if (list.count > 0)
 		log_error("spool: %zu recipients of missing messages are known, %zu of them are "
 			  "named above", list.count, named);
 	mem_free(list.items);
 	for (unsigned i = 0; i < r->losses->gap_count; i++)
-		losses_tell_gap(r->losses, &r->losses->gaps[i]);
+		losses_tell_gap(r, &r->losses->gaps[i]);
 }
 
 /* ---- all of it ---- */

@@ -82,6 +82,14 @@ on_note(struct str name, struct str value, void *arg)
 }
 
 static void
+recovery_lost(struct str what, const char *text, void *arg)
+{
+	const struct queue *q = arg;
+
+	role_alert(q->role, NOTICE_MESSAGES, what, "%s", text);
+}
+
+static void
 log_recovered(const struct queue *q)
 {
 	struct spool_stats stats;
@@ -139,7 +147,8 @@ recovery_reason(int error)
 int
 recovery_run(struct queue *q)
 {
-	struct spool_recovery r = {.message = on_message, .note = on_note, .arg = q};
+	struct spool_recovery r = {
+	    .message = on_message, .note = on_note, .lost = recovery_lost, .arg = q};
 	struct spool_options o = {.io = q->io = fsio_new(q->spool_directory)};
 	int status = recovery_check_disk(q);
 

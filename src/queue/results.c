@@ -20,7 +20,7 @@
 #include "queue/result_kind.h"
 #include "queue/ticket_key.h"
 
-enum { UNREADABLE_FIRST_MS = 1000, UNREADABLE_MAX_MS = 300000 };
+enum { UNREADABLE_FIRST_MS = 1000, UNREADABLE_MAX_MS = 300000, HELD_TEXT_BYTES = 1024 };
 
 struct judgement {
 	struct queue *queue;
@@ -234,19 +234,23 @@ refuse_result(struct queue *q, const struct message_result *m)
 
 /* what: without "damaged: ". */
 static void
-tell_held(const struct entry *e, const char *what)
+tell_held(const struct queue *q, const struct entry *e, const char *what)
 {
-	char id[ID_NUMBER_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
+	char id[ID_NUMBER_TEXT_BYTES], until[CLOCK_TEXT_BYTES], text[HELD_TEXT_BYTES];
 
 	msgid_text(e->id, 0, id);
 	if (lifetime_is_over(e->expires_ms, false, clock_ms()))
-		log_error("message %s cannot be sent: %s; its life (queue.lifetime) is over, and "
-			  "its sender is told", id, what);
+		snprintf(text, sizeof text,
+		    "message %s cannot be sent: %s; its life (queue.lifetime) is over, and its "
+		    "sender is told", id, what);
 	else
-		log_error("message %s is held: %s; `sallyport queue release %s` tries once more, "
-			  "`sallyport queue delete %s` gives it up; else its sender is told at %s "
-			  "(queue.lifetime)", id, what, id, id,
+		snprintf(text, sizeof text,
+		    "message %s is held: %s; `sallyport queue release %s` tries once more, "
+		    "`sallyport queue delete %s` gives it up; else its sender is told at %s "
+		    "(queue.lifetime)", id, what, id, id,
 		    clock_iso(e->expires_ms, until));
+	log_error("%s", text);
+	role_alert(q->role, NOTICE_MESSAGES, str_of(id), "%s", text);
 }
 
 void
@@ -271,7 +275,7 @@ results_hold_damaged(struct queue *q, struct entry *e, int error)
 	for (size_t i = 0; i < e->shipment_count; i++)
 		if (!e->shipments[i].job)
 			schedule_remove(q->schedule, &e->shipments[i].parcel);
-	tell_held(e, why + strlen("damaged: "));
+	tell_held(q, e, why + strlen("damaged: "));
 }
 
 static void

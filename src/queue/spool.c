@@ -174,8 +174,11 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : spool_segment_bytes(o);
 	spool_set_minimum_free(s, o->minimum_free_percent);
 	errno = EINVAL;
-	if (are_sane(o) && open_parts(s, r) == 0)
+	s->recovery = r;
+	if (are_sane(o) && open_parts(s, r) == 0) {
+		s->recovery = NULL;
 		return s;
+	}
 	error = errno;
 	/* without a word to the directory: it may be another's */
 	free_parts(&s);

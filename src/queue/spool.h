@@ -67,11 +67,13 @@ struct spool_message {
 };
 
 /* Called by spool_open for each live message in log order, then for each note.  message: false: the
- * envelope means nothing to the caller; the message is set aside (doc/SPOOL.md) and is gone. */
+ * envelope means nothing to the caller; the message is set aside (doc/SPOOL.md) and is gone.  lost
+ * (or NULL): mail that is lost, by the id of a message or other words. */
 struct spool_recovery {
 	bool (*message)(const struct spool_message *m, void *arg);
 	void (*note)(struct str name, struct str value, void *arg);
 	void *arg;
+	void (*lost)(struct str what, const char *text, void *arg);
 };
 
 /*
@@ -155,11 +157,9 @@ struct spool_batch {
 int spool_append(struct spool *s, const struct spool_batch *b) MUST_USE;
 /* What the disk has, as the writer saw it last, and what a new segment for messages would need. */
 void spool_space(struct spool *s, struct space *out);
-/* May messages be taken?  0, or the errno to refuse with: ENOSPC, EAGAIN, or what the disk says to
- * writes (EROFS, EIO ...) since nothing more can be stored. */
+/* May messages be taken?  0, or the errno to refuse with: ENOSPC, EAGAIN, or what the disk says. */
 int spool_admits(struct spool *s) MUST_USE;
-/* Is there room for body files of so many bytes in all, beside the free share of the disk?  0,
- * ENOSPC, or EIO: the disk does not say. */
+/* Room for so many bytes of body files, beside the free share?  0, ENOSPC, EIO: it is not known. */
 int spool_admits_bodies(struct spool *s, uint64_t bytes) MUST_USE;
 /* For how many bytes that is; UINT64_MAX: the disk does not say. */
 uint64_t spool_bodies_room(struct spool *s);

@@ -34,6 +34,7 @@ struct spool {
 	int64_t round_next_ms;           /* none begins before */
 	lost_found_fn *lost_fn;          /* NULL: lost messages stay where they are */
 	void *lost_arg;
+	const struct spool_recovery *recovery; /* while it is opened, else NULL */
 };
 
 /* Writes anew what is there already; body_bytes: of a message, also of a file. */

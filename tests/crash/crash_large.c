@@ -53,7 +53,7 @@ large_note(struct str name, struct str value, void *arg)
 static void
 large_open(struct large *l)
 {
-	struct spool_recovery r = {large_message, large_note, l};
+	struct spool_recovery r = {.message = large_message, .note = large_note, .arg = l};
 	struct spool_options o = {0};
 
 	l->io = fsio_new(open(l->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -408,7 +408,7 @@ meaning_note(struct str name, struct str value, void *arg)
 static bool
 meaning_open(struct model *m, struct meaning *g)
 {
-	struct spool_recovery r = {meaning_message, meaning_note, g};
+	struct spool_recovery r = {.message = meaning_message, .note = meaning_note, .arg = g};
 	struct spool_options o = options;
 
 	o.io = simdisk_io(m->disk);

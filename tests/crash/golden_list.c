@@ -159,7 +159,7 @@ int
 main(int argc, char **argv)
 {
 	struct golden_list *l = MEM_NEW(struct golden_list);
-	struct spool_recovery r = {golden_saw_message, golden_saw_note, l};
+	struct spool_recovery r = {.message = golden_saw_message, .note = golden_saw_note, .arg = l};
 	struct spool_options o = {.threadless = true};
 
 	if (argc != 2)

@@ -88,7 +88,7 @@ kept_note(struct str name, struct str value, void *arg)
 bool
 kept_open_as(struct model *m, struct kept_heard *h, bool accept_damage)
 {
-	struct spool_recovery r = {kept_message, kept_note, h};
+	struct spool_recovery r = {.message = kept_message, .note = kept_note, .arg = h};
 	struct spool_options o = kept_options;
 
 	h->messages = 0;

@@ -88,7 +88,7 @@ lost_note(struct str name, struct str value, void *arg)
 bool
 lost_open(struct lost_test *t)
 {
-	struct spool_recovery r = {lost_recovered, lost_note, t};
+	struct spool_recovery r = {.message = lost_recovered, .note = lost_note, .arg = t};
 	struct spool_options o = {.io = simdisk_io(t->m.disk),
 	    .segment_bytes = SPOOL_SEGMENT_MIN,
 	    .threadless = true};

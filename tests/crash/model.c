@@ -395,7 +395,7 @@ model_new(uint64_t seed)
 bool
 model_open(struct model *m, const struct spool_options *o)
 {
-	struct spool_recovery r = {recovered_message, recovered_note, m};
+	struct spool_recovery r = {.message = recovered_message, .note = recovered_note, .arg = m};
 
 	memset(m->found_notes, 0, sizeof m->found_notes);
 	m->spool = NULL;

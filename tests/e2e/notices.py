@@ -16,8 +16,14 @@ HOME = g.workplace("notices")
 PATIENCE_S = 60  # a notice gathers for 5 s what comes with it
 tap = g.Tap()
 sink = g.Sink(HOME)
-gate = g.Gateway(f"{HOME}/gateway", notices="", extra='postmaster = "it@example.com";',
-                 routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );')
+later_port = g.free_port()
+gate = g.Gateway(f"{HOME}/gateway", notices="",
+                 extra='postmaster = "it@example.com";\n'
+                       'limits: { users: ( { user = "mallory@example.com"; per_user = "1 recipients / 1h"; } ); };',
+                 auth='auth: { backends = ( "users" ); failure_limit = "1 / 1h"; };',
+                 routes=f'routes: ( {{ to_domain = "later.example"; via = "smtp"; host = "127.0.0.1"; port = {later_port}; '
+                        f'tls = "none"; }},\n'
+                        f'{{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );')
 
 
 def near_its_end(days):
@@ -136,6 +142,53 @@ def status_and_queue():
     gate.write_config()
     gate.tool("reload")
     assert "notices to the postmaster" not in gate.tool("status", check=False).stdout
+
+
+def damage_a_body():
+    """A stored body is changed, and tried: the message is held; its id."""
+    assert gate.send(recipients=("bob@later.example",), text="0123456789abcdef" * 4 + "\r\n" + "x" * 70 + "\r\n" * 4000 +
+                     ("y" * 70 + "\r\n") * 3000)[0] == 250
+    name = next(n for n in os.listdir(f"{gate.directory}/spool") if n.endswith(".body"))
+    with open(f"{gate.directory}/spool/{name}", "r+b") as f:
+        f.seek(100000)
+        f.write(b"Z")
+    later = g.Sink(f"{HOME}/later", port=later_port)
+    gate.tool("queue", "retry", "--all", "--yes")
+    gate.wait_log(rf"message {name[:-5]} is held: ")
+    assert later.count() == 0
+    later.stop()
+    return name[:-5]
+
+
+@tap.case
+def what_is_collected():
+    """a damaged message, a suspended login and guesses, a login at its limit: one notice of each kind, with all of it"""
+    before = len(notices())
+    gate.parts["notices"] = ""
+    gate.write_config()
+    gate.tool("reload")
+    gate.add_user("mallory@example.com")
+    held = damage_a_body()
+    client = gate.connect(user="mallory@example.com")
+    client.mail("mallory@example.com")
+    assert [client.rcpt(f"r{n}@later.example")[0] for n in range(3)] == [250, 450, 450]
+    client.close()
+    gate.tool("user", "suspend", "mallory@example.com", "--reason", "it sends spam\u202e")
+    try:
+        gate.connect(user="carol@example.com")
+        raise AssertionError("carol is no user")
+    except g.smtplib.SMTPAuthenticationError as refusal:
+        assert refusal.smtp_code in (535, 421), refusal
+    found = g.wait_for("three notices", 2 * PATIENCE_S + 60, lambda: len(notices()) >= before + 3 and notices()[before:],
+                       every=0.5)
+    texts = {m["Subject"].split(": ")[1]: " ".join(m.get_content().split()) for m in found}
+    assert f"message {held} is held: the body file" in texts["Messages are damaged, held or lost"], texts
+    assert "login mallory@example.com hears 450 4.7.1" in texts["A login has reached its sending limit"], texts
+    access = texts["Logins are suspended or limited"]
+    assert "login mallory@example.com was suspended by root" in access and r"it sends spam\x{202E}" in access, access
+    assert "network 127.0.0.1/32 has failed too often" in access and "carol@example.com" in access, access
+    for number in range(before + 1, before + 4):
+        is_well_formed(notices()[number - 1], number)
 
 
 try:

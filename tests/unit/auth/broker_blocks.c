@@ -288,3 +288,46 @@ Test(broker_blocks, one_line_that_makes_no_sense, .timeout = 60)
 	cr_expect_eq(a.exit_code, 0, "%s", a.text);
 	rig_free(&r);
 }
+
+/* Main is told who reached a limit: once, not for each guess that follows. */
+Test(broker_blocks, who_reaches_a_limit_is_told_to_main, .timeout = 60)
+{
+	struct rig *r = rig_with_alice("failure_limit = \"1 / 1h\"; cache = \"0s\";", 1);
+
+	cr_assert_eq(rig_login(r, 1, "PLAIN", STR("\0bob\0x")), 535);
+	rig_until_count(r, &r->alerts, 1);
+	cr_expect_eq(r->alert_kind, NOTICE_ACCESS);
+	cr_expect_str_eq(r->alert, "203.0.113.7/32|network 203.0.113.7/32 has failed too often and is refused for now "
+				   "(auth.failure_limit); the last login that it tried is bob@example.com");
+	cr_assert_eq(rig_login(r, 2, "PLAIN", STR("\0bob\0y")), 421);
+	cr_assert_eq(rig_login(r, 3, "PLAIN", STR("\0carol\0y")), 421);
+	cr_expect_eq(r->alerts, 1);
+	rig_free(&r);
+}
+
+Test(broker_blocks, a_login_that_is_guessed_is_told_to_main, .timeout = 60)
+{
+	struct rig *r = rig_with_alice(CALM "login_failure_limit = \"1 / 1h\"; cache = \"0s\";", 1);
+
+	cr_assert_eq(rig_login(r, 1, "PLAIN", WRONG), 535);
+	rig_until_count(r, &r->alerts, 1);
+	cr_expect_str_eq(r->alert, "alice@example.com|login alice@example.com had too many wrong passwords from "
+				   "everywhere, and is refused in places where it is new for now "
+				   "(auth.login_failure_limit)");
+	rig_free(&r);
+}
+
+Test(broker_blocks, a_suspended_login_is_told_to_main, .timeout = 60)
+{
+	const char *suspend[][2] = {{"name", "alice"}, {"reason", "it sends spam"}, {NULL, NULL}};
+	const char *resume[][2] = {{"name", "alice"}, {NULL, NULL}};
+	struct rig *r = rig_with_alice(CALM, 0);
+
+	cr_assert_eq(verb(r, "user.suspend", suspend).exit_code, 0);
+	rig_until_count(r, &r->alerts, 1);
+	cr_expect_eq(r->alert_kind, NOTICE_ACCESS);
+	cr_expect_str_eq(r->alert, "alice@example.com|login alice@example.com was suspended by root: it sends spam");
+	cr_assert_eq(verb(r, "user.resume", resume).exit_code, 0);
+	cr_expect_eq(r->alerts, 1, "what an administrator mends needs no administrator");
+	rig_free(&r);
+}

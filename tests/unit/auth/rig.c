@@ -87,6 +87,12 @@ hear_child(struct channel *c, const struct packet *p, void *arg)
 		h->rig->restarts++;
 		h->rig->last_restart = p->message->restart.index;
 	}
+	if (p->type == MESSAGE_ALERT) {
+		h->rig->alerts++;
+		h->rig->alert_kind = p->message->alert.kind;
+		snprintf(h->rig->alert, sizeof h->rig->alert, "%.*s|%.*s",
+		    STR_ARG(p->message->alert.object), STR_ARG(p->message->alert.text));
+	}
 }
 
 static void

@@ -44,6 +44,9 @@ struct rig {
 	char last_gone[64];
 	struct rig_seen seen[RIG_SEEN_MAX];
 	unsigned seen_count;
+	unsigned alerts; /* to main */
+	uint8_t alert_kind;
+	char alert[2048]; /* the last: "OBJECT|TEXT" */
 	unsigned answers; /* counts all, to see in which order they came */
 };
 

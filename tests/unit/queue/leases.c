@@ -91,3 +91,25 @@ Test(leases, limits_survive, .timeout = 60)
 	cr_assert_eq(s.code, 450, "%s", s.text);
 	rig_end(&r);
 }
+
+/* Main is told of a login at its limit: once a day, whatever it goes on to ask. */
+Test(leases, a_login_at_its_limit_is_told_to_main, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	cr_assert_eq(rig_lease(&r, "alice@example.com", 100).code, 250);
+	cr_assert_eq(r.alerts, 0);
+	for (unsigned i = 0; i < 5; i++)
+		cr_assert_eq(rig_lease(&r, "alice@example.com", 1).code, 450);
+	rig_until(&r, &r.alerts, 1);
+	cr_expect_eq(r.alert_kind, NOTICE_LIMIT);
+	cr_expect(strstr(r.alert, "alice@example.com|login alice@example.com hears 450 4.7.1 Your sending limit of "
+				  "100 recipients"), "%s", r.alert);
+	cr_assert_eq(rig_lease(&r, "bob@example.com", 100).code, 250);
+	cr_assert_eq(rig_lease(&r, "bob@example.com", 1).code, 450);
+	rig_until(&r, &r.alerts, 2);
+	rig_wait(&r, 50);
+	cr_expect_eq(r.alerts, 2);
+	rig_end(&r);
+}

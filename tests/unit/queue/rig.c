@@ -97,6 +97,12 @@ from_main(struct channel *c, const struct packet *p, void *arg)
 		r->peers_lost++;
 		r->last_lost = p->message->peer_lost.number;
 	}
+	if (p->type == MESSAGE_ALERT) {
+		r->alerts++;
+		r->alert_kind = p->message->alert.kind;
+		snprintf(r->alert, sizeof r->alert, "%.*s|%.*s",
+		    STR_ARG(p->message->alert.object), STR_ARG(p->message->alert.text));
+	}
 }
 
 static void

@@ -73,6 +73,9 @@ struct rig {
 	uint32_t pairs;       /* given so far; the number of the last one */
 	unsigned peers_lost;  /* that the queue told */
 	uint32_t last_lost;   /* the number of that pair */
+	unsigned alerts;      /* to main */
+	uint8_t alert_kind;
+	char alert[2048];     /* the last: "OBJECT|TEXT" */
 	unsigned ends_lost;   /* of ours: the queue closed its own */
 	int64_t newest_ms;
 	/* of all recipients that are committed from now on */
