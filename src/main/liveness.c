@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "main/notices.h"
 #include "main/notify.h"
 #include "main/supervise.h"
 
@@ -175,6 +176,9 @@ liveness_kill(struct instance *i)
 
 /* ---- what does not end ---- */
 
+static const char does_not_end[] =
+    "was killed and does not end, most likely because a disk stands still";
+
 /* Its place among those that were given up, or a free one; NULL: there is none. */
 static pid_t *
 liveness_left(struct instance *i, pid_t pid)
@@ -205,6 +209,7 @@ liveness_tell_stuck(struct instance *i, const char *why)
 	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits in the kernel, "
 		  "most likely for a disk that stands still; %s, so nothing replaces it before it "
 		  "has ended", role_name(i->kind), i->index, (int)i->pid, why);
+	notices_add_end(i, does_not_end);
 }
 
 /* SIGKILL was sent, so no instruction of it runs any more; but a thread in a call of the kernel
@@ -224,6 +229,7 @@ liveness_leave(struct instance *i, const char *what_follows)
 	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits in the kernel, "
 		  "most likely for a disk that stands still; %s", role_name(i->kind), i->index,
 	    (int)i->pid, what_follows);
+	notices_add_end(i, does_not_end);
 	if (place)
 		*place = i->pid;
 	i->pid = 0;

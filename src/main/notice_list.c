@@ -114,10 +114,14 @@ notice_object_is_known(
 {
 	uint64_t hash = map_hash(object) + (uint64_t)kind;
 
-	for (size_t i = 0; i < NOTICES_OBJECTS_MAX; i++)
+	for (size_t i = 0; i < NOTICES_OBJECTS_MAX; i++) {
+		/* the clock was set back */
+		if (l->objects[i].at_ms > now_ms)
+			l->objects[i].at_ms = now_ms;
 		if (l->objects[i].at_ms && l->objects[i].hash == hash &&
 		    now_ms - l->objects[i].at_ms < NOTICES_DAY_MS)
 			return true;
+	}
 	l->objects[l->next_object].hash = hash;
 	l->objects[l->next_object].at_ms = now_ms;
 	l->next_object = (l->next_object + 1) % NOTICES_OBJECTS_MAX;

@@ -243,7 +243,7 @@ notices_add_end(struct instance *i, const char *how)
 	char work[METRICS_TEXT_BYTES];
 	unsigned count;
 
-	if (!notices_are_wanted(d))
+	if (!notices_are_wanted(d) || d->stage >= 0)
 		return;
 	count = notices_count_ends(d->notices, i->kind);
 	notices_set(d, NOTICE_PROCESS, str_of(name),

@@ -236,8 +236,6 @@ supervise_note_death(struct instance *i, int status)
 	else
 		snprintf(how, sizeof how, "ended with status %d", WEXITSTATUS(status));
 	log_error("%s %u (pid %d) %s", name, i->index, (int)i->pid, how);
-	if (i->daemon->stage >= 0)
-		return;
 	if (i->ended_ms)
 		snprintf(how + strlen(how), sizeof how - strlen(how),
 		    ", for it gave no sign of life");

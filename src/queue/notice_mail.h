@@ -8,7 +8,7 @@
 
 #include "mail/envelope.h"
 
-enum { NOTICE_BODY_MAX = 96 << 10, NOTICE_HEADER_MAX = 8 << 10 };
+enum { NOTICE_BODY_MAX = 112 << 10, NOTICE_HEADER_MAX = 8 << 10 };
 
 struct notice_words {
 	uint64_t id;        /* of which the message's is made */

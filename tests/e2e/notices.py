@@ -110,10 +110,21 @@ def the_queue_is_killed():
 
 
 @tap.case
+def a_process_that_hangs():
+    """SIGSTOP of a process: it is ended after ten seconds, and the mail says so"""
+    pid = next(pid for pid, (role, _) in gate.processes().items() if role == "control")
+    os.kill(pid, signal.SIGSTOP)
+    found = g.wait_for("the notice", PATIENCE_S, lambda: [m for m in notices() if f"(pid {pid})" in m.get_content()])
+    text = " ".join(found[0].get_content().split())
+    assert f"control 0 (pid {pid}) was ended by signal 9, for it gave no sign of life; it was at: wait for events" in text, text
+    assert len(found) == 1 and len(notices()) == 5, [m["Subject"] for m in notices()]
+
+
+@tap.case
 def the_spool_is_moved():
     """the spool is moved away: told, while mail is still stored in it"""
     os.rename(f"{gate.directory}/spool", f"{gate.directory}/elsewhere")
-    text = " ".join(notice("The spool is not where the configuration says", 5).get_content().split())
+    text = " ".join(notice("The spool is not where the configuration says", 6).get_content().split())
     os.rename(f"{gate.directory}/elsewhere", f"{gate.directory}/spool")
     assert f"it is now {gate.directory}/elsewhere" in text and "stop the daemon, put that directory back" in text, text
 
@@ -136,7 +147,7 @@ def a_restart_tells_nothing_twice():
 def status_and_queue():
     """`sallyport status` has them in a line; with notices = false nothing is told, and the line is gone"""
     out = gate.tool("status", check=False).stdout
-    assert re.search(r"^notices to the postmaster: 0 pending, 6 sent in 24 hours, the last one at \S+: process keys$", out,
+    assert re.search(r"^notices to the postmaster: 0 pending, 7 sent in 24 hours, the last one at \S+: process keys$", out,
                      re.M), out
     gate.parts["notices"] = "notices = false;"
     gate.write_config()

@@ -42,6 +42,10 @@ damage_expect_report(struct rig *r)
 	rig_admin(r, "queue.list", rig_nothing);
 	cr_assert_eq(r->row_count, 0);
 	cr_assert_eq(r->job_count, 1);
+	rig_until(r, &r->alerts, 1);
+	cr_expect_eq(r->alert_kind, NOTICE_MESSAGES, "main is told");
+	cr_expect(strstr(r->alert, " is lost: what was stored of it is damaged"), "%s", r->alert);
+	cr_expect_eq(r->alerts, 1);
 }
 
 /* Memory, a bus or a mirror gave it wrong twice; the third read, which is to prove the damage, is
@@ -56,6 +60,7 @@ Test(damage, a_sound_message_is_not_held, .timeout = 60)
 	rig_results(&r, &r.jobs[0], 250, "none");
 	rig_until(&r, &r.stored, 1);
 	rig_admin(&r, "queue.list", rig_nothing);
+	cr_expect_eq(r.alerts, 0);
 	cr_assert_eq(r.row_count, 0);
 	rig_end(&r);
 }

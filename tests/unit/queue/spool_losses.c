@@ -182,3 +182,32 @@ Test(spool_losses, each_piece_is_progress)
 	metrics_unmap(&region);
 	close(fd);
 }
+
+static unsigned told;
+static char told_last[4096];
+
+static void
+hear_loss(struct str what, const char *text, void *arg)
+{
+	cr_assert_eq(arg, &told);
+	told++;
+	snprintf(told_last, sizeof told_last, "%.*s|%s", STR_ARG(what), text);
+}
+
+/* Who opens the spool hears each by its id, as the log has it, and the number of those that are not named. */
+Test(spool_losses, who_opens_the_spool_is_told)
+{
+	struct spool_recovery recovery = {.lost = hear_loss, .arg = &told};
+
+	put_messages(SEGMENT_DATA, NAMED_MAX + 5);
+	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
+	spool.recovery = &recovery;
+	losses_tell(&replay);
+	spool.recovery = NULL;
+	cr_assert_eq(told, NAMED_MAX + 1);
+	cr_assert(str_starts(str_of(told_last), STR("more|spool: 5 more messages in damaged places are lost")),
+	    "%s", told_last);
+	cr_assert_eq(log_count("is in message"), NAMED_MAX);
+	losses_tell(&replay);
+	cr_assert_eq(told, NAMED_MAX + 1, "nobody listens any more");
+}
