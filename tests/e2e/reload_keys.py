@@ -56,7 +56,7 @@ def route(**other):
 
 # of an item: the value of its list
 OTHER = {
-    "hostname": '"other.example.com"', "postmaster": '"it@example.com"', "user": '"bin"', "node": "3",
+    "hostname": '"other.example.com"', "postmaster": '"it@example.com"', "notices": "false", "user": '"bin"', "node": "3",
     "state_directory": f'"{HOME}/other-state"', "run_directory": f'"{HOME}/other-run"',
     "help_desk_group": '"mail"',
     "listen": places(port=str(g.free_port())), "listen.address": places(address='"127.0.0.2"'),

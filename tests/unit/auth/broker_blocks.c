@@ -305,6 +305,23 @@ Test(broker_blocks, who_reaches_a_limit_is_told_to_main, .timeout = 60)
 	rig_free(&r);
 }
 
+/* Its place in the list stays; that it is at the limit again is told. */
+Test(broker_blocks, who_reaches_a_limit_again_is_told_again, .timeout = 60)
+{
+	struct rig *r = rig_with_alice("failure_limit = \"1 / 1s\"; cache = \"0s\";", 1);
+	uint64_t session = 1;
+	unsigned code;
+
+	cr_assert_eq(rig_login(r, session++, "PLAIN", STR("\0bob\0x")), 535);
+	rig_until_count(r, &r->alerts, 1);
+	do
+		code = rig_login(r, session++, "PLAIN", STR("\0bob\0y"));
+	while (code == 421 && session < 1000000);
+	cr_assert_eq(code, 535);
+	rig_until_count(r, &r->alerts, 2);
+	rig_free(&r);
+}
+
 Test(broker_blocks, a_login_that_is_guessed_is_told_to_main, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(CALM "login_failure_limit = \"1 / 1h\"; cache = \"0s\";", 1);
