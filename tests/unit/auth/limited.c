@@ -23,6 +23,7 @@ guesses_set_up(void)
 	    &report);
 	cr_assert(role.conf, "%.*s", STR_ARG(buf_str(&report.text)));
 	conf_report_clear(&report);
+	role.is_ending = true; /* there is no main that could be told */
 	broker = (struct broker){.role = &role,
 	    .failures = failures_new(),
 	    .limited = MEM_NEW(struct limited),
