@@ -34,6 +34,7 @@ struct channel {
 	struct event *soon;  /* closes a deaf channel, or tries to send again */
 	channel_fn *fn;
 	channel_lost_fn *lost;
+	channel_emptied_fn *emptied; /* or NULL */
 	void *arg;
 	STAILQ_HEAD(, waiting) queue;
 	size_t waiting_bytes;
@@ -109,6 +110,8 @@ send_waiting(struct channel *c)
 
 	while ((w = STAILQ_FIRST(&c->queue)) && send_now(c, w->bytes, w->n, w->fd) == 0)
 		drop_waiting(c);
+	if (!w && !c->is_deaf && c->emptied)
+		c->emptied(c->arg);
 }
 
 static void
@@ -485,4 +488,10 @@ size_t
 channel_waiting(const struct channel *c)
 {
 	return c->waiting_bytes;
+}
+
+void
+channel_tell_emptied(struct channel *c, channel_emptied_fn *fn)
+{
+	c->emptied = fn;
 }

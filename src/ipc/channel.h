@@ -11,7 +11,7 @@
 /* What came in: valid only during the call. */
 struct packet {
 	enum message_type type;
-	uint64_t call;  /* its request's number, for channel_answer; 0: no answer is expected */
+	uint64_t call;  /* its request's number, for channel_answer; 0: it belongs to none */
 	union message *message;
 	int fd;         /* -1, or a descriptor that now belongs to the handler */
 	bool is_fd_lost; /* one belongs to it, and could not be passed or taken */
@@ -22,6 +22,9 @@ typedef void channel_fn(struct channel *c, const struct packet *p, void *arg);
 /* The peer is gone or broke the rules, or does not take what we send; requests ended before.  The
  * channel is dead: the owner may channel_free it here.  Called from the loop only. */
 typedef void channel_lost_fn(struct channel *c, void *arg);
+
+/* The kernel has taken all that waited.  Called from the loop only; it may not free the channel. */
+typedef void channel_emptied_fn(void *arg);
 
 /* A descriptor that belongs to the callee. */
 typedef void channel_late_fn(int fd, void *arg);
@@ -68,5 +71,7 @@ int channel_ask(struct channel *c, uint64_t request, enum message_type type, con
 
 /* Bytes waiting because the kernel took no more: a caller that can, stops when this grows. */
 size_t channel_waiting(const struct channel *c);
+/* Is called, with the channel's arg, when that has become 0 again. */
+void channel_tell_emptied(struct channel *c, channel_emptied_fn *fn);
 
 #endif

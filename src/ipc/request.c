@@ -89,6 +89,13 @@ request_patience_ms(const struct requests *all, const struct request *r)
 	return clock_patience(ask->deadline_ms + ask->steps * all->step_timeout_ms);
 }
 
+/* Nobody asks MESSAGE_NONE: its list is for those that have no deadline now. */
+static struct request_list *
+request_list_of(struct requests *all, const struct request *r)
+{
+	return &all->due[r->is_held ? MESSAGE_NONE : r->type];
+}
+
 /* At the end of its list, or, with the short deadline, behind the few others that have it.  After a
  * configuration with a shorter step a deadline may lie before that of the one in front: then it
  * ends with that one. */
@@ -99,6 +106,7 @@ request_due(struct requests *all, struct request *r)
 	struct request *after = r->is_quick ? TAILQ_FIRST(list) : NULL;
 	int64_t now_ms = clock_mono_ms();
 
+	r->is_held = false;
 	r->deadline_ms = now_ms + request_patience_ms(all, r);
 	while (after && after->deadline_ms <= r->deadline_ms)
 		after = TAILQ_NEXT(after, due);
@@ -119,7 +127,7 @@ request_close(struct request *r)
 	if (r->is_unsent) {
 		TAILQ_REMOVE(&all->unsent, r, due);
 	} else {
-		TAILQ_REMOVE(&all->due[r->type], r, due);
+		TAILQ_REMOVE(request_list_of(all, r), r, due);
 		requests_remove(all, r);
 	}
 	r->asked = NULL;
@@ -147,6 +155,37 @@ bool
 request_is_open(const struct request *r)
 {
 	return r->asked != NULL;
+}
+
+void
+request_renew(struct request *r)
+{
+	struct requests *all = r->asked;
+
+	if (!all || r->is_unsent)
+		return;
+	TAILQ_REMOVE(request_list_of(all, r), r, due);
+	request_due(all, r);
+}
+
+void
+request_hold(struct request *r)
+{
+	struct requests *all = r->asked;
+
+	if (!all || r->is_unsent)
+		return;
+	TAILQ_REMOVE(request_list_of(all, r), r, due);
+	r->is_held = true;
+	r->deadline_ms = INT64_MAX;
+	TAILQ_INSERT_TAIL(request_list_of(all, r), r, due);
+}
+
+void
+request_add(struct request *r, struct channel *c, enum message_type type, const void *message)
+{
+	if (r->asked && !r->is_unsent)
+		(void)!channel_ask(c, r->number, type, message);
 }
 
 /* ---- asking ---- */
@@ -226,8 +265,7 @@ requests_answered(struct requests *all, struct packet *p)
 	if (!r)
 		return;
 	if (is_row) {
-		TAILQ_REMOVE(&all->due[r->type], r, due);
-		request_due(all, r);
+		request_renew(r);
 		r->fn(REQUEST_ROW, p, r->arg);
 		return;
 	}

@@ -39,6 +39,7 @@ struct request {
 	TAILQ_ENTRY(request) due;  /* of those of its type, the oldest first */
 	uint16_t type;
 	bool is_quick;
+	bool is_held;
 	bool is_unsent;
 	uint8_t end; /* of one that could not be sent: how it ends */
 };
@@ -54,6 +55,14 @@ void request_ask(
 /* From any state, any number of times. */
 void request_cancel(struct request *r);
 bool request_is_open(const struct request *r);
+/* Of an open one: its deadline begins again now, as by a row; or there is none until then, because
+ * it is we who have to go on first.  Nothing for one that is not open. */
+void request_renew(struct request *r);
+void request_hold(struct request *r);
+/* One more message about an open request, to the channel that it was asked on; it is not answered.
+ * Nothing for one that is not open. */
+void request_add(
+    struct request *r, struct channel *c, enum message_type type, const void *message);
 
 /* "queue did not answer within 60 s": who was asked, and why there is no answer; r has ended. */
 enum { REQUEST_TEXT_BYTES = 100 };
@@ -68,7 +77,7 @@ struct requests {
 	struct request **places; /* by number; their count is a power of two */
 	size_t place_count, count;
 	uint64_t last_number;
-	struct request_list due[MESSAGE_TYPES]; /* by type: the first expires first */
+	struct request_list due[MESSAGE_TYPES]; /* by type: the first expires first; NONE: held */
 	struct request_list unsent;
 	struct event *timer; /* the channel's */
 	int64_t timer_ms;    /* when it fires, monotonic; INT64_MAX: not */

@@ -147,6 +147,33 @@ Test(channel, more_than_the_kernel_takes_waits_in_order)
 	end_finish(base, &a, &b);
 }
 
+static void
+count_emptied(void *arg)
+{
+	struct end *e = arg;
+
+	cr_assert_eq(channel_waiting(e->channel), 0);
+	e->emptied++;
+}
+
+Test(channel, it_is_told_once_that_nothing_waits_any_more)
+{
+	static char body[100000];
+	struct end a = {.stop_at = 50}, b = {0};
+	struct event_base *base = end_pair(&a, &b);
+	struct message_commit m = {.body = {body, sizeof body}};
+
+	channel_tell_emptied(b.channel, count_emptied);
+	for (int i = 0; i < 50; i++)
+		cr_assert_eq(channel_send(b.channel, MESSAGE_COMMIT, &m, -1), 0);
+	cr_assert_gt(channel_waiting(b.channel), 0);
+	cr_assert_eq(b.emptied, 0);
+	event_base_dispatch(base);
+	cr_assert_eq(a.heard, 50);
+	cr_assert_eq(b.emptied, 1);
+	end_finish(base, &a, &b);
+}
+
 Test(channel, what_waits_is_bounded)
 {
 	static char body[130000];

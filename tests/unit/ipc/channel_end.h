@@ -16,7 +16,7 @@
 struct end {
 	struct channel *channel;
 	struct event_base *base;
-	unsigned heard, answered, unanswered, lost;
+	unsigned heard, answered, unanswered, lost, emptied;
 	uint64_t last_call;
 	int last_fd, fd;
 	bool is_fd_lost;

@@ -150,6 +150,38 @@ Test(request, rows_renew_the_deadline, .timeout = 60)
 	setting_tear_down(&s);
 }
 
+/* Who holds it has to go on first; then the deadline begins again.  A loss ends it all the same. */
+Test(request, one_that_is_held_has_no_deadline, .timeout = 60)
+{
+	struct timeval pause = {0, 600000};
+	struct setting s;
+	union message zero = {0};
+
+	clock_hurry(200); /* 300 ms */
+	setting_set_up(&s, MESSAGE_ADMIN);
+	s.other.is_silent = true;
+	setting_ask_one(&s);
+	setting_until(&s, &s.other.call_count, 1);
+	request_hold(&s.request);
+	request_hold(&s.request);
+	event_base_loopexit(s.base, &pause);
+	event_base_dispatch(s.base);
+	cr_assert_eq(s.asker.ends, 0);
+	cr_assert_eq(channel_answer(s.other.channel, s.other.calls[0], MESSAGE_ADMIN_ROW, &zero, -1),
+	    0);
+	setting_until(&s, &s.asker.rows, 1);
+	request_hold(&s.request);
+	request_renew(&s.request);
+	setting_ends_with(&s, REQUEST_EXPIRED, "no more rows");
+	s.asker.ends = 0;
+	setting_ask_one(&s);
+	setting_until(&s, &s.other.call_count, 2);
+	request_hold(&s.request);
+	fault_channel_free(&s.between);
+	setting_ends_with(&s, REQUEST_LOST, "held, and the peer is gone");
+	setting_tear_down(&s);
+}
+
 /* The owner of a request may free the channel from its end. */
 static void
 frees(enum request_end end, const struct packet *p, void *arg)
