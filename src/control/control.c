@@ -1,8 +1,8 @@
 /*
  * control: the operator's door.  Takes commands from the tool over a unix socket, asks the role
- * that owns the answer, and passes its rows back.  It holds no mail, no key and no password; it
- * decides who may ask: root, or the user that the daemon runs as, and for the commands that
- * control/rights.h gives them, members of help_desk_group.
+ * that owns the answer, and passes its rows back, no more of them than the tool takes.  It holds no
+ * mail, no key and no password; it decides who may ask: root, or the user that the daemon runs as,
+ * and for the commands that control/rights.h gives them, members of help_desk_group.
  */
 #include "control/control.h"
 
@@ -43,11 +43,26 @@ control_of(struct role *r)
 
 /* ---- answers ---- */
 
+/* The rows of a queue may be many and large: it says no more than it hears of.  The answers of the
+ * others fit in what may wait in a channel. */
+static void
+command_tell_owner(struct command *q, bool is_gone)
+{
+	struct message_admin_taken m = {.bytes = q->untold_bytes, .is_gone = is_gone};
+	struct channel *owner = q->control->owners[q->owner];
+
+	if (q->owner != ROLE_QUEUE || !owner)
+		return;
+	q->untold_bytes = 0;
+	request_add(&q->request, owner, MESSAGE_ADMIN_TAKEN, &m);
+}
+
 static void
 command_free(struct command *q)
 {
 	struct client *k = q->client;
 
+	command_tell_owner(q, true);
 	request_cancel(&q->request);
 	TAILQ_REMOVE(k ? &k->commands : &q->control->left, q, link);
 	if (k)
@@ -64,6 +79,8 @@ command_leave(struct command *q)
 {
 	struct client *k = q->client;
 
+	command_tell_owner(q, true);
+	request_renew(&q->request);
 	TAILQ_REMOVE(&k->commands, q, link);
 	k->command_count--;
 	q->client = NULL;
@@ -112,6 +129,20 @@ command_unanswered(struct command *q, enum request_end end)
 	refuse(q->client, q->call, EXIT_UNAVAILABLE, why);
 }
 
+/* While rows wait for the client its owner has to wait as well, and no deadline runs. */
+static void
+command_pass_row(struct command *q, const struct packet *p)
+{
+	struct channel *client = q->client->channel;
+
+	(void)!channel_answer(client, q->call, p->type, &p->message->admin_row, p->fd);
+	q->untold_bytes += (uint32_t)p->message->admin_row.values.n;
+	if (channel_waiting(client) > 0)
+		request_hold(&q->request);
+	else if (q->untold_bytes >= MESSAGE_ROWS_WINDOW / 2)
+		command_tell_owner(q, false);
+}
+
 static void
 command_row(struct command *q, const struct packet *p)
 {
@@ -119,7 +150,7 @@ command_row(struct command *q, const struct packet *p)
 
 	if (!k)
 		return;
-	(void)!channel_answer(k->channel, q->call, p->type, &p->message->admin_row, p->fd);
+	command_pass_row(q, p);
 	slowest = k->caller.may_act ? NULL : desk_slowest(k->control);
 	if (!slowest)
 		return;
@@ -245,6 +276,19 @@ from_client(struct channel *c, const struct packet *p, void *arg)
 		client_free(k);
 }
 
+/* It has taken all that waited for it. */
+static void
+client_emptied(void *arg)
+{
+	struct client *k = arg;
+	struct command *q;
+
+	TAILQ_FOREACH(q, &k->commands, link) {
+		request_renew(&q->request);
+		command_tell_owner(q, false);
+	}
+}
+
 static void
 client_lost(struct channel *c, void *arg)
 {
@@ -288,6 +332,7 @@ take_client(struct control *c, int fd)
 	/* large rows that do not fit in are answered with a refusal */
 	(void)!wire_make_room(fd);
 	k->channel = channel_new(c->role->base, fd, from_client, client_lost, k);
+	channel_tell_emptied(k->channel, client_emptied);
 	(void)!channel_send(k->channel, MESSAGE_HELLO, &hello, -1);
 }
 

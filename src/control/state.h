@@ -19,6 +19,7 @@ struct command {
 	uint64_t call;         /* the tool's */
 	enum role_kind owner;
 	int64_t asked_ms;
+	uint32_t untold_bytes; /* of rows that were passed on, and the owner does not know it */
 	struct request request;
 };
 TAILQ_HEAD(command_list, command);

@@ -109,6 +109,7 @@ static const struct field admin[] = {F(admin, verb), F(admin, values), F(admin, 
     F(admin, claim)};
 static const struct field admin_row[] = {F(admin_row, values)};
 static const struct field admin_done[] = {F(admin_done, exit_code), F(admin_done, text)};
+static const struct field admin_taken[] = {F(admin_taken, bytes), F(admin_taken, is_gone)};
 
 #define SHAPE(name, fields) {name, fields, sizeof(fields) / sizeof *(fields), false}
 #define SECRET(name, fields) {name, fields, sizeof(fields) / sizeof *(fields), true}
@@ -165,6 +166,7 @@ static const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_ADMIN] = SECRET("admin", admin),
     [MESSAGE_ADMIN_ROW] = SHAPE("admin row", admin_row),
     [MESSAGE_ADMIN_DONE] = SHAPE("admin done", admin_done),
+    [MESSAGE_ADMIN_TAKEN] = SHAPE("admin taken", admin_taken),
 };
 
 const char *

@@ -38,7 +38,7 @@ enum message_type {
 	MESSAGE_RUNNING_ASK, MESSAGE_RUNNING, MESSAGE_CAUGHT_UP,
 	/* the operator's commands: tool -> control, control -> owners */
 	MESSAGE_COMMAND, MESSAGE_ADMIN, MESSAGE_ADMIN_ROW, MESSAGE_ADMIN_DONE,
-	MESSAGE_TYPES
+	MESSAGE_ADMIN_TAKEN, MESSAGE_TYPES
 };
 
 /* ---- main and roles ---- */
@@ -205,9 +205,7 @@ struct message_result {      /* one recipient's; kept by relay until RESULT_STOR
 struct message_result_stored { uint64_t job; uint32_t recipient; struct msgid id; };
 /* a new queue asks for old results and running jobs; answer, after them: CAUGHT_UP */
 struct message_running_ask { uint8_t unused; };
-struct message_running {
-	uint64_t job, ticket; struct msgid id; struct str numbers, site;
-};
+struct message_running { uint64_t job, ticket; struct msgid id; struct str numbers, site; };
 /* all old results and running jobs are told */
 struct message_caught_up { uint8_t unused; };
 
@@ -219,6 +217,8 @@ struct message_caught_up { uint8_t unused; };
 struct message_admin { struct str verb, values, by, claim; };
 struct message_admin_row { struct str values; };
 struct message_admin_done { uint8_t exit_code; struct str text; };
+/* control -> queue, with the ADMIN's number, see queue/credit.h; is_gone: nobody reads any more. */
+struct message_admin_taken { uint32_t bytes; bool is_gone; };
 
 #include "ipc/message_notice.h"
 #include "ipc/message_union.h"

@@ -30,6 +30,7 @@ union message {
 	struct message_running_ask running_ask; struct message_caught_up caught_up;
 	struct message_admin command; struct message_admin admin;
 	struct message_admin_row admin_row; struct message_admin_done admin_done;
+	struct message_admin_taken admin_taken;
 };
 
 #endif

@@ -32,6 +32,9 @@ enum {
 	MESSAGE_COMMAND_QUICK_MS = 5000,
 };
 
+/* Bytes of rows that may be under way before their reader takes them, see queue/credit.h. */
+enum { MESSAGE_ROWS_WINDOW = 256 << 10 };
+
 /* NULL: no answer belongs to it. */
 const struct message_ask *message_ask(enum message_type type);
 /* Is this verb of an ADMIN asked quickly?  `status` must answer while a process hangs. */

@@ -107,8 +107,8 @@ lost(struct channel *c, void *arg)
 		return;
 	}
 	fprintf(stderr,
-	    "sallyport: control ended after %lld s without an answer and is started again: repeat "
-	    "the command%s\n",
+	    "sallyport: the connection to the daemon was closed after %lld s, before the command "
+	    "had ended: repeat the command%s\n",
 	    (long long)(clock_mono_ms() - a->asked_ms) / 1000,
 	    a->is_greeted ? ""
 			  : "; if that does not help, the daemon is of another build than this "
@@ -171,6 +171,8 @@ answered(enum request_end how, const struct packet *p, void *arg)
 		take_fd(a, p->fd);
 		if (a->row)
 			a->row(p->message->admin_row.values, a->arg);
+		/* a pager may have stood for long */
+		request_renew(&a->request);
 		return;
 	}
 	if (how == REQUEST_ERROR && a->is_other_build) {

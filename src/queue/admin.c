@@ -13,6 +13,7 @@
 #include "conf/login_name.h"
 #include "queue/changes.h"
 #include "queue/coming.h"
+#include "queue/credit.h"
 #include "queue/errand_log.h"
 #include "queue/finding.h"
 #include "queue/intake.h"
@@ -24,7 +25,6 @@ enum {
 	EXIT_STORAGE = 74,
 	EXIT_LATER = 75,
 	ENTRIES_PER_TURN = 200,
-	PEER_WAITING_MAX = 1 << 20,
 	ERRAND_BYTES_MAX = 1 << 20,
 	ERRANDS_MAX = 64,
 	SHOWS_MAX = 32,           /* of them: a disk that stands still leaves room for others */
@@ -38,7 +38,7 @@ say_row_with(struct errand *errand, struct buf *values, int fd)
 {
 	struct message_admin_row m = {.values = buf_str(values)};
 
-	if (errand->peer)
+	if (credit_use(errand, m.values.n))
 		(void)!channel_answer(
 		    errand->peer->channel, errand->call, MESSAGE_ADMIN_ROW, &m, fd);
 	buf_clear(values);
@@ -283,14 +283,14 @@ finish(struct errand *errand)
 	free_errand(errand);
 }
 
-/* True: it waits for the spool or for its peer. */
+/* True: it waits for the spool or for its client. */
 static bool
 walk(struct errand *errand)
 {
 	for (int i = 0; i < ENTRIES_PER_TURN && !errand->is_walked; i++) {
-		if (errand->peer && channel_waiting(errand->peer->channel) > PEER_WAITING_MAX)
+		if (!credit_has_way(errand))
 			return false;
-		if (spool_is_reading(&errand->reading))
+		if (spool_is_reading(&errand->reading) || !credit_is_left(errand))
 			return true;
 		step(errand);
 	}
@@ -301,7 +301,7 @@ walk(struct errand *errand)
 static void
 check_reading(struct errand *errand)
 {
-	bool is_lost = !errand->peer && !errand->verb->would;
+	bool is_lost = (!errand->peer || errand->is_gone) && !errand->verb->would;
 
 	errand->is_late |= spool_is_reading(&errand->reading) &&
 			   clock_mono_ms() >= errand->read_until_ms;

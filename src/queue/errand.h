@@ -26,6 +26,7 @@ struct errand {
 	struct msgid first[ERRAND_IDS_TOLD]; /* of those that were changed */
 	struct entry *next; /* of the book; not used when ids are given */
 	size_t next_id;
+	size_t untaken_bytes; /* of rows that were said, see queue/credit.h */
 	size_t matched;
 	size_t held;     /* of matched */
 	size_t changed;  /* durably; in a dry run: would be */
@@ -39,6 +40,7 @@ struct errand {
 	int error;
 	bool is_dry_run;
 	bool wants_body; /* of what is shown */
+	bool is_gone; /* its client: no row is said */
 	bool is_walked;
 	bool is_late; /* the disk did not answer in time */
 };

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "queue/admin.h"
+#include "queue/credit.h"
 #include "queue/expiry.h"
 #include "queue/intake.h"
 #include "queue/jobs.h"
@@ -49,6 +50,8 @@ on_packet(struct channel *c, const struct packet *p, void *arg)
 		from_relay(peer, p);
 	else if (p->type == MESSAGE_ADMIN)
 		admin_take(peer, p);
+	else if (p->type == MESSAGE_ADMIN_TAKEN)
+		credit_take(peer, p);
 	else
 		channel_refuse(c, p->call);
 }

@@ -50,6 +50,43 @@ answer(struct setting *s, uint64_t call)
 	answer_on(s, s->queue, call);
 }
 
+/* Rows as long as control has room for them, and the end behind the last one. */
+static void
+say_long(struct setting *s)
+{
+	static char text[65536];
+	struct message_admin_row row = {.values = {text, s->long_row_bytes}};
+	struct message_admin_done done = {0};
+
+	for (; s->credit > 0 && s->long_told < s->long_rows; s->long_told++) {
+		memset(text, 'a' + (int)(s->long_told % 26), s->long_row_bytes);
+		cr_assert_eq(channel_answer(s->queue, s->long_call, MESSAGE_ADMIN_ROW, &row, -1), 0);
+		s->credit -= (int64_t)s->long_row_bytes;
+		s->long_bytes += s->long_row_bytes;
+	}
+	if (s->long_told == s->long_rows)
+		cr_assert_eq(
+		    channel_answer(s->queue, s->long_call, MESSAGE_ADMIN_DONE, &done, -1), 0);
+}
+
+static void
+hear_taken(struct setting *s, const struct message_admin_taken *m)
+{
+	s->credit += m->bytes;
+	s->gone += m->is_gone;
+	if (!m->is_gone)
+		say_long(s);
+}
+
+static void
+hear_long(struct setting *s, uint64_t call)
+{
+	s->long_call = call;
+	s->credit = MESSAGE_ROWS_WINDOW;
+	s->long_asked++;
+	say_long(s);
+}
+
 static void
 hear(struct channel *c, const struct packet *p, void *arg)
 {
@@ -59,8 +96,14 @@ hear(struct channel *c, const struct packet *p, void *arg)
 	s->pongs += p->type == MESSAGE_PONG;
 	s->tool_greeted += c == s->tool && p->type == MESSAGE_HELLO &&
 	    str_eq(p->message->hello.build, role_build());
+	if (p->type == MESSAGE_ADMIN_TAKEN && p->call == s->long_call)
+		hear_taken(s, &p->message->admin_taken);
 	if (p->type != MESSAGE_ADMIN)
 		return;
+	if (s->long_rows && str_eq(p->message->admin.verb, STR("queue.show"))) {
+		hear_long(s, p->call);
+		return;
+	}
 	s->asked++;
 	s->call = p->call;
 	snprintf(s->by, sizeof s->by, "%.*s", STR_ARG(p->message->admin.by));

@@ -26,6 +26,11 @@ struct setting {
 	uint8_t exit_code;
 	char text[200];
 	char by[40];       /* who asked, as the last question to an owner has it */
+	/* as the queue: how much it says to queue.show, when long_rows is not 0 */
+	uint64_t long_call;
+	unsigned long_asked, long_rows, long_told, gone;
+	size_t long_row_bytes, long_bytes;
+	int64_t credit;
 };
 
 void set_up(struct setting *s);

@@ -119,6 +119,7 @@ static const size_t sizes[MESSAGE_TYPES] = {
     SIZE(RESULT, result), SIZE(RESULT_STORED, result_stored), SIZE(RUNNING, running),
     SIZE(RUNNING_ASK, running_ask), SIZE(CAUGHT_UP, caught_up), SIZE(COMMAND, command),
     SIZE(ADMIN, admin), SIZE(ADMIN_ROW, admin_row), SIZE(ADMIN_DONE, admin_done),
+    SIZE(ADMIN_TAKEN, admin_taken),
 };
 
 static size_t

@@ -112,6 +112,10 @@ struct rig {
 	unsigned row_count;    /* without the total */
 	char total[256];
 	size_t total_bytes;
+	bool is_standing;      /* the next command's rows are not taken */
+	uint64_t standing;     /* nor are those of this one */
+	size_t standing_bytes; /* how much that was */
+	unsigned standing_ended;
 	struct message_admin_done done;
 	char done_text[256];
 	unsigned dones;
@@ -179,6 +183,8 @@ unsigned rig_reports(const struct rig *r);
 void rig_admin(struct rig *r, const char *verb, const char *const *values);
 /* The same without waiting. */
 void rig_admin_soon(struct rig *r, const char *verb, const char *const *values);
+/* Control says that rows of that command were taken, or that its client is gone. */
+void rig_taken(struct rig *r, uint64_t call, size_t bytes, bool is_gone);
 void rig_control_gone(struct rig *r);
 struct str rig_row(struct rig *r, unsigned row, const char *key);
 /* All of the queue is settled, and stays so over a kill. */

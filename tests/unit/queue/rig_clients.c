@@ -165,13 +165,28 @@ rig_release(struct rig *r, struct msgid id)
 
 /* ---- as control ---- */
 
+void
+rig_taken(struct rig *r, uint64_t call, size_t bytes, bool is_gone)
+{
+	struct message_admin_taken m = {(uint32_t)bytes, is_gone};
+
+	cr_assert_eq(channel_ask(r->control, call, MESSAGE_ADMIN_TAKEN, &m), 0);
+}
+
 static void
 got_row(enum request_end end, const struct packet *p, void *arg)
 {
 	struct rig *r = arg;
 	struct str values;
 
-	cr_assert(p, "the queue died of it");
+	/* one that stood may never end */
+	cr_assert(p || r->standing, "the queue died of it");
+	if (!p)
+		return;
+	if (end == REQUEST_ANSWERED && p->call == r->standing) {
+		r->standing_ended++;
+		return;
+	}
 	if (end == REQUEST_ANSWERED) {
 		r->done = p->message->admin_done;
 		rig_copy_text(r->done_text, sizeof r->done_text, r->done.text);
@@ -179,6 +194,16 @@ got_row(enum request_end end, const struct packet *p, void *arg)
 		return;
 	}
 	values = p->message->admin_row.values;
+	if (r->is_standing) {
+		r->is_standing = false;
+		r->standing = p->call;
+		r->standing_bytes = 0;
+	}
+	if (p->call == r->standing) {
+		r->standing_bytes += values.n;
+		return;
+	}
+	rig_taken(r, p->call, values.n, false);
 	if (str_eq(message_values_get(values, "row"), STR("total"))) {
 		cr_assert_leq(values.n, sizeof r->total);
 		memcpy(r->total, values.p, values.n);
