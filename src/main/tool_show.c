@@ -235,6 +235,7 @@ show_row(struct str values, void *arg)
 struct raw {
 	struct body body;
 	struct buf header;
+	unsigned messages;
 	bool is_large; /* and was not passed */
 };
 
@@ -251,6 +252,12 @@ raw_row(struct str values, void *arg)
 	struct raw *raw = arg;
 	struct str body = message_values_get(values, "body");
 
+	if (is_row(values, "message")) {
+		raw->messages++;
+		buf_reset(&raw->header);
+	}
+	if (raw->messages > 1)
+		return;
 	if (is_row(values, "content"))
 		buf_adds(&raw->header, message_values_get(values, "header"));
 	if (!is_row(values, "body"))
@@ -266,10 +273,27 @@ raw_row(struct str values, void *arg)
 		fwrite(body.p, 1, body.n, stdout);
 }
 
+static void
+show_count(struct str values, void *arg)
+{
+	(void)values;
+	++*(unsigned *)arg;
+}
+
+/* One argument may be a session's id and stand for several messages; one file takes one. */
+static int
+show_refuse_several(const struct tool *t, unsigned count)
+{
+	fprintf(stderr, "sallyport: %s has %u messages, and --raw writes one: name one of them "
+	    "(sallyport queue list %s)\n", t->args[0], count, t->args[0]);
+	return EX_USE;
+}
+
 static int
 show_raw(struct tool *t, const struct command *command)
 {
 	struct raw raw = {.body.fd = -1};
+	unsigned count = 0;
 	int status;
 
 	if (isatty(STDOUT_FILENO)) {
@@ -277,8 +301,16 @@ show_raw(struct tool *t, const struct command *command)
 		      "or use --body\n", stderr);
 		return EX_USE;
 	}
+	/* before anything is written */
+	status = tool_ask_running(t, "queue.list", show_count, &count);
+	if (status == 0 && count > 1)
+		return show_refuse_several(t, count);
+	if (status)
+		return status;
 	buf_init(&raw.header, TOOL_VALUES_MAX * 2);
 	status = tool_ask_running(t, command->asks, raw_row, &raw);
+	if (status == 0 && raw.messages > 1) /* it came meanwhile */
+		status = show_refuse_several(t, raw.messages);
 	if (status == 0 && raw.is_large) {
 		fputs("sallyport: the body is not shown: it is large: name this message alone, by "
 		      "its id\n", stderr);

@@ -93,6 +93,29 @@ def raw():
 
 
 @tap.case
+def raw_of_a_session():
+    """--raw of a session's id writes its message when there is one; of two it writes none and says so"""
+    before = {r["id"] for r in gate.queue()}
+    client = gate.connect()
+    for n in range(2):
+        gate.send(recipients=("later@example.net",), subject=f"number {n}", client=client)
+    client.quit()
+    first, second = sorted({r["id"] for r in gate.queue()} - before)
+    session = first.split("-")[0]
+    assert second.split("-")[0] == session
+    for words in ((session,), (first, "--id", second)):
+        refused = gate.tool("queue", "show", "--raw", *words, check=False)
+        assert refused.returncode == 64 and refused.stdout == "", (words, refused)
+        assert f"{words[0]} has 2 messages" in refused.stderr and "name one" in refused.stderr, refused
+    said = gate.tool("queue", "show", "--raw", second).stdout
+    assert said.count("Subject:") == 1 and "Subject: number 1" in said, said
+    gate.tool("queue", "delete", first)
+    assert gate.tool("queue", "show", "--raw", session).stdout == said
+    gate.tool("queue", "delete", second)
+    assert gate.tool("queue", "show", "--raw", session, check=False).returncode == 67
+
+
+@tap.case
 def a_large_body():
     """a body in a file of its own is shown to its end, in words, as JSON and raw; of several messages it is not, and that is said"""
     lines = [base64.b64encode(os.urandom(54)).decode() for _ in range(4000)]
