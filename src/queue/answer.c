@@ -3,8 +3,6 @@
  */
 #include "queue/answer.h"
 
-#include <errno.h>
-
 #include "base/clock.h"
 
 static void
@@ -38,12 +36,12 @@ settle_entry(struct spool *s, const struct record *r, const struct index_place *
 		index_review(&s->index, item);
 }
 
-/* A message, and a copy by compaction, may be refused for a reason of its own, before anything of
- * it is written. */
+/* A message, and a copy by compaction, may be refused for a reason of its own.  Of what else is not
+ * stored, a status or a note, the next one may not be stored either. */
 static bool
 answer_is_of_disk(const struct commit *c)
 {
-	return (!c->is_bulk && !c->is_copy) || (c->offset && c->error != ETIMEDOUT);
+	return !c->is_own || (!c->is_bulk && !c->is_copy);
 }
 
 /* What became durable is applied by the function that replays it after a crash. */

@@ -3,6 +3,7 @@
  */
 #include "queue/batch.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -149,6 +150,13 @@ batch_seal(struct batch *b, struct commit *c)
 		die("spool: a frame in memory is damaged");
 	f.payload_crc = crc32c(0, payload.p, payload.n);
 	record_frame_write(&f, frame);
+}
+
+void
+batch_refuse(struct commit *c, int error, bool is_own)
+{
+	c->error = error ? error : EIO;
+	c->is_own = is_own;
 }
 
 void

@@ -26,6 +26,7 @@ struct commit {
 	void *arg;
 	/* the writer's answer, or what went wrong before */
 	int error;
+	bool is_own;                     /* for a reason of this commit; false: the disk's fault */
 	bool is_named;                   /* the body file has its name, durably */
 	struct segment *segment;
 	uint32_t offset;                 /* in the segment; 0: nothing of it was written */
@@ -56,6 +57,9 @@ void batch_reset(struct batch *b);
 /* One frame more; body_bytes belongs to the message entry with a file.  NULL: over the ceiling. */
 struct commit *batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes,
     int64_t newest_ms);
+/* Its answer: it is not stored.  is_own: the disk may be fine, this one is late, has no room left
+ * for its kind, or is not what was announced. */
+void batch_refuse(struct commit *c, int error, bool is_own);
 /* The frame's bytes were changed: its checksums are made anew. */
 void batch_seal(struct batch *b, struct commit *c);
 /* Copies the only commit of `one` to the end. */

@@ -107,11 +107,23 @@ bodies_store(struct bodies *b, struct batch *one)
 }
 
 /* Who asked has been told 451, or soon will be: what were stored now would be sent again. */
-static int
-bodies_in_time(const struct commit *c)
+static bool
+bodies_is_late(const struct commit *c)
 {
-	errno = ETIMEDOUT;
-	return clock_mono_ms() < c->begin_by_ms ? 0 : -1;
+	return clock_mono_ms() >= c->begin_by_ms;
+}
+
+/* EILSEQ: it is no text that may be sent. */
+static void
+bodies_try(struct bodies *b, struct batch *one)
+{
+	struct commit *c = &one->commits[0];
+	bool is_late = bodies_is_late(c);
+
+	if (!is_late && bodies_store(b, one) != 0)
+		batch_refuse(c, errno, errno == EILSEQ);
+	else if (is_late || bodies_is_late(c))
+		batch_refuse(c, ETIMEDOUT, true);
 }
 
 /* A file whose name may not be durable is not kept; the commit goes on with its error. */
@@ -122,8 +134,8 @@ bodies_make_durable(struct bodies *b, struct batch *one)
 	struct fsio *io = b->writer->io;
 	char name[WRITER_FILE_NAME_BYTES];
 
-	if (bodies_in_time(c) != 0 || bodies_store(b, one) != 0 || bodies_in_time(c) != 0) {
-		c->error = errno ? errno : EIO;
+	bodies_try(b, one);
+	if (c->error) {
 		if (c->is_named && io->ops->unlink(io, writer_file_name(c->id, name)) != 0)
 			writer_remove_file(b->writer, c->id);
 		c->is_named = false;

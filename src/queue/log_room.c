@@ -93,13 +93,16 @@ next_at(const struct writer *w)
 	return w->at + (w->is_virgin ? LOG_ROOM_SEAL_BYTES : 0);
 }
 
+/* False: errno says whether there is no room for it or the disk takes no segment more. */
 static bool
 has_room(struct writer *w, const struct commit *c)
 {
 	if (log_room_fits(w, c, next_at(w)))
 		return true;
-	return c->is_bulk && stock_fill(&w->pool, log_room_claim(c)) == 0 &&
-	    log_room_fits(w, c, next_at(w));
+	if (c->is_bulk && stock_fill(&w->pool, log_room_claim(c)) != 0)
+		return false;
+	errno = ENOSPC;
+	return c->is_bulk && log_room_fits(w, c, next_at(w));
 }
 
 int
@@ -111,7 +114,6 @@ log_room_make(struct writer *w, const struct commit *c)
 		return -1;
 	if (has_room(w, c))
 		return 0;
-	errno = ENOSPC;
 	if (w->is_virgin || (c->is_bulk && !stock_is_ready(&w->pool)))
 		return -1;
 	next = stock_take(&w->pool, log_room_claim(c));
@@ -121,7 +123,6 @@ log_room_make(struct writer *w, const struct commit *c)
 	w->active = next;
 	w->is_virgin = true;
 	w->at = SEGMENT_DATA;
-	errno = ENOSPC;
 	return has_room(w, c) ? 0 : -1;
 }
 

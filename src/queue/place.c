@@ -38,7 +38,7 @@ static void
 place_refuse_short(struct commit *c, int64_t now_ms)
 {
 	if (!c->error && c->late_ms && c->begin_by_ms <= now_ms)
-		c->error = ETIMEDOUT;
+		batch_refuse(c, ETIMEDOUT, true);
 }
 
 /* ---- runs ---- */
@@ -310,9 +310,12 @@ place_run(struct writer *w, struct run *r)
 		run_stands(w, r);
 		return 0;
 	}
-	for (size_t i = 0; i < r->count; i++)
-		if (!r->batch->commits[r->first + i].error)
-			r->batch->commits[r->first + i].error = error;
+	for (size_t i = 0; i < r->count; i++) {
+		struct commit *c = &r->batch->commits[r->first + i];
+
+		/* one that was late keeps that error, and the disk failed all the same */
+		batch_refuse(c, c->error ? c->error : error, false);
+	}
 	tell_failed(w, error);
 	abandon(w);
 	errno = error;
@@ -360,8 +363,9 @@ place_first_run(struct writer *w, struct batch *b)
 		struct commit *c = &b->commits[r.first];
 
 		place_refuse_short(c, r.now_ms);
+		/* there is no room for its kind, or the disk takes no new segment */
 		if (!c->error && log_room_make(w, c) != 0)
-			c->error = errno ? errno : EIO;
+			batch_refuse(c, errno, fsio_is_full(errno));
 		if (!c->error)
 			break;
 	}

@@ -1,5 +1,6 @@
 /* rig: the disk, in the queue's process. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,14 +43,25 @@ rig_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 	return got;
 }
 
+/* errno is set. */
+static bool
+rig_refuses(void)
+{
+	errno = EROFS;
+	return rig_disk->is_read_only;
+}
+
 /* What is put aside is not of the log. */
 static atomic_int rig_aside_fd = -1;
 
 static int
 rig_open(struct fsio *f, const char *name, int flags)
 {
-	int fd = rig_real->open(f, name, flags);
+	int fd;
 
+	if ((flags & O_CREAT) && rig_refuses())
+		return -1;
+	fd = rig_real->open(f, name, flags);
 	if (strstr(name, ".aside"))
 		rig_aside_fd = fd;
 	return fd;
@@ -71,14 +83,6 @@ rig_writes(int fd, const struct iovec *v, int count, const char *words)
 	for (int n = 0; n < count && fd != rig_aside_fd; n++)
 		is_in |= rig_holds(v[n].iov_base, (ssize_t)v[n].iov_len, words);
 	return is_in;
-}
-
-/* errno is set. */
-static bool
-rig_refuses(void)
-{
-	errno = EROFS;
-	return rig_disk->is_read_only;
 }
 
 static ssize_t
@@ -124,6 +128,30 @@ rig_space(struct fsio *f, uint64_t *free_out, uint64_t *total_out)
 }
 
 static int
+rig_name(struct fsio *f, int fd, const char *name)
+{
+	return rig_refuses() ? -1 : rig_real->name(f, fd, name);
+}
+
+static int
+rig_sync_data(struct fsio *f, int fd)
+{
+	return rig_refuses() ? -1 : rig_real->sync_data(f, fd);
+}
+
+static int
+rig_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
+{
+	return rig_refuses() ? -1 : rig_real->write_back(f, fd, at, bytes);
+}
+
+static int
+rig_sync_directory(struct fsio *f)
+{
+	return rig_refuses() ? -1 : rig_real->sync_directory(f);
+}
+
+static int
 rig_rename(struct fsio *f, const char *from, const char *to)
 {
 	return rig_refuses() ? -1 : rig_real->rename(f, from, to);
@@ -152,6 +180,10 @@ __wrap_fsio_new(int directory_fd)
 	rig_ops.pread = rig_pread;
 	rig_ops.pwritev = rig_pwritev;
 	rig_ops.open_nameless = rig_open_nameless;
+	rig_ops.name = rig_name;
+	rig_ops.sync_data = rig_sync_data;
+	rig_ops.write_back = rig_write_back;
+	rig_ops.sync_directory = rig_sync_directory;
 	rig_ops.rename = rig_rename;
 	rig_ops.unlink = rig_unlink;
 	rig_ops.space = rig_space;

@@ -2,6 +2,7 @@
  * restart. */
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "queue/storing.h"
@@ -66,6 +67,34 @@ Test(storing, none_is_begun_after_a_message_that_could_not_be_written, .timeout 
 		rig_result(&r, rig_job(&r, n), 0, 250, "none");
 	rig_until(&r, &r.stored, 2 * STORING_MAIL);
 	rig_check_empty(&r);
+	rig_end(&r);
+}
+
+/* The same, and its body is in a file of its own: the log was not touched. */
+Test(storing, none_is_begun_after_a_body_that_could_not_be_written, .timeout = 60)
+{
+	static struct rig r;
+	static char body[RIG_FD_BODY];
+	struct message_spool_file m = {.session = rig_id(99).session, .number = rig_id(99).number};
+
+	storing_begin(&r);
+	memset(body, 'y', sizeof body);
+	memcpy(body + sizeof body - 2, "\r\n", 2);
+	rig_ask_file(&r, &m);
+	cr_assert_geq(r.fd, 0);
+	cr_assert_eq(pwrite(r.fd, body, sizeof body, 0), (ssize_t)sizeof body);
+	r.disk->is_read_only = true;
+	cr_expect_eq(
+	    rig_commit(&r, rig_id(99), "alice@example.com", TO("a@example.net")).code, 451);
+	close(r.fd);
+	r.fd = -1;
+	rig_admin(&r, "queue.retry", rig_nothing);
+	rig_wait(&r, 500);
+	cr_expect_eq(r.job_count, STORING_MAIL, "%u were begun", r.job_count - STORING_MAIL);
+	r.disk->is_read_only = false;
+	for (unsigned n = STORING_MAIL; n < 2 * STORING_MAIL; n++)
+		rig_result(&r, rig_job(&r, n), 0, 250, "none");
+	rig_until(&r, &r.stored, 2 * STORING_MAIL);
 	rig_end(&r);
 }
 
