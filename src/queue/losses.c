@@ -197,7 +197,8 @@ losses_add_gap(struct replay *r, uint64_t generation)
 	const struct losses_gap *last = &l->gaps[l->gap_count ? l->gap_count - 1 : 0];
 
 	/* the stretch before the place where its file is cut short is told with its end */
-	if (l->gap_count > 0 && last->generation == generation && !last->after.session) {
+	if (l->gap_count > 0 && generation && last->generation == generation &&
+	    !last->after.session) {
 		gap.more = last->more;
 		l->gap_count--;
 	}

@@ -280,6 +280,7 @@ losses_cut_older(void)
 /* ---- a damaged stretch ---- */
 
 static const char unnamed[] = "accept lines", missing[] = "is missing, and was still being tried",
+		  aside[] = "it is whole, and can be delivered from the file that is set aside",
 		  torn[] = "is not whole, as a power cut leaves it";
 
 /* Where the records of the messages stand; they are in one segment. */
@@ -467,6 +468,65 @@ losses_whole_newest(void)
 	return model_end(m) == 0;
 }
 
+/* The header, and what the first frame says: nothing tells where the segment belongs then. */
+static void
+losses_wipe_place(struct model *m, struct losses_stretch s)
+{
+	s.from = 0;
+	s.to = SEGMENT_DATA;
+	losses_wipe(m, s, 'n');
+	s.from = SEGMENT_DATA + RECORD_HEADER_BYTES;
+	s.to = s.from + 8;
+	losses_wipe(m, s, 'n');
+}
+
+/* Its file is set aside.  The messages in it are whole there, and are named. */
+static bool
+losses_without_place(void)
+{
+	struct model *m = newest_begin(14);
+	struct model_message *first = losses_submit_any(m), *g = losses_submit_any(m);
+	struct losses_stretch s = losses_stretch(m, first, g);
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	newest_fill(m);
+	newest_fill(m);
+	newest_crash(m);
+	m->may_lose = true;
+	losses_wipe_place(m, s);
+	if (newest_open(m, true)) {
+		losses_expect(m, "it cannot be told where its", s.name, 1);
+		losses_expect(m, aside, msgid_text(first->id, 0, id), 1);
+		losses_expect(m, aside, msgid_text(g->id, 0, id), 1);
+		losses_expect(m, lost, id, 0);
+		losses_expect(m, "not known where in the log it belongs", unnamed, 1);
+	}
+	return model_end(m) == 0;
+}
+
+/* Two of them have two lines: which ones they are is not known, and so neither that they are one. */
+static bool
+losses_two_without_place(void)
+{
+	struct model *m = newest_begin(15);
+	struct model_message *g[2];
+	struct losses_stretch s[2];
+
+	for (unsigned n = 0; n < 2; n++) {
+		g[n] = losses_submit_any(m);
+		s[n] = losses_stretch(m, g[n], g[n]);
+		newest_fill(m);
+	}
+	newest_fill(m);
+	newest_crash(m);
+	m->may_lose = true;
+	for (unsigned n = 0; n < 2; n++)
+		losses_wipe_place(m, s[n]);
+	if (newest_open(m, true))
+		losses_expect(m, "not known where in the log it belongs", unnamed, 2);
+	return model_end(m) == 0;
+}
+
 /* The last two writes are damaged: the last one knew that the one before was durable. */
 static bool
 losses_known_tail(void)
@@ -534,6 +594,8 @@ static const struct crash_case losses_cases[] = {
     {"a stretch that cannot be read, and is accepted", losses_unread},
     {"a stretch whose messages are all named has no others", losses_all_named},
     {"nothing of the newest segment is left", losses_whole_newest},
+    {"nothing tells where a segment belongs", losses_without_place},
+    {"nor where two belong", losses_two_without_place},
     {"the last two writes are damaged", losses_known_tail},
     {"the last write is not whole: that is no loss", losses_torn_tail},
 };

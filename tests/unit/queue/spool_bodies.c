@@ -10,7 +10,7 @@
 #include "queue/writer.h"
 #include "spool_rig.h"
 
-enum { BODY_BYTES = 300000, PIECES_BODY_BYTES = 3500000 };
+enum { BODY_BYTES = 300000, PIECES_BODY_BYTES = 3500000, ALONE_BYTES = 4096 };
 
 /* What was done about the body file, in order. */
 static atomic_int body_fd = -1;
@@ -74,9 +74,24 @@ watch_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at
 	return rig.disk->pwritev(f, fd, v, count, at);
 }
 
+/* The record is whole in the log that a start reads, and not when it is read alone. */
+static atomic_bool is_record_spoilt;
+
+static ssize_t
+watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
+{
+	ssize_t got = rig.disk->pread(f, fd, p, n, at);
+	char *envelope = got > 0 && n < ALONE_BYTES ? memmem(p, (size_t)got, "LARGE", 5) : NULL;
+
+	if (is_record_spoilt && envelope)
+		envelope[0] ^= 1;
+	return got;
+}
+
 static void
 watch(struct fsio_ops *ops)
 {
+	ops->pread = watch_pread;
 	ops->sync_data = watch_sync_data;
 	ops->write_back = watch_write_back;
 	ops->name = watch_name;
@@ -317,8 +332,11 @@ static void
 close_with_a_lost_body(char path[128], char lost[160])
 {
 	char name[WRITER_FILE_NAME_BYTES];
+	int answer;
 
-	rig_store_in_file(1, BODY_BYTES);
+	append_large(&answer);
+	rig_until(&answer);
+	cr_assert_eq(answer, 0);
 	spool_close(&rig.spool);
 	snprintf(path, 128, "%s/%s", rig.directory, writer_file_name(rig_id(1), name));
 	snprintf(lost, 160, "%s.lost", path);
@@ -372,4 +390,24 @@ Test(spool_bodies, one_of_another_size_is_not_taken_back)
 	rig_open_again();
 	cr_expect(is_held());
 	cr_expect_eq(access(lost, F_OK), 0);
+}
+
+/* It is not said that the file is another one: what was stored is not known. */
+Test(spool_bodies, one_beside_a_damaged_record_is_not_judged)
+{
+	char path[128], lost[160], why[200];
+	struct spool_message m;
+
+	close_with_a_lost_body(path, lost);
+	is_record_spoilt = true;
+	cr_expect_eq(rig_open_refused(), EBADMSG);
+	cr_expect_eq(access(lost, F_OK), 0);
+	rig.options.accept_damage = true;
+	rig_open_again();
+	cr_assert(spool_find(rig.spool, rig_id(1), &m));
+	cr_expect(m.is_held);
+	snprintf(why, sizeof why, "%.*s", STR_ARG(m.held_why));
+	cr_expect_not_null(strstr(why, ".lost cannot be compared"), "%s", why);
+	cr_expect_eq(access(lost, F_OK), 0);
+	is_record_spoilt = false;
 }

@@ -169,6 +169,15 @@ Test(spool_losses, a_segment_without_its_place_has_no_bounds)
 	cr_expect_eq(log_count("generation 0"), 0);
 }
 
+/* Two of them are not one. */
+Test(spool_losses, each_segment_without_its_place_is_told)
+{
+	losses_add_gap(&replay, 0);
+	losses_add_gap(&replay, 0);
+	losses_tell(&replay);
+	cr_expect_eq(log_count("lost with a segment of which it is not known where in the log it belongs"), 2);
+}
+
 Test(spool_losses, each_piece_is_progress)
 {
 	int fd = metrics_create();
