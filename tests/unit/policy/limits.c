@@ -79,6 +79,43 @@ Test(limits, without_rates_all_goes)
 	limits_free(&l);
 }
 
+/* The longest of the waits, whichever rate it is of. */
+Test(limits, a_look_tells_how_long_all_rates_take)
+{
+	struct limits *l = limits_new();
+	struct limits_use use;
+
+	cr_assert(take(l, "a", &two, 10, start_ms));
+	limits_look(l, STR("a"), &two, start_ms, &use);
+	cr_expect_eq(use.wait_ms, 360000, "one in six minutes; the day has five more");
+	cr_assert(take(l, "a", &two, 5, start_ms + hour_ms));
+	limits_look(l, STR("a"), &two, start_ms + hour_ms, &use);
+	cr_expect_eq(use.count, 2);
+	cr_expect_eq(use.used[0], 5);
+	cr_expect_eq(use.used[1], 15, "14.375 of 15");
+	cr_expect_eq(use.wait_ms, 2160000, "0.375 of 96 minutes; the hour has five more");
+	cr_expect_eq(limits_take(l, STR("a"), &two, 1, start_ms + hour_ms), 2160000);
+	limits_look(l, STR("a"), &two, start_ms + hour_ms + 2160000, &use);
+	cr_expect_eq(use.wait_ms, 0);
+	limits_free(&l);
+}
+
+Test(limits, a_look_tells_that_it_is_never)
+{
+	static const struct conf_rate nothing_first[] = {{0, 3600000}, {10, 3600000}};
+	static const struct conf_rate nothing_last[] = {{10, 3600000}, {0, 3600000}};
+	static const struct conf_rates rates[] = {{nothing_first, 2}, {nothing_last, 2}};
+	struct limits *l = limits_new();
+	struct limits_use use;
+
+	for (size_t i = 0; i < 2; i++) {
+		limits_look(l, STR("a"), &rates[i], start_ms, &use);
+		cr_expect_eq(use.wait_ms, -1);
+		cr_expect_eq(limits_take(l, STR("a"), &rates[i], 1, start_ms), -1);
+	}
+	limits_free(&l);
+}
+
 Test(limits, give_back)
 {
 	struct limits *l = limits_new();
@@ -93,7 +130,7 @@ Test(limits, give_back)
 	cr_assert_eq(use.wait_ms, 0);
 	cr_assert(take(l, "a", &one, 4, start_ms));
 	limits_look(l, STR("a"), &one, start_ms, &use);
-	cr_assert_eq(use.wait_ms, limits_take(l, STR("a"), &one, 1, start_ms));
+	cr_assert_eq(use.wait_ms, hour_ms / 10);
 	limits_give_back(l, STR("a"), &one, UINT64_MAX);
 	cr_assert_eq(limits_used(l, STR("a"), &one, start_ms), 0);
 	limits_give_back(l, STR("unknown"), &one, 4);
