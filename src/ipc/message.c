@@ -382,6 +382,15 @@ message_values_add_number(struct buf *values, const char *key, uint64_t number)
 	message_values_add(values, key, str_of(text));
 }
 
+void
+message_values_add_signed(struct buf *values, const char *key, int64_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%lld", (long long)number);
+	message_values_add(values, key, str_of(text));
+}
+
 bool
 message_values_next(struct str *rest, struct str *key_out, struct str *value_out)
 {

@@ -206,8 +206,7 @@ struct message_result_stored { uint64_t job; uint32_t recipient; struct msgid id
 /* a new queue asks for old results and running jobs; answer, after them: CAUGHT_UP */
 struct message_running_ask { uint8_t unused; };
 struct message_running { uint64_t job, ticket; struct msgid id; struct str numbers, site; };
-/* all old results and running jobs are told */
-struct message_caught_up { uint8_t unused; };
+struct message_caught_up { uint8_t unused; }; /* all old results and running jobs are told */
 
 /* ---- operator ---- */
 
@@ -243,6 +242,7 @@ bool message_is_secret(unsigned type);
 /* Keyed lists of admin messages. */
 void message_values_add(struct buf *values, const char *key, struct str value);
 void message_values_add_number(struct buf *values, const char *key, uint64_t number);
+void message_values_add_signed(struct buf *values, const char *key, int64_t number);
 bool message_values_next(struct str *rest, struct str *key_out, struct str *value_out) MUST_USE;
 /* The first value of that key, or an empty view. */
 struct str message_values_get(struct str values, const char *key);

@@ -35,17 +35,6 @@ status_state(const struct instance *i, const char *trouble)
 }
 
 static void
-status_number(struct buf *values, const char *key, int64_t number)
-{
-	struct buf text;
-
-	buf_init(&text, 32);
-	buf_addf(&text, "%lld", (long long)number);
-	message_values_add(values, key, buf_str(&text));
-	buf_clear(&text);
-}
-
-static void
 status_row(const struct instance *i, struct buf *values)
 {
 	int pid = i->daemon->in_threads ? (int)getpid() : (int)i->pid;
@@ -61,14 +50,16 @@ status_row(const struct instance *i, struct buf *values)
 		    offer_system_trouble(i->daemon->offer, file));
 	message_values_add(values, "row", STR("process"));
 	message_values_add(values, "role", str_of(role_name(i->kind)));
-	status_number(values, "index", i->index);
+	message_values_add_signed(values, "index", i->index);
 	message_values_add(values, "state", str_of(status_state(i, trouble)));
-	status_number(values, "pid", pid);
-	status_number(values, "restarts", i->restarts);
-	status_number(values, "uptime_s", i->state == INSTANCE_DOWN ? 0 : uptime_ms / 1000);
-	status_number(values, "silent_s",
+	message_values_add_signed(values, "pid", pid);
+	message_values_add_signed(values, "restarts", i->restarts);
+	message_values_add_signed(
+	    values, "uptime_s", i->state == INSTANCE_DOWN ? 0 : uptime_ms / 1000);
+	message_values_add_signed(values, "silent_s",
 	    i->state == INSTANCE_DOWN ? 0 : liveness_silent_ms(i) / 1000);
-	status_number(values, "disk_s", (int64_t)(metrics_read_disk_ms(i->region) / 1000));
+	message_values_add_signed(
+	    values, "disk_s", (int64_t)(metrics_read_disk_ms(i->region) / 1000));
 	metrics_read_work(i->region, work);
 	message_values_add(values, "work", str_of(trouble[0] ? trouble : work));
 }
@@ -108,7 +99,8 @@ status_certificate(const struct daemon *d, size_t index, struct buf *values)
 		    str_of(certificate_state_name(certificate_state(&p->facts, now_s))));
 		message_values_add(
 		    values, "not_after", str_of(certificate_day(p->facts.until_s, day)));
-		status_number(values, "days_left", certificate_days_left(&p->facts, now_s));
+		message_values_add_signed(
+		    values, "days_left", certificate_days_left(&p->facts, now_s));
 		status_names(str_of(p->facts.names), values);
 	} else {
 		message_values_add(values, "state", STR("not usable"));
@@ -127,11 +119,11 @@ status_daemon(const struct daemon *d, struct buf *values)
 
 	message_values_add(values, "row", STR("daemon"));
 	message_values_add(values, "version", STR(PACKAGE_VERSION));
-	status_number(values, "uptime_s", (clock_mono_ms() - d->started_ms) / 1000);
-	status_number(values, "sessions", (int64_t)clients_count(d->clients_fd));
-	status_number(values, "generation", d->generation);
+	message_values_add_signed(values, "uptime_s", (clock_mono_ms() - d->started_ms) / 1000);
+	message_values_add_signed(values, "sessions", (int64_t)clients_count(d->clients_fd));
+	message_values_add_signed(values, "generation", d->generation);
 	message_values_add(values, "config_loaded", str_of(clock_iso(d->loaded_ms, loaded)));
-	status_number(values, "config_age_s", age_ms > 0 ? age_ms / 1000 : 0);
+	message_values_add_signed(values, "config_age_s", age_ms > 0 ? age_ms / 1000 : 0);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include "queue/errand_log.h"
 
 #include "base/log.h"
+#include "ipc/admin_log.h"
 
 enum { IDS_BYTES = ERRAND_IDS_TOLD * ID_NUMBER_TEXT_BYTES + 64 };
 
@@ -52,20 +53,16 @@ log_ids(struct log_line *l, const struct errand *errand)
 void
 errand_log(const struct errand *errand)
 {
+	const struct message_admin m = {
+	    .verb = str_of(errand->verb->name), .by = errand->by, .claim = errand->claim};
 	struct log_line l;
 
-	log_begin(&l, LOG_NOTICE, "admin");
-	log_str(&l, "id", STR_NULL);
-	log_str(&l, "action", str_of(errand->verb->name));
-	log_str(&l, "by", errand->by);
-	log_str(&l, "via", STR("socket"));
+	admin_log_begin(&l, &m);
 	log_num(&l, "count", errand->changed);
 	if (errand->failed)
 		log_num(&l, "failed", errand->failed);
 	log_filter(&l, &errand->filter);
 	log_ids(&l, errand);
-	if (errand->claim.n)
-		log_quoted(&l, "claim", errand->claim);
 	log_quoted(&l, "reason", errand->reason);
 	log_end(&l);
 }

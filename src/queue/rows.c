@@ -20,18 +20,9 @@ add_text(struct buf *out, const char *key, const char *text)
 }
 
 static void
-add_number(struct buf *out, const char *key, uint64_t n)
-{
-	char text[24];
-
-	snprintf(text, sizeof text, "%llu", (unsigned long long)n);
-	add_text(out, key, text);
-}
-
-static void
 add_seconds(struct buf *out, const char *key, int64_t ms)
 {
-	add_number(out, key, ms > 0 ? (uint64_t)ms / 1000 : 0);
+	message_values_add_number(out, key, ms > 0 ? (uint64_t)ms / 1000 : 0);
 }
 
 static void
@@ -158,7 +149,8 @@ add_next(const struct entry *e, uint32_t number, const struct schedule_info *inf
 static void
 add_tries(const struct entry *e, uint32_t number, struct buf *out)
 {
-	add_number(out, "tries", e->shipments[e->addressees[number - 1].shipment].parcel.tries);
+	message_values_add_number(
+	    out, "tries", e->shipments[e->addressees[number - 1].shipment].parcel.tries);
 }
 
 static void
@@ -186,9 +178,9 @@ rows_message(struct queue *q, const struct entry *e, struct buf *out)
 	message_values_add(out, "user", e->user->name);
 	message_values_add(out, "from", e->sender_n > 0 ? entry_sender(e) : STR("<>"));
 	add_text(out, "state", entry_state(q->schedule, e, now));
-	add_number(out, "size", e->bytes);
+	message_values_add_number(out, "size", e->bytes);
 	add_seconds(out, "age_s", now - e->arrival_ms);
-	add_number(out, "recipients", e->open);
+	message_values_add_number(out, "recipients", e->open);
 	add_progress(q, e, first_open(e), out);
 	for (uint32_t i = 1; i <= e->addressee_count; i++)
 		if (addressee_is_open(&e->addressees[i - 1]))
@@ -209,7 +201,7 @@ rows_envelope(const struct spool_content *content, struct buf *out)
 		message_values_add(out, "envid", e.envid);
 		add_time(out, "arrival", e.arrival_ms);
 		message_values_add(out, "credential", e.credential);
-		add_number(out, "body_bytes", e.body_bytes);
+		message_values_add_number(out, "body_bytes", e.body_bytes);
 		add_text(out, "smtputf8", e.smtputf8 ? "yes" : "no");
 	}
 	message_values_add(out, "header", content->header);
@@ -255,9 +247,10 @@ void
 rows_total(const struct errand *errand, struct buf *out)
 {
 	add_text(out, "row", "total");
-	add_number(out, "changed", errand->changed);
-	add_number(out, "unchanged", errand->matched - errand->changed - errand->failed);
-	add_number(out, "failed", errand->failed);
+	message_values_add_number(out, "changed", errand->changed);
+	message_values_add_number(
+	    out, "unchanged", errand->matched - errand->changed - errand->failed);
+	message_values_add_number(out, "failed", errand->failed);
 	add_text(out, "dry_run", errand->is_dry_run ? "yes" : "no");
 }
 
@@ -280,7 +273,7 @@ add_rate(struct buf *out, const struct conf_rate *rate, uint64_t used)
 	buf_init(&text, 128);
 	value_print_rate(rate, "recipients", &text);
 	message_values_add(out, "limit", buf_str(&text));
-	add_number(out, "limit_used", used);
+	message_values_add_number(out, "limit_used", used);
 	buf_clear(&text);
 }
 
@@ -298,11 +291,11 @@ rows_user(const struct errand *errand, struct buf *out)
 		add_rate(out, &rates->rate[i], use.used[i]);
 	add_text(out, "limit_source",
 	    rates == &conf->limits.per_user ? "limits.per_user" : "limits.users");
-	add_number(out, "limit_lent", leases_count(errand->queue, user));
+	message_values_add_number(out, "limit_lent", leases_count(errand->queue, user));
 	if (use.wait_ms >= 0)
 		add_seconds(out, "limit_wait_s", use.wait_ms + 999);
-	add_number(out, "queued", errand->matched);
-	add_number(out, "queued_held", errand->held);
+	message_values_add_number(out, "queued", errand->matched);
+	message_values_add_number(out, "queued_held", errand->held);
 }
 
 /* What a thread of the spool is at, for how long: "upkeep_s". */
@@ -329,22 +322,23 @@ rows_status(struct queue *q, struct buf *out)
 	spool_stats(q->spool, &stats);
 	spool_space(q->spool, &space);
 	add_text(out, "row", "queue");
-	add_number(out, "messages", map_count(q->book.by_id));
-	add_number(out, "recipients", q->book.recipients);
-	add_number(
+	message_values_add_number(out, "messages", map_count(q->book.by_id));
+	message_values_add_number(out, "recipients", q->book.recipients);
+	message_values_add_number(
 	    out, "active", totals.asking + totals.ready + totals.running - totals.delayed);
-	add_number(out, "deferred", totals.waiting + totals.delayed);
-	add_number(out, "held", q->book.held);
+	message_values_add_number(out, "deferred", totals.waiting + totals.delayed);
+	message_values_add_number(out, "held", q->book.held);
 	add_seconds(out, "oldest_s", oldest < now ? now - oldest : 0);
-	add_number(out, "running", totals.running);
-	add_number(out, "sites", totals.sites);
-	add_number(out, "bytes", q->book.bytes);
-	add_number(out, "set_aside", stats.set_aside);
-	add_number(out, "unremoved", stats.unremoved);
-	add_number(out, "damages", stats.quarantined + stats.known_damages);
+	message_values_add_number(out, "running", totals.running);
+	message_values_add_number(out, "sites", totals.sites);
+	message_values_add_number(out, "bytes", q->book.bytes);
+	message_values_add_number(out, "set_aside", stats.set_aside);
+	message_values_add_number(out, "unremoved", stats.unremoved);
+	message_values_add_number(out, "damages", stats.quarantined + stats.known_damages);
 	if (space.all_bytes)
-		add_number(out, "free_percent", space.free_bytes * 100 / space.all_bytes);
-	add_number(out, "free_bytes", space.free_bytes);
+		message_values_add_number(
+		    out, "free_percent", space.free_bytes * 100 / space.all_bytes);
+	message_values_add_number(out, "free_bytes", space.free_bytes);
 	add_threads(q->spool, out);
 	add_text(out, "relay", !q->relay ? "away" : q->is_caught_up ? "ready" : "catching up");
 }

@@ -63,17 +63,6 @@ done(struct routetest *t, uint8_t exit_code, struct str text)
 	routetest_free(t);
 }
 
-static void
-add_number(struct buf *values, const char *key, unsigned n)
-{
-	struct buf text;
-
-	buf_init(&text, 32);
-	buf_addf(&text, "%u", n);
-	message_values_add(values, key, buf_str(&text));
-	buf_clear(&text);
-}
-
 /* "": mail may go there. */
 static const char *
 why_not(const struct site *site, const struct resolver_address *a)
@@ -124,7 +113,7 @@ host_row(struct routetest *t, const struct resolver_answer *a)
 		t->has_way |= *why_not(site, &a->addresses[i]) == '\0';
 	}
 	message_values_add(&values, "row", STR("host"));
-	add_number(&values, "preference", site->hosts[t->host].preference);
+	message_values_add_number(&values, "preference", site->hosts[t->host].preference);
 	message_values_add(&values, "host", str_of(site->hosts[t->host].name));
 	message_values_add(&values, "addresses",
 	    a->outcome == RESOLVER_FOUND ? buf_str(&addresses) : str_of(outcomes[a->outcome]));
@@ -175,10 +164,10 @@ got_site(struct found *found, void *arg)
 	buf_init(&values, ROW_BYTES_MAX);
 	message_values_add(&values, "row", STR("route"));
 	message_values_add(&values, "address", str_of(t->address));
-	add_number(&values, "route", site->route_number);
+	message_values_add_number(&values, "route", site->route_number);
 	message_values_add(&values, "via", str_of(route_via_name(site->route->via)));
 	message_values_add(&values, "tls", str_of(route_tls_name(site->route->tls)));
-	add_number(&values, "port", site->port);
+	message_values_add_number(&values, "port", site->port);
 	message_values_add(&values, "site", str_of(site->name));
 	send_row(t, &values);
 	buf_clear(&values);

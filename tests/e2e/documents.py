@@ -474,7 +474,7 @@ def keys_are_told():
 def events_are_told():
     """every event of the log is in sallyportd(8), and no other"""
     code = source("src/**/*.c")
-    written = set(re.findall(r'log_begin\(&?l, [^;]*?"([a-z ]+)"', code))
+    written = set(re.findall(r'(?:log_begin|admin_log_head)\(&?l, [^;]*?"([a-z ]+)"', code))
     written |= set(re.findall(r'log_(?:who|failure)\([^;"]*"([a-z ]+)"', code)) | {"reload ok", "reload failed", "stderr"}
     told = {w for line in items("sallyportd.8", "DIAGNOSTICS") for w in line.split(" , ")}
     assert written == told, written ^ told
