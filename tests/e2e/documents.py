@@ -497,6 +497,16 @@ def unit_is_well_formed():
     return None
 
 
+@tap.case
+def a_start_is_never_skipped():
+    """the unit has no condition: systemctl would end with 0 though nothing runs; the daemon refuses the start itself, in words"""
+    skips = re.findall(r"^Condition\w+=.*$", text_of("etc/sallyport.service"), re.M)
+    assert not skips, skips
+    run = subprocess.run([f"{BUILD}/sallyportd", "-c", f"{HOME}/absent.cfg"], capture_output=True, text=True, timeout=60,
+                         check=False)
+    assert run.returncode == 78 and f"{HOME}/absent.cfg" in run.stderr, run
+
+
 def expand(name, seen):
     out = subprocess.run(["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, check=True).stdout
     calls = set()
