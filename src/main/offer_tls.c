@@ -119,6 +119,7 @@ offer_take_fault(const struct tls_finding *finding, void *arg)
 
 	if (finding->kind != TLS_FAULT || !(f->needed >> finding->index & 1))
 		return;
+	f->refusal->pairs |= (uint32_t)1 << finding->index;
 	if (f->count++) {
 		log_error("%.*s: %s: %s", STR_ARG(finding->place), finding->key, finding->text);
 		return;
@@ -147,6 +148,7 @@ offer_tls_check(struct offer *o, const struct offer *before, struct offer_refusa
 {
 	struct offer_faults faults = {.refusal = out};
 
+	out->pairs = 0;
 	offer_list_tls(o);
 	if (!tls_files_check_apart(o->conf, o->tls)) {
 		snprintf(out->why, sizeof out->why, "certificates cannot be checked: %s",

@@ -11,6 +11,7 @@
 #include "main/notices.h"
 #include "main/offer_system.h"
 #include "main/spool_watch.h"
+#include "main/watch.h"
 #include "submission/clients.h"
 
 enum { ROW_BYTES_MAX = 8192 };
@@ -89,14 +90,18 @@ status_certificate(const struct daemon *d, size_t index, struct buf *values)
 {
 	const struct tls_pair *p = &d->offer->tls->pair[index];
 	struct status_certificate first = {.index = index};
+	struct watch_refusal refused;
+	bool is_refused = watch_is_refused(d, index, &refused);
 	int64_t now_s = clock_ms() / 1000;
-	char day[CERTIFICATE_DAY_BYTES];
+	char day[CERTIFICATE_DAY_BYTES], since[CLOCK_TEXT_BYTES];
 
 	message_values_add(values, "row", STR("certificate"));
 	message_values_add(values, "certificate", d->conf->tls.item[index].certificate);
 	if (tls_pair_is_usable(p)) {
 		message_values_add(values, "state",
-		    str_of(certificate_state_name(certificate_state(&p->facts, now_s))));
+		    is_refused ? STR("files not usable")
+			       : str_of(certificate_state_name(
+				     certificate_state(&p->facts, now_s))));
 		message_values_add(
 		    values, "not_after", str_of(certificate_day(p->facts.until_s, day)));
 		message_values_add_signed(
@@ -105,6 +110,9 @@ status_certificate(const struct daemon *d, size_t index, struct buf *values)
 	} else {
 		message_values_add(values, "state", STR("not usable"));
 	}
+	if (is_refused)
+		snprintf(first.why, sizeof first.why, "the former ones are served since %s: %s",
+		    clock_iso(refused.since_ms, since), refused.why);
 	tls_files_tell(d->conf, d->offer->tls, now_s, status_take_finding, &first);
 	message_values_add(values, "why", str_of(first.why));
 }

@@ -412,7 +412,7 @@ tool_status(struct tool *t, const struct command *command)
 	    {"uptime_s", "UPTIME s", 9}, {"silent_s", "SILENT s", 8}, {"disk_s", "DISK s", 6},
 	    {"work", "WORK", 0}, {0}};
 	static const struct print_column certificates[] = {{"names", "CERTIFICATE FOR", -28},
-	    {"state", "STATE", -13}, {"not_after", "NOT AFTER", -20}, {"days_left", "DAYS", 6},
+	    {"state", "STATE", -16}, {"not_after", "NOT AFTER", -20}, {"days_left", "DAYS", 6},
 	    {"certificate", "FILE", -32}, {"why", "WHY", 0}, {0}};
 	struct status_count table = {
 	    .print = {.tool = t, .columns = columns},

@@ -22,7 +22,9 @@ struct watch {
 	struct event *timer;
 	uint64_t given; /* print of the files as last passed on */
 	uint64_t seen;  /* print at the last look */
-	uint64_t refused; /* print of those that could not be used; said once */
+	uint64_t refused; /* print of those that could not be used */
+	struct offer_refusal refusal; /* why not; pairs 0: they were tried for another reason */
+	int64_t refused_ms; /* since when (clock_ms); 0: what was tried last is in use */
 	int64_t again_ms; /* when these are tried again, for want of something else; 0: never */
 	int64_t tell_ms;  /* when what is wrong with those in use is told next */
 	/* the same of the files of the system */
@@ -90,18 +92,42 @@ watch_log_finding(const struct tls_finding *finding, void *arg)
 static void
 watch_tell(struct watch *w)
 {
+	char since[CLOCK_TEXT_BYTES];
+
 	if (clock_mono_ms() < w->tell_ms)
 		return;
 	w->tell_ms = clock_mono_ms() + TELL_EVERY_MS;
 	tls_files_tell(
 	    w->daemon->conf, w->daemon->offer->tls, clock_ms() / 1000,
 	    watch_log_finding, w->daemon);
+	if (w->refused_ms)
+		log_error("certificate files changed, and the former ones stay since %s: %s",
+		    clock_iso(w->refused_ms, since), w->refusal.why);
+}
+
+static void
+watch_forget_refusal(struct watch *w)
+{
+	w->refused = 0;
+	w->refused_ms = w->again_ms = 0;
 }
 
 void
 watch_certificates_changed(struct daemon *d)
 {
+	watch_forget_refusal(d->watch);
 	d->watch->tell_ms = 0;
+}
+
+bool
+watch_is_refused(const struct daemon *d, size_t index, struct watch_refusal *out)
+{
+	const struct watch *w = d->watch;
+
+	if (!w || !w->refused_ms || (w->refusal.pairs && !(w->refusal.pairs >> index & 1)))
+		return false;
+	*out = (struct watch_refusal){w->refusal.why, w->refused_ms};
+	return true;
 }
 
 /* ---- changes ---- */
@@ -109,7 +135,7 @@ watch_certificates_changed(struct daemon *d)
 /* Files that cannot be used are not tried again before they change; where it was not for them,
  * once a minute. */
 static bool
-watch_is_refused(const struct watch *w, uint64_t now)
+watch_waits(const struct watch *w, uint64_t now)
 {
 	return w->refused == now && (!w->again_ms || clock_mono_ms() < w->again_ms);
 }
@@ -117,22 +143,25 @@ watch_is_refused(const struct watch *w, uint64_t now)
 static void
 watch_give(struct watch *w, uint64_t now)
 {
-	struct offer_refusal refusal;
-
-	if (offer_renew_certificates(w->daemon->offer, &refusal)) {
+	w->refusal.pairs = 0;
+	if (offer_renew_certificates(w->daemon->offer, &w->refusal)) {
 		log_info("certificate files changed: loading them");
 		supervise_renew_certificates(w->daemon);
 		w->given = now;
 		w->tell_ms = 0;
+		watch_forget_refusal(w);
 		return;
 	}
-	w->again_ms = refusal.status == EXIT_OS ? clock_mono_ms() + TRY_EVERY_MS : 0;
+	w->again_ms = w->refusal.status == EXIT_OS ? clock_mono_ms() + TRY_EVERY_MS : 0;
 	if (w->refused != now) {
-		log_error("certificate files changed, and the former ones stay: %s", refusal.why);
+		log_error("certificate files changed, and the former ones stay: %s", w->refusal.why);
 		notices_add(w->daemon, NOTICE_CERTIFICATE, STR("changed files"),
-		    "certificate files changed, and the former ones stay: %s", refusal.why);
+		    "certificate files changed, and the former ones stay: %s", w->refusal.why);
+		w->tell_ms = clock_mono_ms() + TELL_EVERY_MS;
 	}
 	w->refused = now;
+	if (!w->refused_ms)
+		w->refused_ms = clock_ms();
 }
 
 /* ---- files of the system ---- */
@@ -190,8 +219,10 @@ look(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (now != w->given && now == w->seen && w->daemon->stage < 0 && !watch_is_refused(w, now))
+	if (now != w->given && now == w->seen && w->daemon->stage < 0 && !watch_waits(w, now))
 		watch_give(w, now);
+	else if (now == w->given && now == w->seen)
+		watch_forget_refusal(w);
 	w->seen = now;
 	watch_tell(w);
 	watch_system(w);

@@ -251,6 +251,33 @@ def files_that_change():
 
 
 @tap.case
+def a_renewal_that_failed_is_in_status():
+    """a key that is not the certificate's, or is gone: status says so, since when and why, and ends with 69 until it is mended"""
+    for part in ("crt", "key"):
+        shutil.copy(f"{HOME}/good.{part}", f"{HOME}/live.{part}")
+    name(gate, "live.crt", "live.key")
+    gate.start()
+    assert rows()[0] == 0
+    shutil.copy2(f"{HOME}/live.key", f"{HOME}/kept.key")
+
+    def told(words):
+        code, certificates, _ = rows()
+        row = certificates[0]
+        return (code, row["state"]) == (69, "files not usable") and re.search(
+            r"^the former ones are served since 20\S+: \S+:5: error: tls.private_key: \S+live\.key: " + words, row["why"])
+    shutil.copy(f"{HOME}/other.key", f"{HOME}/live.key")
+    g.wait_for("the wrong key", 15, lambda: told("is not the key of the certificate in"), every=0.2)
+    assert is_served("good.crt") and rows()[1][0]["names"] == ["mail.example.com"]
+    shown = gate.tool("status", check=False).stdout
+    assert re.search(r"^mail\.example\.com +files not usable +20\S+Z ", shown, re.M), shown
+    os.unlink(f"{HOME}/live.key")
+    g.wait_for("no key", 15, lambda: told("No such file or directory"), every=0.2)
+    shutil.copy2(f"{HOME}/kept.key", f"{HOME}/live.key")
+    g.wait_for("the key is back", 15, lambda: rows()[0] == 0 and rows()[1][0]["state"] == "ok", every=0.2)
+    gate.stop()
+
+
+@tap.case
 def expired_is_served_loudly():
     """after a restart an expired certificate is served: an error in the log, status says so and ends with 69"""
     name(gate, "late.crt", "late.key")

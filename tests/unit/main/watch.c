@@ -121,3 +121,31 @@ Test(watch, a_certificate_that_is_renewed_during_the_start_is_loaded)
 	rig_run(&r, 3 * LOOK_MS);
 	cr_expect_eq(told("certificate files changed: loading them"), 1);
 }
+
+Test(watch, files_that_cannot_be_used_are_told_once_a_day_until_they_are_mended)
+{
+	static const char first[] = "and the former ones stay: ", later[] = "ones stay since 2127-";
+	struct watch_refusal refusal;
+	char path[120];
+
+	clock_fake(year_2127_ms);
+	watch_start(&r.d);
+	cr_expect_not(watch_is_refused(&r.d, 0, &refusal));
+	snprintf(path, sizeof path, "%s/tls.key", r.directory);
+	rig_write(path, rig_keys[1]);
+	for (int looks = 0; looks < 10 && told(first) == 0; looks++)
+		rig_run(&r, LOOK_MS);
+	cr_assert_eq(told(first), 1);
+	cr_assert(watch_is_refused(&r.d, 0, &refusal));
+	cr_expect_eq(refusal.since_ms, year_2127_ms);
+	cr_expect(strstr(refusal.why, "tls.key: is not the key of the certificate"), "%s", refusal.why);
+	clock_fake(year_2127_ms + 23 * HOUR_MS);
+	rig_run(&r, LOOK_MS);
+	cr_expect_eq(told(later), 0, "the same day");
+	clock_fake(year_2127_ms + 24 * HOUR_MS);
+	rig_run(&r, LOOK_MS);
+	cr_expect_eq(told(later), 1, "a day later");
+	cr_expect_eq(told(first), 1);
+	watch_certificates_changed(&r.d);
+	cr_expect_not(watch_is_refused(&r.d, 0, &refusal), "a reload loads them anew");
+}
