@@ -29,7 +29,7 @@ check_top(const struct checking *k)
 {
 	const struct conf *c = k->conf;
 
-	if (c->hostname.n && !str_has(c->hostname, '.') && !str_eq(c->hostname, STR("localhost")))
+	if (c->hostname.n && !str_has(c->hostname, '.'))
 		notes_add(k->notes, read_line(k->tree, "hostname"), NOTE_WARNING,
 		    "hostname: \"%.*s\" has no domain; many servers refuse such a name",
 		    STR_ARG(c->hostname));
@@ -53,6 +53,19 @@ check_logins(const struct checking *k)
 	    conf_order_find(&k->conf->domains_by_name, domain) == CONF_ORDER_NONE)
 		notes_add(k->notes, read_line(k->tree, "auth.default_domain"), NOTE_ERROR,
 		    "auth.default_domain: \"%.*s\" is none of \"domains\"", STR_ARG(domain));
+}
+
+/* Names are compared without regard to case: of two the first one is found. */
+static void
+check_domains(const struct checking *k)
+{
+	const struct conf *c = k->conf;
+
+	for (size_t i = 0; i < c->domains.count; i++)
+		if (conf_order_find(&c->domains_by_name, c->domains.item[i].name) != (int64_t)i)
+			notes_add(k->notes, item_line(k, "domains", i, "name"), NOTE_WARNING,
+			    "domains: \"%.*s\" stands here a second time",
+			    STR_ARG(c->domains.item[i].name));
 }
 
 /* One address can be written in several ways. */
@@ -135,6 +148,41 @@ check_route(const struct checking *k, size_t i)
 	check_login(k, i);
 }
 
+/* The first route before this one that takes all that it would take; itself: there is none.  A
+ * pattern is found by what stands behind its asterisk, and so is each pattern above it. */
+static size_t
+route_before(const struct conf *c, size_t i)
+{
+	struct str pattern = c->routes.item[i].to_domain;
+	struct str name = str_from(pattern, str_starts(pattern, STR("*.")));
+	int64_t first = conf_order_find(&c->routes_by_domain, name), above;
+
+	for (size_t at = 1; at < name.n; at++) {
+		if (name.p[at] != '.')
+			continue;
+		above = conf_order_find(&c->routes_by_domain, str_from(name, at));
+		if (above != CONF_ORDER_NONE && above < first)
+			first = above;
+	}
+	return first == CONF_ORDER_NONE ? i : (size_t)first;
+}
+
+static void
+check_reach(const struct checking *k, size_t i)
+{
+	const struct conf_route *r = &k->conf->routes.item[i];
+	size_t before;
+
+	if (!r->to_domain.n)
+		return;
+	before = route_before(k->conf, i);
+	if (before < i)
+		notes_add(k->notes, item_line(k, "routes", i, "to_domain"), NOTE_WARNING,
+		    "routes: \"%.*s\" is never reached, because route %zu, for \"%.*s\", takes "
+		    "its mail before", STR_ARG(r->to_domain), before + 1,
+		    STR_ARG(k->conf->routes.item[before].to_domain));
+}
+
 /* What stands behind a route for every domain is never reached. */
 static void
 check_routes(const struct checking *k)
@@ -145,6 +193,7 @@ check_routes(const struct checking *k)
 		bool is_last = i + 1 == count, is_for_all = !k->conf->routes.item[i].to_domain.n;
 
 		check_route(k, i);
+		check_reach(k, i);
 		if (is_for_all && !is_last) {
 			notes_add(k->notes, item_line(k, "routes", i + 1, "to_domain"), NOTE_ERROR,
 			    "routes: never reached, because the route before it is for every "
@@ -210,11 +259,37 @@ check_limit(const struct checking *k, size_t i, size_t first)
 		    STR_ARG(user), STR_ARG(other));
 }
 
+/* What is given to a login that nobody can have, or that sends nothing. */
+static void
+check_login_name(const struct checking *k, const char *list, size_t i, struct str user)
+{
+	struct str domain = login_name_domain(k->conf);
+	char room[LOGIN_NAME_BYTES];
+	struct str whole = login_name_complete(user, domain, room);
+
+	if (login_name_is_covered(k->conf, whole))
+		return;
+	if (!str_has(user, '@') && !domain.n)
+		notes_add(k->notes, item_line(k, list, i, "user"), NOTE_WARNING,
+		    "%s: \"%.*s\" has no domain, and with several domains and without "
+		    "auth.default_domain it means an account of exactly this name alone",
+		    list, STR_ARG(user));
+	else
+		notes_add(k->notes, item_line(k, list, i, "user"), NOTE_WARNING,
+		    "%s: \"%.*s\": the domain of this login is none of \"domains\"", list,
+		    STR_ARG(user));
+}
+
 static void
 check_policy(const struct checking *k)
 {
 	const struct conf *c = k->conf;
 
+	for (size_t i = 0; i < c->sender_policy.send_as.count; i++)
+		check_login_name(
+		    k, "sender_policy.send_as", i, c->sender_policy.send_as.item[i].user);
+	for (size_t i = 0; i < c->limits.users.count; i++)
+		check_login_name(k, "limits.users", i, c->limits.users.item[i].user);
 	for (size_t i = 0; i < c->limits.users.count; i++) {
 		char room[LOGIN_NAME_BYTES];
 		struct str other = login_name_other(c, c->limits.users.item[i].user, room);
@@ -226,11 +301,19 @@ check_policy(const struct checking *k)
 }
 
 void
+check_for_reader(const struct conf *c, const struct read_tree *tree, struct notes *notes)
+{
+	if (login_name_is_ambiguous(c))
+		notes_add(notes, read_line(tree, "domains"), NOTE_WARNING, LOGIN_NAME_AMBIGUOUS);
+}
+
+void
 check_conf(const struct conf *c, const struct read_tree *tree, struct notes *notes)
 {
 	struct checking k = {c, tree, notes};
 
 	check_top(&k);
+	check_domains(&k);
 	check_logins(&k);
 	check_doubles(&k);
 	check_routes(&k);

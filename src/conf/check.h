@@ -7,5 +7,7 @@
 #include "conf/read.h"
 
 void check_conf(const struct conf *c, const struct read_tree *tree, struct notes *notes);
+/* What is said to who checks a file, and not at each start and reload. */
+void check_for_reader(const struct conf *c, const struct read_tree *tree, struct notes *notes);
 
 #endif

@@ -164,6 +164,8 @@ conf_read_file(const char *path, enum conf_secrets secrets, struct conf_report *
 		if (secrets != CONF_SECRETS_LEAVE) {
 			bool is_here = secrets == CONF_SECRETS_READ_HERE;
 
+			if (is_here)
+				check_for_reader(c, tree, &notes);
 			secret_read_all(c, tree, &source, is_here, &notes);
 			anchor_check_file(c, tree, &notes);
 			group_find(c, tree, is_here, &notes);

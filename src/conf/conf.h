@@ -199,7 +199,8 @@ enum conf_secrets {
 	CONF_SECRETS_LEAVE, /* "file:" and "credential:" stay as they stand */
 	CONF_SECRETS_READ,  /* what they name is read; what is missing is an error */
 	/* The same for who may stand outside the daemon's unit: without CREDENTIALS_DIRECTORY, a
-	 * "credential:" is a warning and stays as it stands. */
+	 * "credential:" is a warning and stays as it stands; and what such a reader is warned of,
+	 * but no start or reload, is told, too. */
 	CONF_SECRETS_READ_HERE,
 };
 

@@ -15,6 +15,12 @@ login_name_domain(const struct conf *c)
 	return c->domains.count == 1 ? c->domains.item[0].name : STR_NULL;
 }
 
+bool
+login_name_is_ambiguous(const struct conf *c)
+{
+	return c->domains.count > 1 && login_name_domain(c).n == 0;
+}
+
 struct str
 login_name_complete(struct str name, struct str domain, char room[LOGIN_NAME_BYTES])
 {

@@ -18,6 +18,13 @@ enum { LOGIN_NAME_BYTES = 320 };
  * there is none. */
 struct str login_name_domain(const struct conf *c);
 
+/* There are several domains, and none of them is that one: logins without a domain find no account
+ * that was made in one. */
+bool login_name_is_ambiguous(const struct conf *c);
+#define LOGIN_NAME_AMBIGUOUS \
+	"domains: there are several, and auth.default_domain is not set: a login without a domain " \
+	"is refused, and so is everybody who logged in without one while there was only one domain"
+
 /* name@domain for a name without "@", a view of the room; the name itself when it has one or is too
  * long, or when there is no domain for it. */
 struct str login_name_complete(struct str name, struct str domain, char room[LOGIN_NAME_BYTES]);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/descriptors.h"
+#include "conf/login_name.h"
 #include "ipc/admin_log.h"
 #include "main/help_desk.h"
 #include "main/host.h"
@@ -111,6 +112,8 @@ admin_read_and_apply(struct daemon *d, struct buf *text)
 	conf_report_clear(&report);
 	if (now) {
 		conf_write_changes(d->conf, now, &changes);
+		if (login_name_is_ambiguous(now) && !login_name_is_ambiguous(d->conf))
+			buf_addz(&changes, "warning: " LOGIN_NAME_AMBIGUOUS "\n");
 		conf_hold(now, d->conf);
 		offer = offer_new(now, d->offer, d->submission_count, &refusal);
 	}

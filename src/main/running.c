@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "conf/login_name.h"
 #include "ipc/message.h"
 
 enum {
@@ -95,8 +96,10 @@ tell_change(const struct conf_change *change, void *arg)
 }
 
 static void
-tell_total(const struct daemon *d, const struct comparing *c, struct buf *text)
+tell_total(const struct daemon *d, const struct comparing *c, const struct conf *file,
+    struct buf *text)
 {
+	bool is_ambiguous = login_name_is_ambiguous(file) && !login_name_is_ambiguous(d->conf);
 	struct buf values;
 
 	buf_init(&values, MESSAGE_CONTENT_MAX);
@@ -104,7 +107,11 @@ tell_total(const struct daemon *d, const struct comparing *c, struct buf *text)
 	message_values_add_number(&values, "changes", c->count);
 	message_values_add_number(&values, "generation", d->generation);
 	message_values_add(&values, "path", str_of(d->config_path));
+	if (is_ambiguous)
+		message_values_add(&values, "warning", STR(LOGIN_NAME_AMBIGUOUS));
 	say(c->control, c->call, &values);
+	if (is_ambiguous)
+		buf_addz(text, "warning: " LOGIN_NAME_AMBIGUOUS "\n");
 	buf_addf(text, "%u key%s of %s differ%s from the running configuration (generation %u)\n",
 	    c->count, c->count == 1 ? "" : "s", d->config_path, c->count == 1 ? "s" : "",
 	    d->generation);
@@ -126,7 +133,7 @@ running_compare(
 	if (!file)
 		return EXIT_CONFIG;
 	conf_each_change(d->conf, file, tell_change, &comparing);
-	tell_total(d, &comparing, text);
+	tell_total(d, &comparing, file, text);
 	conf_drop(&file);
 	return 0;
 }

@@ -87,6 +87,9 @@ int tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *a
  * comes last. */
 void tool_check_accounts(const char *file, const struct conf *c, struct conf_report *report);
 
+/* The same of the file beside the running daemon, on standard error; nothing with --quiet. */
+void tool_warn_of_accounts(const struct tool *t);
+
 /* 0, or an exit code: exactly one name must be given; it is added to the values. */
 int tool_user_name(struct tool *t, const struct command *c);
 /* Of the running daemon, or of the store when it is off. */

@@ -259,7 +259,11 @@ tool_config_check(struct tool *t, const struct command *command)
 int
 tool_reload(struct tool *t, const struct command *command)
 {
-	return tool_ask_running(t, command->asks, NULL, NULL);
+	int status = tool_ask_running(t, command->asks, NULL, NULL);
+
+	if (status == 0)
+		tool_warn_of_accounts(t);
+	return status;
 }
 
 struct status_count {

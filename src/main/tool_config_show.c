@@ -269,5 +269,7 @@ tool_config_diff(struct tool *t, const struct command *command)
 	struct difference d = {.tool = t};
 	int status = tool_ask_running(t, command->asks, take_change, &d);
 
+	if (status == 0)
+		tool_warn_of_accounts(t);
 	return status ? status : d.count ? EX_FOUND : 0;
 }

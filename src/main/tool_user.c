@@ -163,6 +163,28 @@ tool_check_accounts(const char *file, const struct conf *c, struct conf_report *
 		    a.count - ACCOUNTS_TOLD_MAX);
 }
 
+void
+tool_warn_of_accounts(const struct tool *t)
+{
+	struct conf_report errors, found;
+	struct conf *c;
+
+	if (t->quiet)
+		return;
+	conf_report_init(&errors);
+	conf_report_init(&found);
+	c = conf_read_file(t->config_path, CONF_SECRETS_LEAVE, &errors);
+	if (c && t->run_directory)
+		c->run_directory = str_of(t->run_directory);
+	if (c)
+		tool_check_accounts(t->config_path, c, &found);
+	fflush(stdout);
+	fwrite(found.text.p, 1, found.text.n, stderr);
+	conf_report_clear(&errors);
+	conf_report_clear(&found);
+	conf_drop(&c);
+}
+
 /* 0, or an exit code: exactly one name must be given. */
 int
 tool_user_name(struct tool *t, const struct command *command)

@@ -119,7 +119,7 @@ def accounts_without_a_domain():
                       domains='domains: ( { name = "example.com"; }, { name = "example.net"; } );').start()
     other.add_user()
     other.add_user("gone@example.net")
-    assert "warning:" not in other.tool("config", "check").stdout
+    assert "the account" not in other.tool("config", "check").stdout
     other.parts["domains"] = 'domains: ( { name = "example.com"; } );'
     other.write_config()
     wanted = "warning: domains: the account gone@example.net: no configured domain covers it"

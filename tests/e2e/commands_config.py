@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import signal
+import smtplib
 import subprocess
 import sys
 import termios
@@ -149,6 +150,55 @@ def what_needs_a_restart():
     gate.start()
     assert gate.tool("config", "diff").returncode == 0
     assert "node = 7;" in gate.tool("config", "show", "--running").stdout
+
+
+@tap.case
+def a_second_domain():
+    """a second domain without auth.default_domain: check, diff and the reload that makes it so warn; the login has a reason"""
+    words = "there are several, and auth.default_domain is not set"
+    gate.add_user()
+    client = gate.connect(user="alice")
+    client.quit()
+    write(domains='domains: ( { name = "example.com"; },\n { name = "example.net"; } );')
+    told = gate.tool("config", "diff", check=False)
+    assert told.returncode == 1 and "warning: domains: " + words in told.stdout, told
+    assert words in rows("diff", check=False)[-1]["warning"]
+    assert f":{domains_line()}: warning: domains: {words}" in gate.tool("config", "check").stdout
+    assert "warning: domains: " + words in gate.tool("reload").stdout
+    assert words not in gate.tool("reload").stdout + gate.tool("config", "diff").stdout, "it was so before"
+    try:
+        gate.connect(user="alice")
+        raise AssertionError("logged in without a domain")
+    except smtplib.SMTPAuthenticationError as e:
+        assert e.smtp_code == 535, e
+    gate.wait_log(r'auth fail .*reason=no_domain .*user="alice"')
+    write(auth='auth: { default_domain = "example.com"; };')
+    assert words not in gate.tool("config", "check").stdout + gate.tool("reload").stdout
+    gate.connect(user="alice").quit()
+    write(domains='domains: ( { name = "example.com"; } );', auth="")
+    gate.tool("reload")
+
+
+def domains_line():
+    with open(gate.config, encoding="ascii") as f:
+        return [line.startswith("domains:") for line in f].index(True) + 1
+
+
+@tap.case
+def accounts_that_lose_their_domain():
+    """config diff and reload name the accounts that no domain covers any more; --quiet does not"""
+    write(domains='domains: ( { name = "example.com"; }, { name = "example.net"; } );')
+    gate.tool("reload")
+    gate.add_user("gone@example.net")
+    assert "gone@" not in gate.tool("config", "diff", check=False).stderr + gate.tool("reload").stderr
+    write(domains='domains: ( { name = "example.com"; } );')
+    warning = "warning: domains: the account gone@example.net: no configured domain covers it"
+    assert warning in gate.tool("config", "diff", check=False).stderr
+    assert not gate.tool("config", "diff", "--quiet", check=False).stderr
+    told = gate.tool("reload")
+    assert warning in told.stderr and "applied" in told.stdout and "alice@" not in told.stderr, told
+    gate.tool("user", "remove", "gone@example.net")
+    assert not gate.tool("reload").stderr
 
 
 @tap.case

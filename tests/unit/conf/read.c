@@ -216,6 +216,21 @@ Test(read, warnings_let_it_pass)
 		{"routes: ( { ca_file = \"/x\"; } );\n", "ca_file has no effect"},
 		{"limits: { users: ( { user = \"a\"; per_user = \"1 / 1h\"; }, { user = \"A\"; "
 		 "per_user = \"1 / 1h\"; } ); };\n", "\"A\" stands here a second time; the first one holds"},
+		{"routes: ( { to_domain = \"*.a.example\"; },\n { to_domain = \"b.A.example\"; },\n"
+		 " { via = \"mx\"; } );\n",
+		 "t.cfg:2: warning: routes: \"b.a.example\" is never reached, because route 1, for "
+		 "\"*.a.example\", takes its mail before"},
+		{"routes: ( { to_domain = \"*.a.example\"; }, { to_domain = \"*.c.b.a.example\"; }, "
+		 "{ via = \"mx\"; } );\n", "routes: \"*.c.b.a.example\" is never reached"},
+		{"routes: ( { to_domain = \"a.example\"; }, { to_domain = \"*.a.example\"; },\n"
+		 " { to_domain = \"A.example\"; }, { via = \"mx\"; } );\n",
+		 "t.cfg:2: warning: routes: \"a.example\" is never reached, because route 1"},
+		{"sender_policy: { send_as: ( { user = \"a\"; addresses = ( \"a@b.example\" ); },\n"
+		 " { user = \"a@b.example\"; addresses = ( \"a@b.example\" ); } ); };\n",
+		 "t.cfg:2: warning: sender_policy.send_as: \"a@b.example\": the domain of this login is "
+		 "none of \"domains\""},
+		{"limits: { users: ( { user = \"a@b.example\"; per_user = \"1 / 1h\"; } ); };\n",
+		 "limits.users: \"a@b.example\": the domain of this login is none of"},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -233,6 +248,17 @@ Test(read, warnings_let_it_pass)
 		conf_drop(&c);
 		conf_report_clear(&r);
 	}
+}
+
+Test(read, names_that_stand_twice_or_say_nothing)
+{
+	expect_report("hostname = \"localhost\";\ntls: { certificate = \"/a\"; private_key = \"/b\"; };\n"
+		      "domains: ( { name = \"a.example\"; },\n { name = \"A.Example\"; } );\n"
+		      "limits: { users: (\n{ user = \"erp\"; per_user = \"1 / 1h\"; } ); };\n",
+	    "t.cfg:1: warning: hostname: \"localhost\" has no domain; many servers refuse such a name\n"
+	    "t.cfg:4: warning: domains: \"a.example\" stands here a second time\n"
+	    "t.cfg:6: warning: limits.users: \"erp\" has no domain, and with several domains and "
+	    "without auth.default_domain it means an account of exactly this name alone\n");
 }
 
 Test(read, both_list_forms_and_single_tls)
