@@ -11,6 +11,7 @@
 
 #include "base/encode.h"
 #include "base/file.h"
+#include "base/reach.h"
 
 enum { WORDS_MAX = 64, FIELD_MAX = 65535 };
 
@@ -236,7 +237,7 @@ void
 anchor_check_file(const struct conf *c, const struct read_tree *tree, struct notes *notes)
 {
 	int at = read_line(tree, "dns.trust_anchor");
-	char path[4096];
+	char path[4096], hint[REACH_HINT_BYTES];
 	struct buf text;
 	const char *why;
 	unsigned line;
@@ -248,8 +249,8 @@ anchor_check_file(const struct conf *c, const struct read_tree *tree, struct not
 	if (!read_text(path, &text))
 		notes_add(notes, at, NOTE_ERROR,
 		    "dns.trust_anchor: %s: %s; Debian's package dns-root-data has the root's, and "
-		    "dnssec = \"off\" does without",
-		    path, file_error(errno));
+		    "dnssec = \"off\" does without%s",
+		    path, file_error(errno), reach_hint(c->dns.trust_anchor, errno, hint));
 	else if ((why = anchor_check(buf_str(&text), &line)) && line)
 		notes_add(notes, at, NOTE_ERROR, "dns.trust_anchor: %s:%u: %s", path, line, why);
 	else if (why)

@@ -81,6 +81,7 @@ struct conf_route {
 	int64_t tls;          /* enum conf_route_tls */
 	struct str username;
 	struct str password;  /* the secret itself: main has read "file:" and "credential:" */
+	struct str password_file; /* that it was read from, for messages; empty: from none */
 	bool allow_private;
 	struct str ca_file;   /* trust for verify; empty: the system's */
 };

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/reach.h"
 
 enum { SECRET_BYTES = 1024 };
 
@@ -29,6 +30,16 @@ complain(const struct place *at, const char *what)
 {
 	notes_add(at->notes, at->line, NOTE_ERROR, "routes.password: %s: %s", at->path, what);
 	return STR_NULL;
+}
+
+static struct str
+complain_of_open(const struct place *at, int error)
+{
+	char what[REACH_HINT_BYTES + 100], hint[REACH_HINT_BYTES];
+
+	snprintf(what, sizeof what, "%s%s", file_error(error),
+	    reach_hint(str_of(at->path), error, hint));
+	return complain(at, what);
 }
 
 static struct str
@@ -70,7 +81,7 @@ read_file(const struct place *at, struct arena *arena)
 	struct str secret;
 
 	if (fd < 0)
-		return complain(at, file_error(errno));
+		return complain_of_open(at, errno);
 	secret = read_secret(at, fd, arena);
 	close(fd);
 	return secret;
@@ -139,6 +150,8 @@ secret_read_all(struct conf *c, const struct read_tree *tree, const struct sourc
 
 		snprintf(path, sizeof path, "routes.[%zu].password", i);
 		at.line = read_line(tree, path);
+		if (str_starts(routes[i].password, STR("file:")))
+			routes[i].password_file = str_from(routes[i].password, 5);
 		routes[i].password = resolve(routes[i].password, &at, &c->arena);
 	}
 }

@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/reach.h"
 #include "conf/lex.h"
 #include "conf/notes.h"
 
@@ -94,6 +96,16 @@ complain(struct joining *j, const char *what, const char *detail)
 }
 
 static bool
+complain_of_open(struct joining *j, int error)
+{
+	char detail[REACH_HINT_BYTES + 100], hint[REACH_HINT_BYTES];
+
+	snprintf(detail, sizeof detail, "%s%s", file_error(error),
+	    reach_hint(str_of(j->file), error, hint));
+	return complain(j, j->file, detail);
+}
+
+static bool
 read_all(struct joining *j, int fd, struct buf *out)
 {
 	ssize_t got;
@@ -123,7 +135,7 @@ join_file(struct joining *j)
 		begin_part(j, 1);
 	fd = file_open(j->file, O_RDONLY);
 	if (fd < 0)
-		return complain(j, j->file, file_error(errno));
+		return complain_of_open(j, errno);
 	buf_init(&content, SOURCE_FILE_MAX + 65536);
 	is_read = read_all(j, fd, &content);
 	close(fd);

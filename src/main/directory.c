@@ -19,6 +19,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reach.h"
 #include "main/host.h"
 
 enum { LINKS_MAX = 16, SOCKET_BACKLOG = 64, LOCK_WAIT_MS = 3000, LOCK_PAUSE_MS = 50 };
@@ -206,12 +207,14 @@ static int
 directory_refuse(const struct directory_walk *w, const struct directory_wish *wish, int *status_out)
 {
 	bool is_forbidden = errno == EACCES || errno == EPERM;
-	char why[128];
+	bool is_in_vain = errno == EROFS && reach_is_read_only_mount(w->fd);
+	char why[128], hint[REACH_HINT_BYTES];
 
+	(void)reach_hint(wish->path, errno, hint);
 	snprintf(why, sizeof why, "%s", w->trouble ? w->trouble : strerror(errno));
-	*status_out = host_refuse(is_forbidden ? EXIT_NOT_ALLOWED : EXIT_IO,
-	    "%s: %.*s cannot be opened for uid %u (%s): %s: %s", wish->key, STR_ARG(wish->path),
-	    wish->owner->uid, wish->owner->name, w->done[0] ? w->done : "/", why);
+	*status_out = host_refuse(is_forbidden ? EXIT_NOT_ALLOWED : is_in_vain ? EXIT_CONFIG : EXIT_IO,
+	    "%s: %.*s cannot be opened for uid %u (%s): %s: %s%s", wish->key, STR_ARG(wish->path),
+	    wish->owner->uid, wish->owner->name, w->done[0] ? w->done : "/", why, hint);
 	if (w->fd >= 0)
 		close(w->fd);
 	return -1;

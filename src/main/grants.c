@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reach.h"
 #include "main/directory.h"
 #include "main/help_desk.h"
 #include "main/host.h"
@@ -54,6 +55,19 @@ grants_await_spool(const struct daemon *d)
 	    STR_ARG(d->conf->queue.directory));
 }
 
+/* What only this mount forbids no further try cures; whether the disk itself takes anything, the
+ * queue finds. */
+static int
+grants_check_mount(int fd, const struct directory_wish *wish)
+{
+	char hint[REACH_HINT_BYTES];
+
+	if (faccessat(fd, ".", W_OK, 0) == 0 || errno != EROFS || !reach_is_read_only_mount(fd))
+		return 0;
+	return host_refuse(EXIT_CONFIG, "%s: %.*s cannot be written: it is mounted read-only%s",
+	    wish->key, STR_ARG(wish->path), reach_hint(wish->path, EROFS, hint));
+}
+
 /* Before anything that a daemon which runs already could notice: 0, or the exit status. */
 static int
 grants_open_stores(struct daemon *d)
@@ -67,9 +81,13 @@ grants_open_stores(struct daemon *d)
 
 	d->spool_fd = directory_open(&spool, &status);
 	if (status == 0)
+		status = grants_check_mount(d->spool_fd, &spool);
+	if (status == 0)
 		status = grants_await_spool(d);
 	if (status == 0)
 		d->state_fd = directory_open(&state, &status);
+	if (status == 0)
+		status = grants_check_mount(d->state_fd, &state);
 	/* an account store leaves its journal, and who moves it away often keeps it beside its
 	 * place */
 	d->is_first_start = status == 0 && !spool_watch_has_spool(d->spool_fd) &&

@@ -40,29 +40,29 @@ find_user(const char *name, struct identity *out)
 /* Files and processes of many kinds belong to nobody: whoever is that user could do with ours what
  * he likes.  And a role that is root would not be confined. */
 static bool
-host_is_fit_user(const char *name, const struct identity *who)
+host_is_fit_user(const char *name, const struct identity *who, struct buf *why)
 {
 	if (who->uid == NOBODY_UID)
-		host_refuse(EXIT_CONFIG,
+		buf_addf(why,
 		    "user = \"%s\": the roles need a user of their own, for example \"sallyport\"",
 		    name);
 	else if (who->uid == 0)
-		host_refuse(EXIT_CONFIG, "user = \"%s\": the roles must not be root", name);
+		buf_addf(why, "user = \"%s\": the roles must not be root", name);
 	return who->uid != NOBODY_UID && who->uid != 0;
 }
 
 static bool
-find_base_user(const struct conf *c, struct identity *out)
+find_base_user(const struct conf *c, struct identity *out, struct buf *why)
 {
 	char name[IDENTITY_NAME_BYTES];
 	struct buf word;
 
 	snprintf(name, sizeof name, "%.*s", STR_ARG(c->user.n ? c->user : STR("sallyport")));
 	if (find_user(name, out))
-		return host_is_fit_user(name, out);
+		return host_is_fit_user(name, out, why);
 	buf_init(&word, WORD_BYTES_MAX);
 	encode_shell_word(&word, str_of(name));
-	host_refuse(EXIT_CONFIG,
+	buf_addf(why,
 	    "the user \"%s\" does not exist: make it with systemd-sysusers "
 	    "(etc/sallyport.sysusers), or: "
 	    "useradd --system --no-create-home --shell /usr/sbin/nologin %.*s",
@@ -71,12 +71,35 @@ find_base_user(const struct conf *c, struct identity *out)
 	return false;
 }
 
+bool
+host_check_user(const struct conf *c, struct buf *why)
+{
+	struct identity who;
+
+	return find_base_user(c, &who, why);
+}
+
 static bool
-host_caller(struct identity *out)
+host_caller(struct identity *out, struct buf *why)
 {
 	*out = (struct identity){.uid = getuid(), .gid = getgid()};
 	snprintf(out->name, sizeof out->name, "%u", out->uid);
-	return out->uid == 0 || host_is_fit_user("nobody", out);
+	return out->uid == 0 || host_is_fit_user("nobody", out, why);
+}
+
+/* The user of those roles that have none of their own; false: refused. */
+static bool
+host_shared_user(const struct conf *c, struct identity *out)
+{
+	struct buf why;
+	bool is_found;
+
+	buf_init(&why, REFUSAL_BYTES);
+	is_found = host_caller(out, &why) && (getuid() != 0 || find_base_user(c, out, &why));
+	if (!is_found)
+		host_refuse(EXIT_CONFIG, "%.*s", STR_ARG(buf_str(&why)));
+	buf_clear(&why);
+	return is_found;
 }
 
 bool
@@ -86,9 +109,7 @@ host_identities(const struct conf *c, struct identity identities[ROLE_KINDS])
 	char full[IDENTITY_NAME_BYTES + 16];
 	struct identity shared;
 
-	if (!host_caller(&shared))
-		return false;
-	if (getuid() == 0 && !find_base_user(c, &shared))
+	if (!host_shared_user(c, &shared))
 		return false;
 	for (int k = 0; k < ROLE_KINDS; k++)
 		identities[k] = shared;

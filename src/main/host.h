@@ -14,6 +14,9 @@
  * such user, or it is not fit (nobody, root); refused in words. */
 bool host_identities(const struct conf *c, struct identity identities[ROLE_KINDS]) MUST_USE;
 
+/* Is the user of the configuration there, and fit?  False: why says why not. */
+bool host_check_user(const struct conf *c, struct buf *why) MUST_USE;
+
 struct host_log {
 	int fd; /* -1: none; 2 is never closed */
 	enum log_target target;

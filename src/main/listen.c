@@ -46,6 +46,13 @@ place_v6(struct str address, uint16_t port, struct place *out)
 	return inet_pton(AF_INET6, text, &a->sin6_addr) == 1;
 }
 
+static bool
+place_of(const struct conf_listen *l, struct place *out)
+{
+	return place_v6(l->address, (uint16_t)l->port, out) ||
+	    place_v4(l->address, (uint16_t)l->port, out);
+}
+
 /* The kernel compares SO_REUSEPORT of both sockets when one is bound, so what did not have it then
  * was bound against everybody, and what has it afterwards can be joined. */
 static int
@@ -85,6 +92,23 @@ listen_open(const struct conf_listen *l, bool joins)
 	return fd;
 }
 
+int
+listen_probe(struct str address)
+{
+	const struct conf_listen l = {.address = address};
+	struct place at;
+	int fd, error;
+
+	if (!place_of(&l, &at))
+		return EINVAL;
+	fd = socket(at.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return errno;
+	error = bind(fd, (const struct sockaddr *)&at.sa, at.len) == 0 ? 0 : errno;
+	close(fd);
+	return error;
+}
+
 static bool
 place_is_wildcard(const struct place *p)
 {
@@ -93,13 +117,6 @@ place_is_wildcard(const struct place *p)
 
 	return p->sa.ss_family == AF_INET ? v4->sin_addr.s_addr == htonl(INADDR_ANY)
 	                                  : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
-}
-
-static bool
-place_of(const struct conf_listen *l, struct place *out)
-{
-	return place_v6(l->address, (uint16_t)l->port, out) ||
-	    place_v4(l->address, (uint16_t)l->port, out);
 }
 
 bool

@@ -16,4 +16,8 @@ bool listen_is_same(const struct conf_listen *a, const struct conf_listen *b);
  * of the other's family? */
 bool listen_overlaps(const struct conf_listen *a, const struct conf_listen *b);
 
+/* Has this host the address?  0: yes; else errno: EADDRNOTAVAIL: certainly not; EINVAL: it is not a
+ * numeric address. */
+int listen_probe(struct str address) MUST_USE;
+
 #endif

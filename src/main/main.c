@@ -28,6 +28,8 @@
 #include "main/logger.h"
 #include "main/notices.h"
 #include "main/offer_system.h"
+#include "main/probe.h"
+#include "main/service.h"
 #include "main/spawn.h"
 #include "main/spool_watch.h"
 #include "main/stopping.h"
@@ -106,6 +108,16 @@ read_options(int argc, char **argv, struct options *o)
 	return EXIT_USAGE;
 }
 
+static void
+check_beyond_file(const char *file, const struct conf *c, struct conf_report *report)
+{
+	host_report_log(file, c, report);
+	offer_system_report(file, c, report);
+	tls_files_report(c, report);
+	probe_host(file, c, report);
+	service_check("", file, c, report);
+}
+
 static struct conf *
 read_config(const struct options *o)
 {
@@ -115,11 +127,8 @@ read_config(const struct options *o)
 	conf_report_init(&report);
 	c = conf_read_file(
 	    o->config, o->checks_only ? CONF_SECRETS_READ_HERE : CONF_SECRETS_READ, &report);
-	if (c && o->checks_only) {
-		host_report_log(o->config, c, &report);
-		offer_system_report(o->config, c, &report);
-		tls_files_report(c, &report);
-	}
+	if (c && o->checks_only)
+		check_beyond_file(o->config, c, &report);
 	if (report.text.n)
 		fwrite(report.text.p, 1, report.text.n, stderr);
 	if (o->checks_only || !c)

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reach.h"
 #include "main/listen.h"
 #include "main/offer_system.h"
 #include "main/offer_tls.h"
@@ -344,7 +345,7 @@ offer_open_system(const struct offer_making *m, struct offer_file *f)
 static bool
 offer_open_file(const struct offer_making *m, struct offer_file *f)
 {
-	char name[4096];
+	char name[4096], hint[REACH_HINT_BYTES];
 
 	if (offer_system_is(m->offer->conf, f))
 		return offer_open_system(m, f);
@@ -357,15 +358,17 @@ offer_open_file(const struct offer_making *m, struct offer_file *f)
 	f->error = f->fd < 0 ? errno : 0;
 	if (f->fd >= 0)
 		return true;
+	(void)reach_hint(f->path, errno, hint);
 	/* what that means for a certificate or key, the check of both together tells */
 	if (f->kind != GRANT_FILE && errno != EMFILE && errno != ENFILE && errno != ENOMEM)
 		return true;
 	if (offer_is_absent(errno) && offer_was_absent(m, f)) {
-		log_error("%s (for %s) cannot be opened: %s; it is read again at the next reload",
-		    name, role_name(f->role), strerror(errno));
+		log_error("%s (for %s) cannot be opened: %s%s; it is read again at the next reload",
+		    name, role_name(f->role), strerror(errno), hint);
 		return true;
 	}
-	return offer_fails(m, "%s (for %s): %s", name, role_name(f->role), file_error(errno));
+	return offer_fails(
+	    m, "%s (for %s): %s%s", name, role_name(f->role), file_error(errno), hint);
 }
 
 static bool

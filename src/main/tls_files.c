@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/reach.h"
 #include "keys/keyring.h"
 
 enum { CERTIFICATE_FILE_MAX = 1 << 20, CHILD_WAIT_MS = 10000, NAME_SHOWN_MAX = 200 };
@@ -42,8 +43,11 @@ tls_files_fault(char fault[TLS_FAULT_BYTES], struct str name, const char *format
 static bool
 tls_files_read(const struct tls_file *f, struct buf *out, struct str name, char *fault)
 {
+	char hint[REACH_HINT_BYTES];
+
 	if (f->fd < 0)
-		return tls_files_fault(fault, name, "%s", file_error(f->error));
+		return tls_files_fault(
+		    fault, name, "%s%s", file_error(f->error), reach_hint(name, f->error, hint));
 	if (buf_read_file(out, f->fd) != 0)
 		return tls_files_fault(fault, name, "%s", strerror(errno));
 	return out->n > 0 || tls_files_fault(fault, name, "the file is empty");

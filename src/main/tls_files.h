@@ -8,7 +8,7 @@
 #include "conf/conf.h"
 #include "net/certificate_facts.h"
 
-enum { TLS_FILES_MAX = 32, TLS_FAULT_BYTES = 400 };
+enum { TLS_FILES_MAX = 32, TLS_FAULT_BYTES = 640 };
 
 /* One file as it was opened. */
 struct tls_file {

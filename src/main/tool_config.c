@@ -14,6 +14,8 @@
 #include "main/main_process.h"
 #include "main/offer_system.h"
 #include "main/print.h"
+#include "main/probe.h"
+#include "main/service.h"
 #include "main/tls_files.h"
 #include "main/tool.h"
 #include "policy/space.h"
@@ -244,6 +246,8 @@ tool_config_check(struct tool *t, const struct command *command)
 		host_report_log(path, c, &report);
 		offer_system_report(path, c, &report);
 		tls_files_report(c, &report);
+		probe_host(path, c, &report);
+		service_check("", path, c, &report);
 		tool_check_accounts(path, c, &report);
 	}
 	if (t->json)

@@ -185,6 +185,43 @@ def domains_line():
 
 
 @tap.case
+def what_this_host_lacks():
+    """config check and sallyportd -t try what a start or a reload would: an address, a user, a log file, files, a route to itself"""
+    other = g.Gateway(f"{HOME}/lacks")
+    good = dict(other.parts)
+    user = [("error", "user", f'user = "{name}";', words) for name, words in (
+        ("nobody", 'user: user = "nobody": the roles need a user of their own'),
+        ("no-such-user", 'user: the user "no-such-user" does not exist: make it with'))] if not os.getuid() else []
+    own = "routes: route 1, to %s port %d, leads to a listener of this gateway itself"
+    route = 'routes: ( {{ via = "smtp"; host = "{0}"; port = {1}; }} );'
+    for kind, part, text, words in (
+            *user,
+            ("error", "listen", 'listen: ( { address = "192.0.2.99"; port = 465; tls = "implicit"; } );',
+             "listen: this host has no address 192.0.2.99"),
+            ("error", "log", f'log: {{ target = "file:{HOME}/absent/log"; }};',
+             f"log.target: {HOME}/absent/log cannot be opened: No such file or directory"),
+            ("error", "log", f'log: {{ target = "file:{HOME}"; }};', f"log.target: {HOME} cannot be opened: Is a directory"),
+            ("warning", "dns", f'dns: {{ hosts_file = "{HOME}/absent"; }};', f"dns.hosts_file: {HOME}/absent: No such file"),
+            ("warning", "dns", f'dns: {{ resolv_conf = "{HOME}/absent"; }};', f"dns.resolv_conf: {HOME}/absent: No such file"),
+            ("error", "r", f'routes: ( {{ via = "smtp"; host = "a.example.net"; tls = "verify"; ca_file = "{HOME}/absent"; }} );',
+             f"routes.ca_file: {HOME}/absent: No such file"),
+            ("warning", "r", route.format("127.0.0.1", other.submission), own % ("127.0.0.1", other.submission)),
+            ("warning", "r", route.format("localhost", other.smtps), own % ("localhost", other.smtps)),
+            ("warning", "r", route.format("mail.example.com", other.smtps), own % ("mail.example.com", other.smtps))):
+        other.parts = {**good, part: text}
+        other.write_config()
+        told = other.tool("config", "check", check=False)
+        assert f"{other.config}: {kind}: {words}" in told.stdout, (words, told)
+        assert told.returncode == (78 if kind == "error" else 0), told
+        daemon = subprocess.run([f"{g.BUILD}/sallyportd", "-t", "-c", other.config], capture_output=True, text=True, check=False)
+        assert f"{kind}: {words}" in daemon.stderr and daemon.returncode == told.returncode, daemon
+    other.parts = {**good, "r": route.format("127.0.0.1", g.free_port())}
+    other.write_config()
+    assert other.tool("config", "check").stdout.endswith(": 0 errors, 0 warnings.\n")
+    assert not os.path.exists(other.log_file), "a check makes no file"
+
+
+@tap.case
 def accounts_that_lose_their_domain():
     """config diff and reload name the accounts that no domain covers any more; --quiet does not"""
     write(domains='domains: ( { name = "example.com"; }, { name = "example.net"; } );')

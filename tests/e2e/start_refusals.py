@@ -185,6 +185,57 @@ def parent_of_another():
 
 
 @tap.case
+def a_place_that_the_unit_protects():
+    """only the mount is read-only, as under ProtectSystem=strict: 78, for no further try cures it; under systemd the drop-in
+    is told; so it is for a directory that is to be made"""
+    if not ROOT:
+        return "needs root to mount"
+    gate = made("protected").start()
+    gate.stop()
+    for place in ("spool", "state"):
+        path = f"{gate.directory}/{place}"
+        for words in (["--bind", path, path], ["-o", "remount,bind,ro", path]):
+            subprocess.run(["mount", *words], check=True)
+        key = "queue.directory" if place == "spool" else "state_directory"
+        try:
+            status, said = with_environment({"INVOCATION_ID": "0123456789abcdef"}, lambda: ended(gate))
+            assert status == 78 and f"{key}: {path} cannot be written: it is mounted read-only: the unit lets" in said, said
+            assert f"a drop-in with ReadWritePaths={path[:80]} is needed" in said, said
+            if place == "state":
+                gate.parts["queue"] = gate.parts["queue"].replace("/spool", "/state/spool")
+                gate.write_config()
+                status, said = ended(gate)
+                assert status == 78 and "state: Read-only file system" in said, (status, said)
+        finally:
+            subprocess.run(["umount", path], check=True)
+    return None
+
+
+@tap.case
+def a_place_that_the_unit_hides():
+    """files below /root that are not there: started by systemd, the setting of the unit and the drop-in are told; else not"""
+    gate = made("hidden")
+    absent = "/root/sallyport-test-absent"
+    tls, routes = gate.parts["tls"], gate.routes
+    cases = (({"tls": f'tls: {{ certificate = "{absent}/x.crt"; private_key = "{absent}/x.key"; }};'}, routes, "x.crt"),
+             ({"tls": tls}, 'routes: ( { via = "smarthost"; host = "a.example.net"; tls = "implicit"; username = "u"; '
+                            f'password = "file:{absent}/pw"; }} );', "pw"),
+             ({"dns": f'dns: {{ trust_anchor = "{absent}/anchor"; }};'}, routes, "anchor"))
+    for parts, gate.routes, name in cases:
+        gate.parts.update(parts)
+        gate.write_config()
+        for environment in ({"INVOCATION_ID": "0123456789abcdef"}, {"INVOCATION_ID": ""}):
+            if not environment["INVOCATION_ID"]:
+                os.environ.pop("INVOCATION_ID", None)
+                environment = {}
+            open(f"{gate.directory}/stderr", "w").close()
+            status, said = with_environment(environment, lambda: ended(gate))
+            assert status == 78 and re.search(rf"{absent}/{name}: (No such file|Permission denied)", said), (name, status, said)
+            told = "the unit hides what is below /root (ProtectHome=)" in said
+            assert told == bool(environment), (name, said)
+
+
+@tap.case
 def links_of_root_are_followed():
     """a link that root made to a directory of the right owner works: a spool on another disk"""
     gate = made("linked")
