@@ -1,7 +1,7 @@
 /*
  * list_changes: what a reload did to a list, group by group: added, removed, changed (one that goes
- * by the same name), or only their order.  Groups may hold secrets, so they are told by the name
- * that their first keys give, never whole.
+ * by the same name, with the keys that are other ones), or only their order.  Groups are told by the
+ * name that their first keys give; of a secret only that it is another one.
  */
 #include <string.h>
 
@@ -10,11 +10,14 @@
 #include "conf/value.h"
 #include "conf/write.h"
 
-enum { ITEM_BYTES_MAX = 1 << 20, NAMES_TOLD = 10, NAMES_BYTES_MAX = 4096 };
+enum { ITEM_BYTES_MAX = 1 << 20, NAMES_TOLD = 10, NAMES_BYTES_MAX = 16384 };
+/* of one changed group, so that all that are told fit */
+enum { KEYS_TOLD = 6, VALUE_TOLD_BYTES = 80 };
 
 /* How many groups there are more after than before, with that text or that name. */
 struct tally {
 	long more;
+	long paired; /* of that name: groups before that are one with a group after */
 };
 
 /* Names of one kind, the first of them. */
@@ -26,6 +29,7 @@ struct told {
 
 struct comparison {
 	const struct key *list;
+	const struct conf *before;
 	struct map *by_text; /* by the text's hash */
 	struct map *by_name; /* of those whose text is on one side only */
 	struct told added, removed, changed;
@@ -41,6 +45,15 @@ item_at(const struct key *list, const struct conf *c, size_t i, size_t *count_ou
 	return i < span.n ? (const char *)span.p + i * list->item_bytes : NULL;
 }
 
+/* What stands for everything where it is not given. */
+static const char *
+name_of_all(const struct key *k)
+{
+	if (str_eq(str_of(k->path), STR("routes.to_domain")))
+		return "every domain";
+	return str_eq(str_of(k->path), STR("listen.address")) ? "every address" : "\"\"";
+}
+
 /* "erp@example.com", "127.0.0.1 465": its first key, and the second if that is a number. */
 static void
 item_name(const struct key *list, const void *item, struct buf *out)
@@ -53,7 +66,10 @@ item_name(const struct key *list, const void *item, struct buf *out)
 			break;
 		buf_reset(&value);
 		value_print(k, item, &value);
-		buf_addf(out, "%s%.*s", out->n ? " " : "", STR_ARG(buf_str(&value)));
+		if (str_eq(buf_str(&value), STR("\"\"")))
+			buf_addz(out, name_of_all(k));
+		else
+			buf_addf(out, "%s%.*s", out->n ? " " : "", STR_ARG(buf_str(&value)));
 	}
 	buf_clear(&value);
 }
@@ -113,7 +129,7 @@ tell_name(struct told *t, struct str name)
 /* Each group of that side whose text the other side lacks.  step 1: of the new one. */
 static void
 each_odd(struct comparison *c, const struct conf *conf, long step,
-    void (*fn)(struct comparison *c, struct str name, long step))
+    void (*fn)(struct comparison *c, struct str name, const void *item))
 {
 	struct buf text, name;
 	const void *item;
@@ -128,40 +144,144 @@ each_odd(struct comparison *c, const struct conf *conf, long step,
 		if (tally_of_text(c->by_text, buf_str(&text))->more * step <= 0)
 			continue;
 		item_name(c->list, item, &name);
-		fn(c, buf_str(&name), step);
+		fn(c, buf_str(&name), item);
 	}
 	clear_text(&text);
 	buf_clear(&name);
 }
 
 static void
-count_name(struct comparison *c, struct str name, long step)
+count_name(struct comparison *c, struct str name, const void *item)
 {
-	(void)step;
+	(void)item;
 	tally_of(c->by_name, name)->more++;
+}
+
+/* ---- the keys of a changed group ---- */
+
+/* The group before of that name, of those that changed, with so many of them in front of it. */
+static const void *
+find_partner(struct comparison *c, struct str wanted, long skip)
+{
+	const void *item, *found = NULL;
+	struct buf text, name;
+	size_t count;
+
+	buf_init(&text, ITEM_BYTES_MAX);
+	buf_init(&name, ITEM_BYTES_MAX);
+	for (size_t i = 0; !found && (item = item_at(c->list, c->before, i, &count)); i++) {
+		buf_reset(&name);
+		item_name(c->list, item, &name);
+		if (!str_eq(buf_str(&name), wanted))
+			continue;
+		buf_reset(&text);
+		write_item(c->list, item, CONF_ALL, true, &text);
+		if (tally_of_text(c->by_text, buf_str(&text))->more < 0 && skip-- == 0)
+			found = item;
+	}
+	clear_text(&text);
+	buf_clear(&name);
+	return found;
+}
+
+static void
+write_cut(struct str value, struct buf *out)
+{
+	buf_adds(out, str_upto(value, VALUE_TOLD_BYTES));
+	if (value.n > VALUE_TOLD_BYTES)
+		buf_addz(out, "...");
+}
+
+/* False: both have the same value. */
+static bool
+write_key_change(const struct key *k, const void *before, const void *after, struct buf *out)
+{
+	struct buf a, b;
+	bool is_other;
+
+	buf_init(&a, ITEM_BYTES_MAX);
+	buf_init(&b, ITEM_BYTES_MAX);
+	value_print(k, before, &a);
+	value_print(k, after, &b);
+	is_other = !str_eq(buf_str(&a), buf_str(&b));
+	if (is_other && k->form == FORM_SECRET) {
+		buf_addf(out, "another %.*s", STR_ARG(key_name(k)));
+	} else if (is_other) {
+		buf_addf(out, "%.*s ", STR_ARG(key_name(k)));
+		write_cut(buf_str(&a), out);
+		buf_addz(out, " -> ");
+		write_cut(buf_str(&b), out);
+	}
+	clear_text(&a);
+	clear_text(&b);
+	return is_other;
+}
+
+/* " [port 24 -> 2424, another password]" */
+static void
+write_key_changes(
+    const struct key *list, const void *before, const void *after, struct buf *out)
+{
+	struct str path = str_of(list->path);
+	unsigned told = 0, more = 0;
+	struct buf one;
+
+	buf_init(&one, ITEM_BYTES_MAX);
+	for (const struct key *k = list + 1; k < key_table + key_count; k++) {
+		if (!(k->flags & KEY_ITEM) || !str_eq(key_group(k), path))
+			break;
+		buf_reset(&one);
+		if (!write_key_change(k, before, after, &one))
+			continue;
+		if (told == KEYS_TOLD)
+			more++;
+		else
+			buf_addf(out, "%s%.*s", told++ ? ", " : " [", STR_ARG(buf_str(&one)));
+	}
+	if (more)
+		buf_addf(out, " and %u more", more);
+	if (told)
+		buf_addc(out, ']');
+	buf_clear(&one);
+}
+
+static void
+tell_change(struct comparison *c, struct str name, const void *item, long partner)
+{
+	const void *before = NULL;
+	struct buf text;
+
+	buf_init(&text, ITEM_BYTES_MAX);
+	buf_adds(&text, name);
+	/* not for those that are only counted */
+	if (c->changed.count < NAMES_TOLD)
+		before = find_partner(c, name, partner);
+	if (before)
+		write_key_changes(c->list, before, item, &text);
+	tell_name(&c->changed, buf_str(&text));
+	buf_clear(&text);
 }
 
 /* The old side is counted by name: what has a partner there has changed. */
 static void
-tell_new(struct comparison *c, struct str name, long step)
+tell_new(struct comparison *c, struct str name, const void *item)
 {
 	struct tally *old = map_get(c->by_name, name);
 
-	(void)step;
 	if (!old || old->more == 0) {
 		tell_name(&c->added, name);
 		return;
 	}
 	old->more--;
-	tell_name(&c->changed, name);
+	tell_change(c, name, item, old->paired++);
 }
 
 static void
-tell_old(struct comparison *c, struct str name, long step)
+tell_old(struct comparison *c, struct str name, const void *item)
 {
 	struct tally *old = map_get(c->by_name, name);
 
-	(void)step;
+	(void)item;
 	if (!old || old->more == 0)
 		return;
 	old->more--;
@@ -195,7 +315,7 @@ void
 write_list_changes(
     const struct key *list, const struct conf *before, const struct conf *after, struct buf *out)
 {
-	struct comparison c = {.list = list, .by_text = map_new(), .by_name = map_new(),
+	struct comparison c = {.list = list, .before = before, .by_text = map_new(), .by_name = map_new(),
 	    .added.what = "added", .removed.what = "removed", .changed.what = "changed"};
 
 	buf_init(&c.added.names, NAMES_BYTES_MAX);

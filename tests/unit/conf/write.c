@@ -183,7 +183,8 @@ Test(write, changes_of_lists)
 	buf_init(&out, 1 << 16);
 	conf_write_changes(a, b, &out);
 	cr_expect(str_eq(buf_str(&out),
-	    STR("limits.users: 1 added (\"d@x.example\"), 1 removed (\"a@x.example\"), 1 changed (\"b@x.example\")\n"
+	    STR("limits.users: 1 added (\"d@x.example\"), 1 removed (\"a@x.example\"), 1 changed (\"b@x.example\" "
+		"[per_user \"1 recipients / 1h\" -> \"2 recipients / 1h\"])\n"
 		"routes: another order\n")), "%.*s", STR_ARG(buf_str(&out)));
 	buf_clear(&text);
 	buf_clear(&out);
@@ -204,10 +205,42 @@ Test(write, changes)
 	cr_expect(str_eq(buf_str(&out),
 	    STR("user \"x\" -> \"y\" (needs a restart)\n"
 		"limits.per_user \"300 recipients / 1h\" -> \"500 recipients / 1h\"\n"
-		"routes: 1 changed (\"\")\n")), "%.*s", STR_ARG(buf_str(&out)));
+		"routes: 1 changed (every domain [via \"mx\" -> \"smarthost\", host \"\" -> \"h\", tls "
+		"\"opportunistic\" -> \"implicit\", username \"\" -> \"u\", another password])\n")), "%.*s", STR_ARG(buf_str(&out)));
 	buf_reset(&out);
 	conf_write_changes(a, a, &out);
 	cr_expect_eq(out.n, 0);
+	buf_clear(&out);
+	conf_drop(&a);
+	conf_drop(&b);
+}
+
+/* Groups of one name are compared in their order; long values are cut, and many are counted. */
+Test(write, changed_keys_of_groups)
+{
+	struct conf *a = read_good(MINIMAL "listen: ( { port = 465; tls = \"implicit\"; } );"
+	    "routes: ( { to_domain = \"a.example\"; via = \"lmtp\"; host = \"h\"; port = 24; }, "
+	    "{ to_domain = \"a.example\"; via = \"lmtp\"; host = \"h\"; port = 25; }, { via = \"mx\"; } );");
+	struct buf text, out;
+	struct conf *b;
+
+	buf_init(&text, 1 << 16);
+	buf_addf(&text, "%s", MINIMAL "listen: ( { port = 465; tls = \"starttls\"; } );"
+	    "routes: ( { to_domain = \"a.example\"; via = \"lmtp\"; host = \"h\"; port = 2424; }, "
+	    "{ to_domain = \"a.example\"; via = \"lmtp\"; host = \"");
+	for (int i = 0; i < 100; i++)
+		buf_addc(&text, i == 50 ? '.' : 'x');
+	buf_addz(&text, "\"; port = 25; }, { via = \"mx\"; } );");
+	buf_addc(&text, '\0');
+	b = read_good(text.p);
+	buf_init(&out, 1 << 16);
+	conf_write_changes(a, b, &out);
+	buf_addc(&out, '\0');
+	cr_expect(strstr(out.p, "listen: 1 changed (every address 465 [tls \"implicit\" -> \"starttls\"])\n"), "%s", out.p);
+	cr_expect(strstr(out.p, "routes: 2 changed (\"a.example\" [port 24 -> 2424], \"a.example\" [host \"h\" -> \"xxx"),
+	    "%s", out.p);
+	cr_expect(strstr(out.p, "xx...])\n") && !strstr(out.p, "25"), "%s", out.p);
+	buf_clear(&text);
 	buf_clear(&out);
 	conf_drop(&a);
 	conf_drop(&b);
