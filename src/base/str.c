@@ -242,3 +242,36 @@ str_is_printable(struct str s)
 			return false;
 	return true;
 }
+
+static size_t
+str_least(size_t a, size_t b, size_t c)
+{
+	size_t ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+/* In one row. */
+size_t
+str_distance(struct str a, struct str b)
+{
+	size_t row[STR_DISTANCE_MAX + 1];
+
+	if (a.n > STR_DISTANCE_MAX || b.n > STR_DISTANCE_MAX)
+		return STR_DISTANCE_MAX;
+	for (size_t j = 0; j <= b.n; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a.n; i++) {
+		size_t corner = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b.n; j++) {
+			bool same = char_lower(a.p[i - 1]) == char_lower(b.p[j - 1]);
+			size_t up = row[j];
+
+			row[j] = str_least(up + 1, row[j - 1] + 1, corner + !same);
+			corner = up;
+		}
+	}
+	return row[b.n];
+}

@@ -64,6 +64,11 @@ bool str_split(struct str *rest, char sep, struct str *part_out);
 /* Whole decimal number without sign or blanks; false on anything else or overflow. */
 bool str_u64(struct str s, uint64_t *out) MUST_USE;
 
+/* How many letters must be put in, left out or exchanged to make one of the other (Levenshtein),
+ * without regard to ASCII case; above STR_DISTANCE_MAX octets: that number. */
+enum { STR_DISTANCE_MAX = 64 };
+size_t str_distance(struct str a, struct str b);
+
 bool str_is_ascii(struct str s);
 /* Index of the first octet below 0x20 from `from` on, or s.n.  Eight octets at a time. */
 size_t str_find_control(struct str s, size_t from);

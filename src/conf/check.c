@@ -39,8 +39,8 @@ check_top(const struct checking *k)
 	if (c->listen.count && !c->tls.count)
 		notes_add(k->notes, read_line(k->tree, "listen"), NOTE_ERROR,
 		    "\"tls\" is missing: clients log in only inside TLS, for example "
-		    "tls: { certificate = \"/etc/sallyport/mail.crt\"; "
-		    "private_key = \"/etc/sallyport/mail.key\"; };");
+		    "tls: { certificate = \"/etc/sallyport/tls/mail.crt\"; "
+		    "private_key = \"/etc/sallyport/tls/mail.key\"; };");
 }
 
 static void

@@ -130,6 +130,16 @@ is_to_domain(struct str text)
 	return is_domain(str_starts(text, STR("*.")) ? str_from(text, 2) : text, true);
 }
 
+/* "[::1]", "[::1]:25", as in other programs. */
+static bool
+is_bracketed(struct str text)
+{
+	size_t end = str_find(text, ']');
+
+	return text.n > 2 && text.p[0] == '[' && end < text.n &&
+	    is_ip(str_make(text.p + 1, end - 1));
+}
+
 const char *
 value_form(enum key_form form, struct str text)
 {
@@ -142,13 +152,18 @@ value_form(enum key_form form, struct str text)
 		return is_domain(text, true) ? NULL : "a domain name";
 	case FORM_HOST:
 		return is_domain(text, false) || is_ip(text) ? NULL
-		                                             : "a host name or a numeric address";
+		    : is_bracketed(text) ? "a host name or a numeric address: it stands without "
+					   "brackets, and a port in a key of its own"
+					 : "a host name or a numeric address";
 	case FORM_ADDRESS:
 		return is_address(text, false) ? NULL : "a mail address";
 	case FORM_PATH:
 		return is_path(text) ? NULL : "an absolute path";
 	case FORM_IP:
-		return is_ip(text) ? NULL : "a numeric address";
+		return is_ip(text) ? NULL
+		    : is_bracketed(text) ? "a numeric address: it stands without brackets, and a "
+					   "port in a key of its own"
+					 : "a numeric address";
 	case FORM_RESOLVER:
 		return is_resolver(text) ? NULL
 		                         : "\"system\", \"root\", ADDRESS or ADDRESS@PORT, the "

@@ -85,8 +85,8 @@ const struct key key_table[] = {
 
 	{"tls", KEY_LIST, AT(tls), CONF_KEYS | CONF_SUBMISSION, .flags = KEY_SINGLE,
 	    .item_bytes = sizeof(struct conf_tls), .max = 32,
-	    .example = "{ certificate = \"/etc/sallyport/mail.crt\"; private_key = "
-		"\"/etc/sallyport/mail.key\"; }",
+	    .example = "{ certificate = \"/etc/sallyport/tls/mail.crt\"; private_key = "
+		"\"/etc/sallyport/tls/mail.key\"; }",
 	    .help = "Certificates: one group, or a list of groups. The client's server name "
 		"(SNI) chooses; the first one is for clients that name none. An ECDSA and an "
 		"RSA certificate may stand for the same name. Files are read again when they "
@@ -94,15 +94,15 @@ const struct key key_table[] = {
 	{"tls.certificate", KEY_TEXT, TLS(certificate), CONF_KEYS | CONF_SUBMISSION,
 	    .form = FORM_PATH,
 	    .flags = KEY_ITEM | KEY_REQUIRED,
-	    .example = "\"/etc/sallyport/mail.crt\"",
+	    .example = "\"/etc/sallyport/tls/mail.crt\"",
 	    .help = "A PEM file: the certificate, then the intermediate ones, each behind the one "
 		"that it issued. One that cannot be used refuses a reload, and a start without "
 		"another; one that has expired is served, and sallyport status ends with 69."},
 	{"tls.private_key", KEY_TEXT, TLS(private_key), CONF_KEYS, .form = FORM_PATH,
 	    .flags = KEY_ITEM | KEY_REQUIRED,
-	    .example = "\"/etc/sallyport/mail.key\"",
-	    .help = "A PEM file, without a password. Only one process keeps what is in it. The shipped "
-		"unit hides what is below /root and /home: sallyportd(8), Paths outside the unit."},
+	    .example = "\"/etc/sallyport/tls/mail.key\"",
+	    .help = "A PEM file, without a password. Only one process keeps what is in it. The "
+		"shipped unit hides what is below /root and /home: sallyportd(8), Paths outside the unit."},
 	{"tls.minimum", KEY_WORD, TLS(minimum), CONF_SUBMISSION, "\"1.2\"", .words = minimum_words,
 	    .flags = KEY_ITEM,
 	    .help = "The lowest TLS version that is accepted. The strictest group's holds for "
@@ -309,8 +309,8 @@ const struct key key_table[] = {
 
 	{"queue.directory", KEY_TEXT, AT(queue.directory), CONF_QUEUE, "\"/var/spool/sallyport\"",
 	    .form = FORM_PATH, .flags = KEY_RESTART,
-	    .help = "The spool. Best on a file system of its own; never on a network. The shipped unit "
-		"lets the daemon write in few places: sallyportd(8), Paths outside the unit."},
+	    .help = "The spool. Best on a file system of its own; never on a network. The "
+		"shipped unit lets the daemon write in few places: sallyportd(8), Paths outside the unit."},
 	{"queue.lifetime", KEY_DURATION, AT(queue.lifetime_ms), CONF_QUEUE, "\"5d\"", .min = SECOND,
 	    .max = 60 * DAY,
 	    .help = "How long delivery is tried before the sender is told that it failed. At its "

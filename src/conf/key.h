@@ -91,5 +91,7 @@ const struct key *key_nearest(struct str group, struct str name);
 const char *key_nearest_group(struct str group, struct str name);
 /* The first row of that name in any group, or NULL. */
 const struct key *key_elsewhere(struct str name);
+/* The path of a key, or a group, that was probably meant; or NULL. */
+const char *key_suggest(struct str path);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * list_changes: what a reload did to a list, group by group: added, removed, changed (one that goes
- * by the same name, with the keys that are other ones), or only their order.  Groups are told by the
- * name that their first keys give; of a secret only that it is another one.
+ * by the same name, with the keys that are other ones), or only their order.  Groups are told by
+ * the name that their first keys give; of a secret only that it is another one.
  */
 #include <string.h>
 
@@ -315,7 +315,8 @@ void
 write_list_changes(
     const struct key *list, const struct conf *before, const struct conf *after, struct buf *out)
 {
-	struct comparison c = {.list = list, .before = before, .by_text = map_new(), .by_name = map_new(),
+	struct comparison c = {.list = list, .before = before, .by_text = map_new(),
+	    .by_name = map_new(),
 	    .added.what = "added", .removed.what = "removed", .changed.what = "changed"};
 
 	buf_init(&c.added.names, NAMES_BYTES_MAX);

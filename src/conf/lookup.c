@@ -4,8 +4,6 @@
  */
 #include "conf/key.h"
 
-enum { NAME_MAX_COMPARED = 64 };
-
 const struct key *
 key_find(struct str path)
 {
@@ -74,39 +72,6 @@ key_example(const struct key *k)
 	return k->example ? k->example : k->dflt;
 }
 
-static size_t
-least(size_t a, size_t b, size_t c)
-{
-	size_t ab = a < b ? a : b;
-
-	return ab < c ? ab : c;
-}
-
-/* Levenshtein's distance, in one row. */
-static size_t
-distance(struct str a, struct str b)
-{
-	size_t row[NAME_MAX_COMPARED + 1];
-
-	if (a.n > NAME_MAX_COMPARED || b.n > NAME_MAX_COMPARED)
-		return NAME_MAX_COMPARED;
-	for (size_t j = 0; j <= b.n; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a.n; i++) {
-		size_t corner = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b.n; j++) {
-			bool same = char_lower(a.p[i - 1]) == char_lower(b.p[j - 1]);
-			size_t up = row[j];
-
-			row[j] = least(up + 1, row[j - 1] + 1, corner + !same);
-			corner = up;
-		}
-	}
-	return row[b.n];
-}
-
 const struct key *
 key_nearest(struct str group, struct str name)
 {
@@ -118,7 +83,7 @@ key_nearest(struct str group, struct str name)
 
 		if (!str_eq(key_group(&key_table[i]), group))
 			continue;
-		d = distance(key_name(&key_table[i]), name);
+		d = str_distance(key_name(&key_table[i]), name);
 		if (d < best_distance) {
 			best_distance = d;
 			best = &key_table[i];
@@ -134,7 +99,7 @@ key_nearest_group(struct str group, struct str name)
 	    "submission", "auth", "limits", "sender_policy", "queue", "timeouts", "dns", "log"};
 
 	for (size_t i = 0; group.n == 0 && i < sizeof groups / sizeof groups[0]; i++)
-		if (distance(str_of(groups[i]), name) < name.n / 3 + 1)
+		if (str_distance(str_of(groups[i]), name) < name.n / 3 + 1)
 			return groups[i];
 	return NULL;
 }
@@ -146,4 +111,19 @@ key_elsewhere(struct str name)
 		if (str_eq(key_name(&key_table[i]), name))
 			return &key_table[i];
 	return NULL;
+}
+
+const char *
+key_suggest(struct str path)
+{
+	size_t dot = str_rfind(path, '.');
+	struct str group = dot < path.n ? str_upto(path, dot) : STR_NULL;
+	struct str name = dot < path.n ? str_from(path, dot + 1) : path;
+	const struct key *near = key_nearest(group, name);
+	const char *suggested = near ? near->path : key_nearest_group(group, name);
+
+	/* the group itself may be misspelt */
+	if (!suggested && (near = key_elsewhere(name)))
+		suggested = near->path;
+	return suggested;
 }

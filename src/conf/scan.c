@@ -146,6 +146,8 @@ fault(const struct lex_token *before, const struct lex_token *t, const struct le
 		return "the text that begins here has no closing quote";
 	if (is_comma_before_end(before, t))
 		return "no comma may stand before a closing bracket";
+	if (t->kind == LEX_MARK && t->text.p[0] == '\'')
+		return "a text stands in double quotes, not in single ones";
 	if (t->kind == LEX_WORD && is_amount(t->text))
 		return "a number with a unit needs double quotes, for example \"5m\"";
 	if (t->kind == LEX_WORD && is_mark(after, "=:"))

@@ -159,7 +159,9 @@ value_set(const struct key *k, struct str text, void *base, struct arena *arena,
 		return store_number(k, n, base, why);
 	case KEY_SIZE:
 		if (!value_size(text, &bytes))
-			return expected(k, text, "a size: a number and a unit (B, k, M, G)", why);
+			return expected(k, text,
+			    "a size: a number and a unit of one letter (B, k, M, G; 1k is 1024B)",
+			    why);
 		return store_number(k, (int64_t)bytes, base, why);
 	case KEY_PERCENT:
 		if (!value_percent(text, &n))

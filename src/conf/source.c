@@ -139,6 +139,9 @@ join_file(struct joining *j)
 	buf_init(&content, SOURCE_FILE_MAX + 65536);
 	is_read = read_all(j, fd, &content);
 	close(fd);
+	if (is_read && str_starts(buf_str(&content), STR("\xEF\xBB\xBF")))
+		is_read = complain(j, j->file,
+		    "begins with a byte order mark (BOM): save it as UTF-8 without one");
 	if (is_read) {
 		if (j->depth)
 			begin_part(j, 1);

@@ -280,13 +280,65 @@ is_understood(const struct tool *t, const struct command *c, int count, char **r
 	return true;
 }
 
+/* What other mail servers call it. */
+static const char *
+known_elsewhere(const char *noun, const char *verb)
+{
+	static const char *const others[][3] = {{"queue", "flush", "queue retry --all"},
+	    {"queue", "remove", "queue delete"}, {"queue", "requeue", "queue retry"},
+	    {"config", "test", "config check"}, {"user", "delete", "user remove"},
+	    {"user", "disable", "user suspend"}, {"user", "enable", "user resume"}};
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (strcmp(others[i][0], noun) == 0 && strcmp(others[i][1], verb) == 0)
+			return others[i][2];
+	return NULL;
+}
+
+/* The most similar command; the distance of its words together must be small. */
+static const struct command *
+nearest_command(const char *noun, const char *verb)
+{
+	size_t best = (strlen(noun) + strlen(verb)) / 4 + 2;
+	const struct command *found = NULL;
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const struct command *c = &commands[i];
+		size_t d = str_distance(str_of(c->noun), str_of(noun));
+
+		if (c->verb)
+			d += str_distance(str_of(c->verb), str_of(verb));
+		if (d < best) {
+			best = d;
+			found = c;
+		}
+	}
+	return found;
+}
+
+static void
+suggest_command(const char *noun, const char *verb)
+{
+	const char *meant = known_elsewhere(noun, verb);
+	const struct command *c = meant ? NULL : nearest_command(noun, verb);
+
+	if (meant)
+		fprintf(stderr, "; did you mean \"%s\"?\n", meant);
+	else if (c)
+		fprintf(stderr, "; did you mean \"%s%s%s\"?\n", c->noun, c->verb ? " " : "",
+		    c->verb ? c->verb : "");
+	else
+		fputs("; see sallyport help\n", stderr);
+}
+
 static int
 unknown_command(int count, char **given)
 {
 	if (count == 1 && print_commands(stderr, given[0]))
 		return EX_USE;
-	fprintf(stderr, "sallyport: no such command \"%s%s%s\"; see sallyport help\n", given[0],
-	    count > 1 ? " " : "", count > 1 ? given[1] : "");
+	fprintf(stderr, "sallyport: no such command \"%s%s%s\"", given[0], count > 1 ? " " : "",
+	    count > 1 ? given[1] : "");
+	suggest_command(given[0], count > 1 ? given[1] : "");
 	return EX_USE;
 }
 

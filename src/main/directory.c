@@ -212,7 +212,9 @@ directory_refuse(const struct directory_walk *w, const struct directory_wish *wi
 
 	(void)reach_hint(wish->path, errno, hint);
 	snprintf(why, sizeof why, "%s", w->trouble ? w->trouble : strerror(errno));
-	*status_out = host_refuse(is_forbidden ? EXIT_NOT_ALLOWED : is_in_vain ? EXIT_CONFIG : EXIT_IO,
+	*status_out = host_refuse(is_forbidden ? EXIT_NOT_ALLOWED
+		: is_in_vain                   ? EXIT_CONFIG
+					       : EXIT_IO,
 	    "%s: %.*s cannot be opened for uid %u (%s): %s: %s%s", wish->key, STR_ARG(wish->path),
 	    wish->owner->uid, wish->owner->name, w->done[0] ? w->done : "/", why, hint);
 	if (w->fd >= 0)

@@ -34,7 +34,7 @@ struct offer {
 /* Why there is none. */
 struct offer_refusal {
 	int status;     /* exit status */
-	uint32_t pairs; /* certificates with their keys that it is for: a bit for each; 0: another reason */
+	uint32_t pairs; /* certificates that it is for, a bit for each; 0: another reason */
 	char why[REASON_BYTES];
 };
 

@@ -71,11 +71,9 @@ probe_log_file(struct str file)
 	struct stat st;
 
 	snprintf(path, sizeof path, "%.*s", STR_ARG(file));
-	if (stat(path, &st) == 0) {
-		if (S_ISDIR(st.st_mode))
-			return EISDIR;
-		return access(path, W_OK) == 0 ? 0 : errno;
-	}
+	/* what is no regular file host_report_log tells */
+	if (stat(path, &st) == 0)
+		return !S_ISREG(st.st_mode) || access(path, W_OK) == 0 ? 0 : errno;
 	if (errno != ENOENT)
 		return errno;
 	snprintf(path, sizeof path, "%.*s", STR_ARG(str_upto(file, str_rfind(file, '/') + 1)));

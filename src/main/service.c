@@ -67,8 +67,9 @@ service_setting(struct service *s, struct str name, struct str value)
 	static const struct {
 		struct str name;
 		const char *before;
-	} directories[] = {{STR("LogsDirectory"), "/var/log/"}, {STR("StateDirectory"), "/var/lib/"},
-	    {STR("RuntimeDirectory"), "/run/"}, {STR("CacheDirectory"), "/var/cache/"}};
+	} directories[] = {{STR("LogsDirectory"), "/var/log/"},
+	    {STR("StateDirectory"), "/var/lib/"}, {STR("RuntimeDirectory"), "/run/"},
+	    {STR("CacheDirectory"), "/var/cache/"}};
 
 	if (str_eq(name, STR("ProtectSystem")))
 		s->is_strict = str_eq(value, STR("strict"));

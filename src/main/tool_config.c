@@ -217,15 +217,33 @@ print_check_json(const char *path, const struct conf_report *report)
 	buf_clear(&values);
 }
 
-static void
-print_check(const char *path, const struct conf_report *report, bool is_quiet)
+/* Does one run in the run directory of that file, or in that of the option? */
+static bool
+tool_has_daemon(const struct tool *t, const char *path)
 {
+	struct conf *c = conf_read_run_directory(path);
+	bool is_running;
+
+	if (t->run_directory)
+		c->run_directory = str_of(t->run_directory);
+	is_running = tool_daemon_runs(c);
+	conf_drop(&c);
+	return is_running;
+}
+
+static void
+print_check(const char *path, const struct conf_report *report, const struct tool *t)
+{
+	const char *unchanged = "";
+
+	if (report->errors && tool_has_daemon(t, path))
+		unchanged = " The running configuration is unchanged.";
 	tool_say(0, buf_str(&report->text));
-	if (!is_quiet)
+	if (!t->quiet)
 		printf("%s: %u error%s, %u warning%s.%s\n", path, report->errors,
 		    report->errors == 1 ? "" : "s", report->warnings,
 		    report->warnings == 1 ? "" : "s",
-		    !report->errors ? "" : " The running configuration is unchanged.");
+		    unchanged);
 }
 
 int
@@ -253,7 +271,7 @@ tool_config_check(struct tool *t, const struct command *command)
 	if (t->json)
 		print_check_json(path, &report);
 	else
-		print_check(path, &report, t->quiet);
+		print_check(path, &report, t);
 	status = report.errors == 0 ? 0 : EX_CONF;
 	conf_report_clear(&report);
 	conf_drop(&c);

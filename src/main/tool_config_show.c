@@ -136,6 +136,15 @@ tool_config_show(struct tool *t, const struct command *command)
 	return 0;
 }
 
+static void
+explain_unknown(const char *key)
+{
+	const char *meant = key_suggest(str_of(key));
+
+	fprintf(stderr, "sallyport: there is no key \"%s\"%s%s%s\n", key,
+	    meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
+}
+
 static int
 explain(const struct tool *t, const struct conf *running, const struct conf *file)
 {
@@ -151,7 +160,7 @@ explain(const struct tool *t, const struct conf *running, const struct conf *fil
 	else if (is_known)
 		tool_say(0, buf_str(&text));
 	else
-		fprintf(stderr, "sallyport: there is no key \"%s\"\n", t->args[0]);
+		explain_unknown(t->args[0]);
 	buf_clear(&text);
 	return is_known ? 0 : EX_DATA;
 }

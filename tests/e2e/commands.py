@@ -411,11 +411,18 @@ def nothing_is_passed_over():
                         (("status", "now"), "unexpected argument"), (("reload", "--dry-run"), "--dry-run is no option"),
                         (("user", "remove", "-n", gate.user), "--dry-run is no option"), (("version", "2"), "unexpected argument"),
                         (("queue", "list", "--older", "10"), "an age has a unit"), (("user",), "user suspend NAME"),
-                        (("queue", "fly"), "no such command")):
+                        (("queue", "fly"), "no such command"),
+                        (("config", "chekc"), 'no such command "config chekc"; did you mean "config check"?'),
+                        (("queeu", "list"), 'did you mean "queue list"?'), (("stauts",), 'did you mean "status"?'),
+                        (("queue", "flush"), 'did you mean "queue retry --all"?'), (("frobnicate",), "see sallyport help")):
         run = gate.tool(*words, check=False)
         assert run.returncode == 64 and said in run.stderr and run.stdout == "", (words, run)
     assert "limits.per_user" in gate.tool("config", "explain", "limits").stdout
-    assert gate.tool("config", "explain", "limit", check=False).returncode == 65
+    for key, meant in (("limit", "limits"), ("limits.per_usr", "limits.per_user"), ("queu.lifetime", "queue.lifetime"),
+                       ("zzz", None)):
+        told = gate.tool("config", "explain", key, check=False)
+        assert told.returncode == 65 and f'there is no key "{key}"' in told.stderr, told
+        assert (f'; did you mean "{meant}"?' in told.stderr) == (meant is not None), told
     assert gate.tool("queue", "list").stdout == "no messages\n" and gate.tool("queue", "list", "-q").stdout == ""
     assert gate.tool("queue", "list", "--state", "held").stdout == "no message matches the filter\n" and not gate.queue()
     assert "queue hold" in gate.tool("help", "queue").stdout and "user add" not in gate.tool("help", "queue").stdout

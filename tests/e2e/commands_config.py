@@ -274,6 +274,10 @@ def a_check_as_json():
     assert found[-1]["row"] == "total" and found[-1]["errors"] == len(found) - 1 >= 2 and found[-1]["path"] == path, found
     one = [r for r in found if "nonsense" in r.get("text", "")][0]
     assert (one["kind"], one["file"], one["line"]) == ("error", path, 3), one
+    assert "unchanged" not in gate.tool("config", "check", path, check=False).stdout, "no daemon runs in the default place"
+    with open(path, "a", encoding="ascii") as f:
+        f.write(f'run_directory = "{gate.directory}/run";\n')
+    assert "The running configuration is unchanged." in gate.tool("config", "check", path, check=False).stdout
     good = rows("check")
     assert good[-1]["errors"] == 0 and all(r["kind"] == "warning" for r in good[:-1]), good
 

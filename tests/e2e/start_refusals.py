@@ -201,13 +201,19 @@ def a_place_that_the_unit_protects():
             status, said = with_environment({"INVOCATION_ID": "0123456789abcdef"}, lambda: ended(gate))
             assert status == 78 and f"{key}: {path} cannot be written: it is mounted read-only: the unit lets" in said, said
             assert f"a drop-in with ReadWritePaths={path[:80]} is needed" in said, said
-            if place == "state":
-                gate.parts["queue"] = gate.parts["queue"].replace("/spool", "/state/spool")
-                gate.write_config()
-                status, said = ended(gate)
-                assert status == 78 and "state: Read-only file system" in said, (status, said)
         finally:
             subprocess.run(["umount", path], check=True)
+    place = f"{gate.directory}/place"
+    os.mkdir(place, 0o755)
+    for words in (["--bind", place, place], ["-o", "remount,bind,ro", place]):
+        subprocess.run(["mount", *words], check=True)
+    try:
+        gate.parts["queue"] = gate.parts["queue"].replace("/spool", "/place/spool")
+        gate.write_config()
+        status, said = ended(gate)
+        assert status == 78 and f"{place}: Read-only file system" in said, (status, said)
+    finally:
+        subprocess.run(["umount", place], check=True)
     return None
 
 

@@ -22,6 +22,9 @@ static const struct mistake syntax[] = {
 	{"\nqueue: { lifetime = 5d; };\n", "t.cfg:2: error: 5d: a number with a unit needs double quotes"},
 	{"queue: { minimum_free = 5%; };\n", "t.cfg:1: error: 5%: a number with a unit needs double"},
 	{"user = nobody;\n", "t.cfg:1: error: nobody: this needs double quotes"},
+	{"user = 'nobody';\n", "t.cfg:1: error: ': a text stands in double quotes, not in single ones"},
+	{"queue: { lifetime = '5d'; };\n", "t.cfg:1: error: ': a text stands in double quotes"},
+	{"\xEF\xBB\xBFnode = 1;\n", "t.cfg: begins with a byte order mark (BOM)"},
 	{"routes: ( { allow_private = yes; } );\n", "t.cfg:1: error: yes: this needs double quotes"},
 	{"example.com = { };\n", "t.cfg:1: error: example.com: a name cannot hold a dot"},
 	{"user = ;\n", "t.cfg:1: error: =: a value is missing"},
@@ -57,6 +60,12 @@ static const struct mistake values[] = {
 	 "\"300 recipients / 1h"},
 	{"limits: { per_user = \"300\"; };\n", "\"300\" is not a rate: a count, a slash and a period"},
 	{"limits: { message_size = 50; };\n", "50: \"limits.message_size\" must be a size with its unit"},
+	{"limits: { message_size = \"50MB\"; };\n", "\"50MB\" is not a size: a number and a unit of one "
+	 "letter (B, k, M, G; 1k is 1024B)"},
+	{"listen: ( { address = \"[::1]\"; port = 465; tls = \"implicit\"; } );\n",
+	 "\"[::1]\" is not a numeric address: it stands without brackets, and a port in a key of its own"},
+	{"routes: ( { via = \"smtp\"; host = \"[192.0.2.1]:25\"; } );\n",
+	 "a numeric address: it stands without brackets"},
 	{"limits: { message_size = \"5G\"; };\n", "must lie between 64K and 2G"},
 	{"queue: { lifetime = 5; };\n", "5: \"queue.lifetime\" must be a duration with its unit"},
 	{"queue: { lifetime = \"5\"; };\n", "\"5\" is not a duration"},
@@ -189,7 +198,7 @@ Test(read, nothing_is_missing_silently)
 	    "t.cfg:1: error: \"domains\" is missing, for example domains = ( { name = "
 	    "\"example.com\"; } );\n"
 	    "t.cfg:1: error: \"tls\" is missing: clients log in only inside TLS, for example tls: { "
-	    "certificate = \"/etc/sallyport/mail.crt\"; private_key = \"/etc/sallyport/mail.key\"; };\n");
+	    "certificate = \"/etc/sallyport/tls/mail.crt\"; private_key = \"/etc/sallyport/tls/mail.key\"; };\n");
 }
 
 Test(read, all_mistakes_in_the_order_of_the_file)
