@@ -102,7 +102,8 @@ const struct key key_table[] = {
 	    .flags = KEY_ITEM | KEY_REQUIRED,
 	    .example = "\"/etc/sallyport/tls/mail.key\"",
 	    .help = "A PEM file, without a password. Only one process keeps what is in it. The "
-		"shipped unit hides what is below /root and /home: sallyportd(8), Paths outside the unit."},
+		"shipped unit hides what is below /root and /home: sallyportd(8), Paths outside "
+		"the unit."},
 	{"tls.minimum", KEY_WORD, TLS(minimum), CONF_SUBMISSION, "\"1.2\"", .words = minimum_words,
 	    .flags = KEY_ITEM,
 	    .help = "The lowest TLS version that is accepted. The strictest group's holds for "
@@ -310,7 +311,8 @@ const struct key key_table[] = {
 	{"queue.directory", KEY_TEXT, AT(queue.directory), CONF_QUEUE, "\"/var/spool/sallyport\"",
 	    .form = FORM_PATH, .flags = KEY_RESTART,
 	    .help = "The spool. Best on a file system of its own; never on a network. The "
-		"shipped unit lets the daemon write in few places: sallyportd(8), Paths outside the unit."},
+		"shipped unit lets the daemon write in few places: sallyportd(8), Paths outside "
+		"the unit."},
 	{"queue.lifetime", KEY_DURATION, AT(queue.lifetime_ms), CONF_QUEUE, "\"5d\"", .min = SECOND,
 	    .max = 60 * DAY,
 	    .help = "How long delivery is tried before the sender is told that it failed. At its "

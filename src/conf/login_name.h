@@ -23,7 +23,7 @@ struct str login_name_domain(const struct conf *c);
 bool login_name_is_ambiguous(const struct conf *c);
 #define LOGIN_NAME_AMBIGUOUS \
 	"domains: there are several, and auth.default_domain is not set: a login without a " \
-	"domain is refused, and so is everybody who logged in without one while there was only one domain"
+	"domain, which the only domain would complete, is refused"
 
 /* name@domain for a name without "@", a view of the room; the name itself when it has one or is too
  * long, or when there is no domain for it. */

@@ -17,6 +17,7 @@
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/reach.h"
 #include "main/notify.h"
 
 enum { REFUSAL_BYTES = 4096, WORD_BYTES_MAX = 1 << 20 };
@@ -211,6 +212,8 @@ host_undo_log(const struct conf *c, const struct host_log *log)
 void
 host_use_log(const struct conf *c, uint64_t secret, struct host_log *log)
 {
+	char hint[REACH_HINT_BYTES];
+
 	log_show_addresses((enum log_addresses)c->log.addresses, secret);
 	if (log->fd >= 0) {
 		log_open(log->fd, log->target);
@@ -219,8 +222,9 @@ host_use_log(const struct conf *c, uint64_t secret, struct host_log *log)
 	}
 	if (!log->is_former)
 		log_open(2, LOG_TO_STDERR);
-	log_warn("log.target: %.*s cannot be opened (%s): logging %s", STR_ARG(host_log_path(c)),
-	    file_error(log->error), log->is_former ? "goes on as before" : "to stderr");
+	log_warn("log.target: %.*s cannot be opened (%s): logging %s%s", STR_ARG(host_log_path(c)),
+	    file_error(log->error), log->is_former ? "goes on as before" : "to stderr",
+	    reach_hint(host_log_path(c), log->error, hint));
 }
 
 void

@@ -144,7 +144,7 @@ def config_check_warns():
     for certificate, key, words in WARNINGS:
         name(gate, certificate, key)
         checked = gate.tool("config", "check", check=False)
-        lines = [line for line in checked.stdout.splitlines() if "tls." in line]
+        lines = [line for line in checked.stdout.splitlines() if "tls." in line and "the unit sallyport.service" not in line]
         assert checked.returncode == 0 and len(lines) == (words is not None), (certificate, checked)
         assert not words or re.search(f"{re.escape(gate.config)}:4: warning: tls.certificate: .*{words}", lines[0]), lines
         assert check_daemon().returncode == 0

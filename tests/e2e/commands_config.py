@@ -217,7 +217,7 @@ def what_this_host_lacks():
         assert f"{kind}: {words}" in daemon.stderr and daemon.returncode == told.returncode, daemon
     other.parts = {**good, "r": route.format("127.0.0.1", g.free_port())}
     other.write_config()
-    assert other.tool("config", "check").stdout.endswith(": 0 errors, 0 warnings.\n")
+    assert "routes:" not in other.tool("config", "check").stdout
     assert not os.path.exists(other.log_file), "a check makes no file"
 
 
