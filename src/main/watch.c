@@ -157,7 +157,6 @@ watch_give(struct watch *w, uint64_t now)
 		log_error("certificate files changed, and the former ones stay: %s", w->refusal.why);
 		notices_add(w->daemon, NOTICE_CERTIFICATE, STR("changed files"),
 		    "certificate files changed, and the former ones stay: %s", w->refusal.why);
-		w->tell_ms = clock_mono_ms() + TELL_EVERY_MS;
 	}
 	w->refused = now;
 	if (!w->refused_ms)
