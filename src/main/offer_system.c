@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/reach.h"
 #include "net/hosts.h"
 
 /* A hosts file may list all that somebody does not want to reach. */
@@ -169,13 +170,14 @@ system_text(const struct conf *c, const struct offer_file *f, char out[OFFER_SYS
 void
 offer_system_tell(const struct conf *c, const struct offer_file *f)
 {
-	char text[OFFER_SYSTEM_TEXT_BYTES];
+	char text[OFFER_SYSTEM_TEXT_BYTES], hint[REACH_HINT_BYTES];
 
 	if (offer_system_is_absent(f))
-		log_warn("%.*s does not exist: %s", STR_ARG(f->path),
+		log_warn("%.*s does not exist: %s%s", STR_ARG(f->path),
 		    system_is_hosts(c, f->path)
 		        ? "the hosts that routes name are looked up in DNS alone"
-		        : "names are looked up by 127.0.0.1");
+		        : "names are looked up by 127.0.0.1",
+		    reach_hint(f->path, f->error, hint));
 	else if (f->error)
 		log_error("%s", system_text(c, f, text));
 }
