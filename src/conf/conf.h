@@ -200,8 +200,7 @@ enum conf_secrets {
 	CONF_SECRETS_LEAVE, /* "file:" and "credential:" stay as they stand */
 	CONF_SECRETS_READ,  /* what they name is read; what is missing is an error */
 	/* The same for who may stand outside the daemon's unit: without CREDENTIALS_DIRECTORY, a
-	 * "credential:" is a warning and stays as it stands; and what such a reader is warned of,
-	 * but no start or reload, is told, too. */
+	 * "credential:" is a warning and stays as it stands; and he is warned of more. */
 	CONF_SECRETS_READ_HERE,
 };
 
