@@ -186,8 +186,7 @@ enum { CONF_SPOOL_BYTES_MIN = 32 << 20 };       /* beside queue.minimum_free: 16
 struct conf *conf_keep(struct conf *c);
 void conf_drop(struct conf **c);
 
-/* For the operator: "FILE:LINE: error: …" or "FILE:LINE: warning: …", one per line, sorted by
- * place. */
+/* "FILE:LINE: error: …" or "FILE:LINE: warning: …", one per line, sorted by place. */
 struct conf_report {
 	struct buf text;
 	unsigned errors;

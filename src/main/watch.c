@@ -154,7 +154,8 @@ watch_give(struct watch *w, uint64_t now)
 	}
 	w->again_ms = w->refusal.status == EXIT_OS ? clock_mono_ms() + TRY_EVERY_MS : 0;
 	if (w->refused != now) {
-		log_error("certificate files changed, and the former ones stay: %s", w->refusal.why);
+		log_error(
+		    "certificate files changed, and the former ones stay: %s", w->refusal.why);
 		notices_add(w->daemon, NOTICE_CERTIFICATE, STR("changed files"),
 		    "certificate files changed, and the former ones stay: %s", w->refusal.why);
 	}
