@@ -172,29 +172,14 @@ run_verb(struct broker *b, const struct admin_call *r, const struct message_admi
 {
 	bool is_show = str_eq(m->verb, STR("user.show"));
 	struct users_out out = {.row = is_show ? send_account : send_row, .arg = (void *)r};
-	struct accounts *a = broker_store(b);
 	struct buf text;
 	uint8_t code;
 
-	if (!a && b->is_missing && users_absent(m->verb) == ACCOUNTS_MAKE) {
-		broker_open_store(b, ACCOUNTS_MAKE);
-		a = b->accounts;
-	}
 	buf_init(&text, TEXT_BYTES);
-	if (!a) {
-		buf_addf(&text, "the account store cannot be used: %s; see the log", b->trouble);
-		send_done(r, USERS_IO, buf_str(&text));
-		buf_clear(&text);
-		return;
-	}
 	out.text = &text;
-	code = users_run(a, b->role->conf, m->verb, m->values, &out);
+	code = broker_run_users(b, m, &out);
 	if (code == USERS_OK)
 		follow_up(b, m, &out.target);
-	if (code == USERS_IO)
-		broker_close_store(b, accounts_error(a));
-	else
-		broker_log_use(b);
 	send_done(r, code, buf_str(&text));
 	buf_clear(&text);
 }
@@ -436,6 +421,7 @@ broker_start(struct role *r)
 
 	take_limits(b, r->conf);
 	(void)broker_store(b);
+	broker_watch_store(b);
 	broker_blocks_read(b);
 	b->sweep = event_new(r->base, -1, EV_PERSIST, on_sweep, b);
 	if (!b->sweep || evtimer_add(b->sweep, &each) != 0)
@@ -465,6 +451,8 @@ broker_end(struct role *r)
 	crew_free(&b->pool);
 	if (b->sweep)
 		event_free(b->sweep);
+	if (b->store_look)
+		event_free(b->store_look);
 	map_free(&b->logins);
 	cache_free(&b->cache);
 	failures_free(&b->failures);

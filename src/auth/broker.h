@@ -13,6 +13,8 @@
 #include "auth/last_login.h"
 #include "auth/limited.h"
 #include "auth/places.h"
+#include "auth/store_place.h"
+#include "auth/users.h"
 #include "base/map.h"
 #include "ipc/role.h"
 
@@ -30,6 +32,8 @@ struct broker {
 	int directory_fd;
 	struct sandbox_path paths[2];
 	struct accounts *accounts; /* NULL: cannot be opened now */
+	struct store_place place;  /* of its file */
+	struct event *store_look;
 	int64_t open_after_ms;   /* monotonic: it is not opened or opened anew before */
 	enum accounts_absent absent; /* ACCOUNTS_MAKE: at a first start, until it was open once */
 	bool is_missing;         /* the store, at the last attempt */
@@ -65,15 +69,15 @@ struct broker {
 
 /* NULL: the store is broken (logged). */
 struct accounts *broker_store(struct broker *b);
-/* For who may make one; b->accounts is NULL if it cannot be opened. */
-void broker_open_store(struct broker *b, enum accounts_absent absent);
-/* It failed, why is logged; it is opened again a moment later. */
-void broker_close_store(struct broker *b, const char *why);
-/* It did what was asked of it: logged after a failure, but not while the look-up of a name fails,
- * for others say nothing of that one. */
-void broker_log_use(struct broker *b);
 /* What keeps it from its work, of the store and of the blocks, is for all to see. */
 void broker_show_trouble(const struct broker *b);
+/* From now on it looks every two seconds whether the store is still the file in the state directory;
+ * another one is opened in its place. */
+void broker_watch_store(struct broker *b);
+/* A verb of users.h on the store that is in the state directory now.  A change is told as made when
+ * it is in that one. */
+uint8_t broker_run_users(struct broker *b, const struct message_admin *m, struct users_out *out)
+    MUST_USE;
 /* At times: a store that is back is found without a login, one that is not is told of again, and
  * look-ups that failed are made once more. */
 void broker_sweep_store(struct broker *b);

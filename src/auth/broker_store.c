@@ -4,11 +4,13 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "auth/broker.h"
 #include "auth/naming.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/metrics.h"
 #include "conf/login_name.h"
 
@@ -16,11 +18,18 @@ enum {
 	OPEN_AGAIN_MS = 1000,
 	TELL_AGAIN_MS = 600 * 1000, /* of a store that still cannot be used, or a damaged account */
 	PROBE_MS = 60 * 1000,       /* after a look-up that failed */
-	TROUBLE_BYTES = (int)ACCOUNTS_ERROR_BYTES + (int)BLOCKS_ERROR_BYTES + 8,
+	TROUBLE_BYTES = (int)ACCOUNTS_ERROR_BYTES + (int)BLOCKS_ERROR_BYTES + 80,
+	LOOK_EVERY_S = 2,
 };
 
 _Static_assert((size_t)ACCOUNTS_ERROR_BYTES <= (size_t)METRICS_TROUBLE_BYTES,
     "sallyport status shows the error of the store whole");
+
+static const char *
+broker_remedy(const struct broker *b)
+{
+	return b->is_missing ? "; put it back, or make a new one with sallyport user add" : "";
+}
 
 /* Once for each reason, and again after a long time. */
 static void
@@ -33,8 +42,7 @@ broker_log_trouble(struct broker *b, const char *why)
 	snprintf(b->told, sizeof b->told, "%s", why);
 	b->told_ms = now_ms;
 	log_error("accounts: %s in %.*s: logins are answered with 454 until it can be used%s", why,
-	    STR_ARG(b->role->conf->state_directory),
-	    b->is_missing ? "; put it back, or make a new one with sallyport user add" : "");
+	    STR_ARG(b->role->conf->state_directory), broker_remedy(b));
 }
 
 void
@@ -44,7 +52,8 @@ broker_show_trouble(const struct broker *b)
 	struct buf text;
 
 	buf_init(&text, TROUBLE_BYTES);
-	buf_addf(&text, "%s%s%s", b->trouble, b->trouble[0] && blocks[0] ? "; " : "", blocks);
+	buf_addf(&text, "%s%s%s%s", b->trouble, b->trouble[0] ? broker_remedy(b) : "",
+	    b->trouble[0] && blocks[0] ? "; " : "", blocks);
 	buf_addc(&text, 0);
 	metrics_trouble(text.p);
 	buf_clear(&text);
@@ -57,7 +66,9 @@ broker_clear_trouble(struct broker *b)
 	broker_show_trouble(b);
 }
 
-void
+/* It did what was asked of it: logged after a failure, but not while the look-up of a name fails,
+ * for others say nothing of that one. */
+static void
 broker_log_use(struct broker *b)
 {
 	if (!b->told[0] || b->failed_count)
@@ -76,7 +87,8 @@ broker_note_trouble(struct broker *b, const char *why)
 	broker_show_trouble(b);
 }
 
-void
+/* It failed, why is logged; it is opened again a moment later. */
+static void
 broker_close_store(struct broker *b, const char *why)
 {
 	broker_note_trouble(b, why);
@@ -85,14 +97,20 @@ broker_close_store(struct broker *b, const char *why)
 	b->changes++;
 }
 
-void
+static void
 broker_open_store(struct broker *b, enum accounts_absent absent)
 {
 	char error[ACCOUNTS_ERROR_BYTES];
 
 	b->open_after_ms = clock_mono_ms() + OPEN_AGAIN_MS;
+	b->place = (struct store_place){0};
+	(void)!store_place_note(&b->place, b->directory); /* there may be none yet */
 	b->accounts = accounts_open(b->directory, absent, error);
 	b->is_missing = !b->accounts && errno == ENOENT;
+	if (b->accounts && !store_place_note(&b->place, b->directory)) {
+		accounts_close(&b->accounts);
+		snprintf(error, sizeof error, "accounts.db was replaced while it was opened");
+	}
 	if (!b->accounts) {
 		broker_close_store(b, error);
 		return;
@@ -113,6 +131,94 @@ broker_store(struct broker *b)
 		broker_open_store(b, b->absent);
 	return b->accounts;
 }
+
+/* ---- another file in its place ---- */
+
+/* What was known of the former one is void.  Remembered passwords are forgotten with it. */
+static void
+broker_follow_store(struct broker *b)
+{
+	accounts_close(&b->accounts);
+	b->changes++;
+	cache_free(&b->cache);
+	b->cache = cache_new();
+	broker_open_store(b, b->absent);
+	if (b->accounts)
+		log_warn("accounts: another accounts.db is in %.*s than the one that was open, or "
+			 "it was written over: it is the account store from now on; open sessions "
+			 "go on",
+		    STR_ARG(b->role->conf->state_directory));
+}
+
+static void
+broker_look_at_store(evutil_socket_t fd, short what, void *arg)
+{
+	struct broker *b = arg;
+
+	(void)fd;
+	(void)what;
+	if (b->accounts && store_place_look(&b->place, b->directory) == STORE_PLACE_OTHER)
+		broker_follow_store(b);
+	else
+		(void)broker_store(b);
+}
+
+void
+broker_watch_store(struct broker *b)
+{
+	struct timeval every = {.tv_sec = LOOK_EVERY_S};
+
+	b->store_look = event_new(b->role->base, -1, EV_PERSIST, broker_look_at_store, b);
+	if (!b->store_look || evtimer_add(b->store_look, &every) != 0)
+		die("no event to look at the account store");
+}
+
+/* ---- the operator's verbs ---- */
+
+/* The store as the path leads to it, for who is to hear of it; NULL: text says why. */
+static struct accounts *
+broker_store_now(struct broker *b, struct str verb, struct buf *text)
+{
+	enum store_place_state place =
+	    b->accounts ? store_place_look(&b->place, b->directory) : STORE_PLACE_SAME;
+
+	if (place == STORE_PLACE_UNKNOWN && users_is_change(verb)) {
+		buf_addf(text, "accounts.db cannot be looked at: %s", strerror(errno));
+		return NULL;
+	}
+	if (place == STORE_PLACE_OTHER)
+		broker_follow_store(b);
+	if (!broker_store(b) && b->is_missing && users_absent(verb) == ACCOUNTS_MAKE)
+		broker_open_store(b, ACCOUNTS_MAKE);
+	if (!b->accounts)
+		buf_addf(text, "the account store cannot be used: %s%s; see the log", b->trouble,
+		    broker_remedy(b));
+	return b->accounts;
+}
+
+uint8_t
+broker_run_users(struct broker *b, const struct message_admin *m, struct users_out *out)
+{
+	struct accounts *a = broker_store_now(b, m->verb, out->text);
+	uint8_t code;
+
+	if (!a)
+		return USERS_IO;
+	code = users_run(a, b->role->conf, m->verb, m->values, out);
+	if (code == USERS_IO) {
+		broker_close_store(b, accounts_error(a));
+		return code;
+	}
+	broker_log_use(b);
+	if (!users_is_change(m->verb) || store_place_note(&b->place, b->directory))
+		return code;
+	broker_follow_store(b);
+	buf_clear(out->text);
+	buf_addf(out->text, "accounts.db was replaced or removed meanwhile: do it again");
+	return USERS_IO;
+}
+
+/* ---- look-ups ---- */
 
 /* Once for each name, and again after a long time; no more than a bounded number of names. */
 static void

@@ -3,6 +3,7 @@
 of the daemon, and what the log and the tool say of each."""
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -61,6 +62,32 @@ def account_store_is_missing():
         gate.tool("user", "add", "carol@example.com", "--password-stdin", given=g.PASSWORD + "\n")
         g.wait_for("the line of the second store", 20, lambda: gate.log().count("made a new account store") == 2)
         assert login_code(gate) == 535
+    finally:
+        gate.stop()
+
+
+@tap.case
+def account_store_is_replaced_in_use():
+    """a backup takes the place of the open accounts.db: what is added afterwards is there after a restart; removed: failing"""
+    gate = made("replaced").start()
+    store, backup, former = (f"{gate.directory}/{name}" for name in ("state/accounts.db", "backup.db", "former.db"))
+    try:
+        gate.add_user()
+        shutil.copy2(store, backup)
+        shutil.chown(backup, os.stat(store).st_uid, os.stat(store).st_gid)
+        os.rename(store, former)
+        os.rename(backup, store)
+        gate.tool("user", "add", "carol@example.com", "--password-stdin", given=g.PASSWORD + "\n")
+        gate.wait_log("accounts: another accounts.db is in")
+        gate.stop()
+        gate.start()
+        assert "carol@example.com" in gate.tool("user", "list").stdout
+        os.rename(store, former)
+        g.wait_for("status tells it", 20, lambda: "put it back" in gate.tool("status", check=False).stdout, every=0.2)
+        suspended = gate.tool("user", "suspend", "carol@example.com", check=False)
+        assert suspended.returncode == 74 and "put it back" in suspended.stderr, suspended
+        os.rename(former, store)
+        g.wait_for("all are ready", 20, lambda: gate.tool("status", check=False).returncode == 0, every=0.2)
     finally:
         gate.stop()
 

@@ -1,0 +1,30 @@
+/*
+ * store_place: whether the account store that is open is still the file at its path.  A file that was
+ * moved, removed or replaced goes on being written to by who has it open, and what is written there
+ * is gone after a start; one that was written over is another store with the same inode.
+ */
+#ifndef AUTH_STORE_PLACE_H
+#define AUTH_STORE_PLACE_H
+
+#include <sys/stat.h>
+
+#include "base/str.h"
+
+struct store_place {
+	struct stat seen; /* st_ino 0: nothing was noted */
+};
+
+enum store_place_state {
+	STORE_PLACE_SAME,
+	STORE_PLACE_OTHER,   /* another file, other content, or none */
+	STORE_PLACE_UNKNOWN, /* it could not be looked at: errno */
+};
+
+/* How the file is now. */
+enum store_place_state store_place_look(
+    const struct store_place *p, const char *directory) MUST_USE;
+/* It is as it should be, for instance after a change of our own: remembered.  False: another file
+ * than before (no former one: never), or it could not be looked at; nothing is remembered. */
+bool store_place_note(struct store_place *p, const char *directory) MUST_USE;
+
+#endif

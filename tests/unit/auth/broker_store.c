@@ -1,0 +1,193 @@
+/* Another file in the place of the open account store: it is the store, and no change is told as made
+ * that is not in it. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/metrics.h"
+#include "unit/auth/rig.h"
+
+enum { LOOKS_MAX = 300, LOOK_US = 100000 };
+
+static char store[128], away[128], backup[128];
+
+static void
+copy(const char *from, const char *to)
+{
+	static char all[1 << 20];
+	int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	ssize_t n = read(in, all, sizeof all);
+
+	cr_assert_gt(n, 0);
+	cr_assert_eq(write(out, all, (size_t)n), n);
+	close(in);
+	close(out);
+}
+
+/* The backup has alice, whose password is another one in the store, and mallory. */
+static struct rig *
+run_with_backup(unsigned workers)
+{
+	struct rig *r = rig_new();
+	char error[ACCOUNTS_ERROR_BYTES];
+	struct accounts *a;
+	struct secret s;
+
+	rig_store(r, "alice@example.com", "former", NULL);
+	snprintf(store, sizeof store, "%s/accounts.db", r->directory);
+	snprintf(away, sizeof away, "%s/away", r->directory);
+	snprintf(backup, sizeof backup, "%s/backup", r->directory);
+	copy(store, backup);
+	a = accounts_open(r->directory, ACCOUNTS_REFUSE, error);
+	cr_assert_not_null(a, "%s", error);
+	cr_assert(secret_make(STR("wonderland"), 4096, &s));
+	cr_assert_eq(accounts_set_secret(a, STR("alice@example.com"), &s), ACCOUNTS_OK);
+	accounts_close(&a);
+	rig_run(r, CALM, workers);
+	return r;
+}
+
+static void
+exchange(void)
+{
+	cr_assert_eq(rename(store, away), 0);
+	copy(backup, store);
+}
+
+static uint8_t
+add_bob(struct rig *r)
+{
+	char text[SECRET_TEXT_BYTES];
+	struct secret s;
+	struct rig_admin done;
+
+	cr_assert(secret_make(STR("new"), 4096, &s));
+	const char *bob[][2] = {{"name", "bob@example.com"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
+	rig_admin(r, "user.add", bob, &done);
+	return done.exit_code;
+}
+
+/* As after a restart. */
+static bool
+is_stored(struct rig *r, const char *name)
+{
+	char error[ACCOUNTS_ERROR_BYTES];
+	enum accounts_result found;
+	struct account account;
+	struct accounts *a;
+
+	kill(r->broker.pid, SIGKILL);
+	waitpid(r->broker.pid, NULL, 0);
+	channel_free(&r->broker.main);
+	a = accounts_open(r->directory, ACCOUNTS_REFUSE, error);
+	cr_assert_not_null(a, "%s", error);
+	found = accounts_find(a, str_of(name), &account);
+	accounts_close(&a);
+	rig_run(r, CALM, 0);
+	return found == ACCOUNTS_OK;
+}
+
+static bool
+log_has(int log, const char *text)
+{
+	static char all[65536];
+	ssize_t n = pread(log, all, sizeof all - 1, 0);
+
+	cr_assert_geq(n, 0);
+	all[n] = 0;
+	return strstr(all, text) != NULL;
+}
+
+Test(broker_store, a_change_goes_into_the_file_that_is_in_its_place, .timeout = 60)
+{
+	int log = memfd_create("log", MFD_CLOEXEC);
+	struct rig *r;
+
+	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
+	r = run_with_backup(0);
+	exchange();
+	cr_expect_eq(add_bob(r), 0);
+	cr_expect(log_has(log, "accounts: another accounts.db"));
+	cr_expect(is_stored(r, "bob@example.com"));
+	rig_free(&r);
+}
+
+Test(broker_store, a_file_that_was_written_over_is_read_anew, .timeout = 60)
+{
+	struct rig *r = run_with_backup(0);
+
+	cr_assert_eq(add_bob(r), 0);
+	copy(backup, store);
+	cr_expect_eq(add_bob(r), 0, "he is not in the file any more");
+	cr_expect(is_stored(r, "bob@example.com"));
+	rig_free(&r);
+}
+
+/* Its own changes are no other file's. */
+Test(broker_store, a_change_of_its_own_is_no_exchange, .timeout = 60)
+{
+	int log = memfd_create("log", MFD_CLOEXEC);
+	const char *suspend[][2] = {{"name", "bob"}, {NULL, NULL}};
+	struct rig_admin done;
+	struct rig *r;
+
+	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
+	r = run_with_backup(0);
+	cr_expect_eq(add_bob(r), 0);
+	for (int i = 0; i < 3; i++) {
+		rig_admin(r, i % 2 ? "user.resume" : "user.suspend", suspend, &done);
+		cr_expect_eq(done.exit_code, 0);
+	}
+	cr_expect_not(log_has(log, "another accounts.db"));
+	rig_free(&r);
+}
+
+/* Nobody changes anything: logins hear of it all the same, also those whose password was remembered. */
+Test(broker_store, a_password_of_the_former_file_is_void, .timeout = 60)
+{
+	struct rig *r = run_with_backup(1);
+	unsigned code = 235;
+
+	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
+	exchange();
+	for (unsigned i = 0; i < LOOKS_MAX && code == 235; i++) {
+		usleep(LOOK_US);
+		code = rig_login(r, 2 + i, "PLAIN", GOOD);
+	}
+	cr_expect_eq(code, 535);
+	cr_expect_eq(rig_login(r, 1000, "PLAIN", STR("\0alice@example.com\0former")), 235);
+	rig_free(&r);
+}
+
+Test(broker_store, one_that_is_removed_is_trouble_at_once, .timeout = 60)
+{
+	char text[METRICS_TROUBLE_TEXT_BYTES];
+	int fd = metrics_create();
+	const struct metrics_region *region = metrics_map(fd);
+	const char *show[][2] = {{"name", "alice"}, {NULL, NULL}};
+	struct rig_admin done;
+	struct rig *r;
+
+	/* the broker has it from here */
+	cr_assert_eq(metrics_use(fd), 0);
+	r = run_with_backup(0);
+	cr_assert_eq(rename(store, away), 0);
+	for (int i = 0; i < LOOKS_MAX && !metrics_read_trouble(region, text)[0]; i++)
+		usleep(LOOK_US);
+	cr_expect(strstr(text, "accounts.db is missing"), "'%s'", text);
+	cr_expect(strstr(text, "put it back"), "'%s'", text);
+	rig_admin(r, "user.suspend", show, &done);
+	cr_expect_eq(done.exit_code, 74);
+	cr_assert_eq(rename(away, store), 0);
+	for (int i = 0; i < LOOKS_MAX && metrics_read_trouble(region, text)[0]; i++)
+		usleep(LOOK_US);
+	cr_expect_str_eq(text, "");
+	rig_admin(r, "user.show", show, &done);
+	cr_expect_eq(done.exit_code, 0);
+	rig_free(&r);
+}
