@@ -23,6 +23,8 @@ stored_choose(struct exchange *l)
 		secret_spoil(&account.secret, key, user);
 		l->reason = "suspended";
 	}
+	if (found == ACCOUNTS_NONE)
+		l->reason = "no_such_account";
 	if (found == ACCOUNTS_OK)
 		l->secret = account.secret;
 	l->changes = l->broker->changes;
