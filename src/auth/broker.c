@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "auth/account_blocks.h"
 #include "auth/auth.h"
 #include "auth/broker_blocks.h"
 #include "auth/exchange.h"
@@ -64,6 +65,7 @@ send_account(struct str values, void *arg)
 
 	buf_init(&all, ROW_BYTES);
 	buf_adds(&all, values);
+	account_blocks_add(r->broker, message_values_get(values, "name"), &all);
 	add_logins(r->broker, message_values_get(values, "name"), &all);
 	send_row(buf_str(&all), arg);
 	buf_clear(&all);

@@ -71,8 +71,8 @@ struct broker {
 struct accounts *broker_store(struct broker *b);
 /* What keeps it from its work, of the store and of the blocks, is for all to see. */
 void broker_show_trouble(const struct broker *b);
-/* From now on it looks every two seconds whether the store is still the file in the state directory;
- * another one is opened in its place. */
+/* From now on it looks every two seconds whether the store is still the file in the state
+ * directory; another one is opened in its place. */
 void broker_watch_store(struct broker *b);
 /* A verb of users.h on the store that is in the state directory now.  A change is told as made when
  * it is in that one. */

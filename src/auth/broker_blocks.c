@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/account_blocks.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -126,18 +127,6 @@ blocks_tell(const struct block *block, void *arg)
 	blocks_end_row(r, &block->refused);
 }
 
-static int64_t
-blocks_left_ms(const struct broker *b, const struct limited_entry *e)
-{
-	const struct conf *conf = b->role->conf;
-	const struct conf_rate *rate = e->what == FAILURES_OF_LOGIN
-	    ? &conf->auth.login_failure_limit
-	    : &conf->auth.failure_limit;
-	struct failures_limit limit = {rate->count, rate->period_ms};
-
-	return failures_left_ms(b->failures, e->what, str_make(e->key, e->key_n), limit);
-}
-
 static void
 blocks_tell_limited(struct blocks_run *r, const struct limited_entry *e, int64_t left_ms)
 {
@@ -151,8 +140,7 @@ blocks_tell_limited(struct blocks_run *r, const struct limited_entry *e, int64_t
 	if (!is_network && !is_login)
 		message_values_add(&r->row, "network", str_of(network));
 	message_values_add(&r->row, "by", STR("automatic"));
-	message_values_add(&r->row, "reason",
-	    is_login ? STR("auth.login_failure_limit") : STR("auth.failure_limit"));
+	message_values_add(&r->row, "reason", str_of(account_blocks_key(e->what)));
 	blocks_add_time(r, "since", e->since_ms);
 	blocks_add_time(r, "until", clock_ms() + left_ms);
 	blocks_end_row(r, &e->refused);
@@ -166,7 +154,7 @@ blocks_list(struct blocks_run *r)
 	blocks_each(r->broker->blocks, blocks_tell, r);
 	for (size_t i = 0; i < LIMITED_MAX; i++) {
 		int64_t left_ms =
-		    l->entry[i].since_ms ? blocks_left_ms(r->broker, &l->entry[i]) : 0;
+		    l->entry[i].since_ms ? account_blocks_left_ms(r->broker, &l->entry[i]) : 0;
 
 		if (left_ms > 0)
 			blocks_tell_limited(r, &l->entry[i], left_ms);

@@ -3,7 +3,9 @@
  */
 #include "auth/guesses.h"
 
+#include "auth/account_blocks.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 enum { PLACE_NAME_BYTES = CLAIM_USER_MAX + CLAIM_NETWORK_BYTES };
 
@@ -100,8 +102,7 @@ static void
 guesses_alert(const struct exchange *l, enum failures_of what, const struct limited_entry *e)
 {
 	char network[NETWORK_TEXT_BYTES];
-	const char *limit = what == FAILURES_OF_LOGIN ? "auth.login_failure_limit"
-	                                              : "auth.failure_limit";
+	const char *limit = account_blocks_key(what);
 
 	network_text(&e->network, network);
 	if (what == FAILURES_OF_NETWORK)
@@ -114,6 +115,27 @@ guesses_alert(const struct exchange *l, enum failures_of what, const struct limi
 		    e->user, what == FAILURES_OF_LOGIN ? "from everywhere" : "from ",
 		    what == FAILURES_OF_LOGIN ? "" : network,
 		    what == FAILURES_OF_LOGIN ? "in places where it is new" : "there", limit);
+}
+
+/* The block begins.  By what is counted later it may last longer. */
+static void
+guesses_log_begin(const struct exchange *login, const struct limited_entry *e)
+{
+	static const char *const words[] = {[FAILURES_OF_NETWORK] = "network",
+	    [FAILURES_OF_LOGIN] = "login", [FAILURES_OF_PLACE] = "login_at_network"};
+	int64_t left_ms = account_blocks_left_ms(login->broker, e);
+	char until[CLOCK_TEXT_BYTES], network[NETWORK_TEXT_BYTES];
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "auth block");
+	log_str(&l, "what", str_of(words[e->what]));
+	log_str(&l, "limit", str_of(account_blocks_key(e->what)));
+	log_str(&l, "until", str_of(clock_iso(clock_ms() + left_ms, until)));
+	if (e->what != FAILURES_OF_LOGIN)
+		log_str(&l, "network", str_of(network_text(&e->network, network)));
+	if (e->what != FAILURES_OF_NETWORK)
+		log_user(&l, "user", str_of(e->user));
+	log_end(&l);
 }
 
 /* One failure more; who reaches the limit is remembered by name, anew where an earlier time beyond
@@ -138,6 +160,8 @@ guesses_add_to(const struct exchange *l, enum failures_of what, struct str name,
 	}
 	limited_used(l->broker->limited, e);
 	block_note_last(&e->refused, claim_name(&l->claim), l->client);
+	if (!was_beyond)
+		guesses_log_begin(l, e);
 }
 
 static void

@@ -1,7 +1,7 @@
 /*
- * store_place: whether the account store that is open is still the file at its path.  A file that was
- * moved, removed or replaced goes on being written to by who has it open, and what is written there
- * is gone after a start; one that was written over is another store with the same inode.
+ * store_place: whether the account store that is open is still the file at its path.  Who has a
+ * file open that was moved, removed or replaced goes on writing to it, and what is written there is
+ * gone after a start; one that was written over is another store with the same inode.
  */
 #ifndef AUTH_STORE_PLACE_H
 #define AUTH_STORE_PLACE_H

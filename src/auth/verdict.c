@@ -6,10 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/account_blocks.h"
 #include "auth/guesses.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/login_name.h"
+
+enum { TEST_ROW_BYTES = 8192 };
 
 static void
 log_who(struct log_line *l, const struct exchange *login, const char *event, int priority)
@@ -62,13 +65,22 @@ answer_test(const struct exchange *l, const struct message_auth_answer *m)
 	static const char *const words[] = {"continue", "ok", "fail", "tempfail", "malformed"};
 	static const uint8_t exits[] = {70, 0, 1, 75, 65};
 	struct message_admin_done done = {.exit_code = exits[m->outcome], .text = STR("")};
+	struct str user = claim_name(&l->claim);
+	const char *block = account_blocks_reason(l->broker, user);
+	const char *word = words[m->outcome], *reason = l->reason ? l->reason : "none";
 	struct message_admin_row row;
 	struct buf values;
 
-	buf_init(&values, 4096);
+	if (m->outcome == AUTH_OK && block) {
+		word = "blocked";
+		reason = block;
+		done.exit_code = exits[AUTH_FAIL];
+	}
+	buf_init(&values, TEST_ROW_BYTES);
 	message_values_add(&values, "backend", STR("users"));
-	message_values_add(&values, "outcome", str_of(words[m->outcome]));
-	message_values_add(&values, "reason", str_of(l->reason ? l->reason : "none"));
+	message_values_add(&values, "outcome", str_of(word));
+	message_values_add(&values, "reason", str_of(reason));
+	account_blocks_add(l->broker, user, &values);
 	row.values = buf_str(&values);
 	(void)!channel_answer(l->from, l->call, MESSAGE_ADMIN_ROW, &row, -1);
 	(void)!channel_answer(l->from, l->call, MESSAGE_ADMIN_DONE, &done, -1);

@@ -40,7 +40,8 @@ type_of(struct str key)
 static bool
 is_list(struct str key)
 {
-	static const char *const lists[] = {"address", "limit", "limit_used", "names", "to"};
+	static const char *const lists[] = {
+	    "address", "blocked", "limit", "limit_used", "names", "to"};
 
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		if (str_eq(key, str_of(lists[i])))

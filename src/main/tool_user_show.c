@@ -110,10 +110,13 @@ print_last_login(struct str values)
 static void
 print_user(struct str values)
 {
-	static const char *const fields[][2] = {{"name", "name"}, {"state", "state"},
-	    {"suspended", "suspended"}, {"reason", "reason"}, {"created", "created"},
+	static const char *const fields[][2] = {{"suspended", "suspended"},
+	    {"reason", "reason"}, {"created", "created"},
 	    {"password set", "password_changed"}, {"iterations", "iterations"}};
 
+	print_labelled(0, "name", message_values_get(values, "name"));
+	print_labelled(0, "state", message_values_get(values, "state"));
+	print_list("blocked", values, "blocked");
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		print_labelled(0, fields[i][0], message_values_get(values, fields[i][1]));
 	print_last_login(values);

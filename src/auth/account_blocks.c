@@ -1,0 +1,164 @@
+/*
+ * account_blocks: see the header.
+ */
+#include "auth/account_blocks.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+enum { ACCOUNT_BLOCKS_TEXT_BYTES = 1024, ACCOUNT_BLOCKS_MAX = 8 };
+
+struct account_blocks {
+	const struct broker *broker;
+	struct str user;
+	struct network last_login; /* size 0: not known */
+	struct buf *values;
+	unsigned count; /* told; of more than there is room for the first ones */
+};
+
+const char *
+account_blocks_key(enum failures_of what)
+{
+	return what == FAILURES_OF_LOGIN ? "auth.login_failure_limit" : "auth.failure_limit";
+}
+
+static int64_t
+account_blocks_left_of(const struct broker *b, enum failures_of what, struct str key)
+{
+	const struct conf *conf = b->role->conf;
+	const struct conf_rate *rate = what == FAILURES_OF_LOGIN ? &conf->auth.login_failure_limit
+								 : &conf->auth.failure_limit;
+	struct failures_limit limit = {rate->count, rate->period_ms};
+
+	return failures_left_ms(b->failures, what, key, limit);
+}
+
+int64_t
+account_blocks_left_ms(const struct broker *b, const struct limited_entry *e)
+{
+	return account_blocks_left_of(b, e->what, str_make(e->key, e->key_n));
+}
+
+/* "by root since … until …": since 0: not known. */
+static void
+account_blocks_add_times(struct buf *text, int64_t since_ms, int64_t until_ms)
+{
+	char time[CLOCK_TEXT_BYTES];
+
+	if (since_ms)
+		buf_addf(text, " since %s", clock_iso(since_ms, time));
+	buf_addf(text, " until %s", clock_iso(until_ms, time));
+}
+
+static void
+account_blocks_add_text(struct account_blocks *a, struct buf *text)
+{
+	if (a->count++ < ACCOUNT_BLOCKS_MAX)
+		message_values_add(a->values, "blocked", buf_str(text));
+	buf_clear(text);
+}
+
+static bool
+account_blocks_is_of_network(const struct account_blocks *a, const struct network *n,
+    const struct block_refused *refused)
+{
+	return (a->last_login.size && network_has(n, &a->last_login)) ||
+	    str_eq(str_of(refused->last_user), a->user);
+}
+
+/* ---- by hand ---- */
+
+static void
+account_blocks_tell(const struct block *block, void *arg)
+{
+	struct account_blocks *a = arg;
+	char network[NETWORK_TEXT_BYTES];
+	struct buf text;
+
+	if (block->target.is_network
+		? !account_blocks_is_of_network(a, &block->target.network, &block->refused)
+		: !str_eq(str_of(block->target.user), a->user))
+		return;
+	buf_init(&text, ACCOUNT_BLOCKS_TEXT_BYTES);
+	if (block->target.is_network)
+		buf_addf(&text, "network %s", network_text(&block->target.network, network));
+	else
+		buf_addz(&text, "everywhere");
+	buf_addf(&text, ", by %s", block->by);
+	account_blocks_add_times(&text, block->since_ms, block->until_ms);
+	if (block->reason[0])
+		buf_addf(&text, ": %s", block->reason);
+	account_blocks_add_text(a, &text);
+}
+
+/* ---- by the limits ---- */
+
+static void
+account_blocks_tell_limited(
+    struct account_blocks *a, const struct limited_entry *e, int64_t left_ms)
+{
+	char network[NETWORK_TEXT_BYTES];
+	struct buf text;
+
+	buf_init(&text, ACCOUNT_BLOCKS_TEXT_BYTES);
+	if (e->what == FAILURES_OF_LOGIN)
+		buf_addz(&text, "in places where it is new");
+	else
+		buf_addf(&text, "%s %s", e->what == FAILURES_OF_PLACE ? "login at" : "network",
+		    network_text(&e->network, network));
+	buf_addf(&text, ", by %s", account_blocks_key(e->what));
+	account_blocks_add_times(&text, e->since_ms, clock_ms() + left_ms);
+	account_blocks_add_text(a, &text);
+}
+
+static bool
+account_blocks_is_about(const struct account_blocks *a, const struct limited_entry *e)
+{
+	if (e->since_ms == 0 || e->what == FAILURES_OF_LOGIN)
+		return false;
+	return e->what == FAILURES_OF_PLACE
+	    ? str_eq(str_of(e->user), a->user)
+	    : account_blocks_is_of_network(a, &e->network, &e->refused);
+}
+
+/* That of the login holds too when it is not listed by name any more. */
+static void
+account_blocks_tell_login(struct account_blocks *a)
+{
+	const struct limited_entry *e =
+	    limited_find(a->broker->limited, FAILURES_OF_LOGIN, a->user);
+	struct limited_entry unlisted = {.what = FAILURES_OF_LOGIN};
+	int64_t left_ms = account_blocks_left_of(a->broker, FAILURES_OF_LOGIN, a->user);
+
+	if (left_ms > 0)
+		account_blocks_tell_limited(a, e ? e : &unlisted, left_ms);
+}
+
+void
+account_blocks_add(const struct broker *b, struct str user, struct buf *values)
+{
+	const struct last_login *last = last_logins_get(b->last_logins, user);
+	struct account_blocks a = {.broker = b, .user = user, .values = values};
+	int64_t left_ms;
+
+	if (!last || !network_parse(str_of(last->client), &a.last_login))
+		a.last_login.size = 0;
+	blocks_each(b->blocks, account_blocks_tell, &a);
+	account_blocks_tell_login(&a);
+	for (size_t i = 0; i < LIMITED_MAX; i++) {
+		const struct limited_entry *e = &b->limited->entry[i];
+
+		left_ms = account_blocks_is_about(&a, e) ? account_blocks_left_ms(b, e) : 0;
+		if (left_ms > 0)
+			account_blocks_tell_limited(&a, e, left_ms);
+	}
+}
+
+const char *
+account_blocks_reason(const struct broker *b, struct str user)
+{
+	if (blocks_find(b->blocks, user, NULL))
+		return "user_blocked";
+	return account_blocks_left_of(b, FAILURES_OF_LOGIN, user) > 0 ? "login_limited" : NULL;
+}
