@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <gnutls/gnutls.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 #include "net/peer_certificate.h"
@@ -14,6 +15,7 @@ enum {
 	KEPT_MAX = 1 << 20,
 	WARNINGS_MAX = 8, /* alerts that mean nothing are not listened to for ever */
 	SILENT_MAX = 64,  /* nor are tickets, key updates and empty records without data between */
+	WORDS_BYTES = 192,
 };
 
 struct tunnel {
@@ -26,6 +28,7 @@ struct tunnel {
 	struct buf kept; /* left over from earlier loans; used up before `lent` */
 	size_t kept_at;
 	const char *text;
+	char words[WORDS_BYTES]; /* for text */
 	unsigned char warnings;
 	unsigned char silent; /* records in a row that held no data */
 	bool is_ended;
@@ -217,7 +220,42 @@ tunnel_fail_as(struct tunnel *t, const char *text)
 	return TUNNEL_FAILED;
 }
 
+/* A client that refuses our certificate sends its alert in TLS 1.3 perhaps in clear, or under a key
+ * that we do not have yet: OpenSSL does.  What comes cannot be read, and nothing else comes. */
+static bool
+tunnel_is_refused(const struct tunnel *t, int error)
+{
+	return t->server && !t->is_up &&
+	    gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3 &&
+	    gnutls_handshake_get_last_out(t->session) == GNUTLS_HANDSHAKE_FINISHED &&
+	    (error == GNUTLS_E_DECRYPTION_FAILED || error == GNUTLS_E_UNEXPECTED_PACKET ||
+		error == GNUTLS_E_UNEXPECTED_PACKET_LENGTH);
+}
+
 /* An alert tells more than "a fatal alert was received". */
+static const char *
+tunnel_alert_text(struct tunnel *t)
+{
+	const char *name = gnutls_alert_get_name(gnutls_alert_get(t->session));
+
+	snprintf(t->words, sizeof t->words, "the %s said: %s", t->server ? "client" : "host",
+	    name ? name : "unknown alert");
+	return t->words;
+}
+
+static const char *
+tunnel_error_text(struct tunnel *t, int error)
+{
+	const char *text = gnutls_strerror(error);
+
+	if (!tunnel_is_refused(t, error))
+		return text;
+	snprintf(t->words, sizeof t->words,
+	    "the client broke off the handshake: it probably does not accept our certificate (%s)",
+	    text);
+	return t->words;
+}
+
 static enum tunnel_result
 tunnel_fail(struct tunnel *t, int error)
 {
@@ -225,14 +263,14 @@ tunnel_fail(struct tunnel *t, int error)
 
 	t->has_alert = error == GNUTLS_E_FATAL_ALERT_RECEIVED;
 	if (t->has_alert)
-		text = gnutls_alert_get_name(gnutls_alert_get(t->session));
+		text = tunnel_alert_text(t);
 	else if (error == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR && t->client)
 		text = t->text;
 	else
-		text = gnutls_strerror(error);
+		text = tunnel_error_text(t, error);
 	if (!t->has_alert && error != GNUTLS_E_PUSH_ERROR)
 		gnutls_alert_send_appropriate(t->session, error);
-	return tunnel_fail_as(t, text ? text : "unknown alert");
+	return tunnel_fail_as(t, text);
 }
 
 /* True: the call is to be repeated. */

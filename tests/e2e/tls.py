@@ -3,6 +3,8 @@
 and the whole daemon as threads of one process (-d), where the same mail flows."""
 import os
 import re
+import socket
+import ssl
 import subprocess
 import sys
 
@@ -60,6 +62,33 @@ def versions():
         assert "Cipher is (NONE)" in s_client(version, "-cipher", "DEFAULT@SECLEVEL=0")
     # by the gateway: both came to it, whatever this OpenSSL itself thinks of them
     g.wait_for("two refused versions", 10, lambda: len(re.findall(r" tls fail .*version", gate.log())) == 2)
+
+
+def python_refuses(version):
+    context = ssl.create_default_context()
+    context.minimum_version = context.maximum_version = version
+    try:
+        with socket.create_connection(("127.0.0.1", gate.smtps), 20) as plain, \
+                context.wrap_socket(plain, server_hostname="mail.example.com"):
+            raise AssertionError("the certificate was accepted")
+    except ssl.SSLCertVerificationError:
+        pass
+
+
+@tap.case
+def refused_certificate():
+    """a client that does not accept our certificate is told of as such in the log, by what it said or by how it ended"""
+    refusals = [lambda v=v: s_client("-verify_return_error", "-CAfile", files["org"][0], v) for v in ("-tls1_2", "-tls1_3")]
+    refusals += [lambda v=v: python_refuses(v) for v in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)]
+    told = re.compile(r' tls fail [^\n]* error="(the client said: [^"\n]*([Cc]ertificate|CA)[^"\n]*|'
+                      r'the client broke off the handshake: it probably does not accept our certificate \([^"\n]+\))"')
+    for number, refuse in enumerate(refusals):
+        before = gate.log().count(" tls fail ")
+        refuse()
+        g.wait_for(f"the line of client {number}", 10, lambda: gate.log().count(" tls fail ") > before)
+        line = re.findall(r".* tls fail .*", gate.log())[-1]
+        assert told.search(line), (number, line)
+    assert "probably does not accept our certificate" in gate.log()
 
 
 @tap.case
