@@ -34,7 +34,7 @@ const struct key key_table[] = {
 	    .help = "The name of this gateway: in its greeting, in EHLO to others, in Received "
 		"and Message-ID fields. It should resolve to the addresses that mail leaves "
 		"from."},
-	{"postmaster", KEY_TEXT, AT(postmaster), SENDS, .form = FORM_ADDRESS,
+	{"postmaster", KEY_TEXT, AT(postmaster), SENDS | CONF_RELAY, .form = FORM_ADDRESS,
 	    .example = "\"postmaster@example.com\"",
 	    .help = "Who gets mail for <postmaster>, and is told of reports that could not be "
 		"delivered to a sender, and of what needs an administrator (notices). Without "
@@ -110,7 +110,7 @@ const struct key key_table[] = {
 		"all. TLS 1.2 has suites with GCM, CCM or ChaCha20-Poly1305 alone, none with "
 		"CBC."},
 
-	{"domains", KEY_LIST, AT(domains), CONF_AUTH | SENDS, .flags = KEY_REQUIRED,
+	{"domains", KEY_LIST, AT(domains), CONF_AUTH | SENDS | CONF_RELAY, .flags = KEY_REQUIRED,
 	    .item_bytes = sizeof(struct conf_domain), .max = 20000,
 	    .example = "( { name = \"example.com\"; } )",
 	    .help = "The domains that logins send from. An account is made only in one of them, "

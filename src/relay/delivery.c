@@ -162,7 +162,8 @@ nothing_usable(struct delivery *d, const struct resolver_answer *a)
 		s = route_host_unknown(d);
 	else if (a->count)
 		s = status_make(550, "5.4.4",
-		    "%s has only addresses that are not on the public Internet", delivery_host(d));
+		    "%s has only addresses that are not on the public Internet "
+		    "(see routes.allow_private)", delivery_host(d));
 	else
 		s = status_make(550, d->site->is_implicit ? "5.1.2" : "5.4.4", "%s has no address",
 		    delivery_host(d));

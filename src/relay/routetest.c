@@ -1,6 +1,7 @@
 /*
  * routetest: says in rows which way mail for an address would go, and does not send anything: the
- * route first, then each host with its addresses as DNS gives them now.
+ * route first, then each host with its addresses as DNS gives them now.  Whether there is a way,
+ * and what a delivery would end with, delivery.c says.
  */
 #include "base/mem.h"
 #include "mail/address.h"
@@ -21,6 +22,7 @@ struct routetest {
 	struct finder_ask *ask;
 	struct resolver_query *query;
 	struct found *found;
+	struct delivery delivery; /* as one that begins now; no connection is made */
 	size_t host;
 	bool has_way;
 };
@@ -63,6 +65,18 @@ done(struct routetest *t, uint8_t exit_code, struct str text)
 	routetest_free(t);
 }
 
+/* The status of a delivery as its end. */
+static void
+done_with(struct routetest *t, const struct status *status)
+{
+	struct buf text;
+
+	buf_init(&text, ROW_BYTES_MAX);
+	status_reply(status, &text);
+	done(t, 1, str_trim(str_upto(buf_str(&text), str_find(buf_str(&text), '\r'))));
+	buf_clear(&text);
+}
+
 /* "": mail may go there. */
 static const char *
 why_not(const struct site *site, const struct resolver_address *a)
@@ -93,6 +107,22 @@ add_text_of(struct buf *out, const struct site *site, const struct resolver_addr
 	buf_addf(out, "%s%s%s", out->n ? " " : "", text, why_not(site, a));
 }
 
+/* What a delivery makes of this host, if it comes as far. */
+static void
+follow_delivery(struct routetest *t, const struct resolver_answer *a)
+{
+	enum delivery_step step;
+
+	if (t->has_way)
+		return;
+	step = delivery_step(&t->delivery);
+	if (step == DELIVERY_NEEDS_ADDRESSES && t->delivery.host == t->host) {
+		delivery_got_addresses(&t->delivery, a);
+		step = delivery_step(&t->delivery);
+	}
+	t->has_way = step == DELIVERY_CONNECT;
+}
+
 static void next_host(struct routetest *t);
 
 static void
@@ -108,10 +138,8 @@ host_row(struct routetest *t, const struct resolver_answer *a)
 
 	buf_init(&values, ROW_BYTES_MAX);
 	buf_init(&addresses, ROW_BYTES_MAX);
-	for (size_t i = 0; a->outcome == RESOLVER_FOUND && i < a->count; i++) {
+	for (size_t i = 0; a->outcome == RESOLVER_FOUND && i < a->count; i++)
 		add_text_of(&addresses, site, &a->addresses[i]);
-		t->has_way |= *why_not(site, &a->addresses[i]) == '\0';
-	}
 	message_values_add(&values, "row", STR("host"));
 	message_values_add_number(&values, "preference", site->hosts[t->host].preference);
 	message_values_add(&values, "host", str_of(site->hosts[t->host].name));
@@ -121,6 +149,7 @@ host_row(struct routetest *t, const struct resolver_answer *a)
 	send_row(t, &values);
 	buf_clear(&values);
 	buf_clear(&addresses);
+	follow_delivery(t, a);
 	t->host++;
 	next_host(t);
 }
@@ -140,9 +169,14 @@ next_host(struct routetest *t)
 	const struct site *site = &t->found->site;
 	struct resolver_address numeric;
 	struct finder_host host;
+	struct status status;
+	const char *reason;
 
-	if (t->host == site->count) {
-		done(t, t->has_way ? 0 : 1, t->has_way ? STR("") : STR("no host can be reached"));
+	if (t->host == site->count && t->has_way) {
+		done(t, 0, STR(""));
+	} else if (t->host == site->count) {
+		status = delivery_verdict(&t->delivery, &reason);
+		done_with(t, &status);
 	} else if (site_numeric(str_of(site->hosts[t->host].name), site->port, &numeric)) {
 		host_row(t, &(struct resolver_answer){
 		                .outcome = RESOLVER_FOUND, .addresses = &numeric, .count = 1});
@@ -157,10 +191,12 @@ got_site(struct found *found, void *arg)
 {
 	struct routetest *t = arg;
 	const struct site *site = &found->site;
-	struct buf values, text;
+	struct buf values;
 
 	t->ask = NULL;
 	t->found = found;
+	delivery_init(&t->delivery, site);
+	t->delivery.is_own = own_has;
 	buf_init(&values, ROW_BYTES_MAX);
 	message_values_add(&values, "row", STR("route"));
 	message_values_add(&values, "address", str_of(t->address));
@@ -171,33 +207,48 @@ got_site(struct found *found, void *arg)
 	message_values_add(&values, "site", str_of(site->name));
 	send_row(t, &values);
 	buf_clear(&values);
-	if (site->status.code == 0) {
+	if (site->status.code == 0)
 		next_host(t);
-		return;
+	else
+		done_with(t, &site->status);
+}
+
+/* As at RCPT: <postmaster> has no domain, and all others must have one.  A domain alone will do as
+ * well; one word is none. */
+static bool
+take_domain(struct str text, struct str *domain_out, const char **why_out)
+{
+	struct address address;
+
+	*why_out = "it is no address";
+	*domain_out = text;
+	if (address_parse(text, &address, why_out)) {
+		*domain_out = address.domain;
+		return true;
 	}
-	buf_init(&text, ROW_BYTES_MAX);
-	status_reply(&site->status, &text);
-	done(t, 1, str_trim(str_upto(buf_str(&text), str_find(buf_str(&text), '\r'))));
-	buf_clear(&text);
+	if (address_is_literal(text) || (address_is_domain(text) && str_has(text, '.')))
+		return true;
+	if (address_is_domain(text))
+		*why_out = "RCPT wants an address with a domain, or postmaster; a domain of one "
+			   "word is tested as x@WORD";
+	return false;
 }
 
 void
 routetest_begin(struct relay *r, uint64_t call, struct str text)
 {
 	struct routetest *t = MEM_NEW(struct routetest);
-	struct address address;
+	struct str domain, postmaster = r->role->conf->postmaster;
 	struct found *found;
-	const char *why = "it is no address";
-	struct str domain = text;
+	const char *why;
 
+	if (str_ieq(text, STR("postmaster")) && postmaster.n)
+		text = postmaster;
 	t->relay = r;
 	t->call = call;
 	t->address = mem_text(text.p, text.n);
 	LIST_INSERT_HEAD(&r->tests, t, link);
-	/* a domain alone will do as well */
-	if (address_parse(text, &address, &why))
-		domain = address.domain;
-	else if (!address_is_domain(text) && !address_is_literal(text)) {
+	if (!take_domain(text, &domain, &why)) {
 		done(t, 64, str_of(why));
 		return;
 	}

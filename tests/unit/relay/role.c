@@ -309,6 +309,44 @@ Test(relay_role, fixed_sites, .init = rig_set_up, .fini = rig_tear_down)
 	rig_free(&r);
 }
 
+/* What is said of a way is what a delivery would end with. */
+Test(relay_role, the_test_of_a_route_ends_as_a_delivery, .init = rig_set_up, .fini = rig_tear_down)
+{
+	struct rig *r = rig_new(conf_for(2525, ""));
+
+	rig_deliver(
+	    r, &(struct rig_mail){.job = 1, .domain = "[127.0.0.1]", .to = {"bob@[127.0.0.1]"}});
+	cr_assert(rig_wait(r, 1));
+	rig_result_is(&r->results[0], 550, "unroutable");
+	rig_test_route(r, "bob@[127.0.0.1]");
+	cr_expect_eq(r->exit_code, 1);
+	cr_expect(strncmp(r->done_text, "550 5.4.4 ", 10) == 0, "%s", r->done_text);
+	cr_expect_not_null(strstr(r->done_text, r->results[0].status.text), "%s", r->done_text);
+	cr_expect_not_null(strstr(r->done_text, "routes.allow_private"), "%s", r->done_text);
+	cr_expect_not_null(strstr(r->rows, "addresses=127.0.0.1(private)"), "%s", r->rows);
+	rig_free(&r);
+}
+
+/* As at RCPT: <postmaster> has the address of the configuration, another name must have a domain. */
+Test(relay_role, the_test_of_a_route_for_a_name_without_domain, .init = rig_set_up,
+    .fini = rig_tear_down)
+{
+	char conf[2200];
+	struct rig *r;
+
+	snprintf(conf, sizeof conf, "postmaster = \"boss@host.test\";\n%s", conf_for(2525, ""));
+	r = rig_new(conf);
+	rig_test_route(r, "PostMaster");
+	cr_expect_eq(r->exit_code, 0, "%s", r->done_text);
+	cr_expect_not_null(strstr(r->rows, "address=boss@host.test "), "%s", r->rows);
+	rig_test_route(r, "alice");
+	cr_expect_eq(r->exit_code, 64);
+	cr_expect_not_null(strstr(r->done_text, "domain"), "%s", r->done_text);
+	rig_test_route(r, "host.test");
+	cr_expect_eq(r->exit_code, 0);
+	rig_free(&r);
+}
+
 Test(relay_role, reload_changes_the_route, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
