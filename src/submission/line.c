@@ -24,6 +24,24 @@ bare_line_end(struct session *s)
 	return SESSION_CLOSE;
 }
 
+/* A TLS record of a handshake: the client wants port 465, or does not know STARTTLS. */
+static bool
+is_tls(const struct session *s, struct str in)
+{
+	return !s->is_secure && str_starts(in, STR("\x16\x03"));
+}
+
+static enum session_step
+tls_on_clear_port(struct session *s)
+{
+	struct status status = status_make(
+	    554, "5.7.0", "TLS begins here with STARTTLS; port 465 has it from the start");
+
+	session_refuse(s, "command", "tls_on_clear_port", &status);
+	s->reason = "tls_on_clear_port";
+	return SESSION_CLOSE;
+}
+
 static enum session_step
 line_too_long(struct session *s, bool is_final)
 {
@@ -81,6 +99,10 @@ line_read(struct session *s, struct str in, size_t *used_out)
 
 	if (s->swallowed > 0)
 		return swallow(s, in, used_out);
+	if (is_tls(s, in)) {
+		*used_out = in.n;
+		return tls_on_clear_port(s);
+	}
 	end = str_find(str_upto(in, max), '\n');
 	if (end == max) {
 		s->is_auth_line = is_auth;
