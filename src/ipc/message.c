@@ -72,7 +72,7 @@ static const struct field check_start[] = {F(check_start, mechanism), F(check_st
 static const struct field check_answer[] = {F(check_answer, outcome), F(check_answer, key)};
 
 static const struct field lease_ask[] = {F(lease_ask, user), F(lease_ask, wanted)};
-static const struct field lease[] = {F(lease, status), F(lease, tokens)};
+static const struct field lease[] = {F(lease, status), F(lease, limit), F(lease, tokens)};
 static const struct field lease_return[] = {
     F(lease_return, user), F(lease_return, tokens), F(lease_return, is_all)};
 static const struct field lease_recall[] = {F(lease_recall, user)};

@@ -129,7 +129,7 @@ struct message_lease_ask {    /* answer: LEASE */
 	uint32_t wanted;      /* at least 1 */
 };
 struct message_lease {
-	struct status status; /* 250, or why there are none */
+	struct status status; struct str limit; /* 250; or why there are none, and of what limit */
 	uint32_t tokens;      /* 250: at least 1; may be fewer or more than wanted */
 };
 struct message_lease_return { /* no answer */

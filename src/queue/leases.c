@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "conf/value.h"
 #include "queue/intake.h"
 
 enum {
@@ -15,6 +16,7 @@ enum {
 	LEASE_NEAR_PART = 4,  /* a quarter of the limit or less is left: near */
 	LEASE_SPARE_PART = 8, /* so much of what is left is lent beyond what is wanted */
 	LEASE_TELL_MS = 24 * 60 * 60 * 1000,
+	LEASE_LIMIT_BYTES = 128,
 };
 
 /* What one process holds of one user's tokens. */
@@ -113,6 +115,24 @@ lease_alert(struct queue *q, struct str user, const struct status *s)
 		    s->code, status_enhanced(s, code), s->text);
 }
 
+/* The rule that holds for the user, with those of its rates that are used up. */
+static void
+lease_name_limit(struct queue *q, struct str user, struct buf *out)
+{
+	const struct conf *conf = q->role->conf;
+	const struct conf_rates *rates = limits_of(conf, user);
+	struct limits_use use;
+
+	buckets_look(q->buckets, user, rates, &use);
+	buf_addz(out, rates == &conf->limits.per_user ? "limits.per_user:" : "limits.users:");
+	for (size_t i = 0; i < use.count; i++) {
+		if (use.used[i] < rates->rate[i].count)
+			continue;
+		buf_addc(out, ' ');
+		value_print_rate(&rates->rate[i], "recipients", out);
+	}
+}
+
 static void
 lease_recall_others(struct peer *asking, struct str user)
 {
@@ -186,8 +206,15 @@ leases_ask(struct peer *peer, uint64_t call, const struct message_lease_ask *m)
 {
 	struct message_lease answer = {0};
 
+	struct buf limit;
+
+	buf_init(&limit, LEASE_LIMIT_BYTES);
 	answer.status = lease_lend(peer, m, &answer.tokens);
+	if (answer.status.code == 450)
+		lease_name_limit(peer->queue, m->user, &limit);
+	answer.limit = buf_str(&limit);
 	(void)!channel_answer(peer->channel, call, MESSAGE_LEASE, &answer, -1);
+	buf_clear(&limit);
 }
 
 uint64_t

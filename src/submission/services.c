@@ -4,6 +4,8 @@
  */
 #include "submission/services.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/fsio.h"
 #include "base/log.h"
@@ -325,6 +327,8 @@ refused(void *arg, const struct session_refusal *r)
 		log_str(&l, "mech", str_of(r->mechanism));
 	if (r->user.n > 0)
 		log_user(&l, "user", r->user);
+	if (strcmp(r->reason, "limit") == 0)
+		log_quoted(&l, "limit", tokens_limit(c->gate->tokens, r->user));
 	if (r->sender.p)
 		log_addr(&l, "from", r->sender);
 	if (r->what)

@@ -5,6 +5,8 @@
  */
 #include "submission/tokens.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -13,6 +15,7 @@
 enum {
 	TOKENS_IDLE_MS = 10000, /* unused for so long, they go back */
 	TOKENS_LOOK_S = 5,
+	TOKENS_LIMIT_BYTES = 128,
 };
 
 struct token_lease {
@@ -22,6 +25,7 @@ struct token_lease {
 	uint32_t taken;  /* by messages under way */
 	uint32_t waiting;
 	int64_t used_ms;
+	char limit[TOKENS_LIMIT_BYTES]; /* that was reached last */
 	struct request request;
 	TAILQ_HEAD(, token_waiter) waiters;
 };
@@ -145,12 +149,22 @@ token_answered(enum request_end end, const struct packet *p, void *arg)
 	l->used_ms = clock_mono_ms();
 	if (end == REQUEST_ANSWERED && status_is_ok(&p->message->lease.status))
 		l->free += p->message->lease.tokens;
+	if (end == REQUEST_ANSWERED)
+		snprintf(l->limit, sizeof l->limit, "%.*s", STR_ARG(p->message->lease.limit));
 	token_serve_waiters(l);
 	if (end != REQUEST_ANSWERED)
 		token_refuse_waiters(l, NULL);
 	else if (!status_is_ok(&p->message->lease.status))
 		token_refuse_waiters(l, &p->message->lease.status);
 	token_ask(l);
+}
+
+struct str
+tokens_limit(const struct tokens *t, struct str user)
+{
+	const struct token_lease *l = map_get(t->leases, user);
+
+	return l ? str_of(l->limit) : STR("");
 }
 
 bool

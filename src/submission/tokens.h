@@ -36,6 +36,8 @@ bool tokens_take(struct tokens *t, struct str user) MUST_USE;
 /* Waits for one.  False: there is no queue to ask. */
 bool tokens_wait(struct tokens *t, struct str user, struct token_waiter *w) MUST_USE;
 void tokens_cancel(struct token_waiter *w);
+/* The limit of this user for which one was refused just now; empty: it was not a limit. */
+struct str tokens_limit(const struct tokens *t, struct str user);
 /* Of those taken: they were not needed; or a commit spends them, which the queue counts itself. */
 void tokens_return(struct tokens *t, struct str user, uint32_t count);
 void tokens_spend(struct tokens *t, struct str user, uint32_t count);

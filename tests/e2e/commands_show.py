@@ -274,6 +274,11 @@ def a_user_at_the_limit():
     assert shown["limit_used"] == [2] and shown["limit_wait_s"] > 1000, shown
     assert shown["queued"] == 2 and shown["queued_held"] == 1, shown
     assert "until then 450 4.7.1" in gate.tool("user", "show", "emma@example.com").stdout
+    client = gate.connect(user="emma@example.com")
+    assert client.mail("emma@example.com")[0] == 250 and client.rcpt("later@example.net")[0] == 450
+    client.quit()
+    line = gate.wait_log(r' refuse .* reason=limit .* user="emma@example.com".*')[0]
+    assert 'limit="limits.per_user: 2 recipients / 1h"' in line, line
     gate.parts = parts
     gate.write_config()
     gate.tool("reload")

@@ -130,7 +130,8 @@ answer(struct service *s, uint64_t call, enum message_type type, union message *
 	if (type == MESSAGE_LEASE_ASK) {
 		r->lease_asks++;
 		packet(s->fd, call, MESSAGE_LEASE,
-		    &(struct message_lease){fine.status, r->lease_tokens ? r->lease_tokens : 1}, -1);
+		    &(struct message_lease){.status = fine.status,
+			.tokens = r->lease_tokens ? r->lease_tokens : 1}, -1);
 		return;
 	}
 	if (type == MESSAGE_SPOOL_FILE) {

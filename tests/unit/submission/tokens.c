@@ -29,7 +29,7 @@ static struct queue_end q;
 static void
 answer(uint64_t call)
 {
-	struct message_lease m = {status_make(250, "2.0.0", "Ok"), q.lend};
+	struct message_lease m = {.status = status_make(250, "2.0.0", "Ok"), .tokens = q.lend};
 
 	if (q.lend == 0)
 		m.status = status_make(450, "4.7.1", "Your sending limit is reached");
