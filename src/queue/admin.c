@@ -22,8 +22,7 @@
 enum {
 	EXIT_USAGE = 64,
 	EXIT_NO_MESSAGE = 67,
-	EXIT_STORAGE = 74,
-	EXIT_LATER = 75,
+	EXIT_STORAGE = 74, EXIT_LATER = 75,
 	ENTRIES_PER_TURN = 200,
 	ERRAND_BYTES_MAX = 1 << 20,
 	ERRANDS_MAX = 64,
@@ -273,7 +272,8 @@ finish(struct errand *errand)
 	} else if (errand->error == ENOENT ||
 		   (errand->filter.id_count && errand->matched == 0)) {
 		exit_code = EXIT_NO_MESSAGE;
-		snprintf(text, sizeof text, "no such message\n");
+		snprintf(text, sizeof text, "no such message in the queue: it may be finished; "
+		    "see the log for its id\n");
 	} else if (errand->error) {
 		exit_code = EXIT_STORAGE;
 		snprintf(text, sizeof text, "the message cannot be read: %s\n",
