@@ -40,6 +40,12 @@ struct peer {
 	struct request running; /* relay: what the queue before us left with it */
 };
 
+/* The log was told that there is no room, and it was so last then (monotonic). */
+struct room_told {
+	bool is_told;
+	int64_t last_ms;
+};
+
 struct queue {
 	struct role *role;
 	struct spool *spool;
@@ -76,8 +82,7 @@ struct queue {
 	struct map *files; /* bodies that submission is writing */
 	struct promises promises; /* what they will have, as far as clients said */
 	unsigned peer_files_max;
-	bool is_full_told; /* the log was told that there is no room ... */
-	int64_t full_ms;   /* ... which was so last then; monotonic */
+	struct room_told full, full_of_large; /* for any mail; for bodies in files */
 	int64_t newest_ms; /* of the ids in the spool at the start, and of the clock since */
 	struct { uint64_t hash; int64_t at_ms; } limited[LIMITED_TOLD_MAX]; /* logins; monotonic */
 	unsigned next_limited;

@@ -30,31 +30,42 @@ room_tell(struct peer *peer, const struct message_room *m)
 }
 
 static void
-room_log_full(struct queue *q)
+room_log(struct queue *q, const char *what)
 {
 	char text[SPACE_TEXT_BYTES];
 	struct space s;
 
 	spool_space(q->spool, &s);
-	log_warn("no room for mail: %s: messages are answered with 452 until there is more",
-	    space_tell(&s, text));
+	log_warn("no room for mail%s: %s: messages%s are answered with 452 until there is more",
+	    what, space_tell(&s, text), what);
 }
 
 /* Room that is there for a moment, until the next message, is not told. */
 static void
-room_tell_log(struct queue *q, bool is_full)
+room_tell_log(struct queue *q, struct room_told *t, bool is_out, const char *what)
 {
 	int64_t now_ms = clock_mono_ms();
 
-	if (is_full) {
-		q->full_ms = now_ms;
-		if (!q->is_full_told)
-			room_log_full(q);
-		q->is_full_told = true;
-	} else if (q->is_full_told && now_ms - q->full_ms >= ROOM_STEADY_MS) {
-		q->is_full_told = false;
-		log_warn("there is room for mail again");
+	if (is_out) {
+		t->last_ms = now_ms;
+		if (!t->is_told)
+			room_log(q, what);
+		t->is_told = true;
+	} else if (t->is_told && now_ms - t->last_ms >= ROOM_STEADY_MS) {
+		t->is_told = false;
+		log_warn("there is room for mail%s again", what);
 	}
+}
+
+/* Where there is no room at all, that is told alone. */
+static void
+room_tell_logs(struct queue *q, const struct message_room *m)
+{
+	bool is_large_out = m->file_bytes <= MESSAGE_CONTENT_MAX;
+
+	room_tell_log(q, &q->full, m->is_full, "");
+	if (!m->is_full || q->full_of_large.is_told)
+		room_tell_log(q, &q->full_of_large, is_large_out, " above 128 KiB");
 }
 
 /* For `sallyport status`. */
@@ -91,12 +102,12 @@ room_on_time(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	m.is_failing = error && !m.is_full && error != EAGAIN;
-	room_tell_log(q, m.is_full);
 	promises_see_room(&q->promises, bytes);
 	/* where the disk does not say, who asks for a file hears why */
 	if (bytes < UINT64_MAX)
 		bytes = bytes > q->promises.counted ? bytes - q->promises.counted : 0;
 	m.file_bytes = bytes < RECORD_BODY_MAX ? bytes : UINT64_MAX;
+	room_tell_logs(q, &m);
 	room_show_trouble(q, m.is_failing || m.is_full ? error : 0, &m);
 	LIST_FOREACH(peer, &q->peers, link)
 		room_tell(peer, &m);

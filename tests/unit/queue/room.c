@@ -66,6 +66,29 @@ Test(room, room_is_told, .timeout = 60)
 	rig_end(&r);
 }
 
+/* Room for small messages alone, in segments that are there: the log has a line of its own, and one when
+ * it is over. */
+Test(room, no_room_for_large_bodies_is_told, .timeout = 60)
+{
+	static struct rig r;
+	int log = rig_keep_log();
+
+	rig_begin(&r, rig_slow);
+	rig_until(&r, &r.rooms, 1);
+	rig_reload(&r, "retry = [ \"1h\" ]; minimum_free = \"80%\";");
+	while (r.room.file_bytes > MESSAGE_CONTENT_MAX)
+		rig_until(&r, &r.rooms, r.rooms + 1);
+	cr_expect_not(r.room.is_full);
+	rig_wait(&r, 2 * ROOM_LOOK_MS);
+	cr_expect_eq(rig_count_words(log, "no room for mail above 128 KiB: "), 1);
+	r.disk->free_percent = 95;
+	rig_wait(&r, ROOM_STEADY_MS + 3 * ROOM_LOOK_MS);
+	cr_expect_eq(rig_count_words(log, "no room for mail above 128 KiB: "), 1);
+	cr_expect_eq(rig_count_words(log, "there is room for mail above 128 KiB again"), 1);
+	cr_expect_eq(rig_count_words(log, "no room for mail: "), 0);
+	rig_end(&r);
+}
+
 /* A file system that does not say how much is free keeps nobody waiting who wants something else. */
 Test(room, a_disk_that_does_not_say_what_is_free, .timeout = 60)
 {
