@@ -33,6 +33,8 @@ struct broker {
 	struct sandbox_path paths[2];
 	struct accounts *accounts; /* NULL: cannot be opened now */
 	struct store_place place;  /* of its file */
+	char where[PATH_MAX];      /* the directory was at the start; empty: not known */
+	bool is_away;              /* it was moved or removed: nothing is changed in it */
 	struct event *store_look;
 	int64_t open_after_ms;   /* monotonic: it is not opened or opened anew before */
 	enum accounts_absent absent; /* ACCOUNTS_MAKE: at a first start, until it was open once */
@@ -74,6 +76,9 @@ void broker_show_trouble(const struct broker *b);
 /* From now on it looks every two seconds whether the store is still the file in the state
  * directory; another one is opened in its place. */
 void broker_watch_store(struct broker *b);
+/* The state directory was moved or removed while it is open: what would be stored in it is missing
+ * after a start.  Logged when it begins and ends; text (may be NULL) says it. */
+bool broker_is_away(struct broker *b, struct buf *text) MUST_USE;
 /* A verb of users.h on the store that is in the state directory now.  A change is told as made when
  * it is in that one. */
 uint8_t broker_run_users(struct broker *b, const struct message_admin *m, struct users_out *out)

@@ -413,6 +413,8 @@ broker_blocks_run(struct broker *b, const struct message_admin *m, struct users_
 	uint8_t fault = USERS_OK;
 
 	broker_blocks_read(b);
+	if (v->is_named && broker_is_away(b, out->text))
+		return USERS_IO;
 	if (v->is_named)
 		fault = blocks_take_target(&r, v->is_new);
 	return fault == USERS_OK ? v->fn(&r) : fault;

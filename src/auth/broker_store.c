@@ -18,12 +18,16 @@ enum {
 	OPEN_AGAIN_MS = 1000,
 	TELL_AGAIN_MS = 600 * 1000, /* of a store that still cannot be used, or a damaged account */
 	PROBE_MS = 60 * 1000,       /* after a look-up that failed */
-	TROUBLE_BYTES = (int)ACCOUNTS_ERROR_BYTES + (int)BLOCKS_ERROR_BYTES + 80,
+	TROUBLE_BYTES = (int)ACCOUNTS_ERROR_BYTES + (int)BLOCKS_ERROR_BYTES + 240,
 	LOOK_EVERY_S = 2,
 };
 
 _Static_assert((size_t)ACCOUNTS_ERROR_BYTES <= (size_t)METRICS_TROUBLE_BYTES,
     "sallyport status shows the error of the store whole");
+
+static const char broker_away_text[] =
+    "the state directory was moved or removed while it is in use: no account or block can be "
+    "changed: put it back, or restart sallyportd";
 
 static const char *
 broker_remedy(const struct broker *b)
@@ -52,6 +56,8 @@ broker_show_trouble(const struct broker *b)
 	struct buf text;
 
 	buf_init(&text, TROUBLE_BYTES);
+	if (b->is_away)
+		buf_addf(&text, "%s%s", broker_away_text, b->trouble[0] || blocks[0] ? "; " : "");
 	buf_addf(&text, "%s%s%s%s", b->trouble, b->trouble[0] ? broker_remedy(b) : "",
 	    b->trouble[0] && blocks[0] ? "; " : "", blocks);
 	buf_addc(&text, 0);
@@ -150,6 +156,28 @@ broker_follow_store(struct broker *b)
 		    STR_ARG(b->role->conf->state_directory));
 }
 
+bool
+broker_is_away(struct broker *b, struct buf *text)
+{
+	char now[PATH_MAX];
+	bool is_away;
+
+	store_place_where(b->directory, now);
+	is_away = b->where[0] && strcmp(now, b->where) != 0;
+	if (is_away && !b->is_away)
+		log_error(
+		    "accounts: %s (it was %s, it is now %s)", broker_away_text, b->where, now);
+	if (!is_away && b->is_away)
+		log_warn("accounts: the state directory is where it was again");
+	if (is_away != b->is_away) {
+		b->is_away = is_away;
+		broker_show_trouble(b);
+	}
+	if (is_away && text)
+		buf_addz(text, broker_away_text);
+	return is_away;
+}
+
 static void
 broker_look_at_store(evutil_socket_t fd, short what, void *arg)
 {
@@ -157,6 +185,7 @@ broker_look_at_store(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	(void)!broker_is_away(b, NULL);
 	if (b->accounts && store_place_look(&b->place, b->directory) == STORE_PLACE_OTHER)
 		broker_follow_store(b);
 	else
@@ -168,6 +197,7 @@ broker_watch_store(struct broker *b)
 {
 	struct timeval every = {.tv_sec = LOOK_EVERY_S};
 
+	store_place_where(b->directory, b->where);
 	b->store_look = event_new(b->role->base, -1, EV_PERSIST, broker_look_at_store, b);
 	if (!b->store_look || evtimer_add(b->store_look, &every) != 0)
 		die("no event to look at the account store");
@@ -181,9 +211,12 @@ broker_store_now(struct broker *b, struct str verb, struct buf *text)
 {
 	enum store_place_state place =
 	    b->accounts ? store_place_look(&b->place, b->directory) : STORE_PLACE_SAME;
+	int failed = errno;
 
+	if (users_is_change(verb) && broker_is_away(b, text))
+		return NULL;
 	if (place == STORE_PLACE_UNKNOWN && users_is_change(verb)) {
-		buf_addf(text, "accounts.db cannot be looked at: %s", strerror(errno));
+		buf_addf(text, "accounts.db cannot be looked at: %s", strerror(failed));
 		return NULL;
 	}
 	if (place == STORE_PLACE_OTHER)

@@ -5,8 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* A link in its place is another file. */
 static int
@@ -49,4 +49,12 @@ store_place_note(struct store_place *p, const char *directory)
 		return false;
 	p->seen = now;
 	return true;
+}
+
+void
+store_place_where(const char *directory, char out[PATH_MAX])
+{
+	ssize_t n = readlink(directory, out, PATH_MAX - 1);
+
+	out[n > 0 ? n : 0] = 0;
 }

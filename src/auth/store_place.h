@@ -6,6 +6,7 @@
 #ifndef AUTH_STORE_PLACE_H
 #define AUTH_STORE_PLACE_H
 
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "base/str.h"
@@ -26,5 +27,8 @@ enum store_place_state store_place_look(
 /* It is as it should be, for instance after a change of our own: remembered.  False: another file
  * than before (no former one: never), or it could not be looked at; nothing is remembered. */
 bool store_place_note(struct store_place *p, const char *directory) MUST_USE;
+/* Where a directory that is open as /proc/self/fd/N is now, marked when it was removed; empty:
+ * nothing can be said of it. */
+void store_place_where(const char *directory, char out[PATH_MAX]);
 
 #endif

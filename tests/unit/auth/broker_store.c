@@ -164,6 +164,38 @@ Test(broker_store, a_password_of_the_former_file_is_void, .timeout = 60)
 	rig_free(&r);
 }
 
+/* With the whole directory: what would be stored now is missing after a start. */
+Test(broker_store, nothing_is_changed_in_a_state_directory_that_was_moved, .timeout = 60)
+{
+	char text[METRICS_TROUBLE_TEXT_BYTES], moved[128];
+	const char *block[][2] = {{"name", "192.0.2.1"}, {"for", "1h"}, {NULL, NULL}};
+	const char *show[][2] = {{"name", "alice"}, {NULL, NULL}};
+	int fd = metrics_create();
+	const struct metrics_region *region = metrics_map(fd);
+	struct rig_admin done;
+	struct rig *r;
+
+	/* the broker has it from here */
+	cr_assert_eq(metrics_use(fd), 0);
+	r = run_with_backup(0);
+	snprintf(moved, sizeof moved, "%s-moved", r->directory);
+	cr_assert_eq(rename(r->directory, moved), 0);
+	cr_expect_eq(add_bob(r), 74);
+	rig_admin(r, "block.add", block, &done);
+	cr_expect_eq(done.exit_code, 74);
+	rig_admin(r, "user.show", show, &done);
+	cr_expect_eq(done.exit_code, 0, "it can be looked at");
+	for (int i = 0; i < LOOKS_MAX && !metrics_read_trouble(region, text)[0]; i++)
+		usleep(LOOK_US);
+	cr_expect(strstr(text, "the state directory was moved or removed"), "'%s'", text);
+	cr_assert_eq(rename(moved, r->directory), 0);
+	cr_expect_eq(add_bob(r), 0);
+	for (int i = 0; i < LOOKS_MAX && metrics_read_trouble(region, text)[0]; i++)
+		usleep(LOOK_US);
+	cr_expect_str_eq(text, "");
+	rig_free(&r);
+}
+
 Test(broker_store, one_that_is_removed_is_trouble_at_once, .timeout = 60)
 {
 	char text[METRICS_TROUBLE_TEXT_BYTES];
