@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { PLACE_NAME_BYTES = CLAIM_USER_MAX + CLAIM_NETWORK_BYTES };
+enum { PLACE_NAME_BYTES = LIMITED_KEY_MAX };
 
 static struct failures_limit
 guesses_rate(const struct conf_rate *rate)
@@ -15,15 +15,16 @@ guesses_rate(const struct conf_rate *rate)
 	return (struct failures_limit){rate->count, rate->period_ms};
 }
 
-/* The login at this network, as one name. */
+/* The login at this place, as one name; the length of the network tells where the login begins. */
 static struct str
 guesses_place(const struct exchange *l, char room[PLACE_NAME_BYTES])
 {
-	struct str user = claim_name(&l->claim);
+	struct str user = claim_name(&l->claim), network = places_network(l->network);
 
-	memcpy(room, l->network.p, l->network.n);
-	memcpy(room + l->network.n, user.p, user.n);
-	return str_make(room, l->network.n + user.n);
+	room[0] = (char)network.n;
+	memcpy(room + 1, network.p, network.n);
+	memcpy(room + 1 + network.n, user.p, user.n);
+	return str_make(room, 1 + network.n + user.n);
 }
 
 static bool
@@ -67,13 +68,14 @@ guesses_is_repeated(const struct exchange *l, int64_t period_ms)
 
 /* The network that counts, as one that can be shown. */
 static struct network
-guesses_network(const struct exchange *l)
+guesses_network(const struct exchange *l, enum failures_of what)
 {
+	struct str counts = what == FAILURES_OF_PLACE ? places_network(l->network) : l->network;
 	struct network n = {.size = l->network.n == 4 ? 4 : NETWORK_BYTES_MAX,
-	    .bits = (uint8_t)(8 * l->network.n)};
+	    .bits = (uint8_t)(8 * counts.n)};
 
-	if (l->network.n)
-		memcpy(n.bytes, l->network.p, l->network.n);
+	if (counts.n)
+		memcpy(n.bytes, counts.p, counts.n);
 	return n;
 }
 
@@ -86,12 +88,12 @@ guesses_are_beyond(const struct exchange *l, enum failures_of what, struct str n
 }
 
 static void
-guesses_begin_limited(const struct exchange *l, struct limited_entry *e)
+guesses_begin_limited(const struct exchange *l, enum failures_of what, struct limited_entry *e)
 {
 	struct str user = claim_name(&l->claim);
 
 	e->since_ms = clock_ms();
-	e->network = guesses_network(l);
+	e->network = guesses_network(l, what);
 	e->refused = (struct block_refused){0};
 	memset(e->user, 0, sizeof e->user);
 	memcpy(e->user, user.p, user.n);
@@ -153,10 +155,8 @@ guesses_add_to(const struct exchange *l, enum failures_of what, struct str name,
 		return;
 	e = limited_ensure(l->broker->limited, what, name);
 	if (e->since_ms == 0 || !was_beyond) {
-		guesses_begin_limited(l, e);
-		/* of a login that is new there it is the network that is refused */
-		if (what != FAILURES_OF_PLACE || guesses_is_usual_place(l))
-			guesses_alert(l, what, e);
+		guesses_begin_limited(l, what, e);
+		guesses_alert(l, what, e);
 	}
 	limited_used(l->broker->limited, e);
 	block_note_last(&e->refused, claim_name(&l->claim), l->client);
@@ -173,7 +173,9 @@ guesses_add(const struct exchange *l)
 	char room[PLACE_NAME_BYTES];
 
 	guesses_add_to(l, FAILURES_OF_NETWORK, l->network, rate);
-	guesses_add_to(l, FAILURES_OF_PLACE, guesses_place(l, room), rate);
+	/* of a login that is new there it is the network that is refused */
+	if (guesses_is_usual_place(l))
+		guesses_add_to(l, FAILURES_OF_PLACE, guesses_place(l, room), rate);
 	guesses_add_to(l, FAILURES_OF_LOGIN, user, &conf->auth.login_failure_limit);
 	(void)failures_add(l->broker->failures, FAILURES_OF_USER, user, guesses_rate(rate));
 }
@@ -186,6 +188,17 @@ guesses_block(const struct exchange *l)
 	bool is_known = network_parse(l->client, &client);
 
 	return blocks_find(l->broker->blocks, claim_name(&l->claim), is_known ? &client : NULL);
+}
+
+void
+guesses_note_success(const struct exchange *l)
+{
+	char room[PLACE_NAME_BYTES];
+
+	/* failures there are of a time before the place was forgotten */
+	if (places_add(l->broker->places, claim_name(&l->claim), l->network))
+		(void)failures_clear(
+		    l->broker->failures, FAILURES_OF_PLACE, guesses_place(l, room));
 }
 
 void
@@ -210,15 +223,19 @@ guesses_note_refused(const struct exchange *l, enum guesses_limit limit)
 	block_note_refused(&e->refused, user, l->client);
 }
 
-/* Where the user is known to be, guesses from other places slow nobody. */
+/* Where the user is known to be, guesses from other places slow nobody, and those from the same
+ * place do. */
 static int64_t
 guesses_delay_ms(const struct exchange *l)
 {
 	struct failures_limit limit = guesses_rate(&exchange_conf(l)->auth.failure_limit);
+	char room[PLACE_NAME_BYTES];
 	struct failures *f = l->broker->failures;
 	uint64_t network = failures_count(f, FAILURES_OF_NETWORK, l->network, limit);
-	uint64_t user = failures_count(f, FAILURES_OF_USER, claim_name(&l->claim), limit);
-	uint64_t count = user > network && !guesses_is_usual_place(l) ? user : network;
+	uint64_t login = guesses_is_usual_place(l)
+	    ? failures_count(f, FAILURES_OF_PLACE, guesses_place(l, room), limit)
+	    : failures_count(f, FAILURES_OF_USER, claim_name(&l->claim), limit);
+	uint64_t count = login > network ? login : network;
 
 	return failures_delay_ms(count ? count : 1);
 }

@@ -1,7 +1,7 @@
 /*
  * guesses: what a refused login counts as, and when no further one is looked at.  Counted are the
- * client's network, the login, and the login at this place; the same wrong password of a login
- * counts once.  Nothing here answers or ends a login.
+ * client's network, the login, and, where the login is usual, the login at this place (places.h);
+ * the same wrong password of a login counts once.  Nothing here answers or ends a login.
  */
 #ifndef AUTH_GUESSES_H
 #define AUTH_GUESSES_H
@@ -23,6 +23,8 @@ enum guesses_limit {
 };
 
 struct guesses_counted guesses_count(const struct exchange *l);
+/* From now on the login is usual there. */
+void guesses_note_success(const struct exchange *l);
 /* It is refused by that limit: whoever lists blocks sees it. */
 void guesses_note_refused(const struct exchange *l, enum guesses_limit limit);
 /* Before its name is known a login is within the limits. */

@@ -9,7 +9,7 @@
 #include "auth/blocks.h"
 #include "auth/failures.h"
 
-enum { LIMITED_MAX = 256, LIMITED_KEY_MAX = CLAIM_USER_MAX + CLAIM_NETWORK_BYTES };
+enum { LIMITED_MAX = 256, LIMITED_KEY_MAX = 1 + CLAIM_USER_MAX + CLAIM_NETWORK_BYTES };
 
 struct limited_entry {
 	enum failures_of what; /* NETWORK, PLACE or LOGIN */

@@ -33,10 +33,16 @@ places_free(struct places **p)
 	*p = NULL;
 }
 
+struct str
+places_network(struct str network)
+{
+	return str_upto(network, network.n == IPV4_BYTES ? IPV4_PLACE_BYTES : network.n);
+}
+
 static uint64_t
 network_hash(struct str network)
 {
-	return map_hash(str_upto(network, network.n == IPV4_BYTES ? IPV4_PLACE_BYTES : network.n));
+	return map_hash(places_network(network));
 }
 
 static bool
@@ -76,16 +82,31 @@ place_to_replace(struct place *set, uint64_t who)
 	return own_count >= PLACES_PER_LOGIN ? own : oldest;
 }
 
-void
+bool
 places_add(struct places *p, struct str login, struct str network)
 {
 	uint64_t who = map_hash(login), where = network_hash(network);
 	struct place *set = p->places[who % SETS], *to = NULL;
+	int64_t now_ms = clock_mono_ms();
+	bool is_known;
 
 	for (int i = 0; i < WAYS && !to; i++)
 		if (set[i].login == who && set[i].network == where)
 			to = &set[i];
+	is_known = to && place_is_recent(to, now_ms);
 	if (!to)
 		to = place_to_replace(set, who);
-	*to = (struct place){.login = who, .network = where, .seen_ms = clock_mono_ms()};
+	*to = (struct place){.login = who, .network = where, .seen_ms = now_ms};
+	return !is_known;
+}
+
+void
+places_forget(struct places *p, struct str login)
+{
+	uint64_t who = map_hash(login);
+	struct place *set = p->places[who % SETS];
+
+	for (int i = 0; i < WAYS; i++)
+		if (set[i].login == who)
+			set[i] = (struct place){0};
 }

@@ -126,7 +126,7 @@ verdict_ok(struct exchange *l, bool from_cache)
 	m.status = status_make(235, "2.7.0", "Authentication succeeded");
 	log_success(l);
 	if (!l->is_test) {
-		places_add(l->broker->places, claim_name(&l->claim), l->network);
+		guesses_note_success(l);
 		last_logins_put(l->broker->last_logins, claim_name(&l->claim), l->client,
 		    str_of(l->mechanism->name));
 	}

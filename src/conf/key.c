@@ -170,12 +170,14 @@ const struct key key_table[] = {
 	    .help = "How many failed logins a client network may have in a period; the same wrong "
 		"password of a login counts once. Beyond it the network is answered with 421, "
 		"unchecked, but for logins that succeeded there in the last month: each of "
-		"them has this limit for itself."},
+		"them has this limit for itself, over all addresses of the same IPv4 /24 or "
+		"IPv6 /64."},
 	{"auth.login_failure_limit", KEY_RATE, AT(auth.login_failure_limit), CONF_AUTH,
 	    "\"30 / 1h\"", .unit = "failures",
 	    .help = "How many wrong passwords one login may have in a period, from all networks "
 		"together; the same one again counts once. Beyond it the login is answered 454, "
-		"unchecked, but where it succeeded in the last month."},
+		"unchecked, but where it succeeded in the last month and its account was not "
+		"changed since."},
 	{"auth.exempt_networks", KEY_TEXTS, AT(auth.exempt_networks), CONF_AUTH, "( )",
 	    .form = FORM_NETWORK, .max = 1000, .example = "[ \"192.0.2.0/24\", \"2001:db8::/32\" ]",
 	    .help = "Networks whose failed logins are neither counted nor limited, as those of a "

@@ -196,3 +196,29 @@ Test(places, are_few_for_each_login, .fini = run_clock)
 	}
 	places_free(&p);
 }
+
+/* All places of this login, and of no other. */
+Test(places, can_be_forgotten, .fini = run_clock)
+{
+	struct places *p = places_new();
+	char user[16];
+
+	clock_fake(1);
+	for (char i = 0; i < 3; i++)
+		cr_assert(places_add(p, STR("alice"), str_make((char[]){10, 2, i, 1}, 4)));
+	cr_assert_not(places_add(p, STR("alice"), str_make((char[]){10, 2, 1, 9}, 4)), "known already");
+	for (int i = 0; i < 1000; i++) {
+		snprintf(user, sizeof user, "u%d", i);
+		cr_assert(places_add(p, str_of(user), STR("\12\2\1\1")));
+	}
+	places_forget(p, STR("alice"));
+	places_forget(p, STR("nobody"));
+	for (char i = 0; i < 3; i++)
+		cr_assert_not(places_has(p, STR("alice"), str_make((char[]){10, 2, i, 1}, 4)));
+	for (int i = 0; i < 1000; i++) {
+		snprintf(user, sizeof user, "u%d", i);
+		cr_assert(places_has(p, str_of(user), STR("\12\2\1\1")), "%s", user);
+	}
+	cr_assert(places_add(p, STR("alice"), STR("\12\2\1\1")));
+	places_free(&p);
+}
