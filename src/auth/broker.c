@@ -160,8 +160,8 @@ follow_up(struct broker *b, const struct message_admin *m, const struct claim *t
 	if (!users_is_change(m->verb))
 		return;
 	b->changes++;
-	if (users_is_void(m->verb))
-		cache_void(b->cache, claim_name(target));
+	cache_void(b->cache, claim_name(target));
+	places_forget(b->places, claim_name(target));
 	if (str_eq(m->verb, STR("user.remove")))
 		last_logins_forget(b->last_logins, claim_name(target));
 	if (users_is_end(m->verb))

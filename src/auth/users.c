@@ -156,7 +156,7 @@ show(struct run *r)
 	return USERS_OK;
 }
 
-enum { NAMED = 1, CHANGE = 2, VOID = 4, END = 8, NEW = 16 };
+enum { NAMED = 1, CHANGE = 2, END = 4, NEW = 8 };
 
 static const struct verb {
 	const char *name;
@@ -164,10 +164,10 @@ static const struct verb {
 	unsigned flags;
 } verbs[] = {
     {"user.add", add, NAMED | CHANGE | NEW},
-    {"user.password", password, NAMED | CHANGE | VOID},
-    {"user.suspend", suspend, NAMED | CHANGE | VOID | END},
+    {"user.password", password, NAMED | CHANGE},
+    {"user.suspend", suspend, NAMED | CHANGE | END},
     {"user.resume", resume, NAMED | CHANGE},
-    {"user.remove", remove_user, NAMED | CHANGE | VOID | END},
+    {"user.remove", remove_user, NAMED | CHANGE | END},
     {"user.list", list, 0},
     {"user.show", show, NAMED},
 };
@@ -199,12 +199,6 @@ bool
 users_is_change(struct str verb)
 {
 	return has_flag(verb, CHANGE);
-}
-
-bool
-users_is_void(struct str verb)
-{
-	return has_flag(verb, VOID);
 }
 
 bool

@@ -40,10 +40,9 @@ uint8_t users_run(struct accounts *a, const struct conf *conf, struct str verb, 
     struct users_out *out) MUST_USE;
 
 bool users_is_verb(struct str verb);
-/* The verb changes an account (worth an admin line in the log). */
+/* The verb changes an account: worth an admin line in the log, and what was remembered of its
+ * passwords and places is void. */
 bool users_is_change(struct str verb);
-/* After it, what was remembered of the user's password is void. */
-bool users_is_void(struct str verb);
 /* After it, the user's sessions end. */
 bool users_is_end(struct str verb);
 

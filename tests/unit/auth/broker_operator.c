@@ -60,6 +60,46 @@ Test(broker, changes_hold_at_once, .timeout = 120)
 	rig_free(&r);
 }
 
+/* Who has the old password logged in from there: where the login is at its limit of guesses, that
+ * place is none of those that are let in all the same. */
+static void
+expect_forgotten(const char *const *verbs)
+{
+	struct rig *r = rig_with_alice(CALM "login_failure_limit = \"1 / 1h\";", 1);
+	char text[SECRET_TEXT_BYTES];
+	struct rig_admin done;
+	struct secret s;
+
+	cr_assert(secret_make(STR("wonderland"), 4096, &s));
+	const char *values[][2] = {
+	    {"name", "Alice"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
+
+	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
+	cr_assert_eq(rig_login(r, 2, "PLAIN", WRONG), 535);
+	cr_assert_eq(rig_login(r, 3, "PLAIN", GOOD), 235, "it is usual there");
+	for (int i = 0; verbs[i]; i++) {
+		rig_admin(r, verbs[i], values, &done);
+		cr_assert_eq(done.exit_code, 0, "%s: %s", verbs[i], done.text);
+	}
+	cr_expect_eq(rig_login(r, 4, "PLAIN", GOOD), 454, "%s", verbs[0]);
+	rig_free(&r);
+}
+
+Test(broker, a_new_password_forgets_usual_places, .timeout = 60)
+{
+	expect_forgotten((const char *const[]){"user.password", NULL});
+}
+
+Test(broker, a_suspension_forgets_usual_places, .timeout = 60)
+{
+	expect_forgotten((const char *const[]){"user.suspend", "user.resume", NULL});
+}
+
+Test(broker, a_removal_forgets_usual_places, .timeout = 60)
+{
+	expect_forgotten((const char *const[]){"user.remove", "user.add", NULL});
+}
+
 struct broker_users {
 	bool is_done;
 	enum request_end end;
