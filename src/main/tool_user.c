@@ -217,8 +217,11 @@ struct queued {
 	const struct tool *tool;
 	struct buf account; /* its own name, which may have been given without its domain */
 	uint64_t changed;
+	uint64_t unchanged;
 	uint64_t failed;
 };
+
+static const char queued_reason[] = "user suspended";
 
 static void
 queued_row(struct str values, void *arg)
@@ -229,6 +232,8 @@ queued_row(struct str values, void *arg)
 	if (str_eq(message_values_get(values, "row"), STR("total"))) {
 		if (str_u64(message_values_get(values, "changed"), &n))
 			q->changed += n;
+		if (str_u64(message_values_get(values, "unchanged"), &n))
+			q->unchanged += n;
 		if (str_u64(message_values_get(values, "failed"), &n))
 			q->failed += n;
 	} else if (q->tool->json) {
@@ -255,24 +260,48 @@ queued_ask_account(const struct tool *t, struct queued *q)
 	return tool_ask_running(&asking, "user.show", queued_take_account, q);
 }
 
+/* Values of the queue's command, for the account alone. */
+static void
+queued_begin(struct tool *asking, const struct tool *t, const struct queued *q)
+{
+	*asking = *t;
+	asking->quiet = true;
+	buf_init(&asking->values, TOOL_VALUES_MAX);
+	message_values_add(&asking->values, "account", buf_str(&q->account));
+}
+
 static int
-act_on_queued(const struct tool *t, const char *verb, struct queued *q)
+queued_ask_hold(const struct tool *t, struct queued *q)
 {
 	struct str reason = message_values_get(buf_str(&t->values), "reason");
-	struct tool asking = *t;
+	struct tool asking;
 	struct buf why;
 	int status;
 
-	asking.quiet = true;
-	buf_init(&asking.values, TOOL_VALUES_MAX);
+	queued_begin(&asking, t, q);
 	buf_init(&why, TOOL_VALUES_MAX);
-	buf_addf(&why, "user suspended%s%.*s", reason.n ? ": " : "", STR_ARG(reason));
-	message_values_add(&asking.values, "account", buf_str(&q->account));
+	buf_addf(&why, "%s%s%.*s", queued_reason, reason.n ? ": " : "", STR_ARG(reason));
 	message_values_add(&asking.values, "reason", buf_str(&why));
 	/* what its sessions have handed over, and is being stored, is held too */
 	message_values_add(&asking.values, "coming", STR("yes"));
-	status = tool_ask_running(&asking, verb, queued_row, q);
+	status = tool_ask_running(&asking, "queue.hold", queued_row, q);
 	buf_clear(&why);
+	buf_clear(&asking.values);
+	return status;
+}
+
+/* What is held for another reason stays, and is counted as unchanged. */
+static int
+queued_ask_release(const struct tool *t, struct queued *q)
+{
+	struct tool asking;
+	int status;
+
+	queued_begin(&asking, t, q);
+	message_values_add(&asking.values, "state", STR("held"));
+	message_values_add(&asking.values, "held_for", str_of(queued_reason));
+	message_values_add(&asking.values, "reason", STR("user resumed"));
+	status = tool_ask_running(&asking, "queue.release", queued_row, q);
 	buf_clear(&asking.values);
 	return status;
 }
@@ -285,13 +314,18 @@ tell_queued(const struct tool *t, const struct queued *q, const char *done)
 	if (t->quiet)
 		return;
 	if (!t->json) {
-		printf("%llu queued message%s %s\n", (unsigned long long)q->changed,
+		printf("%llu queued message%s %s", (unsigned long long)q->changed,
 		    q->changed == 1 ? "" : "s", done);
+		if (t->release && q->unchanged)
+			printf("; %llu stay%s held for another reason",
+			    (unsigned long long)q->unchanged, q->unchanged == 1 ? "s" : "");
+		putchar('\n');
 		return;
 	}
 	buf_init(&values, TOOL_VALUES_MAX);
 	message_values_add(&values, "row", STR("total"));
 	message_values_add_number(&values, "changed", q->changed);
+	message_values_add_number(&values, "unchanged", q->unchanged);
 	message_values_add_number(&values, "failed", q->failed);
 	print_json(buf_str(&values));
 	buf_clear(&values);
@@ -304,7 +338,7 @@ hold_queued(const struct tool *t)
 	int status = queued_ask_account(t, &q);
 
 	if (status == 0)
-		status = act_on_queued(t, "queue.hold", &q);
+		status = queued_ask_hold(t, &q);
 	if (status)
 		fputs("sallyport: the account is suspended, but its queued mail is not held, or "
 		      "not all of it: give the command again\n", stderr);
@@ -321,7 +355,7 @@ release_queued(const struct tool *t)
 	int status = queued_ask_account(t, &q);
 
 	if (status == 0)
-		status = act_on_queued(t, "queue.release", &q);
+		status = queued_ask_release(t, &q);
 	if (status)
 		fputs("sallyport: the account may log in again, but its queued mail is not "
 		      "released, or not all of it: give the command again\n", stderr);

@@ -130,23 +130,6 @@ show(struct errand *errand, struct entry *e)
 	spool_read(errand->queue->spool, &errand->reading, e->id, got_content, errand);
 }
 
-static bool
-would_retry(const struct entry *e)
-{
-	for (size_t i = 0; i < e->shipment_count; i++)
-		if (schedule_may_hurry(&e->shipments[i].parcel))
-			return true;
-	return false;
-}
-
-static void
-retry(struct errand *errand, struct entry *e)
-{
-	for (size_t i = 0; i < e->shipment_count; i++)
-		schedule_hurry(errand->queue->schedule, &e->shipments[i].parcel, clock_ms());
-	errand_changed(errand, e->id);
-}
-
 static void
 errand_say_total(struct errand *errand)
 {
@@ -177,8 +160,8 @@ static const struct verb verbs[] = {
     {"queue.user", count_held, NULL, NULL, say_user},
     {"queue.list", list, NULL, NULL, NULL},
     {"queue.show", show, NULL, NULL, NULL},
-    {"queue.retry", retry, would_retry, "held, under way, or with no recipient left to try",
-	errand_say_total},
+    {"queue.retry", changes_retry, changes_would_retry,
+	"held, under way, or with no recipient left to try", errand_say_total},
     {"queue.hold", changes_hold, changes_would_hold, "held already", errand_say_total},
     {"queue.release", changes_release, changes_would_release, "not held", errand_say_total},
     {"queue.delete", changes_delete, changes_would_delete, "at an end already",
@@ -193,7 +176,7 @@ visit(struct errand *errand, struct entry *e)
 	if (!filter_fits(&errand->filter, errand->queue->schedule, e, clock_ms()))
 		return;
 	errand->matched++;
-	if (errand->verb->would && !errand->verb->would(e))
+	if (errand->verb->would && !errand->verb->would(errand, e))
 		return;
 	if (errand->verb->would && errand->is_dry_run)
 		errand_changed(errand, e->id);
@@ -235,6 +218,8 @@ static void
 errand_tell_counts(const struct errand *errand, char *out, size_t size)
 {
 	size_t same = errand->matched - errand->changed - errand->failed;
+	const char *why_not = errand->held_for.n ? "not held, or for another reason"
+						 : errand->verb->why_not;
 	int n = snprintf(out, size, "%zu message%s%s", errand->changed,
 	    errand->changed == 1 ? "" : "s", errand->is_dry_run ? " would be changed" : " changed");
 
@@ -243,7 +228,7 @@ errand_tell_counts(const struct errand *errand, char *out, size_t size)
 		    "and held again when the damage is still there", errand->damaged);
 	if (same)
 		snprintf(out + n, size - (size_t)n, "; %zu not changed: %s\n", same,
-		    errand->verb->why_not);
+		    why_not);
 	else
 		snprintf(out + n, size - (size_t)n, "\n");
 }
@@ -439,6 +424,7 @@ begin(struct peer *peer, uint64_t call, const struct message_admin *m, const str
 	errand->reason = arena_str(&errand->arena, message_values_get(m->values, "reason"));
 	if (errand->reason.n > SPOOL_DETAIL_MAX)
 		errand->reason.n = SPOOL_DETAIL_MAX;
+	errand->held_for = arena_str(&errand->arena, message_values_get(m->values, "held_for"));
 	errand->is_dry_run = message_values_get(m->values, "dry_run").n != 0;
 	errand->wants_body = message_values_get(m->values, "body").n != 0;
 	errand->next = TAILQ_FIRST(&q->book.entries);

@@ -123,17 +123,43 @@ change_to_released(struct errand *errand, struct entry *e, int error)
 	return true;
 }
 
+static const struct str change_who = STR("operator"), change_colon = STR(": ");
+
 struct str
 changes_hold_why(const struct errand *errand, struct buf *room)
 {
-	static const struct str who = STR("operator"), colon = STR(": ");
+	size_t most = SPOOL_DETAIL_MAX - change_who.n - change_colon.n;
 
-	buf_adds(room, who);
+	buf_adds(room, change_who);
 	if (errand->reason.n) {
-		buf_adds(room, colon);
-		buf_adds(room, str_upto(errand->reason, SPOOL_DETAIL_MAX - who.n - colon.n));
+		buf_adds(room, change_colon);
+		buf_adds(room, str_upto(errand->reason, most));
 	}
 	return buf_str(room);
+}
+
+/* What stands behind this beginning; false: it begins otherwise. */
+static bool
+change_goes_on(struct str *text, struct str beginning)
+{
+	if (!str_starts(*text, beginning))
+		return false;
+	*text = str_from(*text, beginning.n);
+	return true;
+}
+
+static bool
+change_is_held_for(const struct errand *errand, const struct entry *e)
+{
+	struct spool_message m;
+	struct str why;
+
+	if (!spool_find(errand->queue->spool, e->id, &m))
+		return false;
+	why = m.held_why;
+	return change_goes_on(&why, change_who) && change_goes_on(&why, change_colon) &&
+	    change_goes_on(&why, errand->held_for) &&
+	    (why.n == 0 || str_starts(why, change_colon));
 }
 
 /* False: it could not be appended. */
@@ -155,15 +181,16 @@ store_hold(struct errand *errand, struct entry *e, bool is_held, change_fn *appl
 }
 
 bool
-changes_would_hold(const struct entry *e)
+changes_would_hold(const struct errand *errand, const struct entry *e)
 {
+	(void)errand;
 	return !e->is_held;
 }
 
 bool
-changes_would_release(const struct entry *e)
+changes_would_release(const struct errand *errand, const struct entry *e)
 {
-	return e->is_held;
+	return e->is_held && (errand->held_for.n == 0 || change_is_held_for(errand, e));
 }
 
 void
@@ -201,6 +228,26 @@ changes_hold_new(struct errand *errand, struct entry *e)
 	entry_hold(&errand->queue->book, e, false);
 	if (!store_hold(errand, e, true, change_new_to_held))
 		change_schedule(errand->queue, e);
+}
+
+/* ---- retry ---- */
+
+bool
+changes_would_retry(const struct errand *errand, const struct entry *e)
+{
+	(void)errand;
+	for (size_t i = 0; i < e->shipment_count; i++)
+		if (schedule_may_hurry(&e->shipments[i].parcel))
+			return true;
+	return false;
+}
+
+void
+changes_retry(struct errand *errand, struct entry *e)
+{
+	for (size_t i = 0; i < e->shipment_count; i++)
+		schedule_hurry(errand->queue->schedule, &e->shipments[i].parcel, clock_ms());
+	errand_changed(errand, e->id);
 }
 
 /* ---- delete ---- */
@@ -311,8 +358,9 @@ change_to_deleted(struct errand *errand, struct entry *e, int error)
 }
 
 bool
-changes_would_delete(const struct entry *e)
+changes_would_delete(const struct errand *errand, const struct entry *e)
 {
+	(void)errand;
 	return e->open > 0;
 }
 

@@ -23,6 +23,7 @@ struct errand {
 	struct arena arena;
 	struct filter filter;
 	struct str by, claim, reason;
+	struct str held_for; /* a release ends only holds with this reason; empty: every hold */
 	struct msgid first[ERRAND_IDS_TOLD]; /* of those that were changed */
 	struct entry *next; /* of the book; not used when ids are given */
 	size_t next_id;
@@ -49,7 +50,7 @@ struct errand {
 typedef void verb_fn(struct errand *errand, struct entry *e);
 
 /* Would the verb change anything of it? */
-typedef bool verb_would_fn(const struct entry *e);
+typedef bool verb_would_fn(const struct errand *errand, const struct entry *e);
 
 struct verb {
 	const char *name;

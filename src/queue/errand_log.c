@@ -12,7 +12,7 @@ enum { IDS_BYTES = ERRAND_IDS_TOLD * ID_NUMBER_TEXT_BYTES + 64 };
 static void
 log_filter(struct log_line *l, const struct filter *f)
 {
-	const struct str texts[] = {f->user, f->from, f->to, f->domain, f->state};
+	const struct str texts[] = {f->user, f->account, f->from, f->to, f->domain, f->state};
 	bool is_all = f->id_count == 0 && f->older_ms == 0;
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -23,6 +23,8 @@ log_filter(struct log_line *l, const struct filter *f)
 		log_num(l, "filter_ids", f->id_count);
 	if (f->user.n)
 		log_user(l, "filter_user", f->user);
+	if (f->account.n)
+		log_user(l, "filter_account", f->account);
 	if (f->from.n)
 		log_addr(l, "filter_from", f->from);
 	if (f->to.n)
@@ -62,6 +64,8 @@ errand_log(const struct errand *errand)
 	if (errand->failed)
 		log_num(&l, "failed", errand->failed);
 	log_filter(&l, &errand->filter);
+	if (errand->held_for.n)
+		log_quoted(&l, "filter_held_for", errand->held_for);
 	log_ids(&l, errand);
 	log_quoted(&l, "reason", errand->reason);
 	log_end(&l);

@@ -86,6 +86,23 @@ def suspend_and_hold():
 
 
 @tap.case
+def resume_leaves_other_holds():
+    """user resume --release: what the operator held for another reason stays held, which is said"""
+    kept = gate.send()[1].split()[-1]
+    gate.tool("queue", "hold", kept, "--reason", "evidence, do not send")
+    gate.tool("user", "suspend", gate.user, "--hold", "--reason", "phished")
+    said = gate.tool("user", "resume", gate.user, "--release").stdout
+    assert "2 queued messages released; 1 stays held for another reason\n" in said, said
+    held, = gate.queue("--state", "held")
+    assert held["id"] == kept and held["reason"] == "operator: evidence, do not send", held
+    assert 'filter_account="alice@example.com" filter_state=held filter_held_for="user suspended"' in audit("action=queue.release")
+    gate.tool("user", "suspend", gate.user, "--hold")
+    rows = [json.loads(line) for line in gate.tool("user", "resume", gate.user, "--release", "--json").stdout.splitlines()]
+    assert rows[-1]["row"] == "total" and rows[-1]["changed"] == 2 and rows[-1]["unchanged"] == 1, rows
+    gate.tool("queue", "delete", kept)
+
+
+@tap.case
 def hold_of_what_is_being_stored():
     """user suspend --hold while a message of the user is on its way to a slow disk: it ends after that, and the message is held"""
     if os.getuid() or not shutil.which("strace"):

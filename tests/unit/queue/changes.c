@@ -343,6 +343,30 @@ Test(changes, a_release_ends_what_a_hold_says_of_mail_to_come, .timeout = 60)
 	rig_end(&r);
 }
 
+/* Those that were held for another reason stay held, however alike the reasons begin. */
+Test(changes, a_release_of_what_was_held_for_a_reason_leaves_others, .timeout = 60)
+{
+	static const char *const reasons[] = {"user suspended", "user suspended: phished",
+	    "user suspended twice", "evidence: user suspended", ""};
+	static struct rig r;
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	rig_begin(&r, rig_slow);
+	for (unsigned i = 1; i <= 5; i++) {
+		cr_assert_eq(rig_commit(&r, rig_id(i), alice, TO("bob@example.net")).code, 250);
+		msgid_text(rig_id(i), 0, id);
+		says(&r, "queue.hold", WITH("id", id, "reason", reasons[i - 1]), "1 message changed\n");
+	}
+	says(&r, "queue.release", WITH("held_for", "user suspended", "dry_run", "1"),
+	    "2 messages would be changed; 3 not changed: not held, or for another reason\n");
+	says(&r, "queue.release", WITH("held_for", "user suspended"),
+	    "2 messages changed; 3 not changed: not held, or for another reason\n");
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_expect_eq(r.row_count, 3);
+	says(&r, "queue.release", all, "3 messages changed; 2 not changed: not held\n");
+	rig_end(&r);
+}
+
 /* The disk takes the message and not its hold: that is told, and the message is delivered. */
 Test(changes, a_hold_of_a_new_message_that_cannot_be_stored_is_told, .timeout = 60)
 {
