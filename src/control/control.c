@@ -57,6 +57,17 @@ command_tell_owner(struct command *q, bool is_gone)
 	request_add(&q->request, owner, MESSAGE_ADMIN_TAKEN, &m);
 }
 
+/* Nobody hears its rows any more, and it must not wait until they are taken. */
+static void
+command_tell_end(const struct command *q, enum request_end end)
+{
+	struct message_admin_taken m = {.is_gone = true};
+	struct channel *owner = q->control->owners[q->owner];
+
+	if (q->owner == ROLE_QUEUE && owner && end != REQUEST_ANSWERED && end != REQUEST_LOST)
+		request_add_last(&q->request, owner, MESSAGE_ADMIN_TAKEN, &m);
+}
+
 static void
 command_free(struct command *q)
 {
@@ -176,6 +187,7 @@ command_answered(enum request_end end, const struct packet *p, void *arg)
 		    q->client->channel, q->call, p->type, &p->message->admin_done, -1);
 	else
 		command_unanswered(q, end);
+	command_tell_end(q, end);
 	command_free(q);
 }
 

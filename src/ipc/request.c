@@ -188,6 +188,14 @@ request_add(struct request *r, struct channel *c, enum message_type type, const 
 		(void)!channel_ask(c, r->number, type, message);
 }
 
+void
+request_add_last(
+    const struct request *r, struct channel *c, enum message_type type, const void *message)
+{
+	if (!r->asked && !r->is_unsent)
+		(void)!channel_ask(c, r->number, type, message);
+}
+
 /* ---- asking ---- */
 
 /* Not sent: its owner hears that from the loop. */
@@ -228,7 +236,7 @@ request_ask(struct request *r, struct channel *c, enum message_type type, const 
 		requests_grow(all);
 	r->asked = all;
 	r->type = (uint16_t)type;
-	r->is_unsent = false;
+	r->is_unsent = r->is_fd_lost = false;
 	r->number = ++all->last_number;
 	place = request_place(all, r->number);
 	r->next = *place;
@@ -264,7 +272,8 @@ requests_answered(struct requests *all, struct packet *p)
 		requests_close_late(all, p);
 	if (!r)
 		return;
-	if (is_row) {
+	r->is_fd_lost = p->is_fd_lost;
+	if (is_row && !p->is_fd_lost) {
 		request_renew(r);
 		r->fn(REQUEST_ROW, p, r->arg);
 		return;
@@ -369,6 +378,9 @@ request_text(const char *who, const struct request *r, enum request_end end,
 		    deadline_ms / 1000);
 	else if (end == REQUEST_LOST)
 		snprintf(out, REQUEST_TEXT_BYTES, "%s has just ended", who);
+	else if (r->is_fd_lost)
+		snprintf(out, REQUEST_TEXT_BYTES,
+		    "the descriptor in an answer of %s could not be passed: try again", who);
 	else
 		snprintf(out, REQUEST_TEXT_BYTES, "%s could not take the question or answer it",
 		    who);

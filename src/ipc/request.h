@@ -41,6 +41,7 @@ struct request {
 	bool is_quick;
 	bool is_held;
 	bool is_unsent;
+	bool is_fd_lost; /* why it ended with REQUEST_ERROR: what belongs to an answer did not come */
 	uint8_t end; /* of one that could not be sent: how it ends */
 };
 
@@ -63,6 +64,10 @@ void request_hold(struct request *r);
  * Nothing for one that is not open. */
 void request_add(
     struct request *r, struct channel *c, enum message_type type, const void *message);
+/* The same about one that has just ended with REQUEST_ERROR or REQUEST_EXPIRED: the other side may
+ * still be at work for it.  Only from the call that tells of the end. */
+void request_add_last(
+    const struct request *r, struct channel *c, enum message_type type, const void *message);
 
 /* "queue did not answer within 60 s": who was asked, and why there is no answer; r has ended. */
 enum { REQUEST_TEXT_BYTES = 100 };

@@ -163,6 +163,7 @@ answered(enum request_end how, const struct packet *p, void *arg)
 	struct asking *a = arg;
 	const struct message_admin_done *done;
 	char text[REQUEST_TEXT_BYTES];
+	bool is_later;
 
 	if (how == REQUEST_LOST)
 		return; /* lost() follows */
@@ -182,7 +183,8 @@ answered(enum request_end how, const struct packet *p, void *arg)
 	if (how != REQUEST_ANSWERED) {
 		fprintf(stderr, "sallyport: %s\n",
 		    request_text("control", &a->request, how, text));
-		end(a, how == REQUEST_EXPIRED ? EX_LATER : EX_BROKEN);
+		is_later = how == REQUEST_EXPIRED || a->request.is_fd_lost;
+		end(a, is_later ? EX_LATER : EX_BROKEN);
 		return;
 	}
 	done = &p->message->admin_done;

@@ -26,6 +26,24 @@ Test(control_requests, a_command_of_a_stopped_queue_says_who_did_not_answer, .ti
 	tear_down(&s);
 }
 
+/* The queue must not wait until somebody takes the rows of a command that has ended here. */
+Test(control_requests, the_queue_hears_that_a_command_has_expired, .timeout = 60)
+{
+	static struct setting s;
+
+	set_up(&s);
+	clock_hurry(200);
+	s.is_silent = true;
+	say(&s, "queue.list");
+	until(&s, &s.asked, 1);
+	s.long_call = s.call;
+	until(&s, &s.ended, 1);
+	cr_assert_eq(s.exit_code, 69);
+	until(&s, &s.gone, 1);
+	works_as_ever(&s);
+	tear_down(&s);
+}
+
 /* `status` is asked when something hangs: it does not wait as long as other commands may, whatever
  * else is open. */
 Test(control_requests, status_says_soon_who_did_not_answer, .timeout = 60)

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -140,6 +141,21 @@ a_lost_descriptor_is_an_error(struct setting *s)
 	setting_works_as_ever(s, "lost descriptor");
 }
 
+/* A row without what belongs to it would look like one that has none. */
+static void
+a_row_s_lost_descriptor_is_an_error(struct setting *s)
+{
+	char text[REQUEST_TEXT_BYTES];
+
+	if (!message_ask(s->type)->has_row_descriptors)
+		return;
+	one_fault(s, FAULT_LOSE_FD, MESSAGE_ADMIN_ROW, 0);
+	setting_ends_with(s, REQUEST_ERROR, "a row's lost descriptor");
+	cr_assert_eq(s->asker.rows, 0);
+	cr_assert(strstr(request_text("queue", &s->request, REQUEST_ERROR, text), "try again"), "%s", text);
+	setting_works_as_ever(s, "a row's lost descriptor");
+}
+
 static void
 two_descriptors_end_the_channel(struct setting *s)
 {
@@ -235,6 +251,7 @@ CASE(another_type_is_an_error)
 CASE(half_an_answer_is_an_error)
 CASE(half_a_question_ends_the_channel)
 CASE(a_lost_descriptor_is_an_error)
+CASE(a_row_s_lost_descriptor_is_an_error)
 CASE(two_descriptors_end_the_channel)
 CASE(an_answer_that_comes_twice_is_heard_once)
 CASE(a_dropped_question_expires)
