@@ -18,6 +18,7 @@ struct offer_file {
 	struct str path;   /* of the configuration */
 	int fd;            /* -1: not given to the role */
 	int error;         /* why it could not be opened or read; 0: it could */
+	bool is_put_off;   /* of the system: there was no descriptor or memory to read it anew */
 };
 
 struct offer {

@@ -217,8 +217,11 @@ system_renew(const struct conf *c, struct offer_file *f)
 	struct offer_file fresh = *f;
 	bool has_changed;
 
-	if (!offer_system_open(c, &fresh, f))
-		return false; /* not for the file's sake; it is tried again */
+	/* where it is not for the file's sake, it is tried again */
+	f->is_put_off = !offer_system_open(c, &fresh, f);
+	if (f->is_put_off)
+		return false;
+	fresh.is_put_off = false;
 	has_changed = !system_is_same(fresh.fd, f->fd);
 	if (fresh.error != f->error)
 		offer_system_tell(c, &fresh);
@@ -240,6 +243,15 @@ offer_system_renew(struct offer *o)
 		if (offer_system_is(o->conf, &o->files[n]))
 			has_changed |= system_renew(o->conf, &o->files[n]);
 	return has_changed;
+}
+
+bool
+offer_system_is_put_off(const struct offer *o)
+{
+	for (size_t n = 0; n < o->file_count; n++)
+		if (o->files[n].is_put_off)
+			return true;
+	return false;
 }
 
 /* ---- what config check says ---- */

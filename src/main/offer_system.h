@@ -25,6 +25,8 @@ bool offer_system_is_absent(const struct offer_file *f);
 void offer_system_tell(const struct conf *c, const struct offer_file *f);
 /* Reads all anew, and logs what changed.  True: what is to be given is another. */
 bool offer_system_renew(struct offer *o) MUST_USE;
+/* Could one not be read anew, for want of a descriptor or memory? */
+bool offer_system_is_put_off(const struct offer *o);
 /* Of the first one that cannot be read, what and why; empty: there is none. */
 const char *offer_system_trouble(const struct offer *o, char out[OFFER_SYSTEM_TEXT_BYTES]);
 /* What the daemon would find, as lines of a report about the configuration `file`. */

@@ -15,7 +15,8 @@
 #include "main/offer_system.h"
 #include "main/supervise.h"
 
-enum { LOOK_EVERY_S = 2, TRY_EVERY_MS = 60 * 1000, TELL_EVERY_MS = 24 * 60 * 60 * 1000 };
+enum { LOOK_EVERY_S = 2, TRY_EVERY_MS = 60 * 1000, TELL_EVERY_MS = 24 * 60 * 60 * 1000,
+	NOTICE_PATH_BYTES = 4200 };
 
 struct watch {
 	struct daemon *daemon;
@@ -28,7 +29,7 @@ struct watch {
 	int64_t again_ms; /* when these are tried again, for want of something else; 0: never */
 	int64_t tell_ms;  /* when what is wrong with those in use is told next */
 	/* the same of the files of the system */
-	uint64_t system_given, system_seen;
+	uint64_t system_given, system_seen; /* given: also tried in vain for the file's sake */
 	int64_t system_again_ms; /* when those that could not be read are read again */
 };
 
@@ -88,6 +89,33 @@ watch_log_finding(const struct tls_finding *finding, void *arg)
 		    finding->kind == TLS_FAULT ? "; the other certificates are served" : "");
 }
 
+static void
+watch_add_refusal_of(const struct watch *w, struct str object, const char *since)
+{
+	notices_add(w->daemon, NOTICE_CERTIFICATE, object,
+	    "certificate files changed, and the former ones stay%s%s: %s", since ? " since " : "",
+	    since ? since : "", w->refusal.why);
+}
+
+/* Each certificate has a notice of its own, beside the one about those in use; what is not for the
+ * sake of any has one. */
+static void
+watch_add_refusal(const struct watch *w, const char *since)
+{
+	const struct conf *c = w->daemon->conf;
+	char object[NOTICE_PATH_BYTES];
+
+	if (!w->refusal.pairs)
+		watch_add_refusal_of(w, STR("changed files"), since);
+	for (size_t t = 0; t < c->tls.count && t < TLS_FILES_MAX; t++) {
+		if (!(w->refusal.pairs >> t & 1))
+			continue;
+		snprintf(object, sizeof object, "changed files of %.*s",
+		    STR_ARG(c->tls.item[t].certificate));
+		watch_add_refusal_of(w, str_of(object), since);
+	}
+}
+
 /* Who did not read it on the first day may read it on another. */
 static void
 watch_tell(struct watch *w)
@@ -100,9 +128,11 @@ watch_tell(struct watch *w)
 	tls_files_tell(
 	    w->daemon->conf, w->daemon->offer->tls, clock_ms() / 1000,
 	    watch_log_finding, w->daemon);
-	if (w->refused_ms)
-		log_error("certificate files changed, and the former ones stay since %s: %s",
-		    clock_iso(w->refused_ms, since), w->refusal.why);
+	if (!w->refused_ms)
+		return;
+	log_error("certificate files changed, and the former ones stay since %s: %s",
+	    clock_iso(w->refused_ms, since), w->refusal.why);
+	watch_add_refusal(w, since);
 }
 
 static void
@@ -156,8 +186,7 @@ watch_give(struct watch *w, uint64_t now)
 	if (w->refused != now) {
 		log_error(
 		    "certificate files changed, and the former ones stay: %s", w->refusal.why);
-		notices_add(w->daemon, NOTICE_CERTIFICATE, STR("changed files"),
-		    "certificate files changed, and the former ones stay: %s", w->refusal.why);
+		watch_add_refusal(w, NULL);
 	}
 	w->refused = now;
 	if (!w->refused_ms)
@@ -203,10 +232,12 @@ watch_system(struct watch *w)
 	w->system_seen = now;
 	if (w->daemon->stage >= 0 || (!has_changed && !watch_reads_again(w)))
 		return;
-	w->system_given = now;
 	w->system_again_ms = clock_mono_ms() + TRY_EVERY_MS;
 	if (offer_system_renew(w->daemon->offer))
 		supervise_renew_files(w->daemon);
+	/* else the next look tries again */
+	if (!offer_system_is_put_off(w->daemon->offer))
+		w->system_given = now;
 }
 
 /* ---- a look ---- */
