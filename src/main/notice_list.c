@@ -63,8 +63,8 @@ notice_one_line(struct str text, char *out, size_t bytes)
 
 /* ---- what was told ---- */
 
-static void
-notice_forget_old(struct notice_list *l, int64_t now_ms)
+void
+notice_list_forget_old(struct notice_list *l, int64_t now_ms)
 {
 	unsigned kept = 0;
 
@@ -86,7 +86,7 @@ notice_told_ms(struct notice_list *l, enum notice_kind kind, const char *object,
 {
 	int64_t at_ms = 0;
 
-	notice_forget_old(l, now_ms);
+	notice_list_forget_old(l, now_ms);
 	for (unsigned i = 0; i < l->sent_count; i++)
 		if (l->sent[i].kind == kind && strcmp(l->sent[i].object, object) == 0)
 			at_ms = l->sent[i].at_ms;
@@ -98,7 +98,7 @@ notice_may_be_told(struct notice_list *l, const struct notice *n, int64_t now_ms
 {
 	unsigned of_users = 0;
 
-	notice_forget_old(l, now_ms);
+	notice_list_forget_old(l, now_ms);
 	for (unsigned i = 0; i < l->sent_count; i++)
 		of_users += notice_kinds[l->sent[i].kind].is_of_users;
 	return l->sent_count < NOTICES_A_DAY &&
@@ -128,13 +128,41 @@ notice_object_is_known(
 	return false;
 }
 
+static bool
+notice_is_about(const struct notice *n, enum notice_kind kind, const char *object)
+{
+	return n->kind == kind && strcmp(n->object, object) == 0;
+}
+
+/* One that takes more. */
 static struct notice *
 notice_find(struct notice_list *l, enum notice_kind kind, const char *object)
 {
 	struct notice *n;
 
 	TAILQ_FOREACH(n, &l->pending, link)
-		if (n->kind == kind && strcmp(n->object, object) == 0)
+		if (n->asks == 0 && notice_is_about(n, kind, object))
+			return n;
+	return NULL;
+}
+
+static bool
+notice_has_line(const struct notice *n, struct str line)
+{
+	return n->lines.n && memmem(n->lines.p, n->lines.n, line.p, line.n);
+}
+
+/* One that was asked for, and says the same already. */
+static struct notice *
+notice_find_said(
+    struct notice_list *l, enum notice_kind kind, const char *object, struct str text)
+{
+	char line[NOTICE_LINE_BYTES];
+	struct str shown = str_of(notice_one_line(text, line, sizeof line));
+	struct notice *n;
+
+	TAILQ_FOREACH(n, &l->pending, link)
+		if (n->asks && notice_is_about(n, kind, object) && notice_has_line(n, shown))
 			return n;
 	return NULL;
 }
@@ -169,10 +197,8 @@ static void
 notice_add_line(struct notice *n, struct str text, int64_t now_ms)
 {
 	char stamp[CLOCK_TEXT_BYTES], line[NOTICE_LINE_BYTES];
-	struct str rest = buf_str(&n->lines), shown;
 
-	shown = str_of(notice_one_line(text, line, sizeof line));
-	if (rest.n && memmem(rest.p, rest.n, line, shown.n))
+	if (notice_has_line(n, str_of(notice_one_line(text, line, sizeof line))))
 		return;
 	if (n->line_count == NOTICES_LINES_MAX || n->lines.n + NOTICE_LINE_BYTES > n->lines.max) {
 		n->more_count++;
@@ -182,8 +208,10 @@ notice_add_line(struct notice *n, struct str text, int64_t now_ms)
 	buf_addf(&n->lines, " %s %s\n", clock_iso(now_ms, stamp), line);
 }
 
+/* The one that takes the line; NULL: none does, or it was said already. */
 static struct notice *
-notice_ensure(struct notice_list *l, enum notice_kind kind, struct str object, int64_t now_ms)
+notice_ensure(struct notice_list *l, enum notice_kind kind, struct str object, struct str line,
+    int64_t now_ms)
 {
 	char name[NOTICE_OBJECT_BYTES] = "";
 	struct notice *n;
@@ -195,6 +223,8 @@ notice_ensure(struct notice_list *l, enum notice_kind kind, struct str object, i
 		(void)notice_one_line(object, name, sizeof name);
 	}
 	n = notice_find(l, kind, name);
+	if (!n && notice_find_said(l, kind, name, line))
+		return NULL;
 	return n ? n : notice_new(l, kind, name, now_ms);
 }
 
@@ -202,7 +232,7 @@ struct notice *
 notice_list_add(struct notice_list *l, enum notice_kind kind, struct str object, struct str line,
     int64_t now_ms)
 {
-	struct notice *n = notice_ensure(l, kind, object, now_ms);
+	struct notice *n = notice_ensure(l, kind, object, line, now_ms);
 
 	if (n)
 		notice_add_line(n, line, now_ms);
@@ -213,7 +243,7 @@ struct notice *
 notice_list_set(struct notice_list *l, enum notice_kind kind, struct str object, struct str line,
     int64_t now_ms)
 {
-	struct notice *n = notice_ensure(l, kind, object, now_ms);
+	struct notice *n = notice_ensure(l, kind, object, line, now_ms);
 
 	if (!n)
 		return NULL;
@@ -224,9 +254,14 @@ notice_list_set(struct notice_list *l, enum notice_kind kind, struct str object,
 }
 
 bool
-notice_list_is_pending(struct notice_list *l, enum notice_kind kind, const char *object)
+notice_list_is_pending(const struct notice_list *l, enum notice_kind kind, const char *object)
 {
-	return notice_find(l, kind, object) != NULL;
+	const struct notice *n;
+
+	TAILQ_FOREACH(n, &l->pending, link)
+		if (notice_is_about(n, kind, object))
+			return true;
+	return false;
 }
 
 /* ---- telling ---- */
@@ -246,17 +281,30 @@ notice_list_next(struct notice_list *l, int64_t now_ms)
 	return NULL;
 }
 
+/* One of the same collected kind that began meanwhile waits for its hour. */
+static void
+notice_put_off(struct notice_list *l, enum notice_kind kind, int64_t until_ms)
+{
+	struct notice *n;
+
+	TAILQ_FOREACH(n, &l->pending, link)
+		if (n->kind == kind && n->due_ms < until_ms)
+			n->due_ms = until_ms;
+}
+
 void
 notice_list_sent(struct notice_list *l, struct notice *n, int64_t now_ms)
 {
-	notice_forget_old(l, now_ms);
+	if (notice_kinds[n->kind].is_collected)
+		notice_put_off(l, n->kind, now_ms + NOTICES_HOUR_MS);
+	notice_list_forget_old(l, now_ms);
 	if (l->sent_count == NOTICES_A_DAY) {
 		memmove(&l->sent[0], &l->sent[1], sizeof l->sent - sizeof l->sent[0]);
 		l->sent_count--;
 	}
 	l->sent[l->sent_count] = (struct notice_sent){.at_ms = now_ms, .kind = n->kind};
 	memcpy(l->sent[l->sent_count++].object, n->object, sizeof n->object);
-	l->untold_count -= n->untold_count;
+	l->untold_count -= n->untold_count < l->untold_count ? n->untold_count : l->untold_count;
 	notice_list_drop(l, n);
 }
 

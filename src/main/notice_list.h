@@ -6,7 +6,10 @@
  * An event is about an object (a file, a process).  Most kinds have one notice for each object, at
  * most one in a day: what comes again in that time is in the log alone.  Those kinds of which there
  * may be very many are collected: one notice of that kind for all objects, at most one in an hour,
- * and each object once a day.
+ * and each object once a day; which objects those were is in memory alone.
+ *
+ * A notice that was asked for takes nothing more, since its text is at the queue: another event of
+ * the same object begins a second one, which is told once the first one is.
  */
 #ifndef MAIN_NOTICE_LIST_H
 #define MAIN_NOTICE_LIST_H
@@ -57,6 +60,7 @@ struct notice {
 	unsigned line_count;
 	unsigned more_count; /* that have no line */
 	unsigned untold_count; /* that its mail names */
+	unsigned asks;       /* that were not refused: it may be stored, with the text that it had */
 	bool is_late;        /* it was asked for in vain, and the log knows it */
 };
 
@@ -90,7 +94,10 @@ struct notice *notice_list_add(struct notice_list *l, enum notice_kind kind, str
 /* The same, and the line stands in place of those that were there. */
 struct notice *notice_list_set(struct notice_list *l, enum notice_kind kind, struct str object,
     struct str line, int64_t now_ms);
-bool notice_list_is_pending(struct notice_list *l, enum notice_kind kind, const char *object);
+bool notice_list_is_pending(
+    const struct notice_list *l, enum notice_kind kind, const char *object);
+/* Forgets what was told more than a day ago. */
+void notice_list_forget_old(struct notice_list *l, int64_t now_ms);
 /* The first that may be told now; NULL: none. */
 struct notice *notice_list_next(struct notice_list *l, int64_t now_ms);
 /* It was told, or is given up: it is out of the list, and freed. */

@@ -101,7 +101,9 @@ notice_list_text(const struct notice_list *l, struct notice *n, struct buf *out)
 	const struct notice_kind_row *kind = &notice_kinds[n->kind];
 	char stamp[CLOCK_TEXT_BYTES];
 
-	n->untold_count = l->untold_count;
+	/* the text of one that may be stored is what it was */
+	if (n->asks == 0)
+		n->untold_count = l->untold_count;
 	buf_addf(out, "%s\n\n", kind->what);
 	buf_adds(out, buf_str(&n->lines));
 	notice_add_rest(l, n, out);

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "main/notice_list.h"
 #include "main/state_file.h"
+#include "main/status.h"
 
 enum { ENDS_MAX = 64 };
 
@@ -138,6 +139,8 @@ notices_answered(enum request_end end, const struct packet *p, void *arg)
 		notices_log(n, "dropped", s->text, 0);
 		notice_list_sent(&all->list, n, clock_ms());
 	} else {
+		/* refused: it is not stored, as far as this ask goes */
+		n->asks -= s != NULL;
 		notices_be_late(all, n,
 		    s ? s->text : request_text("queue", &all->request, end, text));
 	}
@@ -161,6 +164,7 @@ notices_ask(struct notices *all, struct instance *queue, struct notice *n)
 	notice_list_text(&all->list, n, &text);
 	m.notice = n->id;
 	m.text = buf_str(&text);
+	n->asks++;
 	all->asked = n;
 	request_ask(&all->request, queue->channel, MESSAGE_NOTICE, &m);
 	buf_clear(&text);
@@ -297,7 +301,7 @@ notices_look_at(struct daemon *d, struct notices_trouble *t, const struct instan
 	int64_t now_ms = clock_ms();
 
 	if (i->state == INSTANCE_READY)
-		metrics_read_trouble(i->region, text);
+		(void)status_trouble(i, text);
 	if (text[0] && (!t->since_ms || t->since_ms > now_ms))
 		t->since_ms = now_ms;
 	if (t->since_ms && now_ms - t->since_ms >= NOTICES_STEADY_MS)
@@ -320,6 +324,7 @@ notices_look(struct daemon *d)
 		notice_list_clear(&all->list);
 		return;
 	}
+	notice_list_forget_old(&all->list, clock_ms());
 	for (unsigned n = 0; n < d->instance_count && d->stage < 0; n++)
 		notices_look_at(d, &all->troubles[n], &d->instances[n]);
 	notices_ask_next(all);

@@ -2,8 +2,10 @@
  * notices: the postmaster is told by mail of what needs an administrator.  Each event comes here
  * with the words that the log has of it; notice_list decides whether and when it is told.  The
  * queue composes and stores the mail; it is asked until it has.  What is pending is in memory; when
- * what was told is also in a file of the state directory, so that a daemon that is started again
- * and again tells nothing twice.
+ * which notice was told is also in a file of the state directory, so that a daemon that is started
+ * again and again does not tell the same each time.  The file does not name the messages, networks
+ * and logins of collected kinds: after a start each of those may be told once more, in at most one
+ * notice of the kind in an hour.
  */
 #ifndef MAIN_NOTICES_H
 #define MAIN_NOTICES_H

@@ -35,20 +35,28 @@ status_state(const struct instance *i, const char *trouble)
 	return i->state == INSTANCE_READY && trouble[0] ? "failing" : names[i->state];
 }
 
+const char *
+status_trouble(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
+{
+	char file[OFFER_SYSTEM_TEXT_BYTES];
+
+	metrics_read_trouble(i->region, out);
+	if (i->kind == ROLE_QUEUE && spool_watch_trouble(i->daemon)[0])
+		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s", spool_watch_trouble(i->daemon));
+	if (i->kind == ROLE_RELAY && !out[0])
+		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s",
+		    offer_system_trouble(i->daemon->offer, file));
+	return out;
+}
+
 static void
 status_row(const struct instance *i, struct buf *values)
 {
 	int pid = i->daemon->in_threads ? (int)getpid() : (int)i->pid;
 	int64_t uptime_ms = clock_mono_ms() - i->started_ms;
 	char work[METRICS_TEXT_BYTES], trouble[METRICS_TROUBLE_TEXT_BYTES];
-	char file[OFFER_SYSTEM_TEXT_BYTES];
 
-	metrics_read_trouble(i->region, trouble);
-	if (i->kind == ROLE_QUEUE && spool_watch_trouble(i->daemon)[0])
-		snprintf(trouble, sizeof trouble, "%s", spool_watch_trouble(i->daemon));
-	if (i->kind == ROLE_RELAY && !trouble[0])
-		snprintf(trouble, sizeof trouble, "%s",
-		    offer_system_trouble(i->daemon->offer, file));
+	(void)status_trouble(i, trouble);
 	message_values_add(values, "row", STR("process"));
 	message_values_add(values, "role", str_of(role_name(i->kind)));
 	message_values_add_signed(values, "index", i->index);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "main/notice_list.h"
+#include "main/offer.h"
 #include "rig.h"
 
 static struct rig r;
@@ -106,6 +107,98 @@ Test(notices, it_is_asked_for_until_it_is_stored)
 	cr_assert_eq(queue->notices, 12, "once a day");
 	cr_assert_eq(strstr(strstr(content(log_path), "status=late") + 1, "status=late"), NULL,
 	    "one line: %s", content(log_path));
+}
+
+/* Its text is at the queue: what comes then is told by another one. */
+Test(notices, what_comes_while_one_is_asked_for_is_told_by_the_next)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+
+	an_event();
+	notices_add(&r.d, NOTICE_SPOOL, STR("/var/spool"), "moved to /tmp");
+	notices_add(&r.d, NOTICE_SPOOL, STR("/var/spool"), "moved back");
+	answer(queue, 250);
+	pass(NOTICES_GATHER_MS);
+	cr_assert_eq(queue->notices, 2);
+	cr_assert(strstr(queue->notice_text, "moved back"), "%s", queue->notice_text);
+	cr_assert_null(strstr(queue->notice_text, "moved to /tmp"), "it was told: %s", queue->notice_text);
+	answer(queue, 250);
+	pass(NOTICES_PAUSE_MAX_MS);
+	cr_assert_eq(queue->notices, 2);
+}
+
+/* It may be stored, with the text that it had: the same one is asked for again. */
+Test(notices, what_comes_after_an_answer_was_lost_is_told_by_the_next)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+	uint64_t id;
+
+	an_event();
+	id = queue->notice_id;
+	channel_refuse(queue->channel, queue->notice_call);
+	rig_run(&r, 0);
+	notices_add(&r.d, NOTICE_SPOOL, STR("/var/spool"), "moved back");
+	pass(NOTICES_PAUSE_FIRST_MS);
+	cr_assert_eq(queue->notices, 2);
+	cr_assert_eq(queue->notice_id, id);
+	cr_assert_null(strstr(queue->notice_text, "moved back"), "%s", queue->notice_text);
+	answer(queue, 250);
+	pass(NOTICES_GATHER_MS);
+	cr_assert_eq(queue->notices, 3);
+	cr_assert_neq(queue->notice_id, id);
+	cr_assert(strstr(queue->notice_text, "moved back"), "%s", queue->notice_text);
+	answer(queue, 250);
+}
+
+/* A refusal stores nothing: the same one takes what comes before it is asked for again. */
+Test(notices, what_comes_after_a_refusal_is_told_by_the_same_one)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+
+	an_event();
+	answer(queue, 452);
+	notices_add(&r.d, NOTICE_SPOOL, STR("/var/spool"), "moved back");
+	pass(NOTICES_PAUSE_FIRST_MS);
+	cr_assert_eq(queue->notices, 2);
+	cr_assert(strstr(queue->notice_text, "moved to /tmp"), "%s", queue->notice_text);
+	cr_assert(strstr(queue->notice_text, "moved back"), "%s", queue->notice_text);
+	answer(queue, 250);
+}
+
+Test(notices, a_collected_kind_has_one_in_an_hour_also_after_an_event_during_the_ask)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+
+	notices_add(&r.d, NOTICE_ACCESS, STR("192.0.2.1"), "first");
+	pass(NOTICES_COLLECT_MS);
+	cr_assert_eq(queue->notices, 1);
+	notices_add(&r.d, NOTICE_ACCESS, STR("192.0.2.2"), "second");
+	answer(queue, 250);
+	pass(NOTICES_COLLECT_MS);
+	cr_assert_eq(queue->notices, 1, "not in this hour");
+	pass(NOTICES_HOUR_MS);
+	cr_assert_eq(queue->notices, 2);
+	cr_assert(strstr(queue->notice_text, "second"), "%s", queue->notice_text);
+	answer(queue, 250);
+}
+
+Test(notices, the_number_of_those_sent_is_of_the_last_day)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+	struct buf values;
+
+	an_event();
+	answer(queue, 250);
+	buf_init(&values, 1000);
+	cr_assert(notices_status(&r.d, &values));
+	cr_assert(str_eq(message_values_get(buf_str(&values), "sent"), STR("1")));
+	buf_clear(&values);
+	pass(NOTICES_DAY_MS);
+	buf_init(&values, 1000);
+	cr_assert(notices_status(&r.d, &values));
+	cr_assert(str_eq(message_values_get(buf_str(&values), "sent"), STR("0")));
+	cr_assert_eq(message_values_get(buf_str(&values), "last").n, 0);
+	buf_clear(&values);
 }
 
 Test(notices, a_queue_that_is_replaced_is_asked_again)
@@ -253,5 +346,32 @@ Test(notices, trouble_is_told_from_when_to_when)
 	cr_assert_eq(queue->notices, 2, "its end is no event");
 	metrics_leave();
 	metrics_unmap(&queue->instance->region);
+	close(fd);
+}
+
+/* What `sallyport status` shows of a process is told as well. */
+Test(notices, a_file_of_the_system_that_cannot_be_read_is_told)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+	struct offer_refusal refusal;
+	char path[100];
+	int fd = metrics_create();
+
+	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	r.d.conf->dns.resolv_conf = str_of(path);
+	r.d.offer = offer_new(r.d.conf, NULL, 1, &refusal);
+	cr_assert(r.d.offer, "%s", refusal.why);
+	rig_role(&r, ROLE_RELAY, 0)->instance->region = metrics_map(fd);
+	pass(1000);
+	pass(NOTICES_STEADY_MS);
+	pass(NOTICES_GATHER_MS);
+	cr_assert_eq(queue->notices, 1);
+	cr_assert(strstr(queue->notice_text, "relay 0: since 2026-"), "%s", queue->notice_text);
+	cr_assert(strstr(queue->notice_text, "resolv.conf cannot be read (Is a directory)"), "%s",
+	    queue->notice_text);
+	answer(queue, 250);
+	offer_free(&r.d.offer);
+	rmdir(path);
 	close(fd);
 }
