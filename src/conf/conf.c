@@ -10,6 +10,7 @@
 #include "conf/group.h"
 #include "conf/order.h"
 #include "conf/read.h"
+#include "conf/reload.h"
 #include "conf/scan.h"
 #include "conf/secret.h"
 #include "conf/value.h"
@@ -131,6 +132,12 @@ conf_tls_place(struct conf *c, const struct read_tree *tree, const struct source
 	return arena_printf(&c->arena, "%s:%d", at.file, at.line);
 }
 
+struct conf_reading {
+	const char *path;
+	enum conf_secrets secrets;
+	const struct conf *running; /* of a reload; NULL: of no other */
+};
+
 /* The files that they name are checked later, when this tree is all that is left of the file. */
 static void
 conf_note_tls_places(struct conf *c, const struct read_tree *tree, const struct source *source)
@@ -145,8 +152,25 @@ conf_note_tls_places(struct conf *c, const struct read_tree *tree, const struct 
 	c->tls.item = items;
 }
 
-struct conf *
-conf_read_file(const char *path, enum conf_secrets secrets, struct conf_report *report)
+/* What the file names beside it, and the system's groups. */
+static void
+conf_look_up(struct conf *c, const struct source *source, const struct read_tree *tree,
+    const struct conf_reading *reading, struct notes *notes)
+{
+	bool is_here = reading->secrets == CONF_SECRETS_READ_HERE;
+
+	if (reading->secrets == CONF_SECRETS_LEAVE)
+		return;
+	if (is_here)
+		check_for_reader(c, tree, notes);
+	secret_read_all(c, tree, source, is_here, notes);
+	anchor_check_file(c, tree, notes);
+	if (reading->secrets != CONF_SECRETS_COMPARE)
+		group_find(c, tree, reading->running, is_here, notes);
+}
+
+static struct conf *
+conf_read(const struct conf_reading *reading, struct conf_report *report)
 {
 	struct conf *c = conf_default();
 	struct read_tree *tree = NULL;
@@ -155,24 +179,33 @@ conf_read_file(const char *path, enum conf_secrets secrets, struct conf_report *
 
 	notes_init(&notes);
 	source_init(&source);
-	if (source_read_file(&source, path, &notes))
+	if (source_read_file(&source, reading->path, &notes))
 		tree = read_source(&source, true, c, &notes);
 	if (tree) {
 		complete(c);
 		check_conf(c, tree, &notes);
 		conf_note_tls_places(c, tree, &source);
-		if (secrets != CONF_SECRETS_LEAVE) {
-			bool is_here = secrets == CONF_SECRETS_READ_HERE;
-
-			if (is_here)
-				check_for_reader(c, tree, &notes);
-			secret_read_all(c, tree, &source, is_here, &notes);
-			anchor_check_file(c, tree, &notes);
-			group_find(c, tree, is_here, &notes);
-		}
+		conf_look_up(c, &source, tree, reading, &notes);
 	}
 	read_free(&tree);
 	return finish(c, &notes, &source, report);
+}
+
+struct conf *
+conf_read_file(const char *path, enum conf_secrets secrets, struct conf_report *report)
+{
+	const struct conf_reading reading = {.path = path, .secrets = secrets};
+
+	return conf_read(&reading, report);
+}
+
+struct conf *
+conf_read_again(const char *path, const struct conf *running, struct conf_report *report)
+{
+	const struct conf_reading reading = {
+	    .path = path, .secrets = CONF_SECRETS_READ, .running = running};
+
+	return conf_read(&reading, report);
 }
 
 struct conf *

@@ -201,6 +201,7 @@ enum conf_secrets {
 	/* The same for who may stand outside the daemon's unit: without CREDENTIALS_DIRECTORY, a
 	 * "credential:" is a warning and stays as it stands; and he is warned of more. */
 	CONF_SECRETS_READ_HERE,
+	CONF_SECRETS_COMPARE, /* as READ, for a comparison: no group of the system is looked up */
 };
 
 /* Reads and checks a file; NULL when there are errors (all of them are in the report).  Unless
@@ -244,7 +245,5 @@ void conf_each_change(
 void conf_write_change(const struct conf_change *change, struct buf *out);
 /* A line for each. */
 void conf_write_changes(const struct conf *before, const struct conf *after, struct buf *out);
-/* What a reload does not change has in c what it has in `running`. */
-void conf_hold(struct conf *c, const struct conf *running);
 
 #endif

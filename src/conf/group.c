@@ -18,9 +18,11 @@ enum {
 	ENTRY_BYTES_MIN = 1024,
 	ENTRY_BYTES_MAX = 4 << 20, /* of a group with all of its members */
 	GROUPS_MAX = 65536,       /* that a process of Linux may have */
+	GROUP_ABSENT = -1,
 };
 
-/* 0: *gid_out is it; ENOENT: there is no such group; else why it cannot be asked for. */
+/* 0: *gid_out is it; GROUP_ABSENT: there is no such group; else why it cannot be asked for, which
+ * may be ENOENT: of the socket of a directory service. */
 static int
 group_ask(const char *name, gid_t *gid_out)
 {
@@ -37,7 +39,7 @@ group_ask(const char *name, gid_t *gid_out)
 	if (found)
 		*gid_out = entry.gr_gid;
 	mem_free(room);
-	return found ? 0 : error ? error : ENOENT;
+	return found ? 0 : error ? error : GROUP_ABSENT;
 }
 
 /* Who is not root may give a file to a group of his own only.  -1 with errno: not known. */
@@ -74,8 +76,27 @@ group_check_own(const struct conf *c, int line, bool is_here, struct notes *note
 		    (unsigned)geteuid(), STR_ARG(c->help_desk_group));
 }
 
+static bool
+group_is_that_of(const struct conf *c, const struct conf *running)
+{
+	return running && str_eq(c->help_desk_group, running->help_desk_group);
+}
+
+/* Returns as group_ask. */
+static int
+group_number(const struct conf *c, const struct conf *running, char name[NAME_BYTES], gid_t *out)
+{
+	snprintf(name, NAME_BYTES, "%.*s", STR_ARG(c->help_desk_group));
+	if (group_is_that_of(c, running) && running->has_help_desk) {
+		*out = (gid_t)running->help_desk;
+		return 0;
+	}
+	return c->help_desk_group.n < NAME_BYTES ? group_ask(name, out) : GROUP_ABSENT;
+}
+
 void
-group_find(struct conf *c, const struct read_tree *tree, bool is_here, struct notes *notes)
+group_find(struct conf *c, const struct read_tree *tree, const struct conf *running, bool is_here,
+    struct notes *notes)
 {
 	int line = read_line(tree, "help_desk_group"), error;
 	char name[NAME_BYTES];
@@ -83,17 +104,17 @@ group_find(struct conf *c, const struct read_tree *tree, bool is_here, struct no
 
 	if (!c->help_desk_group.n)
 		return;
-	snprintf(name, sizeof name, "%.*s", STR_ARG(c->help_desk_group));
-	error = c->help_desk_group.n < sizeof name ? group_ask(name, &gid) : ENOENT;
-	if (error == ENOENT) {
+	error = group_number(c, running, name, &gid);
+	if (error == GROUP_ABSENT) {
 		notes_add(notes, line, NOTE_ERROR,
 		    "help_desk_group: the group \"%s\" does not exist: groupadd --system makes "
 		    "one, usermod -aG adds a member",
 		    name);
 	} else if (error) {
-		notes_add(notes, line, NOTE_ERROR,
-		    "help_desk_group: the group \"%s\" cannot be looked up: %s", name,
-		    strerror(error));
+		notes_add(notes, line,
+		    running && !group_is_that_of(c, running) ? NOTE_ERROR : NOTE_WARNING,
+		    "help_desk_group: the group \"%s\" cannot be looked up: %s: its members may "
+		    "do nothing before a reload that finds it", name, strerror(error));
 	} else if (gid == NOGROUP_ID) {
 		notes_add(notes, line, NOTE_ERROR,
 		    "help_desk_group: \"%s\": it needs a group of its own, for example "

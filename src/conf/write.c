@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "conf/reload.h"
 #include "conf/value.h"
 
 enum { VALUE_BYTES_MAX = 64 << 20 };

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "conf/descriptors.h"
 #include "conf/login_name.h"
+#include "conf/reload.h"
 #include "ipc/admin_log.h"
 #include "main/help_desk.h"
 #include "main/host.h"
@@ -107,7 +108,7 @@ admin_read_and_apply(struct daemon *d, struct buf *text)
 
 	buf_init(&changes, CHANGES_BYTES_MAX);
 	conf_report_init(&report);
-	now = conf_read_file(d->config_path, CONF_SECRETS_READ, &report);
+	now = conf_read_again(d->config_path, d->conf, &report);
 	running_add_some(text, buf_str(&report.text), RUNNING_REPORT_BYTES);
 	conf_report_clear(&report);
 	if (now) {

@@ -126,7 +126,7 @@ running_compare(
 	struct conf_report report;
 
 	conf_report_init(&report);
-	file = conf_read_file(d->config_path, CONF_SECRETS_READ, &report);
+	file = conf_read_file(d->config_path, CONF_SECRETS_COMPARE, &report);
 	if (!file)
 		running_add_some(text, buf_str(&report.text), RUNNING_REPORT_BYTES);
 	conf_report_clear(&report);

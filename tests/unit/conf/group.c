@@ -1,11 +1,31 @@
 /* group: help_desk_group is looked up where a file is read, and what cannot be used has its place. */
+#include <dlfcn.h>
+#include <errno.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "conf/reload.h"
 #include "support.h"
+
+/* The system's list of groups, or a fault of it. */
+static int fault;
+static unsigned asked;
+
+int
+getgrnam_r(const char *name, struct group *entry, char *room, size_t n, struct group **found)
+{
+	union {
+		void *p;
+		int (*fn)(const char *, struct group *, char *, size_t, struct group **);
+	} system = {dlsym(RTLD_NEXT, "getgrnam_r")};
+
+	asked++;
+	*found = NULL;
+	return fault ? fault : system.fn(name, entry, room, n, found);
+}
 
 static struct conf *
 read_with(const char *group, struct conf_report *r)
@@ -78,6 +98,67 @@ Test(group, one_that_does_not_exist)
 	memset(name, 'x', sizeof name - 1);
 	name[sizeof name - 1] = 0;
 	is_error(name, "does not exist");
+}
+
+/* An error is not an absence: a start goes on, for root alone. */
+Test(group, one_that_cannot_be_looked_up)
+{
+	static const int faults[] = {EIO, EMFILE, ENOENT, ESRCH};
+	struct conf_report r;
+	struct conf *c;
+
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+		fault = faults[i];
+		c = read_with("mail", &r);
+		cr_assert(c, "%s", strerror(fault));
+		cr_expect(!c->has_help_desk);
+		cr_expect_eq(r.errors, 0);
+		cr_expect_eq(r.warnings, 1);
+		buf_addc(&r.text, 0);
+		cr_expect(strstr(r.text.p, "the group \"mail\" cannot be looked up"), "%s", r.text.p);
+		conf_report_clear(&r);
+		conf_drop(&c);
+	}
+}
+
+/* The list of groups may be another host's: it is not asked while others wait. */
+Test(group, it_is_not_asked_for_where_the_name_is_the_same)
+{
+	const gid_t gid = getgrnam("mail")->gr_gid;
+	struct conf_report r;
+	struct conf *running, *c;
+	char path[PATH_BYTES];
+
+	if (geteuid() != 0)
+		cr_skip_test("needs root to be in any group");
+	running = read_with("mail", &r);
+	cr_assert(running);
+	conf_report_clear(&r);
+	cr_expect_eq(asked, 1);
+	conf_report_init(&r);
+	write_file("t.cfg", MINIMAL "help_desk_group = \"mail\"; dns: { dnssec = \"off\"; };\n", path);
+	c = conf_read_again(path, running, &r);
+	cr_assert(c);
+	cr_expect_eq(asked, 1);
+	cr_expect(c->has_help_desk && c->help_desk == gid);
+	conf_drop(&c);
+	/* it is looked for as long as it was not found */
+	running->has_help_desk = false;
+	c = conf_read_again(path, running, &r);
+	cr_assert(c);
+	cr_expect_eq(asked, 2);
+	cr_expect(c->has_help_desk && c->help_desk == gid);
+	conf_drop(&c);
+	write_file("t.cfg", MINIMAL "help_desk_group = \"no-such-group\"; dns: { dnssec = \"off\"; };\n", path);
+	/* what differs in the text can be told without it */
+	c = conf_read_file(path, CONF_SECRETS_COMPARE, &r);
+	cr_assert(c);
+	cr_expect_eq(asked, 2);
+	conf_drop(&c);
+	cr_expect_null(conf_read_again(path, running, &r));
+	cr_expect_eq(asked, 3);
+	conf_report_clear(&r);
+	conf_drop(&running);
 }
 
 /* Who belongs to a group that the kernel does not know here looks like one of nogroup. */

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "conf/key.h"
+#include "conf/reload.h"
 #include "support.h"
 
 static const char everything[] = MINIMAL
