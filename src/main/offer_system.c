@@ -269,7 +269,8 @@ system_report(const char *file, const struct conf *c, struct str path, struct co
 		close(f.fd);
 	if (f.error == 0)
 		return;
-	is_warning = offer_system_is_absent(&f);
+	/* that another user may not read it says nothing of the daemon */
+	is_warning = offer_system_is_absent(&f) || (f.error == EACCES && geteuid() != 0);
 	buf_addf(&report->text, "%s: %s: dns.%s: %.*s: %s\n", file,
 	    is_warning ? "warning" : "error", key, STR_ARG(path), offer_system_why(c, &f, why));
 	report->warnings += is_warning;

@@ -96,26 +96,23 @@ probe_log(const struct probing *p)
 }
 
 static void
-probe_file(const struct probing *p, bool is_needed, const char *key, struct str path)
+probe_file(const struct probing *p, const char *key, struct str path)
 {
 	char name[PATH_BYTES];
 
 	snprintf(name, sizeof name, "%.*s", STR_ARG(path));
 	if (path.n && access(name, R_OK) != 0)
-		probe_found(p, is_needed && errno != EACCES, "%s: %s: %s", key, name,
-		    strerror(errno));
+		probe_found(p, errno != EACCES, "%s: %s: %s", key, name, strerror(errno));
 }
 
+/* Of resolv.conf and the hosts file offer_system_report tells. */
 static void
 probe_files(const struct probing *p)
 {
 	const struct conf *c = p->conf;
 
-	if (str_eq(c->dns.resolver, STR("system")))
-		probe_file(p, false, "dns.resolv_conf", c->dns.resolv_conf);
-	probe_file(p, false, "dns.hosts_file", c->dns.hosts_file);
 	for (size_t i = 0; i < c->routes.count; i++)
-		probe_file(p, true, "routes.ca_file", c->routes.item[i].ca_file);
+		probe_file(p, "routes.ca_file", c->routes.item[i].ca_file);
 }
 
 /* ---- routes ---- */

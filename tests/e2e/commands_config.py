@@ -212,9 +212,10 @@ def what_this_host_lacks():
         other.write_config()
         told = other.tool("config", "check", check=False)
         assert f"{other.config}: {kind}: {words}" in told.stdout, (words, told)
+        assert told.stdout.count(words) == 1, (words, told)
         assert told.returncode == (78 if kind == "error" else 0), told
         daemon = subprocess.run([f"{g.BUILD}/sallyportd", "-t", "-c", other.config], capture_output=True, text=True, check=False)
-        assert f"{kind}: {words}" in daemon.stderr and daemon.returncode == told.returncode, daemon
+        assert daemon.stderr.count(f"{kind}: {words}") == 1 and daemon.returncode == told.returncode, daemon
     other.parts = {**good, "r": route.format("127.0.0.1", g.free_port())}
     other.write_config()
     assert "routes:" not in other.tool("config", "check").stdout

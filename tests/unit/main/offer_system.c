@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "main/offer_system.h"
@@ -223,4 +224,26 @@ Test(offer_system, a_hosts_file_that_is_too_long)
 	cr_expect_null(offer_new(r.d.conf, o, 1, &refusal));
 	cr_expect(strstr(refusal.why, "(for relay): File too large, at most 64 MiB are read"), "%s", refusal.why);
 	offer_free(&o);
+}
+
+/* Who may not read it asks `config check`: that says nothing of the daemon. */
+Test(offer_system, what_only_another_user_cannot_read_is_a_warning)
+{
+	struct conf_report report;
+
+	if (geteuid() != 0)
+		cr_skip_test("needs root to be another user");
+	rig_write(path, "nameserver 192.0.2.1\n");
+	cr_assert_eq(chmod(path, 0600), 0);
+	cr_assert_eq(chmod(r.directory, 0755), 0);
+	conf_report_init(&report);
+	/* only this thread */
+	cr_assert_eq(syscall(SYS_setresuid, 61001, 61001, 0), 0);
+	offer_system_report("t.cfg", r.d.conf, &report);
+	cr_assert_eq(syscall(SYS_setresuid, 0, 0, 0), 0);
+	buf_addc(&report.text, 0);
+	cr_expect_eq(report.warnings, 1, "%s", report.text.p);
+	cr_expect_eq(report.errors, 0, "%s", report.text.p);
+	cr_expect(strstr(report.text.p, "resolv.conf: Permission denied"), "%s", report.text.p);
+	conf_report_clear(&report);
 }
