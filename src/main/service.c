@@ -7,12 +7,24 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/reach.h"
 
-enum { UNIT_BYTES_MAX = 1 << 20, LISTS_BYTES_MAX = 64 << 10, PATH_BYTES = 4096 };
+enum {
+	UNIT_BYTES_MAX = 1 << 20,
+	LISTS_BYTES_MAX = 64 << 10,
+	PATH_BYTES = 4096,
+	DROP_INS_MAX = 256, /* further ones are not read */
+};
+
+/* Where units and their drop-ins are: the first place with one of that name counts. */
+static const char *const service_places[] = {"/etc/systemd/system", "/run/systemd/system",
+    "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"};
+enum { PLACES = sizeof service_places / sizeof *service_places };
 
 struct service {
 	bool is_strict, hides_home, home_takes_binds, hides_tmp;
@@ -111,34 +123,78 @@ service_read_file(struct service *s, const char *path)
 	return is_read;
 }
 
-/* All of them, in no certain order: their lists are added up, and single values seldom collide. */
-static void
-service_read_drop_ins(struct service *s, const char *unit)
+/* ---- drop-ins ---- */
+
+struct drop_in {
+	const char *place;
+	char name[NAME_MAX + 1];
+};
+
+struct drop_ins {
+	size_t count;
+	struct drop_in item[DROP_INS_MAX];
+};
+
+static bool
+drop_ins_have(const struct drop_ins *all, const char *name)
 {
-	char directory[PATH_BYTES], path[PATH_BYTES + NAME_MAX + 2];
+	for (size_t i = 0; i < all->count; i++)
+		if (strcmp(all->item[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void
+drop_ins_add(struct drop_ins *all, const char *root, const char *place)
+{
+	char directory[PATH_BYTES];
 	const struct dirent *e;
 	DIR *d;
 
-	snprintf(directory, sizeof directory, "%s.d", unit);
+	snprintf(directory, sizeof directory, "%s%s/sallyport.service.d", root, place);
 	d = opendir(directory);
 	if (!d)
 		return;
-	while ((e = readdir(d))) {
-		if (!str_iends(str_of(e->d_name), STR(".conf")))
+	while (all->count < DROP_INS_MAX && (e = readdir(d))) {
+		struct drop_in *in = &all->item[all->count];
+
+		if (!str_iends(str_of(e->d_name), STR(".conf")) || drop_ins_have(all, e->d_name))
 			continue;
-		snprintf(path, sizeof path, "%s/%s", directory, e->d_name);
-		(void)service_read_file(s, path);
+		in->place = place;
+		snprintf(in->name, sizeof in->name, "%s", e->d_name);
+		all->count++;
 	}
 	closedir(d);
+}
+
+static int
+drop_ins_compare(const void *a, const void *b)
+{
+	return strcmp(((const struct drop_in *)a)->name, ((const struct drop_in *)b)->name);
+}
+
+/* As systemd: in the order of their names, wherever they are; the last value counts. */
+static void
+service_read_drop_ins(const char *root, struct service *s)
+{
+	struct drop_ins *all = MEM_NEW(struct drop_ins);
+	char path[PATH_BYTES + NAME_MAX + 2];
+
+	for (size_t i = 0; i < PLACES; i++)
+		drop_ins_add(all, root, service_places[i]);
+	qsort(all->item, all->count, sizeof *all->item, drop_ins_compare);
+	for (size_t i = 0; i < all->count; i++) {
+		snprintf(path, sizeof path, "%s%s/sallyport.service.d/%s", root,
+		    all->item[i].place, all->item[i].name);
+		(void)service_read_file(s, path);
+	}
+	mem_free(all);
 }
 
 /* The first unit counts, and the drop-ins of all places. */
 static bool
 service_read(const char *root, struct service *s)
 {
-	static const char *const places[] = {"/etc/systemd/system", "/run/systemd/system",
-	    "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"};
-	enum { PLACES = sizeof places / sizeof *places };
 	char path[PATH_BYTES - 2];
 	bool is_there = false;
 
@@ -146,13 +202,11 @@ service_read(const char *root, struct service *s)
 	if (access(path, F_OK) != 0)
 		return false;
 	for (size_t i = 0; i < PLACES && !is_there; i++) {
-		snprintf(path, sizeof path, "%s%s/sallyport.service", root, places[i]);
+		snprintf(path, sizeof path, "%s%s/sallyport.service", root, service_places[i]);
 		is_there = service_read_file(s, path);
 	}
-	for (size_t i = PLACES; is_there && i-- > 0;) {
-		snprintf(path, sizeof path, "%s%s/sallyport.service", root, places[i]);
-		service_read_drop_ins(s, path);
-	}
+	if (is_there)
+		service_read_drop_ins(root, s);
 	return is_there;
 }
 

@@ -83,6 +83,35 @@ Test(service, what_it_lets_the_daemon_write)
 	cr_expect_eq(warnings("none"), 0);
 }
 
+static void
+drop_in_at(const char *place, const char *name, const char *text)
+{
+	char command[400], path[300];
+
+	snprintf(command, sizeof command, "mkdir -p %s%s/sallyport.service.d", r.directory, place);
+	cr_assert_eq(system(command), 0);
+	snprintf(path, sizeof path, "%s%s/sallyport.service.d/%s", r.directory, place, name);
+	rig_write(path, text);
+}
+
+/* As systemd reads them: by their names, over all places; of one name the first place counts. */
+Test(service, drop_ins_are_read_in_the_order_of_their_names)
+{
+	char name[32];
+
+	r.d.conf->queue.directory = STR("/srv/spool");
+	for (int i = 9; i >= 0; i--) {
+		snprintf(name, sizeof name, "%d-paths.conf", i);
+		drop_in_at(i % 2 ? "/etc/systemd/system" : "/usr/lib/systemd/system", name,
+		    i == 9 ? "[Service]\nProtectSystem=strict\n" : "[Service]\nProtectSystem=full\n");
+	}
+	cr_expect_eq(warnings("queue.directory: /srv/spool"), 1, "the last one counts");
+	drop_in_at("/usr/lib/systemd/system", "99-paths.conf", "[Service]\nProtectSystem=full\n");
+	cr_expect_eq(warnings("none"), 0, "it is behind that of /etc");
+	drop_in_at("/etc/systemd/system", "99-paths.conf", "");
+	cr_expect_eq(warnings("queue.directory: /srv/spool"), 1, "it is in place of the other one");
+}
+
 Test(service, what_it_hides)
 {
 	struct conf_tls *tls = (struct conf_tls *)(uintptr_t)r.d.conf->tls.item;
