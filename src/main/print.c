@@ -3,6 +3,7 @@
  */
 #include "main/print.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -203,12 +204,14 @@ print_json(struct str values)
 int
 print_json_file(struct str values, const char *key, int fd)
 {
-	int failed;
+	int failed, error;
 
 	print_json_members(values);
 	printf(",\"%s\":\"", key);
 	failed = pieces_read(fd, print_escaped_part, NULL);
+	error = errno;
 	printf("\"}\n");
+	errno = error;
 	return failed;
 }
 
