@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 
-enum { MOUNTS_BYTES_MAX = 4 << 20, PATH_SHOWN_MAX = 80 };
+enum { MOUNTS_BYTES_MAX = 4 << 20 };
 
 bool
 reach_is_below(struct str path, struct str directory)
@@ -63,7 +63,7 @@ reach_hint(struct str path, int error, char room[REACH_HINT_BYTES])
 		snprintf(room, REACH_HINT_BYTES,
 		    ": the unit lets the daemon write in few directories (ProtectSystem=strict): a "
 		    "drop-in with ReadWritePaths=%.*s is needed, see %s",
-		    STR_ARG(str_upto(path, PATH_SHOWN_MAX)), where);
+		    STR_ARG(path), where);
 	else if (home.n && (is_missing || error == EROFS))
 		snprintf(room, REACH_HINT_BYTES,
 		    ": the unit hides what is below %.*s (ProtectHome=): choose another place, or "

@@ -7,7 +7,7 @@
 
 #include "base/str.h"
 
-enum { REACH_HINT_BYTES = 400 };
+enum { REACH_HINT_BYTES = 4096 + 400 };
 
 /* Is the path this directory, or below it? */
 bool reach_is_below(struct str path, struct str directory);

@@ -200,7 +200,7 @@ def a_place_that_the_unit_protects():
         try:
             status, said = with_environment({"INVOCATION_ID": "0123456789abcdef"}, lambda: ended(gate))
             assert status == 78 and f"{key}: {path} cannot be written: it is mounted read-only: the unit lets" in said, said
-            assert f"a drop-in with ReadWritePaths={path[:80]} is needed" in said, said
+            assert f"a drop-in with ReadWritePaths={path} is needed" in said, said
         finally:
             subprocess.run(["umount", path], check=True)
     place = f"{gate.directory}/place"

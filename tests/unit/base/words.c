@@ -1,12 +1,16 @@
 /* str, id, crc, clock: tables of what is accepted and what is not. */
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/crc.h"
 #include "base/encode.h"
 #include "base/id.h"
+#include "base/reach.h"
 #include "base/str.h"
 
 Test(str, whole_decimal_numbers_only)
@@ -246,4 +250,20 @@ Test(encode, shell_words)
 		cr_expect(str_eq(buf_str(&out), str_of(rows[i][1])), "%.*s", STR_ARG(buf_str(&out)));
 		buf_clear(&out);
 	}
+}
+
+/* A path in a setting that is to be copied: half of it would be another directory. */
+Test(reach, the_drop_in_has_the_whole_path)
+{
+	static char path[4096];
+	char hint[REACH_HINT_BYTES], wanted[4200];
+
+	memset(path, 'd', sizeof path - 1);
+	for (size_t i = 0; i < sizeof path - 1; i += 100)
+		path[i] = '/';
+	cr_assert_eq(setenv("INVOCATION_ID", "0123456789abcdef", 1), 0);
+	(void)reach_hint(str_of(path), EROFS, hint);
+	snprintf(wanted, sizeof wanted, "a drop-in with ReadWritePaths=%s is needed, see sallyportd(8), ", path);
+	cr_expect(strstr(hint, wanted), "%s", hint);
+	cr_expect(strstr(hint, "\"Paths outside the unit\""), "%s", hint);
 }
