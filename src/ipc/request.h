@@ -41,7 +41,7 @@ struct request {
 	bool is_quick;
 	bool is_held;
 	bool is_unsent;
-	bool is_fd_lost; /* why it ended with REQUEST_ERROR: what belongs to an answer did not come */
+	bool is_fd_lost; /* of one that ended: because a descriptor did not come */
 	uint8_t end; /* of one that could not be sent: how it ends */
 };
 

@@ -60,7 +60,7 @@ struct notice {
 	unsigned line_count;
 	unsigned more_count; /* that have no line */
 	unsigned untold_count; /* that its mail names */
-	unsigned asks;       /* that were not refused: it may be stored, with the text that it had */
+	unsigned asks;       /* not refused: it may be stored, with the text that it had */
 	bool is_late;        /* it was asked for in vain, and the log knows it */
 };
 
