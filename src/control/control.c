@@ -244,7 +244,8 @@ command_begin(struct client *k, uint64_t call, const struct rights *r,
 	}
 	q = MEM_NEW(struct command);
 	*q = (struct command){
-	    .control = k->control, .client = k, .call = call, .owner = kind};
+	    .control = k->control, .client = k, .call = call, .owner = kind,
+	    .uid = k->caller.uid};
 	q->asked_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&k->commands, q, link);
 	k->command_count++;

@@ -13,6 +13,7 @@ enum {
 	DESK_CLIENTS_MAX = 32,
 	DESK_CLIENTS_OF_UID = 8,
 	DESK_COMMANDS_MAX = 16,      /* of all of them at once */
+	DESK_COMMANDS_OF_UID = 8,    /* who takes no answers keeps them for as long as that */
 	DESK_WAITING_MAX = 64 << 20, /* bytes of answers that they do not take, of all of them */
 	REFUSALS_TOLD_MAX = 60,      /* lines of the log in a minute, and not more */
 };
@@ -74,23 +75,35 @@ desk_log_refused(struct control *c, uid_t uid, const char *why)
 	log_end(&l);
 }
 
-/* What members of help_desk_group have under way. */
-static unsigned
-desk_commands(const struct control *c)
+/* What members of help_desk_group have under way: all of them, and that one. */
+static void
+desk_commands(const struct control *c, uid_t uid, unsigned *all_out, unsigned *own_out)
 {
 	const struct client *k;
-	unsigned n = c->left_count;
+	const struct command *q;
 
-	TAILQ_FOREACH(k, &c->clients, link)
-		n += k->caller.may_act ? 0 : k->command_count;
-	return n;
+	*all_out = c->left_count;
+	*own_out = 0;
+	TAILQ_FOREACH(k, &c->clients, link) {
+		*all_out += k->caller.may_act ? 0 : k->command_count;
+		*own_out += k->caller.uid == uid ? k->command_count : 0;
+	}
+	TAILQ_FOREACH(q, &c->left, link)
+		*own_out += q->uid == uid;
 }
 
+/* Members leave room for one another, and for root. */
 bool
 desk_may_begin(const struct client *k)
 {
-	return k->command_count < COMMANDS_MAX &&
-	    (k->caller.may_act || desk_commands(k->control) < DESK_COMMANDS_MAX);
+	unsigned all, own;
+
+	if (k->command_count >= COMMANDS_MAX)
+		return false;
+	if (k->caller.may_act)
+		return true;
+	desk_commands(k->control, k->caller.uid, &all, &own);
+	return all < DESK_COMMANDS_MAX && own < DESK_COMMANDS_OF_UID;
 }
 
 /* Members of help_desk_group leave room for root, and for one another. */

@@ -18,6 +18,7 @@ struct command {
 	struct client *client; /* NULL: it left, and its owner is at work all the same */
 	uint64_t call;         /* the tool's */
 	enum role_kind owner;
+	uid_t uid;             /* the client's, also when it left */
 	int64_t asked_ms;
 	uint32_t untold_bytes; /* of rows that were passed on, and the owner does not know it */
 	struct request request;
