@@ -4,6 +4,14 @@
 #include "auth/stored.h"
 
 #include "base/mem.h"
+#include "conf/login_name.h"
+
+/* None was added to it (auth.default_domain), and accounts are made in a domain. */
+static bool
+stored_lacks_domain(const struct exchange *l)
+{
+	return !str_has(claim_name(&l->claim), '@') && login_name_is_ambiguous(exchange_conf(l));
+}
 
 bool
 stored_choose(struct exchange *l)
@@ -24,7 +32,7 @@ stored_choose(struct exchange *l)
 		l->reason = "suspended";
 	}
 	if (found == ACCOUNTS_NONE)
-		l->reason = "no_such_account";
+		l->reason = stored_lacks_domain(l) ? "no_domain" : "no_such_account";
 	if (found == ACCOUNTS_OK)
 		l->secret = account.secret;
 	l->changes = l->broker->changes;

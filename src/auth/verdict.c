@@ -10,7 +10,6 @@
 #include "auth/guesses.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "conf/login_name.h"
 
 enum { TEST_ROW_BYTES = 8192 };
 
@@ -188,13 +187,6 @@ on_delay_over(evutil_socket_t fd, short what, void *arg)
 	exchange_end(l);
 }
 
-/* None was added to it (auth.default_domain), and accounts are made in a domain. */
-static bool
-verdict_lacks_domain(const struct exchange *l)
-{
-	return !str_has(claim_name(&l->claim), '@') && login_name_is_ambiguous(exchange_conf(l));
-}
-
 /* The line is written at once, the answer waits: guessing gets slower, nobody else does. */
 void
 verdict_no(struct exchange *l)
@@ -206,7 +198,7 @@ verdict_no(struct exchange *l)
 	    .user = STR(""), .backend = STR("users"),
 	    .status = status_make(535, "5.7.8", "Authentication credentials invalid")};
 	if (!l->reason)
-		l->reason = verdict_lacks_domain(l) ? "no_domain" : "bad_credentials";
+		l->reason = "bad_credentials";
 	counted = guesses_count(l);
 	l->is_counted = counted.is_new;
 	log_failure(l, "auth fail", &l->answer.status);

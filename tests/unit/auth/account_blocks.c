@@ -165,3 +165,30 @@ Test(account_blocks, an_account_that_does_not_exist_has_its_own_reason, .timeout
 	cr_expect(row_has(&a, "outcome", "fail") && row_has(&a, "reason", "bad_credentials"));
 	rig_free(&r);
 }
+
+static const struct {
+	const char *user, *reason;
+} several_domains[] = {
+    {"bob", "no_domain"},
+    {"bob@example.com", "no_such_account"},
+    {"alice", "bad_credentials"},
+    {"alice@example.com", "bad_credentials"},
+};
+
+/* With several domains: only a name that has no domain, and that no account has, lacks its domain. */
+Test(account_blocks, a_name_that_lacks_its_domain_has_its_own_reason, .timeout = 60)
+{
+	struct rig *r = rig_new();
+	struct rig_admin a;
+
+	r->more_domains = ", { name = \"example.net\"; }";
+	rig_store(r, "alice", "wonderland", NULL);
+	rig_store(r, "alice@example.com", "wonderland", NULL);
+	rig_run(r, CALM, 1);
+	for (size_t i = 0; i < sizeof several_domains / sizeof *several_domains; i++) {
+		a = test_auth(r, several_domains[i].user, "wrong");
+		cr_expect(row_has(&a, "outcome", "fail"), "case %zu", i);
+		cr_expect(row_has(&a, "reason", several_domains[i].reason), "case %zu", i);
+	}
+	rig_free(&r);
+}
