@@ -254,6 +254,9 @@ finish(struct errand *errand)
 		snprintf(text, sizeof text, "%zu of %zu messages stay as they were, because the "
 		    "spool could not store the change: %s\n", errand->failed,
 		    errand->changed + errand->failed, strerror(errand->error));
+	} else if (errand->is_coming_lost) {
+		exit_code = EXIT_LATER;
+		snprintf(text, sizeof text, "%s", coming_too_many);
 	} else if (errand->error == ENOENT ||
 		   (errand->filter.id_count && errand->matched == 0)) {
 		exit_code = EXIT_NO_MESSAGE;
@@ -429,13 +432,9 @@ begin(struct peer *peer, uint64_t call, const struct message_admin *m, const str
 	errand->wants_body = message_values_get(m->values, "body").n != 0;
 	errand->next = TAILQ_FIRST(&q->book.entries);
 	if (verb->fn == changes_release)
-		coming_drop(q, &errand->filter);
-	if (verb->fn == changes_hold && message_values_get(m->values, "coming").n &&
-	    !coming_add(errand)) {
-		say_done(peer, call, EXIT_LATER, coming_too_many);
-		free_errand(errand);
-		return;
-	}
+		coming_drop(errand);
+	if (verb->fn == changes_hold && message_values_get(m->values, "coming").n)
+		coming_add(errand);
 	queue_wake_errands(q);
 }
 

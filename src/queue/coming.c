@@ -17,7 +17,8 @@ struct coming {
 };
 
 const char coming_too_many[] =
-    "too many users were suspended with --hold: try again in some minutes\n";
+    "what is queued is held, but not what the user's sessions are still handing over: too many "
+    "users were suspended with --hold at the same time: do it again in some minutes\n";
 
 static struct str
 coming_copy(struct str s)
@@ -53,37 +54,63 @@ coming_count(struct queue *q)
 	return count;
 }
 
-bool
+/* Those of an account that are older than this one, which holds in their place; those whose
+ * commands are under way go at the end of these.  The latest time that they say. */
+static int64_t
+coming_replace(struct coming *older, struct str account)
+{
+	int64_t at_ms = 0;
+	struct coming *after;
+
+	for (; older; older = after) {
+		after = LIST_NEXT(older, link);
+		if (!str_ieq(older->account, account))
+			continue;
+		at_ms = older->at_ms > at_ms ? older->at_ms : at_ms;
+		if (!older->errand)
+			coming_free(older);
+	}
+	return at_ms;
+}
+
+void
 coming_add(struct errand *errand)
 {
 	struct queue *q = errand->queue;
-	int64_t now = clock_ms();
+	struct str account = errand->filter.account;
+	int64_t now = clock_ms(), former;
 	struct coming *c;
 	struct buf why;
 
-	if (errand->filter.account.n == 0)
-		return true;
-	if (coming_count(q) >= COMING_MAX)
-		return false;
+	if (account.n == 0)
+		return;
+	former = coming_replace(LIST_FIRST(&q->comings), account);
+	errand->is_coming_lost = coming_count(q) >= COMING_MAX;
+	if (errand->is_coming_lost)
+		return;
 	c = MEM_NEW(struct coming);
 	buf_init(&why, SPOOL_DETAIL_MAX);
 	c->errand = errand;
-	c->account = coming_copy(errand->filter.account);
+	c->account = coming_copy(account);
 	c->why = coming_copy(changes_hold_why(errand, &why));
 	/* after a clock that was set back, ids go on above the newest one */
 	c->at_ms = now > q->newest_ms ? now : q->newest_ms;
+	c->at_ms = former > c->at_ms ? former : c->at_ms;
 	c->until_ms = clock_mono_ms() + COMING_MS;
 	LIST_INSERT_HEAD(&q->comings, c, link);
 	errand->coming = c;
 	buf_clear(&why);
-	return true;
 }
 
 void
-coming_drop(struct queue *q, const struct filter *f)
+coming_drop(const struct errand *errand)
 {
+	const struct filter *f = &errand->filter;
+	struct queue *q = errand->queue;
 	struct coming *c, *after;
 
+	if (errand->is_dry_run || filter_is_narrow(f))
+		return;
 	for (c = LIST_FIRST(&q->comings); c; c = after) {
 		after = LIST_NEXT(c, link);
 		if (str_ieq(c->account, f->account) || str_ieq(c->account, f->user) ||
@@ -95,9 +122,16 @@ coming_drop(struct queue *q, const struct filter *f)
 void
 coming_errand_gone(struct errand *errand)
 {
-	if (errand->coming)
-		errand->coming->errand = NULL;
+	struct coming *c = errand->coming, *newer;
+
 	errand->coming = NULL;
+	if (!c)
+		return;
+	c->errand = NULL;
+	newer = LIST_FIRST(&errand->queue->comings);
+	while (newer != c && !str_ieq(newer->account, c->account))
+		newer = LIST_NEXT(newer, link);
+	(void)coming_replace(LIST_NEXT(newer, link), newer->account);
 }
 
 void

@@ -20,11 +20,12 @@ enum {
 	COMING_MS = 10 * 60 * 1000,
 };
 
-/* The errand's account, if it names one.  False: coming_too_many. */
-bool coming_add(struct errand *errand) MUST_USE;
+/* The errand's account, if it names one, in the place of what there is of the same.  There is no
+ * room: is_coming_lost; coming_too_many says so. */
+void coming_add(struct errand *errand);
 extern const char coming_too_many[];
-/* What is of this account, or user, may go again. */
-void coming_drop(struct queue *q, const struct filter *f);
+/* Of a release that is one of all mail of an account, or user: what is to come may go again too. */
+void coming_drop(const struct errand *errand);
 void coming_errand_gone(struct errand *errand);
 void coming_clear(struct queue *q);
 

@@ -40,6 +40,7 @@ struct errand {
 	struct coming *coming; /* what of its user is being stored is held too; or NULL */
 	int error;
 	bool is_dry_run;
+	bool is_coming_lost; /* what is to come will not be held, see coming_add */
 	bool wants_body; /* of what is shown */
 	bool is_gone; /* its client: no row is said */
 	bool is_walked;

@@ -134,6 +134,12 @@ has_domain(const struct entry *e, struct str domain)
 	return false;
 }
 
+bool
+filter_is_narrow(const struct filter *f)
+{
+	return f->from.n || f->to.n || f->domain.n || f->state.n || f->older_ms || f->id_count;
+}
+
 /* A value without "@" means everyone there, as in `--to example.net`. */
 static bool
 fits_to(const struct entry *e, struct str to)

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "queue/coming.h"
 #include "rig.h"
 
 static const char *const all[] = {NULL};
@@ -305,10 +306,11 @@ Test(changes, a_hold_waits_for_what_is_being_stored, .timeout = 60)
 	while (!r.disk->unwritten_stood)
 		rig_wait(&r, 10);
 	rig_admin_soon(&r, "queue.hold", coming);
-	rig_wait(&r, 200);
-	cr_expect_eq(r.dones, 0, "it waits");
+	/* commands are looked at in turn: this one is answered when the hold has been */
+	rig_admin(&r, "queue.list", rig_nothing);
+	cr_expect_eq(r.dones, 1, "it waits");
 	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
-	rig_until(&r, &r.dones, 1);
+	rig_until(&r, &r.dones, 2);
 	cr_expect_str_eq(r.done_text, "1 message changed\n");
 	cr_expect_eq(r.done.exit_code, 0);
 	cr_assert_eq(rig_commit(&r, rig_id(3), alice, TO("dora@example.net")).code, 250);
@@ -381,10 +383,55 @@ Test(changes, a_hold_of_a_new_message_that_cannot_be_stored_is_told, .timeout = 
 	strcpy(r.disk->unwritable, "operator: no room");
 	r.disk->failing_writes = 1000;
 	rig_admin_soon(&r, "queue.hold", WITH("account", alice, "reason", "no room", "coming", "yes"));
-	rig_wait(&r, 200);
+	rig_admin(&r, "queue.list", rig_nothing);
 	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
-	rig_until(&r, &r.dones, 1);
+	rig_until(&r, &r.dones, 2);
 	cr_expect_eq(r.done.exit_code, 74, "%s", r.done_text);
 	cr_expect_str_eq(rig_job(&r, 0)->to, "marked@example.net");
+	rig_end(&r);
+}
+
+static const struct {
+	const char *key, *value;
+} narrow[] = {
+    {"dry_run", "1"}, {"to", "a@example.net"}, {"domain", "example.net"}, {"from", alice},
+    {"state", "held"}, {"older", "90s"}, {"id", "1R8K3M7Q4TB2-1"},
+};
+
+/* Who looks what would be released, or releases a part of it, does not resume the user. */
+Test(changes, a_release_of_a_part_leaves_what_a_hold_says_of_mail_to_come, .timeout = 60)
+{
+	for (size_t i = 0; i < sizeof narrow / sizeof *narrow; i++) {
+		static struct rig r;
+
+		rig_begin(&r, rig_slow);
+		says(&r, "queue.hold", WITH("account", alice, "coming", "yes"), "0 messages changed\n");
+		rig_admin(&r, "queue.release", WITH("user", alice, narrow[i].key, narrow[i].value));
+		cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("b@example.net")).code, 250);
+		rig_admin(&r, "queue.list", WITH("state", "held"));
+		cr_expect_eq(r.row_count, 1, "case %zu", i);
+		rig_end(&r);
+	}
+}
+
+/* More users than are remembered: what is queued is held, and who asked hears that this is not all. */
+Test(changes, a_hold_that_cannot_be_remembered_holds_what_is_queued, .timeout = 60)
+{
+	static struct rig r;
+	char account[32];
+
+	rig_begin(&r, rig_slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
+	for (unsigned i = 0; i < COMING_MAX; i++) {
+		snprintf(account, sizeof account, "user%u@example.com", i);
+		says(&r, "queue.hold", WITH("account", account, "coming", "yes"), "0 messages changed\n");
+	}
+	/* of one that is remembered already: in its place */
+	says(&r, "queue.hold", WITH("account", "USER7@example.com", "coming", "yes"), "0 messages changed\n");
+	rig_admin(&r, "queue.hold", WITH("account", alice, "coming", "yes"));
+	cr_expect_eq(r.done.exit_code, 75, "%s", r.done_text);
+	cr_expect(strstr(r.done_text, "too many users"), "%s", r.done_text);
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_expect_eq(r.row_count, 1);
 	rig_end(&r);
 }
