@@ -26,6 +26,7 @@ struct reread;
 struct stored_notice;
 
 enum { LIMITED_TOLD_MAX = 256 }; /* logins at their limit that main was told of in a day */
+enum { NOTICES_STORED_MAX = 16 }; /* notices of which it is remembered that they were stored */
 
 struct peer {
 	LIST_ENTRY(peer) link;
@@ -91,6 +92,8 @@ struct queue {
 	struct storing storing;
 	struct reports *reports;
 	LIST_HEAD(, stored_notice) notices; /* on their way into the spool */
+	struct msgid stored_notices[NOTICES_STORED_MAX]; /* the last ones */
+	size_t next_stored_notice;
 	LIST_HEAD(, reread) rereads;
 	LIST_HEAD(, damage) damages; /* messages whose end is being stored, their content is lost */
 	TAILQ_HEAD(, errand) errands;

@@ -1,6 +1,7 @@
 /*
- * notice_store: see the header.  A notice that is asked for again while it is on its way into the
- * spool, or when it is there, becomes no second message.
+ * notice_store: see the header.  A notice that is asked for again becomes no second message: not
+ * while it is on its way into the spool, which may take longer than main waits, nor when it is
+ * there, nor when it was delivered meanwhile.
  */
 #include "queue/notice_store.h"
 
@@ -62,6 +63,7 @@ notice_store_stored(int error, void *arg)
 		notice_store_answer(q, n->call, intake_no_room(error));
 	} else {
 		notice_store_log(n);
+		q->stored_notices[q->next_stored_notice++ % NOTICES_STORED_MAX] = n->entry->id;
 		notice_store_answer(q, n->call,
 		    status_make(250, "2.0.0", "Queued as %s", msgid_text(n->entry->id, 0, id)));
 		queue_take(q, n->entry);
@@ -111,13 +113,22 @@ notice_store_put(struct queue *q, uint64_t call, struct str kind, const struct n
 	return error;
 }
 
-static bool
-notice_store_is_under_way(const struct queue *q, struct msgid id)
+static struct stored_notice *
+notice_store_under_way(const struct queue *q, struct msgid id)
 {
-	const struct stored_notice *n;
+	struct stored_notice *n;
 
 	LIST_FOREACH(n, &q->notices, link)
 		if (msgid_eq(n->entry->id, id))
+			return n;
+	return NULL;
+}
+
+static bool
+notice_store_was_stored(const struct queue *q, struct msgid id)
+{
+	for (size_t i = 0; i < NOTICES_STORED_MAX; i++)
+		if (msgid_eq(q->stored_notices[i], id))
 			return true;
 	return false;
 }
@@ -126,10 +137,28 @@ static struct status
 notice_store_refusal(int error)
 {
 	if (error == EEXIST)
-		return status_make(250, "2.0.0", "It is in the queue already");
+		return status_make(250, "2.0.0", "It was put into the queue before");
 	if (error == EMSGSIZE || error == EINVAL)
 		return status_make(554, "5.3.4", "A notice cannot be stored");
 	return intake_no_room(error);
+}
+
+/* 0: the answer comes later.  One that is under way answers the last question: main may have given
+ * up the former one. */
+static int
+notice_store_try(
+    struct queue *q, uint64_t call, struct str kind, const struct notice_mail *mail)
+{
+	struct stored_notice *n = notice_store_under_way(q, mail->envelope.id);
+
+	if (n) {
+		notice_store_answer(q, n->call, intake_no_room(EAGAIN));
+		n->call = call;
+		return 0;
+	}
+	if (notice_store_was_stored(q, mail->envelope.id))
+		return EEXIST;
+	return q->is_stopping ? EAGAIN : notice_store_put(q, call, kind, mail);
 }
 
 static void
@@ -138,17 +167,15 @@ notice_store_take(struct queue *q, uint64_t call, const struct message_notice *m
 	const struct conf *c = q->role->conf;
 	struct notice_words n = {.id = m->notice, .subject = m->subject, .text = m->text,
 	    .hostname = c->hostname, .postmaster = c->postmaster, .now_ms = clock_ms()};
-	int error = EAGAIN;
 	struct notice_mail mail;
+	int error = EMSGSIZE;
 
 	if (!c->postmaster.n) {
 		notice_store_answer(q, call, status_make(554, "5.1.3", "There is no postmaster"));
 		return;
 	}
-	if (!notice_mail_compose(&n, &mail))
-		error = EMSGSIZE;
-	else if (!notice_store_is_under_way(q, mail.envelope.id) && !q->is_stopping)
-		error = notice_store_put(q, call, m->kind, &mail);
+	if (notice_mail_compose(&n, &mail))
+		error = notice_store_try(q, call, m->kind, &mail);
 	if (error)
 		notice_store_answer(q, call, notice_store_refusal(error));
 	notice_mail_clear(&mail);
