@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/reach.h"
 #include "net/hosts.h"
+#include "net/resolv_conf.h"
 
 /* A hosts file may list all that somebody does not want to reach. */
 enum { SYSTEM_BYTES_MAX = 64 << 20 };
@@ -69,23 +70,26 @@ system_is_hosts(const struct conf *c, struct str path)
 	return str_eq(path, c->dns.hosts_file);
 }
 
-/* Of the hosts file what counts for the routes: relay takes no more.  False with errno. */
+/* Of the hosts file what counts for the routes, and relay takes no more; of resolv.conf all, with
+ * interfaces as numbers.  False with errno. */
 static bool
-system_read_what_counts(const struct conf *c, struct str path, int fd, struct buf *out)
+system_read_for_relay(const struct conf *c, struct str path, int fd, struct buf *out)
 {
+	bool is_hosts = system_is_hosts(c, path), is_read;
 	struct buf whole;
-	bool is_read;
 	int failed;
 
-	if (!system_is_hosts(c, path))
-		return system_read(fd, out);
-	buf_init(&whole, SYSTEM_BYTES_MAX);
+	buf_init(&whole, is_hosts ? SYSTEM_BYTES_MAX : HOSTS_COUNTS_BYTES_MAX);
 	is_read = system_read(fd, &whole);
 	failed = errno;
-	if (is_read)
+	if (is_read && is_hosts)
 		hosts_filter(buf_str(&whole), c, out);
+	else if (is_read)
+		resolv_conf_number_links(buf_str(&whole), out);
 	buf_clear(&whole);
-	errno = is_read ? EFBIG : failed;
+	if (is_read)
+		failed = is_hosts ? EOVERFLOW : EFBIG;
+	errno = failed;
 	return is_read && buf_ok(out);
 }
 
@@ -98,7 +102,7 @@ system_copy(const struct conf *c, struct str path, int fd)
 	bool is_copied;
 
 	buf_init(&text, HOSTS_COUNTS_BYTES_MAX);
-	is_copied = copy >= 0 && system_read_what_counts(c, path, fd, &text) &&
+	is_copied = copy >= 0 && system_read_for_relay(c, path, fd, &text) &&
 	    system_write(copy, buf_str(&text));
 	failed = errno;
 	buf_clear(&text);
@@ -147,7 +151,11 @@ const char *
 offer_system_why(const struct conf *c, const struct offer_file *f,
     char out[OFFER_SYSTEM_TEXT_BYTES])
 {
-	if (f->error == EFBIG)
+	if (f->error == EOVERFLOW)
+		snprintf(out, OFFER_SYSTEM_TEXT_BYTES,
+		    "more than %u MiB of it count for the hosts of routes",
+		    (unsigned)HOSTS_COUNTS_BYTES_MAX >> 20);
+	else if (f->error == EFBIG)
 		snprintf(out, OFFER_SYSTEM_TEXT_BYTES, "%s, at most %u MiB are read",
 		    file_error(f->error), system_most_mib(c, f->path));
 	else

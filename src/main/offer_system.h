@@ -1,6 +1,7 @@
 /*
  * offer_system: files of the system, which may come and go: resolv.conf and the hosts file.  What
- * is given of them is a copy in memory, of the hosts file one of what counts for the routes.  A
+ * is given of them is a copy in memory: of the hosts file what counts for the routes; of the other
+ * all, with the numbers of interfaces, which relay may not ask for, instead of their names.  A
  * file that is not there is absent, and what that means is defined; one that cannot be read is an
  * error, and the copy that was made before stays.
  */

@@ -15,11 +15,12 @@ struct hosts_entry {
 	struct resolver_address addresses[RESOLVER_ADDRESSES_MAX]; /* in the order of the file */
 };
 
-/* What counts of all hosts files fits. */
+/* Relay is given no more of what counts: main refuses what is more. */
 enum { HOSTS_COUNTS_BYTES_MAX = 4 << 20 };
 
 /* What counts of the file: a line with one address and one name for each name that a route has.
- * Lines that are not well formed are passed over, as libc does. */
+ * Lines that are not well formed are passed over, as libc does.  Not buf_ok: there is no room for
+ * all of it. */
 void hosts_filter(struct str text, const struct conf *conf, struct buf *out);
 /* text: of the file, filtered or not. */
 struct hosts *hosts_new(struct str text, const struct conf *conf) MUST_USE;

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <limits.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 
@@ -21,38 +22,22 @@ is_address(const char *z)
 	return inet_pton(AF_INET, z, bytes) == 1 || inet_pton(AF_INET6, z, bytes) == 1;
 }
 
-/* 0: there is no such interface. */
+/* 0: this is no number of an interface. */
 static unsigned
-interface_index(struct str name, struct resolv_conf_links *links)
+interface_index(struct str number)
 {
-	char text[IF_NAMESIZE];
-	uint64_t number = 0;
-	unsigned index;
-	size_t i = 0;
+	uint64_t index;
 
-	if (name.n == 0 || name.n >= sizeof text || (str_u64(name, &number) && number > INT_MAX))
-		return 0;
-	if (number)
-		return (unsigned)number;
-	snprintf(text, sizeof text, "%.*s", STR_ARG(name));
-	while (i < RESOLVER_SERVERS_MAX - 1 && links->known[i].index &&
-	       strcmp(links->known[i].name, text) != 0)
-		i++;
-	index = if_nametoindex(text);
-	if (index == 0)
-		return strcmp(links->known[i].name, text) == 0 ? links->known[i].index : 0;
-	memcpy(links->known[i].name, text, sizeof text);
-	links->known[i].index = index;
-	return index;
+	return str_u64(number, &index) && index <= INT_MAX ? (unsigned)index : 0;
 }
 
 /* An address of a link (fe80::1%eth0) needs its interface, which libunbound wants as a number. */
 static void
-add_server(struct resolv_conf *c, struct str address, struct resolv_conf_links *links)
+add_server(struct resolv_conf *c, struct str address)
 {
 	size_t at = str_find(address, '%');
 	char *host = mem_text(address.p, at);
-	unsigned index = interface_index(str_from(address, at + 1), links);
+	unsigned index = interface_index(str_from(address, at + 1));
 	struct str shown = str_upto(address, RESOLV_CONF_SERVER_BYTES);
 	char *out = c->servers[c->count];
 
@@ -74,29 +59,65 @@ add_server(struct resolv_conf *c, struct str address, struct resolv_conf_links *
 	mem_free(host);
 }
 
-/* A keyword stands at the beginning of its line. */
-static void
-read_line_of(struct resolv_conf *c, struct str line, struct resolv_conf_links *links)
+/* A keyword stands at the beginning of its line.  Empty: this is no line of a nameserver. */
+static struct str
+address_of(struct str line)
 {
 	struct str keyword = STR("nameserver"), rest = str_from(line, keyword.n);
 	size_t end = 0;
 
 	if (!str_starts(line, keyword) || rest.n == 0 || (rest.p[0] != ' ' && rest.p[0] != '\t'))
-		return;
+		return STR_NULL;
 	rest = str_trim(rest);
 	while (end < rest.n && !strchr(" \t\r;#", rest.p[end]))
 		end++;
-	add_server(c, str_upto(rest, end), links);
+	return str_upto(rest, end);
 }
 
 void
-resolv_conf_read(struct str text, struct resolv_conf_links *links, struct resolv_conf *out)
+resolv_conf_read(struct str text, struct resolv_conf *out)
 {
-	struct str line;
+	struct str line, address;
 
 	*out = (struct resolv_conf){0};
-	while (out->count < RESOLVER_SERVERS_MAX && str_split(&text, '\n', &line))
-		read_line_of(out, line, links);
+	while (out->count < RESOLVER_SERVERS_MAX && str_split(&text, '\n', &line)) {
+		address = address_of(line);
+		if (address.n)
+			add_server(out, address);
+	}
 	if (out->count == 0)
-		add_server(out, STR("127.0.0.1"), links);
+		add_server(out, STR("127.0.0.1"));
+}
+
+/* 0: the address has none, or this host has no such interface. */
+static unsigned
+index_by_name(struct str address)
+{
+	struct str name = str_from(address, str_find(address, '%') + 1);
+	char text[IF_NAMESIZE];
+
+	if (name.n == 0 || name.n >= sizeof text)
+		return 0;
+	snprintf(text, sizeof text, "%.*s", STR_ARG(name));
+	return if_nametoindex(text);
+}
+
+void
+resolv_conf_number_links(struct str text, struct buf *out)
+{
+	const char *end = text.p + text.n;
+	struct str line, address;
+	unsigned index;
+
+	while (str_split(&text, '\n', &line)) {
+		address = address_of(line);
+		index = address.n ? index_by_name(address) : 0;
+		if (index)
+			buf_addf(out, "nameserver %.*s%%%u",
+			    STR_ARG(str_upto(address, str_find(address, '%'))), index);
+		else
+			buf_adds(out, line);
+		if (line.p + line.n < end)
+			buf_addc(out, '\n');
+	}
 }

@@ -5,8 +5,7 @@
 #ifndef NET_RESOLV_CONF_H
 #define NET_RESOLV_CONF_H
 
-#include <net/if.h>
-
+#include "base/buf.h"
 #include "net/resolver.h"
 
 enum { RESOLV_CONF_SERVER_BYTES = 80 };
@@ -16,17 +15,12 @@ struct resolv_conf {
 	char servers[RESOLVER_SERVERS_MAX][RESOLV_CONF_SERVER_BYTES]; /* "ADDRESS@53" */
 };
 
-/* Interfaces by name.  In its sandbox a role may not ask for them: those that were asked for before
- * are remembered here for reloads.  Begins as zeros. */
-struct resolv_conf_links {
-	struct {
-		char name[IF_NAMESIZE];
-		unsigned index;
-	} known[RESOLVER_SERVERS_MAX];
-};
+/* For main: the same file with the numbers of interfaces instead of their names, as far as this
+ * host has them now.  In its sandbox a role may not ask for them. */
+void resolv_conf_number_links(struct str text, struct buf *out);
 
 /* The first RESOLVER_SERVERS_MAX, as libc does.  Without any, also if there is no file (text p
  * NULL), it is the one of this host. */
-void resolv_conf_read(struct str text, struct resolv_conf_links *links, struct resolv_conf *out);
+void resolv_conf_read(struct str text, struct resolv_conf *out);
 
 #endif

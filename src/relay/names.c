@@ -30,7 +30,7 @@ keep_text(struct buf *to, struct str text)
 }
 
 void
-names_take(const struct role *role, struct resolv_conf_links *links, struct names *out)
+names_take(const struct role *role, struct names *out)
 {
 	const struct conf *c = role->conf;
 	struct str anchor = STR_NULL;
@@ -43,7 +43,7 @@ names_take(const struct role *role, struct resolv_conf_links *links, struct name
 	buf_init(&out->hosts, HOSTS_COUNTS_BYTES_MAX);
 	hosts_filter(role_file(role, c->dns.hosts_file), c, &out->hosts);
 	if (names_from(c) == NAMES_SYSTEM)
-		resolv_conf_read(role_file(role, c->dns.resolv_conf), links, &out->system);
+		resolv_conf_read(role_file(role, c->dns.resolv_conf), &out->system);
 }
 
 void

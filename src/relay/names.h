@@ -17,7 +17,7 @@ struct names {
 };
 
 /* In prepare or reload. */
-void names_take(const struct role *role, struct resolv_conf_links *links, struct names *out);
+void names_take(const struct role *role, struct names *out);
 void names_clear(struct names *n);
 /* The same resolver would be made of both. */
 bool names_are_same(const struct names *a, const struct names *b);

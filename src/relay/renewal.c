@@ -71,7 +71,7 @@ renewal_reload(struct relay *r)
 {
 	struct names fresh, former = r->names;
 
-	names_take(r->role, &r->links, &fresh);
+	names_take(r->role, &fresh);
 	if (names_are_same(&fresh, &former)) {
 		names_clear(&fresh);
 		return;
@@ -87,7 +87,7 @@ renewal_prepare(struct relay *r)
 	r->renewal = evtimer_new(r->role->base, renew_again, r);
 	if (!r->renewal)
 		die("relay: no timer");
-	names_take(r->role, &r->links, &r->names);
+	names_take(r->role, &r->names);
 	r->resolver = names_resolver(&r->names, r->role->base);
 }
 

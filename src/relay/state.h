@@ -19,7 +19,6 @@ struct relay {
 	struct yard yard;
 	struct resolver *resolver;
 	struct names names; /* what it was made of, or is to be made of: see renewal */
-	struct resolv_conf_links links;
 	struct event *renewal; /* pending: the resolver is one of former names */
 	/* those of configurations before, which running jobs still ask */
 	struct resolver **retired;

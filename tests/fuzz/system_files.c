@@ -25,11 +25,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct conf_route route = {.via = VIA_SMTP, .host = STR("host.example")};
 	struct conf conf = {.routes = {&route, 1}};
 	const struct hosts_entry *entry;
-	struct resolv_conf_links links = {0};
 	struct resolv_conf servers;
+	struct buf numbered;
 	struct hosts *hosts;
 
-	resolv_conf_read(text, &links, &servers);
+	buf_init(&numbered, 8 * size + 64);
+	resolv_conf_number_links(text, &numbered);
+	if (!buf_ok(&numbered))
+		abort();
+	resolv_conf_read(buf_str(&numbered), &servers);
+	buf_clear(&numbered);
 	if (servers.count == 0 || servers.count > RESOLVER_SERVERS_MAX)
 		abort();
 	hosts = hosts_new(text, &conf);

@@ -103,6 +103,20 @@ Test(offer_system, what_comes_changes_and_goes)
 	offer_free(&o);
 }
 
+/* Relay may not ask for interfaces: it gets their numbers, also of one that came after its start. */
+Test(offer_system, interfaces_are_given_as_numbers)
+{
+	struct offer *o;
+
+	rig_write(path, "nameserver fe80::1%no-such-link\n");
+	o = system_offer(NULL);
+	expect_text(o, "nameserver fe80::1%no-such-link\n");
+	rig_write(path, "# nameserver fe80::1%lo\nnameserver\tfe80::1%lo # x\nnameserver fe80::2%7\n");
+	cr_expect(offer_system_renew(o));
+	expect_text(o, "# nameserver fe80::1%lo\nnameserver fe80::1%1\nnameserver fe80::2%7\n");
+	offer_free(&o);
+}
+
 /* An error is not an absence: what was read before stays, also through a reload. */
 Test(offer_system, what_cannot_be_read_changes_nothing)
 {
@@ -246,4 +260,33 @@ Test(offer_system, what_only_another_user_cannot_read_is_a_warning)
 	cr_expect_eq(report.errors, 0, "%s", report.text.p);
 	cr_expect(strstr(report.text.p, "resolv.conf: Permission denied"), "%s", report.text.p);
 	conf_report_clear(&report);
+}
+
+/* More names with more addresses than relay can be given. */
+Test(offer_system, a_hosts_file_of_which_too_much_counts)
+{
+	enum { NAMES = 500, ADDRESSES = 40 };
+	static struct conf_route routes[NAMES];
+	static char names[NAMES][256];
+	struct offer *o;
+	FILE *f;
+
+	hosts_configure(SMART);
+	o = system_offer(NULL);
+	f = fopen(path, "w");
+	cr_assert(f);
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(names[i], sizeof names[i], "x%d.%0240d", i, 0);
+		for (int a = 0; a < ADDRESSES; a++)
+			fprintf(f, "192.0.2.%d %s\n", a, names[i]);
+		routes[i] = r.d.conf->routes.item[0];
+		routes[i].host = str_of(names[i]);
+	}
+	cr_assert_eq(fclose(f), 0);
+	hosts_configure(SMART);
+	r.d.conf->routes.item = routes;
+	r.d.conf->routes.count = NAMES;
+	cr_expect_null(offer_new(r.d.conf, o, 1, &refusal));
+	cr_expect(strstr(refusal.why, "(for relay): more than 4 MiB of it count for the hosts of routes"), "%s", refusal.why);
+	offer_free(&o);
 }
