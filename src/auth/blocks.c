@@ -191,6 +191,12 @@ blocks_free(struct blocks **b)
 	*b = NULL;
 }
 
+bool
+blocks_has_disk(const struct blocks *b)
+{
+	return b->disk != NULL;
+}
+
 const char *
 blocks_error(const struct blocks *b)
 {

@@ -56,6 +56,8 @@ enum blocks_result {
  * can be changed, so that no line is lost. */
 struct blocks *blocks_new(struct fsio *disk);
 void blocks_free(struct blocks **b);
+/* False: it was made without one. */
+bool blocks_has_disk(const struct blocks *b);
 /* Empty: all is well. */
 const char *blocks_error(const struct blocks *b);
 /* After an error: perhaps the file is well by now. */

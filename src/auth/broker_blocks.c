@@ -46,6 +46,9 @@ broker_blocks_read(struct broker *b)
 {
 	const char *error;
 
+	/* without a disk, which one more descriptor is needed for, there are none */
+	if (b->blocks && !blocks_has_disk(b->blocks))
+		blocks_free(&b->blocks);
 	if (b->blocks)
 		blocks_read_again(b->blocks);
 	else

@@ -160,10 +160,12 @@ bool
 broker_is_away(struct broker *b, struct buf *text)
 {
 	char now[PATH_MAX];
-	bool is_away;
+	bool is_away = b->is_away;
 
 	store_place_where(b->directory, now);
-	is_away = b->where[0] && strcmp(now, b->where) != 0;
+	/* when it cannot be said, it is where it was said to be before */
+	if (b->where[0] && now[0])
+		is_away = strcmp(now, b->where) != 0;
 	if (is_away && !b->is_away)
 		log_error(
 		    "accounts: %s (it was %s, it is now %s)", broker_away_text, b->where, now);

@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "auth/broker_blocks.h"
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "unit/auth/rig.h"
@@ -352,4 +354,36 @@ Test(broker_blocks, a_suspended_login_is_told_to_main, .timeout = 60)
 	cr_assert_eq(verb(r, "user.resume", resume).exit_code, 0);
 	cr_expect_eq(r->alerts, 1, "what an administrator mends needs no administrator");
 	rig_free(&r);
+}
+
+/* No descriptor was left when the broker began: the file is read when there is one again. */
+Test(broker_blocks, are_read_when_there_is_a_descriptor_again)
+{
+	static struct broker b;
+	struct conf conf = {.state_directory = STR("/tmp")};
+	struct role role = {.conf = &conf};
+	char directory[] = "/tmp/blocks-XXXXXX";
+	struct rlimit full, few;
+	int taken[64], count = 0;
+
+	cr_assert(mkdtemp(directory));
+	b.role = &role;
+	b.directory_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cr_assert_geq(b.directory_fd, 0);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &full), 0);
+	few = (struct rlimit){64, full.rlim_max};
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while (count < 64 && (taken[count] = dup(b.directory_fd)) >= 0)
+		count++;
+	broker_blocks_read(&b);
+	while (count > 0)
+		close(taken[--count]);
+	cr_expect(blocks_error(b.blocks)[0] && b.blocks_told[0]);
+	broker_blocks_read(&b);
+	cr_expect_str_eq(blocks_error(b.blocks), "");
+	cr_expect_str_eq(b.blocks_told, "");
+	blocks_free(&b.blocks);
+	close(b.directory_fd);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &full), 0);
+	cr_assert_eq(rmdir(directory), 0);
 }

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "auth/broker.h"
 #include "base/metrics.h"
 #include "unit/auth/rig.h"
 
@@ -222,4 +223,14 @@ Test(broker_store, one_that_is_removed_is_trouble_at_once, .timeout = 60)
 	rig_admin(r, "user.show", show, &done);
 	cr_expect_eq(done.exit_code, 0);
 	rig_free(&r);
+}
+
+/* Where the directory is could not be asked: that says nothing of it. */
+Test(broker_store, an_error_is_no_move_of_the_directory)
+{
+	static struct broker b = {.directory = (char *)"/proc/self/fd/none", .where = "/var/lib/sallyport"};
+
+	cr_expect_not(broker_is_away(&b, NULL));
+	b.is_away = true;
+	cr_expect(broker_is_away(&b, NULL), "nor that it is back");
 }
