@@ -81,13 +81,12 @@ store_number(const struct key *k, int64_t n, void *base, struct buf *why)
 static bool
 set_rates(const struct key *k, struct str text, void *base, struct arena *arena, struct buf *why)
 {
-	enum { RATES_MAX = 8 };
-	struct conf_rate rates[RATES_MAX], *kept;
+	struct conf_rate rates[VALUE_RATES_MAX], *kept;
 	struct str rest = text, part;
 	size_t n = 0;
 
 	while (str_split(&rest, ',', &part)) {
-		if (n == RATES_MAX || !value_rate(part, k->unit, &rates[n]))
+		if (n == VALUE_RATES_MAX || !value_rate(part, k->unit, &rates[n]))
 			return expected(
 			    k, text, "a rate: a count, a slash and a period with its unit", why);
 		n++;

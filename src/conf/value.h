@@ -8,6 +8,11 @@
 
 #include "conf/key.h"
 
+enum {
+	VALUE_RATES_MAX = 8,          /* of one rule */
+	VALUE_RATES_TEXT_BYTES = 512, /* all of them, with the key, as text */
+};
+
 /* "90s", "1h30m", "1h 30m"; ms s m h d w. */
 bool value_duration(struct str text, int64_t *ms_out) MUST_USE;
 /* "50M", "25k", "512B"; B k M G. */

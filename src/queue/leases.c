@@ -16,7 +16,6 @@ enum {
 	LEASE_NEAR_PART = 4,  /* a quarter of the limit or less is left: near */
 	LEASE_SPARE_PART = 8, /* so much of what is left is lent beyond what is wanted */
 	LEASE_TELL_MS = 24 * 60 * 60 * 1000,
-	LEASE_LIMIT_BYTES = 128,
 };
 
 /* What one process holds of one user's tokens. */
@@ -208,7 +207,7 @@ leases_ask(struct peer *peer, uint64_t call, const struct message_lease_ask *m)
 
 	struct buf limit;
 
-	buf_init(&limit, LEASE_LIMIT_BYTES);
+	buf_init(&limit, VALUE_RATES_TEXT_BYTES);
 	answer.status = lease_lend(peer, m, &answer.tokens);
 	if (answer.status.code == 450)
 		lease_name_limit(peer->queue, m->user, &limit);

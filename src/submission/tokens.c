@@ -10,12 +10,12 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "conf/value.h"
 #include "mail/envelope.h"
 
 enum {
 	TOKENS_IDLE_MS = 10000, /* unused for so long, they go back */
 	TOKENS_LOOK_S = 5,
-	TOKENS_LIMIT_BYTES = 128,
 };
 
 struct token_lease {
@@ -25,7 +25,7 @@ struct token_lease {
 	uint32_t taken;  /* by messages under way */
 	uint32_t waiting;
 	int64_t used_ms;
-	char limit[TOKENS_LIMIT_BYTES]; /* that was reached last */
+	char limit[VALUE_RATES_TEXT_BYTES]; /* that was reached last */
 	struct request request;
 	TAILQ_HEAD(, token_waiter) waiters;
 };

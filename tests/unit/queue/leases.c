@@ -113,3 +113,22 @@ Test(leases, a_login_at_its_limit_is_told_to_main, .timeout = 60)
 	cr_expect_eq(r.alerts, 2);
 	rig_end(&r);
 }
+
+/* All rates that a rule may have, each used up: the log names them all. */
+Test(leases, names_every_rate_that_is_used_up, .timeout = 60)
+{
+	static struct rig r;
+	const char *user = "alice@example.com";
+	char wanted[400] = "limits.per_user:";
+
+	rig_begin(&r, rig_slow);
+	r.limits = "10 recipients / 11m, 10 recipients / 12m, 10 recipients / 13m, 10 recipients / 14m, "
+	           "10 recipients / 15m, 10 recipients / 16m, 10 recipients / 17m, 10 recipients / 18m";
+	rig_reload(&r, rig_slow);
+	cr_assert_eq(rig_lease(&r, user, 10).code, 250);
+	cr_assert_eq(rig_lease(&r, user, 1).code, 450);
+	for (int i = 1; i <= 8; i++)
+		snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), " 10 recipients / 1%dm", i);
+	cr_expect_str_eq(r.limit, wanted);
+	rig_end(&r);
+}

@@ -149,8 +149,9 @@ send_config(struct rig *r)
 	int fd = memfd_create("config", MFD_CLOEXEC);
 	int n = snprintf(text, sizeof text,
 	    "hostname = \"gw.test\"; domains = ( { name = \"example.com\"; } );\n"
-	    "limits: { per_user = \"100 recipients / 1h\"; };\n"
+	    "limits: { per_user = \"%s\"; };\n"
 	    "queue: { %s %s };\n",
+	    r->limits ? r->limits : "100 recipients / 1h",
 	    strstr(r->queue_conf, "minimum_free") ? "" : "minimum_free = \"0%\";", r->queue_conf);
 
 	cr_assert_eq(write(fd, text, (size_t)n), n);

@@ -64,6 +64,7 @@ struct rig {
 	struct event_base *base;
 	char directory[64];
 	const char *queue_conf; /* inside queue: { } */
+	const char *limits;     /* of each user, from a reload on; NULL: as at first */
 	pid_t pid;
 	struct rig_disk *disk;
 	struct channel *main, *submission, *relay, *control;
@@ -101,6 +102,7 @@ struct rig {
 	enum request_end end;
 	unsigned verdicts, verdicts_ok, recalls;
 	uint32_t tokens; /* lent last */
+	char limit[512]; /* that was told last */
 	struct message_room room; /* told last */
 	unsigned rooms;
 	struct msgid acked[RIG_JOBS_MAX]; /* told that they are queued */

@@ -108,6 +108,7 @@ got_lease(enum request_end end, const struct packet *p, void *arg)
 	r->end = end;
 	r->verdict = p ? p->message->lease.status : (struct status){0};
 	r->tokens = p ? p->message->lease.tokens : 0;
+	snprintf(r->limit, sizeof r->limit, "%.*s", STR_ARG(p ? p->message->lease.limit : STR("")));
 	r->verdicts++;
 }
 
