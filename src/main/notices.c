@@ -261,7 +261,7 @@ static bool
 notices_may_say(const struct instance *i, unsigned kind)
 {
 	if (i->kind == ROLE_QUEUE)
-		return kind == NOTICE_MESSAGES || kind == NOTICE_LIMIT;
+		return kind == NOTICE_MESSAGES || kind == NOTICE_LIMIT || kind == NOTICE_ACCESS;
 	return i->kind == ROLE_AUTH && kind == NOTICE_ACCESS;
 }
 

@@ -241,6 +241,7 @@ finish(struct errand *errand)
 
 	if (errand->verb->would && !errand->is_dry_run)
 		errand_log(errand);
+	coming_alert(errand);
 	if (errand->verb->end)
 		errand->verb->end(errand);
 	if (errand->verb->would)

@@ -3,9 +3,12 @@
  */
 #include "queue/coming.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/login_name.h"
 #include "queue/changes.h"
 
 struct coming {
@@ -117,6 +120,22 @@ coming_drop(const struct errand *errand)
 		    str_ieq(c->account, f->other_user))
 			coming_free(c);
 	}
+}
+
+void
+coming_alert(const struct errand *errand)
+{
+	struct str account = errand->filter.account;
+	char object[LOGIN_NAME_BYTES + 32];
+
+	if (!errand->coming && !errand->is_coming_lost)
+		return;
+	snprintf(object, sizeof object, "queued mail of %.*s", STR_ARG(account));
+	role_alert(errand->queue->role, NOTICE_ACCESS, str_of(object),
+	    "%zu queued message%s of login %.*s %s held (user suspend --hold), by %.*s%s%.*s",
+	    errand->changed, errand->changed == 1 ? "" : "s", STR_ARG(account),
+	    errand->changed == 1 ? "is" : "are", STR_ARG(errand->by),
+	    errand->claim.n ? " for " : "", STR_ARG(errand->claim));
 }
 
 void

@@ -26,6 +26,8 @@ void coming_add(struct errand *errand);
 extern const char coming_too_many[];
 /* Of a release that is one of all mail of an account, or user: what is to come may go again too. */
 void coming_drop(const struct errand *errand);
+/* At the errand's end: the notice of a suspended user says how much of its mail is held. */
+void coming_alert(const struct errand *errand);
 void coming_errand_gone(struct errand *errand);
 void coming_clear(struct queue *q);
 

@@ -435,3 +435,22 @@ Test(changes, a_hold_that_cannot_be_remembered_holds_what_is_queued, .timeout = 
 	cr_expect_eq(r.row_count, 1);
 	rig_end(&r);
 }
+
+/* Main, which tells the postmaster of a suspended login, hears how much of its mail is held. */
+Test(changes, a_hold_of_a_suspended_user_is_told_to_main, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	for (unsigned i = 1; i <= 2; i++)
+		cr_assert_eq(rig_commit(&r, rig_id(i), alice, TO("a@example.net")).code, 250);
+	says(&r, "queue.hold", WITH("account", alice, "coming", "yes"), "2 messages changed\n");
+	rig_until(&r, &r.alerts, 1);
+	cr_expect_eq(r.alert_kind, NOTICE_ACCESS);
+	cr_expect_str_eq(r.alert, "queued mail of alice@example.com|2 queued messages of login alice@example.com are held (user suspend --hold), by root");
+	says(&r, "queue.release", WITH("user", alice), "2 messages changed\n");
+	says(&r, "queue.hold", WITH("user", alice), "2 messages changed\n");
+	rig_admin(&r, "queue.status", rig_nothing);
+	cr_expect_eq(r.alerts, 1, "no other hold");
+	rig_end(&r);
+}
