@@ -8,7 +8,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "relay/range.h"
 #include "relay/reason.h"
 
@@ -146,9 +145,6 @@ end_at_ourselves(struct delivery *d, enum own_answer answer)
 static struct status
 route_host_unknown(const struct delivery *d)
 {
-	log_error("relay: route %u: the host %s has no address, neither in dns.hosts_file nor in "
-	          "DNS: its mail is deferred",
-	    d->site->route_number, delivery_host(d));
 	return status_make(451, "4.3.5", "the host %s of the route has no address",
 	    delivery_host(d));
 }
@@ -158,7 +154,8 @@ nothing_usable(struct delivery *d, const struct resolver_answer *a)
 {
 	struct status s;
 
-	if (d->site->route->via != VIA_MX)
+	d->lacks_route_host = d->site->route->via != VIA_MX;
+	if (d->lacks_route_host)
 		s = route_host_unknown(d);
 	else if (a->count)
 		s = status_make(550, "5.4.4",
@@ -180,6 +177,7 @@ delivery_got_addresses(struct delivery *d, const struct resolver_answer *a)
 	bool more = true;
 	struct status s;
 
+	d->lacks_route_host = false;
 	if (a->outcome != RESOLVER_FOUND && a->outcome != RESOLVER_NO_DATA &&
 	    a->outcome != RESOLVER_NO_NAME) {
 		s = status_make(451, "4.4.3", "DNS gives no %s for the address of %s",

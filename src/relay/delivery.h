@@ -27,6 +27,7 @@ struct delivery {
 	unsigned tries;
 	bool in_clear;         /* TLS failed at this address, and the route lets it pass */
 	bool without_chunking; /* the host cannot do it */
+	bool lacks_route_host; /* the last answer: a host that a route names has no address */
 	struct status status;  /* the best so far, see note() */
 	const char *reason;
 	const char *tls_of_status; /* how far TLS came there; NULL: nobody was met */

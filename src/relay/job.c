@@ -222,9 +222,14 @@ static void
 got_addresses(const struct resolver_answer *a, void *arg)
 {
 	struct job *j = arg;
+	const char *host = delivery_host(&j->delivery);
 
 	j->query = NULL;
 	delivery_got_addresses(&j->delivery, a);
+	if (j->delivery.lacks_route_host)
+		route_hosts_lack(&j->yard->route_hosts, &j->found->site, host);
+	else if (a->outcome == RESOLVER_FOUND)
+		route_hosts_have(&j->yard->route_hosts, &j->found->site, host);
 	step(j);
 }
 

@@ -12,6 +12,7 @@
 #include "relay/pool.h"
 #include "relay/results.h"
 #include "relay/trust.h"
+#include "relay/route_hosts.h"
 
 struct job;
 
@@ -25,6 +26,7 @@ struct yard {
 	struct trust *trust;
 	struct results *results;
 	struct disk *disk; /* reads the bodies */
+	struct route_hosts route_hosts; /* that have no address */
 	size_t closing_max; /* with so many files that wait to be closed no job with one is begun */
 	struct channel *queue; /* NULL: none now */
 	struct job_list jobs;

@@ -163,6 +163,7 @@ Test(relay_delivery, a_host_of_a_route_without_an_address_is_temporary)
 		delivery_init(&d, &s);
 		cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
 		delivery_got_addresses(&d, &a);
+		cr_expect(d.lacks_route_host);
 		cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
 		said = delivery_verdict(&d, &reason);
 		status_enhanced(&said, enhanced);
