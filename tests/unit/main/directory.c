@@ -20,8 +20,9 @@ static void
 directory_set_up(void)
 {
 	umask(077);
-	snprintf(base, sizeof base, "/var/tmp/sallyport-directory-%d", (int)getpid());
-	cr_assert_eq(mkdir(base, 0755), 0);
+	snprintf(base, sizeof base, "/var/tmp/sallyport-directory-XXXXXX");
+	cr_assert(mkdtemp(base));
+	cr_assert_eq(chmod(base, 0755), 0);
 	log_open(open("/dev/null", O_WRONLY), LOG_TO_FILE);
 }
 

@@ -25,8 +25,8 @@ static struct logger *logger;
 static void
 logger_set_up(void)
 {
-	snprintf(log_name, sizeof log_name, "/var/tmp/sallyport-logger-%d", (int)getpid());
-	log_open(open(log_name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600), LOG_TO_FILE);
+	snprintf(log_name, sizeof log_name, "/var/tmp/sallyport-logger-XXXXXX");
+	log_open(mkostemp(log_name, O_APPEND | O_CLOEXEC), LOG_TO_FILE);
 	log_info("history");
 	logger = logger_new();
 	cr_assert_not_null(logger);

@@ -64,9 +64,11 @@ void
 rig_set_up(struct rig *r)
 {
 	*r = (struct rig){.d = {.stage = -1, .floor_ms = -1, .exe_fd = -1, .spool_fd = -1}};
-	snprintf(r->directory, sizeof r->directory, "/var/tmp/sallyport-main-%d", (int)getpid());
+	/* a pid may be used again, and what a killed test left must not disturb this one */
+	snprintf(r->directory, sizeof r->directory, "/var/tmp/sallyport-main-XXXXXX");
+	cr_assert(mkdtemp(r->directory));
+	cr_assert_eq(chmod(r->directory, 0755), 0);
 	snprintf(r->config, sizeof r->config, "%s/sallyport.cfg", r->directory);
-	cr_assert_eq(mkdir(r->directory, 0755), 0);
 	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
 	r->d.config_path = r->config;
 	r->d.base = event_base_new();
