@@ -57,7 +57,8 @@ def a_reader_that_stands():
         out, error = reads.communicate(timeout=120)
         assert reads.returncode == 0 and out.count(b"\nEnvelope\n") == MESSAGES, (reads.returncode, len(out), error)
     kept = {role: peak - before[role] for role, peak in peaks().items()}
-    assert max(kept.values()) < KEPT_KIB, kept
+    # AddressSanitizer keeps what was freed for a while
+    assert max(kept.values()) < (400000 if g.is_sanitized() else KEPT_KIB), kept
     out, error = stands.communicate(timeout=120)
     assert stands.returncode == 0 and out.count(b"\nEnvelope\n") == MESSAGES, (stands.returncode, len(out), error)
     assert out.count(b"x" * 70) == MESSAGES * 1400
