@@ -7,36 +7,11 @@
 #include "unit/auth/rig.h"
 
 static struct rig_admin
-verb(struct rig *r, const char *name, const char *values[][2])
-{
-	struct rig_admin done;
-
-	rig_admin(r, name, values, &done);
-	return done;
-}
-
-static struct rig_admin
-with_name(struct rig *r, const char *name, const char *target)
-{
-	const char *values[][2] = {{"name", target}, {"for", "1h"}, {"reason", "it guesses"}, {NULL, NULL}};
-
-	return verb(r, name, values);
-}
-
-static bool
-row_has(const struct rig_admin *a, const char *key, const char *value)
-{
-	struct str row = str_make(a->last_row, a->last_row_n);
-
-	return str_eq(message_values_get(row, key), str_of(value));
-}
-
-static struct rig_admin
 test_auth(struct rig *r, const char *user, const char *password)
 {
 	const char *values[][2] = {{"user", user}, {"password", password}, {NULL, NULL}};
 
-	return verb(r, "test.auth", values);
+	return rig_admin_done(r, "test.auth", values);
 }
 
 /* The value of "blocked" that has this text. */
@@ -57,20 +32,20 @@ Test(account_blocks, are_shown_with_the_account, .timeout = 60)
 	struct rig *r = rig_with_alice(CALM, 1);
 	struct rig_admin a;
 
-	a = with_name(r, "user.show", "alice");
+	a = rig_admin_named(r, "user.show", "alice");
 	cr_expect_not(is_blocked_by(&a, ""));
 	a = test_auth(r, "alice", "wonderland");
-	cr_expect(a.exit_code == 0 && row_has(&a, "outcome", "ok"));
-	cr_assert_eq(with_name(r, "block.add", "alice").exit_code, 0);
-	a = with_name(r, "user.show", "alice");
-	cr_expect(row_has(&a, "state", "active"));
+	cr_expect(a.exit_code == 0 && rig_row_has(&a, "outcome", "ok"));
+	cr_assert_eq(rig_admin_named(r, "block.add", "alice").exit_code, 0);
+	a = rig_admin_named(r, "user.show", "alice");
+	cr_expect(rig_row_has(&a, "state", "active"));
 	cr_expect(is_blocked_by(&a, "everywhere, by root since 20"));
 	cr_expect(is_blocked_by(&a, " until 20") && is_blocked_by(&a, ": it guesses"));
 	a = test_auth(r, "alice", "wonderland");
-	cr_expect(a.exit_code == 1 && row_has(&a, "outcome", "blocked"));
-	cr_expect(row_has(&a, "reason", "user_blocked") && is_blocked_by(&a, "by root"));
+	cr_expect(a.exit_code == 1 && rig_row_has(&a, "outcome", "blocked"));
+	cr_expect(rig_row_has(&a, "reason", "user_blocked") && is_blocked_by(&a, "by root"));
 	a = test_auth(r, "alice", "wrong");
-	cr_expect(row_has(&a, "outcome", "fail") && is_blocked_by(&a, "by root"));
+	cr_expect(rig_row_has(&a, "outcome", "fail") && is_blocked_by(&a, "by root"));
 	a = test_auth(r, "mallory", "wonderland");
 	cr_expect_not(is_blocked_by(&a, ""));
 	rig_free(&r);
@@ -82,11 +57,11 @@ Test(account_blocks, of_its_network_are_shown_with_the_account, .timeout = 60)
 	struct rig_admin a;
 
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
-	cr_assert_eq(with_name(r, "block.add", "198.51.100.0/24").exit_code, 0);
-	a = with_name(r, "user.show", "alice");
+	cr_assert_eq(rig_admin_named(r, "block.add", "198.51.100.0/24").exit_code, 0);
+	a = rig_admin_named(r, "user.show", "alice");
 	cr_expect_not(is_blocked_by(&a, ""), "she was never there");
-	cr_assert_eq(with_name(r, "block.add", "203.0.113.0/28").exit_code, 0);
-	a = with_name(r, "user.show", "alice");
+	cr_assert_eq(rig_admin_named(r, "block.add", "203.0.113.0/28").exit_code, 0);
+	a = rig_admin_named(r, "user.show", "alice");
 	cr_expect(is_blocked_by(&a, "network 203.0.113.0/28, by root since 20"));
 	a = test_auth(r, "alice", "wonderland");
 	cr_expect(a.exit_code == 0 && is_blocked_by(&a, "network"), "from elsewhere she may log in");
@@ -106,20 +81,6 @@ static const struct {
 	"auth block what=login_at_network limit=auth.failure_limit until=20", WRONG, true},
 };
 
-static unsigned
-count_lines(int log, const char *text)
-{
-	static char all[65536];
-	ssize_t n = pread(log, all, sizeof all - 1, 0);
-	unsigned count = 0;
-
-	cr_assert_geq(n, 0);
-	all[n] = 0;
-	for (const char *at = all; (at = strstr(at, text)); at++)
-		count++;
-	return count;
-}
-
 /* Those that the limits make: shown too, and the log says when one begins, and until when it holds. */
 Test(account_blocks, automatic_ones_are_shown_and_logged, .timeout = 60)
 {
@@ -136,12 +97,12 @@ Test(account_blocks, automatic_ones_are_shown_and_logged, .timeout = 60)
 			cr_assert_eq(rig_login(r, 3, "PLAIN", GOOD), 235);
 		cr_assert_eq(rig_login(r, 1, "PLAIN", limits[i].guess), 535);
 		(void)rig_login(r, 2, "PLAIN", limits[i].guess);
-		a = with_name(r, "user.show", "alice");
+		a = rig_admin_named(r, "user.show", "alice");
 		cr_expect(is_blocked_by(&a, limits[i].shown), "case %zu", i);
 		a = test_auth(r, "alice", "wonderland");
-		cr_expect(row_has(&a, "outcome", limits[i].outcome), "case %zu", i);
-		cr_expect_eq(count_lines(log, limits[i].line), 1, "case %zu", i);
-		cr_expect_eq(count_lines(log, "admin id=- action=block"), 0);
+		cr_expect(rig_row_has(&a, "outcome", limits[i].outcome), "case %zu", i);
+		cr_expect_eq(rig_log_count(log, limits[i].line), 1, "case %zu", i);
+		cr_expect_eq(rig_log_count(log, "admin id=- action=block"), 0);
 		rig_free(&r);
 	}
 }
@@ -156,13 +117,13 @@ Test(account_blocks, an_account_that_does_not_exist_has_its_own_reason, .timeout
 	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
 	r = rig_with_alice(CALM, 1);
 	cr_expect_eq(rig_login(r, 1, "PLAIN", STR("\0nobody\0x")), 535);
-	cr_expect_eq(count_lines(log, "counted=yes mech=PLAIN reason=no_such_account reply=\"535 5.7.8\""), 1);
+	cr_expect_eq(rig_log_count(log, "counted=yes mech=PLAIN reason=no_such_account reply=\"535 5.7.8\""), 1);
 	cr_expect_eq(rig_login(r, 2, "PLAIN", WRONG), 535);
-	cr_expect_eq(count_lines(log, "counted=yes mech=PLAIN reason=bad_credentials reply=\"535 5.7.8\""), 1);
+	cr_expect_eq(rig_log_count(log, "counted=yes mech=PLAIN reason=bad_credentials reply=\"535 5.7.8\""), 1);
 	a = test_auth(r, "nobody", "x");
-	cr_expect(row_has(&a, "outcome", "fail") && row_has(&a, "reason", "no_such_account"));
+	cr_expect(rig_row_has(&a, "outcome", "fail") && rig_row_has(&a, "reason", "no_such_account"));
 	a = test_auth(r, "alice", "x");
-	cr_expect(row_has(&a, "outcome", "fail") && row_has(&a, "reason", "bad_credentials"));
+	cr_expect(rig_row_has(&a, "outcome", "fail") && rig_row_has(&a, "reason", "bad_credentials"));
 	rig_free(&r);
 }
 
@@ -187,8 +148,8 @@ Test(account_blocks, a_name_that_lacks_its_domain_has_its_own_reason, .timeout =
 	rig_run(r, CALM, 1);
 	for (size_t i = 0; i < sizeof several_domains / sizeof *several_domains; i++) {
 		a = test_auth(r, several_domains[i].user, "wrong");
-		cr_expect(row_has(&a, "outcome", "fail"), "case %zu", i);
-		cr_expect(row_has(&a, "reason", several_domains[i].reason), "case %zu", i);
+		cr_expect(rig_row_has(&a, "outcome", "fail"), "case %zu", i);
+		cr_expect(rig_row_has(&a, "reason", several_domains[i].reason), "case %zu", i);
 	}
 	rig_free(&r);
 }

@@ -15,48 +15,23 @@
 #include "base/metrics.h"
 #include "unit/auth/rig.h"
 
-static struct rig_admin
-verb(struct rig *r, const char *name, const char *values[][2])
-{
-	struct rig_admin done;
-
-	rig_admin(r, name, values, &done);
-	return done;
-}
-
-static struct rig_admin
-with_name(struct rig *r, const char *name, const char *target)
-{
-	const char *values[][2] = {{"name", target}, {"for", "1h"}, {"reason", "it guesses"}, {NULL, NULL}};
-
-	return verb(r, name, values);
-}
-
-static bool
-row_has(const struct rig_admin *a, const char *key, const char *value)
-{
-	struct str row = str_make(a->last_row, a->last_row_n);
-
-	return str_eq(message_values_get(row, key), str_of(value));
-}
-
 Test(broker_blocks, of_a_network, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(CALM "exempt_networks = [ \"203.0.113.0/24\" ];", 1);
 	struct rig_admin a;
 
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
-	cr_assert_eq(with_name(r, "block.add", "203.0.113.0/28").exit_code, 0);
+	cr_assert_eq(rig_admin_named(r, "block.add", "203.0.113.0/28").exit_code, 0);
 	cr_assert_eq(rig_login(r, 2, "PLAIN", GOOD), 421, "neither a usual place nor an exempt one");
 	cr_assert_eq(rig_login(r, 3, "SCRAM-SHA-256", STR("n,,n=alice,r=abc")), 421);
-	a = verb(r, "block.list", NULL);
+	a = rig_admin_done(r, "block.list", NULL);
 	cr_assert_eq(a.rows, 1);
-	cr_expect(row_has(&a, "what", "network") && row_has(&a, "name", "203.0.113.0/28"));
-	cr_expect(row_has(&a, "by", "root") && row_has(&a, "reason", "it guesses"));
-	cr_expect(row_has(&a, "count", "2") && row_has(&a, "last_user", "alice@example.com"));
-	cr_expect(row_has(&a, "last_ip", "203.0.113.7"));
-	cr_assert_eq(with_name(r, "block.remove", "203.0.113.0/28").exit_code, 0);
-	cr_assert_eq(with_name(r, "block.remove", "203.0.113.0/28").exit_code, 67);
+	cr_expect(rig_row_has(&a, "what", "network") && rig_row_has(&a, "name", "203.0.113.0/28"));
+	cr_expect(rig_row_has(&a, "by", "root") && rig_row_has(&a, "reason", "it guesses"));
+	cr_expect(rig_row_has(&a, "count", "2") && rig_row_has(&a, "last_user", "alice@example.com"));
+	cr_expect(rig_row_has(&a, "last_ip", "203.0.113.7"));
+	cr_assert_eq(rig_admin_named(r, "block.remove", "203.0.113.0/28").exit_code, 0);
+	cr_assert_eq(rig_admin_named(r, "block.remove", "203.0.113.0/28").exit_code, 67);
 	cr_assert_eq(rig_login(r, 4, "PLAIN", GOOD), 235);
 	rig_free(&r);
 }
@@ -75,13 +50,13 @@ Test(broker_blocks, of_a_user_outlives_the_process, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(CALM, 1);
 
-	cr_assert_eq(with_name(r, "block.add", "alice").exit_code, 0);
+	cr_assert_eq(rig_admin_named(r, "block.add", "alice").exit_code, 0);
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 454);
 	end_broker(r);
 	rig_run(r, CALM, 0);
 	cr_assert_eq(rig_login(r, 2, "PLAIN", GOOD), 454);
-	cr_assert_eq(verb(r, "block.list", NULL).rows, 1);
-	cr_assert_eq(with_name(r, "block.remove", "alice@example.com").exit_code, 0);
+	cr_assert_eq(rig_admin_done(r, "block.list", NULL).rows, 1);
+	cr_assert_eq(rig_admin_named(r, "block.remove", "alice@example.com").exit_code, 0);
 	cr_assert_eq(rig_login(r, 3, "SCRAM-SHA-256", STR("n,,n=alice,r=abc")), 334);
 	rig_free(&r);
 }
@@ -113,10 +88,10 @@ Test(broker_blocks, that_cannot_be_made, .timeout = 60)
 		const char *values[][2] = {{"name", bad[i].name}, {"for", bad[i].lasts},
 		    {"reason", bad[i].reason}, {NULL, NULL}};
 
-		cr_expect_eq(verb(r, "block.add", values).exit_code, bad[i].code, "case %zu", i);
+		cr_expect_eq(rig_admin_done(r, "block.add", values).exit_code, bad[i].code, "case %zu", i);
 	}
-	cr_expect_eq(with_name(r, "block.fly", "bob").exit_code, 64);
-	cr_expect_eq(verb(r, "block.list", NULL).rows, 0);
+	cr_expect_eq(rig_admin_named(r, "block.fly", "bob").exit_code, 64);
+	cr_expect_eq(rig_admin_done(r, "block.list", NULL).rows, 0);
 	rig_free(&r);
 }
 
@@ -128,19 +103,19 @@ Test(broker_blocks, automatic_ones_are_listed_and_lifted, .timeout = 60)
 
 	cr_assert_eq(rig_login(r, 1, "PLAIN", STR("\0bob\0x")), 535);
 	cr_assert_eq(rig_login(r, 2, "PLAIN", GOOD), 421);
-	a = with_name(r, "block.list", "");
+	a = rig_admin_named(r, "block.list", "");
 	cr_assert_eq(a.rows, 1, "the network: %u", a.rows);
-	cr_expect(row_has(&a, "what", "network") && row_has(&a, "name", "203.0.113.7/32"));
-	cr_assert_eq(with_name(r, "block.remove", "203.0.113.7").exit_code, 0);
-	cr_assert_eq(with_name(r, "block.list", "").rows, 0);
+	cr_expect(rig_row_has(&a, "what", "network") && rig_row_has(&a, "name", "203.0.113.7/32"));
+	cr_assert_eq(rig_admin_named(r, "block.remove", "203.0.113.7").exit_code, 0);
+	cr_assert_eq(rig_admin_named(r, "block.list", "").rows, 0);
 	cr_assert_eq(rig_login(r, 3, "PLAIN", GOOD), 235);
 	cr_assert_eq(rig_login(r, 4, "PLAIN", WRONG), 535);
 	cr_assert_eq(rig_login(r, 5, "PLAIN", GOOD), 421);
-	a = with_name(r, "block.list", "");
+	a = rig_admin_named(r, "block.list", "");
 	cr_assert_eq(a.rows, 2, "the network, and the login there: %u", a.rows);
-	cr_expect(row_has(&a, "what", "user at network") && row_has(&a, "name", "alice@example.com"));
-	cr_expect(row_has(&a, "network", "203.0.113.0/24"));
-	cr_assert_eq(with_name(r, "block.remove", "alice").exit_code, 0);
+	cr_expect(rig_row_has(&a, "what", "user at network") && rig_row_has(&a, "name", "alice@example.com"));
+	cr_expect(rig_row_has(&a, "network", "203.0.113.0/24"));
+	cr_assert_eq(rig_admin_named(r, "block.remove", "alice").exit_code, 0);
 	cr_assert_eq(rig_login(r, 6, "PLAIN", GOOD), 235);
 	rig_free(&r);
 }
@@ -152,12 +127,12 @@ Test(broker_blocks, of_a_login_guessed_from_everywhere, .timeout = 60)
 
 	cr_assert_eq(rig_login(r, 1, "PLAIN", WRONG), 535);
 	cr_assert_eq(rig_login(r, 2, "PLAIN", GOOD), 454);
-	a = with_name(r, "block.list", "");
+	a = rig_admin_named(r, "block.list", "");
 	cr_assert_eq(a.rows, 1);
-	cr_expect(row_has(&a, "what", "user") && row_has(&a, "name", "alice@example.com"));
-	cr_expect(row_has(&a, "by", "automatic") && row_has(&a, "reason", "auth.login_failure_limit"));
-	cr_expect(row_has(&a, "count", "1") && row_has(&a, "last_ip", "203.0.113.7"));
-	cr_assert_eq(with_name(r, "block.remove", "alice").exit_code, 0);
+	cr_expect(rig_row_has(&a, "what", "user") && rig_row_has(&a, "name", "alice@example.com"));
+	cr_expect(rig_row_has(&a, "by", "automatic") && rig_row_has(&a, "reason", "auth.login_failure_limit"));
+	cr_expect(rig_row_has(&a, "count", "1") && rig_row_has(&a, "last_ip", "203.0.113.7"));
+	cr_assert_eq(rig_admin_named(r, "block.remove", "alice").exit_code, 0);
 	cr_assert_eq(rig_login(r, 3, "PLAIN", GOOD), 235);
 	rig_free(&r);
 }
@@ -172,19 +147,19 @@ Test(broker_blocks, of_an_account_without_a_domain, .timeout = 60)
 	rig_store(r, "alice@example.com", "wonderland", NULL);
 	rig_store(r, "info", "right", NULL);
 	rig_run(r, CALM, 1);
-	a = with_name(r, "block.add", "Info");
+	a = rig_admin_named(r, "block.add", "Info");
 	cr_expect(a.exit_code == 0 && strstr(a.text, "info: blocked until "), "%s", a.text);
 	cr_expect_not(strstr(a.text, "no account"), "%s", a.text);
 	cr_expect_eq(rig_login(r, 1, "PLAIN", STR("\0info\0right")), 454);
 	cr_expect_eq(rig_login(r, 2, "PLAIN", GOOD), 235);
-	a = with_name(r, "user.remove", "info");
+	a = rig_admin_named(r, "user.remove", "info");
 	cr_assert_eq(a.exit_code, 0);
-	a = with_name(r, "block.remove", "info");
+	a = rig_admin_named(r, "block.remove", "info");
 	cr_expect(a.exit_code == 0 && strstr(a.text, "info: no longer blocked"), "%s", a.text);
-	a = with_name(r, "block.add", "info");
+	a = rig_admin_named(r, "block.add", "info");
 	cr_expect(a.exit_code == 0 && strstr(a.text, "info@example.com: blocked"), "%s", a.text);
 	cr_expect(strstr(a.text, "no account has this name"), "%s", a.text);
-	a = with_name(r, "block.add", "alice@example.com");
+	a = rig_admin_named(r, "block.add", "alice@example.com");
 	cr_expect(a.exit_code == 0 && !strstr(a.text, "no account"), "%s", a.text);
 	rig_free(&r);
 }
@@ -198,11 +173,11 @@ Test(broker_blocks, while_no_account_can_be_looked_up, .timeout = 60)
 	rig_store(r, "alice", "right", NULL);
 	(void)rig_damage(r, "alice", -1, '\177');
 	rig_run(r, CALM, 0);
-	a = with_name(r, "block.add", "alice");
+	a = rig_admin_named(r, "block.add", "alice");
 	cr_expect(a.exit_code == 74 && strstr(a.text, "say the whole name"), "%s", a.text);
-	cr_expect_eq(verb(r, "block.list", NULL).rows, 0);
-	cr_expect_eq(with_name(r, "block.add", "alice@example.com").exit_code, 0);
-	cr_expect_eq(with_name(r, "block.remove", "alice@example.com").exit_code, 0);
+	cr_expect_eq(rig_admin_done(r, "block.list", NULL).rows, 0);
+	cr_expect_eq(rig_admin_named(r, "block.add", "alice@example.com").exit_code, 0);
+	cr_expect_eq(rig_admin_named(r, "block.remove", "alice@example.com").exit_code, 0);
 	rig_free(&r);
 }
 
@@ -215,16 +190,16 @@ Test(broker_blocks, of_a_network_around_it, .timeout = 60)
 
 	cr_assert_eq(rig_login(r, 1, "PLAIN", STR("\0bob\0x")), 535);
 	cr_assert_eq(rig_login(r, 2, "PLAIN", GOOD), 421);
-	cr_assert_eq(with_name(r, "block.add", "203.0.113.0/24").exit_code, 0);
+	cr_assert_eq(rig_admin_named(r, "block.add", "203.0.113.0/24").exit_code, 0);
 	for (int i = 0; i < 3; i++) {
 		if (i == 1)
-			cr_assert_eq(with_name(r, "block.add", "203.0.113.7").exit_code, 0);
-		a = with_name(r, "block.remove", "203.0.113.7");
+			cr_assert_eq(rig_admin_named(r, "block.add", "203.0.113.7").exit_code, 0);
+		a = rig_admin_named(r, "block.remove", "203.0.113.7");
 		cr_expect(a.exit_code == 75 && strstr(a.text, still), "%d: %s", i, a.text);
 		cr_expect_eq(strstr(a.text, "no longer blocked itself") != NULL, i < 2, "%s", a.text);
 		cr_expect_eq(rig_login(r, 3, "PLAIN", GOOD), 421);
 	}
-	a = with_name(r, "block.remove", "203.0.113.0/24");
+	a = rig_admin_named(r, "block.remove", "203.0.113.0/24");
 	cr_expect(a.exit_code == 0 && strstr(a.text, "/24: no longer blocked"), "%s", a.text);
 	cr_expect_eq(rig_login(r, 4, "PLAIN", GOOD), 235);
 	rig_free(&r);
@@ -247,7 +222,7 @@ Test(broker_blocks, a_file_that_cannot_be_read_is_trouble_until_it_can, .timeout
 	struct rig *r = rig_with_alice(CALM, 1);
 	struct rig_admin a;
 
-	cr_assert_eq(with_name(r, "block.add", "203.0.113.0/24").exit_code, 0);
+	cr_assert_eq(rig_admin_named(r, "block.add", "203.0.113.0/24").exit_code, 0);
 	end_broker(r);
 	path_in(r, "blocks", path);
 	path_in(r, "away", away);
@@ -257,9 +232,9 @@ Test(broker_blocks, a_file_that_cannot_be_read_is_trouble_until_it_can, .timeout
 	rig_run(r, CALM, 0);
 	cr_expect(strstr(metrics_read_trouble(region, text), "blocks: "), "'%s'", text);
 	cr_expect_eq(rig_login(r, 1, "SCRAM-SHA-256", STR("n,,n=alice,r=abc")), 334);
-	a = verb(r, "block.list", NULL);
+	a = rig_admin_done(r, "block.list", NULL);
 	cr_expect(a.exit_code == 74 && strstr(a.text, "blocks: "), "%s", a.text);
-	cr_expect_eq(with_name(r, "block.add", "192.0.2.7").exit_code, 74);
+	cr_expect_eq(rig_admin_named(r, "block.add", "192.0.2.7").exit_code, 74);
 	cr_assert(rmdir(path) == 0 && rename(away, path) == 0);
 	for (int i = 0; i < 1000 && metrics_read_trouble(region, text)[0]; i++)
 		usleep(20000);
@@ -278,20 +253,20 @@ Test(broker_blocks, one_line_that_makes_no_sense, .timeout = 60)
 	struct stat st;
 	int fd;
 
-	cr_assert_eq(with_name(r, "block.add", "203.0.113.0/24").exit_code, 0);
+	cr_assert_eq(rig_admin_named(r, "block.add", "203.0.113.0/24").exit_code, 0);
 	end_broker(r);
 	path_in(r, "blocks", path);
 	fd = open(path, O_WRONLY | O_APPEND);
 	cr_assert(fstat(fd, &st) == 0 && write(fd, "junk\n", 5) == 5);
 	rig_run(r, CALM, 0);
 	cr_expect_eq(rig_login(r, 1, "PLAIN", GOOD), 421);
-	a = verb(r, "block.list", NULL);
+	a = rig_admin_done(r, "block.list", NULL);
 	cr_expect(a.rows == 1 && a.exit_code == 74 && strstr(a.text, "blocks:3: "), "%s", a.text);
-	a = with_name(r, "block.remove", "203.0.113.0/24");
+	a = rig_admin_named(r, "block.remove", "203.0.113.0/24");
 	cr_expect(a.exit_code == 74 && strstr(a.text, "blocks:3: "), "%s", a.text);
 	cr_assert_eq(ftruncate(fd, st.st_size), 0);
 	close(fd);
-	a = with_name(r, "block.remove", "203.0.113.0/24");
+	a = rig_admin_named(r, "block.remove", "203.0.113.0/24");
 	cr_expect_eq(a.exit_code, 0, "%s", a.text);
 	rig_free(&r);
 }
@@ -347,11 +322,11 @@ Test(broker_blocks, a_suspended_login_is_told_to_main, .timeout = 60)
 	const char *resume[][2] = {{"name", "alice"}, {NULL, NULL}};
 	struct rig *r = rig_with_alice(CALM, 0);
 
-	cr_assert_eq(verb(r, "user.suspend", suspend).exit_code, 0);
+	cr_assert_eq(rig_admin_done(r, "user.suspend", suspend).exit_code, 0);
 	rig_until_count(r, &r->alerts, 1);
 	cr_expect_eq(r->alert_kind, NOTICE_ACCESS);
 	cr_expect_str_eq(r->alert, "alice@example.com|login alice@example.com was suspended by root: it sends spam");
-	cr_assert_eq(verb(r, "user.resume", resume).exit_code, 0);
+	cr_assert_eq(rig_admin_done(r, "user.resume", resume).exit_code, 0);
 	cr_expect_eq(r->alerts, 1, "what an administrator mends needs no administrator");
 	rig_free(&r);
 }

@@ -166,20 +166,6 @@ Test(broker, a_broken_store_makes_nobody_gone, .timeout = 60)
 	rig_free(&r);
 }
 
-static unsigned
-count_lines(int log, const char *text)
-{
-	static char all[65536];
-	ssize_t n = pread(log, all, sizeof all - 1, 0);
-	unsigned count = 0;
-
-	cr_assert_geq(n, 0);
-	all[n] = 0;
-	for (const char *at = all; (at = strstr(at, text)); at++)
-		count++;
-	return count;
-}
-
 /* Submission asks each second while something else is in its place: one line for that, and one when
  * it is back. */
 Test(broker, a_store_that_cannot_be_used_is_logged_once, .timeout = 60)
@@ -203,14 +189,14 @@ Test(broker, a_store_that_cannot_be_used_is_logged_once, .timeout = 60)
 		cr_assert_eq(u.end, REQUEST_ERROR);
 		usleep(1100000);
 	}
-	cr_expect_eq(count_lines(log, "logins are answered with 454"), 1);
-	cr_expect_eq(count_lines(log, "can be used again"), 0);
+	cr_expect_eq(rig_log_count(log, "logins are answered with 454"), 1);
+	cr_expect_eq(rig_log_count(log, "can be used again"), 0);
 	cr_assert_eq(rename(away, path), 0);
 	for (int i = 0; i < 2; i++) {
 		ask_users(r, STR("alice@example.com\0"), &u);
 		cr_assert_eq(u.end, REQUEST_ANSWERED);
 	}
-	cr_expect_eq(count_lines(log, "can be used again"), 1);
+	cr_expect_eq(rig_log_count(log, "can be used again"), 1);
 	rig_free(&r);
 }
 
@@ -241,8 +227,8 @@ Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
 	cr_expect_eq(u.end, REQUEST_ANSWERED);
 	cr_expect(str_eq(str_make(u.gone, u.gone_n), STR("nobody\0")));
 	cr_expect(str_eq(str_make(u.unknown, u.unknown_n), STR("bob@example.com\0")));
-	cr_expect_eq(count_lines(log, "account damaged"), 1);
-	cr_expect_eq(count_lines(log, "logins are answered with 454 until"), 0);
+	cr_expect_eq(rig_log_count(log, "account damaged"), 1);
+	cr_expect_eq(rig_log_count(log, "logins are answered with 454 until"), 0);
 	rig_free(&r);
 }
 
@@ -285,13 +271,13 @@ Test(broker, a_look_up_that_fails_is_trouble_until_it_does_not, .timeout = 60)
 	ask_users(r, STR("carol@example.com\0"), &u);
 	cr_expect(u.end == REQUEST_ANSWERED && u.unknown_n == 0);
 	cr_expect(strstr(metrics_read_trouble(region, text), "lookup"), "'%s'", text);
-	cr_expect_eq(count_lines(log, "logins are answered with 454"), 1);
-	cr_expect_eq(count_lines(log, "can be used again"), 0);
+	cr_expect_eq(rig_log_count(log, "logins are answered with 454"), 1);
+	cr_expect_eq(rig_log_count(log, "can be used again"), 0);
 	(void)rig_damage(r, "bob@example.com", -1, bob);
 	for (int i = 0; i < 100 && metrics_read_trouble(region, text)[0]; i++)
 		usleep(100000);
 	cr_expect_str_eq(text, "");
-	cr_expect_eq(count_lines(log, "can be used again"), 1);
+	cr_expect_eq(rig_log_count(log, "can be used again"), 1);
 	clock_hurry(1);
 	rig_free(&r);
 }
@@ -307,11 +293,11 @@ Test(broker, a_store_that_is_missing_for_long_is_logged_again, .timeout = 60)
 	clock_hurry(300); /* ten minutes are two seconds */
 	snprintf(r->directory, sizeof r->directory, "/nonexistent");
 	rig_run(r, CALM, 0);
-	for (int i = 0; i < 300 && count_lines(log, "logins are answered with 454") < 2; i++) {
+	for (int i = 0; i < 300 && rig_log_count(log, "logins are answered with 454") < 2; i++) {
 		ask_users(r, STR("alice@example.com\0"), &u);
 		usleep(100000);
 	}
-	cr_expect_eq(count_lines(log, "logins are answered with 454"), 2);
+	cr_expect_eq(rig_log_count(log, "logins are answered with 454"), 2);
 	clock_hurry(1);
 	rig_free(&r);
 }

@@ -93,17 +93,6 @@ is_stored(struct rig *r, const char *name)
 	return found == ACCOUNTS_OK;
 }
 
-static bool
-log_has(int log, const char *text)
-{
-	static char all[65536];
-	ssize_t n = pread(log, all, sizeof all - 1, 0);
-
-	cr_assert_geq(n, 0);
-	all[n] = 0;
-	return strstr(all, text) != NULL;
-}
-
 Test(broker_store, a_change_goes_into_the_file_that_is_in_its_place, .timeout = 60)
 {
 	int log = memfd_create("log", MFD_CLOEXEC);
@@ -113,7 +102,7 @@ Test(broker_store, a_change_goes_into_the_file_that_is_in_its_place, .timeout = 
 	r = run_with_backup(0);
 	exchange();
 	cr_expect_eq(add_bob(r), 0);
-	cr_expect(log_has(log, "accounts: another accounts.db"));
+	cr_expect(rig_log_count(log, "accounts: another accounts.db"));
 	cr_expect(is_stored(r, "bob@example.com"));
 	rig_free(&r);
 }
@@ -144,7 +133,7 @@ Test(broker_store, a_change_of_its_own_is_no_exchange, .timeout = 60)
 		rig_admin(r, i % 2 ? "user.resume" : "user.suspend", suspend, &done);
 		cr_expect_eq(done.exit_code, 0);
 	}
-	cr_expect_not(log_has(log, "another accounts.db"));
+	cr_expect_not(rig_log_count(log, "another accounts.db"));
 	rig_free(&r);
 }
 

@@ -93,6 +93,14 @@ void rig_start_as(struct rig *r, const struct message_auth_start *m, struct rig_
 void rig_step(struct rig *r, uint64_t session, struct str response, struct rig_answer *out);
 void rig_cancel(struct rig *r, uint64_t session);
 void rig_admin(struct rig *r, const char *verb, const char *values[][2], struct rig_admin *out);
+/* The same, and what came of it. */
+struct rig_admin rig_admin_done(struct rig *r, const char *verb, const char *values[][2]);
+/* A verb of blocks or users for this name: for an hour, with the reason "it guesses". */
+struct rig_admin rig_admin_named(struct rig *r, const char *verb, const char *name);
+/* The value of that key in the last row. */
+bool rig_row_has(const struct rig_admin *a, const char *key, const char *value);
+/* How often the text stands in that file: a log that the test keeps. */
+unsigned rig_log_count(int log, const char *text);
 /* As the worker: the key of the password that was seen, as an honest one gives it. */
 void rig_play_honestly(struct rig *r, unsigned seen);
 /* Whatever it likes to say. */

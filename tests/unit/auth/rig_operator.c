@@ -69,3 +69,42 @@ rig_damage(const struct rig *r, const char *user, ssize_t offset, char byte)
 	close(fd);
 	return at[offset];
 }
+
+struct rig_admin
+rig_admin_done(struct rig *r, const char *verb, const char *values[][2])
+{
+	struct rig_admin done;
+
+	rig_admin(r, verb, values, &done);
+	return done;
+}
+
+struct rig_admin
+rig_admin_named(struct rig *r, const char *verb, const char *name)
+{
+	const char *values[][2] = {{"name", name}, {"for", "1h"}, {"reason", "it guesses"}, {NULL, NULL}};
+
+	return rig_admin_done(r, verb, values);
+}
+
+bool
+rig_row_has(const struct rig_admin *a, const char *key, const char *value)
+{
+	struct str row = str_make(a->last_row, a->last_row_n);
+
+	return str_eq(message_values_get(row, key), str_of(value));
+}
+
+unsigned
+rig_log_count(int log, const char *text)
+{
+	static char all[65536];
+	ssize_t n = pread(log, all, sizeof all - 1, 0);
+	unsigned count = 0;
+
+	cr_assert_geq(n, 0);
+	all[n] = 0;
+	for (const char *at = all; (at = strstr(at, text)); at++)
+		count++;
+	return count;
+}
