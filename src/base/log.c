@@ -209,9 +209,10 @@ add_escaped(struct log_line *l, struct str value, const char *ends)
 	for (size_t i = 0; i < value.n; i++) {
 		unsigned char c = (unsigned char)value.p[i];
 		uint32_t character;
+		size_t step = str_utf8_character(str_from(value, i), &character);
 
-		if (str_utf8_character(str_from(value, i), &character) && char_is_unseen(character))
-			unseen = i + str_utf8_step(str_from(value, i));
+		if (step && char_is_unseen(character))
+			unseen = i + step;
 		if (c == '"' || c == '\\')
 			addf(l, "\\%c", c);
 		else if (i < unseen || strchr(ends, c) || (c >= 0x80 && !is_utf8))
