@@ -283,6 +283,13 @@ def a_check_as_json():
     assert good[-1]["errors"] == 0 and all(r["kind"] == "warning" for r in good[:-1]), good
 
 
+def become_a_session_leader():
+    """With the signals of a login: a shell that runs a program in the background ignores some of them for it."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Terminal:
     """A command on a terminal of its own, as its session's leader.  The test holds both ends, and so sees its modes later, too."""
 
@@ -291,7 +298,7 @@ class Terminal:
         os.write(self.master, early.encode())
         self.said = b""
         self.process = subprocess.Popen(words, stdin=self.slave, stdout=self.slave, stderr=self.slave, start_new_session=True,
-                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+                                        preexec_fn=become_a_session_leader)
 
     def echoes(self):
         return bool(termios.tcgetattr(self.slave)[3] & termios.ECHO)
