@@ -18,11 +18,12 @@ enum {
 	ENTRY_BYTES_MIN = 1024,
 	ENTRY_BYTES_MAX = 4 << 20, /* of a group with all of its members */
 	GROUPS_MAX = 65536,       /* that a process of Linux may have */
-	GROUP_ABSENT = -1,
+	GROUP_NOT_FOUND = -1,
 };
 
-/* 0: *gid_out is it; GROUP_ABSENT: there is no such group; else why it cannot be asked for, which
- * may be ENOENT: of the socket of a directory service. */
+/* 0: *gid_out is it; GROUP_NOT_FOUND: the last one of the system's lists of groups that was asked
+ * does not have it, and whether another one could be asked is not known (nsswitch.conf); else why
+ * it cannot be asked for, which may be ENOENT: of the socket of a directory service. */
 static int
 group_ask(const char *name, gid_t *gid_out)
 {
@@ -39,7 +40,7 @@ group_ask(const char *name, gid_t *gid_out)
 	if (found)
 		*gid_out = entry.gr_gid;
 	mem_free(room);
-	return found ? 0 : error ? error : GROUP_ABSENT;
+	return found ? 0 : error ? error : GROUP_NOT_FOUND;
 }
 
 /* Who is not root may give a file to a group of his own only.  -1 with errno: not known. */
@@ -91,13 +92,30 @@ group_number(const struct conf *c, const struct conf *running, char name[NAME_BY
 		*out = (gid_t)running->help_desk;
 		return 0;
 	}
-	return c->help_desk_group.n < NAME_BYTES ? group_ask(name, out) : GROUP_ABSENT;
+	return c->help_desk_group.n < NAME_BYTES ? group_ask(name, out) : GROUP_NOT_FOUND;
+}
+
+static void
+group_note_missed(const char *name, int error, bool is_refused, int line, struct notes *notes)
+{
+	static const char later[] = ": its members may do nothing before a reload that finds it";
+	enum note_kind kind = is_refused ? NOTE_ERROR : NOTE_WARNING;
+
+	if (error == GROUP_NOT_FOUND)
+		notes_add(notes, line, kind,
+		    "help_desk_group: no group \"%s\" is found%s: groupadd --system makes one, "
+		    "usermod -aG adds a member", name, is_refused ? "" : later);
+	else
+		notes_add(notes, line, kind,
+		    "help_desk_group: the group \"%s\" cannot be looked up: %s%s", name,
+		    strerror(error), is_refused ? "" : later);
 }
 
 void
 group_find(struct conf *c, const struct read_tree *tree, const struct conf *running, bool is_here,
     struct notes *notes)
 {
+	bool is_new = running && !group_is_that_of(c, running);
 	int line = read_line(tree, "help_desk_group"), error;
 	char name[NAME_BYTES];
 	gid_t gid = 0;
@@ -105,16 +123,9 @@ group_find(struct conf *c, const struct read_tree *tree, const struct conf *runn
 	if (!c->help_desk_group.n)
 		return;
 	error = group_number(c, running, name, &gid);
-	if (error == GROUP_ABSENT) {
-		notes_add(notes, line, NOTE_ERROR,
-		    "help_desk_group: the group \"%s\" does not exist: groupadd --system makes "
-		    "one, usermod -aG adds a member",
-		    name);
-	} else if (error) {
-		notes_add(notes, line,
-		    running && !group_is_that_of(c, running) ? NOTE_ERROR : NOTE_WARNING,
-		    "help_desk_group: the group \"%s\" cannot be looked up: %s: its members may "
-		    "do nothing before a reload that finds it", name, strerror(error));
+	if (error) {
+		group_note_missed(name, error, is_new || (is_here && error == GROUP_NOT_FOUND),
+		    line, notes);
 	} else if (gid == NOGROUP_ID) {
 		notes_add(notes, line, NOTE_ERROR,
 		    "help_desk_group: \"%s\": it needs a group of its own, for example "

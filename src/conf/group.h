@@ -9,8 +9,8 @@
 /* Looks it up, for c->has_help_desk and c->help_desk; what cannot be used is an error.  That may
  * take as long as a directory service does.
  * running: of a reload, which takes from there what has the same name; NULL: of none.  Where the
- * group cannot be looked up, a reload that brings another name is refused, and all else goes on
- * without the group.
+ * group is not found, or cannot be looked up, a reload that brings another name is refused, and so
+ * is a file that is checked when the group is not found; all else goes on without the group.
  * is_here: the caller need not be the daemon; a group which is none of the caller's is a warning
  * then. */
 void group_find(struct conf *c, const struct read_tree *tree, const struct conf *running,

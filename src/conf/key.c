@@ -64,9 +64,9 @@ const struct key key_table[] = {
 		"blocks. They see no body of a message and no secret, and change nothing else. "
 		"Without it: root alone, and the user that the daemon runs as. The group is "
 		"looked up at the start, and by a reload when the name is another one or was not "
-		"found yet. Where it cannot be looked up at the start, as with a directory "
-		"service that is not up, there is a warning, and its members may do nothing "
-		"until a reload finds it."},
+		"found yet. Where it is not found at the start, as with a directory service "
+		"that is not up, there is a warning, and its members may do nothing until a "
+		"reload finds it; config check, and a reload that brings the name, refuse it."},
 
 	{"listen", KEY_LIST, AT(listen), CONF_SUBMISSION,
 	    "( { port = 465; tls = \"implicit\"; }, { port = 587; tls = \"starttls\"; } )",

@@ -230,7 +230,7 @@ def a_reload_changes_the_group():
     assert as_user("queue", "list").returncode == 77
     looks("queue", "list", groups=(OTHER.gr_gid,))
     code, said = reload('help_desk_group = "no-such-group";')
-    assert code == 78 and re.search(r'sallyport.cfg:\d+: error: help_desk_group: the group "no-such-group" does not exist',
+    assert code == 78 and re.search(r'sallyport.cfg:\d+: error: help_desk_group: no group "no-such-group" is found',
                                     said), said
     looks("queue", "list", groups=(OTHER.gr_gid,))
     checked = gate.tool("config", "check", check=False)
