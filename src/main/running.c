@@ -95,11 +95,25 @@ tell_change(const struct conf_change *change, void *arg)
 	c->count++;
 }
 
+static const char group_is_not_looked_up[] =
+    "help_desk_group: a comparison does not look the group up: a reload does, and is refused where "
+    "it cannot be used";
+
+/* NULL: no reload would look one up that is another one. */
+static const char *
+tell_group(const struct conf *running, const struct conf *file)
+{
+	bool is_other = !str_eq(file->help_desk_group, running->help_desk_group);
+
+	return file->help_desk_group.n && is_other ? group_is_not_looked_up : NULL;
+}
+
 static void
 tell_total(const struct daemon *d, const struct comparing *c, const struct conf *file,
     struct buf *text)
 {
 	bool is_ambiguous = login_name_is_ambiguous(file) && !login_name_is_ambiguous(d->conf);
+	const char *of_group = tell_group(d->conf, file);
 	struct buf values;
 
 	buf_init(&values, MESSAGE_CONTENT_MAX);
@@ -109,9 +123,13 @@ tell_total(const struct daemon *d, const struct comparing *c, const struct conf 
 	message_values_add(&values, "path", str_of(d->config_path));
 	if (is_ambiguous)
 		message_values_add(&values, "warning", STR(LOGIN_NAME_AMBIGUOUS));
+	if (of_group)
+		message_values_add(&values, "note", str_of(of_group));
 	say(c->control, c->call, &values);
 	if (is_ambiguous)
 		buf_addz(text, "warning: " LOGIN_NAME_AMBIGUOUS "\n");
+	if (of_group)
+		buf_addf(text, "%s\n", of_group);
 	buf_addf(text, "%u key%s of %s differ%s from the running configuration (generation %u)\n",
 	    c->count, c->count == 1 ? "" : "s", d->config_path, c->count == 1 ? "s" : "",
 	    d->generation);

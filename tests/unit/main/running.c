@@ -37,7 +37,9 @@ running_hear(struct channel *c, const struct packet *p, void *arg)
 	struct message_admin_done done = {0};
 	struct setting *s = arg;
 
-	s->status = running_tell(&s->d, c, p->call, &s->said);
+	s->status = str_eq(p->message->admin.verb, STR("main.diff"))
+	    ? running_compare(&s->d, c, p->call, &s->said)
+	    : running_tell(&s->d, c, p->call, &s->said);
 	cr_assert_eq(channel_answer(c, p->call, MESSAGE_ADMIN_DONE, &done, -1), 0);
 }
 
@@ -50,12 +52,21 @@ running_lost(struct channel *c, void *arg)
 }
 
 static void
+running_show(struct setting *s, struct str values)
+{
+	static const char *const keys[] = {"text", "key", "note"};
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		buf_adds(&s->shown, message_values_get(values, keys[i]));
+}
+
+static void
 running_answered(enum request_end end, const struct packet *p, void *arg)
 {
 	struct setting *s = arg;
 
 	if (end == REQUEST_ROW)
-		buf_adds(&s->shown, message_values_get(p->message->admin_row.values, "text"));
+		running_show(s, p->message->admin_row.values);
 	s->is_over |= end != REQUEST_ROW;
 }
 
@@ -78,25 +89,27 @@ running_write(struct buf *text, unsigned label)
 	buf_addz(text, ")};");
 }
 
-/* What is told of a configuration with names of that length. */
+/* Of a daemon with this configuration. */
 static void
-running_ask(struct setting *s, unsigned label)
+running_begin(struct setting *s, struct str text)
 {
-	struct message_admin m = {.verb = STR("main.config")};
 	struct conf_report report;
-	struct buf text;
-	int ends[2];
 
-	*s = (struct setting){0};
+	*s = (struct setting){.d.config_path = r.config};
 	buf_init(&s->said, 4096);
 	buf_init(&s->shown, 64 << 20);
-	buf_init(&text, 64 << 20);
-	running_write(&text, label);
 	conf_report_init(&report);
-	s->d.conf = conf_read_text(buf_str(&text), &report);
+	s->d.conf = conf_read_text(text, &report);
 	cr_assert(s->d.conf, "%.*s", STR_ARG(buf_str(&report.text)));
 	conf_report_clear(&report);
-	buf_clear(&text);
+}
+
+static void
+running_hear_all(struct setting *s, const char *verb)
+{
+	struct message_admin m = {.verb = str_of(verb)};
+	int ends[2];
+
 	cr_assert_eq(channel_pair(ends), 0);
 	s->asks = channel_new(r.d.base, ends[0], running_hear, running_lost, s);
 	s->answers = channel_new(r.d.base, ends[1], running_hear, running_lost, s);
@@ -104,6 +117,19 @@ running_ask(struct setting *s, unsigned label)
 	for (int i = 0; i < 2000 && !s->is_over; i++)
 		rig_run(&r, 5);
 	cr_assert(s->is_over);
+}
+
+/* What is told of a configuration with names of that length. */
+static void
+running_ask(struct setting *s, unsigned label)
+{
+	struct buf text;
+
+	buf_init(&text, 64 << 20);
+	running_write(&text, label);
+	running_begin(s, buf_str(&text));
+	buf_clear(&text);
+	running_hear_all(s, "main.config");
 }
 
 static void
@@ -143,6 +169,39 @@ Test(running, one_that_is_too_large_is_refused)
 		      STR("the running configuration is larger than 8 MiB and is not shown\n")),
 	    "%.*s", STR_ARG(buf_str(&s.said)));
 	running_end(&s);
+}
+
+static const char running_looked_up[] = "help_desk_group: a comparison does not look the group up: a reload does, and is refused where it cannot be used";
+
+/* That would take as long as the list of groups does, which may be another host's. */
+Test(running, a_group_that_is_compared_is_not_looked_up)
+{
+	static const struct {
+		const char *running, *file;
+		bool is_told;
+	} rows[] = {{"", "help_desk_group = \"no-such-group\";\n", true},
+	    {"help_desk_group = \"adm\";\n", "help_desk_group = \"no-such-group\";\n", true},
+	    {"help_desk_group = \"no-such-group\";\n", "help_desk_group = \"no-such-group\";\n", false},
+	    {"help_desk_group = \"adm\";\n", "", false}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		static const char minimal[] = "hostname = \"mail.example.com\";\ndomains = ( { name = \"example.com\"; } );\n"
+		    "tls: { certificate = \"/absent.crt\"; private_key = \"/absent.key\"; };\n";
+		struct setting s;
+		char text[400];
+
+		snprintf(text, sizeof text, "%s%s", minimal, rows[i].file);
+		rig_write(r.config, text);
+		snprintf(text, sizeof text, "%s%s", minimal, rows[i].running);
+		running_begin(&s, str_of(text));
+		running_hear_all(&s, "main.diff");
+		buf_addc(&s.said, 0);
+		buf_addc(&s.shown, 0);
+		cr_expect_eq(s.status, 0, "%s", s.said.p);
+		cr_expect_eq(strstr(s.said.p, running_looked_up) != NULL, rows[i].is_told, "%zu: %s", i, s.said.p);
+		cr_expect_eq(strstr(s.shown.p, running_looked_up) != NULL, rows[i].is_told, "%zu: %s", i, s.shown.p);
+		running_end(&s);
+	}
 }
 
 Test(running, lines_that_do_not_fit_are_counted)
