@@ -148,18 +148,21 @@ change_goes_on(struct str *text, struct str beginning)
 	return true;
 }
 
+bool
+changes_is_held_for(const struct errand *errand, struct str why)
+{
+	return change_goes_on(&why, change_who) && change_goes_on(&why, change_colon) &&
+	    change_goes_on(&why, errand->held_for) &&
+	    (why.n == 0 || str_starts(why, change_colon));
+}
+
 static bool
 change_is_held_for(const struct errand *errand, const struct entry *e)
 {
 	struct spool_message m;
-	struct str why;
 
-	if (!spool_find(errand->queue->spool, e->id, &m))
-		return false;
-	why = m.held_why;
-	return change_goes_on(&why, change_who) && change_goes_on(&why, change_colon) &&
-	    change_goes_on(&why, errand->held_for) &&
-	    (why.n == 0 || str_starts(why, change_colon));
+	return spool_find(errand->queue->spool, e->id, &m) &&
+	    changes_is_held_for(errand, m.held_why);
 }
 
 /* False: it could not be appended. */

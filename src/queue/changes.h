@@ -18,6 +18,8 @@ struct str changes_hold_why(const struct errand *errand, struct buf *room);
 /* Every hold of it, or one for errand->held_for: the operator's with this reason, or with one that
  * begins so and goes on behind a colon. */
 void changes_release(struct errand *errand, struct entry *e);
+/* Of why it is, or will be, held: is that errand->held_for? */
+bool changes_is_held_for(const struct errand *errand, struct str why);
 /* Nothing of it is owed any more afterwards, no report either. */
 void changes_delete(struct errand *errand, struct entry *e);
 bool changes_would_retry(const struct errand *errand, const struct entry *e);

@@ -105,19 +105,27 @@ coming_add(struct errand *errand)
 	buf_clear(&why);
 }
 
+static bool
+coming_is_released(const struct coming *c, const struct errand *errand)
+{
+	const struct filter *f = &errand->filter;
+
+	return (str_ieq(c->account, f->account) || str_ieq(c->account, f->user) ||
+		   str_ieq(c->account, f->other_user)) &&
+	    (errand->held_for.n == 0 || changes_is_held_for(errand, c->why));
+}
+
 void
 coming_drop(const struct errand *errand)
 {
-	const struct filter *f = &errand->filter;
 	struct queue *q = errand->queue;
 	struct coming *c, *after;
 
-	if (errand->is_dry_run || filter_is_narrow(f))
+	if (errand->is_dry_run || filter_is_narrow(&errand->filter))
 		return;
 	for (c = LIST_FIRST(&q->comings); c; c = after) {
 		after = LIST_NEXT(c, link);
-		if (str_ieq(c->account, f->account) || str_ieq(c->account, f->user) ||
-		    str_ieq(c->account, f->other_user))
+		if (coming_is_released(c, errand))
 			coming_free(c);
 	}
 }

@@ -24,7 +24,8 @@ enum {
  * room: is_coming_lost; coming_too_many says so. */
 void coming_add(struct errand *errand);
 extern const char coming_too_many[];
-/* Of a release that is one of all mail of an account, or user: what is to come may go again too. */
+/* Of a release of all mail that is held of an account, or user, or of all that is held for a reason
+ * which is the one here: what is to come may go again too. */
 void coming_drop(const struct errand *errand);
 /* At the errand's end: the notice of a suspended user says how much of its mail is held. */
 void coming_alert(const struct errand *errand);

@@ -137,7 +137,9 @@ has_domain(const struct entry *e, struct str domain)
 bool
 filter_is_narrow(const struct filter *f)
 {
-	return f->from.n || f->to.n || f->domain.n || f->state.n || f->older_ms || f->id_count;
+	bool is_of_others = f->state.n && !str_eq(f->state, STR("held"));
+
+	return f->from.n || f->to.n || f->domain.n || is_of_others || f->older_ms || f->id_count;
 }
 
 /* A value without "@" means everyone there, as in `--to example.net`. */

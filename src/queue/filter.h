@@ -24,7 +24,7 @@ bool filter_parse(
 /* Ids are looked at only with has_sessions; else the caller looks them up. */
 bool filter_fits(
     const struct filter *f, const struct schedule *s, const struct entry *e, int64_t now_ms);
-/* It leaves out messages of the user, or account, that it names. */
+/* It leaves out held messages of the user, or account, that it names. */
 bool filter_is_narrow(const struct filter *f);
 
 /* "held", "active" (being delivered, or about to be) or "deferred". */

@@ -345,6 +345,55 @@ Test(changes, a_release_ends_what_a_hold_says_of_mail_to_come, .timeout = 60)
 	rig_end(&r);
 }
 
+/* What `user resume --release` sends. */
+#define RESUMED \
+	WITH("account", alice, "state", "held", "held_for", "user suspended", "reason", "user resumed")
+
+static const char *const suspended[] = {"user suspended", "user suspended: phished"};
+
+/* The tool names the state and the reason of what it releases: that is all that the user's suspension held. */
+Test(changes, a_resumed_user_s_mail_to_come_is_not_held, .timeout = 60)
+{
+	for (size_t i = 0; i < sizeof suspended / sizeof *suspended; i++) {
+		static struct rig r;
+
+		rig_begin(&r, rig_slow);
+		rig_relay(&r, true);
+		says(&r, "queue.hold", WITH("account", alice, "reason", suspended[i], "coming", "yes"),
+		    "0 messages changed\n");
+		cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
+		says(&r, "queue.release", RESUMED, "1 message changed\n");
+		rig_job(&r, 0);
+		rig_results(&r, &r.jobs[0], 250, "none");
+		cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("b@example.net")).code, 250);
+		rig_admin(&r, "queue.list", WITH("state", "held"));
+		cr_expect_eq(r.row_count, 0, "%s", suspended[i]);
+		rig_end(&r);
+	}
+}
+
+/* The disk stands, and whoever gave the first command hears no more of it. */
+Test(changes, a_resumed_user_s_mail_under_way_is_not_held, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	rig_relay(&r, true);
+	strcpy(r.disk->unwritten, "marked@example.net");
+	rig_commit_soon(&r, rig_id(2), alice, TO("marked@example.net"));
+	while (!r.disk->unwritten_stood)
+		rig_wait(&r, 10);
+	rig_admin_soon(&r, "queue.hold", WITH("account", alice, "reason", "user suspended", "coming", "yes"));
+	rig_admin_soon(&r, "queue.release", RESUMED);
+	rig_until(&r, &r.dones, 2);
+	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
+	rig_until(&r, &r.verdicts, 1);
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_expect_eq(r.row_count, 0);
+	cr_expect_str_eq(rig_job(&r, 0)->to, "marked@example.net");
+	rig_end(&r);
+}
+
 /* Those that were held for another reason stay held, however alike the reasons begin. */
 Test(changes, a_release_of_what_was_held_for_a_reason_leaves_others, .timeout = 60)
 {
@@ -395,7 +444,8 @@ static const struct {
 	const char *key, *value;
 } narrow[] = {
     {"dry_run", "1"}, {"to", "a@example.net"}, {"domain", "example.net"}, {"from", alice},
-    {"state", "held"}, {"older", "90s"}, {"id", "1R8K3M7Q4TB2-1"},
+    {"state", "active"}, {"state", "deferred"}, {"held_for", "evidence"}, {"held_for", "user"},
+    {"older", "90s"}, {"id", "1R8K3M7Q4TB2-1"},
 };
 
 /* Who looks what would be released, or releases a part of it, does not resume the user. */
@@ -405,7 +455,8 @@ Test(changes, a_release_of_a_part_leaves_what_a_hold_says_of_mail_to_come, .time
 		static struct rig r;
 
 		rig_begin(&r, rig_slow);
-		says(&r, "queue.hold", WITH("account", alice, "coming", "yes"), "0 messages changed\n");
+		says(&r, "queue.hold", WITH("account", alice, "reason", "user suspended", "coming", "yes"),
+		    "0 messages changed\n");
 		rig_admin(&r, "queue.release", WITH("user", alice, narrow[i].key, narrow[i].value));
 		cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("b@example.net")).code, 250);
 		rig_admin(&r, "queue.list", WITH("state", "held"));
