@@ -176,8 +176,10 @@ visit(struct errand *errand, struct entry *e)
 	if (!filter_fits(&errand->filter, errand->queue->schedule, e, clock_ms()))
 		return;
 	errand->matched++;
-	if (errand->verb->would && !errand->verb->would(errand, e))
+	if (errand->verb->would && !errand->verb->would(errand, e)) {
+		errand->held += e->is_held;
 		return;
+	}
 	if (errand->verb->would && errand->is_dry_run)
 		errand_changed(errand, e->id);
 	else

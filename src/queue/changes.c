@@ -89,6 +89,7 @@ changes_forget(struct errand *errand)
 static bool
 change_to_held(struct errand *errand, struct entry *e, int error)
 {
+	errand->held += !error && e->is_held;
 	if (error || e->is_held)
 		return false;
 	entry_hold(&errand->queue->book, e, true);

@@ -4,12 +4,15 @@
 #include "queue/coming.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/login_name.h"
 #include "queue/changes.h"
+
+enum { COMING_TEXT_BYTES = 2048 };
 
 struct coming {
 	LIST_ENTRY(coming) link;
@@ -85,7 +88,7 @@ coming_add(struct errand *errand)
 	struct coming *c;
 	struct buf why;
 
-	if (account.n == 0)
+	if (account.n == 0 || errand->is_dry_run)
 		return;
 	former = coming_replace(LIST_FIRST(&q->comings), account);
 	errand->is_coming_lost = coming_count(q) >= COMING_MAX;
@@ -130,20 +133,41 @@ coming_drop(const struct errand *errand)
 	}
 }
 
+static void
+coming_add_unheld(const struct errand *errand, struct buf *out)
+{
+	if (errand->failed)
+		buf_addf(out,
+		    ", %zu %s not, because the spool could not store it: %s", errand->failed,
+		    errand->failed == 1 ? "is" : "are", strerror(errand->error));
+	if (errand->is_coming_lost)
+		buf_addz(out,
+		    ", but not what was being stored, or came from its sessions later: too many "
+		    "users were suspended at the same time");
+}
+
 void
 coming_alert(const struct errand *errand)
 {
 	struct str account = errand->filter.account;
-	char object[LOGIN_NAME_BYTES + 32];
+	size_t held = errand->held + errand->changed;
+	char object[LOGIN_NAME_BYTES + 64];
+	struct buf text;
 
 	if (!errand->coming && !errand->is_coming_lost)
 		return;
-	snprintf(object, sizeof object, "queued mail of %.*s", STR_ARG(account));
-	role_alert(errand->queue->role, NOTICE_ACCESS, str_of(object),
-	    "%zu queued message%s of login %.*s %s held (user suspend --hold), by %.*s%s%.*s",
-	    errand->changed, errand->changed == 1 ? "" : "s", STR_ARG(account),
-	    errand->changed == 1 ? "is" : "are", STR_ARG(errand->by),
+	snprintf(object, sizeof object, "queued mail of %.*s%s%s", STR_ARG(account),
+	    errand->failed ? ", not stored" : "",
+	    errand->is_coming_lost ? ", and not what comes" : "");
+	buf_init(&text, COMING_TEXT_BYTES);
+	buf_addf(&text, "%zu queued message%s of login %.*s %s held", held, held == 1 ? "" : "s",
+	    STR_ARG(account), held == 1 ? "is" : "are");
+	coming_add_unheld(errand, &text);
+	buf_addf(&text, " (user suspend --hold), by %.*s%s%.*s", STR_ARG(errand->by),
 	    errand->claim.n ? " for " : "", STR_ARG(errand->claim));
+	role_alert(errand->queue->role, NOTICE_ACCESS, str_of(object), "%.*s",
+	    STR_ARG(buf_str(&text)));
+	buf_clear(&text);
 }
 
 void

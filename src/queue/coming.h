@@ -20,14 +20,16 @@ enum {
 	COMING_MS = 10 * 60 * 1000,
 };
 
-/* The errand's account, if it names one, in the place of what there is of the same.  There is no
- * room: is_coming_lost; coming_too_many says so. */
+/* The errand's account, if it names one and is no dry run, in the place of what there is of the
+ * same.  There is no room: is_coming_lost; coming_too_many says so. */
 void coming_add(struct errand *errand);
 extern const char coming_too_many[];
 /* Of a release of all mail that is held of an account, or user, or of all that is held for a reason
  * which is the one here: what is to come may go again too. */
 void coming_drop(const struct errand *errand);
-/* At the errand's end: the notice of a suspended user says how much of its mail is held. */
+/* At the errand's end: the notice of a suspended user says how much of its mail is held now, by
+ * whatever command, and what is not.  Main hears of the same object once in a day, so each of these
+ * ends has its own. */
 void coming_alert(const struct errand *errand);
 void coming_errand_gone(struct errand *errand);
 void coming_clear(struct queue *q);

@@ -29,7 +29,7 @@ struct errand {
 	size_t next_id;
 	size_t untaken_bytes; /* of rows that were said, see queue/credit.h */
 	size_t matched;
-	size_t held;     /* of matched */
+	size_t held;     /* of matched: what the errand found held */
 	size_t changed;  /* durably; in a dry run: would be */
 	size_t unstored; /* appended, not durable yet */
 	struct spool_reading reading; /* of the message that is shown; the next waits for it */

@@ -505,3 +505,41 @@ Test(changes, a_hold_of_a_suspended_user_is_told_to_main, .timeout = 60)
 	cr_expect_eq(r.alerts, 1, "no other hold");
 	rig_end(&r);
 }
+
+/* What was held before is held too; who only looks what would be held holds nothing. */
+Test(changes, what_is_held_already_is_told_to_main, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	for (unsigned i = 1; i <= 2; i++)
+		cr_assert_eq(rig_commit(&r, rig_id(i), alice, TO("a@example.net")).code, 250);
+	says(&r, "queue.hold", WITH("user", alice), "2 messages changed\n");
+	cr_assert_eq(rig_commit(&r, rig_id(3), alice, TO("a@example.net")).code, 250);
+	rig_admin(&r, "queue.hold", WITH("account", alice, "coming", "yes", "dry_run", "1"));
+	says(&r, "queue.hold", WITH("account", alice, "coming", "yes"), "1 message changed; 2 not changed: held already\n");
+	rig_until(&r, &r.alerts, 1);
+	cr_expect_str_eq(r.alert, "queued mail of alice@example.com|3 queued messages of login alice@example.com are held (user suspend --hold), by root");
+	cr_expect_eq(r.alerts, 1);
+	rig_end(&r);
+}
+
+/* An object that main knows is not told twice in a day: what is held at last is another one. */
+Test(changes, a_hold_that_could_not_be_stored_is_told_to_main, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
+	strcpy(r.disk->unwritable, "operator: no room");
+	r.disk->failing_writes = 1000;
+	rig_admin(&r, "queue.hold", WITH("account", alice, "reason", "no room", "coming", "yes"));
+	cr_expect_eq(r.done.exit_code, 74, "%s", r.done_text);
+	rig_until(&r, &r.alerts, 1);
+	cr_expect_str_eq(r.alert, "queued mail of alice@example.com, not stored|0 queued messages of login alice@example.com are held, 1 is not, because the spool could not store it: Input/output error (user suspend --hold), by root");
+	r.disk->failing_writes = 0;
+	says(&r, "queue.hold", WITH("account", alice, "reason", "room", "coming", "yes"), "1 message changed\n");
+	rig_until(&r, &r.alerts, 2);
+	cr_expect_str_eq(r.alert, "queued mail of alice@example.com|1 queued message of login alice@example.com is held (user suspend --hold), by root");
+	rig_end(&r);
+}
