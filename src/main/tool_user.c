@@ -219,6 +219,7 @@ struct queued {
 	uint64_t changed;
 	uint64_t unchanged;
 	uint64_t failed;
+	bool is_coming_lost; /* what was under way is not held; the queue's last words say so */
 };
 
 static const char queued_reason[] = "user suspended";
@@ -236,6 +237,8 @@ queued_row(struct str values, void *arg)
 			q->unchanged += n;
 		if (str_u64(message_values_get(values, "failed"), &n))
 			q->failed += n;
+		q->is_coming_lost |=
+		    str_eq(message_values_get(values, "coming"), STR("not held"));
 	} else if (q->tool->json) {
 		print_json(values);
 	}
@@ -319,6 +322,9 @@ tell_queued(const struct tool *t, const struct queued *q, const char *done)
 		if (t->release && q->unchanged)
 			printf("; %llu stay%s held for another reason",
 			    (unsigned long long)q->unchanged, q->unchanged == 1 ? "s" : "");
+		if (t->hold && q->unchanged)
+			printf("; %llu %s held already", (unsigned long long)q->unchanged,
+			    q->unchanged == 1 ? "was" : "were");
 		putchar('\n');
 		return;
 	}
@@ -327,6 +333,8 @@ tell_queued(const struct tool *t, const struct queued *q, const char *done)
 	message_values_add_number(&values, "changed", q->changed);
 	message_values_add_number(&values, "unchanged", q->unchanged);
 	message_values_add_number(&values, "failed", q->failed);
+	if (q->is_coming_lost)
+		message_values_add(&values, "coming", STR("not held"));
 	print_json(buf_str(&values));
 	buf_clear(&values);
 }
@@ -339,7 +347,7 @@ hold_queued(const struct tool *t)
 
 	if (status == 0)
 		status = queued_ask_hold(t, &q);
-	if (status)
+	if (status && !(status == EX_LATER && q.is_coming_lost))
 		fputs("sallyport: the account is suspended, but its queued mail is not held, or "
 		      "not all of it: give the command again\n", stderr);
 	else

@@ -23,8 +23,9 @@ struct coming {
 };
 
 const char coming_too_many[] =
-    "what is queued is held, but not what the user's sessions are still handing over: too many "
-    "users were suspended with --hold at the same time: do it again in some minutes\n";
+    "what is in the queue is held, but not what is being stored at this moment, or comes from the "
+    "user's sessions later: too many users were suspended with --hold in the last minutes: do it "
+    "again in some minutes\n";
 
 static struct str
 coming_copy(struct str s)

@@ -251,6 +251,8 @@ rows_total(const struct errand *errand, struct buf *out)
 	message_values_add_number(
 	    out, "unchanged", errand->matched - errand->changed - errand->failed);
 	message_values_add_number(out, "failed", errand->failed);
+	if (errand->is_coming_lost)
+		add_text(out, "coming", "not held");
 	add_text(out, "dry_run", errand->is_dry_run ? "yes" : "no");
 }
 
