@@ -278,6 +278,8 @@ finish(struct errand *errand)
 static bool
 walk(struct errand *errand)
 {
+	if (changes_wait_for_others(errand))
+		return true;
 	for (int i = 0; i < ENTRIES_PER_TURN && !errand->is_walked; i++) {
 		if (!credit_has_way(errand))
 			return false;

@@ -234,6 +234,29 @@ changes_hold_new(struct errand *errand, struct entry *e)
 		change_schedule(errand->queue, e);
 }
 
+static bool
+change_is_of_holds(const struct errand *errand)
+{
+	return errand->verb->fn == changes_hold || errand->verb->fn == changes_release;
+}
+
+bool
+changes_wait_for_others(const struct errand *errand)
+{
+	const struct errand *earlier;
+
+	if (!change_is_of_holds(errand))
+		return false;
+	TAILQ_FOREACH(earlier, &errand->queue->errands, link) {
+		if (earlier == errand)
+			return false;
+		if (earlier->unstored && earlier->verb != errand->verb &&
+		    change_is_of_holds(earlier))
+			return true;
+	}
+	return false;
+}
+
 /* ---- retry ---- */
 
 bool

@@ -26,6 +26,9 @@ bool changes_would_retry(const struct errand *errand, const struct entry *e);
 bool changes_would_hold(const struct errand *errand, const struct entry *e);
 bool changes_would_release(const struct errand *errand, const struct entry *e);
 bool changes_would_delete(const struct errand *errand, const struct entry *e);
+/* A hold behind a release, or the other way round, looks at no message until what the other one
+ * changed is stored: the last command counts. */
+bool changes_wait_for_others(const struct errand *errand);
 /* The queue ends: nothing more will become durable. */
 void changes_forget(struct errand *errand);
 

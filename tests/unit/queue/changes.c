@@ -394,6 +394,46 @@ Test(changes, a_resumed_user_s_mail_under_way_is_not_held, .timeout = 60)
 	rig_end(&r);
 }
 
+/* The disk stands until both commands were given. */
+static void
+one_after_the_other(struct rig *r, const char *first, const char *second)
+{
+	unsigned dones = r->dones;
+
+	strcpy(r->disk->unwritten, "marked@example.net");
+	rig_commit_soon(r, rig_id(2), alice, TO("marked@example.net"));
+	for (int i = 0; i < 1000 && !r->disk->unwritten_stood; i++)
+		rig_wait(r, 10);
+	rig_admin_soon(r, first, WITH("to", "a@example.net"));
+	rig_admin_soon(r, second, WITH("to", "a@example.net"));
+	rig_admin(r, "queue.status", rig_nothing);
+	rig_wait(r, 100);
+	cr_expect_eq(r->dones, dones + 1, "neither is at its end");
+	memset(r->disk->unwritten, 0, sizeof r->disk->unwritten);
+	rig_until(r, &r->dones, dones + 3);
+	cr_expect_eq(r->done.exit_code, 0);
+	cr_expect_str_eq(r->done_text, "1 message changed\n");
+	rig_admin(r, "queue.list", WITH("state", "held"));
+}
+
+/* What is released while its hold is on its way to the disk is not held in the end, and the other way round. */
+Test(changes, the_last_one_of_a_hold_and_a_release_counts, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
+	one_after_the_other(&r, "queue.hold", "queue.release");
+	cr_expect_eq(r.row_count, 0);
+	rig_end(&r);
+	rig_begin(&r, rig_slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
+	says(&r, "queue.hold", WITH("account", alice), "1 message changed\n");
+	one_after_the_other(&r, "queue.release", "queue.hold");
+	cr_expect_eq(r.row_count, 1);
+	rig_end(&r);
+}
+
 /* Those that were held for another reason stay held, however alike the reasons begin. */
 Test(changes, a_release_of_what_was_held_for_a_reason_leaves_others, .timeout = 60)
 {
