@@ -84,7 +84,7 @@ def a_reload_that_is_refused():
         f.write("nonsense = 1;\n")
     os.kill(gate.main_pid(), signal.SIGHUP)
     line = len(open(gate.config, encoding="utf-8").readlines())
-    text = notice("A reload was refused", 2).get_content()
+    text = " ".join(notice("A reload was refused", 2).get_content().split())
     assert f"sallyport.cfg:{line}: error:" in text and "sallyport reload" in text, text
     assert gate.tool("reload", check=False).returncode == 78
     gate.write_config()
