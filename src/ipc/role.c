@@ -19,9 +19,10 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "ipc/role_file.h"
 #include "ipc/turns.h"
 
-enum { FILE_BYTES_MAX = 4 << 20, REFUSAL_BYTES = 512, ALERT_BYTES = 1600 };
+enum { REFUSAL_BYTES = 512, ALERT_BYTES = 1600 };
 
 struct life {
 	struct role role;
@@ -115,54 +116,6 @@ role_alert(struct role *r, enum notice_kind kind, struct str object, const char 
 		(void)!channel_send(r->main, MESSAGE_ALERT, &m, -1);
 }
 
-/* ---- what main says ---- */
-
-struct role_file {
-	SLIST_ENTRY(role_file) link;
-	struct str name;
-	struct buf text;
-};
-
-static void
-drop_files(struct role *r)
-{
-	struct role_file *f;
-
-	while ((f = SLIST_FIRST(&r->files))) {
-		SLIST_REMOVE_HEAD(&r->files, link);
-		buf_clear(&f->text);
-		mem_free((char *)f->name.p);
-		mem_free(f);
-	}
-}
-
-static void
-take_file(struct role *r, struct str name, int fd)
-{
-	struct role_file *f = MEM_NEW(struct role_file);
-
-	f->name = str_make(mem_text(name.p, name.n), name.n);
-	buf_init(&f->text, FILE_BYTES_MAX);
-	/* an empty file has a text too */
-	if (!buf_room(&f->text, 1) || buf_read_file(&f->text, fd) != 0) {
-		log_error("%s: %.*s cannot be read: %s%s", r->spec->name, STR_ARG(name),
-		    strerror(errno), errno == EFBIG ? ": at most 4 MiB are taken" : "");
-		buf_clear(&f->text);
-	}
-	SLIST_INSERT_HEAD(&r->files, f, link);
-}
-
-struct str
-role_file(const struct role *r, struct str name)
-{
-	const struct role_file *f;
-
-	SLIST_FOREACH(f, &r->files, link)
-		if (str_eq(f->name, name))
-			return buf_str(&f->text);
-	return STR_NULL;
-}
-
 /* ---- peers before START ---- */
 
 struct role_waiting {
@@ -254,7 +207,7 @@ take_config(struct role *r, int fd)
 	if (r->is_started && r->spec->reload)
 		r->spec->reload(r, before);
 	if (r->is_started)
-		drop_files(r);
+		role_files_drop(r);
 	conf_drop(&before);
 }
 
@@ -314,7 +267,7 @@ begin(struct role *r, const struct message_start *m)
 		return;
 	}
 	r->is_started = true;
-	drop_files(r);
+	role_files_drop(r);
 	if (r->spec->newest_ms)
 		ready.newest_ms = r->spec->newest_ms(r);
 	if (channel_send(r->main, MESSAGE_READY, &ready, -1) != 0)
@@ -361,7 +314,7 @@ role_take_grant(struct role *r, const struct message_grant *m, int *fd)
 			log_warn("%s: its shared region cannot be mapped (%s): no work is shown",
 			    r->spec->name, strerror(errno));
 	} else if (m->kind == GRANT_FILE) {
-		take_file(r, m->name, *fd);
+		role_file_take(r, m->name, *fd);
 	} else if (r->spec->grant) {
 		r->spec->grant(r, m, *fd);
 		*fd = -1;
@@ -389,6 +342,29 @@ role_hear(struct role *r, const struct packet *p)
 	channel_refuse(r->main, p->call);
 }
 
+/* Is it of what main gives once, and the role cannot work right without?  A file would be taken for
+ * one that is not there, and a key would stay beside another certificate. */
+static bool
+role_lacks_descriptor(const struct packet *p)
+{
+	if (!p->is_fd_lost)
+		return false;
+	return p->type == MESSAGE_CONFIG ||
+	    (p->type == MESSAGE_GRANT && p->message->grant.kind != GRANT_METRICS);
+}
+
+/* Main starts it again, and gives all anew. */
+static void
+role_end_incomplete(struct role *r, const struct packet *p)
+{
+	struct str name = p->type == MESSAGE_GRANT ? p->message->grant.name : STR_NULL;
+
+	log_error("%s: a descriptor from main was lost (%s%s%.*s), as too many are open: it ends, "
+		  "and is started again with all of them",
+	    r->spec->name, message_name(p->type), name.n ? " " : "", STR_ARG(name));
+	end(r, ROLE_EXIT_LATER);
+}
+
 static void
 from_main(struct channel *c, const struct packet *p, void *arg)
 {
@@ -396,6 +372,10 @@ from_main(struct channel *c, const struct packet *p, void *arg)
 	int fd = p->fd;
 
 	(void)c;
+	if (!r->is_ending && role_lacks_descriptor(p)) {
+		role_end_incomplete(r, p);
+		return;
+	}
 	switch (r->is_ending ? MESSAGE_NONE : p->type) {
 	case MESSAGE_NONE:
 		break;
@@ -480,7 +460,7 @@ role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int 
 	if (spec->end)
 		spec->end(r);
 	channel_free(&r->main);
-	drop_files(r);
+	role_files_drop(r);
 	role_drop_peers(r);
 	conf_drop(&r->conf);
 	event_base_free(r->base);

@@ -21,6 +21,8 @@ enum role_kind {
 /* The administrator accepts, for this start, that parts of the spool cannot be read. */
 enum { GRANT_SPOOL_DAMAGED = 1, GRANT_STATE_NEW = 1 };
 
+/* What has a descriptor that was lost on the way ends the role, so that it is given all anew;
+ * GRANT_METRICS alone does not. */
 enum role_grant {
 	GRANT_LISTENER,     /* index: of conf->listen; fd: listening socket */
 	GRANT_CERTIFICATE,  /* index: of conf->tls; fd: the certificate file */

@@ -1,8 +1,9 @@
 /* What comes from another role before START waits in the socket: no role handles it before it is in
- * its sandbox and has made what it works with. */
+ * its sandbox and has made what it works with.  What main gives and a role cannot take ends it. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "queue/queue.h"
 #include "relay/relay.h"
 #include "submission/submission.h"
+#include "support/fault_channel.h"
 
 enum { PATIENCE_S = 30, PINGS = 3 };
 
@@ -55,12 +57,9 @@ lose(struct channel *c, void *arg)
 }
 
 static void
-begin(struct main_end *m, enum role_kind kind)
+begin_between(struct main_end *m, enum role_kind kind, const int ends[2])
 {
-	int ends[2];
-
 	*m = (struct main_end){.base = event_base_new()};
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	m->pid = fork();
 	if (m->pid == 0) {
 		close(ends[0]);
@@ -71,11 +70,22 @@ begin(struct main_end *m, enum role_kind kind)
 }
 
 static void
+begin(struct main_end *m, enum role_kind kind)
+{
+	int ends[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	begin_between(m, kind, ends);
+}
+
+static void
 end(struct main_end *m)
 {
 	channel_free(&m->channel);
-	kill(m->pid, SIGKILL);
-	waitpid(m->pid, NULL, 0);
+	if (m->pid) {
+		kill(m->pid, SIGKILL);
+		waitpid(m->pid, NULL, 0);
+	}
 	event_base_free(m->base);
 }
 
@@ -159,4 +169,58 @@ Test(before_start, the_newest_channel_to_a_peer_is_kept, .timeout = 120)
 	close(other[0]);
 	close(other[1]);
 	end(&m);
+}
+
+/* ---- what main gives ---- */
+
+/* The exit status of a role that could not take the descriptor of what main gave; -1: it goes on. */
+static int
+status_without_descriptor(enum role_kind kind, enum message_type type, const void *message)
+{
+	const struct fault lose = {type, FAULT_LOSE_FD, 0, 1};
+	const struct message_ping ping = {.number = 1};
+	struct fault_channel *between;
+	int ends[2], fd = memfd_create("given", MFD_CLOEXEC), status = -1;
+	struct main_end m;
+
+	between = fault_channel_new(ends);
+	fault_channel_set(between, &lose, 1);
+	begin_between(&m, kind, ends);
+	cr_assert_eq(channel_send(m.channel, type, message, fd), 0);
+	close(fd);
+	cr_assert_eq(channel_send(m.channel, MESSAGE_PING, &ping, -1), 0);
+	while (!m.is_lost && m.pongs == 0)
+		event_base_loop(m.base, EVLOOP_ONCE);
+	if (m.is_lost && waitpid(m.pid, &status, 0) == m.pid) {
+		cr_assert(WIFEXITED(status));
+		status = WEXITSTATUS(status);
+		m.pid = 0;
+	}
+	end(&m);
+	fault_channel_free(&between);
+	return status;
+}
+
+static int
+status_without(enum role_kind kind, enum role_grant grant)
+{
+	struct message_grant m = {.kind = (uint8_t)grant, .name = STR("/etc/x")};
+
+	return status_without_descriptor(kind, MESSAGE_GRANT, &m);
+}
+
+/* Else it would take a file for one that is not there, or keep a key that does not fit the new
+ * certificate; started again, it is given all. */
+Test(before_start, what_a_role_cannot_take_ends_it, .timeout = 120)
+{
+	struct message_config config = {.generation = 1};
+
+	cr_expect_eq(status_without(ROLE_RELAY, GRANT_FILE), ROLE_EXIT_LATER);
+	cr_expect_eq(status_without(ROLE_KEYS, GRANT_PRIVATE_KEY), ROLE_EXIT_LATER);
+	cr_expect_eq(status_without(ROLE_SUBMISSION, GRANT_CERTIFICATE), ROLE_EXIT_LATER);
+	cr_expect_eq(status_without(ROLE_SUBMISSION, GRANT_LISTENER), ROLE_EXIT_LATER);
+	cr_expect_eq(status_without(ROLE_QUEUE, GRANT_SPOOL), ROLE_EXIT_LATER);
+	cr_expect_eq(status_without_descriptor(ROLE_RELAY, MESSAGE_CONFIG, &config), ROLE_EXIT_LATER,
+	    "not a fault of the configuration, which would end the daemon");
+	cr_expect_eq(status_without(ROLE_RELAY, GRANT_METRICS), -1, "it works without");
 }
