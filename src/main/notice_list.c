@@ -152,6 +152,33 @@ notice_has_line(const struct notice *n, struct str line)
 	return n->lines.n && memmem(n->lines.p, n->lines.n, line.p, line.n);
 }
 
+static struct str
+notice_without_digits(struct str text, struct buf *out)
+{
+	buf_init(out, NOTICES_LINES_BYTES);
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] < '0' || text.p[i] > '9')
+			buf_addc(out, text.p[i]);
+	return buf_str(out);
+}
+
+static bool
+notice_says(const struct notice *n, struct str line)
+{
+	struct buf said, asked;
+	struct str here, there;
+	bool is_said;
+
+	if (!notice_kinds[n->kind].has_counters)
+		return notice_has_line(n, line);
+	here = notice_without_digits(buf_str(&n->lines), &said);
+	there = notice_without_digits(line, &asked);
+	is_said = here.n && memmem(here.p, here.n, there.p, there.n);
+	buf_clear(&said);
+	buf_clear(&asked);
+	return is_said;
+}
+
 /* One that was asked for, and says the same already. */
 static struct notice *
 notice_find_said(
@@ -162,7 +189,7 @@ notice_find_said(
 	struct notice *n;
 
 	TAILQ_FOREACH(n, &l->pending, link)
-		if (n->asks && notice_is_about(n, kind, object) && notice_has_line(n, shown))
+		if (n->asks && notice_is_about(n, kind, object) && notice_says(n, shown))
 			return n;
 	return NULL;
 }
@@ -193,6 +220,18 @@ notice_new(struct notice_list *l, enum notice_kind kind, const char *object, int
 	return n;
 }
 
+/* Has it room for one more line?  Else that is counted. */
+static bool
+notice_count_line(struct notice *n)
+{
+	bool has_room = n->line_count < NOTICES_LINES_MAX &&
+	    n->lines.n + NOTICE_LINE_BYTES + CLOCK_TEXT_BYTES <= n->lines.max;
+
+	n->line_count += has_room;
+	n->more_count += !has_room;
+	return has_room;
+}
+
 static void
 notice_add_line(struct notice *n, struct str text, int64_t now_ms)
 {
@@ -200,12 +239,29 @@ notice_add_line(struct notice *n, struct str text, int64_t now_ms)
 
 	if (notice_has_line(n, str_of(notice_one_line(text, line, sizeof line))))
 		return;
-	if (n->line_count == NOTICES_LINES_MAX || n->lines.n + NOTICE_LINE_BYTES > n->lines.max) {
-		n->more_count++;
-		return;
-	}
-	n->line_count++;
-	buf_addf(&n->lines, " %s %s\n", clock_iso(now_ms, stamp), line);
+	if (notice_count_line(n))
+		buf_addf(&n->lines, " %s %s\n", clock_iso(now_ms, stamp), line);
+}
+
+static void
+notice_clear_lines(struct notice *n)
+{
+	buf_reset(&n->lines);
+	n->line_count = n->more_count = 0;
+}
+
+/* What the younger one has is in the older one, in place of its lines or behind them. */
+static void
+notice_merge(struct notice *n, const struct notice *younger)
+{
+	struct str rest = buf_str(&younger->lines), line;
+
+	if (younger->is_set)
+		notice_clear_lines(n);
+	while (str_split(&rest, '\n', &line))
+		if (line.n && notice_count_line(n))
+			buf_addf(&n->lines, "%.*s\n", STR_ARG(line));
+	n->more_count += younger->more_count;
 }
 
 /* The one that takes the line; NULL: none does, or it was said already. */
@@ -247,10 +303,27 @@ notice_list_set(struct notice_list *l, enum notice_kind kind, struct str object,
 
 	if (!n)
 		return NULL;
-	buf_reset(&n->lines);
-	n->line_count = 0;
+	notice_clear_lines(n);
+	n->is_set = true;
 	notice_add_line(n, line, now_ms);
 	return n;
+}
+
+/* There is at most one that was begun meanwhile: it took all that came. */
+void
+notice_list_refused(struct notice_list *l, struct notice *n)
+{
+	struct notice *younger = TAILQ_NEXT(n, link);
+
+	n->asks--;
+	if (n->asks)
+		return;
+	while (younger && (younger->asks || !notice_is_about(younger, n->kind, n->object)))
+		younger = TAILQ_NEXT(younger, link);
+	if (!younger)
+		return;
+	notice_merge(n, younger);
+	notice_list_drop(l, younger);
 }
 
 bool

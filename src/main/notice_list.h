@@ -9,7 +9,8 @@
  * and each object once a day; which objects those were is in memory alone.
  *
  * A notice that was asked for takes nothing more, since its text is at the queue: another event of
- * the same object begins a second one, which is told once the first one is.
+ * the same object begins a second one, which is told once the first one is.  Where the first one
+ * was refused, and so is not stored, it takes what the second one has, which is dropped.
  */
 #ifndef MAIN_NOTICE_LIST_H
 #define MAIN_NOTICE_LIST_H
@@ -45,6 +46,7 @@ struct notice_kind_row {
 	const char *advice;   /* what is to be done */
 	bool is_collected;
 	bool is_of_users;     /* clients can cause as many as they like */
+	bool has_counters;    /* a line in which only numbers differ says nothing else */
 };
 extern const struct notice_kind_row notice_kinds[NOTICE_KINDS];
 
@@ -62,6 +64,7 @@ struct notice {
 	unsigned untold_count; /* that its mail names */
 	unsigned asks;       /* not refused: it may be stored, with the text that it had */
 	bool is_late;        /* it was asked for in vain, and the log knows it */
+	bool is_set;         /* by notice_list_set: it has the newest line alone */
 };
 
 /* One that was told. */
@@ -94,6 +97,8 @@ struct notice *notice_list_add(struct notice_list *l, enum notice_kind kind, str
 /* The same, and the line stands in place of those that were there. */
 struct notice *notice_list_set(struct notice_list *l, enum notice_kind kind, struct str object,
     struct str line, int64_t now_ms);
+/* n was asked for, and that ask stored nothing. */
+void notice_list_refused(struct notice_list *l, struct notice *n);
 bool notice_list_is_pending(
     const struct notice_list *l, enum notice_kind kind, const char *object);
 /* Forgets what was told more than a day ago. */

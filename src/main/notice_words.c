@@ -34,7 +34,8 @@ const struct notice_kind_row notice_kinds[NOTICE_KINDS] = {
 		  " sallyport status\n"
 		  " df -h\n"
 		  "\n"
-		  "It needs no restart: the process goes on when the cause is gone.\n"},
+		  "It needs no restart: the process goes on when the cause is gone.\n",
+	.has_counters = true},
     [NOTICE_PROCESS] = {.name = "process",
 	.subject = "A process has ended that should run",
 	.what = "A process of the gateway has ended, or had to be ended, and is started again:",

@@ -139,8 +139,9 @@ notices_answered(enum request_end end, const struct packet *p, void *arg)
 		notices_log(n, "dropped", s->text, 0);
 		notice_list_sent(&all->list, n, clock_ms());
 	} else {
-		/* refused: it is not stored, as far as this ask goes */
-		n->asks -= s != NULL;
+		/* without an answer it may be stored */
+		if (s)
+			notice_list_refused(&all->list, n);
 		notices_be_late(all, n,
 		    s ? s->text : request_text("queue", &all->request, end, text));
 	}
@@ -301,7 +302,7 @@ notices_look_at(struct daemon *d, struct notices_trouble *t, const struct instan
 	int64_t now_ms = clock_ms();
 
 	if (i->state == INSTANCE_READY)
-		(void)status_trouble(i, text);
+		(void)status_trouble_of_work(i, text);
 	if (text[0] && (!t->since_ms || t->since_ms > now_ms))
 		t->since_ms = now_ms;
 	if (t->since_ms && now_ms - t->since_ms >= NOTICES_STEADY_MS)

@@ -36,16 +36,24 @@ status_state(const struct instance *i, const char *trouble)
 }
 
 const char *
-status_trouble(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
+status_trouble_of_work(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
 {
 	char file[OFFER_SYSTEM_TEXT_BYTES];
 
 	metrics_read_trouble(i->region, out);
-	if (i->kind == ROLE_QUEUE && spool_watch_trouble(i->daemon)[0])
-		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s", spool_watch_trouble(i->daemon));
 	if (i->kind == ROLE_RELAY && !out[0])
 		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s",
 		    offer_system_trouble(i->daemon->offer, file));
+	return out;
+}
+
+/* A spool that was moved is shown rather than what may come of it. */
+static const char *
+status_trouble(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
+{
+	(void)status_trouble_of_work(i, out);
+	if (i->kind == ROLE_QUEUE && spool_watch_trouble(i->daemon)[0])
+		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s", spool_watch_trouble(i->daemon));
 	return out;
 }
 

@@ -119,6 +119,35 @@ Test(notice_list, the_newest_line_in_place_of_the_others)
 	cr_assert_eq(occurs("until now", text_of(n)), 1);
 }
 
+/* Nothing of it was stored: what came meanwhile is told with it, as far as there is room. */
+Test(notice_list, one_that_was_refused_takes_what_came_meanwhile)
+{
+	struct notice *n = add(NOTICE_SPOOL, "/var/spool", "moved to /tmp"), *younger;
+	char line[32];
+
+	add(NOTICE_SPOOL, "/var/other", "moved");
+	n->asks = 2;
+	younger = add(NOTICE_SPOOL, "/var/spool", "moved back");
+	cr_assert_neq(younger, n);
+	for (int i = 0; i < NOTICES_LINES_MAX; i++) {
+		snprintf(line, sizeof line, "line %d.", i);
+		cr_assert_eq(add(NOTICE_SPOOL, "/var/spool", line), younger);
+	}
+	notice_list_refused(&l, n);
+	cr_assert_eq(l.count, 3, "the other ask may have been stored");
+	notice_list_refused(&l, n);
+	cr_assert_eq(l.count, 2);
+	cr_assert_eq(occurs("moved to /tmp", text_of(n)), 1, "%s", text_of(n));
+	cr_assert_eq(occurs("moved back", text_of(n)), 1);
+	cr_assert_eq(occurs("line 47.", text_of(n)), 1);
+	cr_assert_eq(occurs("line 48.", text_of(n)), 0);
+	cr_assert_eq(occurs("And 2 more of this kind, see the log.", text_of(n)), 1);
+	cr_assert_eq(add(NOTICE_SPOOL, "/var/spool", "gone"), n);
+	n->asks = 1;
+	notice_list_refused(&l, n);
+	cr_assert_eq(l.count, 2, "nothing came");
+}
+
 Test(notice_list, many_objects_in_one_notice_an_hour)
 {
 	struct notice *n = NULL;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "main/notice_list.h"
 #include "main/offer.h"
+#include "main/spool_watch.h"
 #include "rig.h"
 
 static struct rig r;
@@ -310,15 +311,33 @@ Test(notices, a_role_tells_of_its_own_affairs)
 	cr_assert(strstr(queue->notice_text, " a    b\n"), "one line: %s", queue->notice_text);
 }
 
+static struct rig_role *
+queue_with_region(int *fd)
+{
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+
+	*fd = metrics_create();
+	cr_assert_eq(metrics_use(*fd), 0);
+	queue->instance->region = metrics_map(*fd);
+	cr_assert(queue->instance->region);
+	return queue;
+}
+
+static void
+leave_region(struct rig_role *queue, int fd)
+{
+	metrics_leave();
+	metrics_unmap(&queue->instance->region);
+	close(fd);
+}
+
 /* As long as it cannot be stored it is pending, and then tells from when to when. */
 Test(notices, trouble_is_told_from_when_to_when)
 {
-	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
-	int fd = metrics_create();
+	struct rig_role *queue;
+	int fd;
 
-	cr_assert_eq(metrics_use(fd), 0);
-	queue->instance->region = metrics_map(fd);
-	cr_assert(queue->instance->region);
+	queue = queue_with_region(&fd);
 	metrics_trouble("no room for this moment");
 	pass(1000);
 	metrics_trouble("");
@@ -344,9 +363,90 @@ Test(notices, trouble_is_told_from_when_to_when)
 	pass(NOTICES_DAY_MS);
 	pass(NOTICES_DAY_MS);
 	cr_assert_eq(queue->notices, 2, "its end is no event");
-	metrics_leave();
-	metrics_unmap(&queue->instance->region);
-	close(fd);
+	leave_region(queue, fd);
+}
+
+/* The queue's disk stands still after it was asked: that becomes no second mail, which would come last
+ * and tell of a trouble that is over. */
+Test(notices, a_trouble_that_becomes_another_one_during_the_ask_is_one_notice)
+{
+	struct rig_role *queue;
+	int fd;
+
+	queue = queue_with_region(&fd);
+	metrics_trouble("no room on the disk");
+	pass(1000);
+	pass(NOTICES_STEADY_MS);
+	pass(NOTICES_GATHER_MS);
+	cr_assert_eq(queue->notices, 1);
+	metrics_trouble("thread writer waits 97 s for the disk");
+	pass(1000);
+	answer(queue, 452);
+	metrics_trouble("");
+	pass(NOTICES_PAUSE_MAX_MS);
+	cr_assert_eq(queue->notices, 2);
+	cr_expect(strstr(queue->notice_text, "queue 0: from 2026-"), "%s", queue->notice_text);
+	cr_expect(strstr(queue->notice_text, "waits 97 s for the disk"), "%s", queue->notice_text);
+	cr_expect_null(strstr(queue->notice_text, "since 2026-"), "%s", queue->notice_text);
+	answer(queue, 250);
+	pass(NOTICES_PAUSE_MAX_MS);
+	cr_expect_eq(queue->notices, 2);
+	leave_region(queue, fd);
+}
+
+Test(notices, the_seconds_of_a_trouble_are_no_other_trouble)
+{
+	struct rig_role *queue;
+	char text[60];
+	int fd;
+
+	queue = queue_with_region(&fd);
+	for (int s = 5; s < 60; s++) {
+		snprintf(text, sizeof text, "thread writer waits %d s for the disk", s);
+		metrics_trouble(text);
+		pass(1000);
+	}
+	cr_assert_eq(queue->notices, 1);
+	answer(queue, 250);
+	pass(NOTICES_PAUSE_MAX_MS);
+	pass(NOTICES_GATHER_MS);
+	cr_expect_eq(queue->notices, 1, "%s", queue->notice_text);
+	leave_region(queue, fd);
+}
+
+/* What the notice about the spool says differs from what a trouble is for, and hides none. */
+Test(notices, a_spool_that_is_away_is_told_once)
+{
+	char path[100], away[110];
+	struct rig_role *queue;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/spool", r.directory);
+	snprintf(away, sizeof away, "%s/elsewhere", r.directory);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	r.d.spool_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	queue = queue_with_region(&fd);
+	spool_watch_start(&r.d);
+	cr_assert_eq(rename(path, away), 0);
+	rig_run(&r, 2100);
+	cr_assert(spool_watch_trouble(&r.d)[0]);
+	for (int s = 0; s < 60; s++)
+		pass(1000);
+	cr_assert_eq(queue->notices, 1);
+	cr_expect(strstr(queue->notice_text, "The spool is not where"), "%s", queue->notice_text);
+	answer(queue, 250);
+	for (int s = 0; s < 60; s++)
+		pass(1000);
+	cr_expect_eq(queue->notices, 1, "%s", queue->notice_text);
+	metrics_trouble("no room on the disk");
+	for (int s = 0; s < 60; s++)
+		pass(1000);
+	cr_assert_eq(queue->notices, 2, "the trouble of the queue itself");
+	cr_expect(strstr(queue->notice_text, ": no room on the disk\n"), "%s", queue->notice_text);
+	answer(queue, 250);
+	spool_watch_stop(&r.d);
+	close(r.d.spool_fd);
+	leave_region(queue, fd);
 }
 
 /* What `sallyport status` shows of a process is told as well. */
