@@ -401,8 +401,8 @@ const struct key key_table[] = {
 	    .form = FORM_PATH,
 	    .help = "The file with the system's nameservers (resolv.conf(5)); the first three "
 		"count. Without the file, or without a nameserver in it: 127.0.0.1. When it "
-		"changes it is read again within seconds; while it cannot be read, what was "
-		"read before counts."},
+		"changes, or an interface that it names, it is read again within seconds; "
+		"while it cannot be read, what was read before counts."},
 	{"dns.hosts_file", KEY_TEXT, AT(dns.hosts_file), CONF_RELAY, "\"/etc/hosts\"",
 	    .form = FORM_PATH,
 	    .help = "The file whose addresses (hosts(5)) count for the hosts that routes name, "

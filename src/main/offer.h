@@ -10,6 +10,7 @@
 #include "main/daemon.h"
 #include "main/host.h"
 #include "main/tls_files.h"
+#include "net/resolv_conf.h"
 
 struct offer_file {
 	enum role_kind role;
@@ -18,7 +19,9 @@ struct offer_file {
 	struct str path;   /* of the configuration */
 	int fd;            /* -1: not given to the role */
 	int error;         /* why it could not be opened or read; 0: it could */
-	bool is_put_off;   /* of the system: there was no descriptor or memory to read it anew */
+	/* of the system: */
+	int put_off;       /* why it could not be read anew for now; 0: it could */
+	struct resolv_links links; /* that it names, as of then */
 };
 
 struct offer {

@@ -73,9 +73,9 @@ system_is_hosts(const struct conf *c, struct str path)
 /* Of the hosts file what counts for the routes, and relay takes no more; of resolv.conf all, with
  * interfaces as numbers.  False with errno. */
 static bool
-system_read_for_relay(const struct conf *c, struct str path, int fd, struct buf *out)
+system_read_for_relay(const struct conf *c, struct offer_file *f, int fd, struct buf *out)
 {
-	bool is_hosts = system_is_hosts(c, path), is_read;
+	bool is_hosts = system_is_hosts(c, f->path), is_read, is_done = true;
 	struct buf whole;
 	int failed;
 
@@ -85,24 +85,26 @@ system_read_for_relay(const struct conf *c, struct str path, int fd, struct buf 
 	if (is_read && is_hosts)
 		hosts_filter(buf_str(&whole), c, out);
 	else if (is_read)
-		resolv_conf_number_links(buf_str(&whole), out);
-	buf_clear(&whole);
-	if (is_read)
+		is_done = resolv_conf_number_links(buf_str(&whole), out, &f->links);
+	if (!is_done)
+		failed = errno;
+	else if (is_read)
 		failed = is_hosts ? EOVERFLOW : EFBIG;
+	buf_clear(&whole);
 	errno = failed;
-	return is_read && buf_ok(out);
+	return is_read && is_done && buf_ok(out);
 }
 
 /* Takes fd; -1 with errno. */
 static int
-system_copy(const struct conf *c, struct str path, int fd)
+system_copy(const struct conf *c, struct offer_file *f, int fd)
 {
 	int copy = memfd_create("file of the system", MFD_CLOEXEC), failed;
 	struct buf text;
 	bool is_copied;
 
 	buf_init(&text, HOSTS_COUNTS_BYTES_MAX);
-	is_copied = copy >= 0 && system_read_for_relay(c, path, fd, &text) &&
+	is_copied = copy >= 0 && system_read_for_relay(c, f, fd, &text) &&
 	    system_write(copy, buf_str(&text));
 	failed = errno;
 	buf_clear(&text);
@@ -121,19 +123,30 @@ offer_system_is_absent(const struct offer_file *f)
 	return f->error == ENOENT || f->error == ENOTDIR;
 }
 
+/* Not for the sake of the file. */
+static bool
+system_is_for_now(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
 bool
 offer_system_open(
     const struct conf *c, struct offer_file *f, const struct offer_file *former)
 {
+	f->links = (struct resolv_links){0};
 	f->fd = file_open_str(f->path, O_RDONLY);
 	if (f->fd >= 0)
-		f->fd = system_copy(c, f->path, f->fd);
+		f->fd = system_copy(c, f, f->fd);
 	f->error = f->fd < 0 ? errno : 0;
 	if (f->fd >= 0 || offer_system_is_absent(f))
 		return true;
-	if (f->error == EMFILE || f->error == ENFILE || f->error == ENOMEM)
+	if (system_is_for_now(f->error))
 		return false;
-	if (!former || former->fd < 0)
+	if (!former)
+		return true;
+	f->links = former->links;
+	if (former->fd < 0)
 		return true;
 	f->fd = fcntl(former->fd, F_DUPFD_CLOEXEC, 0);
 	return f->fd >= 0;
@@ -167,10 +180,11 @@ offer_system_why(const struct conf *c, const struct offer_file *f,
 static const char *
 system_text(const struct conf *c, const struct offer_file *f, char out[OFFER_SYSTEM_TEXT_BYTES])
 {
-	char why[OFFER_SYSTEM_TEXT_BYTES];
+	char text[OFFER_SYSTEM_TEXT_BYTES];
+	const char *why = f->put_off ? file_error(f->put_off) : offer_system_why(c, f, text);
 
-	snprintf(out, OFFER_SYSTEM_TEXT_BYTES, "%.*s cannot be read (%s): %s", STR_ARG(f->path),
-	    offer_system_why(c, f, why),
+	snprintf(out, OFFER_SYSTEM_TEXT_BYTES, "%.*s cannot be read%s (%s): %s", STR_ARG(f->path),
+	    f->put_off ? " now" : "", why,
 	    f->fd >= 0 ? "what was read before is used" : "nothing of it is used until it can");
 	return out;
 }
@@ -194,10 +208,13 @@ const char *
 offer_system_trouble(const struct offer *o, char out[OFFER_SYSTEM_TEXT_BYTES])
 {
 	out[0] = '\0';
-	for (size_t n = 0; n < o->file_count && !out[0]; n++)
-		if (offer_system_is(o->conf, &o->files[n]) && o->files[n].error &&
-		    !offer_system_is_absent(&o->files[n]))
-			(void)system_text(o->conf, &o->files[n], out);
+	for (size_t n = 0; n < o->file_count && !out[0]; n++) {
+		const struct offer_file *f = &o->files[n];
+
+		if (offer_system_is(o->conf, f) &&
+		    (f->put_off || (f->error && !offer_system_is_absent(f))))
+			(void)system_text(o->conf, f, out);
+	}
 	return out;
 }
 
@@ -218,22 +235,34 @@ system_is_same(int a, int b)
 	return is_same;
 }
 
+/* Where it is not for the file's sake, it is tried again. */
+static void
+system_put_off(const struct conf *c, struct offer_file *f, int error)
+{
+	char text[OFFER_SYSTEM_TEXT_BYTES];
+	bool is_told = f->put_off;
+
+	f->put_off = error;
+	if (!is_told)
+		log_error("%s", system_text(c, f, text));
+}
+
 /* True: what is to be given is another. */
 static bool
 system_renew(const struct conf *c, struct offer_file *f)
 {
 	struct offer_file fresh = *f;
-	bool has_changed;
+	bool has_changed, was_put_off = f->put_off;
 
-	/* where it is not for the file's sake, it is tried again */
-	f->is_put_off = !offer_system_open(c, &fresh, f);
-	if (f->is_put_off)
+	fresh.put_off = 0;
+	if (!offer_system_open(c, &fresh, f)) {
+		system_put_off(c, f, errno);
 		return false;
-	fresh.is_put_off = false;
+	}
 	has_changed = !system_is_same(fresh.fd, f->fd);
 	if (fresh.error != f->error)
 		offer_system_tell(c, &fresh);
-	if (fresh.error == 0 && (has_changed || f->error))
+	if (fresh.error == 0 && (has_changed || f->error || was_put_off))
 		log_info("%.*s %s", STR_ARG(f->path),
 		    has_changed ? "changed: loading it" : "can be read again: it is the same");
 	if (f->fd >= 0)
@@ -257,7 +286,7 @@ bool
 offer_system_is_put_off(const struct offer *o)
 {
 	for (size_t n = 0; n < o->file_count; n++)
-		if (o->files[n].is_put_off)
+		if (o->files[n].put_off)
 			return true;
 	return false;
 }

@@ -28,7 +28,7 @@ void offer_system_tell(const struct conf *c, const struct offer_file *f);
 bool offer_system_renew(struct offer *o) MUST_USE;
 /* Could one not be read anew, for want of a descriptor or memory? */
 bool offer_system_is_put_off(const struct offer *o);
-/* Of the first one that cannot be read, what and why; empty: there is none. */
+/* Of the first one that cannot be read, or not anew, what and why; empty: there is none. */
 const char *offer_system_trouble(const struct offer *o, char out[OFFER_SYSTEM_TEXT_BYTES]);
 /* What the daemon would find, as lines of a report about the configuration `file`. */
 void offer_system_report(const char *file, const struct conf *c, struct conf_report *report);

@@ -57,6 +57,21 @@ add_mode(struct buf *all, struct str path)
 	buf_addf(all, "%jo %ju\n", (uintmax_t)st.st_mode, (uintmax_t)st.st_uid);
 }
 
+/* One that comes, goes or gets another number changes what is given of the file that names it. */
+static void
+add_links(struct buf *all, const struct resolv_links *links)
+{
+	for (size_t l = 0; l < links->count; l++) {
+		const struct resolv_link *link = &links->link[l];
+		unsigned index;
+
+		/* nothing is known to have changed */
+		if (!resolv_conf_link_index(link->name, &index))
+			index = link->index;
+		buf_addf(all, "%s %u\n", link->name, index);
+	}
+}
+
 static uint64_t
 print_of(const struct conf *c)
 {
@@ -208,6 +223,7 @@ system_print_of(const struct offer *o)
 			continue;
 		add_print(&all, o->files[n].path);
 		add_mode(&all, o->files[n].path);
+		add_links(&all, &o->files[n].links);
 	}
 	print = map_hash(buf_str(&all));
 	buf_clear(&all);

@@ -1,7 +1,7 @@
 /*
- * watch: certificate and key files, resolv.conf and the hosts file, looked at every two seconds;
- * what changed is checked and passed on.  What is wrong with certificates in use is logged at the
- * start, when they change, and once a day.
+ * watch: certificate and key files, resolv.conf with the interfaces that it names, and the hosts
+ * file, looked at every two seconds; what changed is checked and passed on.  What is wrong with
+ * certificates in use is logged at the start, when they change, and once a day.
  */
 #ifndef MAIN_WATCH_H
 #define MAIN_WATCH_H

@@ -4,6 +4,7 @@
 #include "net/resolv_conf.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -47,7 +48,7 @@ add_server(struct resolv_conf *c, struct str address)
 		    STR_ARG(shown));
 	} else if (at < address.n && index == 0) {
 		log_warn("dns: \"nameserver %.*s\" in dns.resolv_conf has no effect: this host "
-			 "has no such interface now; reload when it has it",
+			 "has no such interface now",
 		    STR_ARG(shown));
 	} else {
 		snprintf(out, RESOLV_CONF_SERVER_BYTES, "%s@%d", host, DNS_PORT);
@@ -89,29 +90,54 @@ resolv_conf_read(struct str text, struct resolv_conf *out)
 		add_server(out, STR("127.0.0.1"));
 }
 
-/* 0: the address has none, or this host has no such interface. */
-static unsigned
-index_by_name(struct str address)
+bool
+resolv_conf_link_index(const char *name, unsigned *out)
 {
-	struct str name = str_from(address, str_find(address, '%') + 1);
-	char text[IF_NAMESIZE];
-
-	if (name.n == 0 || name.n >= sizeof text)
-		return 0;
-	snprintf(text, sizeof text, "%.*s", STR_ARG(name));
-	return if_nametoindex(text);
+	errno = 0;
+	*out = if_nametoindex(name);
+	return *out || errno == ENODEV || errno == ENXIO;
 }
 
-void
-resolv_conf_number_links(struct str text, struct buf *out)
+static void
+note_link(struct resolv_links *links, const struct resolv_link *link)
+{
+	for (size_t l = 0; l < links->count; l++)
+		if (strcmp(links->link[l].name, link->name) == 0)
+			return;
+	if (links->count < RESOLV_CONF_LINKS_MAX)
+		links->link[links->count++] = *link;
+}
+
+/* 0: the address has none, or this host has no such interface.  False with errno. */
+static bool
+index_by_name(struct str address, struct resolv_links *links, unsigned *out)
+{
+	struct str name = str_from(address, str_find(address, '%') + 1);
+	struct resolv_link link;
+
+	*out = 0;
+	if (name.n == 0 || name.n >= sizeof link.name)
+		return true;
+	snprintf(link.name, sizeof link.name, "%.*s", STR_ARG(name));
+	if (!resolv_conf_link_index(link.name, &link.index))
+		return false;
+	note_link(links, &link);
+	*out = link.index;
+	return true;
+}
+
+bool
+resolv_conf_number_links(struct str text, struct buf *out, struct resolv_links *links)
 {
 	const char *end = text.p + text.n;
 	struct str line, address;
-	unsigned index;
+	unsigned index = 0;
 
+	*links = (struct resolv_links){0};
 	while (str_split(&text, '\n', &line)) {
 		address = address_of(line);
-		index = address.n ? index_by_name(address) : 0;
+		if (!index_by_name(address, links, &index))
+			return false;
 		if (index)
 			buf_addf(out, "nameserver %.*s%%%u",
 			    STR_ARG(str_upto(address, str_find(address, '%'))), index);
@@ -120,4 +146,5 @@ resolv_conf_number_links(struct str text, struct buf *out)
 		if (line.p + line.n < end)
 			buf_addc(out, '\n');
 	}
+	return true;
 }

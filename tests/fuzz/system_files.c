@@ -26,12 +26,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct conf conf = {.routes = {&route, 1}};
 	const struct hosts_entry *entry;
 	struct resolv_conf servers;
+	struct resolv_links links;
 	struct buf numbered;
 	struct hosts *hosts;
 
 	buf_init(&numbered, 8 * size + 64);
-	resolv_conf_number_links(text, &numbered);
-	if (!buf_ok(&numbered))
+	if (!resolv_conf_number_links(text, &numbered, &links) || !buf_ok(&numbered) ||
+	    links.count > RESOLV_CONF_LINKS_MAX)
 		abort();
 	resolv_conf_read(buf_str(&numbered), &servers);
 	buf_clear(&numbered);

@@ -1,5 +1,6 @@
 /* offer_system: resolv.conf and the hosts file, which come, change, go, and cannot be read. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -114,6 +115,39 @@ Test(offer_system, interfaces_are_given_as_numbers)
 	rig_write(path, "# nameserver fe80::1%lo\nnameserver\tfe80::1%lo # x\nnameserver fe80::2%7\n");
 	cr_expect(offer_system_renew(o));
 	expect_text(o, "# nameserver fe80::1%lo\nnameserver fe80::1%1\nnameserver fe80::2%7\n");
+	offer_free(&o);
+}
+
+/* That the number cannot be asked for now says nothing of the interface: the file is put off. */
+Test(offer_system, an_interface_that_cannot_be_asked_for_now)
+{
+	static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS};
+	struct offer *o = system_offer(NULL);
+	unsigned held = rig_descriptors();
+
+	rig_write(path, "nameserver fe80::1%link0\n");
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+		rig_link_error = errors[i];
+		cr_expect(!offer_system_renew(o), "%s", strerror(errors[i]));
+		cr_expect(offer_system_is_put_off(o));
+		expect_text(o, NULL);
+		expect_trouble(o, strerror(errors[i]));
+	}
+	rig_link_error = 0;
+	rig_link_index = 4;
+	cr_expect(offer_system_renew(o));
+	cr_expect(!offer_system_is_put_off(o));
+	expect_text(o, "nameserver fe80::1%4\n");
+	expect_trouble(o, "");
+	cr_expect_eq(rig_descriptors(), held + 1);
+	rig_link_error = EACCES;
+	cr_expect(!offer_system_renew(o), "what was read before is used");
+	expect_text(o, "nameserver fe80::1%4\n");
+	expect_trouble(o, "resolv.conf cannot be read (Permission denied): what was read before is used");
+	rig_link_error = ENXIO;
+	cr_expect(offer_system_renew(o), "there is none");
+	expect_text(o, "nameserver fe80::1%link0\n");
+	rig_link_error = ENODEV;
 	offer_free(&o);
 }
 

@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -58,6 +59,21 @@ rig_write(const char *path, const char *text)
 	FILE *f = fopen(path, "w");
 
 	cr_assert(f && fputs(text, f) >= 0 && fclose(f) == 0, "%s", path);
+}
+
+unsigned rig_link_index;
+int rig_link_error = ENODEV;
+
+unsigned __real_if_nametoindex(const char *name);
+unsigned __wrap_if_nametoindex(const char *name);
+
+unsigned
+__wrap_if_nametoindex(const char *name)
+{
+	if (strcmp(name, "link0") != 0)
+		return __real_if_nametoindex(name);
+	errno = rig_link_error;
+	return rig_link_error ? 0 : rig_link_index;
 }
 
 void

@@ -44,5 +44,8 @@ unsigned rig_descriptors(void);
 /* Two certificates and their keys, as PEM; the first pair is in the files of rig_configure. */
 extern const char *const rig_certificates[2], *const rig_keys[2];
 void rig_write(const char *path, const char *text);
+/* What if_nametoindex says of the interface "link0": its number, or the error and 0. */
+extern unsigned rig_link_index;
+extern int rig_link_error;
 
 #endif

@@ -40,6 +40,30 @@ Test(resolv_conf, nameservers)
 	}
 }
 
+/* Each once, and no more than the first ones. */
+Test(resolv_conf, interfaces_that_it_names)
+{
+	struct resolv_links links;
+	struct buf text, out;
+
+	buf_init(&text, 4096);
+	buf_init(&out, 4096);
+	buf_addz(&text, "nameserver 192.0.2.1\n# nameserver fe80::1%no\nnameserver fe80::1%lo\nnameserver fe80::2%lo\n"
+	                "nameserver fe80::1%\nnameserver fe80::1%a-name-of-16-byte\n");
+	cr_assert(resolv_conf_number_links(buf_str(&text), &out, &links));
+	cr_assert_eq(links.count, 1);
+	cr_expect_str_eq(links.link[0].name, "lo");
+	cr_expect_gt(links.link[0].index, 0);
+	for (int i = 0; i < 2 * RESOLV_CONF_LINKS_MAX; i++)
+		buf_addf(&text, "nameserver fe80::1%%no-link-%d\n", i);
+	buf_reset(&out);
+	cr_assert(resolv_conf_number_links(buf_str(&text), &out, &links));
+	cr_expect_eq(links.count, RESOLV_CONF_LINKS_MAX);
+	cr_expect_eq(links.link[RESOLV_CONF_LINKS_MAX - 1].index, 0);
+	buf_clear(&text);
+	buf_clear(&out);
+}
+
 static const char file[] = "127.0.0.1\tlocalhost\n"
                            "# 192.0.2.9 mail.example.net\n"
                            "192.0.2.1 mail.example.net mail # 192.0.2.8\r\n"
