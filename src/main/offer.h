@@ -40,6 +40,7 @@ struct offer_refusal {
 	int status;     /* exit status */
 	uint32_t pairs; /* certificates that it is for, a bit for each; 0: another reason */
 	char why[REASON_BYTES];
+	char faults[TLS_FILES_MAX][REASON_BYTES]; /* of each of those pairs */
 };
 
 /* For a reload `before` is what is in use: its sockets are kept where address and port are the

@@ -111,21 +111,26 @@ struct offer_faults {
 	unsigned count;
 };
 
-/* The first one is the reason. */
+/* The first one is the reason; of each pair its first one is kept. */
 static void
 offer_take_fault(const struct tls_finding *finding, void *arg)
 {
 	struct offer_faults *f = arg;
+	uint32_t pair = (uint32_t)1 << finding->index;
+	char why[REASON_BYTES];
 
-	if (finding->kind != TLS_FAULT || !(f->needed >> finding->index & 1))
+	if (finding->kind != TLS_FAULT || !(f->needed & pair))
 		return;
-	f->refusal->pairs |= (uint32_t)1 << finding->index;
+	snprintf(why, sizeof why, "%.*s: error: %s: %s", STR_ARG(finding->place), finding->key,
+	    finding->text);
+	if (!(f->refusal->pairs & pair))
+		memcpy(f->refusal->faults[finding->index], why, sizeof why);
+	f->refusal->pairs |= pair;
 	if (f->count++) {
 		log_error("%.*s: %s: %s", STR_ARG(finding->place), finding->key, finding->text);
 		return;
 	}
-	snprintf(f->refusal->why, sizeof f->refusal->why, "%.*s: error: %s: %s",
-	    STR_ARG(finding->place), finding->key, finding->text);
+	memcpy(f->refusal->why, why, sizeof why);
 	f->refusal->status = EXIT_CONFIG;
 }
 

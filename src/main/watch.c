@@ -5,6 +5,7 @@
 #include "main/watch.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -24,7 +25,8 @@ struct watch {
 	uint64_t given; /* print of the files as last passed on */
 	uint64_t seen;  /* print at the last look */
 	uint64_t refused; /* print of those that could not be used */
-	struct offer_refusal refusal; /* why not; pairs 0: they were tried for another reason */
+	struct offer_refusal refusal; /* why not; pairs 0: for another reason than what they hold */
+	struct offer_refusal tried;   /* the same of the last try */
 	int64_t refused_ms; /* since when (clock_ms); 0: what was tried last is in use */
 	int64_t again_ms; /* when these are tried again, for want of something else; 0: never */
 	int64_t tell_ms;  /* when what is wrong with those in use is told next */
@@ -104,31 +106,68 @@ watch_log_finding(const struct tls_finding *finding, void *arg)
 		    finding->kind == TLS_FAULT ? "; the other certificates are served" : "");
 }
 
-static void
-watch_add_refusal_of(const struct watch *w, struct str object, const char *since)
+/* Why that pair was refused; NULL: it was not. */
+static const char *
+watch_fault(const struct offer_refusal *r, size_t index)
 {
-	notices_add(w->daemon, NOTICE_CERTIFICATE, object,
-	    "certificate files changed, and the former ones stay%s%s: %s", since ? " since " : "",
-	    since ? since : "", w->refusal.why);
+	if (!r->pairs)
+		return r->why;
+	return r->pairs >> index & 1 ? r->faults[index] : NULL;
 }
 
-/* Each certificate has a notice of its own, beside the one about those in use; what is not for the
- * sake of any has one. */
+/* It differs with the certificates, so that each one more that is refused on the same day is told:
+ * "changed files of /etc/a.crt", "changed files of certificates 1, 4", "changed files". */
+static void
+watch_refused_object(const struct watch *w, struct buf *out)
+{
+	const struct conf *c = w->daemon->conf;
+	uint32_t pairs = w->refusal.pairs;
+	bool is_one = pairs && !(pairs & (pairs - 1));
+
+	buf_addf(out, "changed files%s", is_one ? " of" : pairs ? " of certificates" : "");
+	for (size_t t = 0; t < c->tls.count && t < TLS_FILES_MAX; t++) {
+		if (!(pairs >> t & 1))
+			continue;
+		if (is_one)
+			buf_addf(out, " %.*s", STR_ARG(c->tls.item[t].certificate));
+		else
+			buf_addf(
+			    out, "%s %zu", pairs & (((uint32_t)1 << t) - 1) ? "," : "", t + 1);
+	}
+}
+
+/* One notice with a line for each certificate, beside those about what is in use. */
 static void
 watch_add_refusal(const struct watch *w, const char *since)
 {
+	static const char words[] = "certificate files changed, and the former ones stay";
 	const struct conf *c = w->daemon->conf;
-	char object[NOTICE_PATH_BYTES];
+	const char *in = since ? " since " : "", *at = since ? since : "";
+	struct buf object;
+
+	buf_init(&object, NOTICE_PATH_BYTES);
+	watch_refused_object(w, &object);
+	if (!w->refusal.pairs)
+		notices_add(w->daemon, NOTICE_CERTIFICATE, buf_str(&object), "%s%s%s: %s", words,
+		    in, at, w->refusal.why);
+	for (size_t t = 0; t < c->tls.count && t < TLS_FILES_MAX; t++)
+		if (w->refusal.pairs >> t & 1)
+			notices_add(w->daemon, NOTICE_CERTIFICATE, buf_str(&object),
+			    "%s%s%s: %.*s: %s", words, in, at,
+			    STR_ARG(c->tls.item[t].certificate), w->refusal.faults[t]);
+	buf_clear(&object);
+}
+
+static void
+watch_log_refusal(const struct watch *w, const char *since)
+{
+	static const char words[] = "certificate files changed, and the former ones stay since";
 
 	if (!w->refusal.pairs)
-		watch_add_refusal_of(w, STR("changed files"), since);
-	for (size_t t = 0; t < c->tls.count && t < TLS_FILES_MAX; t++) {
-		if (!(w->refusal.pairs >> t & 1))
-			continue;
-		snprintf(object, sizeof object, "changed files of %.*s",
-		    STR_ARG(c->tls.item[t].certificate));
-		watch_add_refusal_of(w, str_of(object), since);
-	}
+		log_error("%s %s: %s", words, since, w->refusal.why);
+	for (size_t t = 0; t < TLS_FILES_MAX; t++)
+		if (w->refusal.pairs >> t & 1)
+			log_error("%s %s: %s", words, since, w->refusal.faults[t]);
 }
 
 /* Who did not read it on the first day may read it on another. */
@@ -145,8 +184,7 @@ watch_tell(struct watch *w)
 	    watch_log_finding, w->daemon);
 	if (!w->refused_ms)
 		return;
-	log_error("certificate files changed, and the former ones stay since %s: %s",
-	    clock_iso(w->refused_ms, since), w->refusal.why);
+	watch_log_refusal(w, clock_iso(w->refused_ms, since));
 	watch_add_refusal(w, since);
 }
 
@@ -168,10 +206,11 @@ bool
 watch_is_refused(const struct daemon *d, size_t index, struct watch_refusal *out)
 {
 	const struct watch *w = d->watch;
+	const char *why = w && w->refused_ms ? watch_fault(&w->refusal, index) : NULL;
 
-	if (!w || !w->refused_ms || (w->refusal.pairs && !(w->refusal.pairs >> index & 1)))
+	if (!why)
 		return false;
-	*out = (struct watch_refusal){w->refusal.why, w->refused_ms};
+	*out = (struct watch_refusal){why, w->refused_ms};
 	return true;
 }
 
@@ -185,11 +224,25 @@ watch_waits(const struct watch *w, uint64_t now)
 	return w->refused == now && (!w->again_ms || clock_mono_ms() < w->again_ms);
 }
 
+static bool
+watch_refusals_are_same(const struct offer_refusal *a, const struct offer_refusal *b)
+{
+	bool is_same = a->pairs == b->pairs && strcmp(a->why, b->why) == 0;
+
+	for (size_t t = 0; t < TLS_FILES_MAX && is_same; t++)
+		if (a->pairs >> t & 1)
+			is_same = strcmp(a->faults[t], b->faults[t]) == 0;
+	return is_same;
+}
+
+/* The same files may be tried again, and then refused for another reason. */
 static void
 watch_give(struct watch *w, uint64_t now)
 {
-	w->refusal.pairs = 0;
-	if (offer_renew_certificates(w->daemon->offer, &w->refusal)) {
+	bool is_told;
+
+	w->tried.pairs = 0;
+	if (offer_renew_certificates(w->daemon->offer, &w->tried)) {
 		log_info("certificate files changed: loading them");
 		supervise_renew_certificates(w->daemon);
 		w->given = now;
@@ -197,8 +250,10 @@ watch_give(struct watch *w, uint64_t now)
 		watch_forget_refusal(w);
 		return;
 	}
+	is_told = w->refused == now && watch_refusals_are_same(&w->tried, &w->refusal);
+	w->refusal = w->tried;
 	w->again_ms = w->refusal.status == EXIT_OS ? clock_mono_ms() + TRY_EVERY_MS : 0;
-	if (w->refused != now) {
+	if (!is_told) {
 		log_error(
 		    "certificate files changed, and the former ones stay: %s", w->refusal.why);
 		watch_add_refusal(w, NULL);
