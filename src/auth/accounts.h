@@ -7,7 +7,7 @@
 #ifndef AUTH_ACCOUNTS_H
 #define AUTH_ACCOUNTS_H
 
-#include "auth/claim.h"
+#include "auth/claimed_identity.h"
 
 enum { ACCOUNTS_REASON_MAX = 255, ACCOUNTS_ERROR_BYTES = 256, ACCOUNTS_FILE_MODE = 0600,
 	ACCOUNTS_COUNTS_MAX = 32 };

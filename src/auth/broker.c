@@ -9,14 +9,14 @@
 
 #include "auth/account_blocks.h"
 #include "auth/auth.h"
-#include "auth/broker_blocks.h"
-#include "auth/exchange.h"
-#include "auth/users.h"
+#include "auth/auth_session.h"
+#include "auth/broker_blocklist.h"
+#include "auth/user_admin.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "ipc/admin_log.h"
+#include "ipc/operator_log.h"
 
 enum { SWEEP_MS = 30 * 1000, TEXT_BYTES = 1024, ROW_BYTES = 8192 };
 

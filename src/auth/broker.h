@@ -1,20 +1,20 @@
 /*
  * broker: what the broker's files share: the role (broker.c) owns everything, the conversations
- * (exchange.c) use it.
+ * (auth_session.c) use it.
  */
 #ifndef AUTH_BROKER_H
 #define AUTH_BROKER_H
 
 #include "auth/accounts.h"
-#include "auth/blocks.h"
-#include "auth/cache.h"
+#include "auth/blocklist.h"
+#include "auth/failure_list.h"
 #include "auth/failures.h"
-#include "auth/crew.h"
 #include "auth/last_login.h"
-#include "auth/limited.h"
-#include "auth/places.h"
-#include "auth/store_place.h"
-#include "auth/users.h"
+#include "auth/password_cache.h"
+#include "auth/store_file.h"
+#include "auth/user_admin.h"
+#include "auth/usual_networks.h"
+#include "auth/worker_pool.h"
 #include "base/map.h"
 #include "ipc/role.h"
 
@@ -79,8 +79,8 @@ void broker_watch_store(struct broker *b);
 /* The state directory was moved or removed while it is open: what would be stored in it is missing
  * after a start.  Logged when it begins and ends; text (may be NULL) says it. */
 bool broker_is_away(struct broker *b, struct buf *text) MUST_USE;
-/* A verb of users.h on the store that is in the state directory now.  A change is told as made when
- * it is in that one. */
+/* A verb of user_admin.h on the store that is in the state directory now.  A change is told as made
+ * when it is in that one. */
 uint8_t broker_run_users(struct broker *b, const struct message_admin *m, struct users_out *out)
     MUST_USE;
 /* At times: a store that is back is found without a login, one that is not is told of again, and
@@ -89,7 +89,8 @@ void broker_sweep_store(struct broker *b);
 /* Looks up.  A look-up that fails says nothing about other accounts, of which damage may have left
  * most: the store is opened anew, once a second at most, and stays open for them. */
 enum accounts_result broker_find(struct broker *b, struct str user, struct account *out);
-/* Whom a claim means (naming.h), and the account, in one look-up: all of it from one store. */
+/* Whom a claim means (account_names.h), and the account, in one look-up: all of it from one store.
+ */
 enum accounts_result broker_find_meant(
     struct broker *b, struct claim *claim, struct account *out);
 

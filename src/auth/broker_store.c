@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/account_names.h"
 #include "auth/broker.h"
-#include "auth/naming.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 /*
  * failures: refused logins, counted per user, per client network and per login at a usual
- * place (places.h) against auth.failure_limit, and per login over all networks against
+ * place (usual_networks.h) against auth.failure_limit, and per login over all networks against
  * auth.login_failure_limit.
  * Each failure is forgotten little by little: after the whole period nothing is left of as many as
  * the limit allows.  Of fixed size; when it is full, the least guilty is forgotten.

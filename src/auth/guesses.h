@@ -1,12 +1,13 @@
 /*
  * guesses: what a refused login counts as, and when no further one is looked at.  Counted are the
- * client's network, the login, and, where the login is usual, the login at this place (places.h);
- * the same wrong password of a login counts once.  Nothing here answers or ends a login.
+ * client's network, the login, and, where the login is usual, the login at this place
+ * (usual_networks.h); the same wrong password of a login counts once.  Nothing here answers or ends
+ * a login.
  */
 #ifndef AUTH_GUESSES_H
 #define AUTH_GUESSES_H
 
-#include "auth/exchange.h"
+#include "auth/auth_session.h"
 
 struct guesses_counted {
 	bool is_new;      /* it was counted */
@@ -16,7 +17,7 @@ struct guesses_counted {
 enum guesses_limit {
 	GUESSES_WITHIN,
 	GUESSES_BLOCKED_NETWORK, /* by the operator, */
-	GUESSES_BLOCKED_USER,    /* see blocks.h */
+	GUESSES_BLOCKED_USER,    /* see blocklist.h */
 	GUESSES_NETWORK, /* its network has failed too often, and the login is not usual there */
 	GUESSES_PLACE,   /* the login is usual there, and has failed too often from there */
 	GUESSES_LOGIN,   /* the login was guessed too often from everywhere, and is new there */

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "auth/auth.h"
-#include "auth/sasl.h"
+#include "auth/cyrus_sasl.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/encode.h"
-#include "base/file.h"
-#include "base/reach.h"
+#include "base/path_access.h"
+#include "base/regular_file.h"
 
 enum { WORDS_MAX = 64, FIELD_MAX = 65535 };
 

@@ -4,7 +4,7 @@
 #ifndef CONF_ANCHOR_H
 #define CONF_ANCHOR_H
 
-#include "conf/read.h"
+#include "conf/parser.h"
 
 enum { ANCHOR_BYTES_MAX = 64 << 10, ANCHOR_OWNER_BYTES = 256 };
 

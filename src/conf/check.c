@@ -5,9 +5,9 @@
 
 #include <stdio.h>
 
+#include "conf/list_index.h"
 #include "conf/login_name.h"
 #include "conf/network.h"
-#include "conf/order.h"
 
 struct checking {
 	const struct conf *conf;

@@ -4,7 +4,7 @@
 #ifndef CONF_CHECK_H
 #define CONF_CHECK_H
 
-#include "conf/read.h"
+#include "conf/parser.h"
 
 void check_conf(const struct conf *c, const struct read_tree *tree, struct notes *notes);
 /* What is said to who checks a file, and not at each start and reload. */

@@ -86,7 +86,7 @@ struct conf_route {
 	struct str ca_file;   /* trust for verify; empty: the system's */
 };
 
-/* A list found by key: see conf/order.h. */
+/* A list found by key: see conf/list_index.h. */
 struct conf_order_entry {
 	struct str key; /* p NULL: a free place of the table */
 	uint32_t at;    /* position in the list */

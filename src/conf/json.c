@@ -3,7 +3,7 @@
  * there are no comments, no octal numbers, and of the escapes only those of value_print_text.
  */
 #include "conf/key.h"
-#include "conf/lex.h"
+#include "conf/lexer.h"
 #include "conf/value.h"
 #include "conf/write.h"
 

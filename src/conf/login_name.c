@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "conf/order.h"
+#include "conf/list_index.h"
 
 struct str
 login_name_domain(const struct conf *c)

@@ -5,7 +5,7 @@
  * A name that the administrator writes without its domain, in the configuration or in a filter,
  * means two logins: the account of exactly this name, which a former version made, and that of the
  * name with the domain.  A whole name means one login.  (auth, which can ask the account store,
- * means the one of both that there is: auth/naming.h.)
+ * means the one of both that there is: auth/account_names.h.)
  */
 #ifndef CONF_LOGIN_NAME_H
 #define CONF_LOGIN_NAME_H

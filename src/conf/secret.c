@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/mem.h"
-#include "base/reach.h"
+#include "base/path_access.h"
+#include "base/regular_file.h"
 
 enum { SECRET_BYTES = 1024 };
 

@@ -4,8 +4,8 @@
 #ifndef CONF_SECRET_H
 #define CONF_SECRET_H
 
-#include "conf/read.h"
-#include "conf/source.h"
+#include "conf/parser.h"
+#include "conf/source_files.h"
 
 /* Replaces "file:/path" and "credential:NAME" by what is in there.  A password that stands in the
  * configuration itself is warned of where everybody can read that file.  may_lack_credentials: as

@@ -2,7 +2,7 @@
  * control: the operator's door.  Takes commands from the tool over a unix socket, asks the role
  * that owns the answer, and passes its rows back, no more of them than the tool takes.  It holds no
  * mail, no key and no password; it decides who may ask: root, or the user that the daemon runs as,
- * and for the commands that control/rights.h gives them, members of help_desk_group.
+ * and for the commands that control/verb_rights.h gives them, members of help_desk_group.
  */
 #include "control/control.h"
 
@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "control/desk.h"
-#include "ipc/admin_log.h"
+#include "control/help_desk_rights.h"
+#include "ipc/operator_log.h"
 #include "ipc/wire.h"
 
 enum {

@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/id.h"
-#include "mail/status.h"
+#include "mail/smtp_status.h"
 
 enum { MESSAGE_BYTES_MAX = 212960 - 64, MESSAGE_CONTENT_MAX = 131072, MESSAGE_CLAIM_MAX = 255 };
 
@@ -177,7 +177,7 @@ struct message_deliver {     /* fd: the body file when body_in_file */
 	struct str header;
 	bool body_in_file;
 	struct str body;
-	struct str sums;     /* of the body file (mail/sums); empty: not known */
+	struct str sums;     /* of the body file (base/block_sums); empty: not known */
 	uint32_t attempt;    /* 1 first */
 	uint64_t ticket;     /* to be shown with what is said of the job */
 };
@@ -216,14 +216,14 @@ struct message_caught_up { uint8_t unused; }; /* all old results and running job
 struct message_admin { struct str verb, values, by, claim; };
 struct message_admin_row { struct str values; };
 struct message_admin_done { uint8_t exit_code; struct str text; };
-/* control -> queue, with the ADMIN's number, see queue/credit.h; is_gone: nobody reads any more. */
+/* control -> queue, with the ADMIN's number, see queue/admin_flow.h; is_gone: nobody reads any
+ * more. */
 struct message_admin_taken { uint32_t bytes; bool is_gone; };
 
 #include "ipc/message_notice.h"
 #include "ipc/message_union.h"
 
 /* ---- codec ---- */
-
 /* Appends type and fields; false when over the buffer's ceiling. */
 bool message_encode(enum message_type type, const void *message, struct buf *out) MUST_USE;
 /* One row of a type's table, for tests; false: it has no such row. */

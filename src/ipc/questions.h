@@ -32,7 +32,7 @@ enum {
 	MESSAGE_COMMAND_QUICK_MS = 5000,
 };
 
-/* Bytes of rows that may be under way before their reader takes them, see queue/credit.h. */
+/* Bytes of rows that may be under way before their reader takes them, see queue/admin_flow.h. */
 enum { MESSAGE_ROWS_WINDOW = 256 << 10 };
 
 /* NULL: no answer belongs to it. */

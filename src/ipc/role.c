@@ -19,8 +19,8 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "ipc/loop_yield.h"
 #include "ipc/role_file.h"
-#include "ipc/turns.h"
 
 enum { REFUSAL_BYTES = 512, ALERT_BYTES = 1600 };
 

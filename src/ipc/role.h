@@ -24,18 +24,18 @@ enum { GRANT_SPOOL_DAMAGED = 1, GRANT_STATE_NEW = 1 };
 /* What has a descriptor that was lost on the way ends the role, so that it is given all anew;
  * GRANT_METRICS alone does not. */
 enum role_grant {
-	GRANT_LISTENER,     /* index: of conf->listen; fd: listening socket */
-	GRANT_CERTIFICATE,  /* index: of conf->tls; fd: the certificate file */
-	GRANT_PRIVATE_KEY,  /* index: of conf->tls; fd: the key file */
-	GRANT_TICKET_KEY,   /* name: 64 bytes, equal in all submission processes */
-	GRANT_CLIENTS,      /* fd: memfd of all submission processes, see submission/clients.h;
-			     * index: the region of this one, which main wipes when it has died */
-	GRANT_SPOOL,        /* index: 0 or GRANT_SPOOL_DAMAGED; fd: the spool directory */
-	GRANT_STATE,        /* index: 0 or GRANT_STATE_NEW; fd: the state directory */
-	GRANT_ADMIN,        /* fd: listening unix socket of the tool */
-	GRANT_HELP_DESK,    /* name: number of the group help_desk_group; empty: there is none */
-	GRANT_FILE,         /* name: as configured; fd: a small file, see role_file */
-	GRANT_METRICS,      /* fd: memfd of this process, see base/metrics.h; taken by role_run */
+	GRANT_LISTENER,    /* index: of conf->listen; fd: listening socket */
+	GRANT_CERTIFICATE, /* index: of conf->tls; fd: the certificate file */
+	GRANT_PRIVATE_KEY, /* index: of conf->tls; fd: the key file */
+	GRANT_TICKET_KEY,  /* name: 64 bytes, equal in all submission processes */
+	GRANT_CLIENTS,     /* fd: memfd of all submission processes, see submission/client_counts.h;
+	                    * index: the region of this one, which main wipes when it has died */
+	GRANT_SPOOL,       /* index: 0 or GRANT_SPOOL_DAMAGED; fd: the spool directory */
+	GRANT_STATE,       /* index: 0 or GRANT_STATE_NEW; fd: the state directory */
+	GRANT_ADMIN,       /* fd: listening unix socket of the tool */
+	GRANT_HELP_DESK,   /* name: number of the group help_desk_group; empty: there is none */
+	GRANT_FILE,        /* name: as configured; fd: a small file, see role_file */
+	GRANT_METRICS,     /* fd: memfd of this process, see base/metrics.h; taken by role_run */
 };
 
 /* Exit statuses of a role, as in sysexits.h.  Main starts a role again after each of them; only

@@ -6,8 +6,8 @@
  */
 #include "mail/envelope.h"
 
-#include "mail/address.h"
-#include "mail/command.h"
+#include "mail/mail_address.h"
+#include "mail/smtp_command.h"
 
 enum { HEAD_BYTES = 4, NUMBER_BYTES = 8, ID_BYTES = 12 };
 enum { TAG_ID = 1, TAG_RECIPIENT = 2 };

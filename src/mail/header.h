@@ -5,8 +5,8 @@
 #ifndef MAIL_HEADER_H
 #define MAIL_HEADER_H
 
-#include "mail/address.h"
-#include "mail/status.h"
+#include "mail/mail_address.h"
+#include "mail/smtp_status.h"
 
 enum { HEADER_BYTES_MAX = 65536, HEADER_FIELDS_MAX = 2000, HEADER_LINE_MAX = 998 };
 

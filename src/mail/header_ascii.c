@@ -6,7 +6,7 @@
 
 #include "mail/header.h"
 #include "mail/header_parameters.h"
-#include "mail/text_encode.h"
+#include "mail/header_text_encode.h"
 
 enum { HEADER_ASCII_SCRATCH_BYTES = 8 << 20 };
 

@@ -13,8 +13,8 @@
 #include "base/metrics.h"
 #include "conf/conf.h"
 #include "ipc/role.h"
-#include "main/slots.h"
-#include "net/tls.h"
+#include "main/instance_slots.h"
+#include "net/tls_credentials.h"
 
 enum {
 	INSTANCES_MAX = 64,

@@ -19,8 +19,8 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/reach.h"
-#include "main/host.h"
+#include "base/path_access.h"
+#include "main/os.h"
 
 enum { LINKS_MAX = 16, SOCKET_BACKLOG = 64, LOCK_WAIT_MS = 3000, LOCK_PAUSE_MS = 50 };
 enum { WORD_BYTES_MAX = 1 << 20 };

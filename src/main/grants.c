@@ -14,13 +14,13 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/reach.h"
+#include "base/path_access.h"
 #include "main/directory.h"
-#include "main/help_desk.h"
-#include "main/host.h"
-#include "main/offer.h"
-#include "main/spool_watch.h"
-#include "submission/clients.h"
+#include "main/os.h"
+#include "main/resources.h"
+#include "main/socket_access.h"
+#include "main/watch_spool.h"
+#include "submission/client_counts.h"
 
 enum { SPOOL_WAIT_MS = 3000, SPOOL_PAUSE_MS = 100 };
 

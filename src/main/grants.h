@@ -1,7 +1,8 @@
 /*
- * grants: what main passes on to a role: from the offer of the configuration in use (main/offer.h),
- * and what never changes: directories, the shared client table, the tool's socket.  Each function
- * returns false when the role took something not; it then holds less than it needs.
+ * grants: what main passes on to a role: from the offer of the configuration in use
+ * (main/resources.h), and what never changes: directories, the shared client table, the tool's
+ * socket.  Each function returns false when the role took something not; it then holds less than it
+ * needs.
  */
 #ifndef MAIN_GRANTS_H
 #define MAIN_GRANTS_H

@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/notices.h"
-#include "main/notify.h"
 #include "main/supervise.h"
+#include "main/systemd_notify.h"
 
 struct liveness {
 	struct event *timer;

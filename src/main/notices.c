@@ -12,9 +12,9 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "main/notice_list.h"
+#include "main/daemon_status.h"
+#include "main/notices_list.h"
 #include "main/state_file.h"
-#include "main/status.h"
 
 enum { ENDS_MAX = 64 };
 

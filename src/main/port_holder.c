@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "main/listen.h"
+#include "main/listen_socket.h"
 
 enum { PATH_BYTES = 300, LINE_BYTES = 512, ADDRESS_WORDS = 4 };
 

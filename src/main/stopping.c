@@ -6,9 +6,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/liveness.h"
-#include "main/notify.h"
 #include "main/spawn.h"
 #include "main/supervise.h"
+#include "main/systemd_notify.h"
 
 /* Stopping follows the mail: who takes it in ends first, who is asked by others ends last. */
 static const enum role_kind stages[] = {ROLE_SUBMISSION, ROLE_RELAY, ROLE_QUEUE, ROLE_CONTROL,

@@ -13,17 +13,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "main/admin.h"
-#include "main/backoff.h"
+#include "main/daemon_admin.h"
 #include "main/grants.h"
-#include "main/host.h"
-#include "main/joints.h"
 #include "main/liveness.h"
 #include "main/notices.h"
-#include "main/notify.h"
+#include "main/os.h"
+#include "main/restart_backoff.h"
+#include "main/role_links.h"
 #include "main/spawn.h"
 #include "main/stopping.h"
-#include "submission/clients.h"
+#include "main/systemd_notify.h"
+#include "submission/client_counts.h"
 
 enum {
 	START_FAILURES_MAX = 5, /* of one role in a row, before the daemon was ever ready */

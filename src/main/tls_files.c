@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/mem.h"
-#include "base/reach.h"
+#include "base/path_access.h"
+#include "base/regular_file.h"
 #include "keys/keyring.h"
 
 enum { CERTIFICATE_FILE_MAX = 1 << 20, CHILD_WAIT_MS = 10000, NAME_SHOWN_MAX = 200 };

@@ -8,7 +8,7 @@
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
 
-#include "net/tls.h"
+#include "net/tls_credentials.h"
 
 enum { CERTIFICATE_CHAIN_MAX = 16, CERTIFICATE_NAMES_MAX = 100 };
 

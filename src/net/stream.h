@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "net/endpoint.h"
-#include "net/tls.h"
+#include "net/tls_credentials.h"
 
 struct stream;
 

@@ -10,7 +10,7 @@
 #include <event2/event_struct.h>
 
 #include "net/stream.h"
-#include "net/tunnel.h"
+#include "net/tls_session.h"
 
 enum stream_state {
 	STREAM_CONNECTING,  /* until the kernel says whether the connection stands */

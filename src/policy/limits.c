@@ -8,7 +8,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
-#include "conf/order.h"
+#include "conf/list_index.h"
 
 enum { SAVE_VERSION = 1, BUCKETS_MAX = LIMITS_RATES_MAX, NAME_MAX_BYTES = 1024 };
 

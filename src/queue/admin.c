@@ -11,13 +11,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/login_name.h"
-#include "queue/changes.h"
-#include "queue/coming.h"
-#include "queue/credit.h"
-#include "queue/errand_log.h"
-#include "queue/finding.h"
+#include "queue/admin_changes.h"
+#include "queue/admin_flow.h"
+#include "queue/admin_format.h"
+#include "queue/admin_log.h"
 #include "queue/intake.h"
-#include "queue/rows.h"
+#include "queue/suspended_holds.h"
+#include "spool/spool_fault.h"
 
 enum {
 	EXIT_USAGE = 64,

@@ -5,7 +5,7 @@
 #ifndef QUEUE_ADMIN_H
 #define QUEUE_ADMIN_H
 
-#include "queue/core.h"
+#include "queue/queue_internal.h"
 
 void admin_take(struct peer *peer, const struct packet *p);
 void admin_peer_lost(struct peer *peer);

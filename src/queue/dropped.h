@@ -4,7 +4,7 @@
 #ifndef QUEUE_DROPPED_H
 #define QUEUE_DROPPED_H
 
-#include "queue/book.h"
+#include "queue/queued.h"
 
 /* The entry has come to its end: a line, if recipients failed and nobody is told of it. */
 void dropped_log(const struct entry *e);

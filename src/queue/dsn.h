@@ -9,7 +9,7 @@
 #define QUEUE_DSN_H
 
 #include "mail/envelope.h"
-#include "mail/status.h"
+#include "mail/smtp_status.h"
 
 enum {
 	DSN_RETURN_MAX = 50 << 10, /* larger messages are returned as their header only */

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "queue/lifetime.h"
-#include "queue/results.h"
+#include "queue/outcomes.h"
 
 enum { AT_ONCE = 100, AGAIN_MS = 60000, HELD_MS = 3600 * 1000, PART = 10 };
 

@@ -6,7 +6,7 @@
 #ifndef QUEUE_EXPIRY_H
 #define QUEUE_EXPIRY_H
 
-#include "queue/core.h"
+#include "queue/queue_internal.h"
 
 struct event_base;
 

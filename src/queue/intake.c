@@ -12,11 +12,11 @@
 #include "base/metrics.h"
 #include "mail/dot.h"
 #include "mail/header.h"
-#include "queue/coming.h"
 #include "queue/dsn.h"
 #include "queue/intake_files.h"
 #include "queue/leases.h"
-#include "queue/record.h"
+#include "queue/suspended_holds.h"
+#include "spool/frame.h"
 
 enum {
 	ENVELOPE_ARENA_MAX = 1 << 20,

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "queue/intake.h"
-#include "queue/record.h"
+#include "spool/frame.h"
 
 enum {
 	KEY_BYTES = 12,

@@ -6,8 +6,8 @@
 #ifndef QUEUE_INTAKE_FILES_H
 #define QUEUE_INTAKE_FILES_H
 
-#include "queue/core.h"
-#include "queue/files.h"
+#include "queue/queue_internal.h"
+#include "spool/body_files.h"
 
 /* A body that submission is writing, of one message. */
 struct intake_file {

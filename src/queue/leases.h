@@ -8,7 +8,7 @@
 #ifndef QUEUE_LEASES_H
 #define QUEUE_LEASES_H
 
-#include "queue/core.h"
+#include "queue/queue_internal.h"
 
 enum {
 	LEASE_TOKENS_MAX = 100,    /* lent at once beyond what is wanted */

@@ -1,7 +1,7 @@
 /*
  * lookups: which domains relay is to look up next.  Behind a domain whose name servers are silent
  * a lookup stays open for as long as relay tries; so open lookups are slots too, and users have
- * shares of them.  For destinations.c.
+ * shares of them.  For domains.c.
  *
  * The rule.  At most LOOKUPS_MAX are open.  A user may have another one opened while twice what it
  * holds is less than what is free: alone it has a third of all, and others always find room.

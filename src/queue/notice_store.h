@@ -6,7 +6,7 @@
 #ifndef QUEUE_NOTICE_STORE_H
 #define QUEUE_NOTICE_STORE_H
 
-#include "queue/core.h"
+#include "queue/queue_internal.h"
 
 /* What main says beside what all roles hear. */
 void notice_store_hear(struct role *r, const struct packet *p);

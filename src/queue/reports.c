@@ -13,8 +13,8 @@
 #include "base/fsio.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "queue/finding.h"
 #include "queue/reports_parts.h"
+#include "spool/spool_fault.h"
 
 enum { LATE_AT_ONCE = 2 };
 

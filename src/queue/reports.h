@@ -9,7 +9,7 @@
 #ifndef QUEUE_REPORTS_H
 #define QUEUE_REPORTS_H
 
-#include "queue/core.h"
+#include "queue/queue_internal.h"
 
 enum {
 	REPORTS_ROUND_MS = 15000,       /* a slow domain delays the report of another that long */

@@ -7,9 +7,9 @@
 #include "base/fsio.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "queue/detail.h"
-#include "queue/finding.h"
+#include "queue/last_attempt.h"
 #include "queue/reports_parts.h"
+#include "spool/spool_fault.h"
 
 enum { ENVELOPE_ARENA_MAX = 1 << 20, STORE_ARENA_MAX = 4 << 20 };
 

@@ -9,8 +9,8 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "queue/destinations.h"
+#include "queue/domains.h"
 #include "queue/lifetime.h"
-#include "queue/sites.h"
 
 enum timer_kind { TIMER_PARCEL, TIMER_SITE, TIMER_DESTINATION };
 enum {

@@ -5,14 +5,15 @@
  * is probed with one parcel at growing intervals before it is opened up again.  The pause ends
  * earlier at the end of the life of a parcel that waits: it is the probe then, and what is found
  * counts for all whose life ended by then or ends soon after.  Who may have how many of the slots
- * stands in sites.h: sites that have not answered get one each and half of all together, and no
- * user gets all.  Every act costs, on average over many, at most the logarithm of what is queued.
+ * stands in destinations.h: sites that have not answered get one each and half of all together, and
+ * no user gets all.  Every act costs, on average over many, at most the logarithm of what is
+ * queued.
  */
 #ifndef QUEUE_SCHEDULE_H
 #define QUEUE_SCHEDULE_H
 
 #include "base/str.h"
-#include "mail/status.h"
+#include "mail/smtp_status.h"
 #include "queue/timers.h"
 
 struct schedule;

@@ -1,6 +1,6 @@
 /*
  * shares: how many deliveries each user has running, and which of its lanes must wait because the
- * user holds its share.  For sites.c.
+ * user holds its share.  For destinations.c.
  *
  * A share is counted for two kinds of slots: all of them, and those at sites that have not proven
  * that they answer.  A user may begin another delivery of a kind while it holds less than a

@@ -4,7 +4,7 @@
 #ifndef QUEUE_TICKET_KEY_H
 #define QUEUE_TICKET_KEY_H
 
-#include "queue/core.h"
+#include "queue/queue_internal.h"
 
 /* Of a job with that number for these recipients. */
 uint64_t ticket_of(const struct queue *q, uint64_t number, const struct shipment *s);

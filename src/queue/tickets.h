@@ -8,8 +8,8 @@
 #ifndef QUEUE_TICKETS_H
 #define QUEUE_TICKETS_H
 
-#include "base/str.h"
 #include "base/id.h"
+#include "base/str.h"
 
 enum { TICKETS_KEY_BYTES = 32 };
 #define TICKETS_NOTE "tickets"

@@ -1,13 +1,13 @@
 /*
- * phases: what client.c (the session) and transaction.c (MAIL to the final dot) share.  A phase is
- * a row: how long to wait for its answer, what says it, what hears the answer.  Answers are
- * expected in the order of the queue; without PIPELINING the queue is never longer than one.
+ * phases: what smtp_client.c (the session) and transaction.c (MAIL to the final dot) share.  A
+ * phase is a row: how long to wait for its answer, what says it, what hears the answer.  Answers
+ * are expected in the order of the queue; without PIPELINING the queue is never longer than one.
  */
 #ifndef RELAY_PHASES_H
 #define RELAY_PHASES_H
 
-#include "relay/client.h"
-#include "relay/proof.h"
+#include "relay/smtp_client.h"
+#include "relay/smtp_sasl.h"
 
 enum phase {
 	PHASE_NONE, /* nothing to say until an answer comes */

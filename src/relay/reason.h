@@ -4,7 +4,7 @@
 #ifndef RELAY_REASON_H
 #define RELAY_REASON_H
 
-#include "mail/status.h"
+#include "mail/smtp_status.h"
 
 #define REASON_NONE "none"
 #define REASON_GREYLISTED "greylisted"

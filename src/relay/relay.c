@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/descriptors.h"
-#include "relay/state.h"
+#include "relay/relay_internal.h"
 
 enum { STORED_WAIT_MS = 1000 };
 

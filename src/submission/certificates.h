@@ -5,7 +5,7 @@
 #ifndef SUBMISSION_CERTIFICATES_H
 #define SUBMISSION_CERTIFICATES_H
 
-#include "submission/gate.h"
+#include "submission/submission_internal.h"
 
 /* Reads the file and closes it; index: of conf->tls. */
 void certificates_take(struct gate *g, unsigned index, struct str name, int fd);

@@ -7,9 +7,9 @@
 #include "submission/content.h"
 
 #include "mail/header.h"
-#include "submission/chunk.h"
-#include "submission/commit.h"
-#include "submission/transaction.h"
+#include "submission/bdat.h"
+#include "submission/content_commit.h"
+#include "submission/smtpd_transaction.h"
 
 enum {
 	/* the decoder may hold back a few bytes of one block and give them with the next */

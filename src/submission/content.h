@@ -5,7 +5,7 @@
 #ifndef SUBMISSION_CONTENT_H
 #define SUBMISSION_CONTENT_H
 
-#include "submission/state.h"
+#include "submission/session_internal.h"
 
 enum { WRITING_MS = 30000 }; /* a disk that is at one piece for so long stands still */
 

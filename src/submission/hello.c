@@ -5,9 +5,9 @@
  */
 #include "submission/hello.h"
 
-#include "mail/command.h"
-#include "submission/login.h"
-#include "submission/transaction.h"
+#include "mail/smtp_command.h"
+#include "submission/smtpd_auth.h"
+#include "submission/smtpd_transaction.h"
 
 enum session_step
 hello_greet(struct session *s)

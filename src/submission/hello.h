@@ -4,7 +4,7 @@
 #ifndef SUBMISSION_HELLO_H
 #define SUBMISSION_HELLO_H
 
-#include "submission/state.h"
+#include "submission/session_internal.h"
 
 verb_fn hello_ehlo, hello_helo, hello_starttls, hello_noop, hello_quit, hello_vrfy, hello_help;
 verb_fn hello_unimplemented, hello_http;

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "net/endpoint.h"
-#include "submission/connection.h"
+#include "submission/smtpd_connection.h"
 
 enum { BATCH = 32, PAUSE_MS = 100, CROWD_LOG_MS = 1000, NETWORK6_BYTES = 8 };
 

@@ -4,7 +4,7 @@
 #ifndef SUBMISSION_LISTENER_H
 #define SUBMISSION_LISTENER_H
 
-#include "submission/gate.h"
+#include "submission/submission_internal.h"
 
 /* Owns fd; replaces the listener of that index. */
 void listener_take(struct gate *g, unsigned index, int fd);

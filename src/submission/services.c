@@ -10,7 +10,7 @@
 #include "base/fsio.h"
 #include "base/log.h"
 #include "conf/descriptors.h"
-#include "submission/connection.h"
+#include "submission/smtpd_connection.h"
 
 /* ---- answers ---- */
 

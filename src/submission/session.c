@@ -7,13 +7,13 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "ipc/questions.h"
-#include "mail/command.h"
-#include "submission/chunk.h"
+#include "mail/smtp_command.h"
+#include "submission/bdat.h"
 #include "submission/content.h"
 #include "submission/hello.h"
-#include "submission/line.h"
-#include "submission/login.h"
-#include "submission/transaction.h"
+#include "submission/smtpd_auth.h"
+#include "submission/smtpd_line.h"
+#include "submission/smtpd_transaction.h"
 
 enum {
 	BAD_COMMANDS_MAX = 20,

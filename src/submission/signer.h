@@ -5,7 +5,7 @@
 #ifndef SUBMISSION_SIGNER_H
 #define SUBMISSION_SIGNER_H
 
-#include "net/tls.h"
+#include "net/tls_credentials.h"
 
 struct signer;
 

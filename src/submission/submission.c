@@ -9,10 +9,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "submission/account_recheck.h"
 #include "submission/certificates.h"
-#include "submission/connection.h"
 #include "submission/listener.h"
-#include "submission/recheck.h"
+#include "submission/smtpd_connection.h"
 
 enum { LAST_WORDS_S = 2 };
 

@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "queue/spool.h"
+#include "spool/spool.h"
 
 struct bench {
 	struct spool *spool;

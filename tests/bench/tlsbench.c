@@ -1,7 +1,7 @@
 /*
- * tlsbench: how many full TLS 1.3 handshakes one core of this machine does on the server's side (ECDSA
- * P-256, X25519, one ticket), the key in the same process: the ceiling for messages that come one a
- * connection.  Both ends run in memory; only the server's processor time is counted.
+ * tlsbench: how many full TLS 1.3 handshakes one core of this machine does on the server's side
+ * (ECDSA P-256, X25519, one ticket), the key in the same process: the ceiling for messages that
+ * come one a connection.  Both ends run in memory; only the server's processor time is counted.
  */
 #include <errno.h>
 #include <gnutls/crypto.h>
@@ -152,7 +152,8 @@ main(void)
 		gnutls_deinit(server.session);
 		gnutls_deinit(client.session);
 	}
-	printf("  TLS 1.3, ECDSA P-256, X25519: %.0f us of server CPU, %.0f handshakes/s on one core\n",
+	printf("  TLS 1.3, ECDSA P-256, X25519: %.0f us of server CPU, %.0f handshakes/s on one "
+	       "core\n",
 	    spent / ROUNDS * 1e6, ROUNDS / spent);
 	gnutls_free(ticket_key.data);
 	gnutls_priority_deinit(priority);

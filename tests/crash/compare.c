@@ -6,7 +6,7 @@
 
 #include "content.h"
 #include "model.h"
-#include "queue/finding.h"
+#include "spool/spool_fault.h"
 
 struct look {
 	struct model *model;

@@ -1,7 +1,7 @@
 /*
  * crash_aside: what is put aside of a damaged message belongs to that message until it is lost.
- * Whatever happens to the message meanwhile, and whatever fails, the files are there when it is lost
- * and are gone when it is not.
+ * Whatever happens to the message meanwhile, and whatever fails, the files are there when it is
+ * lost and are gone when it is not.
  */
 #include <errno.h>
 #include <stdio.h>

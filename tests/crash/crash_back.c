@@ -1,6 +1,6 @@
 /*
- * crash_back: files of the log are put back after a start that went on without them.  What fits into
- * the log is read; the rest is set aside under a name of its own, and its messages are named.
+ * crash_back: files of the log are put back after a start that went on without them.  What fits
+ * into the log is read; the rest is set aside under a name of its own, and its messages are named.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "cases.h"
 #include "newest_rig.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 enum { DAY_MS = 86400000 };
 
@@ -617,8 +617,8 @@ whole_log_put_back(void)
 	return model_end(m) == 0;
 }
 
-/* The power fails at act `cut` of the start that accepts it: no body is removed, then or later; false:
- * the cut was not reached. */
+/* The power fails at act `cut` of the start that accepts it: no body is removed, then or later;
+ * false: the cut was not reached. */
 static bool
 newest_cut_anew(uint64_t cut, unsigned *faults)
 {

@@ -1,7 +1,7 @@
 /*
  * crash_begun: the file newest-segment names the newest segment that was begun.  When that one is
- * gone the start is refused and changes nothing, until its file is put back or the loss is accepted.
- * A file that does not say it, or says what was true before, stops nothing.
+ * gone the start is refused and changes nothing, until its file is put back or the loss is
+ * accepted. A file that does not say it, or says what was true before, stops nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "cases.h"
 #include "newest_rig.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 enum { BEGUN_TURNS = 6 };
 
@@ -58,7 +58,8 @@ gone_and_put_back(void)
 		uint32_t slot = begun_fill(m, segments);
 
 		newest_take(m, slot, &files);
-		snprintf(words, sizeof words, segments > 1 ? "is missing: %s, of gen" : "up to %s, of gen",
+		snprintf(words, sizeof words,
+		    segments > 1 ? "is missing: %s, of gen" : "up to %s, of gen",
 		    segment_name(slot, name));
 		for (int n = 0; n < 2; n++)
 			newest_expect_refusal(m, words);
@@ -132,7 +133,8 @@ accepted_whenever_the_power_fails(void)
 
 /* ---- what was set aside ---- */
 
-/* The newest file, with a body, comes back after the start that accepted its loss, and is set aside. */
+/* The newest file, with a body, comes back after the start that accepted its loss, and is set
+ * aside. */
 static struct model *
 begun_set_aside(int segments, uint64_t *messages_out)
 {
@@ -158,13 +160,15 @@ begun_set_aside(int segments, uint64_t *messages_out)
 	return m;
 }
 
-/* As sallyportd(8) says it: in a directory of its own, under the name of a segment, with the bodies. */
+/* As sallyportd(8) says it: in a directory of its own, under the name of a segment, with the
+ * bodies. */
 static bool
 set_aside_is_read_elsewhere(void)
 {
 	uint64_t messages;
 	struct model *m = begun_set_aside(3, &messages);
-	struct newest_list aside = newest_list(m, "damaged-seg-", ""), l = newest_list(m, "seg-", "");
+	struct newest_list aside = newest_list(m, "damaged-seg-", ""),
+	                   l = newest_list(m, "seg-", "");
 	struct fsio *io = simdisk_io(m->disk);
 
 	for (unsigned i = 0; i < l.count; i++)

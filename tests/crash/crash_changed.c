@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "cases.h"
 #include "newest_rig.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 enum { SUBMITS_MAX = 200 };
 
@@ -166,7 +166,8 @@ what_is_changed_is_not_missing(void)
 	return model_end(m) == 0;
 }
 
-/* A free file that was cut short holds nothing: the log is missing, and nothing of it is damaged. */
+/* A free file that was cut short holds nothing: the log is missing, and nothing of it is damaged.
+ */
 static bool
 a_free_file_is_no_log(void)
 {

@@ -1,10 +1,10 @@
 /*
  * crash_damage: segment files as they are after real work, changed in 1,000 ways: bits, bytes,
  * blocks of noise or zeros, blocks moved, files cut or exchanged.  No crash; what stands in frames
- * that were not touched is delivered, byte for byte.  A damaged header costs nothing.  A start may be
- * refused where messages are certainly lost; with --accept-damage it succeeds.  Of each message that
- * is lost the log has a line with its id, or one that says between which lines it was accepted;
- * but for what was written last, which a power cut may have torn.
+ * that were not touched is delivered, byte for byte.  A damaged header costs nothing.  A start may
+ * be refused where messages are certainly lost; with --accept-damage it succeeds.  Of each message
+ * that is lost the log has a line with its id, or one that says between which lines it was
+ * accepted; but for what was written last, which a power cut may have torn.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "cases.h"
 #include "model.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 enum { MUTATIONS = 1000, MESSAGES = 60, SLOTS = 12 };
 

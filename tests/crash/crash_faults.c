@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "model.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 struct fault_row {
 	const char *what;
@@ -157,7 +157,8 @@ run_low_disk(void)
 	return model_end(m) == 0 && is_good;
 }
 
-/* Of a disk that does not say what room it has no new segment is made, and that is no want of room. */
+/* Of a disk that does not say what room it has no new segment is made, and that is no want of room.
+ */
 static bool
 run_until_no_segment(struct model *m)
 {
@@ -174,8 +175,8 @@ run_until_no_segment(struct model *m)
 	return error == EIO;
 }
 
-/* That it cannot be asked says nothing of how full it is: what the segments have room for is taken, a
- * file of a body is refused, and not for want of room; also where it said so once before. */
+/* That it cannot be asked says nothing of how full it is: what the segments have room for is taken,
+ * a file of a body is refused, and not for want of room; also where it said so once before. */
 static bool
 run_disk_does_not_say(void)
 {
@@ -345,8 +346,8 @@ store_reports(struct report_run *run)
 	return error;
 }
 
-/* The reports are delivered; the model knows neither them nor what they settled.  A status that finds
- * no room comes again later. */
+/* The reports are delivered; the model knows neither them nor what they settled.  A status that
+ * finds no room comes again later. */
 static void
 finish_reports(struct report_run *run)
 {
@@ -376,9 +377,9 @@ end_reports(struct report_run *run, const char *what)
 	(void)model_end(run->model);
 }
 
-/* Without room for messages, and whichever of them fail first: the reports that there is room for are
- * delivered, compaction makes room for more, and the queue empties.  Half of the free share stays but for a
- * segment while compaction copies. */
+/* Without room for messages, and whichever of them fail first: the reports that there is room for
+ * are delivered, compaction makes room for more, and the queue empties.  Half of the free share
+ * stays but for a segment while compaction copies. */
 static bool
 run_reports_on_a_full_disk(uint32_t stride, uint32_t minimum_free)
 {
@@ -400,7 +401,8 @@ run_reports_on_a_full_disk(uint32_t stride, uint32_t minimum_free)
 		for (int n = 0; n < 20; n++)
 			model_turn(run.model);
 		(void)!store_reports(&run);
-		(void)!simdisk_io(run.model->disk)->ops->space(simdisk_io(run.model->disk), &have, &all);
+		(void)!simdisk_io(run.model->disk)
+		    ->ops->space(simdisk_io(run.model->disk), &have, &all);
 		least = have < least ? have : least;
 	}
 	is_good &= run.finished == run.taken;
@@ -411,8 +413,8 @@ run_reports_on_a_full_disk(uint32_t stride, uint32_t minimum_free)
 	is_good &= run.model->bad == 0;
 	model_expect_work(run.model);
 	is_good &= run.model->faults == 0;
-	printf("# stride %u, free share %u %%: %u rounds, at least %llu of %llu bytes free\n", stride,
-	    minimum_free, rounds, (unsigned long long)least, (unsigned long long)all);
+	printf("# stride %u, free share %u %%: %u rounds, at least %llu of %llu bytes free\n",
+	    stride, minimum_free, rounds, (unsigned long long)least, (unsigned long long)all);
 	end_reports(&run, "full disk");
 	return is_good;
 }
@@ -444,7 +446,8 @@ main(void)
 	    run_reports_on_a_full_disk(1, 0), &all);
 	report(count + 6, "a full disk of failing mail: it empties, in any order",
 	    run_reports_on_a_full_disk(37, 0), &all);
-	report(count + 7, "a disk that does not say what room it has", run_disk_does_not_say(), &all);
+	report(
+	    count + 7, "a disk that does not say what room it has", run_disk_does_not_say(), &all);
 	report(count + 8, "syncs that end later than who asks waits", run_late_syncs(3), &all);
 	return !all;
 }

@@ -1,6 +1,6 @@
 /*
- * crash_gaps: what a start with --accept-damage remembers of segments that are missing or cut short:
- * through power cuts while they are freed, and when there are more than the spool can list.
+ * crash_gaps: what a start with --accept-damage remembers of segments that are missing or cut
+ * short: through power cuts while they are freed, and when there are more than the spool can list.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "cases.h"
 #include "model.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 enum { SEEDS = 6, CUTS_MAX = 400, MESSAGES = 60, BEYOND = 12 };
 enum { GAPS = SEGMENT_MISSING_MAX + BEYOND, SEGMENTS = 2 * GAPS + 1, SEGMENTS_MAX = 300 };
@@ -125,7 +125,8 @@ gaps_accept(struct model *m, unsigned beyond)
 	unsigned before = cases_told("are more than the spool can list"), all;
 	char words[80];
 
-	snprintf(words, sizeof words, "%u of the damaged places that were accepted are more", beyond);
+	snprintf(
+	    words, sizeof words, "%u of the damaged places that were accepted are more", beyond);
 	all = cases_told(words);
 	gaps_must_open(m, true);
 	if (cases_told("are more than the spool can list") != before + (beyond > 0) ||

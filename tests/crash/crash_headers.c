@@ -1,5 +1,5 @@
 /*
- * crash_headers: after random work with power cuts, headers and seals of the log are damaged.  Where
+ * crash_headers: after random work with power cuts, headers and seals of the log are damaged. Where
  * all that they say stands elsewhere as well, that costs nothing.
  */
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
  * crash_kept: starts that find damage and something that is to be set aside.  One that is refused
- * changes nothing on the disk.  After one that went on, or that the power cut off, the damage counts
- * as known only where the whole copy of it is durable.
+ * changes nothing on the disk.  After one that went on, or that the power cut off, the damage
+ * counts as known only where the whole copy of it is durable.
  */
 #include <errno.h>
 #include <stdio.h>

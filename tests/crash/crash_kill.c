@@ -15,7 +15,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "queue/spool.h"
+#include "spool/spool.h"
 
 enum { ROUNDS = 12, PER_ROUND = 4000, OPEN_MAX_COMMITS = 32, FILE_BYTES = 200000 };
 enum { STORED = 1, FINISHED = 2 };

@@ -1,6 +1,6 @@
 /*
- * crash_large: how long a start takes with many messages in the spool, on the real disk: the figure is
- * printed, what must hold is that all of them are there.
+ * crash_large: how long a start takes with many messages in the spool, on the real disk: the figure
+ * is printed, what must hold is that all of them are there.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "queue/spool.h"
+#include "spool/spool.h"
 
 enum { LARGE_MESSAGES = 20000, LARGE_BODY = 1000, LARGE_ROUND = 500 };
 

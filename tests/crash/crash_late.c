@@ -1,6 +1,7 @@
 /*
- * crash_late: messages that are refused because the disk was late or failed: which of the batch they are,
- * what that costs, and that none of them is there after a power cut, on a full disk as well.
+ * crash_late: messages that are refused because the disk was late or failed: which of the batch
+ * they are, what that costs, and that none of them is there after a power cut, on a full disk as
+ * well.
  */
 #include <errno.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 
 #include "cases.h"
 #include "model.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 enum {
 	WAIT_MS = 60000,
@@ -129,8 +130,9 @@ end(struct model *m, struct spool_options *o)
 	return model_end(m) == 0;
 }
 
-/* Each message waits 10 ms longer than the one before, a note is between two of them: those that the first sync
- * was too late for are refused, together with those that would be late soon, and no others. */
+/* Each message waits 10 ms longer than the one before, a note is between two of them: those that
+ * the first sync was too late for are refused, together with those that would be late soon, and no
+ * others. */
 static bool
 deadlines_differ(void)
 {
@@ -215,8 +217,8 @@ full_stock_and_late(void)
 	return end(m, &o) && is_good;
 }
 
-/* A message with a body in a file, and the sync of its record fails, without a segment whose seal could make it
- * void. */
+/* A message with a body in a file, and the sync of its record fails, without a segment whose seal
+ * could make it void. */
 static struct model *
 begin_failing(struct spool_options *o, uint64_t seed, bool *is_good)
 {
@@ -257,7 +259,8 @@ full_stock_and_failing(void)
 	return is_good && found > 0;
 }
 
-/* When there is room the record is made void, although nothing new is to be written, and then the body goes. */
+/* When there is room the record is made void, although nothing new is to be written, and then the
+ * body goes. */
 static bool
 full_stock_and_failing_then_room(void)
 {
@@ -279,10 +282,12 @@ int
 main(void)
 {
 	static const struct crash_case all[] = {
-	    {"a batch with different deadlines: what is late is refused, and little else", deadlines_differ},
+	    {"a batch with different deadlines: what is late is refused, and little else",
+	        deadlines_differ},
 	    {"a late message without another segment: it is void", full_stock_and_late},
 	    {"a failed write without another segment: its body is kept", full_stock_and_failing},
-	    {"and when there is a segment, it is void and the body goes", full_stock_and_failing_then_room},
+	    {"and when there is a segment, it is void and the body goes",
+	        full_stock_and_failing_then_room},
 	};
 
 	return cases_run(all, sizeof all / sizeof all[0]);

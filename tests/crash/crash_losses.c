@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "cases.h"
 #include "newest_rig.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 static const char lost[] = "it is lost", ended[] = "had come to their end: ";
 
@@ -250,7 +250,8 @@ losses_cut(void)
 	return model_end(m) == 0;
 }
 
-/* The same of one that is not the newest: what is left behind its last frame is told with the cut. */
+/* The same of one that is not the newest: what is left behind its last frame is told with the cut.
+ */
 static bool
 losses_cut_older(void)
 {
@@ -335,8 +336,8 @@ losses_expect_once(struct model *m)
 		model_broken(m, "told again");
 }
 
-/* Three of five messages are overwritten, but for so many bytes of the first one: its frame's header
- * and the beginning of its record.  Of the second one a later status is left. */
+/* Three of five messages are overwritten, but for so many bytes of the first one: its frame's
+ * header and the beginning of its record.  Of the second one a later status is left. */
 static bool
 losses_of_three(size_t left, char with, bool is_sealed)
 {
@@ -504,7 +505,8 @@ losses_without_place(void)
 	return model_end(m) == 0;
 }
 
-/* Two of them have two lines: which ones they are is not known, and so neither that they are one. */
+/* Two of them have two lines: which ones they are is not known, and so neither that they are one.
+ */
 static bool
 losses_two_without_place(void)
 {

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "cases.h"
 #include "lost_rig.h"
-#include "queue/damage.h"
+#include "queue/lost_content.h"
 
 enum { CUTS_MAX = 200, MANY = 12 };
 
@@ -30,7 +30,8 @@ lost_by_checksum(bool in_file)
 	if (spool_retry_ms(t->m.spool) != lost_item(t)->wait->next_ms)
 		model_broken(&t->m, "the spool does not say when it tries again");
 	if (t->found || before < 2 * SEGMENTS_FEW)
-		model_broken(&t->m, "found %u, %llu segments", t->found, (unsigned long long)before);
+		model_broken(
+		    &t->m, "found %u, %llu segments", t->found, (unsigned long long)before);
 	/* the second read proves it; the one who is told is told again */
 	for (unsigned n = 1; n <= 2; n++) {
 		lost_age(t, 0);
@@ -236,7 +237,8 @@ the_power_fails(void)
 		for (uint64_t cut = 1; was_cut && cut < CUTS_MAX; cut++, cuts++)
 			all &= a_cut(cut, in_file, &was_cut, &lost);
 	}
-	printf("# the power failed at each of %u acts; the loss was durable after %u\n", cuts, lost);
+	printf(
+	    "# the power failed at each of %u acts; the loss was durable after %u\n", cuts, lost);
 	return all && cuts > 10 && lost > 2 && lost < cuts;
 }
 

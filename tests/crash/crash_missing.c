@@ -1,7 +1,7 @@
 /*
- * crash_missing: after random work with power cuts, one file of the log is gone or cut short.  A file that is gone or cut is never passed over in silence: the start is refused
- * and changes nothing; with --accept-damage it goes on with all that is left, and the next one needs
- * no option.
+ * crash_missing: after random work with power cuts, one file of the log is gone or cut short.  A
+ * file that is gone or cut is never passed over in silence: the start is refused and changes
+ * nothing; with --accept-damage it goes on with all that is left, and the next one needs no option.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -185,8 +185,8 @@ missing_newest(struct model *m, const struct missing_log *log)
 	missing_expect_bodies(m, bodies);
 }
 
-/* Nothing names the newest segment in a spool of a version before: what is gone with it is not seen,
- * but no body is removed. */
+/* Nothing names the newest segment in a spool of a version before: what is gone with it is not
+ * seen, but no body is removed. */
 static void
 missing_newest_unnamed(struct model *m, const struct missing_log *log)
 {
@@ -375,7 +375,8 @@ main(void)
 
 	missing_begin(sizeof missing_cases / sizeof *missing_cases + 1);
 	is_good = missing_full_start();
-	printf("%sok 1 - a start on a full disk with another segment size, cut off, costs nothing\n",
+	printf(
+	    "%sok 1 - a start on a full disk with another segment size, cut off, costs nothing\n",
 	    is_good ? "" : "not ");
 	is_good &= missing_run_all(missing_cases, sizeof missing_cases / sizeof *missing_cases, 2);
 	return !is_good;

@@ -1,7 +1,7 @@
 /*
- * crash_newest: where nothing names the newest file of the log, as in versions before, its absence is
- * not seen.  No body of a message that stood in it is removed then, also where a reserve was made meanwhile; what a crash
- * left behind is removed where all files are there.
+ * crash_newest: where nothing names the newest file of the log, as in versions before, its absence
+ * is not seen.  No body of a message that stood in it is removed then, also where a reserve was
+ * made meanwhile; what a crash left behind is removed where all files are there.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "cases.h"
 #include "newest_rig.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 enum { NAMED_LOST_BYTES = 69000 };
 
@@ -118,8 +118,8 @@ body_that_is_not_renamed(void)
 	return model_end(m) == 0;
 }
 
-/* The start that takes a body back, which an earlier one kept, is cut off at act `cut`; false: it was
- * not reached. */
+/* The start that takes a body back, which an earlier one kept, is cut off at act `cut`; false: it
+ * was not reached. */
 static bool
 newest_cut_taking_back(uint64_t cut, unsigned *faults)
 {
@@ -162,7 +162,8 @@ kept_body_is_taken_back(void)
 
 /* ---- what a refused start names ---- */
 
-/* One body in its place, one as *.lost, a damaged record that was told and copied, a damaged header. */
+/* One body in its place, one as *.lost, a damaged record that was told and copied, a damaged
+ * header. */
 static struct model *
 newest_begin_named(void)
 {
@@ -260,8 +261,8 @@ refusal_names_the_file(void)
 
 /* ---- no log at all ---- */
 
-/* A young spool: nothing was freed yet.  Its segments are gone, all or those that hold something, and
- * perhaps the file that names the newest. */
+/* A young spool: nothing was freed yet.  Its segments are gone, all or those that hold something,
+ * and perhaps the file that names the newest. */
 static bool
 run_bodies_without_a_log(bool with_unused, bool is_named)
 {

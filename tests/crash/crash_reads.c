@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "model.h"
-#include "queue/finding.h"
-#include "queue/store.h"
+#include "spool/spool_fault.h"
+#include "spool/spool_internal.h"
 
 struct read_row {
 	const char *what;
@@ -91,7 +91,8 @@ struct read_tally {
 	unsigned faults;
 };
 
-/* What the machine lacks and a mode that is wrong are no damage: that it is accepted changes nothing. */
+/* What the machine lacks and a mode that is wrong are no damage: that it is accepted changes
+ * nothing. */
 static void
 start_accepting(struct model *m, const struct simdisk_fault *fault)
 {
@@ -146,8 +147,8 @@ start_row(const struct read_row *row)
 	return t.faults == 0 && t.struck > 0 && (t.refused > 0) == !row->is_harmless;
 }
 
-/* One read fails, and a header is damaged: where its segment belongs is told by what others say, and
- * what cannot be read says nothing. */
+/* One read fails, and a header is damaged: where its segment belongs is told by what others say,
+ * and what cannot be read says nothing. */
 static unsigned
 damaged_header_place(uint64_t place, unsigned *refused)
 {
@@ -165,7 +166,8 @@ damaged_header_place(uint64_t place, unsigned *refused)
 	if (reads_open(m, false))
 		model_check(m);
 	else if (errno != EIO)
-		model_broken(m, "read %llu: refused with errno %d", (unsigned long long)place, errno);
+		model_broken(
+		    m, "read %llu: refused with errno %d", (unsigned long long)place, errno);
 	else
 		++*refused;
 	reads_expect_all(m);

@@ -1,6 +1,6 @@
 /*
- * crash_seals: the first record of a segment is damaged, which names the segment before it, in a log
- * whose segments were each begun by a start.  What no start misses is not missed by a later one
+ * crash_seals: the first record of a segment is damaged, which names the segment before it, in a
+ * log whose segments were each begun by a start.  What no start misses is not missed by a later one
  * either, in whatever order segments are freed, damage comes and starts are made.
  */
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 #include "cases.h"
 #include "newest_rig.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 enum {
 	SEALS_SEGMENTS = 3,
@@ -39,7 +39,8 @@ seals_zero(struct model *m, const char *name, uint32_t at, uint32_t bytes)
 	struct fsio *io = simdisk_io(m->disk);
 	int fd = io->ops->open(io, name, O_RDWR);
 
-	if (fd < 0 || segment_write_zeros(io, fd, at, bytes) != 0 || io->ops->sync_data(io, fd) != 0)
+	if (fd < 0 || segment_write_zeros(io, fd, at, bytes) != 0 ||
+	    io->ops->sync_data(io, fd) != 0)
 		model_broken(m, "cannot write over %s", name);
 	if (fd >= 0)
 		io->ops->close(io, fd);

@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "model.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 enum { SEEDS = 2200, CUTS = 5, ACTS = 400 };
 

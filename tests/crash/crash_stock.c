@@ -1,6 +1,6 @@
 /*
- * crash_stock: the pool of segments on disks that fill up or refuse writes: what room there is, what
- * is told of it, and what becomes of segments whose header cannot be written.
+ * crash_stock: the pool of segments on disks that fill up or refuse writes: what room there is,
+ * what is told of it, and what becomes of segments whose header cannot be written.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "cases.h"
 #include "model.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 enum { PIECES = 4, LARGE = PIECES << 20 };
 
@@ -265,8 +265,8 @@ no_header_can_be_written(void)
 
 /* ---- a disk that refuses what is written for another reason than room ---- */
 
-/* Each kind of preparation fails: messages are refused with what the disk says, the log tells it once
- * for each kind, and once that it works again. */
+/* Each kind of preparation fails: messages are refused with what the disk says, the log tells it
+ * once for each kind, and once that it works again. */
 static bool
 what_the_disk_says_is_told(void)
 {

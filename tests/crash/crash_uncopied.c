@@ -175,8 +175,8 @@ kept_damage_sealed(
 	return kept_damage_from(m, 0, count, evidence);
 }
 
-/* The start goes on without a copy, and says why.  What stood there is not written over then, though
- * the segment is freed; the log goes on, and the next start has nothing to tell. */
+/* The start goes on without a copy, and says why.  What stood there is not written over then,
+ * though the segment is freed; the log goes on, and the next start has nothing to tell. */
 static bool
 run_uncopied(enum kept_reason reason, unsigned messages)
 {
@@ -272,8 +272,9 @@ power_cuts_beside_what_is_not_copied(void)
 		     cut++)
 			cuts++;
 	printf("# %u power cuts, %u broken promises\n", cuts, faults);
-	return faults == 0 && cuts > 10 * SEEDS && cases_told("damaged places are not copied now") &&
-	    cases_told("is kept as damaged-1-") && cases_told("any more, kept as damaged-seg-");
+	return faults == 0 && cuts > 10 * SEEDS &&
+	       cases_told("damaged places are not copied now") &&
+	       cases_told("is kept as damaged-1-") && cases_told("any more, kept as damaged-seg-");
 }
 
 /* It holds nothing that the log needs, and was given back before anything is copied. */

@@ -1,7 +1,7 @@
 /*
- * crash_unknown: what this version does not understand.  Entries of a newer version are kept through
- * compaction, or stop the start where they must be understood; so do newer frames and segments.  An
- * envelope that means nothing is set aside, also when the power fails meanwhile.
+ * crash_unknown: what this version does not understand.  Entries of a newer version are kept
+ * through compaction, or stop the start where they must be understood; so do newer frames and
+ * segments.  An envelope that means nothing is set aside, also when the power fails meanwhile.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "content.h"
 #include "model.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 static const struct spool_options options = {
     .segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "queue/spool.h"
+#include "spool/spool.h"
 
 enum { SHA_BYTES = 32, LINES_MAX = 4096, LINE_BYTES_MAX = 1 << 20 };
 
@@ -159,7 +159,8 @@ int
 main(int argc, char **argv)
 {
 	struct golden_list *l = MEM_NEW(struct golden_list);
-	struct spool_recovery r = {.message = golden_saw_message, .note = golden_saw_note, .arg = l};
+	struct spool_recovery r = {
+	    .message = golden_saw_message, .note = golden_saw_note, .arg = l};
 	struct spool_options o = {.threadless = true};
 
 	if (argc != 2)

@@ -10,7 +10,7 @@
 
 #include "base/crc.h"
 #include "base/mem.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 const struct spool_options kept_options = {
     .segment_bytes = 4 * SPOOL_SEGMENT_MIN, .threadless = true};

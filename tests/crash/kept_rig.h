@@ -7,8 +7,8 @@
 
 #include "cases.h"
 #include "model.h"
-#include "queue/kept.h"
-#include "queue/store.h"
+#include "spool/damage_copies.h"
+#include "spool/spool_internal.h"
 
 enum { SEEDS = 15, MESSAGES = 12, ACTS_MAX = 400, MANY = 70 };
 
@@ -47,16 +47,18 @@ bool kept_open(struct model *m, struct kept_heard *h);
 void kept_clear_evidence(struct kept_evidence *e);
 /* Opens it and stores messages. */
 void kept_fill(struct model *m, unsigned messages, size_t body_bytes);
-/* Every second message is damaged, `count` of them from this one on, and the spool is closed; returns
- * the slot of their segment.  evidence may be NULL. */
-uint32_t kept_damage_from(struct model *m, unsigned first, unsigned count, struct kept_evidence *evidence);
+/* Every second message is damaged, `count` of them from this one on, and the spool is closed;
+ * returns the slot of their segment.  evidence may be NULL. */
+uint32_t kept_damage_from(
+    struct model *m, unsigned first, unsigned count, struct kept_evidence *evidence);
 /* Both, from the second message on. */
 uint32_t kept_damage(struct model *m, unsigned messages, unsigned count, size_t body_bytes);
 /* In place of kept_ops->inspect: a name damaged-* ends with kept_inspect_error. */
 int kept_inspect(struct fsio *io, const char *name, struct fsio_file *out);
 /* Leaves the disk so many free bytes. */
 void kept_leave_room(struct model *m, uint64_t bytes);
-/* All segments but the one that holds the messages; nothing names the newest, as in older versions. */
+/* All segments but the one that holds the messages; nothing names the newest, as in older versions.
+ */
 void kept_remove_unused(struct model *m, uint32_t slot);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * lost_rig: a spool on a simulated disk with a message that is damaged, and one who is told of it and
- * does what the queue does.
+ * lost_rig: a spool on a simulated disk with a message that is damaged, and one who is told of it
+ * and does what the queue does.
  */
 #ifndef TESTS_CRASH_LOST_RIG_H
 #define TESTS_CRASH_LOST_RIG_H
 
 #include "model.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 enum { SEGMENTS_FEW = 8, CALLS_MAX = 256, LOST_WORDS_BYTES = 64 };
 

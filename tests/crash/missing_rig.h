@@ -6,8 +6,8 @@
 #define TESTS_MISSING_RIG_H
 
 #include "model.h"
-#include "queue/seals.h"
-#include "queue/store.h"
+#include "spool/seals.h"
+#include "spool/spool_internal.h"
 
 enum { SEEDS = 60, CUTS = 3, ACTS = 250, SEGMENTS = 64, CUT_ACTS_MAX = 300 };
 

@@ -6,8 +6,8 @@
 #ifndef TESTS_MODEL_H
 #define TESTS_MODEL_H
 
-#include "queue/spool.h"
 #include "simdisk.h"
+#include "spool/spool.h"
 
 enum { MODEL_MESSAGES = 400, MODEL_RECIPIENTS = 4, MODEL_NOTES = 3, MODEL_TICKETS = 4000 };
 

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "cases.h"
-#include "queue/store.h"
+#include "spool/spool_internal.h"
 
 enum { SUBMITS_MAX = 200 };
 
@@ -283,7 +283,8 @@ newest_is_kept(struct model *m, struct str bytes)
 unsigned
 newest_expect_kept(struct model *m, struct newest_files *files)
 {
-	unsigned before = cases_told("is not read, for it was"), named = cases_told("is in message");
+	unsigned before = cases_told("is not read, for it was"),
+	         named = cases_told("is in message");
 	unsigned aside = cases_told("it is set aside as damaged-seg-00000");
 	struct newest_files copy = *files;
 

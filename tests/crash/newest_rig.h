@@ -5,7 +5,7 @@
 #define TESTS_CRASH_NEWEST_RIG_H
 
 #include "model.h"
-#include "queue/segment.h"
+#include "spool/segment.h"
 
 enum { TURNS = 60, SLOTS = 32, NAME_BYTES = 64, CUTS_MAX = 400 };
 
@@ -24,8 +24,8 @@ void newest_crash(struct model *m);
 /* The log has one segment more than was ready when the reserve was made; none is ready behind it,
  * for the disk is full.  name: of its file; the spool is closed, and may have lost messages. */
 struct model *newest_begin_unready(char name[SEGMENT_NAME_BYTES]);
-/* A start that accepts damage, and so many turns, with a power cut at act `cut`; then the next start,
- * which may accept it too.  Was the cut reached? */
+/* A start that accepts damage, and so many turns, with a power cut at act `cut`; then the next
+ * start, which may accept it too.  Was the cut reached? */
 bool newest_accept_through_cut(struct model *m, uint64_t cut, int turns);
 /* fn(1), fn(2), ... with a power cut at that act, until one says that there was none: more than
  * at_least, and faults is still 0? */

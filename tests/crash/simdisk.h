@@ -45,7 +45,8 @@ struct simdisk_fault {
 void simdisk_fail(struct simdisk *d, struct simdisk_fault fault);
 /* How often it struck. */
 uint64_t simdisk_struck(const struct simdisk *d);
-/* Where an inspect, open or read did last: the name of the file, and the offset of a read, else 0. */
+/* Where an inspect, open or read did last: the name of the file, and the offset of a read, else 0.
+ */
 const char *simdisk_struck_name(const struct simdisk *d);
 uint64_t simdisk_struck_at(const struct simdisk *d);
 

@@ -183,8 +183,8 @@ used_bytes(const struct simdisk *d)
 	return n;
 }
 
-/* Of a write of n bytes, how many are written at once: a short one ends at a sector, for what a write
- * puts into a sector gets to the platter as a whole. */
+/* Of a write of n bytes, how many are written at once: a short one ends at a sector, for what a
+ * write puts into a sector gets to the platter as a whole. */
 static size_t
 sim_part(struct simdisk *d, const struct inode *i, size_t at, size_t n)
 {

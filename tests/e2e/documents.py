@@ -438,14 +438,14 @@ def used_codes(files, name, outside=()):
 @tap.case
 def exit_codes_are_told():
     """the exit codes of the manuals are those of the code"""
-    tool = used_codes(["src/main/tool.h"], "EX") | used_codes(["src/auth/users.h"], "USERS") | \
+    tool = used_codes(["src/tool/tool.h"], "EX") | used_codes(["src/auth/user_admin.h"], "USERS") | \
         used_codes(["src/queue/admin.c", "src/control/control.c"], "EXIT")
     # what a reload that main refuses ends with
     refusing = "".join(text_of(f"src/main/{name}.c") for name in ("admin", "offer", "offer_tls"))
     tool |= {value for word, value in re.findall(r"\b(EXIT_[A-Z_]+) = (\d+)", text_of("src/main/daemon.h")) if word in refusing}
     assert set(items("sallyport.1", "EXIT STATUS")) == tool | {"0"}, tool
     # what ends a child only (spawn.c), the parent does not end with
-    daemon = {v for v in used_codes(["src/main/daemon.h"], "EXIT", ("src/main/spawn.c", "src/main/admin.c"))}
+    daemon = {v for v in used_codes(["src/main/daemon.h"], "EXIT", ("src/main/spawn.c", "src/main/daemon_admin.c"))}
     assert set(items("sallyportd.8", "EXIT STATUS")) == daemon | {"0"}, daemon
 
 
@@ -566,7 +566,7 @@ def users_and_directories():
     assert run.returncode == 0, run.stderr
     with open(f"{root}/etc/passwd", encoding="ascii") as f:
         users = {line.split(":")[0] for line in f}
-    own = re.search(r"own\[\] = \{([^}]*)\}", text_of("src/main/host.c")).group(1)
+    own = re.search(r"own\[\] = \{([^}]*)\}", text_of("src/main/os.c")).group(1)
     wanted = {"sallyport"} | {"sallyport-" + w.lower() for w in re.findall(r"ROLE_(\w+)", own)}
     assert {u for u in users if u.startswith("sallyport")} == wanted, users
     run = subprocess.run(["systemd-tmpfiles", f"--root={root}", "--create", f"{TOP}/etc/sallyport.tmpfiles"],

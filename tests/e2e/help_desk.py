@@ -57,7 +57,7 @@ def reload(desk):
 
 def table():
     """verb -> right, of the table of control."""
-    with open(f"{g.TOP}/src/control/rights.c", encoding="utf-8") as f:
+    with open(f"{g.TOP}/src/control/verb_rights.c", encoding="utf-8") as f:
         return dict(re.findall(r'\{"([a-z.]+)", ROLE_[A-Z]+, RIGHT_([A-Z]+),', f.read()))
 
 
@@ -65,7 +65,7 @@ def table():
 def every_verb_has_its_right():
     """the table of rights names the verbs that the roles answer: all of them, and no other"""
     answered = set()
-    for folder in ("auth", "queue", "relay", "main/admin.c"):
+    for folder in ("auth", "queue", "relay", "main/daemon_admin.c"):
         path = f"{g.TOP}/src/{folder}"
         files = [path] if path.endswith(".c") else [f"{path}/{name}" for name in os.listdir(path) if name.endswith(".c")]
         for name in files:
@@ -82,7 +82,7 @@ def verbs_of_the_tool():
     """each verb that the tool says is in the table"""
     said = set()
     for name in os.listdir(f"{g.TOP}/src/main"):
-        if name.startswith(("tool", "cli.c")) and name.endswith(".c"):
+        if name.startswith(("tool", "main.c")) and name.endswith(".c"):
             with open(f"{g.TOP}/src/main/{name}", encoding="utf-8") as f:
                 text = f.read()
             said |= set(re.findall(r'"((?:main|user|block|test|queue|route|dns)\.[a-z]+|reload)"', text))

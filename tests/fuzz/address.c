@@ -1,7 +1,7 @@
 /* Addresses: what parses is clean, is the same as itself, and so is its canonical form. */
 #include <stdlib.h>
 
-#include "mail/address.h"
+#include "mail/mail_address.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

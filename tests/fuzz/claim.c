@@ -2,7 +2,7 @@
  * out of keys that nothing fits. */
 #include <stdlib.h>
 
-#include "auth/scram.h"
+#include "auth/scram_server.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

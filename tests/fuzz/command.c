@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/encode.h"
-#include "mail/command.h"
+#include "mail/smtp_command.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,5 @@
-/* Configuration values and files: parsers are total; what they accept is written and read back the same. */
+/* Configuration values and files: parsers are total; what they accept is written and read back the
+ * same. */
 #include <stdlib.h>
 
 #include "conf/value.h"
@@ -67,7 +68,8 @@ read_text(struct str text)
 	return c;
 }
 
-/* Texts are closed and brackets in pairs, whatever stands in the values: enough for a reader of JSON not to be led astray. */
+/* Texts are closed and brackets in pairs, whatever stands in the values: enough for a reader of
+ * JSON not to be led astray. */
 static void
 check_json(struct str settings)
 {

@@ -2,8 +2,8 @@
  * a command or a path. */
 #include <stdlib.h>
 
-#include "mail/address.h"
 #include "mail/envelope.h"
+#include "mail/mail_address.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /*
  * header: blocks and address lists are total and lose nothing; and whatever a submission becomes,
- * it may leave, has exactly one From, a Date and a Message-ID, no Bcc, and says and shows only what the
- * user may say.
+ * it may leave, has exactly one From, a Date and a Message-ID, no Bcc, and says and shows only what
+ * the user may say.
  */
 #include <stdlib.h>
 

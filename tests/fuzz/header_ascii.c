@@ -155,8 +155,8 @@ check_field(const struct header_field *a, const struct header_field *b)
 		check_same(a->body, b->body, show);
 	else if (header_is(a, "From") || header_is(a, "To")) {
 		check_addresses(a->body, b->body);
-		/* an encoded word beside other characters beyond ASCII is encoded once more, and shows
-		 * what was checked when it is decoded twice */
+		/* an encoded word beside other characters beyond ASCII is encoded once more, and
+		 * shows what was checked when it is decoded twice */
 		if (!has_word) {
 			check_names(a->body, b->body);
 			check_same(a->body, b->body, show_bare);

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "queue/record.h"
+#include "spool/frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

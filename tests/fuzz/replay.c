@@ -1,8 +1,9 @@
 /*
- * replay: runs a fuzz target over its seeds, over mutations of them and over seeds in which one piece
- * stands thousands of times (deterministic), so that `make check` covers every parser with any
- * compiler.  Each run has its time: a parser that looks at every octet for every other one fails.  The program's name says the target:
- * fuzz_NAME reads tests/fuzz/seeds/NAME.  With file arguments it runs just those.
+ * replay: runs a fuzz target over its seeds, over mutations of them and over seeds in which one
+ * piece stands thousands of times (deterministic), so that `make check` covers every parser with
+ * any compiler.  Each run has its time: a parser that looks at every octet for every other one
+ * fails.  The program's name says the target: fuzz_NAME reads tests/fuzz/seeds/NAME.  With file
+ * arguments it runs just those.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -75,8 +76,9 @@ mutate(uint8_t *p, size_t n)
 static struct piece
 draw_piece(const uint8_t *p, size_t n)
 {
-	static const char *pieces[] = {"<", ">", "@", "(", "\"", "\\", ",", ";", "=?", "<a@", "@a ", "(()",
-	    " ", "\r\n ", "a: b\r\n", "\n", ".", "'", "a", "=?utf-8?q?a?= ", "[", ":", "{", "&", "%"};
+	static const char *pieces[] = {"<", ">", "@", "(", "\"", "\\", ",", ";", "=?", "<a@", "@a ",
+	    "(()", " ", "\r\n ", "a: b\r\n", "\n", ".", "'", "a", "=?utf-8?q?a?= ", "[", ":", "{",
+	    "&", "%"};
 	const char *text = pieces[draw(sizeof pieces / sizeof *pieces)];
 
 	if (draw(3) == 0 && n > 16)
@@ -162,6 +164,7 @@ main(int argc, char **argv)
 	name = name ? name + 5 : argv[0];
 	printf("1..1\n");
 	files = run_seeds(name);
-	printf("%sok 1 - %s: %d seeds, %d mutations each\n", files ? "" : "not ", name, files, MUTATIONS);
+	printf("%sok 1 - %s: %d seeds, %d mutations each\n", files ? "" : "not ", name, files,
+	    MUTATIONS);
 	return files ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 /* Replies: bounded, and the same however the stream is cut. */
 #include <stdlib.h>
 
-#include "mail/reply.h"
+#include "mail/smtp_reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* Stored secrets: total, and what is accepted is written back as it was. */
 #include <stdlib.h>
 
-#include "auth/secret.h"
+#include "auth/scram_secret.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

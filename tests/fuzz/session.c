@@ -1,8 +1,8 @@
 /*
  * Any bytes of a client and any answers of the services.  The first byte chooses how the session
  * begins, the second how the input is cut, the third seeds the answers.  Replies stay well formed,
- * one service is asked at a time, the tokens that were taken are spent or returned, and "Queued" is said as
- * often as the queue agreed to a whole message.
+ * one service is asked at a time, the tokens that were taken are spent or returned, and "Queued" is
+ * said as often as the queue agreed to a whole message.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -11,17 +11,17 @@
 
 /* Where the talk stops to be a talk. */
 enum fault_point {
-	FAULT_AT_GREETING,     /* before the first byte */
-	FAULT_IN_GREETING,     /* half a line is sent */
-	FAULT_AFTER_EHLO,      /* server: it is read, not answered; client: it is answered */
-	FAULT_AT_STARTTLS,     /* server: it is read, not answered; client: the answer is not read */
-	FAULT_BEFORE_HELLO,    /* TLS is agreed; the ClientHello is not read or not sent */
-	FAULT_IN_HELLO,        /* server: the ClientHello is read; client: half of it is sent */
-	FAULT_IN_HANDSHAKE,    /* server: half of its answer is sent; client: the answer is not read */
-	FAULT_SECURED,         /* the handshake is complete */
-	FAULT_IN_DATA,         /* in the middle of a large message */
-	FAULT_AFTER_DOT,       /* the message is over, the reply is not sent or not read */
-	FAULT_AT_QUIT,         /* QUIT is read or sent */
+	FAULT_AT_GREETING,  /* before the first byte */
+	FAULT_IN_GREETING,  /* half a line is sent */
+	FAULT_AFTER_EHLO,   /* server: it is read, not answered; client: it is answered */
+	FAULT_AT_STARTTLS,  /* server: it is read, not answered; client: the answer is not read */
+	FAULT_BEFORE_HELLO, /* TLS is agreed; the ClientHello is not read or not sent */
+	FAULT_IN_HELLO,     /* server: the ClientHello is read; client: half of it is sent */
+	FAULT_IN_HANDSHAKE, /* server: half of its answer is sent; client: the answer is not read */
+	FAULT_SECURED,      /* the handshake is complete */
+	FAULT_IN_DATA,      /* in the middle of a large message */
+	FAULT_AFTER_DOT,    /* the message is over, the reply is not sent or not read */
+	FAULT_AT_QUIT,      /* QUIT is read or sent */
 	FAULT_POINTS,
 };
 
@@ -29,14 +29,15 @@ enum fault_point {
 enum fault_act {
 	FAULT_CLOSE,
 	FAULT_RESET,
-	FAULT_HALF_RECORD,     /* the head of a record and a part of it, then silence */
-	FAULT_JUNK,            /* 100 zero bytes, then silence */
-	FAULT_JUNK_RESET,      /* a complete record that is none, then a reset */
-	FAULT_ALERT,           /* a fatal TLS alert, then close */
+	FAULT_HALF_RECORD, /* the head of a record and a part of it, then silence */
+	FAULT_JUNK,        /* 100 zero bytes, then silence */
+	FAULT_JUNK_RESET,  /* a complete record that is none, then a reset */
+	FAULT_ALERT,       /* a fatal TLS alert, then close */
 	FAULT_SILENCE,
-	FAULT_DRIBBLE,         /* a byte now and then */
-	FAULT_FLOOD,           /* lines without end; inside TLS where it stands */
-	FAULT_HALF_CLOSE,      /* close_notify (without TLS: only the end of sending), then plain bytes */
+	FAULT_DRIBBLE,    /* a byte now and then */
+	FAULT_FLOOD,      /* lines without end; inside TLS where it stands */
+	FAULT_HALF_CLOSE, /* close_notify (without TLS: only the end of sending), then plain bytes
+	                   */
 	FAULT_ACTS,
 };
 

@@ -124,8 +124,8 @@ talk_parse(struct str text, struct talk *out, char why[200])
 		out->acts[out->count].line = number;
 		is_good = out->count + 1 < TALK_ACTS_MAX && parse_act(line, out, &scratch);
 		if (!is_good)
-			snprintf(why, 200, "line %u: not an act: %.*s", number, (int)(line.n > 80 ? 80 : line.n),
-			    line.p);
+			snprintf(why, 200, "line %u: not an act: %.*s", number,
+			    (int)(line.n > 80 ? 80 : line.n), line.p);
 	}
 	buf_clear(&scratch);
 	return is_good;

@@ -64,7 +64,8 @@ Test(account_blocks, of_its_network_are_shown_with_the_account, .timeout = 60)
 	a = rig_admin_named(r, "user.show", "alice");
 	cr_expect(is_blocked_by(&a, "network 203.0.113.0/28, by root since 20"));
 	a = test_auth(r, "alice", "wonderland");
-	cr_expect(a.exit_code == 0 && is_blocked_by(&a, "network"), "from elsewhere she may log in");
+	cr_expect(
+	    a.exit_code == 0 && is_blocked_by(&a, "network"), "from elsewhere she may log in");
 	rig_free(&r);
 }
 
@@ -73,7 +74,8 @@ static const struct {
 	struct str guess;
 	bool is_usual; /* a login that succeeded came before it from there */
 } limits[] = {
-    {"login_failure_limit = \"1 / 1h\";", "in places where it is new, by auth.login_failure_limit since 20", "blocked",
+    {"login_failure_limit = \"1 / 1h\";",
+	"in places where it is new, by auth.login_failure_limit since 20", "blocked",
 	"auth block what=login limit=auth.login_failure_limit until=20", WRONG, false},
     {"failure_limit = \"1 / 1h\";", "network 203.0.113.7/32, by auth.failure_limit since 20", "ok",
 	"auth block what=network limit=auth.failure_limit until=20", WRONG, false},
@@ -81,7 +83,8 @@ static const struct {
 	"auth block what=login_at_network limit=auth.failure_limit until=20", WRONG, true},
 };
 
-/* Those that the limits make: shown too, and the log says when one begins, and until when it holds. */
+/* Those that the limits make: shown too, and the log says when one begins, and until when it holds.
+ */
 Test(account_blocks, automatic_ones_are_shown_and_logged, .timeout = 60)
 {
 	int log = memfd_create("log", MFD_CLOEXEC);
@@ -107,7 +110,8 @@ Test(account_blocks, automatic_ones_are_shown_and_logged, .timeout = 60)
 	}
 }
 
-/* The log and the tool say that there is no such account; a client hears what every wrong one hears. */
+/* The log and the tool say that there is no such account; a client hears what every wrong one
+ * hears. */
 Test(account_blocks, an_account_that_does_not_exist_has_its_own_reason, .timeout = 60)
 {
 	int log = memfd_create("log", MFD_CLOEXEC);
@@ -117,13 +121,19 @@ Test(account_blocks, an_account_that_does_not_exist_has_its_own_reason, .timeout
 	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
 	r = rig_with_alice(CALM, 1);
 	cr_expect_eq(rig_login(r, 1, "PLAIN", STR("\0nobody\0x")), 535);
-	cr_expect_eq(rig_log_count(log, "counted=yes mech=PLAIN reason=no_such_account reply=\"535 5.7.8\""), 1);
+	cr_expect_eq(
+	    rig_log_count(log, "counted=yes mech=PLAIN reason=no_such_account reply=\"535 5.7.8\""),
+	    1);
 	cr_expect_eq(rig_login(r, 2, "PLAIN", WRONG), 535);
-	cr_expect_eq(rig_log_count(log, "counted=yes mech=PLAIN reason=bad_credentials reply=\"535 5.7.8\""), 1);
+	cr_expect_eq(
+	    rig_log_count(log, "counted=yes mech=PLAIN reason=bad_credentials reply=\"535 5.7.8\""),
+	    1);
 	a = test_auth(r, "nobody", "x");
-	cr_expect(rig_row_has(&a, "outcome", "fail") && rig_row_has(&a, "reason", "no_such_account"));
+	cr_expect(
+	    rig_row_has(&a, "outcome", "fail") && rig_row_has(&a, "reason", "no_such_account"));
 	a = test_auth(r, "alice", "x");
-	cr_expect(rig_row_has(&a, "outcome", "fail") && rig_row_has(&a, "reason", "bad_credentials"));
+	cr_expect(
+	    rig_row_has(&a, "outcome", "fail") && rig_row_has(&a, "reason", "bad_credentials"));
 	rig_free(&r);
 }
 
@@ -136,7 +146,8 @@ static const struct {
     {"alice@example.com", "bad_credentials"},
 };
 
-/* With several domains: only a name that has no domain, and that no account has, lacks its domain. */
+/* With several domains: only a name that has no domain, and that no account has, lacks its domain.
+ */
 Test(account_blocks, a_name_that_lacks_its_domain_has_its_own_reason, .timeout = 60)
 {
 	struct rig *r = rig_new();

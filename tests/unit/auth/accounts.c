@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auth/users.h"
+#include "auth/user_admin.h"
 #include "base/mem.h"
 #include "ipc/message.h"
 #include "unit/auth/rig.h"
@@ -95,7 +95,8 @@ Test(accounts, keep_what_they_are_told)
 
 Test(accounts, names_are_data)
 {
-	static const char *const names[] = {"' OR '1'='1", "*)(uid=*", "../../etc/passwd", "a%b_c", "\xc3\xb6"};
+	static const char *const names[] = {
+	    "' OR '1'='1", "*)(uid=*", "../../etc/passwd", "a%b_c", "\xc3\xb6"};
 	struct accounts *a = must_open();
 	struct secret s = secret_for("x");
 	struct account found;
@@ -328,17 +329,21 @@ static const struct {
 } names[] = {
     {"domains: ( { name = \"example.com\"; } );", "j\xc3\xb6rg@Example.COM", NULL},
     {"domains: ( { name = \"example.com\"; } );", "alice@elsewhere.example",
-	"alice@elsewhere.example: the domain elsewhere.example is not configured; the configured domain "
+	"alice@elsewhere.example: the domain elsewhere.example is not configured; the configured "
+	"domain "
 	"is example.com"},
     {"domains: ( { name = \"example.com\"; }, { name = \"example.net\"; } );",
 	"alice@sub.example.com",
-	"alice@sub.example.com: the domain sub.example.com is not configured; configured domains are "
+	"alice@sub.example.com: the domain sub.example.com is not configured; configured domains "
+	"are "
 	"example.com, example.net"},
     {"domains: ( { name = \"example.com\"; }, { name = \"example.net\"; } );", "alice",
-	"alice has no domain, and auth.default_domain is not set; configured domains are example.com, "
+	"alice has no domain, and auth.default_domain is not set; configured domains are "
+	"example.com, "
 	"example.net"},
     {"domains: ( { name = \"example.com\"; }, { name = \"example.net\"; } ); "
-     "auth: { default_domain = \"example.net\"; };", "alice", NULL},
+     "auth: { default_domain = \"example.net\"; };",
+	"alice", NULL},
     {"domains: ( { name = \"example.com\"; } );", "al ice@example.com",
 	"a login name has no blanks and no control characters"},
     {"domains: ( { name = \"example.com\"; } );", "\"al ice\"@example.com",
@@ -349,7 +354,8 @@ static const struct {
 	"a login name has no blanks and no control characters"},
     {"domains: ( { name = \"example.com\"; } );", "al\xc2\x85ice@example.com", /* next line */
 	"a login name has no blanks and no control characters"},
-    {"domains: ( { name = \"example.com\"; } );", "a@b@example.com", "a@b@example.com is not a mail"},
+    {"domains: ( { name = \"example.com\"; } );", "a@b@example.com",
+	"a@b@example.com is not a mail"},
     {"domains: ( { name = \"example.com\"; } );", "@example.com", "@example.com is not a mail"},
 };
 

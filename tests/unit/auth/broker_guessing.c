@@ -27,7 +27,8 @@ Test(broker, guessing_is_slowed_then_stopped, .timeout = 120)
 	rig_start(r, 3, "LOGIN", NULL, &quick);
 	rig_until(r, &late.is_done);
 	cr_assert_eq(late.status.code, 535);
-	cr_assert(quick.is_done && quick.order < late.order, "a wrong password waits, others do not");
+	cr_assert(
+	    quick.is_done && quick.order < late.order, "a wrong password waits, others do not");
 	cr_assert_eq(rig_login(r, 4, "PLAIN", STR("\0alice@example.com\0y")), 535);
 	cr_assert_eq(rig_login(r, 5, "PLAIN", STR("\0bob\0x")), 535);
 	rig_start(r, 6, "PLAIN", &good, &quick);
@@ -125,9 +126,11 @@ Test(broker, a_login_guessed_from_400_networks, .timeout = 120)
 		    a[i].status.code);
 	}
 	cr_assert_eq(checked, LIMIT, "%u", checked);
-	cr_assert_eq(code_from(r, 2000, GOOD), 454, "a new place must wait, even with the password");
+	cr_assert_eq(
+	    code_from(r, 2000, GOOD), 454, "a new place must wait, even with the password");
 	cr_assert_eq(rig_login(r, 2001, "PLAIN", GOOD), 235, "the usual place does not");
-	cr_assert_eq(code_from(r, 2002, STR("\0mallory\0pirate")), 535, "other logins are not touched");
+	cr_assert_eq(
+	    code_from(r, 2002, STR("\0mallory\0pirate")), 535, "other logins are not touched");
 	rig_free(&r);
 }
 
@@ -160,9 +163,14 @@ Test(broker, the_same_wrong_password_counts_once, .timeout = 60)
 Test(broker, a_limited_login_is_limited_in_every_mechanism, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("login_failure_limit = \"1 / 1h\";", 1);
-	struct message_auth_start m = {.session = 9, .mechanism = STR("SCRAM-SHA-256"),
-	    .has_initial = true, .initial = STR("n,,n=alice@example.com,r=abc"),
-	    .client = STR("10.9.9.9"), .port = 465, .tls = STR("TLSv1.3"), .hostname = STR("mx.test")};
+	struct message_auth_start m = {.session = 9,
+	    .mechanism = STR("SCRAM-SHA-256"),
+	    .has_initial = true,
+	    .initial = STR("n,,n=alice@example.com,r=abc"),
+	    .client = STR("10.9.9.9"),
+	    .port = 465,
+	    .tls = STR("TLSv1.3"),
+	    .hostname = STR("mx.test")};
 	struct rig_answer a;
 
 	cr_assert_eq(code_from(r, 1, GOOD), 235);

@@ -1,5 +1,5 @@
-/* Who guesses nothing: mail programs with an old password, their neighbours behind one address, those
- * who try several mechanisms, and networks that are not counted. */
+/* Who guesses nothing: mail programs with an old password, their neighbours behind one address,
+ * those who try several mechanisms, and networks that are not counted. */
 #include <criterion/criterion.h>
 #include <sasl/sasl.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 #include "unit/auth/client.h"
 #include "unit/auth/rig.h"
 
-/* A network has failed too often: who logged in there lately still does, up to a limit of their own,
- * and nobody else. */
+/* A network has failed too often: who logged in there lately still does, up to a limit of their
+ * own, and nobody else. */
 Test(broker_innocent, a_usual_place_stays_open, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("failure_limit = \"3 / 1h\"; cache = \"0s\";", 1);
@@ -42,7 +42,8 @@ Test(broker_innocent, an_old_password_counts_once, .timeout = 60)
 		rig_step_expect(r, 2 * i + 1, STR("x"), 535, NULL);
 	}
 	cr_assert_eq(rig_login(r, 20, "PLAIN", GOOD), 235);
-	cr_assert_eq(rig_login(r, 21, "PLAIN", STR("\0bob\0x")), 535, "the same for another is another");
+	cr_assert_eq(
+	    rig_login(r, 21, "PLAIN", STR("\0bob\0x")), 535, "the same for another is another");
 	cr_assert_eq(rig_login(r, 22, "PLAIN", STR("\0bob\0x")), 421);
 	rig_free(&r);
 }
@@ -94,8 +95,10 @@ Test(broker_innocent, one_scram_excuses_one_password, .timeout = 60)
 
 Test(broker_innocent, exempt_networks_are_not_counted, .timeout = 60)
 {
-	struct rig *r = rig_with_alice("failure_limit = \"1 / 1h\"; login_failure_limit = \"1 / 1h\";"
-		"cache = \"0s\"; exempt_networks = ( \"198.51.100.0/24\", \"203.0.113.7\" );", 1);
+	struct rig *r = rig_with_alice(
+	    "failure_limit = \"1 / 1h\"; login_failure_limit = \"1 / 1h\";"
+	    "cache = \"0s\"; exempt_networks = ( \"198.51.100.0/24\", \"203.0.113.7\" );",
+	    1);
 	struct message_auth_start other = {.session = 50, .mechanism = STR("PLAIN"),
 	    .has_initial = true, .initial = GOOD, .client = STR("203.0.113.8"), .port = 465,
 	    .tls = STR("TLSv1.3"), .hostname = STR("mx.test")};

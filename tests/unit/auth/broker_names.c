@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "auth/naming.h"
+#include "auth/account_names.h"
 #include "unit/auth/client.h"
 #include "unit/auth/rig.h"
 

@@ -25,7 +25,8 @@ shown(const struct rig_admin *done, const char *key)
 Test(broker, changes_hold_at_once, .timeout = 120)
 {
 	struct rig *r = rig_with_alice(CALM, 1);
-	const char *suspend[][2] = {{"name", "Alice@example.com"}, {"reason", "phished"}, {NULL, NULL}};
+	const char *suspend[][2] = {
+	    {"name", "Alice@example.com"}, {"reason", "phished"}, {NULL, NULL}};
 	char text[SECRET_TEXT_BYTES];
 	struct secret s;
 	struct rig_admin done;
@@ -143,8 +144,8 @@ Test(broker, tells_who_of_those_logged_in_is_gone, .timeout = 60)
 	rig_store(r, "alice@example.com", "right", NULL);
 	rig_store(r, "bob@example.com", "right", "phished");
 	rig_run(r, CALM, 0);
-	ask_users(r, STR("alice@example.com\0bob@example.com\0carol@example.com\0alice@example.com\0"),
-	    &u);
+	ask_users(r,
+	    STR("alice@example.com\0bob@example.com\0carol@example.com\0alice@example.com\0"), &u);
 	cr_assert_eq(u.end, REQUEST_ANSWERED);
 	cr_assert(str_eq(str_make(u.gone, u.gone_n), STR("bob@example.com\0carol@example.com\0")));
 	ask_users(r, STR("alice@example.com\0"), &u);
@@ -214,7 +215,8 @@ Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
 	rig_store(r, "alice@example.com", "wonderland", NULL);
 	rig_store(r, "bob@example.com", "right", NULL);
 	rig_store(r, "carol@example.com", "pirate", NULL);
-	(void)rig_damage(r, "bob@example.com", strlen("bob@example.com"), 'X'); /* of his password */
+	(void)rig_damage(
+	    r, "bob@example.com", strlen("bob@example.com"), 'X'); /* of his password */
 	rig_run(r, CALM, 1);
 	for (unsigned i = 0; i < 3; i++) {
 		cr_expect_eq(rig_login(r, 10 * i + 1, "PLAIN", bob), 454);
@@ -232,8 +234,8 @@ Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
 	rig_free(&r);
 }
 
-/* The store can be opened anew, and the look-up fails once more: what the operator asks says so while
- * others can be looked up, and no longer than the look-up fails, also when nobody logs in. */
+/* The store can be opened anew, and the look-up fails once more: what the operator asks says so
+ * while others can be looked up, and no longer than the look-up fails, also when nobody logs in. */
 Test(broker, a_look_up_that_fails_is_trouble_until_it_does_not, .timeout = 60)
 {
 	char text[METRICS_TROUBLE_TEXT_BYTES];
@@ -332,7 +334,8 @@ Test(broker, add_show_list_and_test, .timeout = 60)
 	struct secret s;
 
 	cr_assert(secret_make(STR("new"), 4096, &s));
-	const char *bob[][2] = {{"name", "bob@example.com"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
+	const char *bob[][2] = {
+	    {"name", "bob@example.com"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
 	const char *clear[][2] = {{"name", "eve"}, {"secret", "clear"}, {NULL, NULL}};
 	const char *good[][2] = {{"user", "bob"}, {"password", "new"}, {NULL, NULL}};
 	const char *wrong[][2] = {{"user", "bob"}, {"password", "old"}, {NULL, NULL}};

@@ -176,7 +176,8 @@ Test(broker, every_name_costs_the_same, .timeout = 60)
 /* SCRAM's proof is checked by the broker itself. */
 Test(broker, scram_needs_no_worker, .timeout = 60)
 {
-	static const struct client_wish good = {.user = "alice@example.com", .password = "wonderland"};
+	static const struct client_wish good = {
+	    .user = "alice@example.com", .password = "wonderland"};
 	static const struct client_wish wrong = {.user = "alice@example.com", .password = "x"};
 	struct rig *r = rig_with_alice(CALM, 0);
 
@@ -191,7 +192,8 @@ Test(broker, scram_needs_no_worker, .timeout = 60)
 /* The password is changed between the client's proof and its last empty line. */
 Test(broker, a_change_overtakes_a_proof, .timeout = 60)
 {
-	static const struct client_wish good = {.user = "alice@example.com", .password = "wonderland"};
+	static const struct client_wish good = {
+	    .user = "alice@example.com", .password = "wonderland"};
 	const char *suspend[][2] = {{"name", "alice@example.com"}, {NULL, NULL}};
 	struct rig *r = rig_with_alice(CALM, 0);
 	struct rig_admin done;

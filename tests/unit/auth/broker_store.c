@@ -1,5 +1,5 @@
-/* Another file in the place of the open account store: it is the store, and no change is told as made
- * that is not in it. */
+/* Another file in the place of the open account store: it is the store, and no change is told as
+ * made that is not in it. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -68,7 +68,8 @@ add_bob(struct rig *r)
 	struct rig_admin done;
 
 	cr_assert(secret_make(STR("new"), 4096, &s));
-	const char *bob[][2] = {{"name", "bob@example.com"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
+	const char *bob[][2] = {
+	    {"name", "bob@example.com"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
 	rig_admin(r, "user.add", bob, &done);
 	return done.exit_code;
 }
@@ -137,7 +138,8 @@ Test(broker_store, a_change_of_its_own_is_no_exchange, .timeout = 60)
 	rig_free(&r);
 }
 
-/* Nobody changes anything: logins hear of it all the same, also those whose password was remembered. */
+/* Nobody changes anything: logins hear of it all the same, also those whose password was
+ * remembered. */
 Test(broker_store, a_password_of_the_former_file_is_void, .timeout = 60)
 {
 	struct rig *r = run_with_backup(1);
@@ -217,7 +219,8 @@ Test(broker_store, one_that_is_removed_is_trouble_at_once, .timeout = 60)
 /* Where the directory is could not be asked: that says nothing of it. */
 Test(broker_store, an_error_is_no_move_of_the_directory)
 {
-	static struct broker b = {.directory = (char *)"/proc/self/fd/none", .where = "/var/lib/sallyport"};
+	static struct broker b = {
+	    .directory = (char *)"/proc/self/fd/none", .where = "/var/lib/sallyport"};
 
 	cr_expect_not(broker_is_away(&b, NULL));
 	b.is_away = true;

@@ -49,7 +49,8 @@ Test(broker, one_network_does_not_fill_the_queue, .timeout = 60)
 		rig_play_honestly(r, i);
 	}
 	rig_until_count(r, &r->seen_count, PER_NETWORK + 1);
-	cr_assert_str_eq(r->seen[PER_NETWORK].user, "u1000@example.com", "%s", r->seen[PER_NETWORK].user);
+	cr_assert_str_eq(
+	    r->seen[PER_NETWORK].user, "u1000@example.com", "%s", r->seen[PER_NETWORK].user);
 	rig_free(&r);
 }
 
@@ -80,7 +81,8 @@ Test(broker, a_worker_whose_answer_cannot_be_is_given_up, .timeout = 60)
 		uint8_t outcome;
 		struct str key;
 	} answers[] = {{AUTH_OK, STR("")}, {AUTH_OK, STR("short")},
-	    {AUTH_FAIL, STR("0123456789abcdef0123456789abcdef")}, {AUTH_CONTINUE, STR("")}, {99, STR("")}};
+	    {AUTH_FAIL, STR("0123456789abcdef0123456789abcdef")}, {AUTH_CONTINUE, STR("")},
+	    {99, STR("")}};
 	struct rig *r = rig_with_alice(CALM, 0);
 	struct str wrong = WRONG;
 	struct rig_answer a;
@@ -156,8 +158,8 @@ Test(broker, a_session_that_goes_leaves_its_check, .timeout = 60)
 
 /* ---- workers that do not answer as they should ---- */
 
-/* A worker is stopped: its client is answered with 454 at the step's deadline, main is told to end it, and the
- * next worker serves. */
+/* A worker is stopped: its client is answered with 454 at the step's deadline, main is told to end
+ * it, and the next worker serves. */
 Test(broker_requests, a_stopped_worker_is_given_up, .timeout = 60)
 {
 	struct rig *r = rig_new();
@@ -191,8 +193,9 @@ Test(broker_requests, a_worker_that_makes_no_sense_is_given_up, .timeout = 60)
 		rig_start(r, 1, "PLAIN", &STR("\0alice@example.com\0secret"), &a);
 		rig_until_count(r, &r->seen_count, 1);
 		if (way == 0)
-			cr_assert_eq(channel_answer(
-					 r->played, r->seen[0].call, MESSAGE_VERDICT, &wrong, -1), 0);
+			cr_assert_eq(
+			    channel_answer(r->played, r->seen[0].call, MESSAGE_VERDICT, &wrong, -1),
+			    0);
 		else
 			channel_refuse(r->played, r->seen[0].call);
 		rig_until(r, &a.is_done);

@@ -52,7 +52,8 @@ client_new(const struct client_wish *wish)
 	c->callbacks[1] = (sasl_callback_t){SASL_CB_AUTHNAME, CALLBACK(give_name), c};
 	c->callbacks[2] = (sasl_callback_t){SASL_CB_PASS, CALLBACK(give_password), c};
 	c->callbacks[3] = (sasl_callback_t){.id = SASL_CB_LIST_END};
-	cr_assert_eq(sasl_client_new("smtp", "mx.test", NULL, NULL, c->callbacks, 0, &c->conn), SASL_OK);
+	cr_assert_eq(
+	    sasl_client_new("smtp", "mx.test", NULL, NULL, c->callbacks, 0, &c->conn), SASL_OK);
 	if (wish->binding) {
 		c->binding = (sasl_channel_binding_t){.name = wish->type, .critical = 1,
 		    .len = strlen(wish->binding), .data = (const unsigned char *)wish->binding};

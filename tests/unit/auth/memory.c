@@ -2,9 +2,9 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "auth/cache.h"
 #include "auth/failures.h"
-#include "auth/places.h"
+#include "auth/password_cache.h"
+#include "auth/usual_networks.h"
 #include "base/clock.h"
 
 static void
@@ -206,7 +206,8 @@ Test(places, can_be_forgotten, .fini = run_clock)
 	clock_fake(1);
 	for (char i = 0; i < 3; i++)
 		cr_assert(places_add(p, STR("alice"), str_make((char[]){10, 2, i, 1}, 4)));
-	cr_assert_not(places_add(p, STR("alice"), str_make((char[]){10, 2, 1, 9}, 4)), "known already");
+	cr_assert_not(
+	    places_add(p, STR("alice"), str_make((char[]){10, 2, 1, 9}, 4)), "known already");
 	for (int i = 0; i < 1000; i++) {
 		snprintf(user, sizeof user, "u%d", i);
 		cr_assert(places_add(p, str_of(user), STR("\12\2\1\1")));

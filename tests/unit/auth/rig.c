@@ -114,7 +114,8 @@ static void
 fork_role(struct rig *r, struct rig_child *child, const struct role_spec *spec, enum role_kind kind)
 {
 	static struct hearing hearings[1 + RIG_WORKERS];
-	struct hearing *h = child == &r->broker ? &hearings[0] : &hearings[1 + (child - r->workers)];
+	struct hearing *h =
+	    child == &r->broker ? &hearings[0] : &hearings[1 + (child - r->workers)];
 	int ends[2];
 
 	pair(ends);
@@ -271,7 +272,8 @@ hear_broker(struct channel *c, const struct packet *p, void *arg)
 	if (p->type != MESSAGE_AUTH_USER_GONE)
 		return;
 	r->gone++;
-	snprintf(r->last_gone, sizeof r->last_gone, "%.*s", STR_ARG(p->message->auth_user_gone.user));
+	snprintf(
+	    r->last_gone, sizeof r->last_gone, "%.*s", STR_ARG(p->message->auth_user_gone.user));
 }
 
 static void
@@ -430,7 +432,8 @@ rig_with_alice(const char *auth, unsigned workers)
 }
 
 void
-rig_step_expect(struct rig *r, uint64_t session, struct str response, unsigned code, const char *challenge)
+rig_step_expect(
+    struct rig *r, uint64_t session, struct str response, unsigned code, const char *challenge)
 {
 	struct rig_answer a;
 

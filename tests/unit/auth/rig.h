@@ -110,12 +110,13 @@ void rig_play_answer(struct rig *r, unsigned seen, uint8_t outcome, struct str k
 void rig_until(struct rig *r, const bool *flag);
 void rig_until_count(struct rig *r, const unsigned *count, unsigned enough);
 /* What the client says next is answered so: a reply code, or 334 and this challenge. */
-void rig_step_expect(struct rig *r, uint64_t session, struct str response, unsigned code, const char *challenge);
+void rig_step_expect(
+    struct rig *r, uint64_t session, struct str response, unsigned code, const char *challenge);
 /* Start and wait: the reply code, 334 for a challenge. */
 unsigned rig_login(struct rig *r, uint64_t session, const char *mechanism, struct str initial);
 
-/* A byte of this user's row, so far behind the beginning of the name, becomes another, in the file of a
- * store that nobody has open.  The byte that was there. */
+/* A byte of this user's row, so far behind the beginning of the name, becomes another, in the file
+ * of a store that nobody has open.  The byte that was there. */
 char rig_damage(const struct rig *r, const char *user, ssize_t offset, char byte);
 
 /* The stored keys are those of this password. */

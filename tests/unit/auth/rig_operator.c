@@ -82,7 +82,8 @@ rig_admin_done(struct rig *r, const char *verb, const char *values[][2])
 struct rig_admin
 rig_admin_named(struct rig *r, const char *verb, const char *name)
 {
-	const char *values[][2] = {{"name", name}, {"for", "1h"}, {"reason", "it guesses"}, {NULL, NULL}};
+	const char *values[][2] = {
+	    {"name", name}, {"for", "1h"}, {"reason", "it guesses"}, {NULL, NULL}};
 
 	return rig_admin_done(r, verb, values);
 }

@@ -147,8 +147,8 @@ Test(log, strangers_cannot_forge_a_line)
 	cr_assert_gt(n, 0);
 	text[n] = 0;
 	cr_expect_eq(strchr(text, '\n'), text + n - 1);
-	cr_expect_not_null(strstr(text, " a=x?y?z b=\"q\\\"\\\\\\x0D\\x0A\\x01\\xFF\" c=<u@d\\x0A> "),
-	    "%s", text);
+	cr_expect_not_null(
+	    strstr(text, " a=x?y?z b=\"q\\\"\\\\\\x0D\\x0A\\x01\\xFF\" c=<u@d\\x0A> "), "%s", text);
 	cr_expect_not_null(strstr(text, " d=<\\\"x\\x3E\\x20status=sent\\\"@d> "), "%s", text);
 	cr_expect_not_null(strstr(text,
 	    " e=\"\\xC2\\x9B\\xE2\\x80\\xA8\\xE2\\x81\\xA6 gr\xc3\xbcn\" "), "%s", text);
@@ -225,7 +225,8 @@ Test(log, a_line_of_another_process_gets_its_pid_and_is_one_line)
 {
 	const char *text = forwarded(sent_to_main("event\n2026 sallyportd[1]: false"), 77);
 
-	cr_expect_not_null(strstr(text, " sallyportd[77]: event?2026 sallyportd[1]: false n=7\n"), "%s", text);
+	cr_expect_not_null(
+	    strstr(text, " sallyportd[77]: event?2026 sallyportd[1]: false n=7\n"), "%s", text);
 	cr_expect_eq(strchr(text, '\n'), text + strlen(text) - 1, "%s", text);
 }
 
@@ -238,7 +239,8 @@ Test(log, a_time_that_cannot_be_is_replaced)
 	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
 		memcpy((char *)packet.p + 2, &times[i], sizeof times[i]);
 		clock_iso(clock_ms(), now);
-		cr_expect_eq(strncmp(forwarded(packet, 77), now, 10), 0, "%s", forwarded(packet, 77));
+		cr_expect_eq(
+		    strncmp(forwarded(packet, 77), now, 10), 0, "%s", forwarded(packet, 77));
 	}
 }
 
@@ -296,11 +298,14 @@ Test(log, what_a_library_writes_to_stderr_is_quoted)
 {
 	const char *text = forwarded(STR("one \"x\"\ntwo\r\n"), 77);
 
-	cr_expect_not_null(strstr(text, " sallyportd[77]: stderr text=\"one \\\"x\\\"\"\n"), "%s", text);
+	cr_expect_not_null(
+	    strstr(text, " sallyportd[77]: stderr text=\"one \\\"x\\\"\"\n"), "%s", text);
 	cr_expect_not_null(strstr(text, " sallyportd[77]: stderr text=\"two\\x0D\"\n"), "%s", text);
 	for (size_t n = 1; n < 10; n++)
-		cr_expect_not_null(strstr(forwarded(str_make("\x01\x01\x01\x01\x01\x01\x01\x01\x01", n), 77),
-		    " sallyportd[77]: stderr text="), "%zu", n);
+		cr_expect_not_null(
+		    strstr(forwarded(str_make("\x01\x01\x01\x01\x01\x01\x01\x01\x01", n), 77),
+		        " sallyportd[77]: stderr text="),
+		    "%zu", n);
 }
 
 Test(log, a_line_that_is_too_long_for_its_stamp_is_cut)
@@ -331,7 +336,8 @@ Test(log, a_main_that_takes_nothing_costs_lines_and_their_number_is_told)
 	cr_assert_gt(n, 10);
 	packet[n] = 0;
 	cr_expect_not_null(strstr(packet + 10, "log lost lines="), "%s", packet + 10);
-	cr_expect_eq(atoi(packet + 10 + strlen("log lost lines=")), 20000 - lines, "%s", packet + 10);
+	cr_expect_eq(
+	    atoi(packet + 10 + strlen("log lost lines=")), 20000 - lines, "%s", packet + 10);
 	last = read(ends[0], packet, sizeof packet);
 	cr_expect_gt(last, 0);
 	log_open(2, LOG_TO_STDERR);

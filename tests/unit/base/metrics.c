@@ -91,7 +91,8 @@ Test(metrics, work_is_cut_and_escaped)
 	metrics_work_on("check", STR("a\nb\x1b[2J\xff\\"));
 	cr_expect_str_eq(metrics_read_work(p.region, text), "check a\\x0Ab\\x1B[2J\\xFF\\x5C");
 	memset(longest, 1, sizeof longest);
-	metrics_work_on("a word that is longer than its room is", str_make(longest, sizeof longest));
+	metrics_work_on(
+	    "a word that is longer than its room is", str_make(longest, sizeof longest));
 	metrics_read_work(p.region, text);
 	cr_expect(strncmp(text, "a word that is longer th", 24) == 0, "%s", text);
 	cr_expect_lt(strlen(text), METRICS_TEXT_BYTES);
@@ -139,7 +140,8 @@ Test(metrics, without_a_region_nothing_is_written)
 	cr_expect(!metrics_read_is_blocking(NULL));
 }
 
-/* Told with every message, it may cost no more than 20 times what formatting a number costs in the same run. */
+/* Told with every message, it may cost no more than 20 times what formatting a number costs in the
+ * same run. */
 Test(metrics, work_is_cheap)
 {
 	enum { TIMES = 300000, MOST = 20 };
@@ -155,5 +157,6 @@ Test(metrics, work_is_cheap)
 		snprintf(number, sizeof number, "deliver %d", i);
 	other_us = clock_mono_us() - began_us;
 	cr_expect(strstr(metrics_read_work(p.region, text), "-300000"), "%s", text);
-	cr_expect_lt(spent_us, MOST * other_us, "%lld us, %lld us", (long long)spent_us, (long long)other_us);
+	cr_expect_lt(spent_us, MOST * other_us, "%lld us, %lld us", (long long)spent_us,
+	    (long long)other_us);
 }

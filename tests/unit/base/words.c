@@ -10,7 +10,7 @@
 #include "base/crc.h"
 #include "base/encode.h"
 #include "base/id.h"
-#include "base/reach.h"
+#include "base/path_access.h"
 #include "base/str.h"
 
 Test(str, whole_decimal_numbers_only)
@@ -226,7 +226,8 @@ Test(str, find_control)
 			for (size_t at = 0; at < n; at++) {
 				memset(text, at % 2 ? 0xff : ' ', sizeof text);
 				text[at] = (char)c;
-				cr_assert_eq(str_find_control(str_make(text, n), 0), c < 0x20 ? at : n);
+				cr_assert_eq(
+				    str_find_control(str_make(text, n), 0), c < 0x20 ? at : n);
 				cr_assert_eq(str_find_control(str_make(text, n), at + 1), n);
 			}
 	cr_assert_eq(str_find_control(STR("a\n\nb\r"), 2), 2);
@@ -247,7 +248,8 @@ Test(encode, shell_words)
 
 		buf_init(&out, 100);
 		cr_expect(encode_shell_word(&out, str_of(rows[i][0])));
-		cr_expect(str_eq(buf_str(&out), str_of(rows[i][1])), "%.*s", STR_ARG(buf_str(&out)));
+		cr_expect(
+		    str_eq(buf_str(&out), str_of(rows[i][1])), "%.*s", STR_ARG(buf_str(&out)));
 		buf_clear(&out);
 	}
 }
@@ -263,7 +265,8 @@ Test(reach, the_drop_in_has_the_whole_path)
 		path[i] = '/';
 	cr_assert_eq(setenv("INVOCATION_ID", "0123456789abcdef", 1), 0);
 	(void)reach_hint(str_of(path), EROFS, hint);
-	snprintf(wanted, sizeof wanted, "a drop-in with ReadWritePaths=%s is needed, see sallyportd(8), ", path);
+	snprintf(wanted, sizeof wanted,
+	    "a drop-in with ReadWritePaths=%s is needed, see sallyportd(8), ", path);
 	cr_expect(strstr(hint, wanted), "%s", hint);
 	cr_expect(strstr(hint, "\"Paths outside the unit\""), "%s", hint);
 }

@@ -17,8 +17,10 @@ Test(anchor, texts)
 	    {". IN DS 20326 8 2 " DIGEST "\n", 0, true},
 	    {".\t86400\tIN DS 20326 8 2 ( ; a comment (with\r\n " DIGEST "\n ) ; end\r\n", 0, true},
 	    {". IN 86400 ds 20326 8 2 " DIGEST, 0, true},
-	    {"; autotrust\n;;id: . 1\n. 86400 IN DNSKEY 257 3 8 AwEAAaz/tAm8 yTn4Mfeh ;;state=2\n", 0, true},
-	    {"$TTL 60\n\nexample.com. DS 1 8 4 " DIGEST "00112233445566778899AABBCCDDEEFF\n", 0, true},
+	    {"; autotrust\n;;id: . 1\n. 86400 IN DNSKEY 257 3 8 AwEAAaz/tAm8 yTn4Mfeh ;;state=2\n",
+	        0, true},
+	    {"$TTL 60\n\nexample.com. DS 1 8 4 " DIGEST "00112233445566778899AABBCCDDEEFF\n", 0,
+	        true},
 	    {"", 0, false},
 	    {"\n; nothing but words\n$TTL 60\n", 0, false},
 	    {"this is no trust anchor\n", 1, false},
@@ -47,7 +49,8 @@ Test(anchor, owner_of_the_first_record)
 {
 	char owner[ANCHOR_OWNER_BYTES];
 
-	cr_assert(anchor_owner(STR("; a comment\nexample.test. 60 IN DS 1 13 2 AA\n. DS 1 8 2 AA\n"), owner));
+	cr_assert(anchor_owner(
+	    STR("; a comment\nexample.test. 60 IN DS 1 13 2 AA\n. DS 1 8 2 AA\n"), owner));
 	cr_expect_str_eq(owner, "example.test.");
 	cr_expect(!anchor_owner(STR("; a comment\n"), owner));
 }
@@ -60,7 +63,8 @@ is_read(const char *anchor_file, const char *more, struct conf_report *r)
 	struct conf *c;
 	bool is_good;
 
-	snprintf(text, sizeof text, "%sdns: { trust_anchor = \"%s\"; %s };\n", MINIMAL, anchor_file, more);
+	snprintf(text, sizeof text, "%sdns: { trust_anchor = \"%s\"; %s };\n", MINIMAL, anchor_file,
+	    more);
 	write_file("t.cfg", text, path);
 	conf_report_init(r);
 	c = conf_read_file(path, CONF_SECRETS_READ, r);
@@ -88,7 +92,8 @@ Test(anchor, file_that_cannot_be_used)
 			write_file("anchor", cases[i].text, path);
 		cr_expect(!is_read(path, "", &r), "row %zu", i);
 		buf_addc(&r.text, '\0');
-		cr_expect(strstr(r.text.p, "t.cfg:2: error: dns.trust_anchor: ") && strstr(r.text.p, cases[i].why),
+		cr_expect(strstr(r.text.p, "t.cfg:2: error: dns.trust_anchor: ") &&
+		              strstr(r.text.p, cases[i].why),
 		    "row %zu: %s", i, r.text.p);
 		conf_report_clear(&r);
 		cr_expect(!is_read(path, "dnssec = \"require\";", &r), "row %zu", i);
@@ -100,11 +105,13 @@ Test(anchor, file_that_cannot_be_used)
 
 Test(anchor, keys_of_dns)
 {
-	struct conf *c = read_good(MINIMAL "dns: { dnssec = \"require\"; insecure_zones = [ \"corp.example\" ]; };\n");
+	struct conf *c = read_good(
+	    MINIMAL "dns: { dnssec = \"require\"; insecure_zones = [ \"corp.example\" ]; };\n");
 	struct conf_report r;
 
 	cr_expect_eq(c->dns.dnssec, DNSSEC_REQUIRE);
-	cr_expect(c->dns.insecure_zones.count == 1 && str_eq(c->dns.insecure_zones.str[0], STR("corp.example")));
+	cr_expect(c->dns.insecure_zones.count == 1 &&
+	          str_eq(c->dns.insecure_zones.str[0], STR("corp.example")));
 	conf_drop(&c);
 	c = read_good(MINIMAL);
 	cr_expect(c->dns.dnssec == DNSSEC_AUTO && c->dns.insecure_zones.count == 0);

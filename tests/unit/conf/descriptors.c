@@ -17,7 +17,8 @@ Test(descriptors, are_compared_with_the_limit)
 		cr_expect_not(conf_descriptors_lack(&needs[i], needs[i].needed, text));
 	cr_assert(conf_descriptors_lack(&needs[0], 2319, text));
 	cr_expect_str_eq(text,
-	    "queue.concurrency = 500: the relay process may need 2320 descriptors, its hard limit is "
+	    "queue.concurrency = 500: the relay process may need 2320 descriptors, its hard limit "
+	    "is "
 	    "2319; raise the limit (LimitNOFILE= in the unit, \"ulimit -Hn\" in a shell) or lower "
 	    "queue.concurrency");
 	cr_assert(conf_descriptors_lack(&needs[2], 1024, text));

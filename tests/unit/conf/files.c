@@ -1,5 +1,5 @@
-/* files: what ships parses without a warning, also the choices that stand in comments, and the manual page
- * names every key. */
+/* files: what ships parses without a warning, also the choices that stand in comments, and the
+ * manual page names every key. */
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +43,8 @@ Test(files, examples_are_clean)
 	expect_clean(pattern);
 }
 
-/* A line that begins with # and no blank is a choice: all of them together are a configuration too. */
+/* A line that begins with # and no blank is a choice: all of them together are a configuration too.
+ */
 Test(files, commented_choices_are_clean)
 {
 	char path[PATH_BYTES], line[1000];
@@ -55,7 +56,8 @@ Test(files, commented_choices_are_clean)
 	cr_assert(f, "%s", path);
 	buf_init(&text, 1 << 16);
 	while (fgets(line, sizeof line, f))
-		buf_addz(&text, line[0] == '#' && line[1] != ' ' && line[1] != '\n' ? line + 1 : line);
+		buf_addz(
+		    &text, line[0] == '#' && line[1] != ' ' && line[1] != '\n' ? line + 1 : line);
 	fclose(f);
 	buf_addc(&text, '\0');
 	write_file("t.cfg", text.p, path);

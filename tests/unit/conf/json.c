@@ -21,19 +21,22 @@ Test(json, types)
 	    "\"auth\":{\"workers\":3,\"x\":true},\"log\":{\"y\":false}");
 	expect_json("queue: {\n\tretry = [ \"5m\", \"1h\" ];\n\tnone = ( );\n};\n",
 	    "\"queue\":{\"retry\":[\"5m\",\"1h\"],\"none\":[]}");
-	expect_json("routes = (\n\t{ via = \"mx\"; port = 25; },\n\t{ to = ( \"a\" ); } );\nnode = 1;\n",
+	expect_json(
+	    "routes = (\n\t{ via = \"mx\"; port = 25; },\n\t{ to = ( \"a\" ); } );\nnode = 1;\n",
 	    "\"routes\":[{\"via\":\"mx\",\"port\":25},{\"to\":[\"a\"]}],\"node\":1");
 }
 
 Test(json, texts)
 {
-	expect_json("a = \"q\\\"b\\\\x1\\x01\\x7F = ; { # \";\n", "\"a\":\"q\\\"b\\\\x1\\u0001\\u007F = ; { # \"");
+	expect_json("a = \"q\\\"b\\\\x1\\x01\\x7F = ; { # \";\n",
+	    "\"a\":\"q\\\"b\\\\x1\\u0001\\u007F = ; { # \"");
 	expect_json("a = \"gr\xc3\xbc\xff!\";\n", "\"a\":\"gr\xc3\xbc\\ufffd!\"");
 }
 
 Test(json, explain_has_both_values_typed)
 {
-	struct conf *running = read_good(MINIMAL "auth: { workers = 3; };"), *file = read_good(MINIMAL);
+	struct conf *running = read_good(MINIMAL "auth: { workers = 3; };"),
+	            *file = read_good(MINIMAL);
 	struct buf b;
 
 	buf_init(&b, 1 << 16);
@@ -67,14 +70,17 @@ expect_end(const char *key, const struct conf *running, const struct conf *file,
 /* "now" is what the daemon has, and nothing else. */
 Test(json, explain_tells_the_file_from_the_daemon)
 {
-	struct conf *a = read_good(MINIMAL "queue: { lifetime = \"3d\"; };"), *b = read_good(MINIMAL "node = 4;");
+	struct conf *a = read_good(MINIMAL "queue: { lifetime = \"3d\"; };"),
+	            *b = read_good(MINIMAL "node = 4;");
 
 	expect_end("queue.lifetime", a, a, "\nsince    0.1\nnow      \"3d\"\n");
 	expect_end("queue.lifetime", NULL, a, "\nsince    0.1\nin file  \"3d\"\n");
 	expect_end("queue.lifetime", a, NULL, "\nsince    0.1\nnow      \"3d\"\n");
 	expect_end("queue.lifetime", a, b,
-	    "now      \"3d\"\nin file  \"5d\"\n         the file is not in force: it needs a reload\n");
-	expect_end("node", a, b, "now      0\nin file  4\n         the file is not in force: it needs a restart\n");
+	    "now      \"3d\"\nin file  \"5d\"\n         the file is not in force: it needs a "
+	    "reload\n");
+	expect_end("node", a, b,
+	    "now      0\nin file  4\n         the file is not in force: it needs a restart\n");
 	conf_drop(&a);
 	conf_drop(&b);
 }

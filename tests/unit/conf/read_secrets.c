@@ -1,4 +1,5 @@
-/* read: passwords of a configuration, in the file itself, in a file of their own, as a credential. */
+/* read: passwords of a configuration, in the file itself, in a file of their own, as a credential.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -75,8 +76,8 @@ Test(read, secret_in_a_file_that_all_can_read)
 		cr_expect_not_null(c);
 		cr_expect_eq(r.warnings, cases[i].warnings, "mode %o", cases[i].mode);
 		buf_addc(&r.text, '\0');
-		cr_expect_eq(strstr(r.text.p, "stands in a file that everybody can read") != NULL, cases[i].warnings == 1,
-		    "%s", r.text.p);
+		cr_expect_eq(strstr(r.text.p, "stands in a file that everybody can read") != NULL,
+		    cases[i].warnings == 1, "%s", r.text.p);
 		cr_expect_not(strstr(r.text.p, "s3cret"));
 		conf_drop(&c);
 		conf_report_clear(&r);

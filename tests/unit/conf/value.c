@@ -46,11 +46,23 @@ Test(value, sizes)
 		uint64_t bytes; /* 0: refused */
 		const char *printed;
 	} cases[] = {
-		{"50M", 52428800, "50M"}, {"25k", 25600, "25K"}, {"25K", 25600, "25K"},
-		{"1G", 1 << 30, "1G"}, {"512B", 512, "512B"}, {"1024B", 1024, "1K"},
-		{"50", 0, NULL}, {"", 0, NULL}, {"M", 0, NULL}, {"50 M", 0, NULL}, {"50MB", 0, NULL},
-		{"1M1k", 0, NULL}, {"-1M", 0, NULL}, {"1.5M", 0, NULL}, {"50m", 0, NULL},
-		{"9223372036854775807G", 0, NULL}, {"18446744073709551616B", 0, NULL},
+	    {"50M", 52428800, "50M"},
+	    {"25k", 25600, "25K"},
+	    {"25K", 25600, "25K"},
+	    {"1G", 1 << 30, "1G"},
+	    {"512B", 512, "512B"},
+	    {"1024B", 1024, "1K"},
+	    {"50", 0, NULL},
+	    {"", 0, NULL},
+	    {"M", 0, NULL},
+	    {"50 M", 0, NULL},
+	    {"50MB", 0, NULL},
+	    {"1M1k", 0, NULL},
+	    {"-1M", 0, NULL},
+	    {"1.5M", 0, NULL},
+	    {"50m", 0, NULL},
+	    {"9223372036854775807G", 0, NULL},
+	    {"18446744073709551616B", 0, NULL},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -89,8 +101,8 @@ Test(value, rates)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct conf_rate r = {0};
 
-		cr_expect_eq(value_rate(str_of(cases[i].text), "recipients", &r), cases[i].count > 0,
-		    "%s", cases[i].text);
+		cr_expect_eq(value_rate(str_of(cases[i].text), "recipients", &r),
+		    cases[i].count > 0, "%s", cases[i].text);
 		cr_expect_eq(r.count, cases[i].count, "%s", cases[i].text);
 		cr_expect_eq(r.period_ms, cases[i].period_ms, "%s", cases[i].text);
 	}
@@ -101,8 +113,8 @@ Test(value, percentages)
 	static const struct {
 		const char *text;
 		int64_t percent; /* -1: refused */
-	} cases[] = {{"5%", 5}, {"5 %", 5}, {"0%", 0}, {"100%", 100}, {"101%", -1}, {"5", -1}, {"%", -1},
-		{"", -1}, {"-5%", -1}, {"5%%", -1}, {"5.5%", -1}};
+	} cases[] = {{"5%", 5}, {"5 %", 5}, {"0%", 0}, {"100%", 100}, {"101%", -1}, {"5", -1},
+	    {"%", -1}, {"", -1}, {"-5%", -1}, {"5%%", -1}, {"5.5%", -1}};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		int64_t percent = -1;
@@ -121,45 +133,86 @@ Test(value, forms)
 		const char *text;
 		bool fits;
 	} cases[] = {
-		{FORM_HOSTNAME, "mail.example.com", true}, {FORM_HOSTNAME, "localhost", true},
-		{FORM_HOSTNAME, "a-b.example", true}, {FORM_HOSTNAME, "", false},
-		{FORM_HOSTNAME, "mail.example.com.", false}, {FORM_HOSTNAME, ".example", false},
-		{FORM_HOSTNAME, "a..b", false}, {FORM_HOSTNAME, "-a.example", false},
-		{FORM_HOSTNAME, "a-.example", false}, {FORM_HOSTNAME, "a_b.example", false},
-		{FORM_HOSTNAME, "192.0.2.1", false}, {FORM_HOSTNAME, "a b", false},
-		{FORM_HOSTNAME, "m\xc3\xbcller.example", false}, {FORM_HOSTNAME, "a\r\nb", false},
-		{FORM_HOSTNAME, DIGITS_63 ".example", true}, {FORM_HOSTNAME, DIGITS_63 "4.example", false},
-		{FORM_DOMAIN, "m\xc3\xbcller.example", true}, {FORM_DOMAIN, "m\xff.example", false},
-		{FORM_DOMAIN, "a@b", false}, {FORM_DOMAIN, "*.example", false},
-		{FORM_HOST, "192.0.2.1", true}, {FORM_HOST, "2001:db8::1", true},
-		{FORM_HOST, "mx.example", true}, {FORM_HOST, "[192.0.2.1]", false},
-		{FORM_HOST, "unix:/run/lmtp", false}, {FORM_HOST, "mx.example:25", false},
-		{FORM_ADDRESS, "a@example.com", true}, {FORM_ADDRESS, "\"a b\"@example.com", true},
-		{FORM_ADDRESS, "a", false}, {FORM_ADDRESS, "a@", false}, {FORM_ADDRESS, "@b", false},
-		{FORM_ADDRESS, "a b@example.com", false}, {FORM_ADDRESS, "*@example.com", false},
-		{FORM_ADDRESS, "<a@example.com>", false}, {FORM_ADDRESS, "a@example.com\r\nX: y", false},
-		{FORM_PATTERN, "*@example.com", true}, {FORM_PATTERN, "a@example.com", true},
-		{FORM_PATTERN, "*", false}, {FORM_PATTERN, "*@*", false}, {FORM_PATTERN, "a@*.b", false},
-		{FORM_PATTERN, "example.com", false},
-		{FORM_TO_DOMAIN, "example.com", true}, {FORM_TO_DOMAIN, "*.example.com", true},
-		{FORM_TO_DOMAIN, "*", false}, {FORM_TO_DOMAIN, "*example.com", false},
-		{FORM_TO_DOMAIN, "a.*.com", false}, {FORM_TO_DOMAIN, "*.", false},
-		{FORM_PATH, "/a", true}, {FORM_PATH, "a", false}, {FORM_PATH, "/", false},
-		{FORM_IP, "::", true}, {FORM_IP, "0.0.0.0", true}, {FORM_IP, "127.1", false},
-		{FORM_IP, "localhost", false}, {FORM_IP, "fe80::1%eth0", false},
-		{FORM_RESOLVER, "127.0.0.1", true}, {FORM_RESOLVER, "127.0.0.1@5353", true},
-		{FORM_RESOLVER, "::1@53", true}, {FORM_RESOLVER, "127.0.0.1:53", false},
-		{FORM_RESOLVER, "127.0.0.1@0", false}, {FORM_RESOLVER, "127.0.0.1@65536", false},
-		{FORM_RESOLVER, "system", true}, {FORM_RESOLVER, "root", true},
-		{FORM_RESOLVER, "127.0.0.1@", false}, {FORM_RESOLVER, "dns.example@53", false},
-		{FORM_LOGIN, "alice", true}, {FORM_LOGIN, "alice@example.com", true},
-		{FORM_LOGIN, "", false}, {FORM_LOGIN, "a b", false}, {FORM_LOGIN, "a@b@", false},
-		{FORM_SECRET, "x", true}, {FORM_SECRET, "", false}, {FORM_SECRET, "file:/x", true},
-		{FORM_SECRET, "file:x", false}, {FORM_SECRET, "credential:x", true},
-		{FORM_SECRET, "credential:", false}, {FORM_SECRET, "credential:../x", false},
+	    {FORM_HOSTNAME, "mail.example.com", true},
+	    {FORM_HOSTNAME, "localhost", true},
+	    {FORM_HOSTNAME, "a-b.example", true},
+	    {FORM_HOSTNAME, "", false},
+	    {FORM_HOSTNAME, "mail.example.com.", false},
+	    {FORM_HOSTNAME, ".example", false},
+	    {FORM_HOSTNAME, "a..b", false},
+	    {FORM_HOSTNAME, "-a.example", false},
+	    {FORM_HOSTNAME, "a-.example", false},
+	    {FORM_HOSTNAME, "a_b.example", false},
+	    {FORM_HOSTNAME, "192.0.2.1", false},
+	    {FORM_HOSTNAME, "a b", false},
+	    {FORM_HOSTNAME, "m\xc3\xbcller.example", false},
+	    {FORM_HOSTNAME, "a\r\nb", false},
+	    {FORM_HOSTNAME, DIGITS_63 ".example", true},
+	    {FORM_HOSTNAME, DIGITS_63 "4.example", false},
+	    {FORM_DOMAIN, "m\xc3\xbcller.example", true},
+	    {FORM_DOMAIN, "m\xff.example", false},
+	    {FORM_DOMAIN, "a@b", false},
+	    {FORM_DOMAIN, "*.example", false},
+	    {FORM_HOST, "192.0.2.1", true},
+	    {FORM_HOST, "2001:db8::1", true},
+	    {FORM_HOST, "mx.example", true},
+	    {FORM_HOST, "[192.0.2.1]", false},
+	    {FORM_HOST, "unix:/run/lmtp", false},
+	    {FORM_HOST, "mx.example:25", false},
+	    {FORM_ADDRESS, "a@example.com", true},
+	    {FORM_ADDRESS, "\"a b\"@example.com", true},
+	    {FORM_ADDRESS, "a", false},
+	    {FORM_ADDRESS, "a@", false},
+	    {FORM_ADDRESS, "@b", false},
+	    {FORM_ADDRESS, "a b@example.com", false},
+	    {FORM_ADDRESS, "*@example.com", false},
+	    {FORM_ADDRESS, "<a@example.com>", false},
+	    {FORM_ADDRESS, "a@example.com\r\nX: y", false},
+	    {FORM_PATTERN, "*@example.com", true},
+	    {FORM_PATTERN, "a@example.com", true},
+	    {FORM_PATTERN, "*", false},
+	    {FORM_PATTERN, "*@*", false},
+	    {FORM_PATTERN, "a@*.b", false},
+	    {FORM_PATTERN, "example.com", false},
+	    {FORM_TO_DOMAIN, "example.com", true},
+	    {FORM_TO_DOMAIN, "*.example.com", true},
+	    {FORM_TO_DOMAIN, "*", false},
+	    {FORM_TO_DOMAIN, "*example.com", false},
+	    {FORM_TO_DOMAIN, "a.*.com", false},
+	    {FORM_TO_DOMAIN, "*.", false},
+	    {FORM_PATH, "/a", true},
+	    {FORM_PATH, "a", false},
+	    {FORM_PATH, "/", false},
+	    {FORM_IP, "::", true},
+	    {FORM_IP, "0.0.0.0", true},
+	    {FORM_IP, "127.1", false},
+	    {FORM_IP, "localhost", false},
+	    {FORM_IP, "fe80::1%eth0", false},
+	    {FORM_RESOLVER, "127.0.0.1", true},
+	    {FORM_RESOLVER, "127.0.0.1@5353", true},
+	    {FORM_RESOLVER, "::1@53", true},
+	    {FORM_RESOLVER, "127.0.0.1:53", false},
+	    {FORM_RESOLVER, "127.0.0.1@0", false},
+	    {FORM_RESOLVER, "127.0.0.1@65536", false},
+	    {FORM_RESOLVER, "system", true},
+	    {FORM_RESOLVER, "root", true},
+	    {FORM_RESOLVER, "127.0.0.1@", false},
+	    {FORM_RESOLVER, "dns.example@53", false},
+	    {FORM_LOGIN, "alice", true},
+	    {FORM_LOGIN, "alice@example.com", true},
+	    {FORM_LOGIN, "", false},
+	    {FORM_LOGIN, "a b", false},
+	    {FORM_LOGIN, "a@b@", false},
+	    {FORM_SECRET, "x", true},
+	    {FORM_SECRET, "", false},
+	    {FORM_SECRET, "file:/x", true},
+	    {FORM_SECRET, "file:x", false},
+	    {FORM_SECRET, "credential:x", true},
+	    {FORM_SECRET, "credential:", false},
+	    {FORM_SECRET, "credential:../x", false},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-		cr_expect_eq(value_form(cases[i].form, str_of(cases[i].text)) == NULL, cases[i].fits,
-		    "form %d: %s", (int)cases[i].form, cases[i].text);
+		cr_expect_eq(value_form(cases[i].form, str_of(cases[i].text)) == NULL,
+		    cases[i].fits, "form %d: %s", (int)cases[i].form, cases[i].text);
 }

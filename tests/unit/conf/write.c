@@ -5,22 +5,27 @@
 #include "conf/reload.h"
 #include "support.h"
 
-static const char everything[] = MINIMAL
-    "postmaster = \"help@example.com\"; user = \"mail\"; node = 3;\n"
-    "state_directory = \"/s\"; run_directory = \"/r\";\n"
-    "listen: ( { address = \"::1\"; port = 2465; tls = \"implicit\"; } );\n"
-    "submission: { processes = 3; idle_timeout = \"1m30s\"; client_address = \"show\"; };\n"
-    "auth: { mechanisms = [ \"PLAIN\" ]; failure_limit = \"3 / 1h\"; cache = \"0s\"; };\n"
-    "limits: { message_size = \"100000B\"; per_user = \"5 / 1h, 10 recipients / 1d\";\n"
-    "  users: ( { user = \"erp@example.com\"; per_user = \"7 / 1d\"; },\n"
-    "           { user = \"\\\"odd name\\\"@example.com\"; per_user = \"1 / 1s\"; } ); };\n"
-    "sender_policy: { send_as: ( { user = \"h@example.com\"; addresses = ( \"*@t.example\" ); } ); };\n"
-    "routes: ( { to_domain = \"*.in.example\"; via = \"lmtp\"; host = \"127.0.0.1\"; allow_private = true; },\n"
-    "  { via = \"smarthost\"; host = \"s.example\"; port = 1465; tls = \"implicit\"; username = \"u\";\n"
-    "    password = \"p\\\"\\\\\\x01\\xff\\n\"; ca_file = \"/ca\"; } );\n"
-    "queue: { directory = \"/q\"; lifetime = \"2d\"; retry = [ \"90s\" ]; minimum_free = \"0%\"; };\n"
-    "timeouts: { connect = \"1500ms\"; final = \"1h\"; };\n"
-    "dns: { resolver = \"127.0.0.1@5353\"; }; log: { target = \"file:/l\"; addresses = \"hashed\"; };\n";
+static const char everything[] =
+    MINIMAL "postmaster = \"help@example.com\"; user = \"mail\"; node = 3;\n"
+	    "state_directory = \"/s\"; run_directory = \"/r\";\n"
+	    "listen: ( { address = \"::1\"; port = 2465; tls = \"implicit\"; } );\n"
+	    "submission: { processes = 3; idle_timeout = \"1m30s\"; client_address = \"show\"; };\n"
+	    "auth: { mechanisms = [ \"PLAIN\" ]; failure_limit = \"3 / 1h\"; cache = \"0s\"; };\n"
+	    "limits: { message_size = \"100000B\"; per_user = \"5 / 1h, 10 recipients / 1d\";\n"
+	    "  users: ( { user = \"erp@example.com\"; per_user = \"7 / 1d\"; },\n"
+	    "           { user = \"\\\"odd name\\\"@example.com\"; per_user = \"1 / 1s\"; } ); };\n"
+	    "sender_policy: { send_as: ( { user = \"h@example.com\"; addresses = ( \"*@t.example\" "
+	    "); } ); };\n"
+	    "routes: ( { to_domain = \"*.in.example\"; via = \"lmtp\"; host = \"127.0.0.1\"; "
+	    "allow_private = true; },\n"
+	    "  { via = \"smarthost\"; host = \"s.example\"; port = 1465; tls = \"implicit\"; "
+	    "username = \"u\";\n"
+	    "    password = \"p\\\"\\\\\\x01\\xff\\n\"; ca_file = \"/ca\"; } );\n"
+	    "queue: { directory = \"/q\"; lifetime = \"2d\"; retry = [ \"90s\" ]; minimum_free = "
+	    "\"0%\"; };\n"
+	    "timeouts: { connect = \"1500ms\"; final = \"1h\"; };\n"
+	    "dns: { resolver = \"127.0.0.1@5353\"; }; log: { target = \"file:/l\"; addresses = "
+	    "\"hashed\"; };\n";
 
 static void
 write_to(const struct conf *c, unsigned roles, bool all, struct buf *out)
@@ -71,8 +76,8 @@ expect_same_twice(const char *text, unsigned roles, bool all)
 Test(write, reads_back)
 {
 	static const char *const texts[] = {MINIMAL, everything};
-	static const unsigned roles[] = {CONF_KEYS, CONF_AUTH, CONF_SUBMISSION, CONF_QUEUE, CONF_RELAY,
-		CONF_CONTROL, CONF_MAIN, CONF_ALL};
+	static const unsigned roles[] = {CONF_KEYS, CONF_AUTH, CONF_SUBMISSION, CONF_QUEUE,
+	    CONF_RELAY, CONF_CONTROL, CONF_MAIN, CONF_ALL};
 
 	for (size_t i = 0; i < 2; i++)
 		for (size_t j = 0; j < sizeof roles / sizeof roles[0]; j++) {
@@ -88,20 +93,22 @@ Test(write, least_privilege)
 		enum conf_role role;
 		const char *has, *lacks[10];
 	} cases[] = {
-		{CONF_KEYS, "private_key",
-		 {"password", "send_as", "per_user", "retry", "resolver", "example.com\"; } )", "auth:"}},
-		{CONF_AUTH, "failure_limit",
-		 {"password", "private_key", "retry", "resolver", "send_as", "per_user"}},
-		{CONF_SUBMISSION, "send_as",
-		 {"password", "private_key", "per_user", "routes", "queue:", "dns:", "failure_limit",
-		  "state_directory"}},
-		{CONF_QUEUE, "retry",
-		 {"password", "private_key", "routes", "dns:", "mechanisms", "failure_limit", "send_as", "tls",
-		  "listen"}},
-		{CONF_RELAY, "password",
-		 {"private_key", "per_user", "send_as", "auth:", "directory", "listen"}},
-		{CONF_CONTROL, "run_directory",
-		 {"password", "private_key", "routes", "queue:", "auth:", "limits:", "tls", "send_as"}},
+	    {CONF_KEYS, "private_key",
+	        {"password", "send_as", "per_user", "retry", "resolver", "example.com\"; } )",
+	            "auth:"}},
+	    {CONF_AUTH, "failure_limit",
+	        {"password", "private_key", "retry", "resolver", "send_as", "per_user"}},
+	    {CONF_SUBMISSION, "send_as",
+	        {"password", "private_key", "per_user", "routes", "queue:", "dns:", "failure_limit",
+	            "state_directory"}},
+	    {CONF_QUEUE, "retry",
+	        {"password", "private_key", "routes", "dns:", "mechanisms", "failure_limit",
+	            "send_as", "tls", "listen"}},
+	    {CONF_RELAY, "password",
+	        {"private_key", "per_user", "send_as", "auth:", "directory", "listen"}},
+	    {CONF_CONTROL, "run_directory",
+	        {"password", "private_key", "routes", "queue:", "auth:", "limits:", "tls",
+	            "send_as"}},
 	};
 	struct conf *c = read_good(everything);
 
@@ -110,7 +117,8 @@ Test(write, least_privilege)
 
 		write_to(c, cases[i].role, true, &b);
 		buf_addc(&b, '\0');
-		cr_expect(strstr(b.p, cases[i].has), "role %d lacks %s", (int)cases[i].role, cases[i].has);
+		cr_expect(strstr(b.p, cases[i].has), "role %d lacks %s", (int)cases[i].role,
+		    cases[i].has);
 		for (size_t j = 0; cases[i].lacks[j]; j++)
 			cr_expect_not(strstr(b.p, cases[i].lacks[j]), "role %d has %s:\n%s",
 			    (int)cases[i].role, cases[i].lacks[j], b.p);
@@ -131,7 +139,8 @@ Test(write, lists_keep_their_length)
 	cr_expect(str_eq(relay->routes.item[1].password, c->routes.item[1].password));
 	cr_expect(str_eq(relay->routes.item[1].password, STR("p\"\\\x01\xff\n")));
 	cr_expect(relay->routes.item[0].allow_private);
-	cr_expect_eq(relay->queue.lifetime_ms, 432000000, "another role's key stands at its default");
+	cr_expect_eq(
+	    relay->queue.lifetime_ms, 432000000, "another role's key stands at its default");
 	buf_clear(&b);
 	conf_drop(&c);
 	conf_drop(&relay);
@@ -159,8 +168,9 @@ Test(write, only_what_differs)
 	buf_init(&b, 1 << 20);
 	conf_write(c, CONF_AUTH, false, true, &b);
 	cr_expect(str_eq(buf_str(&b), STR("hostname = \"mail.example.com\";\n"
-					  "domains = ( { name = \"example.com\"; } );\n"
-					  "auth: {\n\tworkers = 3;\n};\n")), "%.*s", STR_ARG(buf_str(&b)));
+	                                  "domains = ( { name = \"example.com\"; } );\n"
+	                                  "auth: {\n\tworkers = 3;\n};\n")),
+	    "%.*s", STR_ARG(buf_str(&b)));
 	buf_clear(&b);
 	conf_drop(&c);
 }
@@ -170,23 +180,31 @@ Test(write, changes_of_lists)
 {
 	static const char *const routes = "routes: ( { to_domain = \"a.example\"; via = \"mx\"; }, "
 	    "{ to_domain = \"b.example\"; via = \"mx\"; } );";
-	struct conf *a = read_good(MINIMAL "limits: { users = ( { user = \"a@x.example\"; per_user = \"1 / 1h\"; }, "
-	    "{ user = \"b@x.example\"; per_user = \"1 / 1h\"; }, { user = \"c@x.example\"; per_user = \"1 / 1h\"; } ); };"
-	    "routes: ( { to_domain = \"b.example\"; via = \"mx\"; }, { to_domain = \"a.example\"; via = \"mx\"; } );");
+	struct conf *a = read_good(
+	    MINIMAL "limits: { users = ( { user = \"a@x.example\"; per_user = \"1 / 1h\"; }, "
+	            "{ user = \"b@x.example\"; per_user = \"1 / 1h\"; }, { user = \"c@x.example\"; "
+	            "per_user = \"1 / 1h\"; } ); };"
+	            "routes: ( { to_domain = \"b.example\"; via = \"mx\"; }, { to_domain = "
+	            "\"a.example\"; via = \"mx\"; } );");
 	struct buf text, out;
 	struct conf *b;
 
 	buf_init(&text, 1 << 16);
-	buf_addf(&text, "%s%s%s", MINIMAL, "limits: { users = ( { user = \"d@x.example\"; per_user = \"1 / 1h\"; }, "
-	    "{ user = \"b@x.example\"; per_user = \"2 / 1h\"; }, { user = \"c@x.example\"; per_user = \"1 / 1h\"; } ); };", routes);
+	buf_addf(&text, "%s%s%s", MINIMAL,
+	    "limits: { users = ( { user = \"d@x.example\"; per_user = \"1 / 1h\"; }, "
+	    "{ user = \"b@x.example\"; per_user = \"2 / 1h\"; }, { user = \"c@x.example\"; "
+	    "per_user = \"1 / 1h\"; } ); };",
+	    routes);
 	buf_addc(&text, '\0');
 	b = read_good(text.p);
 	buf_init(&out, 1 << 16);
 	conf_write_changes(a, b, &out);
-	cr_expect(str_eq(buf_str(&out),
-	    STR("limits.users: 1 added (\"d@x.example\"), 1 removed (\"a@x.example\"), 1 changed (\"b@x.example\" "
-		"[per_user \"1 recipients / 1h\" -> \"2 recipients / 1h\"])\n"
-		"routes: another order\n")), "%.*s", STR_ARG(buf_str(&out)));
+	cr_expect(
+	    str_eq(buf_str(&out), STR("limits.users: 1 added (\"d@x.example\"), 1 removed "
+	                              "(\"a@x.example\"), 1 changed (\"b@x.example\" "
+	                              "[per_user \"1 recipients / 1h\" -> \"2 recipients / 1h\"])\n"
+	                              "routes: another order\n")),
+	    "%.*s", STR_ARG(buf_str(&out)));
 	buf_clear(&text);
 	buf_clear(&out);
 	conf_drop(&a);
@@ -196,18 +214,22 @@ Test(write, changes_of_lists)
 Test(write, changes)
 {
 	struct conf *a = read_good(MINIMAL "limits: { per_user = \"300 / 1h\"; }; user = \"x\";");
-	struct conf *b = read_good(MINIMAL "limits: { per_user = \"500 / 1h\"; }; user = \"y\";"
-				   "routes: ( { via = \"smarthost\"; host = \"h\"; tls = \"implicit\"; "
-				   "username = \"u\"; password = \"s3cret\"; } );");
+	struct conf *b =
+	    read_good(MINIMAL "limits: { per_user = \"500 / 1h\"; }; user = \"y\";"
+	                      "routes: ( { via = \"smarthost\"; host = \"h\"; tls = \"implicit\"; "
+	                      "username = \"u\"; password = \"s3cret\"; } );");
 	struct buf out;
 
 	buf_init(&out, 1 << 16);
 	conf_write_changes(a, b, &out);
 	cr_expect(str_eq(buf_str(&out),
-	    STR("user \"x\" -> \"y\" (needs a restart)\n"
-		"limits.per_user \"300 recipients / 1h\" -> \"500 recipients / 1h\"\n"
-		"routes: 1 changed (every domain [via \"mx\" -> \"smarthost\", host \"\" -> \"h\", tls "
-		"\"opportunistic\" -> \"implicit\", username \"\" -> \"u\", another password])\n")), "%.*s", STR_ARG(buf_str(&out)));
+	              STR("user \"x\" -> \"y\" (needs a restart)\n"
+	                  "limits.per_user \"300 recipients / 1h\" -> \"500 recipients / 1h\"\n"
+	                  "routes: 1 changed (every domain [via \"mx\" -> \"smarthost\", host \"\" "
+	                  "-> \"h\", tls "
+	                  "\"opportunistic\" -> \"implicit\", username \"\" -> \"u\", another "
+	                  "password])\n")),
+	    "%.*s", STR_ARG(buf_str(&out)));
 	buf_reset(&out);
 	conf_write_changes(a, a, &out);
 	cr_expect_eq(out.n, 0);
@@ -219,9 +241,11 @@ Test(write, changes)
 /* Groups of one name are compared in their order; long values are cut, and many are counted. */
 Test(write, changed_keys_of_groups)
 {
-	struct conf *a = read_good(MINIMAL "listen: ( { port = 465; tls = \"implicit\"; } );"
+	struct conf *a = read_good(MINIMAL
+	    "listen: ( { port = 465; tls = \"implicit\"; } );"
 	    "routes: ( { to_domain = \"a.example\"; via = \"lmtp\"; host = \"h\"; port = 24; }, "
-	    "{ to_domain = \"a.example\"; via = \"lmtp\"; host = \"h\"; port = 25; }, { via = \"mx\"; } );");
+	    "{ to_domain = \"a.example\"; via = \"lmtp\"; host = \"h\"; port = 25; }, { via = "
+	    "\"mx\"; } );");
 	struct buf text, out;
 	struct conf *b;
 
@@ -237,8 +261,11 @@ Test(write, changed_keys_of_groups)
 	buf_init(&out, 1 << 16);
 	conf_write_changes(a, b, &out);
 	buf_addc(&out, '\0');
-	cr_expect(strstr(out.p, "listen: 1 changed (every address 465 [tls \"implicit\" -> \"starttls\"])\n"), "%s", out.p);
-	cr_expect(strstr(out.p, "routes: 2 changed (\"a.example\" [port 24 -> 2424], \"a.example\" [host \"h\" -> \"xxx"),
+	cr_expect(strstr(out.p,
+	              "listen: 1 changed (every address 465 [tls \"implicit\" -> \"starttls\"])\n"),
+	    "%s", out.p);
+	cr_expect(strstr(out.p, "routes: 2 changed (\"a.example\" [port 24 -> 2424], \"a.example\" "
+	                        "[host \"h\" -> \"xxx"),
 	    "%s", out.p);
 	cr_expect(strstr(out.p, "xx...])\n") && !strstr(out.p, "25"), "%s", out.p);
 	buf_clear(&text);
@@ -250,7 +277,8 @@ Test(write, changed_keys_of_groups)
 /* Every key that a reload does not change, and no other, is as it was. */
 Test(write, what_needs_a_restart_is_held)
 {
-	struct conf *running = read_good(MINIMAL), *now = read_good(everything), *file = read_good(everything);
+	struct conf *running = read_good(MINIMAL), *now = read_good(everything),
+	            *file = read_good(everything);
 	struct buf out;
 	struct str line, all;
 	unsigned held = 0;
@@ -263,7 +291,8 @@ Test(write, what_needs_a_restart_is_held)
 	all = buf_str(&out);
 	while (str_split(&all, '\n', &line))
 		if (line.n) {
-			cr_expect(str_find(line, '(') < line.n && line.p[line.n - 1] == ')', "%.*s", STR_ARG(line));
+			cr_expect(str_find(line, '(') < line.n && line.p[line.n - 1] == ')', "%.*s",
+			    STR_ARG(line));
 			held++;
 		}
 	cr_expect_eq(held, 6, "%.*s", STR_ARG(buf_str(&out)));
@@ -277,7 +306,8 @@ Test(write, what_needs_a_restart_is_held)
 	conf_drop(&file);
 }
 
-/* What stands behind a label of the text that explain gives for a key, until the end of the line. */
+/* What stands behind a label of the text that explain gives for a key, until the end of the line.
+ */
 static struct str
 explained(const struct key *k, const struct conf *c, const char *label, struct buf *text)
 {
@@ -293,7 +323,8 @@ explained(const struct key *k, const struct conf *c, const char *label, struct b
 	return STR_NULL;
 }
 
-/* The configuration with the key set to this text; what MINIMAL says already may not stand twice. */
+/* The configuration with the key set to this text; what MINIMAL says already may not stand twice.
+ */
 static struct conf *
 read_with(const struct key *k, struct str value)
 {
@@ -354,7 +385,8 @@ Test(explain, defaults_are_in_force)
 	conf_drop(&c);
 }
 
-/* Each line that explain gives as an example is taken where it belongs; "now" is then the same value. */
+/* Each line that explain gives as an example is taken where it belongs; "now" is then the same
+ * value. */
 Test(explain, examples_are_taken)
 {
 	struct buf text;
@@ -369,7 +401,8 @@ Test(explain, examples_are_taken)
 		cr_expect(line.n > 0, "%s has no example", k->path);
 		if (!line.n || !may_be_set(k))
 			continue;
-		cr_assert(str_starts(line, key_name(k)) && line.p[line.n - 1] == ';', "%.*s", STR_ARG(line));
+		cr_assert(str_starts(line, key_name(k)) && line.p[line.n - 1] == ';', "%.*s",
+		    STR_ARG(line));
 		line = str_upto(line, line.n - 1);
 		c = read_with(k, str_from(line, key_name(k).n + strlen(" = ")));
 		if (k->type != KEY_LIST) {
@@ -393,7 +426,8 @@ Test(explain, every_key_without_secrets)
 	buf_init(&b, 1 << 16);
 	for (size_t i = 0; i < key_count; i++) {
 		buf_reset(&b);
-		cr_assert(conf_explain(str_of(key_table[i].path), c, NULL, &b), "%s", key_table[i].path);
+		cr_assert(
+		    conf_explain(str_of(key_table[i].path), c, NULL, &b), "%s", key_table[i].path);
 		buf_addc(&b, '\0');
 		cr_expect(buf_ok(&b));
 		cr_expect_not(strstr(b.p, "p\\\"\\\\"), "%s", b.p);
@@ -410,14 +444,16 @@ Test(explain, one_key_in_full)
 	buf_init(&b, 1 << 16);
 	cr_assert(conf_explain(STR("limits.per_user"), c, c, &b));
 	cr_expect(str_eq(buf_str(&b),
-	    STR("limits.per_user\n"
-		"Recipients that one login may write to in a period. Several, joined by commas, all hold.\n\n"
-		"type     a rate: a count and a period\n"
-		"default  \"300 recipients / 1h\"\n"
-		"example  per_user = \"300 recipients / 1h, 2000 recipients / 1d\";\n"
-		"reload   yes\n"
-		"since    0.1\n"
-		"now      \"500 recipients / 1h\"\n")), "%.*s", STR_ARG(buf_str(&b)));
+	              STR("limits.per_user\n"
+	                  "Recipients that one login may write to in a period. Several, joined by "
+	                  "commas, all hold.\n\n"
+	                  "type     a rate: a count and a period\n"
+	                  "default  \"300 recipients / 1h\"\n"
+	                  "example  per_user = \"300 recipients / 1h, 2000 recipients / 1d\";\n"
+	                  "reload   yes\n"
+	                  "since    0.1\n"
+	                  "now      \"500 recipients / 1h\"\n")),
+	    "%.*s", STR_ARG(buf_str(&b)));
 	cr_expect_not(conf_explain(STR("limits.per_use"), c, NULL, &b));
 	cr_expect_not(conf_explain(STR(""), NULL, NULL, &b));
 	buf_clear(&b);
@@ -437,7 +473,9 @@ Test(explain, table_is_sound)
 		if (k->type == KEY_NUMBER || k->type == KEY_DURATION || k->type == KEY_SIZE)
 			cr_expect_gt(k->max, k->min, "%s", k->path);
 		if (k->flags & KEY_RESTART)
-			cr_expect((k->type == KEY_TEXT || k->type == KEY_NUMBER) && !(k->flags & KEY_ITEM), "%s", k->path);
+			cr_expect((k->type == KEY_TEXT || k->type == KEY_NUMBER) &&
+			              !(k->flags & KEY_ITEM),
+			    "%s", k->path);
 		if ((k->flags & KEY_ITEM) && k->dflt && k->type == KEY_WORD)
 			cr_expect(strstr(k->dflt, k->words[0]), "%s", k->path);
 	}

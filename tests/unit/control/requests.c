@@ -1,5 +1,5 @@
-/* The role control, with the test as its main, as the queue and as the tool: every command ends, and
- * says which process did not answer. */
+/* The role control, with the test as its main, as the queue and as the tool: every command ends,
+ * and says which process did not answer. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -18,7 +18,8 @@ Test(control_requests, a_command_of_a_stopped_queue_says_who_did_not_answer, .ti
 	s.is_silent = true;
 	command(&s, "queue.list");
 	cr_assert_eq(s.exit_code, 69);
-	cr_assert_str_eq(s.text, "queue did not answer within 60 s; it may still do what was asked");
+	cr_assert_str_eq(
+	    s.text, "queue did not answer within 60 s; it may still do what was asked");
 	late = s.call;
 	works_as_ever(&s);
 	answer(&s, late);
@@ -79,7 +80,8 @@ Test(control_requests, a_refusal_and_a_loss_end_a_command, .timeout = 60)
 	until(&s, &s.asked, 2);
 	channel_free(&s.queue);
 	until(&s, &s.ended, 2);
-	cr_assert_str_eq(s.text, "queue ended after 0 s without an answer and is started again: repeat the command");
+	cr_assert_str_eq(s.text,
+	    "queue ended after 0 s without an answer and is started again: repeat the command");
 	give_queue(&s);
 	works_as_ever(&s);
 	tear_down(&s);
@@ -128,7 +130,8 @@ descriptors(void)
 	return n;
 }
 
-/* A large body: the file that the queue gives with a row reaches the tool, and control keeps none. */
+/* A large body: the file that the queue gives with a row reaches the tool, and control keeps none.
+ */
 Test(control_requests, a_descriptor_of_a_row_reaches_the_tool, .timeout = 60)
 {
 	static struct setting s;

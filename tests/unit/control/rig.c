@@ -60,7 +60,8 @@ say_long(struct setting *s)
 
 	for (; s->credit > 0 && s->long_told < s->long_rows; s->long_told++) {
 		memset(text, 'a' + (int)(s->long_told % 26), s->long_row_bytes);
-		cr_assert_eq(channel_answer(s->queue, s->long_call, MESSAGE_ADMIN_ROW, &row, -1), 0);
+		cr_assert_eq(
+		    channel_answer(s->queue, s->long_call, MESSAGE_ADMIN_ROW, &row, -1), 0);
 		s->credit -= (int64_t)s->long_row_bytes;
 		s->long_bytes += s->long_row_bytes;
 	}

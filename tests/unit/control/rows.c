@@ -1,4 +1,5 @@
-/* Control passes on no more rows than the tool takes, and a tool may stand for as long as it likes. */
+/* Control passes on no more rows than the tool takes, and a tool may stand for as long as it likes.
+ */
 #include "rig.h"
 
 #include <sys/socket.h>

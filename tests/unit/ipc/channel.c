@@ -61,7 +61,8 @@ struct chain {
 	unsigned asked, ended;
 };
 
-/* Whoever hears the end of one asks the next, as a client does that sends several commands at once. */
+/* Whoever hears the end of one asks the next, as a client does that sends several commands at once.
+ */
 static void
 ask_next(enum request_end end, const struct packet *p, void *arg)
 {

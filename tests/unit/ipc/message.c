@@ -21,7 +21,8 @@ round_trip(enum message_type type, const void *message)
 		cr_assert_not(message_decode(str_upto(buf_str(&wire), n), &got, &out),
 		    "%s cut to %zu bytes", message_name(type), n);
 	buf_addc(&wire, 0);
-	cr_assert_not(message_decode(buf_str(&wire), &got, &out), "%s stretched", message_name(type));
+	cr_assert_not(
+	    message_decode(buf_str(&wire), &got, &out), "%s stretched", message_name(type));
 	buf_clear(&wire);
 	buf_clear(&again);
 }
@@ -33,7 +34,8 @@ static void
 fill(char *message, const struct message_row *row, size_t n)
 {
 	static const char *const words[] = {"one", "two and", "three \1\2", "4"};
-	struct status status = status_make(450 + (unsigned)(n % 3), n % 2 ? "4.7.1" : "4.3.2", "words %zu", n);
+	struct status status =
+	    status_make(450 + (unsigned)(n % 3), n % 2 ? "4.7.1" : "4.3.2", "words %zu", n);
 	struct str text = str_of(words[n % 4]);
 	struct msgid id = {UINT64_C(0x123456789abcde0) + n, (uint32_t)(0xf0000000 + n)};
 	uint64_t number = UINT64_C(0xa1b2c3d4e5f60718) + n * UINT64_C(0x0101010101010101);
@@ -99,8 +101,8 @@ Test(message, every_field_of_every_type_survives_the_wire)
 	}
 }
 
-/* A field without a row would be lost without a word.  So the rows of a struct stand as close to one
- * another as their alignment allows, and reach its end. */
+/* A field without a row would be lost without a word.  So the rows of a struct stand as close to
+ * one another as their alignment allows, and reach its end. */
 #define SIZE(TYPE, name) [MESSAGE_##TYPE] = sizeof(((union message *)0)->name)
 static const size_t sizes[MESSAGE_TYPES] = {
     SIZE(HELLO, hello), SIZE(CONFIG, config), SIZE(LOG, log), SIZE(PEER, peer),
@@ -142,16 +144,23 @@ Test(message, every_field_has_its_row)
 			widest = row.alignment > widest ? row.alignment : widest;
 		}
 		cr_assert_eq(round_up(at, widest), sizes[type],
-		    "%s: something at the end has no row, or this test does not know the type", name);
+		    "%s: something at the end has no row, or this test does not know the type",
+		    name);
 	}
 }
 
 Test(message, values_survive_the_wire)
 {
-	struct message_result m = {.job = 7, .id = {.session = 1ULL << 59, .number = 3}, .recipient = 2,
-	    .status = status_make(451, "4.7.1", "Greylisted"), .reason = STR("greylisted"),
-	    .host = STR("mx1.example.net"), .address = STR("192.0.2.25"), .port = 25,
-	    .took_ms = -1, .is_last = true};
+	struct message_result m = {.job = 7,
+	    .id = {.session = 1ULL << 59, .number = 3},
+	    .recipient = 2,
+	    .status = status_make(451, "4.7.1", "Greylisted"),
+	    .reason = STR("greylisted"),
+	    .host = STR("mx1.example.net"),
+	    .address = STR("192.0.2.25"),
+	    .port = 25,
+	    .took_ms = -1,
+	    .is_last = true};
 	enum message_type type;
 	union message out;
 	struct buf wire;

@@ -152,7 +152,8 @@ a_row_s_lost_descriptor_is_an_error(struct setting *s)
 	one_fault(s, FAULT_LOSE_FD, MESSAGE_ADMIN_ROW, 0);
 	setting_ends_with(s, REQUEST_ERROR, "a row's lost descriptor");
 	cr_assert_eq(s->asker.rows, 0);
-	cr_assert(strstr(request_text("queue", &s->request, REQUEST_ERROR, text), "try again"), "%s", text);
+	cr_assert(strstr(request_text("queue", &s->request, REQUEST_ERROR, text), "try again"),
+	    "%s", text);
 	setting_works_as_ever(s, "a row's lost descriptor");
 }
 

@@ -154,7 +154,8 @@ setting_ends_with(struct setting *s, enum request_end end, const char *fault)
 	setting_until(s, &s->asker.ends, 1);
 	setting_linger(s);
 	cr_assert_eq(s->asker.ends, 1, "%s, %s: ended twice", message_name(s->type), fault);
-	cr_assert_eq(s->asker.end, end, "%s, %s: end %d", message_name(s->type), fault, s->asker.end);
+	cr_assert_eq(
+	    s->asker.end, end, "%s, %s: end %d", message_name(s->type), fault, s->asker.end);
 	cr_assert_not(request_is_open(&s->request));
 }
 

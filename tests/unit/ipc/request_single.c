@@ -28,7 +28,8 @@ Test(request, a_number_is_never_used_again, .timeout = 120)
 	first = s.other.calls[0];
 	request_cancel(&s.request);
 	for (unsigned i = 1; i <= 10000; i++) {
-		struct request *r = ask(s.asker.channel, MESSAGE_LEASE_ASK, &zero, setting_ended, &s);
+		struct request *r =
+		    ask(s.asker.channel, MESSAGE_LEASE_ASK, &zero, setting_ended, &s);
 
 		cr_assert_eq(r->number, first + i);
 		request_cancel(r);
@@ -167,8 +168,8 @@ Test(request, one_that_is_held_has_no_deadline, .timeout = 60)
 	event_base_loopexit(s.base, &pause);
 	event_base_dispatch(s.base);
 	cr_assert_eq(s.asker.ends, 0);
-	cr_assert_eq(channel_answer(s.other.channel, s.other.calls[0], MESSAGE_ADMIN_ROW, &zero, -1),
-	    0);
+	cr_assert_eq(
+	    channel_answer(s.other.channel, s.other.calls[0], MESSAGE_ADMIN_ROW, &zero, -1), 0);
 	setting_until(&s, &s.asker.rows, 1);
 	request_hold(&s.request);
 	request_renew(&s.request);

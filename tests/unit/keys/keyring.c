@@ -64,9 +64,10 @@ Test(keyring, signs_as_asked)
 		if (n) {
 			gnutls_datum_t in = {(unsigned char *)data, (unsigned)rows[i].data};
 			gnutls_datum_t s = {signature, (unsigned)n};
-			int e = rows[i].is_hash ?
-			    gnutls_pubkey_verify_hash2(keys[which].public, rows[i].algorithm, 0, &in, &s) :
-			    gnutls_pubkey_verify_data2(keys[which].public, rows[i].algorithm, 0, &in, &s);
+			int e = rows[i].is_hash ? gnutls_pubkey_verify_hash2(keys[which].public,
+			                              rows[i].algorithm, 0, &in, &s)
+			                        : gnutls_pubkey_verify_data2(keys[which].public,
+			                              rows[i].algorithm, 0, &in, &s);
 
 			cr_assert(e >= 0, "row %zu: %s", i, gnutls_strerror(e));
 		}
@@ -90,7 +91,8 @@ Test(keyring, what_is_not_taken)
 	cr_assert(strstr(why, "not supported"), "%s", why);
 	cr_assert(!keyring_put(k, 0, STR(""), &why));
 	cr_assert(strstr(why, "no PEM private key"), "%s", why);
-	cr_assert(!keyring_put(k, 0, STR("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), &why));
+	cr_assert(!keyring_put(
+	    k, 0, STR("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), &why));
 	cr_assert(!keyring_put(
 	    k, 0, STR("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), &why));
 	cr_assert(keyring_count(k) == 0);

@@ -63,7 +63,8 @@ run_thread(void *arg)
 static void
 grant(struct setting *s, unsigned place, struct str pem)
 {
-	struct message_grant m = {.kind = GRANT_PRIVATE_KEY, .index = (uint8_t)place, .name = STR("mail.key")};
+	struct message_grant m = {
+	    .kind = GRANT_PRIVATE_KEY, .index = (uint8_t)place, .name = STR("mail.key")};
 	int fd = memfd_create("key", MFD_CLOEXEC);
 
 	cr_assert(write(fd, pem.p, pem.n) == (ssize_t)pem.n);
@@ -197,7 +198,8 @@ whole_life(bool is_process)
 	grant(&s, 0, pem_str(&two));
 	cr_assert(ask(&s, pem_id(&two), &key), "a question just behind the grant finds it");
 	cr_assert(sign(&s, &two, GNUTLS_SIGN_RSA_PSS_RSAE_SHA256));
-	cr_assert(sign(&s, &one, GNUTLS_SIGN_ECDSA_SHA256), "running sessions still have the old one");
+	cr_assert(
+	    sign(&s, &one, GNUTLS_SIGN_ECDSA_SHA256), "running sessions still have the old one");
 	status = close_setting(&s);
 	cr_assert(status == 0);
 	pem_clear(&one);

@@ -43,13 +43,18 @@ Test(libcrypto, signs_in_every_scheme_as_gnutls_reads_it)
 			struct str in = str_make((const char *)digest, hash.size);
 			gnutls_datum_t s = {signature, 0};
 
-			s.size = (unsigned)libcrypto_sign(key, &libcrypto_rows[i].scheme, in, signature, sizeof signature);
-			cr_expect_geq(gnutls_pubkey_verify_hash2(pem.public, libcrypto_rows[i].algorithm, 0, &hash, &s), 0,
-			    "row %d", i);
+			s.size = (unsigned)libcrypto_sign(
+			    key, &libcrypto_rows[i].scheme, in, signature, sizeof signature);
+			cr_expect_geq(gnutls_pubkey_verify_hash2(
+			                  pem.public, libcrypto_rows[i].algorithm, 0, &hash, &s),
+			    0, "row %d", i);
 		}
-		cr_expect_eq(libcrypto_sign(key, &libcrypto_rows[i].scheme, STR("too short"), signature, sizeof signature), 0);
-		cr_expect_eq(libcrypto_sign(key, &libcrypto_rows[i].scheme, str_make((const char *)digest, hash.size),
-				 signature, 8), 0);
+		cr_expect_eq(libcrypto_sign(key, &libcrypto_rows[i].scheme, STR("too short"),
+		                 signature, sizeof signature),
+		    0);
+		cr_expect_eq(libcrypto_sign(key, &libcrypto_rows[i].scheme,
+		                 str_make((const char *)digest, hash.size), signature, 8),
+		    0);
 		libcrypto_key_free(&key);
 		pem_clear(&pem);
 	}
@@ -66,7 +71,8 @@ Test(libcrypto, takes_no_other_key_and_asks_for_no_password)
 	cr_expect_null(libcrypto_key_new(l, pem_str(&edwards)));
 	cr_expect_null(libcrypto_key_new(l, pem_str(&locked)));
 	cr_expect_null(libcrypto_key_new(l, STR("")));
-	cr_expect_null(libcrypto_key_new(l, STR("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")));
+	cr_expect_null(libcrypto_key_new(
+	    l, STR("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")));
 	pem_clear(&edwards);
 	pem_clear(&locked);
 	libcrypto_close(&l);

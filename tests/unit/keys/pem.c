@@ -11,7 +11,8 @@ pem_init(struct pem *p, gnutls_pk_algorithm_t kind, bool is_pkcs8, const char *p
 {
 	gnutls_x509_privkey_t key;
 	gnutls_privkey_t private;
-	unsigned bits = kind == GNUTLS_PK_RSA ? 2048 : GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1);
+	unsigned bits =
+	    kind == GNUTLS_PK_RSA ? 2048 : GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1);
 	size_t n = sizeof p->id;
 
 	if (kind == GNUTLS_PK_EDDSA_ED25519)
@@ -23,8 +24,9 @@ pem_init(struct pem *p, gnutls_pk_algorithm_t kind, bool is_pkcs8, const char *p
 	gnutls_x509_privkey_init(&key);
 	cr_assert(gnutls_x509_privkey_generate(key, kind, bits, 0) == 0);
 	if (is_pkcs8)
-		cr_assert(gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, password,
-		              password ? GNUTLS_PKCS_PBES2_AES_256 : GNUTLS_PKCS_PLAIN, &p->text) == 0);
+		cr_assert(
+		    gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, password,
+		        password ? GNUTLS_PKCS_PBES2_AES_256 : GNUTLS_PKCS_PLAIN, &p->text) == 0);
 	else
 		cr_assert(gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &p->text) == 0);
 	gnutls_privkey_init(&private);

@@ -206,7 +206,8 @@ Test(display_name, what_no_name_may_show)
 	}
 }
 
-/* As many signs as a field may hold: each octet is looked at a few times, not once for each sign. */
+/* As many signs as a field may hold: each octet is looked at a few times, not once for each sign.
+ */
 Test(display_name, many_signs, .timeout = 10)
 {
 	static const char *signs[] = {"<", "@", "<a@", "@ ", ">", "=", "\\", "'", ",", "a@b<"};

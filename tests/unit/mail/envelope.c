@@ -24,8 +24,8 @@ TestSuite(envelope, .init = set_up, .fini = tear_down);
 
 static struct recipient two[] = {
     {.address = {"bob@example.net", 15},
-        .orcpt = {"rfc822;b+40c", 12},
-        .notify = NOTIFY_FAILURE | NOTIFY_DELAY},
+	.orcpt = {"rfc822;b+40c", 12},
+	.notify = NOTIFY_FAILURE | NOTIFY_DELAY},
     {.address = {"\"a <\\\">\"@x", 10}, .notify = NOTIFY_NEVER},
 };
 

@@ -117,11 +117,13 @@ Test(header_ascii, phrases_and_comments)
 Test(header_ascii, pairs)
 {
 	static const struct row rows[] = {
-	    {"To: " U " \"a b c d e f g h i j k l m n o p q r s t u v w x y z a\\ e\" <a@b.example>",
+	    {"To: " U
+	     " \"a b c d e f g h i j k l m n o p q r s t u v w x y z a\\ e\" <a@b.example>",
 	        "To: =?utf-8?B?w7w=?= \"a b c d e f g h i j k l m n o p q r s t u v w x y z\r\n"
 	        " a\\ e\" <a@b.example>"},
 	    /* nor is a local part folded */
-	    {"To: " U " <\"a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e\"@b.example>",
+	    {"To: " U
+	     " <\"a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e\"@b.example>",
 	        "To: =?utf-8?B?w7w=?=\r\n "
 	        "<\"a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e\"@b.example>"},
 	};
@@ -212,8 +214,9 @@ check_lines(struct str block, size_t max)
 Test(header_ascii, lines_and_characters)
 {
 	static const char *const characters[] = {U, "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
-	static const char *const begins[] = {"Subject: ", "X-Quite-a-long-name-of-a-field-is-this-one:",
-	    "From: ", "From: a@b.example (((", "Keywords: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa,"};
+	static const char *const begins[] = {"Subject: ",
+	    "X-Quite-a-long-name-of-a-field-is-this-one:", "From: ", "From: a@b.example (((",
+	    "Keywords: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa,"};
 	static const char *const ends[] = {"", "", " <a@b.example>", "))), c@d.example", ", b"};
 
 	for (size_t i = 0; i < 15; i++) {
@@ -249,7 +252,8 @@ Test(header_ascii, ceiling)
 {
 	buf_clear(&out);
 	buf_init(&out, 40);
-	cr_expect_not(header_to_ascii(STR("Subject: " U U U U U U U U U U U U "\r\n"), &out, &fault));
+	cr_expect_not(
+	    header_to_ascii(STR("Subject: " U U U U U U U U U U U U "\r\n"), &out, &fault));
 	cr_expect_str_eq(fault.why, "too large with encoded words");
 	cr_expect_not(header_to_ascii(STR(""), &out, &fault));
 }

@@ -271,7 +271,8 @@ Test(rewrite, doubled_fields)
 {
 	static const char *once[] = {"Date", "From", "Sender", "Reply-To", "To", "Cc", "Message-ID",
 	    "In-Reply-To", "References", "Subject"};
-	static const char *often[] = {"Received", "Comments", "Keywords", "Resent-To", "X-A", "Bcc"};
+	static const char *often[] = {
+	    "Received", "Comments", "Keywords", "Resent-To", "X-A", "Bcc"};
 	struct rewrite lenient = rewrite_usual();
 	char in[512], text[80];
 
@@ -280,8 +281,9 @@ Test(rewrite, doubled_fields)
 		bool is_author = str_eq(str_of(once[i]), STR("From")) || i == 2;
 		struct status s;
 
-		snprintf(in, sizeof in, "%s: alice@example.com\r\nX-A: b\r\n%s : sales@example.com\r\n%s",
-		    once[i], once[i], i == 1 ? "" : OK_FROM);
+		snprintf(in, sizeof in,
+		    "%s: alice@example.com\r\nX-A: b\r\n%s : sales@example.com\r\n%s", once[i],
+		    once[i], i == 1 ? "" : OK_FROM);
 		s = rewrite_run(in);
 		snprintf(text, sizeof text, "More than one %s header field", once[i]);
 		cr_expect_eq(s.code, 554, "%s", in);
@@ -291,12 +293,16 @@ Test(rewrite, doubled_fields)
 		    "%s", in);
 	}
 	for (size_t i = 0; i < sizeof often / sizeof *often; i++) {
-		snprintf(in, sizeof in, "%s: alice@example.com\r\n%s: sales@example.com\r\n" OK_FROM,
-		    often[i], often[i]);
+		snprintf(in, sizeof in,
+		    "%s: alice@example.com\r\n%s: sales@example.com\r\n" OK_FROM, often[i],
+		    often[i]);
 		cr_expect_eq(rewrite_run(in).code, 250, "%s", in);
 	}
-	cr_expect_eq(rewrite_run_with(STR("TO: a@b\r\nsubject: x\r\nTo: c@d\r\nSubject: y\r\n" OK_FROM
-	                                  OK_REST), &lenient).code, 250);
+	cr_expect_eq(
+	    rewrite_run_with(
+	        STR("TO: a@b\r\nsubject: x\r\nTo: c@d\r\nSubject: y\r\n" OK_FROM OK_REST), &lenient)
+	        .code,
+	    250);
 	cr_expect(str_eq(rewrite_below_trace(),
 	    STR("TO: a@b\r\nsubject: x\r\nTo: c@d\r\nSubject: y\r\n" OK_FROM OK_REST)));
 }
@@ -319,23 +325,27 @@ Test(rewrite, date_and_message_id_without_a_value_are_replaced)
 	/* what has a value stays, whatever it is */
 	rewrite_expect(OK_FROM "Date: (x)\r\nMessage-ID: <<a@b>>\r\n",
 	    OK_FROM "Date: (x)\r\nMessage-ID: <<a@b>>\r\n");
-	rewrite_expect(OK_FROM OK_REST "Subject:\r\nTo:\r\n", OK_FROM OK_REST "Subject:\r\nTo:\r\n");
+	rewrite_expect(
+	    OK_FROM OK_REST "Subject:\r\nTo:\r\n", OK_FROM OK_REST "Subject:\r\nTo:\r\n");
 }
 
 Test(rewrite, results_in_our_name_are_removed)
 {
-	rewrite_expect("Authentication-Results: mail.example.com; dkim=pass\r\n" OK_FROM
-	               "authentication-results : (x) MAIL.Example.com\r\n 1;\r\n spf=pass\r\n" OK_REST,
+	rewrite_expect(
+	    "Authentication-Results: mail.example.com; dkim=pass\r\n" OK_FROM
+	    "authentication-results : (x) MAIL.Example.com\r\n 1;\r\n spf=pass\r\n" OK_REST,
 	    OK_FROM OK_REST);
 	rewrite_expect("Authentication-Results: mx.example.net; dkim=pass\r\n" OK_FROM OK_REST
 	               "Authentication-Results: mx.example.net; spf=fail\r\n",
 	    "Authentication-Results: mx.example.net; dkim=pass\r\n" OK_FROM OK_REST
 	    "Authentication-Results: mx.example.net; spf=fail\r\n");
-	rewrite_expect("Authentication-Results: mail.example.com\x0b; dkim=pass\r\n" OK_FROM OK_REST,
+	rewrite_expect(
+	    "Authentication-Results: mail.example.com\x0b; dkim=pass\r\n" OK_FROM OK_REST,
 	    OK_FROM OK_REST);
 	rewrite_expect("Authentication-Results: mx.example.net\x0b; dkim=pass\r\n" OK_FROM OK_REST,
 	    "Authentication-Results: mx.example.net ; dkim=pass\r\n" OK_FROM OK_REST);
-	rewrite_expect("Arc-Authentication-Results: i=1; mail.example.com; dkim=pass\r\n" OK_FROM OK_REST,
+	rewrite_expect(
+	    "Arc-Authentication-Results: i=1; mail.example.com; dkim=pass\r\n" OK_FROM OK_REST,
 	    "Arc-Authentication-Results: i=1; mail.example.com; dkim=pass\r\n" OK_FROM OK_REST);
 }
 

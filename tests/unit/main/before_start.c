@@ -173,7 +173,8 @@ Test(before_start, the_newest_channel_to_a_peer_is_kept, .timeout = 120)
 
 /* ---- what main gives ---- */
 
-/* The exit status of a role that could not take the descriptor of what main gave; -1: it goes on. */
+/* The exit status of a role that could not take the descriptor of what main gave; -1: it goes on.
+ */
 static int
 status_without_descriptor(enum role_kind kind, enum message_type type, const void *message)
 {
@@ -220,7 +221,7 @@ Test(before_start, what_a_role_cannot_take_ends_it, .timeout = 120)
 	cr_expect_eq(status_without(ROLE_SUBMISSION, GRANT_CERTIFICATE), ROLE_EXIT_LATER);
 	cr_expect_eq(status_without(ROLE_SUBMISSION, GRANT_LISTENER), ROLE_EXIT_LATER);
 	cr_expect_eq(status_without(ROLE_QUEUE, GRANT_SPOOL), ROLE_EXIT_LATER);
-	cr_expect_eq(status_without_descriptor(ROLE_RELAY, MESSAGE_CONFIG, &config), ROLE_EXIT_LATER,
-	    "not a fault of the configuration, which would end the daemon");
+	cr_expect_eq(status_without_descriptor(ROLE_RELAY, MESSAGE_CONFIG, &config),
+	    ROLE_EXIT_LATER, "not a fault of the configuration, which would end the daemon");
 	cr_expect_eq(status_without(ROLE_RELAY, GRANT_METRICS), -1, "it works without");
 }

@@ -49,7 +49,8 @@ directory_path(const char *name)
 static struct identity
 directory_role(void)
 {
-	struct identity i = {.uid = geteuid() ? geteuid() : ROLE, .gid = geteuid() ? getegid() : ROLE};
+	struct identity i = {
+	    .uid = geteuid() ? geteuid() : ROLE, .gid = geteuid() ? getegid() : ROLE};
 
 	snprintf(i.name, sizeof i.name, "role");
 	return i;
@@ -122,8 +123,8 @@ Test(directory, below_what_others_can_write)
 		uid_t uid;
 		mode_t mode;
 		bool good;
-	} rows[] = {{0, 0755, true}, {0, 01777, true}, {0, 0777, false}, {0, 0775, false}, {STRANGER, 0755, false},
-	    {STRANGER, 0700, false}};
+	} rows[] = {{0, 0755, true}, {0, 01777, true}, {0, 0777, false}, {0, 0775, false},
+	    {STRANGER, 0755, false}, {STRANGER, 0700, false}};
 
 	if (geteuid() != 0)
 		cr_skip_test("needs root");
@@ -261,7 +262,8 @@ Test(directory, run_directory_is_taken_back)
 	cr_assert_eq(chmod(directory_path("precious").p, 0644), 0);
 	cr_assert_eq(mkdir(directory_path("run").p, 0700), 0);
 	cr_assert_eq(chown(directory_path("run").p, ROLE, ROLE), 0);
-	cr_assert_eq(symlink(directory_path("precious").p, directory_path("run/control.sock").p), 0);
+	cr_assert_eq(
+	    symlink(directory_path("precious").p, directory_path("run/control.sock").p), 0);
 	cr_assert(directory_run(&status) >= 0, "%d", status);
 	directory_is_reachable();
 	cr_assert_eq(stat(directory_path("precious").p, &st), 0);

@@ -1,4 +1,5 @@
-/* liveness: who is ended, when, and who is not.  Time is the test's; the ended ones are real processes. */
+/* liveness: who is ended, when, and who is not.  Time is the test's; the ended ones are real
+ * processes. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>

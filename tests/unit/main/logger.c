@@ -1,4 +1,5 @@
-/* logger: from inside each role's sandbox nothing can be done to the log but add lines of its own. */
+/* logger: from inside each role's sandbox nothing can be done to the log but add lines of its own.
+ */
 #include "main/logger.h"
 
 #include <criterion/criterion.h>
@@ -130,7 +131,8 @@ Test(logger, what_is_there_is_written_before_it_ends)
 		cr_assert_eq(send(ends[1], "text", 4, MSG_NOSIGNAL), 4);
 	logger_add(logger, ends[0], 77);
 	logger_free(&logger);
-	for (const char *at = whole_log(); (at = strstr(at, "sallyportd[77]: stderr text=\"text\"")); at++)
+	for (const char *at = whole_log();
+	     (at = strstr(at, "sallyportd[77]: stderr text=\"text\"")); at++)
 		lines++;
 	cr_expect_eq(lines, 100);
 	close(ends[1]);
@@ -149,8 +151,11 @@ talkative(void)
 	if (pid == 0) {
 		log_open(ends[1], LOG_TO_MAIN);
 		for (int i = 0; i < MEASURED_LINES / MEASURED_PROCESSES; i++)
-			log_info("deliver id=1R8K3M7Q4TB2-1.2 to=<somebody@example.com> status=sent line=%d "
-				 "host=mx.example.com[192.0.2.1]:25 tls=TLS1.3 code=250 seconds=0.3", i);
+			log_info(
+			    "deliver id=1R8K3M7Q4TB2-1.2 to=<somebody@example.com> status=sent "
+			    "line=%d "
+			    "host=mx.example.com[192.0.2.1]:25 tls=TLS1.3 code=250 seconds=0.3",
+			    i);
 		_exit(0);
 	}
 	close(ends[1]);
@@ -158,7 +163,8 @@ talkative(void)
 	return pid;
 }
 
-/* Printed, and with room only for what is far from normal: nothing is lost while the disk keeps up. */
+/* Printed, and with room only for what is far from normal: nothing is lost while the disk keeps up.
+ */
 Test(logger, lines_per_second)
 {
 	int64_t began_us = clock_mono_us(), spent_us;

@@ -10,9 +10,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "main/notice_list.h"
-#include "main/offer.h"
-#include "main/spool_watch.h"
+#include "main/notices_list.h"
+#include "main/resources.h"
+#include "main/watch_spool.h"
 #include "rig.h"
 
 static struct rig r;
@@ -55,9 +55,13 @@ static void
 answer(struct rig_role *queue, unsigned code)
 {
 	struct message_verdict m = {.status = status_make(code,
-	                                code == 250 ? "2.0.0" : code == 554 ? "5.3.4" : "4.3.1", "text")};
+	                                code == 250   ? "2.0.0"
+	                                : code == 554 ? "5.3.4"
+	                                              : "4.3.1",
+	                                "text")};
 
-	cr_assert_eq(channel_answer(queue->channel, queue->notice_call, MESSAGE_VERDICT, &m, -1), 0);
+	cr_assert_eq(
+	    channel_answer(queue->channel, queue->notice_call, MESSAGE_VERDICT, &m, -1), 0);
 	rig_run(&r, 0);
 }
 
@@ -122,7 +126,8 @@ Test(notices, what_comes_while_one_is_asked_for_is_told_by_the_next)
 	pass(NOTICES_GATHER_MS);
 	cr_assert_eq(queue->notices, 2);
 	cr_assert(strstr(queue->notice_text, "moved back"), "%s", queue->notice_text);
-	cr_assert_null(strstr(queue->notice_text, "moved to /tmp"), "it was told: %s", queue->notice_text);
+	cr_assert_null(
+	    strstr(queue->notice_text, "moved to /tmp"), "it was told: %s", queue->notice_text);
 	answer(queue, 250);
 	pass(NOTICES_PAUSE_MAX_MS);
 	cr_assert_eq(queue->notices, 2);
@@ -243,7 +248,8 @@ Test(notices, what_can_never_be_stored_is_given_up)
 	answer(queue, 554);
 	pass(NOTICES_PAUSE_MAX_MS);
 	cr_assert_eq(queue->notices, 1);
-	cr_assert(strstr(content(log_path), "notice kind=spool status=dropped"), "%s", content(log_path));
+	cr_assert(
+	    strstr(content(log_path), "notice kind=spool status=dropped"), "%s", content(log_path));
 }
 
 Test(notices, a_file_that_makes_no_sense_is_told_and_not_used)
@@ -253,7 +259,8 @@ Test(notices, a_file_that_makes_no_sense_is_told_and_not_used)
 	notices_stop(&r.d);
 	rig_write(sent_path, "1795000000000 spool /var/spool\nnonsense\n");
 	notices_start(&r.d);
-	cr_assert(strstr(content(log_path), "notices.sent makes no sense"), "%s", content(log_path));
+	cr_assert(
+	    strstr(content(log_path), "notices.sent makes no sense"), "%s", content(log_path));
 	an_event();
 	cr_assert_eq(queue->notices, 1);
 }
@@ -366,8 +373,8 @@ Test(notices, trouble_is_told_from_when_to_when)
 	leave_region(queue, fd);
 }
 
-/* The queue's disk stands still after it was asked: that becomes no second mail, which would come last
- * and tell of a trouble that is over. */
+/* The queue's disk stands still after it was asked: that becomes no second mail, which would come
+ * last and tell of a trouble that is over. */
 Test(notices, a_trouble_that_becomes_another_one_during_the_ask_is_one_notice)
 {
 	struct rig_role *queue;

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "main/joints.h"
 #include "main/liveness.h"
 #include "main/notices.h"
+#include "main/role_links.h"
 
 /* For mail.example.com, until 2126, each with its key. */
 const char *const rig_certificates[2] = {

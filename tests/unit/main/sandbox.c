@@ -1,6 +1,6 @@
 /*
- * sandbox: in each role's own sandbox, what it may do works and what it may not is refused.  A plain
- * program: each try runs in a child of its own, which reports by its exit status.
+ * sandbox: in each role's own sandbox, what it may do works and what it may not is refused.  A
+ * plain program: each try runs in a child of its own, which reports by its exit status.
  */
 #include "base/sandbox.h"
 
@@ -128,10 +128,10 @@ make_process(void)
 static int
 make_code(void)
 {
-	return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
-		MAP_FAILED
-	    ? -1
-	    : 0;
+	return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+	           0) == MAP_FAILED
+	           ? -1
+	           : 0;
 }
 
 static int
@@ -187,7 +187,8 @@ command_is(const char *call, unsigned long command, bool is_wanted, long result)
 	if (is_allowed == is_wanted)
 		return;
 	wrong_count++;
-	printf("# %s: %s %#lx is %s\n", walked_where, call, command, is_allowed ? "allowed" : "refused");
+	printf("# %s: %s %#lx is %s\n", walked_where, call, command,
+	    is_allowed ? "allowed" : "refused");
 }
 
 static bool
@@ -210,7 +211,8 @@ walk_fcntl(bool may_lock)
 	command_is("fcntl", F_DUPFD, true, syscall(SYS_fcntl, walked_file, F_DUPFD, 0));
 	for (unsigned long c = 1; c < 2048; c++)
 		if (c != F_SETFL)
-			command_is("fcntl", c, is_among(c, wanted), syscall(SYS_fcntl, walked_file, c, 0));
+			command_is(
+			    "fcntl", c, is_among(c, wanted), syscall(SYS_fcntl, walked_file, c, 0));
 }
 
 static void
@@ -246,16 +248,26 @@ walk_ioctl(bool has_sockets)
 static void
 walk_prctl(bool has_threads)
 {
-	static const unsigned long large[] = {
-	    0x53564d41 /* PR_SET_VMA */, 0x59616d61 /* PR_SET_PTRACER */, 0x41555856 /* PR_GET_AUXV */};
+	static const unsigned long large[] = {0x53564d41 /* PR_SET_VMA */,
+	    0x59616d61 /* PR_SET_PTRACER */, 0x41555856 /* PR_GET_AUXV */};
 
 	for (unsigned long c = 0; c < 256; c++)
-		command_is("prctl", c, has_threads && c == PR_SET_NAME, syscall(SYS_prctl, c, 0, 0, 0, 0));
+		command_is(
+		    "prctl", c, has_threads && c == PR_SET_NAME, syscall(SYS_prctl, c, 0, 0, 0, 0));
 	for (size_t i = 0; i < sizeof large / sizeof *large; i++)
 		command_is("prctl", large[i], false, syscall(SYS_prctl, large[i], 0, 0, 0, 0));
 }
 
-enum { NO = 0, KEYS = 1, AUTH = 2, WORKER = 4, SUBMISSION = 8, QUEUE = 16, RELAY = 32, CONTROL = 64 };
+enum {
+	NO = 0,
+	KEYS = 1,
+	AUTH = 2,
+	WORKER = 4,
+	SUBMISSION = 8,
+	QUEUE = 16,
+	RELAY = 32,
+	CONTROL = 64
+};
 
 enum { ALL = KEYS | AUTH | WORKER | SUBMISSION | QUEUE | RELAY | CONTROL };
 
@@ -309,7 +321,8 @@ try_in(const struct role_spec *spec, try_fn *act)
 	static const struct sandbox_path random_device = {.path = "/dev/urandom"};
 	struct sandbox sandbox = spec->sandbox;
 
-	/* what prepare() adds for the one role that needs a device; directories come with descriptors */
+	/* what prepare() adds for the one role that needs a device; directories come with
+	 * descriptors */
 	if (spec == &worker_role) {
 		sandbox.paths = &random_device;
 		sandbox.path_count = 1;
@@ -376,7 +389,8 @@ open_abstract_socket(void)
 	sender = socket(AF_UNIX, SOCK_DGRAM, 0);
 	listener = socket(AF_UNIX, SOCK_DGRAM, 0);
 	if (sender < 0 || listener < 0 ||
-	    bind(listener, (struct sockaddr *)&abstract, offsetof(struct sockaddr_un, sun_path) + 16) != 0)
+	    bind(listener, (struct sockaddr *)&abstract,
+	        offsetof(struct sockaddr_un, sun_path) + 16) != 0)
 		return false;
 	return syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* version */) >= 6;
 }

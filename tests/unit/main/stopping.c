@@ -44,7 +44,8 @@ nothing(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 }
 
-/* Its process has ended, and nobody waits for it: SIGKILL changes nothing, as with one that the kernel keeps. */
+/* Its process has ended, and nobody waits for it: SIGKILL changes nothing, as with one that the
+ * kernel keeps. */
 static struct instance *
 unendable(enum role_kind kind, unsigned index)
 {
@@ -82,7 +83,8 @@ run_to_the_end(void)
 /* Far less than the 30 s of the drain; no kind of role waits for the limits of the others. */
 Test(stopping, told_again_it_ends_without_those_that_do_not)
 {
-	struct instance *first = unendable(ROLE_SUBMISSION, 0), *second = unendable(ROLE_SUBMISSION, 1);
+	struct instance *first = unendable(ROLE_SUBMISSION, 0),
+	                *second = unendable(ROLE_SUBMISSION, 1);
 	struct instance *relay = unendable(ROLE_RELAY, 0);
 
 	stopping_begin(&r.d);

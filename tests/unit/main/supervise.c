@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "main/grants.h"
-#include "main/host.h"
+#include "main/os.h"
 #include "main/stopping.h"
 #include "main/supervise.h"
 #include "rig.h"
@@ -21,7 +21,8 @@ supervise_set_up(void)
 
 	rig_set_up(&r);
 	snprintf(listen, sizeof listen,
-	    "listen: ( { address = \"127.0.0.1\"; port = %u; tls = \"implicit\"; } );", rig_free_port());
+	    "listen: ( { address = \"127.0.0.1\"; port = %u; tls = \"implicit\"; } );",
+	    rig_free_port());
 	rig_configure(&r, listen);
 	cr_assert(host_identities(r.d.conf, r.d.identities));
 	r.d.submission_count = 1;

@@ -1,6 +1,6 @@
 /*
- * calls: how often the test called recv, send, epoll_wait and epoll_ctl.  The functions of that name in
- * calls.c stand before those of libc, for src/net and libevent too.
+ * calls: how often the test called recv, send, epoll_wait and epoll_ctl.  The functions of that
+ * name in calls.c stand before those of libc, for src/net and libevent too.
  */
 #ifndef TESTS_NET_CALLS_H
 #define TESTS_NET_CALLS_H

@@ -59,7 +59,8 @@ Test(certificate_facts, states)
 		struct certificate_facts f = {.from_s = rows[i].from_s, .until_s = rows[i].until_s};
 
 		cr_expect_eq(certificate_state(&f, 10 * DAY_S), rows[i].state, "row %zu", i);
-		cr_expect_eq(certificate_days_left(&f, 10 * DAY_S), rows[i].days_left, "row %zu", i);
+		cr_expect_eq(
+		    certificate_days_left(&f, 10 * DAY_S), rows[i].days_left, "row %zu", i);
 		cr_expect_str_eq(certificate_state_name(rows[i].state), rows[i].name);
 	}
 }
@@ -124,12 +125,13 @@ Test(certificate_facts, chains)
 	identity_init(&id, &ca, GNUTLS_PK_ECDSA, "mail.example.com", 30);
 	identity_init(&stranger, &other, GNUTLS_PK_ECDSA, "mail.example.com", 30);
 	f = facts_of(buf_str(&id.pem), "mail.example.com");
-	cr_expect(f.chain[0] == 0 || strstr(f.chain, "the issuer \"facts\" of the last certificate is"),
+	cr_expect(
+	    f.chain[0] == 0 || strstr(f.chain, "the issuer \"facts\" of the last certificate is"),
 	    "%s", f.chain);
 	add_authority(&stranger.pem, &ca);
 	f = facts_of(buf_str(&stranger.pem), "mail.example.com");
-	cr_expect(strstr(f.chain, "certificate 2 of the file did not issue the one before it"), "%s",
-	    f.chain);
+	cr_expect(strstr(f.chain, "certificate 2 of the file did not issue the one before it"),
+	    "%s", f.chain);
 	add_authority(&id.pem, &ca);
 	f = facts_of(buf_str(&id.pem), "mail.example.com");
 	cr_expect_str_eq(f.chain, "");

@@ -45,7 +45,8 @@ Test(dns_answer, any_byte_changed)
 		for (int v = 0; v < 256; v++) {
 			memcpy(copy, mx_packet, sizeof copy);
 			copy[i] = (unsigned char)v;
-			dns_answer_read(str_make((char *)copy, sizeof copy), v % 2 ? DNS_MX : DNS_A, &a);
+			dns_answer_read(
+			    str_make((char *)copy, sizeof copy), v % 2 ? DNS_MX : DNS_A, &a);
 			cr_assert(a.count <= RESOLVER_MX_MAX);
 			dns_answer_clear(&a);
 		}

@@ -25,7 +25,8 @@ void world_finish(void);
 /* For a server by hand: the first certificate, with its key. */
 gnutls_certificate_credentials_t world_credentials(void);
 /* TLS stands on both sides of a pair. */
-void pair_secure(struct pair *p, struct tls_server *server, struct tls_client *client, const char *name);
+void pair_secure(
+    struct pair *p, struct tls_server *server, struct tls_client *client, const char *name);
 
 struct hand {
 	gnutls_session_t session;

@@ -237,7 +237,8 @@ pair_is_quiet(struct pair *p)
 	turn(p);
 	before = calls.turns;
 	turn(p);
-	/* a timer that wakes a little early takes some turns; an event that spins is always active */
+	/* a timer that wakes a little early takes some turns; an event that spins is always active
+	 */
 	return calls.turns - before <= 50 &&
 	       event_base_get_num_events(p->base, EVENT_BASE_COUNT_ACTIVE) == 0;
 }
@@ -304,14 +305,16 @@ add_names(gnutls_x509_crt_t crt, const char *names)
 }
 
 void
-identity_init(struct identity *i, struct authority *a, gnutls_pk_algorithm_t kind, const char *names, int days)
+identity_init(struct identity *i, struct authority *a, gnutls_pk_algorithm_t kind,
+    const char *names, int days)
 {
 	gnutls_x509_privkey_t key;
 	gnutls_x509_crt_t crt;
 	gnutls_datum_t pem;
 	unsigned char serial[2] = {2, (unsigned char)kind};
 	bool is_cn_only = strncmp(names, "CN=", 3) == 0;
-	unsigned bits = kind == GNUTLS_PK_RSA ? 2048 : GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1);
+	unsigned bits =
+	    kind == GNUTLS_PK_RSA ? 2048 : GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1);
 
 	if (kind == GNUTLS_PK_EDDSA_ED25519)
 		bits = GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_ED25519);

@@ -51,8 +51,8 @@ bool pair_is_quiet(struct pair *p);
 
 extern const struct stream_events side_events;
 
-/* A certificate for `names` (comma separated; "IP:…" is an address; or one "CN=…" and no alternative
- * name at all), signed by the authority; days may be negative. */
+/* A certificate for `names` (comma separated; "IP:…" is an address; or one "CN=…" and no
+ * alternative name at all), signed by the authority; days may be negative. */
 struct identity {
 	gnutls_privkey_t key;
 	struct buf pem;
@@ -68,7 +68,8 @@ struct authority {
 struct tls_client *authority_client(const struct authority *a, bool must_verify);
 void authority_init(struct authority *a, const char *name);
 void authority_clear(struct authority *a);
-void identity_init(struct identity *i, struct authority *a, gnutls_pk_algorithm_t kind, const char *names, int days);
+void identity_init(struct identity *i, struct authority *a, gnutls_pk_algorithm_t kind,
+    const char *names, int days);
 void identity_clear(struct identity *i);
 
 /* Signs with the identities given; counts. */

@@ -236,7 +236,8 @@ Test(resolver, outcomes)
 	    {"aliasmx.example.test", true, RESOLVER_FOUND, true, 1, ""},
 	    {"text.example.test", true, RESOLVER_NO_DATA, true, 0, ""},
 	    {"nx.example.test", true, RESOLVER_NO_NAME, true, 0, ""},
-	    {"many.example.test", true, RESOLVER_FOUND, true, RESOLVER_MX_MAX, "host149.example.test"},
+	    {"many.example.test", true, RESOLVER_FOUND, true, RESOLVER_MX_MAX,
+	        "host149.example.test"},
 	    {"odd.example.test", true, RESOLVER_FAILED, true, 0, ""},
 	    {"loop1.example.test", true, RESOLVER_FAILED, false, 0, ""},
 	    {"plain.test", true, RESOLVER_FOUND, false, 3, ""},
@@ -260,7 +261,8 @@ Test(resolver, outcomes)
 	struct event_base *base = event_base_new();
 	struct resolver *r = open_resolver(base);
 
-	/* twice: what is remembered is answered from inside the library's call, but not from ours */
+	/* twice: what is remembered is answered from inside the library's call, but not from ours
+	 */
 	for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
 		size_t k = i % (sizeof rows / sizeof *rows);
 		struct str name = str_of(rows[k].name);
@@ -295,7 +297,8 @@ Test(resolver, what_the_answers_hold)
 		h = (struct heard){0};
 		resolver_ask_mx(r, STR("example.test"), hear, &h);
 		wait_for(base, &h);
-		cr_assert(strcmp(h.mx[2].host, "mx3.example.test") == 0 && h.mx[2].preference == 20);
+		cr_assert(
+		    strcmp(h.mx[2].host, "mx3.example.test") == 0 && h.mx[2].preference == 20);
 		cr_assert(strncmp(h.mx[0].host, "mx", 2) == 0, "lower case");
 		first_was[h.mx[0].host[2] - '1'] = true;
 	}
@@ -360,8 +363,8 @@ Test(resolver, what_dnssec_says)
 		struct resolver_answer a = ask_once(r, base, cases[i].domain);
 		struct resolver_server s;
 
-		cr_expect(a.outcome == cases[i].outcome && a.is_secure == cases[i].is_secure, "row %zu: %d %d",
-		    i, a.outcome, a.is_secure);
+		cr_expect(a.outcome == cases[i].outcome && a.is_secure == cases[i].is_secure,
+		    "row %zu: %d %d", i, a.outcome, a.is_secure);
 		cr_assert(resolver_server(r, 0, &s) && !resolver_server(r, 1, &s));
 		if (cases[i].dnssec == DNSSEC_OFF)
 			cr_expect_str_eq(s.dnssec, "off");

@@ -79,7 +79,8 @@ on_question(evutil_socket_t fd, short what, void *arg)
 	is_known = s->knows && strcmp(name, s->knows) == 0;
 	s->asked++;
 	s->asked_type[type % 64]++;
-	if (s->is_silent || (s->drops && strncmp(name, s->drops, strlen(s->drops)) == 0) || type == s->drops_type)
+	if (s->is_silent || (s->drops && strncmp(name, s->drops, strlen(s->drops)) == 0) ||
+	    type == s->drops_type)
 		return;
 	if (is_known)
 		added = put_record(packet + n, type);
@@ -273,7 +274,8 @@ Test(resolver_servers, an_absence_counts_from_the_first_server_alone)
 	cr_expect_eq(mx(r, "outside.test").outcome, RESOLVER_FOUND);
 	wait_silent(r, 0, true);
 	cr_expect_eq(mx(r, "inside3.test").outcome, RESOLVER_FAILED);
-	cr_expect_eq(addresses(r, "outside.test").outcome, RESOLVER_FOUND, "that it has no AAAA does not matter");
+	cr_expect_eq(addresses(r, "outside.test").outcome, RESOLVER_FOUND,
+	    "that it has no AAAA does not matter");
 	resolver_free(&r);
 }
 

@@ -344,13 +344,15 @@ Test(stream, connects_from_a_source)
 	pair_init(&p);
 	stream_free(&p.a.stream);
 	p.a.stream = stream_connect(p.base,
-	    &(struct stream_ends){(struct sockaddr *)&to, n, (struct sockaddr *)&source, sizeof source},
+	    &(struct stream_ends){
+	        (struct sockaddr *)&to, n, (struct sockaddr *)&source, sizeof source},
 	    &side_events, &p.a);
 	side_say(&p.a, "hello");
 	cr_assert(p.a.connected == 0);
 	cr_assert(pair_until(&p, &p.a.connected, 1));
 	stream_peer(p.a.stream, text, &port);
-	cr_assert(strcmp(text, "127.0.0.1") == 0 && port == ntohs(((struct sockaddr_in *)&to)->sin_port));
+	cr_assert(
+	    strcmp(text, "127.0.0.1") == 0 && port == ntohs(((struct sockaddr_in *)&to)->sin_port));
 	stream_local(p.a.stream, text, &port);
 	cr_assert(strcmp(text, "127.0.0.2") == 0 && port != 0);
 	fd = accept(listener, NULL, NULL);
@@ -377,7 +379,8 @@ Test(stream, failures_to_connect_come_through_the_loop)
 	cr_assert(strcmp(p.a.text, "Connection refused") == 0);
 	stream_free(&p.a.stream);
 	p.a.stream = stream_connect(p.base,
-	    &(struct stream_ends){(struct sockaddr *)&to, n, (struct sockaddr *)&source, sizeof source},
+	    &(struct stream_ends){
+	        (struct sockaddr *)&to, n, (struct sockaddr *)&source, sizeof source},
 	    &side_events, &p.a);
 	cr_assert(p.a.ended == 1);
 	cr_assert(pair_until(&p, &p.a.ended, 2));
@@ -397,7 +400,8 @@ Test(stream, no_descriptor_is_an_end_like_any_other)
 	limit.rlim_cur = 3;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	p.a.stream = stream_connect(p.base,
-	    &(struct stream_ends){.to = (struct sockaddr *)&to, .to_len = sizeof to}, &side_events, &p.a);
+	    &(struct stream_ends){.to = (struct sockaddr *)&to, .to_len = sizeof to}, &side_events,
+	    &p.a);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	stream_read(p.a.stream, true);

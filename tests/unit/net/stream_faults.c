@@ -252,7 +252,8 @@ static void
 play_all(bool owner_is_server)
 {
 	unsigned descriptors;
-	struct fault_peer peer = {.is_server = !owner_is_server, .credentials = world_credentials()};
+	struct fault_peer peer = {
+	    .is_server = !owner_is_server, .credentials = world_credentials()};
 
 	for (int i = 0; i < FAULT_POINTS * FAULT_ACTS; i++) {
 		struct owner o = {.is_server = owner_is_server};

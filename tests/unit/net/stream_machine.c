@@ -1,6 +1,6 @@
 /*
- * stream_machine: the promises of the machine itself: limits of its own, wake-ups that say something
- * or are not there, and no more calls of the system than the bytes need.
+ * stream_machine: the promises of the machine itself: limits of its own, wake-ups that say
+ * something or are not there, and no more calls of the system than the bytes need.
  */
 #include "net/stream.h"
 
@@ -200,8 +200,8 @@ Test(stream_machine, calls_of_a_handshake)
 	before = calls;
 	pair_secure(&p, w.server, w.lax, "mail.example.com");
 	pair_settle(&p);
-	cr_assert(calls.send - before.send == 3, "%u send: two flights of the client, one of the server",
-	    calls.send - before.send);
+	cr_assert(calls.send - before.send == 3,
+	    "%u send: two flights of the client, one of the server", calls.send - before.send);
 	cr_assert(calls.recv - before.recv == 3, "%u recv", calls.recv - before.recv);
 	cr_assert(calls.control == before.control, "%u epoll_ctl", calls.control - before.control);
 	pair_clear(&p);

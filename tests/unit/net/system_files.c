@@ -16,16 +16,21 @@ Test(resolv_conf, nameservers)
 	    {"# first\nsearch example.org\nnameserver\t192.0.2.1 \nnameserver 2001:db8::1\r\n"
 	     "options edns0 trust-ad\n",
 	        "192.0.2.1@53 2001:db8::1@53"},
-	    {"nameserver 192.0.2.1;a comment\nnameserver 192.0.2.2 # another\n", "192.0.2.1@53 192.0.2.2@53"},
+	    {"nameserver 192.0.2.1;a comment\nnameserver 192.0.2.2 # another\n",
+	        "192.0.2.1@53 192.0.2.2@53"},
 	    {"nameserver 10.0.0.1\nnameserver 10.0.0.2\nnameserver 10.0.0.3\nnameserver 10.0.0.4",
 	        "10.0.0.1@53 10.0.0.2@53 10.0.0.3@53"},
 	    {"nameserver fe80::1%1\nnameserver fe80::2%7\n", "fe80::1%1@53 fe80::2%7@53"},
-	    {"nameserver fe80::1%no-such-link\nnameserver fe80::1%\nnameserver 192.0.2.1\n", "192.0.2.1@53"},
-	    {"nameserver dns.example\nnameserver 192.0.2.300\nnameserver\nnameserver192.0.2.1\n", "127.0.0.1@53"},
-	    {" nameserver 192.0.2.1\n#nameserver 192.0.2.1\n;nameserver 192.0.2.1\n", "127.0.0.1@53"},
+	    {"nameserver fe80::1%no-such-link\nnameserver fe80::1%\nnameserver 192.0.2.1\n",
+	        "192.0.2.1@53"},
+	    {"nameserver dns.example\nnameserver 192.0.2.300\nnameserver\nnameserver192.0.2.1\n",
+	        "127.0.0.1@53"},
+	    {" nameserver 192.0.2.1\n#nameserver 192.0.2.1\n;nameserver 192.0.2.1\n",
+	        "127.0.0.1@53"},
 	    {"", "127.0.0.1@53"},
 	    {NULL, "127.0.0.1@53"},
-	    {"nameserver 1111:1111:1111:1111:1111:1111:1111:1111%aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+	    {"nameserver "
+	     "1111:1111:1111:1111:1111:1111:1111:1111%aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
 	        "127.0.0.1@53"},
 	};
 
@@ -35,7 +40,8 @@ Test(resolv_conf, nameservers)
 
 		resolv_conf_read(str_of(cases[i].text), &c);
 		for (size_t n = 0, at = 0; n < c.count; n++)
-			at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", n ? " " : "", c.servers[n]);
+			at += (size_t)snprintf(
+			    text + at, sizeof text - at, "%s%s", n ? " " : "", c.servers[n]);
 		cr_expect_str_eq(text, cases[i].servers, "row %zu: %s", i, text);
 	}
 }
@@ -48,7 +54,8 @@ Test(resolv_conf, interfaces_that_it_names)
 
 	buf_init(&text, 4096);
 	buf_init(&out, 4096);
-	buf_addz(&text, "nameserver 192.0.2.1\n# nameserver fe80::1%no\nnameserver fe80::1%lo\nnameserver fe80::2%lo\n"
+	buf_addz(&text, "nameserver 192.0.2.1\n# nameserver fe80::1%no\nnameserver "
+	                "fe80::1%lo\nnameserver fe80::2%lo\n"
 	                "nameserver fe80::1%\nnameserver fe80::1%a-name-of-16-byte\n");
 	cr_assert(resolv_conf_number_links(buf_str(&text), &out, &links));
 	cr_assert_eq(links.count, 1);
@@ -65,14 +72,14 @@ Test(resolv_conf, interfaces_that_it_names)
 }
 
 static const char file[] = "127.0.0.1\tlocalhost\n"
-                           "# 192.0.2.9 mail.example.net\n"
-                           "192.0.2.1 mail.example.net mail # 192.0.2.8\r\n"
-                           "2001:db8::1  MAIL.example.NET.\n"
-                           "192.0.2.300 mail.example.net\n"
-                           "not-an-address mail.example.net\n"
-                           "192.0.2.7\n"
-                           "fe80::1%lo mail.example.net\n"
-                           "192.0.2.2 mx.example.org other.example.net";
+			   "# 192.0.2.9 mail.example.net\n"
+			   "192.0.2.1 mail.example.net mail # 192.0.2.8\r\n"
+			   "2001:db8::1  MAIL.example.NET.\n"
+			   "192.0.2.300 mail.example.net\n"
+			   "not-an-address mail.example.net\n"
+			   "192.0.2.7\n"
+			   "fe80::1%lo mail.example.net\n"
+			   "192.0.2.2 mx.example.org other.example.net";
 
 static void
 expect(const struct hosts *h, const char *host, const char *addresses)

@@ -1,5 +1,5 @@
 /* TLS: our own side as the client, and certificates that cannot be used. */
-#include "net/tls.h"
+#include "net/tls_credentials.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "net/stream.h"
 #include "hand.h"
+#include "net/stream.h"
 #include "pair.h"
 
 TestSuite(tls_client, .init = world_begin, .fini = world_finish);
@@ -35,7 +35,8 @@ Test(tls_client, names_and_trust)
 	    {&w.other, "a.example.net", true, ""},
 	    {&w.other, "a.b.example.net", false, "the peer's certificate is for another name"},
 	    {&w.other, "192.0.2.1", false, "the peer's certificate is for another name"},
-	    {&foreign, "mail.example.com", false, "the peer's certificate is signed by nobody we trust"},
+	    {&foreign, "mail.example.com", false,
+	        "the peer's certificate is signed by nobody we trust"},
 	    {&forged, "mail.example.com", false, "the peer's certificate has a wrong signature"},
 	};
 
@@ -54,11 +55,13 @@ Test(tls_client, names_and_trust)
 		stream_start_tls_client(p.a.stream, insists ? w.strict : w.lax, rows[i / 2].name);
 		if (!insists || rows[i / 2].is_valid) {
 			cr_assert(pair_until(&p, &p.a.secured, 1), "row %zu", i);
-			cr_assert(stream_tls_is_verified(p.a.stream) == rows[i / 2].is_valid, "row %zu", i);
+			cr_assert(stream_tls_is_verified(p.a.stream) == rows[i / 2].is_valid,
+			    "row %zu", i);
 		} else {
 			cr_assert(pair_until(&p, &p.a.ended, 1), "row %zu", i);
 			cr_assert(p.a.why == STREAM_TLS_FAILED && p.a.secured == 0);
-			cr_assert(strcmp(p.a.text, rows[i / 2].text) == 0, "row %zu: %s", i, p.a.text);
+			cr_assert(
+			    strcmp(p.a.text, rows[i / 2].text) == 0, "row %zu: %s", i, p.a.text);
 		}
 		pair_clear(&p);
 		tls_server_drop(&t);
@@ -121,11 +124,13 @@ Test(tls_client, certificates_that_cannot_be_used)
 
 	identity_init(&late, &w.ca, GNUTLS_PK_ECDSA, "x", -2);
 	identity_init(&early, &w.ca, GNUTLS_PK_EDDSA_ED25519, "x", 2);
-	cr_assert(accepts(buf_str(&late.pem), &all, why), "it is served, for without it there is no service: %s",
-	    why);
+	cr_assert(accepts(buf_str(&late.pem), &all, why),
+	    "it is served, for without it there is no service: %s", why);
 	cr_assert(!accepts(buf_str(&w.rsa.pem), &all, why));
-	cr_assert(strcmp(why, "mail.pem: no private key belongs to this certificate") == 0, "%s", why);
-	cr_assert(!accepts(STR("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), &all, why));
+	cr_assert(
+	    strcmp(why, "mail.pem: no private key belongs to this certificate") == 0, "%s", why);
+	cr_assert(!accepts(
+	    STR("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), &all, why));
 	cr_assert(strstr(why, "mail.pem: does not parse"), "%s", why);
 	cr_assert(!accepts(STR(""), &all, why));
 	cr_assert(accepts(buf_str(&early.pem), &all, why), "%s", why);

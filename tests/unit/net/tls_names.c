@@ -2,7 +2,7 @@
  * tls_names: which certificates a client accepts for which name (RFC 9525), what it says in its
  * ClientHello, and which SNI and ALPN a server takes.
  */
-#include "net/tls.h"
+#include "net/tls_credentials.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -188,7 +188,8 @@ push_swapped(gnutls_transport_ptr_t arg, const void *bytes, size_t n)
 }
 
 /* GnuTLS itself refuses names with bytes that no host name has: the colons of an IPv6 address, and
- * the underscore.  Else the server answers; that the handshake fails afterwards is the client's: its transcript differs. */
+ * the underscore.  Else the server answers; that the handshake fails afterwards is the client's:
+ * its transcript differs. */
 Test(tls_names, odd_server_names_get_the_first_certificate)
 {
 	static const char *const names[] = {"deep.example.net", "DEEP.example.NET",

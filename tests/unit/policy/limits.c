@@ -137,7 +137,8 @@ Test(limits, give_back)
 	limits_free(&l);
 }
 
-/* Each rate is judged by its own count: a day's large limit is not near because an hour's is small. */
+/* Each rate is judged by its own count: a day's large limit is not near because an hour's is small.
+ */
 Test(limits, near_and_spare)
 {
 	static const struct conf_rate rates[] = {{300, 3600000}, {2000, 86400000}};
@@ -265,7 +266,8 @@ Test(limits, load_is_total)
 
 		b.p[i / 8] = (char)(b.p[i / 8] ^ 1 << i % 8);
 		if (limits_load(other, buf_str(&b))) {
-			cr_expect_leq(limits_used(other, STR("alice@example.com"), &two, start_ms), 10);
+			cr_expect_leq(
+			    limits_used(other, STR("alice@example.com"), &two, start_ms), 10);
 			(void)take(other, "alice@example.com", &two, 3, start_ms + hour_ms);
 			limits_prune(other, start_ms);
 		}
@@ -295,8 +297,9 @@ Test(limits, load_refuses_a_name_twice)
 
 Test(limits, of_a_user)
 {
-	struct conf *c = conf_of("limits: { per_user = \"5 / 1h\"; users: ("
-				 "{ user = \"erp@example.com\"; per_user = \"7 / 1h, 9 / 1d\"; } ); };");
+	struct conf *c =
+	    conf_of("limits: { per_user = \"5 / 1h\"; users: ("
+	            "{ user = \"erp@example.com\"; per_user = \"7 / 1h, 9 / 1d\"; } ); };");
 
 	cr_expect_eq(limits_of(c, STR("ERP@example.com"))->count, 2);
 	cr_expect_eq(limits_of(c, STR("erp@example.com"))->rate[0].count, 7);

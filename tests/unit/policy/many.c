@@ -2,10 +2,10 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "conf/order.h"
+#include "conf/list_index.h"
 #include "policy/limits.h"
-#include "policy/route.h"
-#include "policy/rules.h"
+#include "policy/routing.h"
+#include "policy/sender_rules.h"
 #include "support.h"
 
 enum { MANY = 10000 };
@@ -23,7 +23,8 @@ conf_of_many(void)
 	buf_adds(&b, STR(", { name = \"d.example\"; }"));
 	buf_adds(&b, STR(" ); sender_policy: { send_as: ("));
 	for (int i = 0; i < MANY; i++)
-		buf_addf(&b, "%s { user = \"u%d@d.example\"; addresses = ( \"shared%d@d.example\" ); }",
+		buf_addf(&b,
+		    "%s { user = \"u%d@d.example\"; addresses = ( \"shared%d@d.example\" ); }",
 		    i ? "," : "", i, i);
 	buf_adds(&b, STR(" ); }; limits: { users: ("));
 	for (int i = 0; i < MANY; i++)
@@ -76,10 +77,11 @@ Test(many, each_entry_is_found_and_only_that_one)
 
 Test(many, quoted_local_parts_are_one_address)
 {
-	struct conf *c = conf_of("domains: ( { name = \"x.example\"; } ); sender_policy: { send_as: ("
-	    " { user = \"a@x.example\"; addresses = ( \"\\\"odd name\\\"@x.example\" ); },"
-	    " { user = \"b@x.example\"; addresses = ( \"plain@x.example\" ); },"
-	    " { user = \"c@x.example\"; addresses = ( \"\\\"*\\\"@x.example\" ); } ); };");
+	struct conf *c =
+	    conf_of("domains: ( { name = \"x.example\"; } ); sender_policy: { send_as: ("
+	            " { user = \"a@x.example\"; addresses = ( \"\\\"odd name\\\"@x.example\" ); },"
+	            " { user = \"b@x.example\"; addresses = ( \"plain@x.example\" ); },"
+	            " { user = \"c@x.example\"; addresses = ( \"\\\"*\\\"@x.example\" ); } ); };");
 
 	cr_expect(may(c, "a@x.example", "\"odd name\"@x.example"));
 	cr_expect(may(c, "a@x.example", "\"o\\dd\\ name\"@X.example"));

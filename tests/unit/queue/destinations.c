@@ -2,135 +2,164 @@
 
 #include "support.h"
 
+enum { SLOTS = 20, WINDOW = 4 };
+
+static const char users[4];
+static const struct status away = {.code = 451, .class = 4, .text = "away"};
+
 struct room {
 	struct timers timers;
-	struct sites sites;
-	struct destinations all;
+	struct sites all;
+	struct site *site[3];
 };
 
 static void
 room_open(struct room *r)
 {
+	static const char *const names[] = {"one", "two", "three"};
+
 	timers_init(&r->timers);
-	sites_init(&r->sites, &r->timers, 1);
-	sites_configure(&r->sites, 10, 10);
-	destinations_init(&r->all, &r->timers, &r->sites, 2);
+	sites_init(&r->all, &r->timers, 1);
+	sites_configure(&r->all, SLOTS, WINDOW);
+	for (int i = 0; i < 3; i++)
+		r->site[i] = sites_keep(&r->all, str_of(names[i]));
 }
 
 static void
 room_close(struct room *r)
 {
-	destinations_clear(&r->all);
-	sites_clear(&r->sites);
+	for (int i = 0; i < 3; i++)
+		sites_drop(&r->all, &r->site[i]);
+	sites_clear(&r->all);
 	timers_clear(&r->timers);
 }
 
-Test(destinations, one_for_each_name)
+static void
+push(struct room *r, int site, struct parcel *p, int user)
 {
-	struct room r;
-	struct destination *a;
-
-	room_open(&r);
-	a = destinations_get(&r.all, STR("a.test"));
-	cr_assert_eq(destinations_get(&r.all, STR("a.test")), a);
-	cr_assert_neq(destinations_get(&r.all, STR("b.test")), a);
-	cr_assert_eq(a->state, DESTINATION_UNKNOWN);
-	room_close(&r);
+	p->user = &users[user];
+	sites_push(&r->all, r->site[site], p);
 }
 
-/* Parcels wait in the order of their coming, wherever one leaves. */
-Test(destinations, parcels_wait_in_order)
-{
-	struct room r;
-	struct parcel p[4] = {0};
-	struct destination *d;
-
-	room_open(&r);
-	d = destinations_get(&r.all, STR("a.test"));
-	for (int i = 0; i < 4; i++) {
-		p[i].destination = d;
-		destinations_push(&r.all, &p[i]);
-		cr_assert_eq(p[i].state, PARCEL_ASKING);
-	}
-	cr_assert_eq(r.all.asking, 4);
-	destinations_pull(&r.all, &p[1]);
-	destinations_pull(&r.all, &p[0]);
-	cr_assert_eq(d->first, &p[2]);
-	cr_assert_eq(p[2].next, &p[3]);
-	destinations_pull(&r.all, &p[3]);
-	cr_assert_eq(d->last, &p[2]);
-	destinations_pull(&r.all, &p[2]);
-	cr_assert_null(d->first);
-	cr_assert_eq(r.all.asking, 0);
-	room_close(&r);
-}
-
-Test(destinations, are_listed_once_and_come_in_order)
-{
-	struct room r;
-	struct destination *a, *b;
-
-	room_open(&r);
-	a = destinations_get(&r.all, STR("a.test"));
-	b = destinations_get(&r.all, STR("b.test"));
-	destinations_list(&r.all, a);
-	destinations_list(&r.all, b);
-	destinations_list(&r.all, a);
-	cr_assert_eq(r.all.todo, a);
-	destinations_unlist_first(&r.all);
-	cr_assert_eq(r.all.todo, b);
-	destinations_list(&r.all, a);
-	destinations_unlist_first(&r.all);
-	destinations_unlist_first(&r.all);
-	cr_assert_null(r.all.todo);
-	room_close(&r);
-}
-
-/* How many wait for a domain that is delayed is known at any time. */
-Test(destinations, delayed_ones_are_counted)
+Test(sites, an_unproven_one_has_one_slot)
 {
 	struct room r;
 	struct parcel p[3] = {0};
-	struct destination *d;
 
 	room_open(&r);
-	d = destinations_get(&r.all, STR("a.test"));
-	for (int i = 0; i < 3; i++) {
-		p[i].destination = d;
-		if (i == 2)
-			destinations_delay(&r.all, d);
-		destinations_push(&r.all, &p[i]);
-	}
-	cr_assert_eq(r.all.delayed, 3);
-	cr_assert(d->has_news);
-	destinations_pull(&r.all, &p[0]);
-	cr_assert_eq(r.all.delayed, 2);
-	destinations_forget_answer(&r.all, d);
-	cr_assert_eq(r.all.delayed, 0);
-	cr_assert_eq(d->state, DESTINATION_UNKNOWN);
-	destinations_pull(&r.all, &p[1]);
-	destinations_pull(&r.all, &p[2]);
+	for (int i = 0; i < 3; i++)
+		push(&r, 0, &p[i], 0);
+	cr_assert(sites_may_take(&r.all));
+	cr_assert_eq(sites_take(&r.all), &p[0]);
+	cr_assert_null(sites_take(&r.all));
+	cr_assert_not(sites_may_take(&r.all));
+	cr_assert_eq(r.all.running_unproven, 1);
+	sites_answers(&r.all, r.site[0]);
+	cr_assert_eq(r.all.running_unproven, 0, "what runs there counts as proven now");
+	cr_assert_eq(sites_take(&r.all), &p[1]);
+	cr_assert_eq(sites_take(&r.all), &p[2]);
+	for (int i = 0; i < 3; i++)
+		sites_end(&r.all, &p[i]);
+	cr_assert_eq(r.all.running, 0);
 	room_close(&r);
 }
 
-/* What is known, listed or referred to is kept; the rest goes, and lets its site go. */
-Test(destinations, go_when_nothing_needs_them)
+Test(sites, users_and_sites_take_turns)
 {
 	struct room r;
-	struct destination *d;
+	struct parcel p[6] = {0};
+	struct parcel *got[6];
 
 	room_open(&r);
-	d = destinations_get(&r.all, STR("a.test"));
-	d->references = 1;
-	destinations_free_if_unused(&r.all, d);
-	d->references = 0;
-	d->state = DESTINATION_KNOWN;
-	d->site = sites_keep(&r.sites, STR("mx"));
-	destinations_free_if_unused(&r.all, d);
-	cr_assert_eq(map_count(r.all.by_name), 1);
-	destinations_forget_answer(&r.all, d);
-	cr_assert_eq(map_count(r.sites.by_name), 0);
-	destinations_free_if_unused(&r.all, d);
-	cr_assert_eq(map_count(r.all.by_name), 0);
+	for (int i = 0; i < 2; i++)
+		sites_answers(&r.all, r.site[i]);
+	for (int i = 0; i < 4; i++)
+		push(&r, 0, &p[i], i == 3);
+	push(&r, 1, &p[4], 0);
+	push(&r, 1, &p[5], 0);
+	for (int i = 0; i < 6; i++)
+		got[i] = sites_take(&r.all);
+	cr_assert_eq(got[0], &p[0]);
+	cr_assert_eq(got[1], &p[4]);
+	cr_assert_eq(got[2], &p[3], "the other user");
+	cr_assert_eq(got[3], &p[5]);
+	cr_assert_eq(got[4], &p[1]);
+	cr_assert_eq(got[5], &p[2]);
+	for (int i = 0; i < 6; i++)
+		sites_end(&r.all, &p[i]);
+	room_close(&r);
+}
+
+/* In a pause nothing begins, and what waits is counted; afterwards one. */
+Test(sites, a_pause)
+{
+	struct room r;
+	struct parcel p[3] = {0};
+
+	room_open(&r);
+	sites_answers(&r.all, r.site[0]);
+	for (int i = 0; i < 3; i++)
+		push(&r, 0, &p[i], 0);
+	cr_assert_eq(sites_take(&r.all), &p[0]);
+	sites_pause(&r.all, r.site[0], &away, 1000);
+	cr_assert_eq(r.all.ready_paused, 2);
+	cr_assert_eq(r.all.running_unproven, 1);
+	cr_assert_eq(r.site[0]->status->code, 451);
+	sites_end(&r.all, &p[0]);
+	cr_assert_null(sites_take(&r.all));
+	sites_pull(&r.all, &p[2]);
+	cr_assert_eq(r.all.ready_paused, 1);
+	push(&r, 0, &p[0], 1);
+	cr_assert_eq(r.all.ready_paused, 2);
+	sites_wake(&r.all, r.site[0]);
+	cr_assert_eq(r.all.ready_paused, 0);
+	cr_assert_eq(sites_take(&r.all), &p[1]);
+	cr_assert_null(sites_take(&r.all));
+	sites_end(&r.all, &p[1]);
+	sites_pull(&r.all, &p[0]);
+	room_close(&r);
+}
+
+/* A lane whose user holds its share waits, and comes back when slots are free again. */
+Test(sites, a_parked_lane_comes_back)
+{
+	struct room r;
+	struct parcel p[3] = {0};
+
+	room_open(&r);
+	sites_configure(&r.all, 4, WINDOW);
+	for (int i = 0; i < 3; i++)
+		push(&r, i, &p[i], 0);
+	cr_assert_eq(sites_take(&r.all), &p[0]);
+	cr_assert_null(sites_take(&r.all), "half of 4, and half of what is free of it");
+	cr_assert_not(sites_may_take(&r.all));
+	sites_pull(&r.all, &p[1]);
+	sites_end(&r.all, &p[0]);
+	cr_assert(sites_may_take(&r.all));
+	cr_assert_eq(sites_take(&r.all), &p[2]);
+	sites_end(&r.all, &p[2]);
+	cr_assert_eq(map_count(r.all.shares.by_user), 0);
+	cr_assert_eq(map_count(r.all.lanes), 0);
+	room_close(&r);
+}
+
+/* Beyond the limit, as relay may tell after a restart of the queue; and a smaller limit. */
+Test(sites, more_than_the_limit_run)
+{
+	struct room r;
+	struct parcel p[5] = {0};
+
+	room_open(&r);
+	sites_configure(&r.all, 2, WINDOW);
+	for (int i = 0; i < 4; i++) {
+		p[i].user = &users[i];
+		sites_begin(&r.all, r.site[0], &p[i]);
+	}
+	push(&r, 1, &p[4], 0);
+	cr_assert_null(sites_take(&r.all));
+	for (int i = 0; i < 4; i++)
+		sites_end(&r.all, &p[i]);
+	cr_assert_eq(sites_take(&r.all), &p[4]);
+	sites_end(&r.all, &p[4]);
 	room_close(&r);
 }

@@ -265,15 +265,16 @@ Test(dsn, actions)
 		bool returns_body;
 	} cases[] = {
 	    {DSN_FAILED, 550, "Action: failed\r\nStatus: 5.0.0\r\n", "could not be delivered to",
-		"Undelivered mail returned to sender", true},
+	        "Undelivered mail returned to sender", true},
 	    {DSN_DELAYED, 451, "Action: delayed\r\nStatus: 4.0.0\r\n",
-		"has not been delivered yet to", "Delayed mail", false},
+	        "has not been delivered yet to", "Delayed mail", false},
 	    {DSN_DELAYED, 0, "Action: delayed\r\nStatus: 4.0.0\r\nLast-Attempt-Date: ",
-		"has not been delivered yet to", "Delayed mail", false},
+	        "has not been delivered yet to", "Delayed mail", false},
 	    {DSN_RELAYED, 250, "Action: relayed\r\nStatus: 2.0.0\r\n",
-		"taken by a mail system that sends no reports", "Mail delivery report (succ", false},
+	        "taken by a mail system that sends no reports", "Mail delivery report (succ",
+	        false},
 	    {DSN_DELIVERED, 250, "Action: delivered\r\nStatus: 2.0.0\r\n", "was delivered to",
-		"Mail delivery report (succ", false},
+	        "Mail delivery report (succ", false},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -287,12 +288,15 @@ Test(dsn, actions)
 			s.item.status = (struct status){0};
 		cr_assert_eq(dsn_compose(&s.dsn, &r), 1);
 		dsn_check_report(&r);
-		cr_assert(dsn_has(&r.body, cases[i].fields), "%zu %.*s", i, (int)r.body.n, r.body.p);
+		cr_assert(
+		    dsn_has(&r.body, cases[i].fields), "%zu %.*s", i, (int)r.body.n, r.body.p);
 		cr_assert(dsn_has(&r.body, cases[i].words), "%zu", i);
 		cr_assert(dsn_has(&r.header, cases[i].subject), "%zu", i);
 		cr_assert_eq(dsn_has(&r.body, "Hello"), cases[i].returns_body, "%zu", i);
-		cr_assert_eq(dsn_has(&r.body, "Will-Retry-Until: "), cases[i].action == DSN_DELAYED);
-		cr_assert_eq(dsn_has(&r.body, "A failed delivery is not tried again"), cases[i].action == DSN_FAILED);
+		cr_assert_eq(
+		    dsn_has(&r.body, "Will-Retry-Until: "), cases[i].action == DSN_DELAYED);
+		cr_assert_eq(dsn_has(&r.body, "A failed delivery is not tried again"),
+		    cases[i].action == DSN_FAILED);
 		dsn_clear(&r);
 	}
 }
@@ -316,9 +320,12 @@ Test(dsn, failed_and_delivered)
 	s.dsn.count = 2;
 	cr_assert_eq(dsn_compose(&s.dsn, &r), 2);
 	dsn_check_report(&r);
-	cr_assert(dsn_has(&r.header, "Subject: Mail delivery report (not all of it was delivered)\r\n"));
-	cr_assert(dsn_has(&r.body, "Final-Recipient: rfc822;c@d\r\nAction: delivered\r\nStatus: 2.0.0\r\n"));
-	cr_assert(dsn_has(&r.body, "Final-Recipient: rfc822;e@f\r\nAction: failed\r\nStatus: 5.1.1\r\n"));
+	cr_assert(
+	    dsn_has(&r.header, "Subject: Mail delivery report (not all of it was delivered)\r\n"));
+	cr_assert(dsn_has(
+	    &r.body, "Final-Recipient: rfc822;c@d\r\nAction: delivered\r\nStatus: 2.0.0\r\n"));
+	cr_assert(
+	    dsn_has(&r.body, "Final-Recipient: rfc822;e@f\r\nAction: failed\r\nStatus: 5.1.1\r\n"));
 	dsn_clear(&r);
 }
 

@@ -63,7 +63,8 @@ Test(dsn, hostile_xtext)
 		s.envelope.envid = str_of(cases[i].envid);
 		cr_assert_eq(dsn_compose(&s.dsn, &r), 1);
 		dsn_check_report(&r);
-		cr_assert(dsn_has(&r.body, cases[i].there), "%zu: %.*s", i, (int)r.body.n, r.body.p);
+		cr_assert(
+		    dsn_has(&r.body, cases[i].there), "%zu: %.*s", i, (int)r.body.n, r.body.p);
 		cr_assert_not(dsn_has(&r.body, cases[i].not_there), "%zu", i);
 		dsn_clear(&r);
 	}
@@ -103,8 +104,8 @@ Test(dsn, utf8_sender)
 	cr_assert_eq(r.envelope.body, BODY_8BITMIME);
 	cr_assert(dsn_has(&r.body, "Content-Type: message/global-delivery-status\r\n"));
 	cr_assert(dsn_has(&r.body, "Final-Recipient: utf-8;b\xc3\xbc@example.net\r\n"));
-	cr_assert(
-	    dsn_has(&r.body, "Content-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n"));
+	cr_assert(dsn_has(
+	    &r.body, "Content-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n"));
 	cr_assert(dsn_has(&r.header, "report-type=global-delivery-status;"));
 	dsn_clear(&r);
 }

@@ -4,8 +4,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "queue/writer.h"
 #include "rig.h"
+#include "spool/writer.h"
 
 /* the next attempt would be in an hour */
 #define SHORT "retry = [ \"1h\" ]; lifetime = \"1s\";"
@@ -31,7 +31,8 @@ static void
 put(struct rig *r)
 {
 	cr_assert_eq(
-	    rig_commit(r, rig_id(1), "alice@example.com", TO("a@example.net", "b@two.example")).code,
+	    rig_commit(r, rig_id(1), "alice@example.com", TO("a@example.net", "b@two.example"))
+	        .code,
 	    250);
 }
 
@@ -205,7 +206,8 @@ Test(expiry, not_of_what_the_operator_holds, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Nor when the attempt that ran came to no good after its time: after a release it is tried again. */
+/* Nor when the attempt that ran came to no good after its time: after a release it is tried again.
+ */
 Test(expiry, not_of_what_is_held_while_it_is_tried, .timeout = 60)
 {
 	static struct rig r;

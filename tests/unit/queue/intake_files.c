@@ -1,10 +1,11 @@
-/* SPOOL_FILE while no file can be opened: it waits, is refused in time, and hinders nothing else. */
+/* SPOOL_FILE while no file can be opened: it waits, is refused in time, and hinders nothing else.
+ */
 #include <criterion/criterion.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "queue/files.h"
 #include "rig.h"
+#include "spool/body_files.h"
 
 static struct rig rig;
 
@@ -22,7 +23,8 @@ ask_now(unsigned n, unsigned code)
 	struct message_spool_file m = file_of(n);
 
 	rig_ask_file(&rig, &m);
-	cr_assert_eq(rig.verdict.code, code, "file %u: %u %s", n, rig.verdict.code, rig.verdict.text);
+	cr_assert_eq(
+	    rig.verdict.code, code, "file %u: %u %s", n, rig.verdict.code, rig.verdict.text);
 	cr_assert_eq(rig.fd >= 0, code == 250);
 	/* what is committed next has no file */
 	if (rig.fd >= 0)

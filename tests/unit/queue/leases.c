@@ -104,8 +104,11 @@ Test(leases, a_login_at_its_limit_is_told_to_main, .timeout = 60)
 		cr_assert_eq(rig_lease(&r, "alice@example.com", 1).code, 450);
 	rig_until(&r, &r.alerts, 1);
 	cr_expect_eq(r.alert_kind, NOTICE_LIMIT);
-	cr_expect(strstr(r.alert, "alice@example.com|login alice@example.com hears 450 4.7.1 Your sending limit of "
-				  "100 recipients"), "%s", r.alert);
+	cr_expect(
+	    strstr(r.alert,
+	        "alice@example.com|login alice@example.com hears 450 4.7.1 Your sending limit of "
+	        "100 recipients"),
+	    "%s", r.alert);
 	cr_assert_eq(rig_lease(&r, "bob@example.com", 100).code, 250);
 	cr_assert_eq(rig_lease(&r, "bob@example.com", 1).code, 450);
 	rig_until(&r, &r.alerts, 2);
@@ -122,13 +125,15 @@ Test(leases, names_every_rate_that_is_used_up, .timeout = 60)
 	char wanted[400] = "limits.per_user:";
 
 	rig_begin(&r, rig_slow);
-	r.limits = "10 recipients / 11m, 10 recipients / 12m, 10 recipients / 13m, 10 recipients / 14m, "
-	           "10 recipients / 15m, 10 recipients / 16m, 10 recipients / 17m, 10 recipients / 18m";
+	r.limits =
+	    "10 recipients / 11m, 10 recipients / 12m, 10 recipients / 13m, 10 recipients / 14m, "
+	    "10 recipients / 15m, 10 recipients / 16m, 10 recipients / 17m, 10 recipients / 18m";
 	rig_reload(&r, rig_slow);
 	cr_assert_eq(rig_lease(&r, user, 10).code, 250);
 	cr_assert_eq(rig_lease(&r, user, 1).code, 450);
 	for (int i = 1; i <= 8; i++)
-		snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), " 10 recipients / 1%dm", i);
+		snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted),
+		    " 10 recipients / 1%dm", i);
 	cr_expect_str_eq(r.limit, wanted);
 	rig_end(&r);
 }

@@ -1,5 +1,5 @@
-/* notices: what main asks for is mail to the postmaster, answered when it is durable; killed at every point of that,
- * and asked again. */
+/* notices: what main asks for is mail to the postmaster, answered when it is durable; killed at
+ * every point of that, and asked again. */
 #include "base/clock.h"
 #include "mail/header.h"
 #include "queue/dsn.h"
@@ -27,16 +27,19 @@ compose(struct str text, struct str postmaster)
 
 Test(notice_mail, it_is_a_mail_that_every_host_takes)
 {
-	const char *all = compose(STR("What happened:\n\n here\n\nDo this.\n"), STR("it@example.com"));
+	const char *all =
+	    compose(STR("What happened:\n\n here\n\nDo this.\n"), STR("it@example.com"));
 	const struct envelope *e = &mail.envelope;
 	struct header_fault fault;
 
 	cr_expect(header_is_sendable(buf_str(&mail.header), &fault));
-	cr_expect(strstr(all, "\r\nFrom: \"Mail gateway gw.test\"\r\n\t<MAILER-DAEMON@gw.test>\r\n"));
+	cr_expect(
+	    strstr(all, "\r\nFrom: \"Mail gateway gw.test\"\r\n\t<MAILER-DAEMON@gw.test>\r\n"));
 	cr_expect(strstr(all, "\r\nTo: <it@example.com>\r\n"));
 	cr_expect(strstr(all, "\r\nSubject: gw.test: Something X: y\r\n"), "%s", all);
 	cr_expect(strstr(all, "\r\nAuto-Submitted: auto-generated\r\n"));
-	cr_expect(strstr(all, "\r\n\r\nWhat happened:\r\n\r\n    here\r\n\r\nDo this.\r\n"), "%s", all);
+	cr_expect(
+	    strstr(all, "\r\n\r\nWhat happened:\r\n\r\n    here\r\n\r\nDo this.\r\n"), "%s", all);
 	cr_expect_eq(e->kind, ENVELOPE_REPORT);
 	cr_expect(e->user.n == 0 && e->sender.n == 0, "nobody's, and not to be answered");
 	cr_expect(e->body == BODY_7BIT && !e->smtputf8);
@@ -153,7 +156,8 @@ Test(notices, stored_listed_delivered, .timeout = 60)
 
 	rig_begin(&r, rig_slow);
 	cr_assert_eq(ask_for(&r, one, "text\n"), 250);
-	cr_assert(rig_has_line(log, "notice id=", "-4001000000 kind=spool to=<postmaster@example.com>"));
+	cr_assert(
+	    rig_has_line(log, "notice id=", "-4001000000 kind=spool to=<postmaster@example.com>"));
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 1);
 	cr_assert(str_eq(rig_row(&r, 0, "user"), STR("")));
@@ -186,8 +190,8 @@ Test(notices, a_failed_one_is_told_to_nobody, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Asked again while it is stored, after it, and when it was delivered: one mail.  Main hears 250 for
- * the question that it asked last. */
+/* Asked again while it is stored, after it, and when it was delivered: one mail.  Main hears 250
+ * for the question that it asked last. */
 Test(notices, asked_twice_stored_once, .timeout = 60)
 {
 	struct message_notice m = {.notice = one, .kind = STR("spool"), .subject = STR("Subject"),
@@ -288,7 +292,8 @@ Test(notices, what_main_never_asks, .timeout = 60)
 	static struct rig r;
 
 	rig_begin(&r, rig_slow);
-	(void)ask(r.main, MESSAGE_LEASE_ASK, &(struct message_lease_ask){STR("a"), 1}, got_verdict, &r);
+	(void)ask(
+	    r.main, MESSAGE_LEASE_ASK, &(struct message_lease_ask){STR("a"), 1}, got_verdict, &r);
 	rig_until(&r, &r.verdicts, 1);
 	cr_assert_eq(r.end, REQUEST_ERROR);
 	cr_assert_eq(ask_for(&r, one, "text\n"), 250);

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "queue/jobs.h"
+#include "queue/dispatch.h"
 #include "queue/reports.h"
 #include "rig.h"
 
@@ -95,8 +95,8 @@ Test(reading, a_command_whose_peer_goes, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Messages are looked at while no read ends: that is refused beyond a number and ends by itself; other
- * commands are answered meanwhile, and mail goes on afterwards. */
+/* Messages are looked at while no read ends: that is refused beyond a number and ends by itself;
+ * other commands are answered meanwhile, and mail goes on afterwards. */
 Test(reading, many_commands_wait_for_the_disk, .timeout = 60)
 {
 	enum { SHOWS = 64, SHOWS_AT_ONCE = 32 };
@@ -325,8 +325,8 @@ Test(reading, a_body_that_is_checked_while_the_disk_stands_still, .timeout = 60)
 	rig_end(&r);
 }
 
-/* What cannot be read now says so in the queue's list, in place of the result of an attempt before; a
- * record that does not fit its checksum once is no error of the disk. */
+/* What cannot be read now says so in the queue's list, in place of the result of an attempt before;
+ * a record that does not fit its checksum once is no error of the disk. */
 Test(reading, a_reason_while_it_cannot_be_read, .timeout = 60)
 {
 	static struct rig r;

@@ -169,7 +169,8 @@ count_report_ids(const struct rig *r, uint64_t session)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < r->job_count; i++) {
-		bool is_new = r->jobs[i].kind == ENVELOPE_REPORT && r->jobs[i].id.session == session;
+		bool is_new =
+		    r->jobs[i].kind == ENVELOPE_REPORT && r->jobs[i].id.session == session;
 
 		for (unsigned k = 0; k < i && is_new; k++)
 			is_new = !msgid_eq(r->jobs[k].id, r->jobs[i].id);
@@ -190,7 +191,8 @@ Test(reports, of_delay_killed_at_any_moment, .timeout = 180)
 	rig_relay(&r, true);
 	for (unsigned i = 0; i < COUNT; i++)
 		cr_assert_eq(
-		    rig_commit(&r, rig_id(i), "alice@example.com", TO("a@later.example")).code, 250);
+		    rig_commit(&r, rig_id(i), "alice@example.com", TO("a@later.example")).code,
+		    250);
 	for (; answered < COUNT; answered++)
 		rig_results(&r, rig_job(&r, answered), 451, "greylisted");
 	rig_until(&r, &r.stored, COUNT);

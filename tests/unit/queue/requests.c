@@ -187,7 +187,8 @@ Test(queue_requests, a_stopped_reader_holds_nobody_up, .timeout = 60)
 	rig_end(&r);
 }
 
-/* The queue is stopped: who asks hears the deadline; the queue goes on: who asks again is served. */
+/* The queue is stopped: who asks hears the deadline; the queue goes on: who asks again is served.
+ */
 Test(queue_requests, a_stopped_queue_costs_no_more_than_the_deadline, .timeout = 60)
 {
 	static struct rig r;

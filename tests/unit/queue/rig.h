@@ -35,7 +35,7 @@ struct rig_disk {
 	atomic_int wrong_reads;     /* ... so often */
 	char unwritten[64];         /* writes into the log of what holds these words do not end */
 	atomic_uint unwritten_stood; /* those that stood still so */
-	char unwritable[64];        /* EIO when what holds these words is written into the log ... */
+	char unwritable[64]; /* EIO when what holds these words is written into the log ... */
 	atomic_int failing_writes;  /* ... so often */
 	atomic_bool opens_nothing;  /* no call that opens a nameless file ends */
 	atomic_uint opens;          /* of nameless files */

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "base/fsio.h"
-#include "queue/spool.h"
 #include "rig_parts.h"
+#include "spool/spool.h"
 
 struct rig_disk *rig_disk;
 static const struct fsio_ops *rig_real;
@@ -36,7 +36,8 @@ rig_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 		return -1;
 	}
 	if (rig_holds(p, got, rig_disk->wrong) && rig_disk->wrong_reads-- > 0) {
-		const char *words = memmem(p, (size_t)got, rig_disk->wrong, strlen(rig_disk->wrong));
+		const char *words =
+		    memmem(p, (size_t)got, rig_disk->wrong, strlen(rig_disk->wrong));
 
 		((char *)p)[words - (char *)p] ^= 1;
 	}

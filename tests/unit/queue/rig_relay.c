@@ -38,8 +38,11 @@ take_job(struct rig *r, const struct packet *p)
 	cr_assert_lt(r->job_count, RIG_JOBS_MAX);
 	arena_init(&arena, 1 << 20);
 	cr_assert(envelope_decode(m->envelope, &arena, &e));
-	*job =
-	    (struct rig_job){.number = m->job, .ticket = m->ticket, .id = e.id, .attempt = m->attempt, .kind = e.kind};
+	*job = (struct rig_job){.number = m->job,
+	    .ticket = m->ticket,
+	    .id = e.id,
+	    .attempt = m->attempt,
+	    .kind = e.kind};
 	job->count = m->numbers.n / 4;
 	cr_assert_leq(job->count, 16);
 	memcpy(job->numbers, m->numbers.p, m->numbers.n);

@@ -300,7 +300,8 @@ Test(slots, busy_hosts_are_left_alone)
 	world_close(&w);
 }
 
-/* 20,000 messages of 1,000 users to 500 hosts within 10 s: how long the healthy ones wait at most. */
+/* 20,000 messages of 1,000 users to 500 hosts within 10 s: how long the healthy ones wait at most.
+ */
 static int64_t
 crowd_ms(bool has_bad_hosts)
 {

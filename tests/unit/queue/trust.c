@@ -1,10 +1,10 @@
-/* What the queue believes of relay, and how long it waits for it: relay is silent, late, says things
- * twice, or tells of messages that it was not given. */
+/* What the queue believes of relay, and how long it waits for it: relay is silent, late, says
+ * things twice, or tells of messages that it was not given. */
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "queue/writer.h"
 #include "rig.h"
+#include "spool/writer.h"
 
 /* an attempt may take half a second, and relay is given 55 ms more to end it */
 #define HASTY(retry) \

@@ -5,7 +5,7 @@
  */
 #include <criterion/criterion.h>
 
-#include "relay/client.h"
+#include "relay/smtp_client.h"
 
 #define S(text)                                                                                    \
 	{                                                                                          \

@@ -274,8 +274,8 @@ Test(relay_jobs, one_is_cancelled, .timeout = 60)
 	}
 }
 
-/* The operator holds or deletes the message: the attempt is ended wherever the host has not got all of
- * it, and that was no attempt of the host. */
+/* The operator holds or deletes the message: the attempt is ended wherever the host has not got all
+ * of it, and that was no attempt of the host. */
 Test(relay_jobs, one_is_recalled, .timeout = 60)
 {
 	static struct slow hosts[3];

@@ -156,7 +156,8 @@ step(struct player *p, struct str args)
 	static const char *const names[] = {"wait", "secure", "ready", "over"};
 
 	client(p);
-	return player_word_is(args, names[p->step]) || player_wrong(p, "step is %s", names[p->step]);
+	return player_word_is(args, names[p->step]) ||
+	       player_wrong(p, "step is %s", names[p->step]);
 }
 
 static bool
@@ -256,7 +257,8 @@ result(struct player *p, struct str args)
 	const struct client_result *r;
 	struct str n;
 
-	if (!talk_word(&args, &n) || player_number_of(n) < 1 || player_number_of(n) > p->message.count)
+	if (!talk_word(&args, &n) || player_number_of(n) < 1 ||
+	    player_number_of(n) > p->message.count)
 		return player_wrong(p, "result N CODE ENHANCED REASON");
 	r = &client_results(client(p))[player_number_of(n) - 1];
 	return status_fits(p, &r->status, r->reason, args);
@@ -267,7 +269,8 @@ dsn(struct player *p, struct str args)
 {
 	const struct client_result *r = &client_results(client(p))[0];
 
-	return r->dsn_passed_on == player_word_is(args, "yes") || player_wrong(p, "DSN passed on is wrong");
+	return r->dsn_passed_on == player_word_is(args, "yes") ||
+	       player_wrong(p, "DSN passed on is wrong");
 }
 
 static bool
@@ -341,7 +344,8 @@ client_says(struct player *p)
 	listen_in(p);
 	if (p->output.n < n || !str_eq(str_upto(buf_str(&p->output), text.n), text) ||
 	    (!p->act->is_raw && memcmp(p->output.p + text.n, "\r\n", 2) != 0))
-		return player_wrong(p, "it says \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
+		return player_wrong(
+		    p, "it says \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
 	buf_drop(&p->output, n);
 	return true;
 }

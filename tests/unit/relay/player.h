@@ -1,6 +1,6 @@
 /*
- * player: plays one talk file against relay/client: what the file's client says must come out, word
- * for word; what its server says goes in.  Events:
+ * player: plays one talk file against relay/smtp_client: what the file's client says must come out,
+ *word for word; what its server says goes in.  Events:
  *
  *	! option lmtp | tls never|offered|must|stands | no-chunking | login USER PASSWORD
  *	! from ADDRESS | to ADDRESS… | notify N WORDS ORCPT | envid X | ret full|hdrs | utf8 | 8bit

@@ -4,7 +4,7 @@
 #ifndef UNIT_RELAY_PLAYER_STATE_H
 #define UNIT_RELAY_PLAYER_STATE_H
 
-#include "relay/client.h"
+#include "relay/smtp_client.h"
 #include "support/talk.h"
 
 enum {

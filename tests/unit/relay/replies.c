@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "relay/client.h"
+#include "relay/smtp_client.h"
 
 enum meeting {
 	GREETING, EHLO, EHLO_TLS, HELO, STARTTLS, STARTTLS_TLS, AUTH, MAIL, RCPT, DATA, FINAL, BDAT,
@@ -23,19 +23,19 @@ static const struct {
     [EHLO_TLS] = {"EHLO, TLS must", "EHLO", .tls = CLIENT_TLS_MUST, .before = {"220 hi"}},
     [HELO] = {"HELO", "HELO", .before = {"220 hi", "502 no"}},
     [STARTTLS] = {"STARTTLS", "STARTTLS", .tls = CLIENT_TLS_IF_OFFERED,
-        .before = {"220 hi", "250-a\r\n250 STARTTLS"}},
+	.before = {"220 hi", "250-a\r\n250 STARTTLS"}},
     [STARTTLS_TLS] = {"STARTTLS, must", "STARTTLS", .tls = CLIENT_TLS_MUST,
-        .before = {"220 hi", "250-a\r\n250 STARTTLS"}},
+	.before = {"220 hi", "250-a\r\n250 STARTTLS"}},
     [AUTH] = {"AUTH", "AUTH", .tls = CLIENT_TLS_STANDS, .has_login = true,
-        .before = {"220 hi", "250-a\r\n250 AUTH PLAIN"}},
+	.before = {"220 hi", "250-a\r\n250 AUTH PLAIN"}},
     [MAIL] = {"MAIL", "MAIL", .is_sending = true, .before = {"220 hi", "250 a"}},
     [RCPT] = {"RCPT", "RCPT", .is_sending = true, .before = {"220 hi", "250 a", "250 ok"}},
     [DATA] = {"DATA", "DATA", .is_sending = true,
-        .before = {"220 hi", "250 a", "250 ok", "250 ok"}},
+	.before = {"220 hi", "250 a", "250 ok", "250 ok"}},
     [FINAL] = {"the dot", "final", .is_sending = true,
-        .before = {"220 hi", "250 a", "250 ok", "250 ok", "354 go"}},
+	.before = {"220 hi", "250 a", "250 ok", "250 ok", "354 go"}},
     [BDAT] = {"BDAT", "final", .is_sending = true,
-        .before = {"220 hi", "250-a\r\n250 CHUNKING", "250 ok", "250 ok"}},
+	.before = {"220 hi", "250-a\r\n250 CHUNKING", "250 ok", "250 ok"}},
 };
 
 /* How an answer may be meant; what comes of it is told for each kind and phase. */
@@ -58,7 +58,7 @@ static const struct {
     {"554 with NUL, ESC, 8-bit", STR("554 a\0b\x1b[2J\xff\xfe\r\n"), PERMANENT, 554},
     {"554 with a CR", STR("554 a\rSubject: x\r\n"), PERMANENT, 554},
     {"554 as fields of a report", STR("554-Final-Recipient: x\r\n554 Status: 2.0.0\r\n"), PERMANENT,
-        554},
+	554},
     {"421", STR("421 4.3.2 closing\r\n"), CLOSING, 421},
     {"421 without text", STR("421\n"), CLOSING, 421},
     {"mixed codes", STR("250-a\r\n550 b\r\n"), NONSENSE, 0},
@@ -184,7 +184,8 @@ check(const struct talk *t, enum meeting m, size_t a, const struct outcome *o)
 	const char *where = meetings[m].name, *what = answers[a].name;
 
 	cr_expect_eq(t->step, o->step, "%s to %s: step %d", what, where, t->step);
-	cr_expect_eq(result, o->result == 1 ? said : o->result, "%s to %s: %u", what, where, result);
+	cr_expect_eq(
+	    result, o->result == 1 ? said : o->result, "%s to %s: %u", what, where, result);
 	if (o->step == CLIENT_OVER)
 		cr_expect_eq(end->status.code, o->end == 1 ? said : o->end, "%s to %s: %u %s", what,
 		    where, end->status.code, end->status.text);
@@ -218,8 +219,8 @@ Test(relay_replies, every_phase_and_every_answer)
 /* 64 MB that never end, in every phase: over, after a bounded part of it. */
 Test(relay_replies, floods_in_every_phase)
 {
-	static const struct str floods[] = {
-	    STR("250-more\r\n"), STR("550-no\r\n"), STR("xxxxxxxx"), STR("250 xxxx"), STR("\0\0\0\0")};
+	static const struct str floods[] = {STR("250-more\r\n"), STR("550-no\r\n"), STR("xxxxxxxx"),
+	    STR("250 xxxx"), STR("\0\0\0\0")};
 
 	for (unsigned m = 0; m < MEETINGS; m++)
 		for (size_t f = 0; f < sizeof floods / sizeof *floods; f++) {
@@ -251,7 +252,8 @@ Test(relay_replies, lost_or_silent_in_every_phase)
 		cr_expect_eq(t.step, CLIENT_OVER);
 		cr_expect_eq(client_end(t.client)->status.code, 451);
 		cr_expect_not(client_end(t.client)->status.is_remote);
-		cr_expect_eq(r ? r->status.code : 0, may_have ? 451 : 0, "%s", meetings[m / 2].name);
+		cr_expect_eq(
+		    r ? r->status.code : 0, may_have ? 451 : 0, "%s", meetings[m / 2].name);
 		client_free(&t.client);
 	}
 }

@@ -13,8 +13,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "mail/body_facts.h"
 #include "mail/envelope.h"
-#include "mail/facts.h"
 #include "relay/relay.h"
 #include "support/ask.h"
 #include "support/fault_channel.h"

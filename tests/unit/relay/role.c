@@ -327,7 +327,8 @@ Test(relay_role, the_test_of_a_route_ends_as_a_delivery, .init = rig_set_up, .fi
 	rig_free(&r);
 }
 
-/* As at RCPT: <postmaster> has the address of the configuration, another name must have a domain. */
+/* As at RCPT: <postmaster> has the address of the configuration, another name must have a domain.
+ */
 Test(relay_role, the_test_of_a_route_for_a_name_without_domain, .init = rig_set_up,
     .fini = rig_tear_down)
 {

@@ -1,5 +1,5 @@
-/* Bodies whose disk stands still or cannot be read: no host is blamed, no other host is tried, and a
- * transfer that only waits for a moment goes on. */
+/* Bodies whose disk stands still or cannot be read: no host is blamed, no other host is tried, and
+ * a transfer that only waits for a moment goes on. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
@@ -127,7 +127,8 @@ talk_to(struct host *h, int fd)
 
 	for (;;) {
 		(void)!send(fd, answer, strlen(answer), MSG_NOSIGNAL);
-		for (n = 0; n < sizeof line && recv(fd, line + n, 1, 0) == 1 && line[n] != '\n'; n++)
+		for (n = 0; n < sizeof line && recv(fd, line + n, 1, 0) == 1 && line[n] != '\n';
+		     n++)
 			;
 		if (n == 0 || n == sizeof line || line[n] != '\n')
 			break;

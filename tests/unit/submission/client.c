@@ -61,7 +61,8 @@ client_say(struct client *c, const char *text)
 	size_t n = strlen(text);
 
 	while (n > 0) {
-		ssize_t sent = c->tls ? gnutls_record_send(c->tls, text, n) : send(c->fd, text, n, MSG_NOSIGNAL);
+		ssize_t sent = c->tls ? gnutls_record_send(c->tls, text, n)
+		                      : send(c->fd, text, n, MSG_NOSIGNAL);
 
 		cr_assert_gt(sent, 0);
 		text += sent;

@@ -5,8 +5,8 @@
 
 #include "base/encode.h"
 #include "base/mem.h"
+#include "mail/body_facts.h"
 #include "mail/envelope.h"
-#include "mail/facts.h"
 #include "unit/submission/player_state.h"
 
 enum { TEXT_MAX = 32 << 20 };
@@ -56,7 +56,8 @@ start_auth(void *arg, const struct message_auth_start *m)
 {
 	struct player *p = arg;
 
-	buf_addf(&p->asked, "auth %.*s %s binding=%zu port=%u client=%.*s initial=", STR_ARG(m->mechanism),
+	buf_addf(&p->asked,
+	    "auth %.*s %s binding=%zu port=%u client=%.*s initial=", STR_ARG(m->mechanism),
 	    m->has_initial ? "initial" : "-", m->binding.n, m->port, STR_ARG(m->client));
 	encode_hex(&p->asked, m->initial);
 	buf_addc(&p->asked, '\n');
@@ -176,7 +177,8 @@ disk_stands_ms(void *arg)
 {
 	const struct player *p = arg;
 
-	return p->is_disk_still && !p->is_disk_busy && p->is_writing ? p->now_ms - p->disk_began_ms : 0;
+	return p->is_disk_still && !p->is_disk_busy && p->is_writing ? p->now_ms - p->disk_began_ms
+	                                                             : 0;
 }
 
 static void
@@ -186,7 +188,8 @@ describe(struct player *p, const struct envelope *e)
 	buf_addf(&p->envelope, "from=%.*s to=", STR_ARG(e->sender));
 	for (uint32_t i = 0; i < e->recipient_count; i++)
 		buf_addf(&p->envelope, "%s%.*s", i ? "," : "", STR_ARG(e->recipients[i].address));
-	buf_addf(&p->envelope, " body=%d utf8=%d ret=%d envid=%.*s notify=", e->body == BODY_8BITMIME ? 8 : 7,
+	buf_addf(&p->envelope,
+	    " body=%d utf8=%d ret=%d envid=%.*s notify=", e->body == BODY_8BITMIME ? 8 : 7,
 	    e->smtputf8, (int)e->ret, STR_ARG(e->envid));
 	for (uint32_t i = 0; i < e->recipient_count; i++)
 		buf_addf(&p->envelope, "%s%u", i ? "," : "", e->recipients[i].notify);
@@ -253,8 +256,9 @@ refused(void *arg, const struct session_refusal *r)
 	struct player *p = arg;
 	char enhanced[STATUS_ENHANCED_BYTES];
 
-	buf_addf(&p->refused, "number=%u stage=%s reason=%s code=%u dsn=%s user=%.*s", r->id.number, r->stage,
-	    r->reason, r->status->code, status_enhanced(r->status, enhanced), STR_ARG(r->user));
+	buf_addf(&p->refused, "number=%u stage=%s reason=%s code=%u dsn=%s user=%.*s", r->id.number,
+	    r->stage, r->reason, r->status->code, status_enhanced(r->status, enhanced),
+	    STR_ARG(r->user));
 	if (r->sender.p)
 		buf_addf(&p->refused, " sender=%.*s", STR_ARG(r->sender));
 	if (r->mechanism[0])
@@ -303,8 +307,8 @@ player_wrong(struct player *p, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	snprintf(p->why, 400, "line %u%s: %s", p->act ? p->act->line : 0, p->bytewise ? " (byte by byte)" : "",
-	    text);
+	snprintf(p->why, 400, "line %u%s: %s", p->act ? p->act->line : 0,
+	    p->bytewise ? " (byte by byte)" : "", text);
 	return false;
 }
 
@@ -386,8 +390,8 @@ act(struct player *p)
 static void
 player_clear(struct player *p)
 {
-	struct buf *all[] = {&p->conf_text, &p->in, &p->said, &p->asked, &p->refused, &p->header, &p->body,
-	    &p->envelope, &p->file};
+	struct buf *all[] = {&p->conf_text, &p->in, &p->said, &p->asked, &p->refused, &p->header,
+	    &p->body, &p->envelope, &p->file};
 
 	session_free(&p->session);
 	conf_drop(&p->conf);
@@ -411,7 +415,8 @@ play(const char *path, bool bytewise, char why[400], bool *again_out)
 		is_good = act(&p);
 	}
 	if (is_good && p.said.n > 0)
-		is_good = player_wrong(&p, "also said: %.*s", STR_ARG(str_upto(buf_str(&p.said), 200)));
+		is_good =
+		    player_wrong(&p, "also said: %.*s", STR_ARG(str_upto(buf_str(&p.said), 200)));
 	if (is_good && p.session && p.step == SESSION_CLOSE && p.act->kind != TALK_EVENT)
 		is_good = player_wrong(&p, "closed without a word about it");
 	*again_out = !p.is_whole_only;

@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "submission/state.h"
+#include "submission/session_internal.h"
 #include "unit/submission/player_state.h"
 
 static const char standard[] =
     "hostname = \"mail.example.com\";\n"
     "domains = ( { name = \"example.com\"; } );\n"
-    "sender_policy: { send_as = ( { user = \"alice@example.com\"; addresses = [ \"sales@example.com\", "
+    "sender_policy: { send_as = ( { user = \"alice@example.com\"; addresses = [ "
+    "\"sales@example.com\", "
     "\"j\xc3\xbcrgen@example.com\", \"\\\"a b\\\"@example.com\" ]; } ); };\n";
 
 /* ---- what a talk expects ---- */
@@ -32,8 +33,9 @@ player_expect_line(struct player *p, struct buf *from, const char *end, struct s
 	bool is_match = is_there && talk_matches(pattern, line);
 
 	if (!is_match)
-		return player_wrong(p, "expected \"%.*s\", got \"%.*s\"%s", STR_ARG(str_upto(pattern, 110)),
-		    STR_ARG(str_upto(line, 130)), is_there ? "" : " and no more");
+		return player_wrong(p, "expected \"%.*s\", got \"%.*s\"%s",
+		    STR_ARG(str_upto(pattern, 110)), STR_ARG(str_upto(line, 130)),
+		    is_there ? "" : " and no more");
 	buf_drop(from, line.n + strlen(end));
 	return true;
 }
@@ -89,7 +91,8 @@ on_connect(struct player *p, struct str words)
 	buf_addz(&p->conf_text, standard);
 	p->conf = setup.conf = conf_read_text(buf_str(&p->conf_text), &report);
 	if (!p->conf)
-		player_wrong(p, "configuration: %.*s", STR_ARG(str_upto(buf_str(&report.text), 200)));
+		player_wrong(
+		    p, "configuration: %.*s", STR_ARG(str_upto(buf_str(&report.text), 200)));
 	conf_report_clear(&report);
 	if (!p->conf)
 		return false;
@@ -347,7 +350,8 @@ static bool
 on_nothing(struct player *p, struct str words)
 {
 	(void)words;
-	return p->said.n == 0 || player_wrong(p, "said: %.*s", STR_ARG(str_upto(buf_str(&p->said), 100)));
+	return p->said.n == 0 ||
+	       player_wrong(p, "said: %.*s", STR_ARG(str_upto(buf_str(&p->said), 100)));
 }
 
 static bool
@@ -376,7 +380,8 @@ on_committed(struct player *p, struct str words)
 {
 	uint64_t n;
 
-	return (str_u64(words, &n) && n == p->committed) || player_wrong(p, "%u messages", p->committed);
+	return (str_u64(words, &n) && n == p->committed) ||
+	       player_wrong(p, "%u messages", p->committed);
 }
 
 static bool
@@ -404,7 +409,8 @@ on_body_bytes(struct player *p, struct str words)
 {
 	uint64_t n;
 
-	return (str_u64(words, &n) && n == p->body.n) || player_wrong(p, "body of %zu bytes", p->body.n);
+	return (str_u64(words, &n) && n == p->body.n) ||
+	       player_wrong(p, "body of %zu bytes", p->body.n);
 }
 
 static bool
@@ -418,14 +424,38 @@ static const struct {
 	const char *name;
 	event_fn *does;
 } all_events[] = {
-    {"conf", on_conf}, {"whole", on_whole}, {"connect", on_connect}, {"tls", on_tls},
-    {"secure", on_secure}, {"login", on_login}, {"manual", on_manual}, {"verdict", on_verdict},
-    {"auth", on_auth}, {"no", on_no}, {"disk", on_disk}, {"unseen", on_unseen}, {"tokens", on_tokens},
-    {"time", on_time}, {"room", on_room}, {"failing", on_failing}, {"stop", on_stop},
-    {"gone", on_gone}, {"asked", on_asked}, {"refused", on_refused}, {"replies", on_replies},
-    {"nothing", on_nothing}, {"closed", on_closed}, {"open", on_open}, {"waiting", on_waiting},
-    {"committed", on_committed}, {"transactions", on_transactions}, {"header", on_header}, {"no-header", on_no_header}, {"body", on_body},
-    {"body-bytes", on_body_bytes}, {"envelope", on_envelope},
+    {"conf", on_conf},
+    {"whole", on_whole},
+    {"connect", on_connect},
+    {"tls", on_tls},
+    {"secure", on_secure},
+    {"login", on_login},
+    {"manual", on_manual},
+    {"verdict", on_verdict},
+    {"auth", on_auth},
+    {"no", on_no},
+    {"disk", on_disk},
+    {"unseen", on_unseen},
+    {"tokens", on_tokens},
+    {"time", on_time},
+    {"room", on_room},
+    {"failing", on_failing},
+    {"stop", on_stop},
+    {"gone", on_gone},
+    {"asked", on_asked},
+    {"refused", on_refused},
+    {"replies", on_replies},
+    {"nothing", on_nothing},
+    {"closed", on_closed},
+    {"open", on_open},
+    {"waiting", on_waiting},
+    {"committed", on_committed},
+    {"transactions", on_transactions},
+    {"header", on_header},
+    {"no-header", on_no_header},
+    {"body", on_body},
+    {"body-bytes", on_body_bytes},
+    {"envelope", on_envelope},
 };
 
 bool

@@ -1,5 +1,5 @@
-/* Auth, the queue or keys is stopped, answers late or loses descriptors: the client hears a temporary
- * refusal in time, and the next one is served as ever. */
+/* Auth, the queue or keys is stopped, answers late or loses descriptors: the client hears a
+ * temporary refusal in time, and the next one is served as ever. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,8 +150,8 @@ Test(submission_requests, asks_on_where_the_broker_could_not_tell, .timeout = 12
 	rig_end(&rig);
 }
 
-/* The user was suspended while there was no channel to the broker: nothing said it, and it is learned
- * when there is one again; also when that one cannot tell at first. */
+/* The user was suspended while there was no channel to the broker: nothing said it, and it is
+ * learned when there is one again; also when that one cannot tell at first. */
 Test(submission_requests, a_user_who_is_gone_is_learned_of_on_the_next_channel, .timeout = 60)
 {
 	struct client other = {0};
@@ -181,8 +181,8 @@ Test(submission_requests, a_user_who_is_gone_is_learned_of_on_the_next_channel, 
 	rig_end(&rig);
 }
 
-/* An answer that leaves a name open is no word that all is well with it: it is asked about again, each
- * time later than before. */
+/* An answer that leaves a name open is no word that all is well with it: it is asked about again,
+ * each time later than before. */
 Test(submission_requests, a_user_of_whom_the_broker_cannot_tell_is_asked_about_again, .timeout = 60)
 {
 	int64_t began_ms;
@@ -218,7 +218,8 @@ shakes_hands(void)
 	return is_done;
 }
 
-/* By a signature that was asked for through the faulty channel: the one before it may still be in use. */
+/* By a signature that was asked for through the faulty channel: the one before it may still be in
+ * use. */
 static void
 until_hands_are_shaken(void)
 {

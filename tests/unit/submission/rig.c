@@ -17,7 +17,7 @@
 
 #include "keys/keys.h"
 #include "mail/envelope.h"
-#include "submission/clients.h"
+#include "submission/client_counts.h"
 #include "submission/submission.h"
 #include "support/fault_channel.h"
 
@@ -74,7 +74,8 @@ keep_commit(struct rig *r, const struct message_commit *m, int file)
 	r->in_file = m->in_file;
 	r->body_bytes = m->in_file ? (size_t)lseek(file, 0, SEEK_END) : m->body.n;
 	cr_assert_eq(e.body_bytes, r->body_bytes);
-	snprintf(r->body, sizeof r->body, "%.*s", (int)(m->body.n < 200 ? m->body.n : 200), m->body.p);
+	snprintf(
+	    r->body, sizeof r->body, "%.*s", (int)(m->body.n < 200 ? m->body.n : 200), m->body.p);
 	arena_clear(&arena);
 }
 
@@ -118,7 +119,8 @@ answer(struct service *s, uint64_t call, enum message_type type, union message *
 	if (call == 0 || r->is_silent)
 		return;
 	if (type == MESSAGE_AUTH_START && !m->auth_start.has_initial)
-		yes = (struct message_auth_answer){.outcome = AUTH_CONTINUE, .challenge = STR("Username:")};
+		yes = (struct message_auth_answer){
+		    .outcome = AUTH_CONTINUE, .challenge = STR("Username:")};
 	if (type == MESSAGE_AUTH_START || type == MESSAGE_AUTH_STEP) {
 		packet(s->fd, call, MESSAGE_AUTH_ANSWER, &yes, -1);
 		return;
@@ -246,14 +248,18 @@ run_keys(void *arg)
 static void
 send_config(int to, const char *extra, unsigned listeners)
 {
-	static const char *const listen[] = {"", "listen: ( { address = \"127.0.0.1\"; port = 465; tls = "
-	    "\"implicit\"; } );", "listen: ( { address = \"127.0.0.1\"; port = 465; tls = \"implicit\"; }, "
+	static const char *const listen[] = {"",
+	    "listen: ( { address = \"127.0.0.1\"; port = 465; tls = "
+	    "\"implicit\"; } );",
+	    "listen: ( { address = \"127.0.0.1\"; port = 465; tls = \"implicit\"; }, "
 	    "{ address = \"127.0.0.1\"; port = 587; tls = \"starttls\"; } );"};
 	int fd = memfd_create("config", MFD_CLOEXEC);
 	struct message_config m = {1};
 
-	dprintf(fd, "hostname = \"mail.example.com\";\ndomains = ( { name = \"example.com\"; } );\n"
-	    "tls: { certificate = \"/c.pem\"; private_key = \"/k.pem\"; };\n%s\n%s\n", listen[listeners], extra);
+	dprintf(fd,
+	    "hostname = \"mail.example.com\";\ndomains = ( { name = \"example.com\"; } );\n"
+	    "tls: { certificate = \"/c.pem\"; private_key = \"/k.pem\"; };\n%s\n%s\n",
+	    listen[listeners], extra);
 	packet(to, 0, MESSAGE_CONFIG, &m, fd);
 	close(fd);
 }
@@ -274,7 +280,8 @@ void
 rig_listen(struct rig *r, unsigned index)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	struct message_grant m = {.kind = GRANT_LISTENER, .index = (uint8_t)index, .name = STR("127.0.0.1")};
+	struct message_grant m = {
+	    .kind = GRANT_LISTENER, .index = (uint8_t)index, .name = STR("127.0.0.1")};
 	socklen_t size = sizeof at;
 	int before = r->listeners[index];
 
@@ -337,7 +344,8 @@ rig_renew_certificate(struct rig *r)
 static void
 join_keys(struct rig *r, const int ends[2])
 {
-	struct message_peer to_keys = {.role = ROLE_KEYS}, to_submission = {.role = ROLE_SUBMISSION};
+	struct message_peer to_keys = {.role = ROLE_KEYS},
+	                    to_submission = {.role = ROLE_SUBMISSION};
 
 	packet(r->keys_fd, 0, MESSAGE_PEER, &to_submission, ends[0]);
 	packet(r->main_fd, 0, MESSAGE_PEER, &to_keys, ends[1]);

@@ -1,6 +1,6 @@
 /*
- * rig: the real submission and keys roles as threads, on real sockets with real TLS; the test is their
- * main, and plays auth and queue, each a thread that answers at once, or not at all.
+ * rig: the real submission and keys roles as threads, on real sockets with real TLS; the test is
+ * their main, and plays auth and queue, each a thread that answers at once, or not at all.
  */
 #ifndef TESTS_SUBMISSION_RIG_H
 #define TESTS_SUBMISSION_RIG_H

@@ -214,7 +214,8 @@ Test(submission_role, listeners_follow_the_configuration)
 	rig_end(&rig);
 }
 
-/* The configuration comes first, then one socket after the other: until then a socket is what it was. */
+/* The configuration comes first, then one socket after the other: until then a socket is what it
+ * was. */
 Test(submission_role, listeners_change_places)
 {
 	struct client other = {0};

@@ -1,5 +1,6 @@
-/* The disk stands still in the middle of a body: a thread waits for it, and nobody else does.  Whatever
- * becomes of the message meanwhile, its file is closed by the thread and given back to the queue. */
+/* The disk stands still in the middle of a body: a thread waits for it, and nobody else does.
+ * Whatever becomes of the message meanwhile, its file is closed by the thread and given back to the
+ * queue. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>

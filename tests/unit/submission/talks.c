@@ -1,6 +1,6 @@
 /*
- * talks_submission: every file of tests/talks/submission against the pure session, whole and byte by
- * byte.  Prints TAP, one line per talk.
+ * talks_submission: every file of tests/talks/submission against the pure session, whole and byte
+ * by byte.  Prints TAP, one line per talk.
  */
 #include <dirent.h>
 #include <stdio.h>

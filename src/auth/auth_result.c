@@ -1,0 +1,259 @@
+/*
+ * auth_result: see the header.
+ */
+#include "auth/auth_result.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/account_blocks.h"
+#include "auth/guesses.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { TEST_ROW_BYTES = 8192 };
+
+static void
+log_who(struct log_line *l, const struct exchange *login, const char *event, int priority)
+{
+	log_begin(l, priority, event);
+	if (login->is_test)
+		log_str(l, "id", STR("-"));
+	else
+		log_id(l, (struct msgid){.session = login->session}, 0);
+	log_str(l, "ip", login->client);
+	log_num(l, "port", login->port);
+}
+
+static void
+log_failure(const struct exchange *login, const char *event, const struct status *status)
+{
+	char code[STATUS_ENHANCED_BYTES], reply[STATUS_ENHANCED_BYTES + 8];
+	struct log_line l;
+
+	log_who(&l, login, event, LOG_NOTICE);
+	/* in a fixed place, before anything that the client chose: others act on it */
+	if (strcmp(event, "auth fail") == 0)
+		log_str(&l, "counted", login->is_counted ? STR("yes") : STR("no"));
+	log_str(&l, "mech", str_of(login->mechanism ? login->mechanism->name : ""));
+	log_str(&l, "reason", str_of(login->reason));
+	if (status->code == 454)
+		log_str(&l, "backend", STR("users"));
+	snprintf(reply, sizeof reply, "%u %s", status->code, status_enhanced(status, code));
+	log_quoted(&l, "reply", str_of(reply));
+	log_user(&l, "user", claim_name(&login->claim));
+	log_end(&l);
+}
+
+static void
+log_success(const struct exchange *login)
+{
+	struct log_line l;
+
+	log_who(&l, login, "auth ok", LOG_INFO);
+	log_str(&l, "tls", login->tls);
+	log_str(&l, "mech", str_of(login->mechanism->name));
+	log_str(&l, "backend", STR("users"));
+	log_user(&l, "user", claim_name(&login->claim));
+	log_end(&l);
+}
+
+static void
+answer_test(const struct exchange *l, const struct message_auth_answer *m)
+{
+	static const char *const words[] = {"continue", "ok", "fail", "tempfail", "malformed"};
+	static const uint8_t exits[] = {70, 0, 1, 75, 65};
+	struct message_admin_done done = {.exit_code = exits[m->outcome], .text = STR("")};
+	struct str user = claim_name(&l->claim);
+	const char *block = account_blocks_reason(l->broker, user);
+	const char *word = words[m->outcome], *reason = l->reason ? l->reason : "none";
+	struct message_admin_row row;
+	struct buf values;
+
+	if (m->outcome == AUTH_OK && block) {
+		word = "blocked";
+		reason = block;
+		done.exit_code = exits[AUTH_FAIL];
+	}
+	buf_init(&values, TEST_ROW_BYTES);
+	message_values_add(&values, "backend", STR("users"));
+	message_values_add(&values, "outcome", str_of(word));
+	message_values_add(&values, "reason", str_of(reason));
+	account_blocks_add(l->broker, user, &values);
+	row.values = buf_str(&values);
+	(void)!channel_answer(l->from, l->call, MESSAGE_ADMIN_ROW, &row, -1);
+	(void)!channel_answer(l->from, l->call, MESSAGE_ADMIN_DONE, &done, -1);
+	buf_clear(&values);
+}
+
+static void
+say(struct exchange *l, const struct message_auth_answer *m)
+{
+	if (l->is_test)
+		answer_test(l, m);
+	else if (l->call)
+		(void)!channel_answer(l->from, l->call, MESSAGE_AUTH_ANSWER, m, -1);
+	l->call = 0;
+}
+
+void
+verdict_ask(struct exchange *l, enum exchange_state next, struct str challenge)
+{
+	struct message_auth_answer m = {.outcome = AUTH_CONTINUE, .challenge = challenge,
+	    .user = STR(""), .backend = STR("")};
+
+	l->state = next;
+	say(l, &m);
+}
+
+static void
+end_with(struct exchange *l, enum auth_outcome outcome, struct status status)
+{
+	struct message_auth_answer m = {.outcome = (uint8_t)outcome, .status = status,
+	    .challenge = STR(""), .user = STR(""), .backend = STR("users")};
+
+	say(l, &m);
+	exchange_end(l);
+}
+
+void
+verdict_ok(struct exchange *l, bool from_cache)
+{
+	struct message_auth_answer m = {.outcome = AUTH_OK, .challenge = STR(""),
+	    .user = claim_name(&l->claim), .backend = STR("users"), .from_cache = from_cache};
+
+	m.status = status_make(235, "2.7.0", "Authentication succeeded");
+	log_success(l);
+	if (!l->is_test) {
+		guesses_note_success(l);
+		last_logins_put(l->broker->last_logins, claim_name(&l->claim), l->client,
+		    str_of(l->mechanism->name));
+	}
+	say(l, &m);
+	exchange_end(l);
+}
+
+/* Told at once, without the delay of a guess. */
+static void
+end_at_once(
+    struct exchange *l, enum auth_outcome outcome, const char *reason, struct status status)
+{
+	l->reason = reason;
+	log_failure(l, outcome == AUTH_TEMPFAIL ? "auth tempfail" : "auth fail", &status);
+	end_with(l, outcome, status);
+}
+
+void
+verdict_unknown(struct exchange *l, const char *reason)
+{
+	end_at_once(l, AUTH_TEMPFAIL, reason,
+	    status_make(454, "4.7.0", "Temporary authentication failure"));
+}
+
+void
+verdict_malformed(struct exchange *l)
+{
+	end_at_once(l, AUTH_MALFORMED, "malformed",
+	    status_make(501, "5.5.2", "Malformed authentication message"));
+}
+
+void
+verdict_cancelled(struct exchange *l)
+{
+	struct log_line line;
+
+	log_who(&line, l, "auth cancelled", LOG_NOTICE);
+	log_str(&line, "mech", str_of(l->mechanism->name));
+	log_user(&line, "user", claim_name(&l->claim));
+	log_end(&line);
+	exchange_end(l);
+}
+
+void
+verdict_no_mechanism(struct exchange *l)
+{
+	end_at_once(l, AUTH_MALFORMED, "mechanism",
+	    status_make(504, "5.5.4", "Mechanism not offered"));
+}
+
+static void
+on_delay_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct exchange *l = arg;
+
+	(void)fd;
+	(void)what;
+	say(l, &l->answer);
+	exchange_end(l);
+}
+
+/* The line is written at once, the answer waits: guessing gets slower, nobody else does. */
+void
+verdict_no(struct exchange *l)
+{
+	struct guesses_counted counted;
+	struct timeval wait;
+
+	l->answer = (struct message_auth_answer){.outcome = AUTH_FAIL, .challenge = STR(""),
+	    .user = STR(""), .backend = STR("users"),
+	    .status = status_make(535, "5.7.8", "Authentication credentials invalid")};
+	if (!l->reason)
+		l->reason = "bad_credentials";
+	counted = guesses_count(l);
+	l->is_counted = counted.is_new;
+	log_failure(l, "auth fail", &l->answer.status);
+	if (l->is_test) {
+		say(l, &l->answer);
+		exchange_end(l);
+		return;
+	}
+	wait = (struct timeval){.tv_sec = counted.delay_ms / 1000,
+	    .tv_usec = counted.delay_ms % 1000 * 1000};
+	l->state = EXCHANGE_DELAYED;
+	l->delay = evtimer_new(l->broker->role->base, on_delay_over, l);
+	if (!l->delay || evtimer_add(l->delay, &wait) != 0)
+		die("no event for a delay");
+}
+
+/* Nothing was looked at: no failure, and nothing that says anything of this client. */
+static void
+refuse_unseen(
+    struct exchange *l, enum auth_outcome outcome, const char *reason, struct status status)
+{
+	l->reason = reason;
+	log_failure(l, "auth refused", &status);
+	end_with(l, outcome, status);
+}
+
+bool
+verdict_is_refused(struct exchange *l)
+{
+	enum guesses_limit limit = guesses_limit(l);
+
+	if (limit != GUESSES_WITHIN)
+		guesses_note_refused(l, limit);
+	switch (limit) {
+	case GUESSES_WITHIN:
+		return false;
+	case GUESSES_BLOCKED_NETWORK:
+		refuse_unseen(l, AUTH_FAIL, "network_blocked",
+		    status_make(421, "4.7.0",
+			"Logins from your network are blocked for now by the administrator"));
+		return true;
+	case GUESSES_BLOCKED_USER:
+		refuse_unseen(l, AUTH_TEMPFAIL, "user_blocked",
+		    status_make(454, "4.7.0",
+			"This login is blocked for now by the administrator"));
+		return true;
+	case GUESSES_NETWORK:
+	case GUESSES_PLACE:
+		refuse_unseen(l, AUTH_FAIL, "throttled",
+		    status_make(421, "4.7.0", "Too many failed logins"));
+		return true;
+	case GUESSES_LOGIN:
+		refuse_unseen(l, AUTH_TEMPFAIL, "login_limited",
+		    status_make(454, "4.7.0", "Temporary authentication failure"));
+		return true;
+	}
+	return false;
+}

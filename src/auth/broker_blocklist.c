@@ -1,0 +1,424 @@
+/*
+ * broker_blocklist: see the header.
+ */
+#include "auth/broker_blocklist.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/account_blocks.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/value.h"
+#include "ipc/operator_log.h"
+
+enum { ROW_BYTES = 4096 };
+
+#define BLOCKS_FOR_MAX_MS (INT64_C(3660) * 24 * 3600 * 1000)
+
+struct blocks_run {
+	struct broker *broker;
+	const struct message_admin *asked;
+	struct users_out *out;
+	struct block_target target; /* of add and remove */
+	bool is_nobody;             /* no account has this name */
+	struct buf row;
+	unsigned removed;
+};
+
+typedef uint8_t blocks_verb_fn(struct blocks_run *r);
+
+/* ---- the file ---- */
+
+static struct fsio *
+blocks_disk(const struct broker *b)
+{
+	int fd = b->directory_fd < 0 ? -1 : fcntl(b->directory_fd, F_DUPFD_CLOEXEC, 3);
+
+	return fd < 0 ? NULL : fsio_new(fd);
+}
+
+void
+broker_blocks_read(struct broker *b)
+{
+	const char *error;
+
+	/* without a disk, which one more descriptor is needed for, there are none */
+	if (b->blocks && !blocks_has_disk(b->blocks))
+		blocks_free(&b->blocks);
+	if (b->blocks)
+		blocks_read_again(b->blocks);
+	else
+		b->blocks = blocks_new(blocks_disk(b));
+	error = blocks_error(b->blocks);
+	if (strcmp(error, b->blocks_told) == 0)
+		return;
+	if (error[0])
+		log_error("%s, in %.*s: blocks that could not be read do not hold", error,
+		    STR_ARG(b->role->conf->state_directory));
+	else
+		log_warn("blocks: the file in %.*s can be read again",
+		    STR_ARG(b->role->conf->state_directory));
+	snprintf(b->blocks_told, sizeof b->blocks_told, "%s", error);
+	broker_show_trouble(b);
+}
+
+static uint8_t
+blocks_say(struct blocks_run *r, enum users_exit code, const char *what)
+{
+	char room[NETWORK_TEXT_BYTES];
+
+	buf_addf(r->out->text, "%.*s: %s", STR_ARG(block_target_text(&r->target, room)), what);
+	return (uint8_t)code;
+}
+
+static uint8_t
+blocks_failed(struct blocks_run *r)
+{
+	const char *error = blocks_error(r->broker->blocks);
+
+	buf_addf(r->out->text, "%s", error[0] ? error : strerror(errno));
+	return USERS_IO;
+}
+
+/* ---- list ---- */
+
+static void
+blocks_add_time(struct blocks_run *r, const char *key, int64_t ms)
+{
+	char text[CLOCK_TEXT_BYTES];
+
+	message_values_add(&r->row, key, str_of(clock_iso(ms, text)));
+}
+
+static void
+blocks_begin_row(struct blocks_run *r, const char *what, struct str name)
+{
+	buf_init(&r->row, ROW_BYTES);
+	message_values_add(&r->row, "what", str_of(what));
+	message_values_add(&r->row, "name", name);
+}
+
+static void
+blocks_end_row(struct blocks_run *r, const struct block_refused *refused)
+{
+	char count[24];
+
+	snprintf(count, sizeof count, "%llu", (unsigned long long)refused->count);
+	message_values_add(&r->row, "count", str_of(count));
+	message_values_add(&r->row, "last_user", str_of(refused->last_user));
+	message_values_add(&r->row, "last_ip", str_of(refused->last_ip));
+	r->out->row(buf_str(&r->row), r->out->arg);
+	buf_clear(&r->row);
+}
+
+static void
+blocks_tell(const struct block *block, void *arg)
+{
+	char room[NETWORK_TEXT_BYTES];
+	struct blocks_run *r = arg;
+
+	blocks_begin_row(r, block->target.is_network ? "network" : "user",
+	    block_target_text(&block->target, room));
+	message_values_add(&r->row, "by", str_of(block->by));
+	message_values_add(&r->row, "reason", str_of(block->reason));
+	blocks_add_time(r, "since", block->since_ms);
+	blocks_add_time(r, "until", block->until_ms);
+	blocks_end_row(r, &block->refused);
+}
+
+static void
+blocks_tell_limited(struct blocks_run *r, const struct limited_entry *e, int64_t left_ms)
+{
+	bool is_network = e->what == FAILURES_OF_NETWORK, is_login = e->what == FAILURES_OF_LOGIN;
+	char network[NETWORK_TEXT_BYTES] = "";
+
+	if (!is_login)
+		network_text(&e->network, network);
+	blocks_begin_row(r, is_network ? "network" : is_login ? "user" : "user at network",
+	    str_of(is_network ? network : e->user));
+	if (!is_network && !is_login)
+		message_values_add(&r->row, "network", str_of(network));
+	message_values_add(&r->row, "by", STR("automatic"));
+	message_values_add(&r->row, "reason", str_of(account_blocks_key(e->what)));
+	blocks_add_time(r, "since", e->since_ms);
+	blocks_add_time(r, "until", clock_ms() + left_ms);
+	blocks_end_row(r, &e->refused);
+}
+
+static uint8_t
+blocks_list(struct blocks_run *r)
+{
+	struct limited *l = r->broker->limited;
+
+	blocks_each(r->broker->blocks, blocks_tell, r);
+	for (size_t i = 0; i < LIMITED_MAX; i++) {
+		int64_t left_ms =
+		    l->entry[i].since_ms ? account_blocks_left_ms(r->broker, &l->entry[i]) : 0;
+
+		if (left_ms > 0)
+			blocks_tell_limited(r, &l->entry[i], left_ms);
+	}
+	return blocks_error(r->broker->blocks)[0] ? blocks_failed(r) : USERS_OK;
+}
+
+/* ---- add and remove ---- */
+
+/* One line of text, without what would end a line or a field of the file. */
+static bool
+blocks_is_reason(struct str reason)
+{
+	return reason.n <= BLOCKS_REASON_MAX && str_is_utf8(reason) &&
+	    str_find_control(reason, 0) == reason.n;
+}
+
+static void
+blocks_log(const struct blocks_run *r, int64_t until_ms)
+{
+	const struct message_admin *m = r->asked;
+	struct str reason = message_values_get(m->values, "reason");
+	char room[NETWORK_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
+	struct log_line l;
+
+	admin_log_begin(&l, m);
+	if (until_ms)
+		log_str(&l, "until", str_of(clock_iso(until_ms, until)));
+	if (r->target.is_network)
+		log_str(&l, "target", str_of(network_text(&r->target.network, room)));
+	else
+		log_user(&l, "target", str_of(r->target.user));
+	if (reason.n)
+		log_quoted(&l, "reason", reason);
+	log_end(&l);
+}
+
+/* It holds now; does it after a crash? */
+static uint8_t
+blocks_add_unsure(struct blocks_run *r, enum blocks_result result, int failed)
+{
+	if (result != BLOCKS_UNSURE)
+		return USERS_OK;
+	buf_addf(r->out->text, "; the disk did not say that it has this: %s: it may be undone by a "
+	    "crash of the system", strerror(failed));
+	return USERS_IO;
+}
+
+static uint8_t
+blocks_run_add(struct blocks_run *r)
+{
+	struct str reason = message_values_get(r->asked->values, "reason");
+	struct block block = {.target = r->target, .since_ms = clock_ms()};
+	char until[CLOCK_TEXT_BYTES];
+	enum blocks_result result;
+	int64_t for_ms;
+	int failed;
+
+	if (!value_duration(message_values_get(r->asked->values, "for"), &for_ms) ||
+	    for_ms < 1000 || for_ms > BLOCKS_FOR_MAX_MS)
+		return blocks_say(r, USERS_USAGE,
+		    "--for is needed: a duration from 1s to ten years, for example --for 2h");
+	if (!blocks_is_reason(reason))
+		return blocks_say(r, USERS_DATA, "the reason is not a line of at most 255 bytes");
+	block.until_ms = block.since_ms + for_ms;
+	snprintf(block.by, sizeof block.by, "%.*s", STR_ARG(r->asked->by));
+	snprintf(block.reason, sizeof block.reason, "%.*s", STR_ARG(reason));
+	result = blocks_add(r->broker->blocks, &block);
+	failed = errno;
+	if (result == BLOCKS_FULL)
+		return blocks_say(r, USERS_TRY_LATER, "there are too many blocks: remove one");
+	if (result == BLOCKS_BROKEN)
+		return blocks_failed(r);
+	blocks_log(r, block.until_ms);
+	blocks_say(r, USERS_OK, "blocked until ");
+	buf_addz(r->out->text, clock_iso(block.until_ms, until));
+	if (r->is_nobody)
+		buf_addz(r->out->text, "; no account has this name");
+	return blocks_add_unsure(r, result, failed);
+}
+
+/* An address is meant by what it lies in, a network also by what lies in it. */
+static bool
+blocks_means(const struct block_target *t, const struct limited_entry *e)
+{
+	if (!t->is_network)
+		return e->what != FAILURES_OF_NETWORK && strcmp(e->user, t->user) == 0;
+	return e->what != FAILURES_OF_LOGIN &&
+	    (network_has(&t->network, &e->network) || network_has(&e->network, &t->network));
+}
+
+/* Those that are too many to be listed are found by their own name. */
+static void
+blocks_clear_named(struct blocks_run *r)
+{
+	const struct network *n = &r->target.network;
+	struct failures *f = r->broker->failures;
+
+	if (!r->target.is_network) {
+		r->removed += failures_clear(f, FAILURES_OF_LOGIN, str_of(r->target.user));
+		(void)failures_clear(f, FAILURES_OF_USER, str_of(r->target.user));
+	} else if (n->bits == 32 && n->size == 4) {
+		r->removed += failures_clear(
+		    f, FAILURES_OF_NETWORK, str_make((const char *)n->bytes, 4));
+	} else if (n->bits >= 64 && n->size == NETWORK_BYTES_MAX) {
+		r->removed += failures_clear(f, FAILURES_OF_NETWORK,
+		    str_make((const char *)n->bytes, CLAIM_NETWORK_BYTES));
+	}
+}
+
+/* Automatic ones, and the failures that made them. */
+static void
+blocks_clear_limited(struct blocks_run *r)
+{
+	struct limited *l = r->broker->limited;
+
+	for (size_t i = 0; i < LIMITED_MAX; i++) {
+		struct limited_entry *e = &l->entry[i];
+
+		if (!e->since_ms || !blocks_means(&r->target, e))
+			continue;
+		r->removed += failures_clear(
+		    r->broker->failures, e->what, str_make(e->key, e->key_n));
+		*e = (struct limited_entry){0};
+	}
+	blocks_clear_named(r);
+}
+
+/* By a network around it that was blocked by hand. */
+static uint8_t
+blocks_say_still(struct blocks_run *r, const struct block *still)
+{
+	char room[NETWORK_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
+
+	blocks_say(r, USERS_OK,
+	    r->removed ? "no longer blocked itself, but still blocked by " : "still blocked by ");
+	buf_addf(r->out->text, "%.*s until %s", STR_ARG(block_target_text(&still->target, room)),
+	    clock_iso(still->until_ms, until));
+	return USERS_TRY_LATER;
+}
+
+static uint8_t
+blocks_run_remove(struct blocks_run *r)
+{
+	const struct block_target *t = &r->target;
+	enum blocks_result result = blocks_remove(r->broker->blocks, t);
+	int failed = errno;
+	const struct block *still;
+	uint8_t code, unsure;
+
+	if (result == BLOCKS_BROKEN)
+		return blocks_failed(r);
+	r->removed += result != BLOCKS_NONE;
+	blocks_clear_limited(r);
+	still = blocks_find(r->broker->blocks, str_of(t->user), t->is_network ? &t->network : NULL);
+	if (r->removed)
+		blocks_log(r, 0);
+	if (still)
+		code = blocks_say_still(r, still);
+	else if (r->removed)
+		code = blocks_say(r, USERS_OK, "no longer blocked");
+	else
+		code = blocks_say(r, USERS_NO_USER, "is not blocked");
+	unsure = blocks_add_unsure(r, result, failed);
+	return code ? code : unsure;
+}
+
+/* ---- whom a verb is about ---- */
+
+static const char blocks_expected[] =
+    "expected an address like 192.0.2.7, a network like 192.0.2.0/24 without bits behind its "
+    "prefix, or a login name";
+
+/* What looks like an address or a network that was mistyped is no name. */
+static bool
+blocks_is_number(struct str text)
+{
+	static const char marks[] = "0123456789.:/";
+
+	for (size_t i = 0; i < text.n; i++)
+		if (!memchr(marks, text.p[i], sizeof marks - 1))
+			return false;
+	return true;
+}
+
+/* The account's name is what logins are compared with. */
+static uint8_t
+blocks_resolve(struct blocks_run *r)
+{
+	enum accounts_result found;
+	struct account account;
+	struct claim claim;
+
+	if (!claim_user(str_of(r->target.user), &claim))
+		return USERS_DATA;
+	found = broker_find_meant(r->broker, &claim, &account);
+	mem_wipe(&account, sizeof account);
+	if (found == ACCOUNTS_BROKEN && !str_has(claim_name(&claim), '@'))
+		return blocks_say(r, USERS_IO, "the account store cannot be used, which alone says "
+		    "whom a name without a domain means: say the whole name");
+	r->is_nobody = found == ACCOUNTS_NONE;
+	memcpy(r->target.user, claim.user, sizeof r->target.user);
+	return USERS_OK;
+}
+
+static uint8_t
+blocks_take_target(struct blocks_run *r, bool is_new)
+{
+	struct str text = message_values_get(r->asked->values, "name");
+	bool is_target = block_target_parse(text, &r->target);
+	struct str user = str_of(r->target.user);
+
+	if (is_target && r->target.is_network)
+		return USERS_OK;
+	/* one that is blocked under exactly this name, perhaps of a former account */
+	if (is_target && !is_new && blocks_find(r->broker->blocks, user, NULL))
+		return USERS_OK;
+	if (is_target && !blocks_is_number(text))
+		return blocks_resolve(r);
+	buf_addz(r->out->text, blocks_expected);
+	return USERS_DATA;
+}
+
+/* ---- the verbs ---- */
+
+static const struct blocks_verb {
+	const char *name;
+	blocks_verb_fn *fn;
+	bool is_named, is_new;
+} blocks_verbs[] = {
+    {"block.list", blocks_list, false, false},
+    {"block.add", blocks_run_add, true, true},
+    {"block.remove", blocks_run_remove, true, false},
+};
+
+static const struct blocks_verb *
+blocks_verb_find(struct str verb)
+{
+	for (size_t i = 0; i < sizeof blocks_verbs / sizeof *blocks_verbs; i++)
+		if (str_eq(str_of(blocks_verbs[i].name), verb))
+			return &blocks_verbs[i];
+	return NULL;
+}
+
+bool
+broker_blocks_is_verb(struct str verb)
+{
+	return blocks_verb_find(verb) != NULL;
+}
+
+uint8_t
+broker_blocks_run(struct broker *b, const struct message_admin *m, struct users_out *out)
+{
+	struct blocks_run r = {.broker = b, .asked = m, .out = out};
+	const struct blocks_verb *v = blocks_verb_find(m->verb);
+	uint8_t fault = USERS_OK;
+
+	broker_blocks_read(b);
+	if (v->is_named && broker_is_away(b, out->text))
+		return USERS_IO;
+	if (v->is_named)
+		fault = blocks_take_target(&r, v->is_new);
+	return fault == USERS_OK ? v->fn(&r) : fault;
+}

@@ -1,0 +1,119 @@
+/*
+ * password_cache: sets of a few ways, chosen by the user's keyed hash, so that all entries of a
+ * user lie in one set and can be voided without an index.
+ */
+#include "auth/password_cache.h"
+
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+enum { SETS = 4096, WAYS = 4, KEY_BYTES = 32 };
+
+struct entry {
+	uint8_t key[KEY_BYTES];
+	int64_t until_ms; /* monotonic; 0: free */
+};
+
+struct cache {
+	uint8_t secret[KEY_BYTES];
+	struct entry entries[SETS][WAYS];
+};
+
+struct cache *
+cache_new(void)
+{
+	struct cache *c = MEM_NEW(struct cache);
+
+	if (gnutls_rnd(GNUTLS_RND_KEY, c->secret, sizeof c->secret) != 0)
+		die("no random bytes");
+	return c;
+}
+
+void
+cache_free(struct cache **c)
+{
+	if (!*c)
+		return;
+	mem_wipe(*c, sizeof **c);
+	mem_free(*c);
+	*c = NULL;
+}
+
+static size_t
+set_of(struct str user)
+{
+	return map_hash(user) % SETS;
+}
+
+/* User and password with a NUL between them, which a user's name never holds. */
+static void
+make_key(const struct cache *c, struct str user, struct str password, uint8_t out[KEY_BYTES])
+{
+	gnutls_hmac_hd_t h;
+
+	if (gnutls_hmac_init(&h, GNUTLS_MAC_SHA256, c->secret, sizeof c->secret) != 0)
+		die("no HMAC");
+	if (gnutls_hmac(h, user.p, user.n) != 0 || gnutls_hmac(h, "", 1) != 0 ||
+	    gnutls_hmac(h, password.p, password.n) != 0)
+		die("no HMAC");
+	gnutls_hmac_deinit(h, out);
+}
+
+bool
+cache_has(const struct cache *c, struct str user, struct str password)
+{
+	const struct entry *set = c->entries[set_of(user)];
+	int64_t now_ms = clock_mono_ms();
+	uint8_t key[KEY_BYTES];
+	bool has = false;
+
+	make_key(c, user, password, key);
+	for (int i = 0; i < WAYS; i++)
+		has |= set[i].until_ms > now_ms && gnutls_memcmp(set[i].key, key, KEY_BYTES) == 0;
+	return has;
+}
+
+bool
+cache_take(struct cache *c, struct str user, struct str password)
+{
+	struct entry *set = c->entries[set_of(user)];
+	uint8_t key[KEY_BYTES];
+	bool has = cache_has(c, user, password);
+
+	make_key(c, user, password, key);
+	for (int i = 0; has && i < WAYS; i++)
+		if (gnutls_memcmp(set[i].key, key, KEY_BYTES) == 0)
+			set[i] = (struct entry){0};
+	return has;
+}
+
+void
+cache_add(struct cache *c, struct str user, struct str password, int64_t ttl_ms)
+{
+	struct entry *set = c->entries[set_of(user)], *to = set;
+	uint8_t key[KEY_BYTES];
+
+	if (ttl_ms <= 0)
+		return;
+	make_key(c, user, password, key);
+	for (int i = 0; i < WAYS; i++) {
+		if (memcmp(set[i].key, key, KEY_BYTES) == 0) {
+			to = &set[i];
+			break;
+		}
+		if (set[i].until_ms < to->until_ms)
+			to = &set[i];
+	}
+	memcpy(to->key, key, KEY_BYTES);
+	to->until_ms = clock_mono_ms() + ttl_ms;
+}
+
+void
+cache_void(struct cache *c, struct str user)
+{
+	mem_wipe(c->entries[set_of(user)], sizeof c->entries[0]);
+}

@@ -1,0 +1,36 @@
+/*
+ * scram_server: the server's half of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677, RFC
+ * 9266): what it says to the client's first message, and whether the client's final message proves
+ * that it knows the password.  Pure but for the nonce; a few hashes, nothing that blocks.
+ */
+#ifndef AUTH_SCRAM_SERVER_H
+#define AUTH_SCRAM_SERVER_H
+
+#include "auth/claimed_identity.h"
+#include "base/buf.h"
+
+enum { SCRAM_NONCE_BYTES = 18, SCRAM_CHALLENGE_MAX = CLAIM_MESSAGE_MAX + 256 };
+
+struct scram_channel {
+	bool is_plus;       /* the client chose -PLUS */
+	bool plus_offered;
+	struct str binding; /* tls-exporter bytes; empty: none */
+};
+
+struct scram_talk {
+	struct str first;     /* of the client, as claim_scram took it */
+	struct str challenge; /* as scram_challenge wrote it */
+	struct str binding;   /* -PLUS: the channel's bytes; else empty */
+	const struct secret *secret;
+};
+
+/* RFC 5802 section 6: the binding must be what both sides offered; "y" after an offer is a
+ * downgrade. */
+bool scram_is_bound(const struct claim *claim, const struct scram_channel *channel) MUST_USE;
+/* The server's first message; out has room for SCRAM_CHALLENGE_MAX. */
+void scram_challenge(struct str first, const struct secret *secret, struct buf *out);
+/* The final message is of this talk and this channel, and proves the password: then out has the
+ * server's final message. */
+bool scram_is_proven(const struct scram_talk *t, struct str final, struct buf *out) MUST_USE;
+
+#endif

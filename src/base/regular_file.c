@@ -1,0 +1,61 @@
+/*
+ * regular_file: see the header.
+ */
+#include "base/regular_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* The number that Linux gives to /dev/null. */
+enum { NULL_MAJOR = 1, NULL_MINOR = 3 };
+
+int
+file_check(const struct stat *st)
+{
+	if (S_ISREG(st->st_mode) ||
+	    (S_ISCHR(st->st_mode) && st->st_rdev == makedev(NULL_MAJOR, NULL_MINOR)))
+		return 0;
+	return S_ISDIR(st->st_mode) ? EISDIR : EMEDIUMTYPE;
+}
+
+int
+file_open(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640), error;
+	struct stat st;
+
+	/* a socket, a device without a driver, or a pipe to write to that nobody reads */
+	if (fd < 0 && errno == ENXIO)
+		errno = EMEDIUMTYPE;
+	if (fd < 0)
+		return -1;
+	error = fstat(fd, &st) == 0 ? file_check(&st) : errno;
+	if (error == 0)
+		return fd;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+int
+file_open_str(struct str path, int flags)
+{
+	char name[4096];
+
+	if (path.n >= sizeof name) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	snprintf(name, sizeof name, "%.*s", STR_ARG(path));
+	return file_open(name, flags);
+}
+
+const char *
+file_error(int error)
+{
+	return error == EMEDIUMTYPE ? "It is not a regular file" : strerror(error);
+}

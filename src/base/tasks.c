@@ -1,0 +1,206 @@
+/*
+ * tasks: see the header.
+ */
+#include "base/tasks.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+void
+tasks_init(struct tasks *t, const struct tasks_setup *setup)
+{
+	*t = (struct tasks){.o = *setup, .is_thread = setup->is_thread};
+	stall_init(&t->stall, setup->thread);
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->wake, NULL);
+	TAILQ_INIT(&t->asked);
+	TAILQ_INIT(&t->done);
+}
+
+/* Called and left with the lock held. */
+static void
+tasks_work(struct tasks *t, struct task *one)
+{
+	bool is_done;
+
+	TAILQ_REMOVE(&t->asked, one, link);
+	one->is_waiting = false;
+	pthread_mutex_unlock(&t->lock);
+	stall_begin(&t->stall, one->kind->work, one->id);
+	is_done = one->kind->run(t->o.io, one->of);
+	stall_end(&t->stall);
+	pthread_mutex_lock(&t->lock);
+	if (!is_done) {
+		one->is_waiting = true;
+		TAILQ_INSERT_TAIL(&t->asked, one, link);
+		return;
+	}
+	/* the loop takes all of them at once */
+	if (TAILQ_EMPTY(&t->done))
+		eventfd_write(t->o.event_fd, 1);
+	TAILQ_INSERT_TAIL(&t->done, one, link);
+}
+
+static void *
+tasks_run(void *arg)
+{
+	struct tasks *t = arg;
+	struct task *one;
+
+	pthread_setname_np(pthread_self(), t->o.thread->name);
+	pthread_mutex_lock(&t->lock);
+	while (!t->is_stopping) {
+		one = TAILQ_FIRST(&t->asked);
+		if (one) {
+			tasks_work(t, one);
+			continue;
+		}
+		t->is_waiting = true;
+		pthread_cond_wait(&t->wake, &t->lock);
+		t->is_waiting = false;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return NULL;
+}
+
+/* Signals are for the loop. */
+static int
+tasks_create_thread(struct tasks *t)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&t->thread, NULL, tasks_run, t);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+int
+tasks_start(struct tasks *t)
+{
+	int error = t->is_thread ? tasks_create_thread(t) : 0;
+
+	if (error) {
+		t->is_thread = false;
+		errno = error;
+	}
+	return error ? -1 : 0;
+}
+
+void
+tasks_halt(struct tasks *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->is_stopping = true;
+	pthread_cond_signal(&t->wake);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void
+tasks_stop(struct tasks *t)
+{
+	tasks_halt(t);
+	if (t->is_thread)
+		pthread_join(t->thread, NULL);
+}
+
+bool
+tasks_stop_within(struct tasks *t, int64_t ms)
+{
+	struct timespec until;
+
+	tasks_halt(t);
+	if (!t->is_thread)
+		return true;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	if (pthread_timedjoin_np(t->thread, NULL, &until) == 0)
+		return true;
+	pthread_detach(t->thread);
+	return false;
+}
+
+void
+tasks_clear(struct tasks *t, void *owner)
+{
+	struct task *one;
+
+	TAILQ_CONCAT(&t->asked, &t->done, link);
+	while ((one = TAILQ_FIRST(&t->asked))) {
+		TAILQ_REMOVE(&t->asked, one, link);
+		one->kind->drop(owner, one->of);
+	}
+	pthread_cond_destroy(&t->wake);
+	pthread_mutex_destroy(&t->lock);
+	stall_clear(&t->stall);
+}
+
+void
+tasks_ask(struct tasks *t, struct task *one, const struct task_kind *kind, void *of)
+{
+	bool wake;
+
+	one->kind = kind;
+	one->of = of;
+	pthread_mutex_lock(&t->lock);
+	one->is_waiting = true;
+	TAILQ_INSERT_TAIL(&t->asked, one, link);
+	wake = t->is_waiting;
+	pthread_mutex_unlock(&t->lock);
+	if (wake)
+		pthread_cond_signal(&t->wake);
+	/* by hand: it is done when the loop comes again */
+	if (!t->is_thread)
+		eventfd_write(t->o.event_fd, 1);
+}
+
+bool
+tasks_cancel(struct tasks *t, struct task *one)
+{
+	bool is_cancelled;
+
+	pthread_mutex_lock(&t->lock);
+	is_cancelled = one->is_waiting;
+	if (is_cancelled)
+		TAILQ_REMOVE(&t->asked, one, link);
+	one->is_waiting = false;
+	pthread_mutex_unlock(&t->lock);
+	return is_cancelled;
+}
+
+static void
+tasks_step(struct tasks *t)
+{
+	struct task *one;
+
+	pthread_mutex_lock(&t->lock);
+	while ((one = TAILQ_FIRST(&t->asked)))
+		tasks_work(t, one);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void
+tasks_answer(struct tasks *t, void *owner)
+{
+	struct task_list list = TAILQ_HEAD_INITIALIZER(list);
+	struct task *one;
+
+	if (!t->is_thread)
+		tasks_step(t);
+	pthread_mutex_lock(&t->lock);
+	TAILQ_CONCAT(&list, &t->done, link);
+	pthread_mutex_unlock(&t->lock);
+	while ((one = TAILQ_FIRST(&list))) {
+		TAILQ_REMOVE(&list, one, link);
+		one->kind->done(owner, one->of);
+	}
+}

@@ -1,0 +1,30 @@
+/*
+ * list_index: a list of the configuration as a hash table, so that a look-up costs the same however
+ * long the list is.  Made once, when a tree is complete; keys are lower case (ASCII) and live in
+ * the tree's arena.  Of entries with equal keys the first one of the list is found.
+ */
+#ifndef CONF_LIST_INDEX_H
+#define CONF_LIST_INDEX_H
+
+#include "conf/conf.h"
+
+enum {
+	CONF_ORDER_KEY_MAX = 1024, /* bytes; a longer key is not found */
+	CONF_ORDER_NONE = -1,
+};
+
+/* Makes the orders of a complete tree. */
+void conf_order_make(struct conf *c);
+
+/* Position in the list, or CONF_ORDER_NONE.  The key is compared without regard to ASCII case. */
+int64_t conf_order_find(const struct conf_order *o, struct str key) MUST_USE;
+
+/*
+ * The key of one grant of sender_policy.send_as: `user` may send as local@domain.  Needless quoting
+ * of the local part does not matter.  An empty local part stands for every address of the domain.
+ * False: longer than the room.
+ */
+bool conf_order_grant_key(struct str user, struct str local, struct str domain,
+    char room[CONF_ORDER_KEY_MAX], struct str *key_out) MUST_USE;
+
+#endif

@@ -1,0 +1,139 @@
+/*
+ * unix_group: see the header.  Asked where the file is read, by main and the tool: no role has the
+ * system's list of groups.
+ */
+#include "conf/unix_group.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum {
+	NOGROUP_ID = 65534,       /* what the kernel shows of a group that it does not know here */
+	NAME_BYTES = 256,
+	ENTRY_BYTES_MIN = 1024,
+	ENTRY_BYTES_MAX = 4 << 20, /* of a group with all of its members */
+	GROUPS_MAX = 65536,       /* that a process of Linux may have */
+	GROUP_NOT_FOUND = -1,
+};
+
+/* 0: *gid_out is it; GROUP_NOT_FOUND: the last one of the system's lists of groups that was asked
+ * does not have it, and whether another one could be asked is not known (nsswitch.conf); else why
+ * it cannot be asked for, which may be ENOENT: of the socket of a directory service. */
+static int
+group_ask(const char *name, gid_t *gid_out)
+{
+	struct group entry, *found = NULL;
+	char *room = NULL;
+	size_t n = ENTRY_BYTES_MIN;
+	int error;
+
+	do {
+		room = mem_grow(room, n);
+		error = getgrnam_r(name, &entry, room, n, &found);
+		n *= 4;
+	} while (error == ERANGE && n <= ENTRY_BYTES_MAX);
+	if (found)
+		*gid_out = entry.gr_gid;
+	mem_free(room);
+	return found ? 0 : error ? error : GROUP_NOT_FOUND;
+}
+
+/* Who is not root may give a file to a group of his own only.  -1 with errno: not known. */
+static int
+group_is_own(gid_t gid)
+{
+	gid_t *groups;
+	int n, is_own = 0, failed;
+
+	if (geteuid() == 0 || getegid() == gid)
+		return 1;
+	groups = mem_grow(NULL, GROUPS_MAX * sizeof *groups);
+	n = getgroups(GROUPS_MAX, groups);
+	failed = errno;
+	for (int i = 0; i < n; i++)
+		is_own |= groups[i] == gid;
+	mem_free(groups);
+	errno = failed;
+	return n < 0 ? -1 : is_own;
+}
+
+static void
+group_check_own(const struct conf *c, int line, bool is_here, struct notes *notes)
+{
+	int is_own = group_is_own((gid_t)c->help_desk);
+
+	if (is_own < 0)
+		notes_add(notes, line, NOTE_ERROR, "help_desk_group: getgroups: %s",
+		    strerror(errno));
+	else if (!is_own)
+		notes_add(notes, line, is_here ? NOTE_WARNING : NOTE_ERROR,
+		    "help_desk_group: uid %u is no member of the group \"%.*s\", and without root "
+		    "the daemon can give its socket only to a group of its own user",
+		    (unsigned)geteuid(), STR_ARG(c->help_desk_group));
+}
+
+static bool
+group_is_that_of(const struct conf *c, const struct conf *running)
+{
+	return running && str_eq(c->help_desk_group, running->help_desk_group);
+}
+
+/* Returns as group_ask. */
+static int
+group_number(const struct conf *c, const struct conf *running, char name[NAME_BYTES], gid_t *out)
+{
+	snprintf(name, NAME_BYTES, "%.*s", STR_ARG(c->help_desk_group));
+	if (group_is_that_of(c, running) && running->has_help_desk) {
+		*out = (gid_t)running->help_desk;
+		return 0;
+	}
+	return c->help_desk_group.n < NAME_BYTES ? group_ask(name, out) : GROUP_NOT_FOUND;
+}
+
+static void
+group_note_missed(const char *name, int error, bool is_refused, int line, struct notes *notes)
+{
+	static const char later[] = ": its members may do nothing before a reload that finds it";
+	enum note_kind kind = is_refused ? NOTE_ERROR : NOTE_WARNING;
+
+	if (error == GROUP_NOT_FOUND)
+		notes_add(notes, line, kind,
+		    "help_desk_group: no group \"%s\" is found%s: groupadd --system makes one, "
+		    "usermod -aG adds a member", name, is_refused ? "" : later);
+	else
+		notes_add(notes, line, kind,
+		    "help_desk_group: the group \"%s\" cannot be looked up: %s%s", name,
+		    strerror(error), is_refused ? "" : later);
+}
+
+void
+group_find(struct conf *c, const struct read_tree *tree, const struct conf *running, bool is_here,
+    struct notes *notes)
+{
+	bool is_new = running && !group_is_that_of(c, running);
+	int line = read_line(tree, "help_desk_group"), error;
+	char name[NAME_BYTES];
+	gid_t gid = 0;
+
+	if (!c->help_desk_group.n)
+		return;
+	error = group_number(c, running, name, &gid);
+	if (error) {
+		group_note_missed(name, error, is_new || (is_here && error == GROUP_NOT_FOUND),
+		    line, notes);
+	} else if (gid == NOGROUP_ID) {
+		notes_add(notes, line, NOTE_ERROR,
+		    "help_desk_group: \"%s\": it needs a group of its own, for example "
+		    "\"helpdesk\"",
+		    name);
+	} else {
+		c->help_desk = gid;
+		c->has_help_desk = true;
+		group_check_own(c, line, is_here, notes);
+	}
+}

@@ -1,0 +1,54 @@
+/*
+ * control_internal: what control keeps of its clients and their commands; shared by control.c,
+ * which passes commands on, and help_desk_rights.c, which says who may give how many.
+ */
+#ifndef CONTROL_CONTROL_INTERNAL_H
+#define CONTROL_CONTROL_INTERNAL_H
+
+#include "control/caller.h"
+#include "ipc/role.h"
+
+struct client;
+struct control;
+
+/* One command of a tool, at its owner. */
+struct command {
+	TAILQ_ENTRY(command) link;
+	struct control *control;
+	struct client *client; /* NULL: it left, and its owner is at work all the same */
+	uint64_t call;         /* the tool's */
+	enum role_kind owner;
+	uid_t uid;             /* the client's, also when it left */
+	int64_t asked_ms;
+	uint32_t untold_bytes; /* of rows that were passed on, and the owner does not know it */
+	struct request request;
+};
+TAILQ_HEAD(command_list, command);
+
+struct client {
+	TAILQ_ENTRY(client) link;
+	struct control *control;
+	struct channel *channel;
+	int fd;                /* the channel's */
+	struct caller caller;
+	unsigned command_count;
+	struct command_list commands;
+};
+
+struct control {
+	struct role *role;
+	int listener_fd;
+	struct event *listener;
+	struct channel *owners[ROLE_KINDS];
+	struct role_peer owner_peers[ROLE_KINDS];
+	TAILQ_HEAD(, client) clients;
+	unsigned client_count;
+	struct command_list left; /* of members of help_desk_group who left */
+	unsigned left_count;
+	bool has_help_desk;
+	gid_t help_desk;       /* its group, as main found it */
+	int64_t refusals_ms;   /* since then: */
+	unsigned refusals;
+};
+
+#endif

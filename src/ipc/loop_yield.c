@@ -1,0 +1,37 @@
+/*
+ * loop_yield: see the header.
+ */
+#include "ipc/loop_yield.h"
+
+#include <sched.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+void
+turns_count(struct turns *t, int64_t now_us, int64_t used_us)
+{
+	t->is_busy = (used_us - t->used_us) * 100 >= (now_us - t->since_us) * TURNS_BUSY_PERCENT;
+	t->since_us = now_us;
+	t->used_us = used_us;
+}
+
+static int64_t
+turns_used_us(void)
+{
+	struct timespec used = {0};
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
+}
+
+void
+turns_next(struct turns *t)
+{
+	int64_t now_us = clock_mono_us();
+
+	if (turns_is_due(t, now_us))
+		turns_count(t, now_us, turns_used_us());
+	if (t->is_busy)
+		sched_yield();
+}

@@ -1,0 +1,30 @@
+/*
+ * body_facts: a line ends at LF; a CR in front of it is counted too, since a body holds no other.
+ */
+#include "mail/body_facts.h"
+
+void
+facts_take(struct facts *f, struct str block)
+{
+	if (!f->is_8bit)
+		f->is_8bit = !str_is_ascii(block);
+	while (block.n && !f->has_long_lines) {
+		size_t n = str_find(block, '\n');
+		bool is_end = n < block.n;
+
+		f->line_bytes += n;
+		f->has_long_lines = f->line_bytes > FACTS_LINE_MAX + 1;
+		if (is_end)
+			f->line_bytes = 0;
+		block = str_from(block, n + is_end);
+	}
+}
+
+/* A last line without an end has no CR. */
+unsigned
+facts_bits(const struct facts *f)
+{
+	bool is_long = f->has_long_lines || f->line_bytes > FACTS_LINE_MAX;
+
+	return FACTS_KNOWN | (f->is_8bit ? FACTS_8BIT : 0u) | (is_long ? FACTS_LONG_LINES : 0u);
+}

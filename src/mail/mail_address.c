@@ -1,0 +1,292 @@
+/*
+ * mail_address: an allow-list grammar and nothing else: what it does not know is refused, never
+ * mended (percent signs and exclamation marks are letters of a local part like others).
+ */
+#include "mail/mail_address.h"
+
+#include <arpa/inet.h>
+
+enum { LABEL_MAX = 63 };
+
+static bool
+refuse(const char **why_out, const char *why)
+{
+	if (why_out)
+		*why_out = why;
+	return false;
+}
+
+static bool
+is_utf8_octet(char c)
+{
+	return (unsigned char)c >= 0x80;
+}
+
+/* Well-formed, and free of U+0080..U+009F, which are control characters too. */
+static bool
+is_clean_utf8(struct str s)
+{
+	for (size_t i = 0; i + 1 < s.n; i++)
+		if ((unsigned char)s.p[i] == 0xc2 && (unsigned char)s.p[i + 1] < 0xa0)
+			return false;
+	return str_is_utf8(s);
+}
+
+/* ---- domain ---- */
+
+static bool
+is_label(struct str s)
+{
+	size_t characters = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (!char_is_alpha(c) && !char_is_digit(c) && c != '-' && !is_utf8_octet(c))
+			return false;
+		characters += ((unsigned char)c & 0xc0) != 0x80;
+	}
+	return characters >= 1 && characters <= LABEL_MAX && s.p[0] != '-' && s.p[s.n - 1] != '-';
+}
+
+bool
+address_is_domain(struct str domain)
+{
+	struct str rest = domain, label;
+
+	if (domain.n == 0 || domain.n > ADDRESS_DOMAIN_MAX || !is_clean_utf8(domain))
+		return false;
+	/* a trailing dot leaves an empty last label, which is_label refuses */
+	while (str_split(&rest, '.', &label))
+		if (!is_label(label))
+			return false;
+	return domain.p[domain.n - 1] != '.';
+}
+
+bool
+address_is_literal(struct str domain)
+{
+	char text[64], value[sizeof(struct in6_addr)];
+	int family = AF_INET;
+
+	if (domain.n < 2 || domain.p[0] != '[' || domain.p[domain.n - 1] != ']')
+		return false;
+	domain = str_make(domain.p + 1, domain.n - 2);
+	if (str_istarts(domain, STR("IPv6:"))) {
+		domain = str_from(domain, 5);
+		family = AF_INET6;
+	}
+	if (domain.n >= sizeof text || str_has(domain, '\0'))
+		return false;
+	memcpy(text, domain.p, domain.n);
+	text[domain.n] = '\0';
+	return inet_pton(family, text, value) == 1;
+}
+
+/* ---- local part ---- */
+
+static bool
+is_atext(char c)
+{
+	return char_is_alpha(c) || char_is_digit(c) || is_utf8_octet(c) ||
+	       (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c));
+}
+
+static bool
+is_dot_string(struct str s)
+{
+	if (s.n == 0 || s.p[0] == '.' || s.p[s.n - 1] == '.')
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_atext(s.p[i]) && (s.p[i] != '.' || s.p[i + 1] == '.'))
+			return false;
+	return true;
+}
+
+static bool
+is_qtext(char c)
+{
+	return is_utf8_octet(c) || (c >= 0x20 && c <= 0x7e);
+}
+
+/* Length of the quoted string at the front of s, both quotes included; 0: none, or never closed. */
+static size_t
+quoted_bytes(struct str s)
+{
+	if (s.n == 0 || s.p[0] != '"')
+		return 0;
+	for (size_t i = 1; i < s.n; i++) {
+		if (s.p[i] == '"')
+			return i + 1;
+		if (s.p[i] == '\\' && (++i == s.n || is_utf8_octet(s.p[i])))
+			return 0;
+		if (!is_qtext(s.p[i]))
+			return 0;
+	}
+	return 0;
+}
+
+/* Takes the next character of the local part off *rest, quoting undone; false at the end. */
+static bool
+next_plain(struct str *rest, bool is_quoted, char *out)
+{
+	if (is_quoted && rest->n && rest->p[0] == '\\')
+		*rest = str_from(*rest, 1);
+	if (rest->n == 0)
+		return false;
+	*out = rest->p[0];
+	*rest = str_from(*rest, 1);
+	return true;
+}
+
+/* What next_plain runs over. */
+static struct str
+inner(struct str local, bool *is_quoted_out)
+{
+	*is_quoted_out = local.n >= 2 && local.p[0] == '"';
+	return *is_quoted_out ? str_make(local.p + 1, local.n - 2) : local;
+}
+
+/* ---- mailbox ---- */
+
+static bool
+check_parts(const struct address *a, const char **why_out)
+{
+	if (a->local.n > ADDRESS_LOCAL_MAX)
+		return refuse(why_out, "local part longer than 64 octets");
+	if (a->domain.n > ADDRESS_DOMAIN_MAX)
+		return refuse(why_out, "domain longer than 255 octets");
+	if (!is_clean_utf8(a->text))
+		return refuse(why_out, "not well-formed UTF-8");
+	if (!is_dot_string(a->local) && (a->local.n == 0 || quoted_bytes(a->local) != a->local.n))
+		return refuse(why_out, "malformed local part");
+	if (a->is_literal ? !address_is_literal(a->domain) : !address_is_domain(a->domain))
+		return refuse(
+		    why_out, a->is_literal ? "malformed address literal" : "malformed domain");
+	return true;
+}
+
+bool
+address_parse(struct str text, struct address *out, const char **why_out)
+{
+	size_t at = quoted_bytes(text);
+
+	*out = (struct address){.text = text};
+	if (text.n == 0)
+		return refuse(why_out, "empty address");
+	if (at == 0)
+		at = str_find(text, '@');
+	if (at >= text.n || text.p[at] != '@')
+		return refuse(why_out, "not of the form local-part@domain");
+	out->local = str_upto(text, at);
+	out->domain = str_from(text, at + 1);
+	out->is_literal = out->domain.n && out->domain.p[0] == '[';
+	out->is_utf8 = !str_is_ascii(text);
+	return check_parts(out, why_out);
+}
+
+bool
+address_is_storable(struct str text)
+{
+	struct address a;
+	size_t at;
+
+	if (address_parse(text, &a, NULL))
+		return true;
+	at = str_rfind(text, '@');
+	if (at == 0 || at > ADDRESS_LOCAL_MAX || !address_is_domain(str_from(text, at + 1)))
+		return false;
+	for (size_t i = 0; i < at; i++)
+		if (!is_atext(text.p[i]) && text.p[i] != '.')
+			return false;
+	return is_clean_utf8(text);
+}
+
+/* ---- paths ---- */
+
+/* Index of the '>' that ends the path whose inside begins s; quoted strings are stepped over. */
+static size_t
+path_end(struct str s)
+{
+	bool is_quoted = false;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"')
+			is_quoted = !is_quoted;
+		else if (is_quoted && s.p[i] == '\\')
+			i++;
+		else if (!is_quoted && s.p[i] == '>')
+			return i;
+	}
+	return s.n;
+}
+
+/* "@x,@y:" off the front of *inside; every hop must be a domain. */
+static bool
+drop_route(struct str *inside)
+{
+	size_t colon = str_find(*inside, ':');
+	struct str route = str_upto(*inside, colon), hop;
+
+	if (colon == inside->n)
+		return false;
+	while (str_split(&route, ',', &hop))
+		if (!str_starts(hop, STR("@")) || !address_is_domain(str_from(hop, 1)))
+			return false;
+	*inside = str_from(*inside, colon + 1);
+	return true;
+}
+
+static bool
+path_inside(struct str inside, struct address *out, const char **why_out)
+{
+	*out = (struct address){.text = inside};
+	if (inside.n == 0)
+		return true;
+	if (str_ieq(inside, STR("postmaster"))) {
+		out->local = inside;
+		return true;
+	}
+	if (inside.p[0] == '@' && !drop_route(&inside))
+		return refuse(why_out, "malformed source route");
+	return address_parse(inside, out, why_out);
+}
+
+bool
+address_path(struct str *rest, struct address *out, const char **why_out)
+{
+	struct str inside;
+	size_t end;
+
+	*out = (struct address){0};
+	if (!str_starts(*rest, STR("<")))
+		return refuse(why_out, "address not in angle brackets");
+	inside = str_from(*rest, 1);
+	end = path_end(inside);
+	if (end == inside.n)
+		return refuse(why_out, "angle bracket or quote not closed");
+	if (!path_inside(str_upto(inside, end), out, why_out))
+		return false;
+	*rest = str_from(inside, end + 1);
+	return true;
+}
+
+/* ---- comparison ---- */
+
+bool
+address_same(const struct address *a, const struct address *b)
+{
+	bool a_quoted, b_quoted, a_more, b_more;
+	struct str x = inner(a->local, &a_quoted), y = inner(b->local, &b_quoted);
+	char c = 0, d = 0;
+
+	if (!str_ieq(a->domain, b->domain))
+		return false;
+	do {
+		a_more = next_plain(&x, a_quoted, &c);
+		b_more = next_plain(&y, b_quoted, &d);
+		if (a_more != b_more || (a_more && char_lower(c) != char_lower(d)))
+			return false;
+	} while (a_more);
+	return true;
+}

@@ -1,0 +1,205 @@
+/*
+ * smtp_reply: lines are collected in a fixed buffer and judged one by one; the limits hold however
+ * the stream is cut.  Tolerated: LF alone at a line's end, second digits above 5, no text at all,
+ * any byte in a text (reply_status cleans it), and the obsolete "AUTH=" of EHLO.
+ */
+#include "mail/smtp_reply.h"
+
+void
+reply_init(struct reply *r, struct extensions *extensions)
+{
+	r->code = 0;
+	r->is_done = false;
+	r->is_bad = false;
+	r->bytes = 0;
+	r->lines = 0;
+	r->line_bytes = 0;
+	r->is_line_cut = false;
+	r->extensions = extensions;
+	buf_init(&r->text, REPLY_TEXT_MAX);
+	if (extensions)
+		*extensions = (struct extensions){0};
+}
+
+void
+reply_clear(struct reply *r)
+{
+	buf_clear(&r->text);
+}
+
+/* ---- extensions ---- */
+
+static bool
+is_mechanism(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!char_is_alpha(s.p[i]) && !char_is_digit(s.p[i]) && s.p[i] != '-' &&
+		    s.p[i] != '_')
+			return false;
+	return s.n > 0 && s.n <= 20;
+}
+
+static void
+add_mechanism(struct extensions *x, struct str name)
+{
+	size_t n = strlen(x->auth);
+	char word[24] = " ";
+
+	if (!is_mechanism(name) || n + name.n + 3 > sizeof x->auth)
+		return;
+	for (size_t i = 0; i < name.n; i++)
+		word[i + 1] = (char)(char_is_alpha(name.p[i]) ? name.p[i] & ~32 : name.p[i]);
+	word[name.n + 1] = ' ';
+	if (n && strstr(x->auth, word))
+		return;
+	memcpy(x->auth + (n ? n - 1 : 0), word, name.n + 3);
+}
+
+static void
+add_auth(struct extensions *x, struct str mechanisms)
+{
+	struct str name;
+
+	while (str_split(&mechanisms, ' ', &name))
+		add_mechanism(x, name);
+	x->has |= EXT_AUTH;
+}
+
+static void
+add_size(struct extensions *x, struct str value)
+{
+	uint64_t size;
+
+	/* a value that is no number tells no limit */
+	x->size = str_u64(str_trim(value), &size) ? size : 0;
+}
+
+/* One line of an EHLO reply: keyword and parameters. */
+static void
+add_extension(struct extensions *x, struct str line)
+{
+	static const struct {
+		const char *name;
+		enum extension bit;
+	} plain[] = {{"PIPELINING", EXT_PIPELINING}, {"SIZE", EXT_SIZE},
+		{"8BITMIME", EXT_8BITMIME}, {"SMTPUTF8", EXT_SMTPUTF8}, {"DSN", EXT_DSN},
+		{"CHUNKING", EXT_CHUNKING}, {"STARTTLS", EXT_STARTTLS},
+		{"ENHANCEDSTATUSCODES", EXT_ENHANCEDSTATUSCODES}};
+	size_t at = str_find(line, ' ');
+	struct str key = str_upto(line, at), value = str_from(line, at + 1);
+
+	if (str_ieq(key, STR("AUTH")) || str_istarts(line, STR("AUTH=")))
+		add_auth(x, str_from(line, 5));
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+		if (str_ieq(key, str_of(plain[i].name)))
+			x->has |= plain[i].bit;
+	if (str_ieq(key, STR("SIZE")))
+		add_size(x, value);
+}
+
+/* ---- lines ---- */
+
+/* "5.1.1" in front of each line of a reply is told once. */
+static struct str
+without_repeated_code(const struct reply *r, struct str text)
+{
+	struct str before = buf_str(&r->text);
+	size_t n = str_find(text, ' ');
+
+	if (n == 0 || !char_is_digit(text.p[0]) || !str_has(str_upto(text, n), '.'))
+		return text;
+	if (!str_eq(str_upto(before, n), str_upto(text, n)) || (before.n > n && before.p[n] != ' '))
+		return text;
+	return str_from(text, n + 1);
+}
+
+static void
+add_text(struct reply *r, struct str text)
+{
+	if (r->lines > 1)
+		text = without_repeated_code(r, text);
+	if (text.n == 0 || r->text.n + 1 >= REPLY_TEXT_MAX)
+		return;
+	if (r->text.n)
+		buf_addc(&r->text, ' ');
+	buf_adds(&r->text, str_upto(text, REPLY_TEXT_MAX - r->text.n));
+}
+
+/* "250-text", "250 text" or "250". */
+static bool
+take_line(struct reply *r, struct str line)
+{
+	struct str text = str_from(line, 4);
+	uint64_t code;
+
+	if (!str_u64(str_upto(line, 3), &code) || code < 200 || code > 599)
+		return false;
+	if (line.n > 3 && line.p[3] != ' ' && line.p[3] != '-')
+		return false;
+	if (r->lines && code != r->code)
+		return false;
+	r->lines++;
+	r->code = (uint16_t)code;
+	r->is_done = line.n == 3 || line.p[3] == ' ';
+	if (r->extensions && r->lines > 1)
+		add_extension(r->extensions, text);
+	add_text(r, text);
+	return true;
+}
+
+/* The line without its end; of a long one what there was room for. */
+static struct str
+whole_line(const struct reply *r)
+{
+	size_t n = r->line_bytes;
+
+	if (!r->is_line_cut)
+		n--;
+	if (!r->is_line_cut && n && r->line[n - 1] == '\r')
+		n--;
+	return str_make(r->line, n);
+}
+
+/* A piece of a line, with its LF if the line ends there. */
+static bool
+take_piece(struct reply *r, struct str piece, bool is_end)
+{
+	struct str kept = str_upto(piece, REPLY_LINE_MAX - r->line_bytes);
+	bool ok = true;
+
+	if (kept.n)
+		memcpy(r->line + r->line_bytes, kept.p, kept.n);
+	r->line_bytes += kept.n;
+	r->is_line_cut |= kept.n < piece.n;
+	r->bytes += piece.n;
+	if (is_end) {
+		ok = take_line(r, whole_line(r));
+		r->line_bytes = 0;
+		r->is_line_cut = false;
+	}
+	return ok && (r->is_done || r->bytes <= REPLY_BYTES_MAX);
+}
+
+enum reply_progress
+reply_take(struct reply *r, struct str in, size_t *used_out)
+{
+	size_t used = 0;
+
+	while (used < in.n && !r->is_done && !r->is_bad) {
+		size_t lf = used + str_find(str_from(in, used), '\n');
+		bool is_end = lf < in.n;
+		size_t next = is_end ? lf + 1 : in.n;
+
+		if (!take_piece(r, str_make(in.p + used, next - used), is_end))
+			r->is_bad = true;
+		used = next;
+	}
+	*used_out = used;
+	return r->is_bad ? REPLY_BAD : r->is_done ? REPLY_DONE : REPLY_MORE;
+}
+
+struct status
+reply_status(const struct reply *r)
+{
+	return status_remote(r->code, buf_str(&r->text));
+}

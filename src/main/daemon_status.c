@@ -1,0 +1,185 @@
+/*
+ * daemon_status: see the header.  Nothing is asked of a role for it, so a role that hangs delays
+ * nothing.
+ */
+#include "main/daemon_status.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "main/liveness.h"
+#include "main/notices.h"
+#include "main/resources_system.h"
+#include "main/watch_files.h"
+#include "main/watch_spool.h"
+#include "submission/client_counts.h"
+
+enum { ROW_BYTES_MAX = 8192 };
+
+/* The first finding about one certificate. */
+struct status_certificate {
+	size_t index;
+	char why[1500];
+};
+
+static const char *
+status_state(const struct instance *i, const char *trouble)
+{
+	static const char *const names[] = {"down", "starting", "ready", "stopping"};
+
+	if (liveness_is_overdue(i))
+		return "not answering";
+	if (i->kind == ROLE_SUBMISSION && i->state == INSTANCE_READY &&
+	    i->daemon->conf->listen.count && !offer_has_certificate(i->daemon->offer))
+		return "no certificate";
+	return i->state == INSTANCE_READY && trouble[0] ? "failing" : names[i->state];
+}
+
+const char *
+status_trouble_of_work(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
+{
+	char file[OFFER_SYSTEM_TEXT_BYTES];
+
+	metrics_read_trouble(i->region, out);
+	if (i->kind == ROLE_RELAY && !out[0])
+		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s",
+		    offer_system_trouble(i->daemon->offer, file));
+	return out;
+}
+
+/* A spool that was moved is shown rather than what may come of it. */
+static const char *
+status_trouble(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
+{
+	(void)status_trouble_of_work(i, out);
+	if (i->kind == ROLE_QUEUE && spool_watch_trouble(i->daemon)[0])
+		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s", spool_watch_trouble(i->daemon));
+	return out;
+}
+
+static void
+status_row(const struct instance *i, struct buf *values)
+{
+	int pid = i->daemon->in_threads ? (int)getpid() : (int)i->pid;
+	int64_t uptime_ms = clock_mono_ms() - i->started_ms;
+	char work[METRICS_TEXT_BYTES], trouble[METRICS_TROUBLE_TEXT_BYTES];
+
+	(void)status_trouble(i, trouble);
+	message_values_add(values, "row", STR("process"));
+	message_values_add(values, "role", str_of(role_name(i->kind)));
+	message_values_add_signed(values, "index", i->index);
+	message_values_add(values, "state", str_of(status_state(i, trouble)));
+	message_values_add_signed(values, "pid", pid);
+	message_values_add_signed(values, "restarts", i->restarts);
+	message_values_add_signed(
+	    values, "uptime_s", i->state == INSTANCE_DOWN ? 0 : uptime_ms / 1000);
+	message_values_add_signed(values, "silent_s",
+	    i->state == INSTANCE_DOWN ? 0 : liveness_silent_ms(i) / 1000);
+	message_values_add_signed(
+	    values, "disk_s", (int64_t)(metrics_read_disk_ms(i->region) / 1000));
+	metrics_read_work(i->region, work);
+	message_values_add(values, "work", str_of(trouble[0] ? trouble : work));
+}
+
+/* ---- certificates ---- */
+
+static void
+status_names(struct str names, struct buf *values)
+{
+	struct str name;
+
+	while (str_split(&names, ' ', &name))
+		message_values_add(values, "names", name);
+}
+
+static void
+status_take_finding(const struct tls_finding *finding, void *arg)
+{
+	struct status_certificate *s = arg;
+
+	if (finding->index == s->index && !s->why[0])
+		snprintf(s->why, sizeof s->why, "%s", finding->text);
+}
+
+static void
+status_certificate(const struct daemon *d, size_t index, struct buf *values)
+{
+	const struct tls_pair *p = &d->offer->tls->pair[index];
+	struct status_certificate first = {.index = index};
+	struct watch_refusal refused;
+	bool is_refused = watch_is_refused(d, index, &refused);
+	int64_t now_s = clock_ms() / 1000;
+	char day[CERTIFICATE_DAY_BYTES], since[CLOCK_TEXT_BYTES];
+
+	message_values_add(values, "row", STR("certificate"));
+	message_values_add(values, "certificate", d->conf->tls.item[index].certificate);
+	if (tls_pair_is_usable(p)) {
+		message_values_add(values, "state",
+		    is_refused ? STR("files not usable")
+			       : str_of(certificate_state_name(
+				     certificate_state(&p->facts, now_s))));
+		message_values_add(
+		    values, "not_after", str_of(certificate_day(p->facts.until_s, day)));
+		message_values_add_signed(
+		    values, "days_left", certificate_days_left(&p->facts, now_s));
+		status_names(str_of(p->facts.names), values);
+	} else {
+		message_values_add(values, "state", STR("not usable"));
+	}
+	if (is_refused)
+		snprintf(first.why, sizeof first.why, "the former ones are served since %s: %s",
+		    clock_iso(refused.since_ms, since), refused.why);
+	tls_files_tell(d->conf, d->offer->tls, now_s, status_take_finding, &first);
+	message_values_add(values, "why", str_of(first.why));
+}
+
+/* ---- rows ---- */
+
+static void
+status_daemon(const struct daemon *d, struct buf *values)
+{
+	char loaded[CLOCK_TEXT_BYTES];
+	int64_t age_ms = clock_ms() - d->loaded_ms;
+
+	message_values_add(values, "row", STR("daemon"));
+	message_values_add(values, "version", STR(PACKAGE_VERSION));
+	message_values_add_signed(values, "uptime_s", (clock_mono_ms() - d->started_ms) / 1000);
+	message_values_add_signed(values, "sessions", (int64_t)clients_count(d->clients_fd));
+	message_values_add_signed(values, "generation", d->generation);
+	message_values_add(values, "config_loaded", str_of(clock_iso(d->loaded_ms, loaded)));
+	message_values_add_signed(values, "config_age_s", age_ms > 0 ? age_ms / 1000 : 0);
+}
+
+static void
+status_say(struct channel *control, uint64_t call, struct buf *values)
+{
+	struct message_admin_row row = {.values = buf_str(values)};
+
+	(void)!channel_answer(control, call, MESSAGE_ADMIN_ROW, &row, -1);
+	buf_clear(values);
+}
+
+void
+status_rows(struct daemon *d, struct channel *control, uint64_t call)
+{
+	struct buf values;
+
+	buf_init(&values, ROW_BYTES_MAX);
+	status_daemon(d, &values);
+	status_say(control, call, &values);
+	buf_init(&values, ROW_BYTES_MAX);
+	if (notices_status(d, &values))
+		status_say(control, call, &values);
+	buf_clear(&values);
+	for (unsigned n = 0; n < d->instance_count; n++) {
+		buf_init(&values, ROW_BYTES_MAX);
+		status_row(&d->instances[n], &values);
+		status_say(control, call, &values);
+	}
+	for (size_t i = 0; i < d->offer->tls->count; i++) {
+		buf_init(&values, ROW_BYTES_MAX);
+		status_certificate(d, i, &values);
+		status_say(control, call, &values);
+	}
+}

@@ -1,0 +1,38 @@
+/*
+ * instance_slots: see the header.  Slots are given in turn, so that each rests as long as possible.
+ */
+#include "main/instance_slots.h"
+
+#include "base/mem.h"
+
+void
+slots_init(struct slots *s, unsigned first)
+{
+	*s = (struct slots){.next = first % ID_SLOTS};
+}
+
+int
+slots_take(struct slots *s, int64_t now_ms)
+{
+	for (unsigned n = 0; n < ID_SLOTS; n++) {
+		unsigned slot = (s->next + n) % ID_SLOTS;
+
+		if (s->slot[slot].is_lent)
+			continue;
+		if (s->slot[slot].was_lent && now_ms - s->slot[slot].returned_ms < SLOTS_REST_MS)
+			continue;
+		s->slot[slot].is_lent = s->slot[slot].was_lent = true;
+		s->next = (slot + 1) % ID_SLOTS;
+		return (int)slot;
+	}
+	return -1;
+}
+
+void
+slots_return(struct slots *s, int slot, int64_t now_ms)
+{
+	if (slot < 0 || slot >= ID_SLOTS || !s->slot[slot].is_lent)
+		die("slot %d is given back and was not lent", slot);
+	s->slot[slot].is_lent = false;
+	s->slot[slot].returned_ms = now_ms;
+}

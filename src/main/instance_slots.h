@@ -1,0 +1,31 @@
+/*
+ * instance_slots: the numbers that main lends to the processes that make ids.  A slot is part of
+ * each id (base/id.h) and the number of the process's region in the shared client table, so a slot
+ * is given only when no living process has it, and not within a second after it was given back: the
+ * ids of two processes never meet.
+ */
+#ifndef MAIN_INSTANCE_SLOTS_H
+#define MAIN_INSTANCE_SLOTS_H
+
+#include "base/id.h"
+#include "base/str.h"
+
+enum { SLOTS_REST_MS = 1000 };
+
+struct slots {
+	struct {
+		bool is_lent;
+		bool was_lent;
+		int64_t returned_ms;
+	} slot[ID_SLOTS];
+	unsigned next;
+};
+
+/* first: where the search begins, so that a quick restart of the daemon repeats none. */
+void slots_init(struct slots *s, unsigned first);
+/* A free slot, or -1: none is free now; try again after SLOTS_REST_MS. */
+int slots_take(struct slots *s, int64_t now_ms) MUST_USE;
+/* The process that had it is gone. */
+void slots_return(struct slots *s, int slot, int64_t now_ms);
+
+#endif

@@ -1,0 +1,314 @@
+/*
+ * os: see the header.
+ */
+#include "main/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "base/path_access.h"
+#include "base/regular_file.h"
+#include "main/systemd_notify.h"
+
+enum { REFUSAL_BYTES = 4096, WORD_BYTES_MAX = 1 << 20 };
+
+/* ---- users ---- */
+
+enum { NOBODY_UID = 65534 };
+
+static bool
+find_user(const char *name, struct identity *out)
+{
+	struct passwd *p = getpwnam(name);
+
+	if (!p)
+		return false;
+	*out = (struct identity){.uid = p->pw_uid, .gid = p->pw_gid};
+	snprintf(out->name, sizeof out->name, "%.*s", (int)sizeof out->name - 1, name);
+	return true;
+}
+
+/* Files and processes of many kinds belong to nobody: whoever is that user could do with ours what
+ * he likes.  And a role that is root would not be confined. */
+static bool
+host_is_fit_user(const char *name, const struct identity *who, struct buf *why)
+{
+	if (who->uid == NOBODY_UID)
+		buf_addf(why,
+		    "user = \"%s\": the roles need a user of their own, for example \"sallyport\"",
+		    name);
+	else if (who->uid == 0)
+		buf_addf(why, "user = \"%s\": the roles must not be root", name);
+	return who->uid != NOBODY_UID && who->uid != 0;
+}
+
+static bool
+find_base_user(const struct conf *c, struct identity *out, struct buf *why)
+{
+	char name[IDENTITY_NAME_BYTES];
+	struct buf word;
+
+	snprintf(name, sizeof name, "%.*s", STR_ARG(c->user.n ? c->user : STR("sallyport")));
+	if (find_user(name, out))
+		return host_is_fit_user(name, out, why);
+	buf_init(&word, WORD_BYTES_MAX);
+	encode_shell_word(&word, str_of(name));
+	buf_addf(why,
+	    "the user \"%s\" does not exist: make it with systemd-sysusers "
+	    "(etc/sallyport.sysusers), or: "
+	    "useradd --system --no-create-home --shell /usr/sbin/nologin %.*s",
+	    name, STR_ARG(buf_str(&word)));
+	buf_clear(&word);
+	return false;
+}
+
+bool
+host_check_user(const struct conf *c, struct buf *why)
+{
+	struct identity who;
+
+	return find_base_user(c, &who, why);
+}
+
+static bool
+host_caller(struct identity *out, struct buf *why)
+{
+	*out = (struct identity){.uid = getuid(), .gid = getgid()};
+	snprintf(out->name, sizeof out->name, "%u", out->uid);
+	return out->uid == 0 || host_is_fit_user("nobody", out, why);
+}
+
+/* The user of those roles that have none of their own; false: refused. */
+static bool
+host_shared_user(const struct conf *c, struct identity *out)
+{
+	struct buf why;
+	bool is_found;
+
+	buf_init(&why, REFUSAL_BYTES);
+	is_found = host_caller(out, &why) && (getuid() != 0 || find_base_user(c, out, &why));
+	if (!is_found)
+		host_refuse(EXIT_CONFIG, "%.*s", STR_ARG(buf_str(&why)));
+	buf_clear(&why);
+	return is_found;
+}
+
+bool
+host_identities(const struct conf *c, struct identity identities[ROLE_KINDS])
+{
+	static const enum role_kind own[] = {ROLE_KEYS, ROLE_AUTH, ROLE_QUEUE};
+	char full[IDENTITY_NAME_BYTES + 16];
+	struct identity shared;
+
+	if (!host_shared_user(c, &shared))
+		return false;
+	for (int k = 0; k < ROLE_KINDS; k++)
+		identities[k] = shared;
+	if (getuid() != 0)
+		return true;
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+		snprintf(full, sizeof full, "%s-%s", shared.name, role_name(own[i]));
+		(void)find_user(full, &identities[own[i]]);
+	}
+	identities[ROLE_WORKER] = identities[ROLE_AUTH];
+	return true;
+}
+
+/* ---- log ---- */
+
+static int
+connect_log(const char *path)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), failed;
+
+	if (fd < 0)
+		return -1;
+	snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+		return fd;
+	failed = errno;
+	close(fd);
+	errno = failed;
+	return -1;
+}
+
+static int
+open_log_file(struct str file, bool *is_made_out)
+{
+	enum { HOW = O_WRONLY | O_APPEND };
+	int fd = file_open_str(file, HOW);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = file_open_str(file, HOW | O_CREAT | O_EXCL);
+	*is_made_out = fd >= 0;
+	/* somebody else made it, or the name is a link to a file that is not there yet */
+	return fd < 0 && errno == EEXIST ? file_open_str(file, HOW | O_CREAT) : fd;
+}
+
+struct str
+host_log_path(const struct conf *c)
+{
+	switch ((enum conf_log_target)c->log.target) {
+	case CONF_LOG_JOURNAL:
+		return STR("/run/systemd/journal/socket");
+	case CONF_LOG_SYSLOG:
+		return STR("/dev/log");
+	case CONF_LOG_FILE:
+		return c->log.file;
+	default:
+		return STR("standard error");
+	}
+}
+
+bool
+host_open_log(const struct conf *c, struct host_log *out)
+{
+	*out = (struct host_log){.fd = 2, .target = LOG_TO_STDERR};
+	switch ((enum conf_log_target)c->log.target) {
+	case CONF_LOG_STDERR:
+		break;
+	case CONF_LOG_JOURNAL:
+		out->fd = connect_log(host_log_path(c).p);
+		out->target = LOG_TO_JOURNAL;
+		break;
+	case CONF_LOG_SYSLOG:
+		out->fd = connect_log(host_log_path(c).p);
+		out->target = LOG_TO_SYSLOG;
+		break;
+	case CONF_LOG_FILE:
+		out->fd = open_log_file(c->log.file, &out->is_made);
+		out->target = LOG_TO_FILE;
+		break;
+	}
+	out->error = out->fd < 0 ? errno : 0;
+	return out->fd >= 0;
+}
+
+void
+host_undo_log(const struct conf *c, const struct host_log *log)
+{
+	struct stat mine, named;
+	char name[4096];
+
+	snprintf(name, sizeof name, "%.*s", STR_ARG(c->log.file));
+	if (log->is_made && log->fd >= 0 && fstat(log->fd, &mine) == 0 && mine.st_size == 0 &&
+	    lstat(name, &named) == 0 && named.st_dev == mine.st_dev &&
+	    named.st_ino == mine.st_ino)
+		(void)unlink(name);
+}
+
+void
+host_use_log(const struct conf *c, uint64_t secret, struct host_log *log)
+{
+	char hint[REACH_HINT_BYTES];
+
+	log_show_addresses((enum log_addresses)c->log.addresses, secret);
+	if (log->fd >= 0) {
+		log_open(log->fd, log->target);
+		log->fd = -1;
+		return;
+	}
+	if (!log->is_former)
+		log_open(2, LOG_TO_STDERR);
+	log_warn("log.target: %.*s cannot be opened (%s): logging %s%s", STR_ARG(host_log_path(c)),
+	    file_error(log->error), log->is_former ? "goes on as before" : "to stderr",
+	    reach_hint(host_log_path(c), log->error, hint));
+}
+
+void
+host_report_log(const char *config, const struct conf *c, struct conf_report *report)
+{
+	char name[4096];
+	struct stat st;
+
+	snprintf(name, sizeof name, "%.*s", STR_ARG(host_log_path(c)));
+	if (c->log.target != CONF_LOG_FILE || stat(name, &st) != 0 || file_check(&st) == 0)
+		return;
+	buf_addf(&report->text, "%s: error: log.target: %s: %s\n", config, name,
+	    file_error(file_check(&st)));
+	report->errors++;
+}
+
+/* ---- the rest ---- */
+
+void
+host_fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd >= 0)
+		close(fd);
+}
+
+void
+host_raise_limits(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+		log_warn("the limit of open files cannot be raised: %s", strerror(errno));
+}
+
+void
+host_warn_of_mode(struct str path, const char *what, const struct stat *st)
+{
+	struct buf word;
+
+	buf_init(&word, WORD_BYTES_MAX);
+	encode_shell_word(&word, path);
+	log_warn("%.*s %s (mode %04o): chmod %d %.*s", STR_ARG(path), what, st->st_mode & 07777,
+	    S_ISDIR(st->st_mode) ? 700 : 600, STR_ARG(buf_str(&word)));
+	buf_clear(&word);
+}
+
+int
+host_refuse(int exit_status, const char *format, ...)
+{
+	char text[REFUSAL_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	log_error("%s", text);
+	if (log_target() != LOG_TO_STDERR)
+		fprintf(stderr, "sallyportd: %s\n", text);
+	notify_status("%s", text);
+	return exit_status;
+}
+
+int
+host_check_channels(void)
+{
+	int ends[2];
+
+	if (channel_pair(ends) == 0) {
+		close(ends[0]);
+		close(ends[1]);
+		return 0;
+	}
+	if (errno == ENOBUFS)
+		return host_refuse(EXIT_OS,
+		    "socket buffers are too small for the processes to talk to one another: "
+		    "net.core.wmem_max must be at least %zu (sysctl -w net.core.wmem_max=212992)",
+		    channel_buffer_needed());
+	return host_refuse(EXIT_OS, "no sockets for the daemon's processes: %s", strerror(errno));
+}

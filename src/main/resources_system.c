@@ -1,0 +1,323 @@
+/*
+ * resources_system: see the header.
+ */
+#include "main/resources_system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/path_access.h"
+#include "base/regular_file.h"
+#include "net/hosts.h"
+#include "net/resolv_conf.h"
+
+/* A hosts file may list all that somebody does not want to reach. */
+enum { SYSTEM_BYTES_MAX = 64 << 20 };
+
+bool
+offer_system_is(const struct conf *c, const struct offer_file *f)
+{
+	return f->kind == GRANT_FILE &&
+	    (str_eq(f->path, c->dns.resolv_conf) || str_eq(f->path, c->dns.hosts_file));
+}
+
+/* ---- one file ---- */
+
+/* False with errno. */
+static bool
+system_write(int fd, struct str text)
+{
+	while (text.n) {
+		ssize_t n = write(fd, text.p, text.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		text = str_from(text, (size_t)n);
+	}
+	return true;
+}
+
+/* Devices have no size, and pipes no beginning: all are read to the end.  False with errno. */
+static bool
+system_read(int fd, struct buf *out)
+{
+	enum { PIECE_BYTES = 64 << 10 };
+	ssize_t n;
+
+	do {
+		char *room = buf_room(out, PIECE_BYTES);
+
+		if (!room) {
+			errno = EFBIG;
+			return false;
+		}
+		n = read(fd, room, PIECE_BYTES);
+		out->n += (size_t)(n > 0 ? n : 0);
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	return n == 0;
+}
+
+static bool
+system_is_hosts(const struct conf *c, struct str path)
+{
+	return str_eq(path, c->dns.hosts_file);
+}
+
+/* Of the hosts file what counts for the routes, and relay takes no more; of resolv.conf all, with
+ * interfaces as numbers.  False with errno. */
+static bool
+system_read_for_relay(const struct conf *c, struct offer_file *f, int fd, struct buf *out)
+{
+	bool is_hosts = system_is_hosts(c, f->path), is_read, is_done = true;
+	struct buf whole;
+	int failed;
+
+	buf_init(&whole, is_hosts ? SYSTEM_BYTES_MAX : HOSTS_COUNTS_BYTES_MAX);
+	is_read = system_read(fd, &whole);
+	failed = errno;
+	if (is_read && is_hosts)
+		hosts_filter(buf_str(&whole), c, out);
+	else if (is_read)
+		is_done = resolv_conf_number_links(buf_str(&whole), out, &f->links);
+	if (!is_done)
+		failed = errno;
+	else if (is_read)
+		failed = is_hosts ? EOVERFLOW : EFBIG;
+	buf_clear(&whole);
+	errno = failed;
+	return is_read && is_done && buf_ok(out);
+}
+
+/* Takes fd; -1 with errno. */
+static int
+system_copy(const struct conf *c, struct offer_file *f, int fd)
+{
+	int copy = memfd_create("file of the system", MFD_CLOEXEC), failed;
+	struct buf text;
+	bool is_copied;
+
+	buf_init(&text, HOSTS_COUNTS_BYTES_MAX);
+	is_copied = copy >= 0 && system_read_for_relay(c, f, fd, &text) &&
+	    system_write(copy, buf_str(&text));
+	failed = errno;
+	buf_clear(&text);
+	close(fd);
+	if (is_copied)
+		return copy;
+	if (copy >= 0)
+		close(copy);
+	errno = failed;
+	return -1;
+}
+
+bool
+offer_system_is_absent(const struct offer_file *f)
+{
+	return f->error == ENOENT || f->error == ENOTDIR;
+}
+
+/* Not for the sake of the file. */
+static bool
+system_is_for_now(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
+bool
+offer_system_open(
+    const struct conf *c, struct offer_file *f, const struct offer_file *former)
+{
+	f->links = (struct resolv_links){0};
+	f->fd = file_open_str(f->path, O_RDONLY);
+	if (f->fd >= 0)
+		f->fd = system_copy(c, f, f->fd);
+	f->error = f->fd < 0 ? errno : 0;
+	if (f->fd >= 0 || offer_system_is_absent(f))
+		return true;
+	if (system_is_for_now(f->error))
+		return false;
+	if (!former)
+		return true;
+	f->links = former->links;
+	if (former->fd < 0)
+		return true;
+	f->fd = fcntl(former->fd, F_DUPFD_CLOEXEC, 0);
+	return f->fd >= 0;
+}
+
+/* ---- all of them ---- */
+
+static unsigned
+system_most_mib(const struct conf *c, struct str path)
+{
+	return (system_is_hosts(c, path) ? SYSTEM_BYTES_MAX : HOSTS_COUNTS_BYTES_MAX) >> 20;
+}
+
+const char *
+offer_system_why(const struct conf *c, const struct offer_file *f,
+    char out[OFFER_SYSTEM_TEXT_BYTES])
+{
+	if (f->error == EOVERFLOW)
+		snprintf(out, OFFER_SYSTEM_TEXT_BYTES,
+		    "more than %u MiB of it count for the hosts of routes",
+		    (unsigned)HOSTS_COUNTS_BYTES_MAX >> 20);
+	else if (f->error == EFBIG)
+		snprintf(out, OFFER_SYSTEM_TEXT_BYTES, "%s, at most %u MiB are read",
+		    file_error(f->error), system_most_mib(c, f->path));
+	else
+		snprintf(out, OFFER_SYSTEM_TEXT_BYTES, "%s", file_error(f->error));
+	return out;
+}
+
+/* Something is wrong with one: "/etc/resolv.conf cannot be read (Input/output error): …". */
+static const char *
+system_text(const struct conf *c, const struct offer_file *f, char out[OFFER_SYSTEM_TEXT_BYTES])
+{
+	char text[OFFER_SYSTEM_TEXT_BYTES];
+	const char *why = f->put_off ? file_error(f->put_off) : offer_system_why(c, f, text);
+
+	snprintf(out, OFFER_SYSTEM_TEXT_BYTES, "%.*s cannot be read%s (%s): %s", STR_ARG(f->path),
+	    f->put_off ? " now" : "", why,
+	    f->fd >= 0 ? "what was read before is used" : "nothing of it is used until it can");
+	return out;
+}
+
+void
+offer_system_tell(const struct conf *c, const struct offer_file *f)
+{
+	char text[OFFER_SYSTEM_TEXT_BYTES], hint[REACH_HINT_BYTES];
+
+	if (offer_system_is_absent(f))
+		log_warn("%.*s does not exist: %s%s", STR_ARG(f->path),
+		    system_is_hosts(c, f->path)
+		        ? "the hosts that routes name are looked up in DNS alone"
+		        : "names are looked up by 127.0.0.1",
+		    reach_hint(f->path, f->error, hint));
+	else if (f->error)
+		log_error("%s", system_text(c, f, text));
+}
+
+const char *
+offer_system_trouble(const struct offer *o, char out[OFFER_SYSTEM_TEXT_BYTES])
+{
+	out[0] = '\0';
+	for (size_t n = 0; n < o->file_count && !out[0]; n++) {
+		const struct offer_file *f = &o->files[n];
+
+		if (offer_system_is(o->conf, f) &&
+		    (f->put_off || (f->error && !offer_system_is_absent(f))))
+			(void)system_text(o->conf, f, out);
+	}
+	return out;
+}
+
+static bool
+system_is_same(int a, int b)
+{
+	struct buf of_a, of_b;
+	bool is_same;
+
+	if (a < 0 || b < 0)
+		return a == b;
+	buf_init(&of_a, SYSTEM_BYTES_MAX);
+	buf_init(&of_b, SYSTEM_BYTES_MAX);
+	is_same = buf_read_file(&of_a, a) == 0 && buf_read_file(&of_b, b) == 0 &&
+	    str_eq(buf_str(&of_a), buf_str(&of_b));
+	buf_clear(&of_a);
+	buf_clear(&of_b);
+	return is_same;
+}
+
+/* Where it is not for the file's sake, it is tried again. */
+static void
+system_put_off(const struct conf *c, struct offer_file *f, int error)
+{
+	char text[OFFER_SYSTEM_TEXT_BYTES];
+	bool is_told = f->put_off;
+
+	f->put_off = error;
+	if (!is_told)
+		log_error("%s", system_text(c, f, text));
+}
+
+/* True: what is to be given is another. */
+static bool
+system_renew(const struct conf *c, struct offer_file *f)
+{
+	struct offer_file fresh = *f;
+	bool has_changed, was_put_off = f->put_off;
+
+	fresh.put_off = 0;
+	if (!offer_system_open(c, &fresh, f)) {
+		system_put_off(c, f, errno);
+		return false;
+	}
+	has_changed = !system_is_same(fresh.fd, f->fd);
+	if (fresh.error != f->error)
+		offer_system_tell(c, &fresh);
+	if (fresh.error == 0 && (has_changed || f->error || was_put_off))
+		log_info("%.*s %s", STR_ARG(f->path),
+		    has_changed ? "changed: loading it" : "can be read again: it is the same");
+	if (f->fd >= 0)
+		close(f->fd);
+	*f = fresh;
+	return has_changed;
+}
+
+bool
+offer_system_renew(struct offer *o)
+{
+	bool has_changed = false;
+
+	for (size_t n = 0; n < o->file_count; n++)
+		if (offer_system_is(o->conf, &o->files[n]))
+			has_changed |= system_renew(o->conf, &o->files[n]);
+	return has_changed;
+}
+
+bool
+offer_system_is_put_off(const struct offer *o)
+{
+	for (size_t n = 0; n < o->file_count; n++)
+		if (o->files[n].put_off)
+			return true;
+	return false;
+}
+
+/* ---- what config check says ---- */
+
+static void
+system_report(const char *file, const struct conf *c, struct str path, struct conf_report *report)
+{
+	struct offer_file f = {.kind = GRANT_FILE, .path = path, .fd = -1};
+	const char *key = system_is_hosts(c, path) ? "hosts_file" : "resolv_conf";
+	char why[OFFER_SYSTEM_TEXT_BYTES];
+	bool is_warning;
+
+	(void)!offer_system_open(c, &f, NULL);
+	if (f.fd >= 0)
+		close(f.fd);
+	if (f.error == 0)
+		return;
+	/* that another user may not read it says nothing of the daemon */
+	is_warning = offer_system_is_absent(&f) || (f.error == EACCES && geteuid() != 0);
+	buf_addf(&report->text, "%s: %s: dns.%s: %.*s: %s\n", file,
+	    is_warning ? "warning" : "error", key, STR_ARG(path), offer_system_why(c, &f, why));
+	report->warnings += is_warning;
+	report->errors += !is_warning;
+}
+
+void
+offer_system_report(const char *file, const struct conf *c, struct conf_report *report)
+{
+	if (str_eq(c->dns.resolver, STR("system")))
+		system_report(file, c, c->dns.resolv_conf, report);
+	system_report(file, c, c->dns.hosts_file, report);
+}

@@ -1,0 +1,36 @@
+/*
+ * resources_system: files of the system, which may come and go: resolv.conf and the hosts file.
+ * What is given of them is a copy in memory: of the hosts file what counts for the routes; of the
+ * other all, with the numbers of interfaces, which relay may not ask for, instead of their names. A
+ * file that is not there is absent, and what that means is defined; one that cannot be read is an
+ * error, and the copy that was made before stays.
+ */
+#ifndef MAIN_RESOURCES_SYSTEM_H
+#define MAIN_RESOURCES_SYSTEM_H
+
+#include "main/resources.h"
+
+enum { OFFER_SYSTEM_TEXT_BYTES = 400 };
+
+bool offer_system_is(const struct conf *c, const struct offer_file *f);
+/* f->fd is a copy, or, with f->error, one of the former's copy, or -1: there is none.  False with
+ * errno: no descriptor or memory for it. */
+bool offer_system_open(
+    const struct conf *c, struct offer_file *f, const struct offer_file *former) MUST_USE;
+/* The error of f in words. */
+const char *offer_system_why(const struct conf *c, const struct offer_file *f,
+    char out[OFFER_SYSTEM_TEXT_BYTES]);
+/* Is the error of f that it is not there? */
+bool offer_system_is_absent(const struct offer_file *f);
+/* Logs what is wrong with it, if something is. */
+void offer_system_tell(const struct conf *c, const struct offer_file *f);
+/* Reads all anew, and logs what changed.  True: what is to be given is another. */
+bool offer_system_renew(struct offer *o) MUST_USE;
+/* Could one not be read anew, for want of a descriptor or memory? */
+bool offer_system_is_put_off(const struct offer *o);
+/* Of the first one that cannot be read, or not anew, what and why; empty: there is none. */
+const char *offer_system_trouble(const struct offer *o, char out[OFFER_SYSTEM_TEXT_BYTES]);
+/* What the daemon would find, as lines of a report about the configuration `file`. */
+void offer_system_report(const char *file, const struct conf *c, struct conf_report *report);
+
+#endif

@@ -1,0 +1,157 @@
+/*
+ * running_config: see the header.  Main compares, for it alone may read what "credential:" and
+ * "file:" name; what it says goes through control, which is given no secret.
+ */
+#include "main/running_config.h"
+
+#include <stdio.h>
+
+#include "conf/login_name.h"
+#include "ipc/message.h"
+
+enum {
+	PART_BYTES = 64 << 10,
+	SHOWN_BYTES = 16 << 10, /* of one value in a comparison */
+};
+
+static void
+say(struct channel *control, uint64_t call, struct buf *values)
+{
+	struct message_admin_row row = {.values = buf_str(values)};
+
+	(void)!channel_answer(control, call, MESSAGE_ADMIN_ROW, &row, -1);
+	buf_clear(values);
+}
+
+void
+running_add_some(struct buf *out, struct str text, size_t most)
+{
+	unsigned left = 0;
+	struct str line;
+
+	while (text.n && str_find(text, '\n') < most) {
+		size_t n = str_find(text, '\n') + 1;
+
+		n = n < text.n ? n : text.n;
+		buf_adds(out, str_upto(text, n));
+		text = str_from(text, n);
+		most -= n < most ? n : most;
+	}
+	while (str_split(&text, '\n', &line))
+		left += line.n != 0;
+	if (left)
+		buf_addf(out, "(and %u more line%s)\n", left, left == 1 ? "" : "s");
+}
+
+int
+running_tell(const struct daemon *d, struct channel *control, uint64_t call, struct buf *text_out)
+{
+	struct buf text, values;
+	struct str rest;
+	bool is_whole;
+
+	buf_init(&text, CONF_TEXT_BYTES_MAX);
+	conf_write(d->conf, CONF_ALL, false, false, &text);
+	is_whole = buf_ok(&text);
+	if (!is_whole)
+		buf_addf(text_out,
+		    "the running configuration is larger than %d MiB and is not shown\n",
+		    CONF_TEXT_BYTES_MAX >> 20);
+	for (rest = buf_str(&text); is_whole && rest.n; rest = str_from(rest, PART_BYTES)) {
+		buf_init(&values, MESSAGE_CONTENT_MAX);
+		message_values_add(&values, "row", STR("config"));
+		message_values_add(&values, "text", str_upto(rest, PART_BYTES));
+		say(control, call, &values);
+	}
+	buf_clear(&text);
+	return is_whole ? 0 : EXIT_CONFIG;
+}
+
+struct comparing {
+	struct channel *control;
+	uint64_t call;
+	unsigned count;
+};
+
+static void
+tell_change(const struct conf_change *change, void *arg)
+{
+	struct comparing *c = arg;
+	struct buf values;
+
+	buf_init(&values, MESSAGE_CONTENT_MAX);
+	message_values_add(&values, "row", STR("change"));
+	message_values_add(&values, "key", str_of(change->key));
+	if (change->groups.n) {
+		message_values_add(&values, "groups", str_upto(change->groups, SHOWN_BYTES));
+	} else if (change->before.n > SHOWN_BYTES || change->after.n > SHOWN_BYTES) {
+		message_values_add(&values, "groups", STR("another value, too long to show"));
+	} else {
+		message_values_add(&values, "running", change->before);
+		message_values_add(&values, "file", change->after);
+	}
+	message_values_add(&values, "restart", change->needs_restart ? STR("yes") : STR("no"));
+	say(c->control, c->call, &values);
+	c->count++;
+}
+
+static const char group_is_not_looked_up[] =
+    "help_desk_group: a comparison does not look the group up: a reload does, and is refused where "
+    "it cannot be used";
+
+/* NULL: no reload would look one up that is another one. */
+static const char *
+tell_group(const struct conf *running, const struct conf *file)
+{
+	bool is_other = !str_eq(file->help_desk_group, running->help_desk_group);
+
+	return file->help_desk_group.n && is_other ? group_is_not_looked_up : NULL;
+}
+
+static void
+tell_total(const struct daemon *d, const struct comparing *c, const struct conf *file,
+    struct buf *text)
+{
+	bool is_ambiguous = login_name_is_ambiguous(file) && !login_name_is_ambiguous(d->conf);
+	const char *of_group = tell_group(d->conf, file);
+	struct buf values;
+
+	buf_init(&values, MESSAGE_CONTENT_MAX);
+	message_values_add(&values, "row", STR("total"));
+	message_values_add_number(&values, "changes", c->count);
+	message_values_add_number(&values, "generation", d->generation);
+	message_values_add(&values, "path", str_of(d->config_path));
+	if (is_ambiguous)
+		message_values_add(&values, "warning", STR(LOGIN_NAME_AMBIGUOUS));
+	if (of_group)
+		message_values_add(&values, "note", str_of(of_group));
+	say(c->control, c->call, &values);
+	if (is_ambiguous)
+		buf_addz(text, "warning: " LOGIN_NAME_AMBIGUOUS "\n");
+	if (of_group)
+		buf_addf(text, "%s\n", of_group);
+	buf_addf(text, "%u key%s of %s differ%s from the running configuration (generation %u)\n",
+	    c->count, c->count == 1 ? "" : "s", d->config_path, c->count == 1 ? "s" : "",
+	    d->generation);
+}
+
+int
+running_compare(
+    const struct daemon *d, struct channel *control, uint64_t call, struct buf *text)
+{
+	struct comparing comparing = {.control = control, .call = call};
+	struct conf *file;
+	struct conf_report report;
+
+	conf_report_init(&report);
+	file = conf_read_file(d->config_path, CONF_SECRETS_COMPARE, &report);
+	if (!file)
+		running_add_some(text, buf_str(&report.text), RUNNING_REPORT_BYTES);
+	conf_report_clear(&report);
+	if (!file)
+		return EXIT_CONFIG;
+	conf_each_change(d->conf, file, tell_change, &comparing);
+	tell_total(d, &comparing, file, text);
+	conf_drop(&file);
+	return 0;
+}

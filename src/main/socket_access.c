@@ -1,0 +1,118 @@
+/*
+ * socket_access: see the header.  By name, in a directory in which none but the caller can rename
+ * anything (directory_open_run).
+ */
+#include "main/socket_access.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "main/directory.h"
+
+struct access {
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
+};
+
+static const uid_t same_uid = (uid_t)-1;
+static const gid_t same_gid = (gid_t)-1;
+
+static struct access
+help_desk_wanted(const struct daemon *d, const struct conf *c)
+{
+	const struct identity *to = &d->identities[ROLE_CONTROL];
+	struct access a = {.uid = to->uid, .gid = to->gid, .mode = 0600};
+
+	if (c->has_help_desk) {
+		a.gid = (gid_t)c->help_desk;
+		a.mode = 0660;
+	}
+	return a;
+}
+
+static bool
+help_desk_own(int run_fd, uid_t uid, gid_t gid)
+{
+	return fchownat(run_fd, directory_socket, uid, gid, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* It is open to nobody while its group changes; and root owns it meanwhile, for to change the mode
+ * of what is another's takes CAP_FOWNER. */
+static bool
+help_desk_set_socket(int run_fd, const struct access *a)
+{
+	bool is_root = geteuid() == 0;
+	struct stat st;
+
+	if (fstatat(run_fd, directory_socket, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return false;
+	if (!S_ISSOCK(st.st_mode)) {
+		errno = ENOTSOCK;
+		return false;
+	}
+	if (st.st_uid == a->uid && st.st_gid == a->gid && (st.st_mode & 07777) == a->mode)
+		return true;
+	return (!is_root || help_desk_own(run_fd, 0, same_gid)) &&
+	    fchmodat(run_fd, directory_socket, 0600, 0) == 0 &&
+	    help_desk_own(run_fd, same_uid, a->gid) &&
+	    fchmodat(run_fd, directory_socket, a->mode, 0) == 0 &&
+	    (!is_root || help_desk_own(run_fd, a->uid, same_gid));
+}
+
+static bool
+help_desk_may_search(const struct stat *st, gid_t gid)
+{
+	return st->st_gid == gid ? st->st_mode & S_IXGRP : st->st_mode & S_IXOTH;
+}
+
+/* Its members can search it, and do no more there. */
+static bool
+help_desk_open_directory(int run_fd, gid_t gid)
+{
+	struct stat st;
+
+	if (fstat(run_fd, &st) != 0)
+		return false;
+	return help_desk_may_search(&st, gid) ||
+	    (fchown(run_fd, same_uid, gid) == 0 &&
+		fchmod(run_fd, (st.st_mode & 07707) | S_IXGRP) == 0);
+}
+
+/* What was opened for the former group. */
+static bool
+help_desk_shut_directory(int run_fd, gid_t gid)
+{
+	struct stat st;
+
+	if (fstat(run_fd, &st) != 0)
+		return false;
+	return st.st_gid != gid || (st.st_mode & 077) != S_IXGRP ||
+	    fchmod(run_fd, st.st_mode & 07700) == 0;
+}
+
+bool
+help_desk_open(const struct daemon *d, const struct conf *before, const struct conf *now,
+    char why[REASON_BYTES])
+{
+	struct access a = help_desk_wanted(d, now);
+	bool had_group = before && before->has_help_desk, is_done;
+
+	if (!now->has_help_desk && !had_group)
+		return true;
+	is_done = help_desk_set_socket(d->run_fd, &a);
+	if (is_done && now->has_help_desk)
+		is_done = help_desk_open_directory(d->run_fd, a.gid);
+	else if (is_done)
+		is_done = help_desk_shut_directory(d->run_fd, (gid_t)before->help_desk);
+	if (!is_done)
+		snprintf(why, REASON_BYTES,
+		    "help_desk_group: group %u and mode %04o cannot be given to %.*s/%s, or to its "
+		    "directory: %s", (unsigned)a.gid, (unsigned)a.mode,
+		    STR_ARG(now->run_directory), directory_socket, strerror(errno));
+	return is_done;
+}

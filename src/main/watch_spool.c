@@ -1,0 +1,186 @@
+/*
+ * watch_spool: see the header.  stat(2) of the path does not wait for a disk that stands still: the
+ * open directory keeps the names above it in the kernel's memory.
+ */
+#include "main/watch_spool.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "main/directory.h"
+#include "main/notices.h"
+#include "main/os.h"
+#include "main/state_file.h"
+
+enum {
+	LOOK_EVERY_S = 2,
+	SPOOL_WATCH_LINE_BYTES = PATH_MAX + 2,
+	SPOOL_WATCH_TEXT_BYTES = 3 * PATH_MAX + 512,
+};
+
+static const char made_name[] = "spool.made";
+
+struct spool_watch {
+	struct event *timer;
+	char path[PATH_MAX]; /* of the start: a reload may name another one */
+	bool is_marked;      /* spool.made says it, or that was tried */
+	bool is_away;
+};
+
+/* ---- the first start ---- */
+
+/* A start makes a segment, and what says which one is the newest; a body has a message. */
+bool
+spool_watch_has_spool(int spool_fd)
+{
+	return directory_has(spool_fd, STR("seg-"), STR("")) ||
+	    directory_has(spool_fd, STR("newest-segment"), STR("")) ||
+	    directory_has(spool_fd, STR(""), STR(".body"));
+}
+
+int
+spool_watch_check_new(const struct daemon *d)
+{
+	const struct conf *c = d->conf;
+
+	if (spool_watch_has_spool(d->spool_fd))
+		return 0;
+	if (state_file_is_there(d->state_fd, made_name))
+		return host_refuse(EXIT_LATER,
+		    "queue.directory: there is no spool in %.*s, but there was one at an earlier "
+		    "start: mount its file system, or correct queue.directory (%.*s/%s says where "
+		    "it was); to begin with an empty spool, remove that file",
+		    STR_ARG(c->queue.directory), STR_ARG(c->state_directory), made_name);
+	/* so is the very first start, after `user add`; 0.1.0 left no note of its spool */
+	if (directory_has(d->state_fd, STR("accounts."), STR("")))
+		log_info("queue.directory: there is no spool in %.*s, and nothing says that there "
+			 "was one before: the first start that succeeds makes one",
+		    STR_ARG(c->queue.directory));
+	return 0;
+}
+
+/* ---- spool.made ---- */
+
+static bool
+spool_watch_is_written(int state_fd, struct str line)
+{
+	char text[SPOOL_WATCH_LINE_BYTES];
+	ssize_t n = state_file_read(state_fd, made_name, text, sizeof text);
+
+	return n >= 0 && str_eq(str_make(text, (size_t)n), line);
+}
+
+/* What it says is for a reader; that it is there is what counts. */
+static void
+spool_watch_mark(struct spool_watch *w, const struct daemon *d)
+{
+	char text[SPOOL_WATCH_LINE_BYTES];
+	struct str line = {text, 0};
+	bool is_there;
+	int error;
+
+	w->is_marked = true;
+	line.n = (size_t)snprintf(text, sizeof text, "%s\n", w->path);
+	if (spool_watch_is_written(d->state_fd, line) ||
+	    state_file_write(d->state_fd, made_name, line, true) == 0)
+		return;
+	error = errno;
+	is_there = state_file_is_there(d->state_fd, made_name);
+	errno = error;
+	log_warn("%.*s/%s cannot be written: %m; %s; the next start tries again",
+	    STR_ARG(d->conf->state_directory), made_name,
+	    is_there ? "there is one, which may name another directory, or be gone after a power "
+		       "cut"
+		     : "if the spool is not mounted at a later start, a new one will be made");
+}
+
+/* ---- the path ---- */
+
+static bool
+spool_watch_is_away(const struct spool_watch *w, int spool_fd)
+{
+	struct stat used, named;
+
+	if (fstat(spool_fd, &used) != 0)
+		return false;
+	if (stat(w->path, &named) != 0)
+		return errno == ENOENT || errno == ENOTDIR;
+	return used.st_dev != named.st_dev || used.st_ino != named.st_ino;
+}
+
+static void
+spool_watch_tell(const struct spool_watch *w, struct daemon *d)
+{
+	char link[64], now[PATH_MAX], text[SPOOL_WATCH_TEXT_BYTES];
+	ssize_t n;
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", d->spool_fd);
+	n = readlink(link, now, sizeof now - 1);
+	now[n > 0 ? n : 0] = 0;
+	if (str_iends(str_of(now), STR(" (deleted)")))
+		snprintf(text, sizeof text,
+		    "spool: the directory %s was removed while it is in use: what it holds is lost "
+		    "when the daemon ends: let no more mail come in (listen: (); and reload), and "
+		    "stop the daemon when `sallyport queue list` is empty", w->path);
+	else
+		snprintf(text, sizeof text,
+		    "spool: %s is not the directory that is in use any more: that one was moved, "
+		    "or something is mounted over it (it is now %s); mail is still stored there: "
+		    "stop the daemon, put that directory back to %s, and start again, else this "
+		    "mail is missing at the next start", w->path, now, w->path);
+	log_error("%s", text);
+	notices_add(d, NOTICE_SPOOL, str_of(w->path), "%s", text);
+}
+
+static void
+spool_watch_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	struct spool_watch *w = d->spool_watch;
+	bool is_away = spool_watch_is_away(w, d->spool_fd);
+
+	(void)fd;
+	(void)what;
+	if (!w->is_marked && d->floor_ms >= 0)
+		spool_watch_mark(w, d);
+	if (is_away && !w->is_away)
+		spool_watch_tell(w, d);
+	if (!is_away && w->is_away)
+		log_info("spool: %s is the directory that is in use again", w->path);
+	w->is_away = is_away;
+}
+
+const char *
+spool_watch_trouble(const struct daemon *d)
+{
+	return d->spool_watch && d->spool_watch->is_away
+	    ? "the spool was moved or removed, see the log"
+	    : "";
+}
+
+void
+spool_watch_start(struct daemon *d)
+{
+	struct timeval every = {.tv_sec = LOOK_EVERY_S};
+	struct spool_watch *w = MEM_NEW(struct spool_watch);
+
+	snprintf(w->path, sizeof w->path, "%.*s", STR_ARG(d->conf->queue.directory));
+	w->timer = event_new(d->base, -1, EV_PERSIST, spool_watch_look, d);
+	if (!w->timer || event_add(w->timer, &every) != 0)
+		die("no timer");
+	d->spool_watch = w;
+}
+
+void
+spool_watch_stop(struct daemon *d)
+{
+	event_free(d->spool_watch->timer);
+	mem_free(d->spool_watch);
+	d->spool_watch = NULL;
+}

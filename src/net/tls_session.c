@@ -1,0 +1,464 @@
+/*
+ * tls_session: GnuTLS with buffers for a transport.  Its pull function takes from the bytes lent
+ * for one wakeup, so that one recv serves many records; its push function never blocks.
+ */
+#include "net/tls_session.h"
+
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "net/peer_certificate.h"
+
+enum {
+	KEPT_MAX = 1 << 20,
+	WARNINGS_MAX = 8, /* alerts that mean nothing are not listened to for ever */
+	SILENT_MAX = 64,  /* nor are tickets, key updates and empty records without data between */
+	WORDS_BYTES = 192,
+};
+
+struct tunnel {
+	gnutls_session_t session;
+	struct tls_server *server;
+	struct tls_client *client;
+	char *name;
+	struct buf *out;
+	struct str lent;
+	struct buf kept; /* left over from earlier loans; used up before `lent` */
+	size_t kept_at;
+	const char *text;
+	char words[WORDS_BYTES]; /* for text */
+	unsigned char warnings;
+	unsigned char silent; /* records in a row that held no data */
+	bool is_ended;
+	bool sent_ticket;
+	bool is_up;
+	bool is_failed;
+	bool has_alert;
+	bool is_verified;
+};
+
+static size_t
+take_kept(struct tunnel *t, char *to, size_t n)
+{
+	size_t have = t->kept.n - t->kept_at;
+
+	if (n > have)
+		n = have;
+	if (n == 0)
+		return 0;
+	memcpy(to, t->kept.p + t->kept_at, n);
+	t->kept_at += n;
+	if (t->kept_at == t->kept.n) {
+		buf_clear(&t->kept);
+		t->kept_at = 0;
+	}
+	return n;
+}
+
+static ssize_t
+pull(gnutls_transport_ptr_t arg, void *to, size_t n)
+{
+	struct tunnel *t = arg;
+	size_t got = take_kept(t, to, n);
+	size_t more = n - got < t->lent.n ? n - got : t->lent.n;
+
+	if (more) {
+		memcpy((char *)to + got, t->lent.p, more);
+		t->lent = str_from(t->lent, more);
+	}
+	if (got + more || t->is_ended)
+		return (ssize_t)(got + more);
+	gnutls_transport_set_errno(t->session, EAGAIN);
+	return -1;
+}
+
+static ssize_t
+push(gnutls_transport_ptr_t arg, const giovec_t *v, int count)
+{
+	struct tunnel *t = arg;
+	ssize_t n = 0;
+
+	for (int i = 0; i < count; i++) {
+		buf_add(t->out, v[i].iov_base, v[i].iov_len);
+		n += (ssize_t)v[i].iov_len;
+	}
+	if (buf_ok(t->out))
+		return n;
+	gnutls_transport_set_errno(t->session, ENOBUFS);
+	return -1;
+}
+
+static struct tunnel *
+tunnel_new(gnutls_session_t session, struct buf *out)
+{
+	struct tunnel *t = MEM_NEW(struct tunnel);
+
+	t->session = session;
+	t->out = out;
+	t->text = "";
+	buf_init(&t->kept, KEPT_MAX);
+	gnutls_transport_set_ptr(session, t);
+	gnutls_transport_set_pull_function(session, pull);
+	gnutls_transport_set_vec_push_function(session, push);
+	return t;
+}
+
+struct tunnel *
+tunnel_new_server(struct tls_server *tls, struct buf *out)
+{
+	struct tunnel *t = tunnel_new(tls_server_begin(tls), out);
+
+	t->server = tls_server_keep(tls);
+	return t;
+}
+
+/* In the handshake, or after it when nobody insists. */
+static int
+tunnel_verify(gnutls_session_t session)
+{
+	struct tunnel *t = gnutls_session_get_ptr(session);
+
+	t->is_verified = peer_certificate_is_valid(session, t->name, &t->text);
+	return t->is_verified ? 0 : GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
+}
+
+/* A name with its final dot is the same name without it (RFC 6066 section 3). */
+struct tunnel *
+tunnel_new_client(struct tls_client *tls, const char *name, struct buf *out)
+{
+	size_t n = strlen(name);
+	char *own = mem_text(name, n > 1 && name[n - 1] == '.' ? n - 1 : n);
+	struct tunnel *t = tunnel_new(tls_client_begin(tls, own), out);
+
+	t->client = tls_client_keep(tls);
+	t->name = own;
+	gnutls_session_set_ptr(t->session, t);
+	if (tls_client_must_verify(tls))
+		gnutls_session_set_verify_function(t->session, tunnel_verify);
+	return t;
+}
+
+void
+tunnel_free(struct tunnel **t)
+{
+	if (!*t)
+		return;
+	gnutls_deinit((*t)->session);
+	tls_server_drop(&(*t)->server);
+	tls_client_drop(&(*t)->client);
+	buf_clear(&(*t)->kept);
+	mem_free((*t)->name);
+	mem_free(*t);
+	*t = NULL;
+}
+
+void
+tunnel_lend(struct tunnel *t, struct str bytes)
+{
+	t->lent = bytes;
+}
+
+void
+tunnel_unlend(struct tunnel *t)
+{
+	if (t->kept_at) {
+		buf_drop(&t->kept, t->kept_at);
+		t->kept_at = 0;
+	}
+	if (!buf_adds(&t->kept, t->lent))
+		die("tunnel: fed without being read");
+	t->lent = STR_NULL;
+}
+
+void
+tunnel_forget(struct tunnel *t)
+{
+	buf_clear(&t->kept);
+	t->kept_at = 0;
+	t->lent = STR_NULL;
+}
+
+void
+tunnel_end_input(struct tunnel *t)
+{
+	t->is_ended = true;
+}
+
+bool
+tunnel_sent_ticket(const struct tunnel *t)
+{
+	return t->sent_ticket;
+}
+
+bool
+tunnel_has_input(const struct tunnel *t)
+{
+	return t->is_ended || t->lent.n || t->kept.n > t->kept_at ||
+	       gnutls_record_check_pending(t->session);
+}
+
+bool
+tunnel_is_up(const struct tunnel *t)
+{
+	return t->is_up;
+}
+
+bool
+tunnel_has_alert(const struct tunnel *t)
+{
+	return t->has_alert;
+}
+
+static enum tunnel_result
+tunnel_fail_as(struct tunnel *t, const char *text)
+{
+	t->text = text;
+	t->is_failed = true;
+	tunnel_forget(t);
+	return TUNNEL_FAILED;
+}
+
+/* A client that refuses our certificate sends its alert in TLS 1.3 perhaps in clear, or under a key
+ * that we do not have yet: OpenSSL does.  What comes cannot be read, and nothing else comes. */
+static bool
+tunnel_is_refused(const struct tunnel *t, int error)
+{
+	return t->server && !t->is_up &&
+	    gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3 &&
+	    gnutls_handshake_get_last_out(t->session) == GNUTLS_HANDSHAKE_FINISHED &&
+	    (error == GNUTLS_E_DECRYPTION_FAILED || error == GNUTLS_E_UNEXPECTED_PACKET ||
+		error == GNUTLS_E_UNEXPECTED_PACKET_LENGTH);
+}
+
+/* An alert tells more than "a fatal alert was received". */
+static const char *
+tunnel_alert_text(struct tunnel *t)
+{
+	const char *name = gnutls_alert_get_name(gnutls_alert_get(t->session));
+
+	snprintf(t->words, sizeof t->words, "the %s said: %s", t->server ? "client" : "host",
+	    name ? name : "unknown alert");
+	return t->words;
+}
+
+static const char *
+tunnel_error_text(struct tunnel *t, int error)
+{
+	const char *text = gnutls_strerror(error);
+
+	if (!tunnel_is_refused(t, error))
+		return text;
+	snprintf(t->words, sizeof t->words,
+	    "the client broke off the handshake: it probably does not accept our certificate (%s)",
+	    text);
+	return t->words;
+}
+
+static enum tunnel_result
+tunnel_fail(struct tunnel *t, int error)
+{
+	const char *text;
+
+	t->has_alert = error == GNUTLS_E_FATAL_ALERT_RECEIVED;
+	if (t->has_alert)
+		text = tunnel_alert_text(t);
+	else if (error == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR && t->client)
+		text = t->text;
+	else
+		text = tunnel_error_text(t, error);
+	if (!t->has_alert && error != GNUTLS_E_PUSH_ERROR)
+		gnutls_alert_send_appropriate(t->session, error);
+	return tunnel_fail_as(t, text);
+}
+
+/* True: the call is to be repeated. */
+static bool
+is_harmless(struct tunnel *t, int error)
+{
+	if (error == GNUTLS_E_INTERRUPTED)
+		return true;
+	if (error != GNUTLS_E_WARNING_ALERT_RECEIVED)
+		return false;
+	return ++t->warnings <= WARNINGS_MAX;
+}
+
+enum tunnel_result
+tunnel_handshake(struct tunnel *t)
+{
+	int r;
+
+	if (t->is_failed)
+		return TUNNEL_FAILED;
+	do
+		r = gnutls_handshake(t->session);
+	while (is_harmless(t, r));
+	if (r == GNUTLS_E_AGAIN)
+		return TUNNEL_WAIT;
+	if (r == GNUTLS_E_PREMATURE_TERMINATION)
+		return tunnel_fail_as(t, "closed during the TLS handshake");
+	if (r < 0)
+		return tunnel_fail(t, r);
+	/* one ticket instead of GnuTLS' two; TLS 1.2 sends its own within the handshake */
+	if (t->server && gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3) {
+		r = gnutls_session_ticket_send(t->session, 1, 0);
+		if (r < 0)
+			return tunnel_fail(t, r);
+		t->sent_ticket = true;
+	}
+	if (t->client && !tls_client_must_verify(t->client))
+		(void)tunnel_verify(t->session);
+	t->is_up = true;
+	return TUNNEL_DONE;
+}
+
+static enum tunnel_result
+read_end(struct tunnel *t, ssize_t r)
+{
+	switch (r) {
+	case 0:
+		tunnel_forget(t);
+		return TUNNEL_CLOSED;
+	case GNUTLS_E_AGAIN:
+		return TUNNEL_WAIT;
+	case GNUTLS_E_PREMATURE_TERMINATION:
+		t->text = "closed without the end of TLS";
+		tunnel_forget(t);
+		return TUNNEL_CUT;
+	case GNUTLS_E_REHANDSHAKE:
+		gnutls_alert_send(t->session, GNUTLS_AL_FATAL, GNUTLS_A_NO_RENEGOTIATION);
+		return tunnel_fail_as(t, "renegotiation refused");
+	default:
+		return tunnel_fail(t, (int)r);
+	}
+}
+
+static size_t
+waiting_bytes(const struct tunnel *t)
+{
+	return t->lent.n + t->kept.n - t->kept_at;
+}
+
+/* GnuTLS wants to be called again behind a record that is not for us (a ticket), although what
+ * follows it is here already and no wakeup will come for it. */
+static bool
+has_more(const struct tunnel *t, ssize_t r, size_t before)
+{
+	return r == GNUTLS_E_AGAIN && waiting_bytes(t) > 0 && waiting_bytes(t) < before;
+}
+
+enum tunnel_result
+tunnel_read(struct tunnel *t, struct buf *in, size_t max_bytes)
+{
+	size_t waiting = waiting_bytes(t);
+	gnutls_packet_t packet;
+	gnutls_datum_t plain;
+	ssize_t r;
+
+	if (t->is_failed)
+		return TUNNEL_FAILED;
+	/* one growth for all records that are here */
+	if (waiting < in->max - in->n && !buf_room(in, waiting))
+		die("tunnel: no room");
+	while (in->n < max_bytes) {
+		packet = NULL;
+		waiting = waiting_bytes(t);
+		r = gnutls_record_recv_packet(t->session, &packet);
+		if (r > 0) {
+			gnutls_packet_get(packet, &plain, NULL);
+			buf_add(in, plain.data, plain.size);
+			t->silent = 0;
+		}
+		if (packet)
+			gnutls_packet_deinit(packet);
+		if (r > 0 && tunnel_has_input(t))
+			continue;
+		/* a call that can only say so is spared */
+		if (r > 0)
+			return TUNNEL_WAIT;
+		if (!has_more(t, r, waiting) && !is_harmless(t, (int)r))
+			return read_end(t, r);
+		if (++t->silent > SILENT_MAX)
+			return tunnel_fail(t, GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS);
+	}
+	return TUNNEL_FULL;
+}
+
+bool
+tunnel_write(struct tunnel *t, struct str plain)
+{
+	while (plain.n && !t->is_failed) {
+		ssize_t r = gnutls_record_send(t->session, plain.p, plain.n);
+
+		if (r == GNUTLS_E_INTERRUPTED)
+			continue;
+		if (r > 0)
+			plain = str_from(plain, (size_t)r);
+		else
+			tunnel_fail_as(t, gnutls_strerror((int)r));
+	}
+	return !t->is_failed;
+}
+
+void
+tunnel_bye(struct tunnel *t)
+{
+	gnutls_bye(t->session, GNUTLS_SHUT_WR);
+}
+
+const char *
+tunnel_version(const struct tunnel *t)
+{
+	switch (gnutls_protocol_get_version(t->session)) {
+	case GNUTLS_TLS1_3:
+		return "TLSv1.3";
+	case GNUTLS_TLS1_2:
+		return "TLSv1.2";
+	default:
+		return "";
+	}
+}
+
+/* RFC 9266 section 4.2: without the extended master secret two sessions could share one. */
+bool
+tunnel_has_exporter(const struct tunnel *t)
+{
+	return gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3 ||
+	       gnutls_session_ext_master_secret_status(t->session);
+}
+
+bool
+tunnel_exporter(const struct tunnel *t, unsigned char out[32])
+{
+	gnutls_datum_t binding;
+	bool ok;
+
+	if (!tunnel_has_exporter(t))
+		return false;
+	if (gnutls_session_channel_binding(t->session, GNUTLS_CB_TLS_EXPORTER, &binding) != 0)
+		return false;
+	ok = binding.size == 32;
+	if (ok)
+		memcpy(out, binding.data, 32);
+	gnutls_free(binding.data);
+	return ok;
+}
+
+bool
+tunnel_is_verified(const struct tunnel *t)
+{
+	return t->is_verified;
+}
+
+bool
+tunnel_is_resumed(const struct tunnel *t)
+{
+	return gnutls_session_is_resumed(t->session);
+}
+
+const char *
+tunnel_text(const struct tunnel *t)
+{
+	return t->text;
+}

@@ -1,0 +1,91 @@
+/*
+ * sender_rules: a login's addresses.  Where anything does not parse, the answer is no.
+ */
+#include "policy/sender_rules.h"
+
+#include <string.h>
+
+#include "conf/list_index.h"
+#include "conf/login_name.h"
+
+static bool
+is_same_as(const struct address *address, struct str text)
+{
+	struct address other;
+
+	return address_parse(text, &other, NULL) && address_same(address, &other);
+}
+
+/* user@domain, for a login that has no domain of its own. */
+static bool
+is_user_at(const struct address *address, struct str user)
+{
+	char text[ADDRESS_MAX + 1];
+	size_t n = user.n + 1 + address->domain.n;
+
+	if (n > sizeof text)
+		return false;
+	memcpy(text, user.p, user.n);
+	text[user.n] = '@';
+	memcpy(text + user.n + 1, address->domain.p, address->domain.n);
+	return is_same_as(address, str_make(text, n));
+}
+
+static bool
+is_own(const struct conf *c, struct str user, const struct address *address)
+{
+	if (str_has(user, '@'))
+		return is_same_as(address, user);
+	return conf_order_find(&c->domains_by_name, address->domain) != CONF_ORDER_NONE &&
+	       is_user_at(address, user);
+}
+
+static bool
+is_granted(const struct conf *c, struct str user, struct str local, struct str domain)
+{
+	char room[CONF_ORDER_KEY_MAX];
+	struct str key;
+
+	return conf_order_grant_key(user, local, domain, room, &key) &&
+	       conf_order_find(&c->grants, key) != CONF_ORDER_NONE;
+}
+
+/* As it is written, without regard to subaddresses. */
+static bool
+is_named(const struct conf *c, struct str user, const struct address *address)
+{
+	return is_own(c, user, address) || is_granted(c, user, address->local, address->domain);
+}
+
+/* Each "+" may be the one that separates: names of mailboxes may hold some as well. */
+static bool
+is_subaddress(const struct conf *c, struct str user, const struct address *address)
+{
+	struct address without = *address;
+
+	if (!c->sender_policy.subaddresses || address->local.p[0] == '"')
+		return false;
+	for (size_t i = 1; i < address->local.n; i++) {
+		without.local.n = i;
+		if (address->local.p[i] == '+' && is_named(c, user, &without))
+			return true;
+	}
+	return false;
+}
+
+bool
+rules_may_login_send(const struct conf *c, struct str user)
+{
+	return !str_has(user, '@') || login_name_is_covered(c, user);
+}
+
+bool
+rules_may_send(const struct conf *c, struct str user, const struct address *address)
+{
+	if (user.n == 0 || address->local.n == 0 || address->domain.n == 0)
+		return false;
+	if (!rules_may_login_send(c, user))
+		return false;
+	return is_named(c, user, address) || is_granted(c, user, STR_NULL, address->domain) ||
+	       is_subaddress(c, user, address);
+}

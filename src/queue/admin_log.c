@@ -1,0 +1,72 @@
+/*
+ * admin_log: see the header.  Each condition has a key of its own, so that addresses are shown as
+ * log.addresses says.
+ */
+#include "queue/admin_log.h"
+
+#include "base/log.h"
+#include "ipc/operator_log.h"
+
+enum { IDS_BYTES = ERRAND_IDS_TOLD * ID_NUMBER_TEXT_BYTES + 64 };
+
+static void
+log_filter(struct log_line *l, const struct filter *f)
+{
+	const struct str texts[] = {f->user, f->account, f->from, f->to, f->domain, f->state};
+	bool is_all = f->id_count == 0 && f->older_ms == 0;
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		is_all &= texts[i].n == 0;
+	if (is_all)
+		log_str(l, "filter", STR("all"));
+	if (f->id_count)
+		log_num(l, "filter_ids", f->id_count);
+	if (f->user.n)
+		log_user(l, "filter_user", f->user);
+	if (f->account.n)
+		log_user(l, "filter_account", f->account);
+	if (f->from.n)
+		log_addr(l, "filter_from", f->from);
+	if (f->to.n)
+		log_addr(l, "filter_to", f->to);
+	if (f->domain.n)
+		log_quoted(l, "filter_domain", f->domain);
+	if (f->state.n)
+		log_str(l, "filter_state", f->state);
+	if (f->older_ms)
+		log_num(l, "filter_older_s", (uint64_t)f->older_ms / 1000);
+}
+
+static void
+log_ids(struct log_line *l, const struct errand *errand)
+{
+	char id[ID_NUMBER_TEXT_BYTES];
+	struct buf ids;
+
+	buf_init(&ids, IDS_BYTES);
+	for (size_t i = 0; i < errand->changed && i < ERRAND_IDS_TOLD; i++)
+		buf_addf(&ids, "%s%s", i ? " " : "", msgid_text(errand->first[i], 0, id));
+	if (errand->changed > ERRAND_IDS_TOLD)
+		buf_addf(&ids, " and %zu more", errand->changed - ERRAND_IDS_TOLD);
+	log_quoted(l, "ids", buf_str(&ids));
+	buf_clear(&ids);
+}
+
+void
+errand_log(const struct errand *errand)
+{
+	const struct message_admin m = {
+	    .verb = str_of(errand->verb->name), .by = errand->by, .claim = errand->claim};
+	struct log_line l;
+
+	admin_log_begin(&l, &m);
+	log_num(&l, "count", errand->changed);
+	if (errand->failed)
+		log_num(&l, "failed", errand->failed);
+	log_filter(&l, &errand->filter);
+	if (errand->held_for.n)
+		log_quoted(&l, "filter_held_for", errand->held_for);
+	log_ids(&l, errand);
+	log_quoted(&l, "reason", errand->reason);
+	log_end(&l);
+}

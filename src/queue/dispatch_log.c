@@ -1,0 +1,26 @@
+/*
+ * dispatch_log: see the header.
+ */
+#include "queue/dispatch_log.h"
+
+#include "base/log.h"
+
+void
+job_log_open(const struct job *job, int priority, const char *status, const char *reason)
+{
+	const struct entry *e = job->shipment ? job->shipment->entry : NULL;
+	struct log_line l;
+
+	for (uint32_t i = 0; e && i < e->addressee_count; i++) {
+		const struct addressee *a = &e->addressees[i];
+
+		if (&e->shipments[a->shipment] != job->shipment || !addressee_is_open(a))
+			continue;
+		log_begin(&l, priority, "deliver");
+		log_id(&l, job->id, i + 1);
+		log_str(&l, "status", str_of(status));
+		log_str(&l, "reason", str_of(reason));
+		log_addr(&l, "to", entry_address(e, i + 1));
+		log_end(&l);
+	}
+}

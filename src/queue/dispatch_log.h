@@ -1,0 +1,12 @@
+/*
+ * dispatch_log: what the log says of a delivery that ended without results.
+ */
+#ifndef QUEUE_DISPATCH_LOG_H
+#define QUEUE_DISPATCH_LOG_H
+
+#include "queue/dispatch.h"
+
+/* A line for each of its recipients that is still open. */
+void job_log_open(const struct job *job, int priority, const char *status, const char *reason);
+
+#endif

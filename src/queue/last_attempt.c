@@ -1,0 +1,80 @@
+/*
+ * last_attempt: fixed head (code, class, subject, detail, time), then four texts with a length byte
+ * each, then a byte of flags and the time of another message's attempt.  Version 0.1.0 wrote
+ * neither: of its statuses nobody knows who said them.
+ */
+#include "queue/last_attempt.h"
+
+#include "spool/spool.h"
+
+enum { FLAG_REMOTE = 1 << 0 };
+enum { REASON_MAX = 24, ADDRESS_MAX_BYTES = 48, HOST_MAX = 160 };
+
+struct head {
+	int64_t at_ms;
+	uint16_t code, class, subject, detail;
+};
+
+static void
+add_text(struct buf *out, struct str s, size_t max)
+{
+	if (s.n > max)
+		s.n = max;
+	buf_addc(out, (char)s.n);
+	buf_adds(out, s);
+}
+
+void
+detail_encode(const struct detail *d, struct buf *out)
+{
+	const struct status *s = &d->status;
+	struct head head = {d->at_ms, s->code, s->class, s->subject, s->detail};
+
+	buf_add(out, &head, sizeof head);
+	add_text(out, d->reason, REASON_MAX);
+	add_text(out, d->address, ADDRESS_MAX_BYTES);
+	add_text(out, d->host, HOST_MAX);
+	add_text(out, str_of(s->text), STATUS_TEXT_BYTES - 1);
+	buf_addc(out, s->is_remote ? FLAG_REMOTE : 0);
+	buf_add(out, &d->found_ms, sizeof d->found_ms);
+}
+
+static struct str
+take_text(struct str *rest)
+{
+	size_t n = rest->n ? (unsigned char)rest->p[0] : 0;
+	struct str s;
+
+	if (rest->n == 0 || n + 1 > rest->n) {
+		*rest = STR_NULL;
+		return STR_NULL;
+	}
+	s = str_make(rest->p + 1, n);
+	*rest = str_from(*rest, n + 1);
+	return s;
+}
+
+void
+detail_decode(struct str bytes, struct detail *out)
+{
+	struct head head;
+	struct str text;
+
+	*out = (struct detail){0};
+	if (bytes.n < sizeof head)
+		return;
+	memcpy(&head, bytes.p, sizeof head);
+	bytes = str_from(bytes, sizeof head);
+	out->at_ms = head.at_ms;
+	out->reason = take_text(&bytes);
+	out->address = take_text(&bytes);
+	out->host = take_text(&bytes);
+	text = take_text(&bytes);
+	out->status = status_make(head.code, NULL, "%.*s", STR_ARG(text));
+	out->status.class = (uint8_t)head.class;
+	out->status.subject = head.subject;
+	out->status.detail = head.detail;
+	out->status.is_remote = bytes.n && (bytes.p[0] & FLAG_REMOTE);
+	if (bytes.n > sizeof out->found_ms)
+		memcpy(&out->found_ms, bytes.p + 1, sizeof out->found_ms);
+}

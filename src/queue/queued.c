@@ -1,0 +1,353 @@
+/*
+ * queued: see the header.
+ */
+#include "queue/queued.h"
+
+#include "base/mem.h"
+#include "queue/lifetime.h"
+
+enum { ID_KEY_BYTES = 12, DOMAINS_BYTES_MAX = 4 << 20 };
+
+/* struct msgid has padding, a key must not. */
+static struct str
+id_key(struct msgid id, char room[ID_KEY_BYTES])
+{
+	memcpy(room, &id.session, 8);
+	memcpy(room + 8, &id.number, 4);
+	return str_make(room, ID_KEY_BYTES);
+}
+
+void
+book_init(struct book *b)
+{
+	*b = (struct book){.by_id = map_new(), .users = map_new()};
+	TAILQ_INIT(&b->entries);
+	timers_init(&b->by_age);
+}
+
+void
+book_clear(struct book *b)
+{
+	struct entry *e;
+
+	while ((e = TAILQ_FIRST(&b->entries)))
+		book_remove(b, &e);
+	map_free(&b->by_id);
+	map_free(&b->users);
+	timers_clear(&b->by_age);
+}
+
+/* ---- users ---- */
+
+static struct user *
+user_keep(struct book *b, struct str name)
+{
+	struct user *u = map_get(b->users, name);
+
+	if (!u) {
+		u = MEM_NEW(struct user);
+		u->name = str_make(mem_text(name.p, name.n), name.n);
+		map_put(b->users, u->name, u);
+	}
+	u->references++;
+	return u;
+}
+
+static void
+user_drop(struct book *b, struct user *u)
+{
+	if (--u->references)
+		return;
+	map_remove(b->users, u->name);
+	mem_free((char *)u->name.p);
+	mem_free(u);
+}
+
+/* ---- making an entry ---- */
+
+struct plan {
+	struct str *domains; /* different ones */
+	uint16_t *of;        /* recipient -> domain */
+	size_t count;
+	size_t text_bytes;
+};
+
+/* What DNS makes of letters beyond ASCII is relay's matter. */
+static struct str
+domain_of(struct str address, struct str hostname, struct arena *arena)
+{
+	size_t at = str_rfind(address, '@');
+
+	return arena_lower(arena, at < address.n ? str_from(address, at + 1) : hostname);
+}
+
+static uint16_t
+plan_domain(struct plan *p, struct str domain)
+{
+	size_t i = 0;
+
+	while (i < p->count && !str_eq(p->domains[i], domain))
+		i++;
+	if (i == p->count) {
+		p->domains[p->count++] = domain;
+		p->text_bytes += domain.n;
+	}
+	return (uint16_t)i;
+}
+
+static void
+plan_make(struct plan *p, const struct envelope *e, struct str hostname, struct arena *arena)
+{
+	p->domains = ARENA_ARRAY(arena, struct str, e->recipient_count);
+	p->of = ARENA_ARRAY(arena, uint16_t, e->recipient_count);
+	p->text_bytes = e->sender.n;
+	for (uint32_t i = 0; i < e->recipient_count; i++) {
+		struct str address = e->recipients[i].address;
+
+		p->of[i] = plan_domain(p, domain_of(address, hostname, arena));
+		p->text_bytes += address.n;
+	}
+}
+
+static uint32_t
+add_text(struct entry *e, uint32_t *used, struct str s)
+{
+	uint32_t at = *used;
+
+	if (s.n)
+		memcpy(e->text + at, s.p, s.n);
+	*used += (uint32_t)s.n;
+	return at;
+}
+
+void
+entry_live(struct entry *e, int64_t lifetime_ms)
+{
+	e->expires_ms = lifetime_expires_ms(e->arrival_ms, lifetime_ms, e->deliver_by_ms);
+	for (uint16_t i = 0; i < e->shipment_count; i++)
+		e->shipments[i].parcel.expires_ms = e->expires_ms;
+}
+
+static void
+fill_shipments(struct entry *to, const struct plan *p, const struct envelope *e, uint32_t *used)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		struct shipment *s = &to->shipments[i];
+
+		s->entry = to;
+		s->domain_at = add_text(to, used, p->domains[i]);
+		s->domain_n = (uint16_t)p->domains[i].n;
+		s->parcel.user = to->user;
+		s->parcel.due_ms =
+		    e->hold_until_ms > e->arrival_ms ? e->hold_until_ms : e->arrival_ms;
+	}
+}
+
+static void
+fill_addressees(struct entry *to, const struct plan *p, const struct envelope *e, uint32_t *used)
+{
+	for (uint32_t i = 0; i < e->recipient_count; i++) {
+		struct addressee *a = &to->addressees[i];
+
+		a->at = add_text(to, used, e->recipients[i].address);
+		a->n = (uint16_t)e->recipients[i].address.n;
+		a->outcome = SPOOL_WAITING;
+		a->notify = (uint8_t)(e->recipients[i].notify & 15);
+		a->shipment = p->of[i];
+		to->shipments[p->of[i]].open++;
+	}
+}
+
+static struct entry *
+allocate(const struct plan *p, uint32_t recipients)
+{
+	size_t shipments = p->count * sizeof(struct shipment);
+	size_t addressees = recipients * sizeof(struct addressee);
+	struct entry *e = mem_new(sizeof *e + shipments + addressees + p->text_bytes);
+
+	e->shipments = (struct shipment *)(e + 1);
+	e->addressees = (struct addressee *)((char *)e->shipments + shipments);
+	e->text = (char *)e->addressees + addressees;
+	e->shipment_count = (uint16_t)p->count;
+	e->addressee_count = recipients;
+	return e;
+}
+
+struct entry *
+entry_new(struct book *b, const struct envelope *from, int64_t lifetime_ms, struct str hostname)
+{
+	struct plan plan = {0};
+	struct arena arena;
+	struct entry *e;
+	uint32_t used = 0;
+
+	arena_init(&arena, DOMAINS_BYTES_MAX);
+	plan_make(&plan, from, hostname, &arena);
+	e = allocate(&plan, from->recipient_count);
+	e->id = from->id;
+	e->arrival_ms = from->arrival_ms;
+	e->deliver_by_ms = from->deliver_by_ms;
+	e->bytes = from->header_bytes + from->body_bytes;
+	e->user = user_keep(b, from->user);
+	e->is_report = from->kind == ENVELOPE_REPORT;
+	e->open = (uint16_t)from->recipient_count;
+	e->sender_n = (uint16_t)from->sender.n;
+	add_text(e, &used, from->sender);
+	fill_shipments(e, &plan, from, &used);
+	fill_addressees(e, &plan, from, &used);
+	entry_live(e, lifetime_ms);
+	arena_clear(&arena);
+	return e;
+}
+
+void
+entry_free(struct book *b, struct entry **e)
+{
+	if (!*e)
+		return;
+	user_drop(b, (*e)->user);
+	mem_free(*e);
+	*e = NULL;
+}
+
+/* ---- the book ---- */
+
+void
+book_add(struct book *b, struct entry *e)
+{
+	char room[ID_KEY_BYTES];
+
+	map_put(b->by_id, id_key(e->id, room), e);
+	TAILQ_INSERT_TAIL(&b->entries, e, link);
+	timers_set(&b->by_age, &e->arrival, e->arrival_ms);
+	e->is_booked = true;
+	b->held += e->is_held;
+	b->bytes += e->bytes;
+	b->recipients += e->open;
+}
+
+void
+book_remove(struct book *b, struct entry **e)
+{
+	char room[ID_KEY_BYTES];
+
+	map_remove(b->by_id, id_key((*e)->id, room));
+	TAILQ_REMOVE(&b->entries, *e, link);
+	timers_remove(&b->by_age, &(*e)->arrival);
+	b->held -= (*e)->is_held;
+	b->bytes -= (*e)->bytes;
+	b->recipients -= (*e)->open;
+	entry_free(b, e);
+}
+
+struct entry *
+book_find(const struct book *b, struct msgid id)
+{
+	char room[ID_KEY_BYTES];
+
+	return map_get(b->by_id, id_key(id, room));
+}
+
+void
+entry_hold(struct book *b, struct entry *e, bool is_held)
+{
+	if (e->is_booked) {
+		b->held -= e->is_held;
+		b->held += is_held;
+	}
+	e->is_held = is_held;
+	e->is_damaged &= is_held;
+}
+
+int64_t
+book_oldest_ms(const struct book *b)
+{
+	const struct timer *first = timers_first(&b->by_age);
+
+	return first ? first->at_ms : INT64_MAX;
+}
+
+static void
+count_end(struct entry *e, enum spool_outcome outcome, uint8_t marks)
+{
+	if (outcome == SPOOL_DONE)
+		e->sent++;
+	else if (marks & MARK_DELETED)
+		e->deleted++;
+	else if (marks & MARK_EXPIRED)
+		e->expired++;
+	else
+		e->failed++;
+}
+
+void
+entry_owe(struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks)
+{
+	struct addressee *a = &e->addressees[number - 1];
+
+	if (!a->is_owed) {
+		e->shipments[a->shipment].open--;
+		e->owed++;
+	}
+	a->is_owed = true;
+	a->outcome = (uint8_t)outcome;
+	a->marks = marks | (a->marks & MARK_WARNED);
+}
+
+void
+entry_settle(
+    struct book *b, struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks)
+{
+	struct addressee *a = &e->addressees[number - 1];
+	bool ends = outcome == SPOOL_DONE || outcome == SPOOL_FAILED;
+
+	if (ends && !a->is_owed)
+		e->shipments[a->shipment].open--;
+	e->owed = (uint16_t)(e->owed - a->is_owed);
+	a->is_owed = false;
+	a->outcome = (uint8_t)outcome;
+	a->marks = marks | (a->marks & MARK_WARNED);
+	if (!ends)
+		return;
+	e->open--;
+	if (e->is_booked)
+		b->recipients--;
+	count_end(e, outcome, marks);
+}
+
+void
+entry_envelope(const struct entry *from, struct arena *arena, struct envelope *out)
+{
+	*out = (struct envelope){.id = from->id, .arrival_ms = from->arrival_ms};
+	out->kind = from->is_report ? ENVELOPE_REPORT : ENVELOPE_MESSAGE;
+	out->user = from->user->name;
+	out->sender = entry_sender(from);
+	out->deliver_by_ms = from->deliver_by_ms;
+	out->body_bytes = from->bytes;
+	out->recipient_count = from->addressee_count;
+	out->recipients = ARENA_ARRAY(arena, struct recipient, from->addressee_count);
+	for (uint32_t i = 0; i < from->addressee_count; i++) {
+		out->recipients[i].address = entry_address(from, i + 1);
+		out->recipients[i].notify = from->addressees[i].notify;
+	}
+}
+
+struct str
+entry_sender(const struct entry *e)
+{
+	return str_make(e->text, e->sender_n);
+}
+
+struct str
+entry_address(const struct entry *e, uint32_t number)
+{
+	const struct addressee *a = &e->addressees[number - 1];
+
+	return str_make(e->text + a->at, a->n);
+}
+
+struct str
+shipment_domain(const struct shipment *s)
+{
+	return str_make(s->entry->text + s->domain_at, s->domain_n);
+}

@@ -1,0 +1,132 @@
+/*
+ * rate_limits: see the header.  The part of a user is the same in every start.
+ */
+#include "queue/rate_limits.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/crc.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "spool/spool.h"
+
+enum { PARTS = 64, NAME_BYTES = 16 };
+
+struct part {
+	struct limits *limits;
+	bool is_changed;
+};
+
+struct buckets {
+	struct part parts[PARTS];
+};
+
+struct buckets *
+buckets_new(void)
+{
+	struct buckets *b = MEM_NEW(struct buckets);
+
+	for (size_t i = 0; i < PARTS; i++)
+		b->parts[i].limits = limits_new();
+	return b;
+}
+
+void
+buckets_free(struct buckets **b)
+{
+	if (!*b)
+		return;
+	for (size_t i = 0; i < PARTS; i++)
+		limits_free(&(*b)->parts[i].limits);
+	mem_free(*b);
+	*b = NULL;
+}
+
+static struct part *
+part_of(struct buckets *b, struct str user)
+{
+	return &b->parts[crc32c(0, user.p, user.n) % PARTS];
+}
+
+int64_t
+buckets_take(struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n)
+{
+	struct part *part = part_of(b, user);
+	int64_t retry_ms = limits_take(part->limits, user, rates, n, clock_ms());
+
+	if (retry_ms == 0)
+		part->is_changed = true;
+	return retry_ms;
+}
+
+void
+buckets_give_back(struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n)
+{
+	struct part *part = part_of(b, user);
+
+	limits_give_back(part->limits, user, rates, n);
+	part->is_changed = true;
+}
+
+bool
+buckets_is_near(
+    struct buckets *b, struct str user, const struct conf_rates *rates, unsigned part)
+{
+	return limits_is_near(part_of(b, user)->limits, user, rates, part, clock_ms());
+}
+
+uint64_t
+buckets_spare(struct buckets *b, struct str user, const struct conf_rates *rates)
+{
+	return limits_spare(part_of(b, user)->limits, user, rates, clock_ms());
+}
+
+void
+buckets_look(struct buckets *b, struct str user, const struct conf_rates *rates,
+    struct limits_use *out)
+{
+	limits_look(part_of(b, user)->limits, user, rates, clock_ms(), out);
+}
+
+static struct str
+part_name(size_t i, char room[NAME_BYTES])
+{
+	snprintf(room, NAME_BYTES, "limits.%zu", i);
+	return str_of(room);
+}
+
+bool
+buckets_load(struct buckets *b, struct str name, struct str value)
+{
+	char room[NAME_BYTES];
+
+	for (size_t i = 0; i < PARTS; i++)
+		if (str_eq(name, part_name(i, room)))
+			return limits_load(b->parts[i].limits, value);
+	return false;
+}
+
+void
+buckets_save(struct buckets *b, buckets_fn *fn, void *arg)
+{
+	char room[NAME_BYTES];
+	struct buf value;
+
+	buf_init(&value, SPOOL_NOTE_MAX);
+	for (size_t i = 0; i < PARTS; i++) {
+		struct part *part = &b->parts[i];
+
+		if (!part->is_changed)
+			continue;
+		buf_reset(&value);
+		limits_prune(part->limits, clock_ms());
+		limits_save(part->limits, &value);
+		if (!buf_ok(&value))
+			log_warn("limits: too many users: the use of the limits is not stored");
+		else if (!fn(part_name(i, room), buf_str(&value), arg))
+			continue;
+		part->is_changed = false;
+	}
+	buf_clear(&value);
+}

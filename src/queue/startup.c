@@ -1,0 +1,171 @@
+/*
+ * startup: see the header.
+ */
+#include "queue/startup.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/disk_space.h"
+#include "base/log.h"
+#include "queue/lifetime.h"
+#include "spool/spool_fault.h"
+
+enum { ENVELOPE_ARENA_MAX = 1 << 20 };
+
+/* A parcel's recipients were tried together; where a crash came between their records, the later
+ * one holds. */
+static void
+take_state(struct queue *q, struct entry *e, const struct spool_recipient *r)
+{
+	struct parcel *p = &e->shipments[e->addressees[r->number - 1].shipment].parcel;
+	int64_t due_ms = lifetime_due_ms(p->expires_ms, r->next_ms, clock_ms());
+
+	if (r->is_settled) {
+		entry_settle(&q->book, e, r->number, r->outcome, (uint8_t)r->marks);
+		return;
+	}
+	if (r->outcome == SPOOL_DONE || r->outcome == SPOOL_FAILED) {
+		entry_owe(e, r->number, r->outcome, (uint8_t)r->marks);
+		return;
+	}
+	e->addressees[r->number - 1].marks = (uint8_t)r->marks;
+	if (r->outcome == SPOOL_DEFERRED)
+		e->addressees[r->number - 1].outcome = SPOOL_DEFERRED;
+	if (r->attempts > p->tries)
+		p->tries = (uint16_t)r->attempts;
+	e->shipments[e->addressees[r->number - 1].shipment].pauses = p->tries;
+	if (due_ms > p->due_ms)
+		p->due_ms = due_ms;
+}
+
+static bool
+on_message(const struct spool_message *m, void *arg)
+{
+	struct queue *q = arg;
+	struct envelope envelope;
+	struct arena arena;
+	struct entry *e;
+
+	arena_init(&arena, ENVELOPE_ARENA_MAX);
+	if (!envelope_decode(m->envelope, &arena, &envelope) || !msgid_eq(envelope.id, m->id) ||
+	    envelope.recipient_count != m->recipient_count) {
+		arena_clear(&arena);
+		return false;
+	}
+	e = entry_new(
+	    &q->book, &envelope, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
+	arena_clear(&arena);
+	e->is_held = m->is_held;
+	e->is_damaged = m->is_held && str_starts(m->held_why, STR("damaged"));
+	for (uint32_t i = 0; m->recipients && i < m->recipient_count; i++)
+		if (entry_addressee(e, m->recipients[i].number))
+			take_state(q, e, &m->recipients[i]);
+	if (e->open == 0)
+		entry_free(&q->book, &e);
+	else
+		queue_take(q, e);
+	return true;
+}
+
+static void
+on_note(struct str name, struct str value, void *arg)
+{
+	struct queue *q = arg;
+
+	if (str_eq(name, STR(TICKETS_NOTE)) && !tickets_load(&q->tickets, value))
+		log_warn("spool: the key of the tickets cannot be read; there will be a new one");
+	if (str_starts(name, STR("limits.")) && !buckets_load(q->buckets, name, value))
+		log_warn("spool: the stored use of the sending limits cannot be read: the counts "
+		         "of some "
+		         "users start at 0");
+}
+
+static void
+recovery_lost(struct str what, const char *text, void *arg)
+{
+	const struct queue *q = arg;
+
+	role_alert(q->role, NOTICE_MESSAGES, what, "%s", text);
+}
+
+static void
+log_recovered(const struct queue *q)
+{
+	struct spool_stats stats;
+	struct log_line l;
+
+	spool_stats(q->spool, &stats);
+	log_begin(&l, stats.quarantined ? LOG_ERR : LOG_INFO, "spool open");
+	log_num(&l, "messages", map_count(q->book.by_id));
+	log_num(&l, "rcpts", q->book.recipients);
+	log_num(&l, "bytes", q->book.bytes);
+	log_num(&l, "segments", stats.segments);
+	log_num(&l, "damages", stats.quarantined);
+	log_num(&l, "set_aside", stats.set_aside);
+	log_end(&l);
+}
+
+/* As sallyport config check does, which knows the numbers before the daemon starts. */
+static int
+recovery_check_disk(struct queue *q)
+{
+	const struct conf *c = q->role->conf;
+	uint64_t have, all, usable;
+
+	if (q->io->ops->space(q->io, &have, &all) != 0)
+		return 0;
+	usable = space_usable_bytes(all, (unsigned)c->queue.minimum_free);
+	if (usable >= CONF_SPOOL_BYTES_MIN)
+		return 0;
+	return role_refuse(q->role, ROLE_EXIT_CONFIG,
+	    "the file system of the spool %.*s has %llu MiB, of which queue.minimum_free leaves "
+	    "%llu MiB; a spool needs at least %u MiB: make the file system larger, move the spool "
+	    "(queue.directory), or lower queue.minimum_free",
+	    STR_ARG(c->queue.directory), (unsigned long long)(all >> 20),
+	    (unsigned long long)(usable >> 20), (unsigned)(CONF_SPOOL_BYTES_MIN >> 20));
+}
+
+static const char *
+recovery_reason(int error)
+{
+	if (error == EALREADY)
+		return "another process has it, is there a second daemon?";
+	if (error == ENOTRECOVERABLE)
+		return "messages that were acknowledged are missing, the log says which files; "
+		       "--accept-damage starts once without them";
+	if (error == EEXIST)
+		return "two segment files have the same generation, the log says which";
+	if (error == EPROTO)
+		return "a newer Sallyport wrote it, the log says more";
+	if (error == EPERM)
+		return "a file of it belongs to another user, or may not be opened, the log says "
+		       "which";
+	return finding_text(error);
+}
+
+int
+recovery_run(struct queue *q)
+{
+	struct spool_recovery r = {
+	    .message = on_message, .note = on_note, .lost = recovery_lost, .arg = q};
+	struct spool_options o = {.io = q->io = fsio_new(q->spool_directory)};
+	int status = recovery_check_disk(q);
+
+	if (status != 0)
+		return status;
+	o.accept_damage = q->accept_damage;
+	o.minimum_free_percent = (uint32_t)q->role->conf->queue.minimum_free;
+	q->spool_directory = -1;
+	q->spool = spool_open(&o, &r);
+	if (!q->spool) {
+		bool is_forbidden = errno == EACCES || errno == EPERM;
+
+		return role_refuse(q->role, is_forbidden ? ROLE_EXIT_FORBIDDEN : ROLE_EXIT_LATER,
+		    "spool %.*s cannot be opened: %s", STR_ARG(q->role->conf->queue.directory),
+		    recovery_reason(errno));
+	}
+	q->newest_ms = spool_newest_ms(q->spool);
+	log_recovered(q);
+	return 0;
+}

@@ -1,0 +1,32 @@
+/*
+ * body_reader: the body of a job that stands in a file.  A thread reads it (ipc/async_io), one
+ * block at a time: the next one is read while the one before is on its way to the host.
+ */
+#ifndef RELAY_BODY_READER_H
+#define RELAY_BODY_READER_H
+
+#include "ipc/async_io.h"
+#include "relay/message_source.h"
+
+struct body {
+	struct disk_file *file; /* NULL: there is none */
+	/* the block that was asked for last, and the one that is read or was */
+	uint64_t at, read_at;
+	size_t n, read_n;
+	bool is_here; /* read is what was asked for: bytes, or why not */
+	int error;
+	struct str bytes;
+	void (*ready)(void *arg);
+	void *arg;
+};
+
+/* The descriptor is the body's from now on.  ready: in the loop, when a block that was answered
+ * with OUTGOING_AWAITED is there, or cannot be read; it may clear the body. */
+void body_init(struct body *b, struct disk_file *file, void (*ready)(void *arg), void *arg);
+/* In any state. */
+void body_clear(struct body *b);
+/* outgoing_read_fn; arg: the body.  A block that could not be read is read anew when it is asked
+ * for again. */
+enum outgoing_answer body_read(void *arg, uint64_t at, size_t n, struct str *block_out);
+
+#endif

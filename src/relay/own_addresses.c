@@ -1,0 +1,117 @@
+/*
+ * own_addresses: an address is ours if a socket can be bound to it.  That needs no list of
+ * interfaces, which would be old when one changes and which the sandbox forbids to ask for.  Where
+ * the kernel lets programs bind any address (ip_nonlocal_bind, as beside keepalived), the address
+ * that it would speak from tells: to ourselves we speak from the same one (to a second address of
+ * an IPv4 network from its first, which is not seen then; the greeting still tells).
+ */
+#include "relay/own_addresses.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+/* Nobody's, by RFC 5737 and RFC 3849. */
+static const struct sockaddr_in nobodys4 = {
+    .sin_family = AF_INET, .sin_addr.s_addr = __builtin_bswap32(0xc0000201)};
+static const struct sockaddr_in6 nobodys6 = {.sin6_family = AF_INET6,
+    .sin6_addr.s6_addr = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
+
+struct own_address {
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	};
+	socklen_t len;
+};
+
+static struct own_address
+own_copy(const struct sockaddr *sa, in_port_t port)
+{
+	struct own_address a = {.len = 0};
+
+	if (sa->sa_family == AF_INET) {
+		a.v4 = *(const struct sockaddr_in *)sa;
+		a.v4.sin_port = port;
+		a.len = sizeof a.v4;
+	} else if (sa->sa_family == AF_INET6) {
+		a.v6 = *(const struct sockaddr_in6 *)sa;
+		a.v6.sin6_port = port;
+		a.len = sizeof a.v6;
+	}
+	return a;
+}
+
+/* The kernel has no such address, or none of this family at all; any other error says nothing. */
+static enum own_answer
+own_failed(int error)
+{
+	return error == EADDRNOTAVAIL || error == EAFNOSUPPORT || error == ENETUNREACH ||
+	               error == EHOSTUNREACH
+	           ? OWN_NO
+	           : OWN_UNKNOWN;
+}
+
+static enum own_answer
+own_end(int fd, bool ok)
+{
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return ok ? OWN_YES : own_failed(error);
+}
+
+static enum own_answer
+own_can_bind(const struct sockaddr *sa)
+{
+	struct own_address a = own_copy(sa, 0);
+	int fd = socket(sa->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return own_end(fd, fd >= 0 && bind(fd, &a.sa, a.len) == 0);
+}
+
+/* Nothing is sent: connecting a datagram socket only asks the routing table. */
+static enum own_answer
+own_is_reached_from_itself(const struct sockaddr *sa)
+{
+	struct own_address to = own_copy(sa, htons(25)), from = {.len = sizeof from};
+	int fd = socket(sa->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is_same, ok = fd >= 0 && connect(fd, &to.sa, to.len) == 0 &&
+	                   getsockname(fd, &from.sa, &from.len) == 0;
+	enum own_answer answer = own_end(fd, ok);
+
+	if (answer != OWN_YES)
+		return answer;
+	if (sa->sa_family == AF_INET)
+		is_same = to.v4.sin_addr.s_addr == from.v4.sin_addr.s_addr;
+	else
+		is_same = memcmp(&to.v6.sin6_addr, &from.v6.sin6_addr,
+			      sizeof to.v6.sin6_addr) == 0;
+	return is_same ? OWN_YES : OWN_NO;
+}
+
+enum own_answer
+own_has(const struct sockaddr *sa)
+{
+	const struct sockaddr *nobodys = sa->sa_family == AF_INET
+	                                     ? (const struct sockaddr *)&nobodys4
+	                                     : (const struct sockaddr *)&nobodys6;
+	enum own_answer answer;
+
+	if (sa->sa_family != AF_INET && sa->sa_family != AF_INET6)
+		return OWN_NO;
+	answer = own_can_bind(sa);
+	if (answer != OWN_YES)
+		return answer;
+	switch (own_can_bind(nobodys)) {
+	case OWN_NO:
+		return OWN_YES;
+	case OWN_YES:
+		return own_is_reached_from_itself(sa);
+	default:
+		return OWN_UNKNOWN;
+	}
+}

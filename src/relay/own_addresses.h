@@ -1,0 +1,19 @@
+/*
+ * own_addresses: which addresses are this machine's, as the kernel knows them at this moment.
+ */
+#ifndef RELAY_OWN_ADDRESSES_H
+#define RELAY_OWN_ADDRESSES_H
+
+#include <sys/socket.h>
+
+#include "base/str.h"
+
+enum own_answer {
+	OWN_NO,
+	OWN_YES,     /* an address of one of our interfaces */
+	OWN_UNKNOWN, /* it cannot be found out now: errno says why */
+};
+
+enum own_answer own_has(const struct sockaddr *sa);
+
+#endif

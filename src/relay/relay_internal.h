@@ -1,0 +1,48 @@
+/*
+ * relay_internal: the role's own, shared by its few files.
+ */
+#ifndef RELAY_RELAY_INTERNAL_H
+#define RELAY_RELAY_INTERNAL_H
+
+#include "ipc/role.h"
+#include "relay/attempt.h"
+#include "relay/resolver_choice.h"
+
+struct site_question; /* an open SITE_ASK */
+struct routetest;
+
+LIST_HEAD(site_question_list, site_question);
+LIST_HEAD(routetest_list, routetest);
+
+struct relay {
+	struct role *role;
+	struct yard yard;
+	struct resolver *resolver;
+	struct names names; /* what it was made of, or is to be made of: see renewal */
+	struct event *renewal; /* pending: the resolver is one of former names */
+	/* those of configurations before, which running jobs still ask */
+	struct resolver **retired;
+	size_t retired_count;
+	struct channel *control;
+	int queue_fd, control_fd; /* given before the start; -1: none */
+	struct role_peer queue_peer, control_peer;
+	struct site_question_list questions;
+	struct routetest_list tests;
+	struct event *drain;  /* stopping */
+	int64_t drain_end_ms; /* monotonic */
+	bool is_told;         /* stopping, all jobs have ended */
+};
+
+/* The resolver: made in prepare (r->resolver NULL: it cannot be), and made anew in a reload that
+ * brings other names. */
+void renewal_prepare(struct relay *r);
+void renewal_reload(struct relay *r);
+void renewal_end(struct relay *r);
+
+/* One call of the operator's tool: which way would mail for this address go?  The answers follow.
+ */
+void routetest_begin(struct relay *r, uint64_t call, struct str address);
+/* The tool, or the channel to it, is gone. */
+void routetests_cancel(struct relay *r);
+
+#endif

@@ -1,0 +1,176 @@
+/*
+ * resolver_choice: see the header.
+ */
+#include "relay/resolver_choice.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/hosts.h"
+
+enum { ROW_BYTES_MAX = 1024 };
+
+enum names_from { NAMES_ADDRESS, NAMES_SYSTEM, NAMES_ROOT };
+
+static enum names_from
+names_from(const struct conf *c)
+{
+	if (str_eq(c->dns.resolver, STR("system")))
+		return NAMES_SYSTEM;
+	return str_eq(c->dns.resolver, STR("root")) ? NAMES_ROOT : NAMES_ADDRESS;
+}
+
+static void
+keep_text(struct buf *to, struct str text)
+{
+	buf_init(to, text.n);
+	buf_adds(to, text);
+}
+
+void
+names_take(const struct role *role, struct names *out)
+{
+	const struct conf *c = role->conf;
+	struct str anchor = STR_NULL;
+
+	*out = (struct names){.conf = conf_keep(role->conf)};
+	if (c->dns.dnssec != DNSSEC_OFF)
+		anchor = role_file(role, c->dns.trust_anchor);
+	out->has_anchor = anchor.p != NULL;
+	keep_text(&out->anchor, anchor);
+	buf_init(&out->hosts, HOSTS_COUNTS_BYTES_MAX);
+	hosts_filter(role_file(role, c->dns.hosts_file), c, &out->hosts);
+	if (names_from(c) == NAMES_SYSTEM)
+		resolv_conf_read(role_file(role, c->dns.resolv_conf), &out->system);
+}
+
+void
+names_clear(struct names *n)
+{
+	conf_drop(&n->conf);
+	buf_clear(&n->anchor);
+	buf_clear(&n->hosts);
+}
+
+static bool
+zones_are_same(const struct conf_strs *a, const struct conf_strs *b)
+{
+	bool is_same = a->count == b->count;
+
+	for (size_t i = 0; is_same && i < a->count; i++)
+		is_same = str_eq(a->str[i], b->str[i]);
+	return is_same;
+}
+
+static bool
+systems_are_same(const struct resolv_conf *a, const struct resolv_conf *b)
+{
+	bool is_same = a->count == b->count;
+
+	for (size_t i = 0; is_same && i < a->count; i++)
+		is_same = strcmp(a->servers[i], b->servers[i]) == 0;
+	return is_same;
+}
+
+/* Of the configuration's routes only the names count that the hosts file has. */
+bool
+names_are_same(const struct names *a, const struct names *b)
+{
+	return str_eq(a->conf->dns.resolver, b->conf->dns.resolver) &&
+	    a->conf->dns.dnssec == b->conf->dns.dnssec &&
+	    zones_are_same(&a->conf->dns.insecure_zones, &b->conf->dns.insecure_zones) &&
+	    a->has_anchor == b->has_anchor && str_eq(buf_str(&a->anchor), buf_str(&b->anchor)) &&
+	    str_eq(buf_str(&a->hosts), buf_str(&b->hosts)) &&
+	    systems_are_same(&a->system, &b->system);
+}
+
+static void
+tell(const struct conf *c, const struct resolver *r)
+{
+	struct resolver_server s;
+	struct buf text;
+
+	buf_init(&text, ROW_BYTES_MAX);
+	for (size_t n = 0; resolver_server(r, n, &s); n++)
+		buf_addf(&text, "%s%s", n ? ", " : "", s.name);
+	if (names_from(c) == NAMES_SYSTEM)
+		buf_addf(&text, " (from %.*s)", STR_ARG(c->dns.resolv_conf));
+	log_info("dns: names are looked up by %.*s", STR_ARG(buf_str(&text)));
+	buf_clear(&text);
+}
+
+struct resolver *
+names_resolver(const struct names *n, struct event_base *base)
+{
+	const struct conf *c = n->conf;
+	struct str servers[RESOLVER_SERVERS_MAX] = {c->dns.resolver};
+	struct resolver_setup setup = {.base = base,
+	    .servers = servers,
+	    .server_count = names_from(c) == NAMES_ADDRESS,
+	    .dnssec = (enum conf_dnssec)c->dns.dnssec,
+	    .insecure_zones = &c->dns.insecure_zones,
+	    .hosts = hosts_new(buf_str(&n->hosts), c)};
+	struct resolver *r;
+
+	if (n->has_anchor)
+		setup.anchor = n->anchor.n ? buf_str(&n->anchor) : STR("");
+	for (size_t i = 0; i < n->system.count; i++)
+		servers[setup.server_count++] = str_of(n->system.servers[i]);
+	r = resolver_new(&setup);
+	if (r)
+		tell(c, r);
+	return r;
+}
+
+static struct str
+source_name(const struct conf *c)
+{
+	switch (names_from(c)) {
+	case NAMES_SYSTEM:
+		return c->dns.resolv_conf;
+	case NAMES_ROOT:
+		return STR("root servers");
+	default:
+		return STR("dns.resolver");
+	}
+}
+
+static void
+add_answers(struct buf *values, const struct resolver_server *s)
+{
+	char since[CLOCK_TEXT_BYTES], text[CLOCK_TEXT_BYTES + 16];
+
+	if (s->silent_since_ms) {
+		snprintf(text, sizeof text, "no since %s", clock_iso(s->silent_since_ms, since));
+		message_values_add(values, "answers", str_of(text));
+	} else {
+		message_values_add(
+		    values, "answers", s->is_asked ? STR("yes") : STR("not asked yet"));
+	}
+}
+
+void
+names_status(
+    struct channel *control, uint64_t call, const struct conf *conf, const struct resolver *r)
+{
+	struct message_admin_done done = {0};
+	struct resolver_server s;
+
+	for (size_t n = 0; resolver_server(r, n, &s); n++) {
+		struct message_admin_row row;
+		struct buf values;
+
+		buf_init(&values, ROW_BYTES_MAX);
+		message_values_add(&values, "row", STR("resolver"));
+		message_values_add(&values, "resolver", str_of(s.name));
+		message_values_add(&values, "from", source_name(conf));
+		message_values_add(&values, "dnssec", str_of(s.dnssec));
+		add_answers(&values, &s);
+		row.values = buf_str(&values);
+		(void)!channel_answer(control, call, MESSAGE_ADMIN_ROW, &row, -1);
+		buf_clear(&values);
+	}
+	(void)!channel_answer(control, call, MESSAGE_ADMIN_DONE, &done, -1);
+}

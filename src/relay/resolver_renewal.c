@@ -1,0 +1,104 @@
+/*
+ * resolver_renewal: the resolver of the role, and those of configurations before, as long as
+ * running jobs ask them.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "relay/relay_internal.h"
+
+enum {
+	RETIRED_MAX = 16,
+	RENEW_AGAIN_S = 10, /* a resolver that could not be made */
+};
+
+static void
+free_retired(struct resolver *dead, void *arg)
+{
+	struct relay *r = arg;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->retired_count; i++)
+		if (r->retired[i] != dead)
+			r->retired[kept++] = r->retired[i];
+	r->retired_count = kept;
+	resolver_free(&dead);
+}
+
+/* Running jobs go on with the resolver that they asked; of too many of them, the oldest one's open
+ * questions end as if there were no answer. */
+static void
+retire_resolver(struct relay *r)
+{
+	size_t count = r->retired_count;
+
+	r->retired = mem_grow(r->retired, (count + 1) * sizeof(struct resolver *));
+	r->retired[r->retired_count++] = r->resolver;
+	resolver_retire(r->resolver, free_retired, r);
+	for (size_t i = 0; i + RETIRED_MAX <= count; i++)
+		resolver_hurry(r->retired[i]);
+}
+
+/* What main was told is in force comes into force, if not at once. */
+static void
+renew_resolver(struct relay *r)
+{
+	const struct timeval again = {.tv_sec = RENEW_AGAIN_S};
+	struct resolver *fresh = names_resolver(&r->names, r->role->base);
+
+	event_del(r->renewal);
+	if (fresh) {
+		retire_resolver(r);
+		r->resolver = fresh;
+		finder_renew(r->yard.finder, fresh, r->role->conf);
+		return;
+	}
+	log_error("relay: no resolver can be made for the new dns settings: the former one is "
+		  "asked meanwhile, and it is tried again every %d s",
+	    RENEW_AGAIN_S);
+	event_add(r->renewal, &again);
+}
+
+static void
+renew_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	renew_resolver(arg);
+}
+
+void
+renewal_reload(struct relay *r)
+{
+	struct names fresh, former = r->names;
+
+	names_take(r->role, &fresh);
+	if (names_are_same(&fresh, &former)) {
+		names_clear(&fresh);
+		return;
+	}
+	r->names = fresh;
+	names_clear(&former);
+	renew_resolver(r);
+}
+
+void
+renewal_prepare(struct relay *r)
+{
+	r->renewal = evtimer_new(r->role->base, renew_again, r);
+	if (!r->renewal)
+		die("relay: no timer");
+	names_take(r->role, &r->names);
+	r->resolver = names_resolver(&r->names, r->role->base);
+}
+
+void
+renewal_end(struct relay *r)
+{
+	names_clear(&r->names);
+	resolver_free(&r->resolver);
+	for (size_t i = 0; i < r->retired_count; i++)
+		resolver_free(&r->retired[i]);
+	mem_free(r->retired);
+	if (r->renewal)
+		event_free(r->renewal);
+}

@@ -1,0 +1,29 @@
+/*
+ * route_host_log: hosts of routes that have no address, as the log was told of them: once for each
+ * route in an hour, however many deliveries end so, and again when one has an address.
+ */
+#ifndef RELAY_ROUTE_HOST_LOG_H
+#define RELAY_ROUTE_HOST_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/resolved_destination.h"
+
+enum { ROUTE_HOSTS_MAX = 64 }; /* of more the one that was told first is forgotten */
+
+/* Begins as zeros. */
+struct route_hosts {
+	struct route_host {
+		unsigned route;
+		uint64_t host;  /* its hash */
+		int64_t at_ms;  /* monotonic; 0: none */
+	} told[ROUTE_HOSTS_MAX];
+};
+
+/* A delivery was ended for the want of an address of this host. */
+void route_hosts_lack(struct route_hosts *u, const struct site *site, const char *host);
+/* It has one. */
+void route_hosts_have(struct route_hosts *u, const struct site *site, const char *host);
+
+#endif

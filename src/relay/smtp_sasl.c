@@ -1,0 +1,222 @@
+/*
+ * smtp_sasl: mechanisms in order of preference, then SCRAM's arithmetic.
+ */
+#include "relay/smtp_sasl.h"
+
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+
+#include "base/encode.h"
+#include "base/mem.h"
+
+enum { HASH_BYTES = 32, NONCE_BYTES = 18, SALT_MAX = 256, ITERATIONS_MIN = 4096 };
+
+static const struct {
+	enum proof_mechanism mechanism;
+	const char *name; /* as offered: with blanks */
+	const char *plain;
+} mechanisms[] = {
+    {PROOF_SCRAM_SHA_256, " SCRAM-SHA-256 ", "SCRAM-SHA-256"},
+    {PROOF_PLAIN, " PLAIN ", "PLAIN"},
+    {PROOF_LOGIN, " LOGIN ", "LOGIN"},
+};
+
+static void
+draw_nonce(char out[PROOF_NONCE_MAX])
+{
+	unsigned char random[NONCE_BYTES];
+	struct buf text;
+
+	if (gnutls_rnd(GNUTLS_RND_NONCE, random, sizeof random) < 0)
+		die("login: no random bytes");
+	buf_init(&text, PROOF_NONCE_MAX - 1);
+	encode_base64(&text, str_make((char *)random, sizeof random));
+	memcpy(out, text.p, text.n);
+	out[text.n] = '\0';
+	buf_clear(&text);
+}
+
+bool
+proof_begin(struct proof *l, const char *offered, struct str username, struct str password,
+    const char *nonce)
+{
+	*l = (struct proof){.username = username, .password = password};
+	buf_init(&l->auth_message, 3 * PROOF_TOKEN_MAX);
+	for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms && !l->mechanism; i++)
+		if (strstr(offered, mechanisms[i].name))
+			l->mechanism = mechanisms[i].mechanism;
+	if (nonce && strlen(nonce) < sizeof l->nonce)
+		memcpy(l->nonce, nonce, strlen(nonce) + 1);
+	else
+		draw_nonce(l->nonce);
+	return l->mechanism != PROOF_NONE;
+}
+
+void
+proof_clear(struct proof *l)
+{
+	buf_clear(&l->auth_message);
+	mem_wipe(l, sizeof *l);
+}
+
+const char *
+proof_name(const struct proof *l)
+{
+	for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
+		if (mechanisms[i].mechanism == l->mechanism)
+			return mechanisms[i].plain;
+	return "";
+}
+
+/* RFC 5802 section 5.1: saslname. */
+static void
+add_name(struct buf *out, struct str name)
+{
+	for (size_t i = 0; i < name.n; i++) {
+		if (name.p[i] == ',')
+			buf_addz(out, "=2C");
+		else if (name.p[i] == '=')
+			buf_addz(out, "=3D");
+		else
+			buf_addc(out, name.p[i]);
+	}
+}
+
+bool
+proof_first(struct proof *l, struct buf *out)
+{
+	l->step = 1;
+	switch (l->mechanism) {
+	case PROOF_SCRAM_SHA_256:
+		buf_addz(&l->auth_message, "n=");
+		add_name(&l->auth_message, l->username);
+		buf_addf(&l->auth_message, ",r=%s", l->nonce);
+		buf_addz(out, "n,,");
+		return buf_adds(out, buf_str(&l->auth_message));
+	case PROOF_PLAIN:
+		buf_addc(out, '\0');
+		buf_adds(out, l->username);
+		buf_addc(out, '\0');
+		return buf_adds(out, l->password);
+	default:
+		return false;
+	}
+}
+
+static void
+hmac(const unsigned char key[HASH_BYTES], struct str text, unsigned char out[HASH_BYTES])
+{
+	if (gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, HASH_BYTES, text.p, text.n, out) < 0)
+		die("login: no HMAC");
+}
+
+struct scram_challenge {
+	struct str nonce;
+	struct buf salt;
+	uint64_t iterations;
+};
+
+/* "r=…,s=…,i=…": a nonce that does not continue ours, or a cost that would stop our loop, is
+ * refused. */
+static bool
+parse_challenge(const struct proof *l, struct str text, struct scram_challenge *out)
+{
+	struct str salt, iterations;
+
+	if (!str_split(&text, ',', &out->nonce) || !str_split(&text, ',', &salt))
+		return false;
+	iterations = str_upto(text, str_find(text, ','));
+	if (!str_starts(out->nonce, STR("r=")) || !str_starts(salt, STR("s=")) ||
+	    !str_starts(iterations, STR("i=")))
+		return false;
+	out->nonce = str_from(out->nonce, 2);
+	return str_starts(out->nonce, str_of(l->nonce)) && out->nonce.n > strlen(l->nonce) &&
+	       decode_base64(&out->salt, str_from(salt, 2)) && out->salt.n > 0 &&
+	       str_u64(str_from(iterations, 2), &out->iterations) &&
+	       out->iterations >= ITERATIONS_MIN && out->iterations <= PROOF_ITERATIONS_MAX;
+}
+
+/* RFC 5802 section 3. */
+static void
+prove(struct proof *l, const struct scram_challenge *ch, unsigned char proof[HASH_BYTES])
+{
+	unsigned char salted[HASH_BYTES], key[HASH_BYTES], stored[HASH_BYTES],
+	    signature[HASH_BYTES];
+	gnutls_datum_t password = {(void *)l->password.p, (unsigned)l->password.n};
+	gnutls_datum_t salt = {(void *)ch->salt.p, (unsigned)ch->salt.n};
+
+	if (gnutls_pbkdf2(GNUTLS_MAC_SHA256, &password, &salt, (unsigned)ch->iterations, salted,
+	        sizeof salted) < 0)
+		die("login: no PBKDF2");
+	hmac(salted, STR("Client Key"), key);
+	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, key, sizeof key, stored) < 0)
+		die("login: no SHA-256");
+	hmac(stored, buf_str(&l->auth_message), signature);
+	for (size_t i = 0; i < HASH_BYTES; i++)
+		proof[i] = key[i] ^ signature[i];
+	hmac(salted, STR("Server Key"), key);
+	hmac(key, buf_str(&l->auth_message), l->server_signature);
+	mem_wipe(salted, sizeof salted);
+	mem_wipe(key, sizeof key);
+}
+
+static bool
+scram_answer(struct proof *l, struct str challenge, struct buf *out)
+{
+	struct scram_challenge ch = {.iterations = 0};
+	unsigned char proof[HASH_BYTES];
+	bool ok;
+
+	buf_init(&ch.salt, SALT_MAX);
+	ok = challenge.n <= PROOF_TOKEN_MAX && parse_challenge(l, challenge, &ch);
+	if (ok) {
+		buf_addf(
+		    &l->auth_message, ",%.*s,c=biws,r=%.*s", STR_ARG(challenge), STR_ARG(ch.nonce));
+		prove(l, &ch, proof);
+		buf_addf(out, "c=biws,r=%.*s,p=", STR_ARG(ch.nonce));
+		ok = buf_ok(&l->auth_message) &&
+		     encode_base64(out, str_make((char *)proof, sizeof proof));
+	}
+	buf_clear(&ch.salt);
+	return ok;
+}
+
+static bool
+scram_verify(struct proof *l, struct str final)
+{
+	struct buf signature;
+
+	buf_init(&signature, HASH_BYTES * 2);
+	if (str_starts(final, STR("v=")) &&
+	    decode_base64(
+	        &signature, str_upto(str_from(final, 2), str_find(str_from(final, 2), ','))))
+		l->is_proven = signature.n == HASH_BYTES &&
+		               gnutls_memcmp(signature.p, l->server_signature, HASH_BYTES) == 0;
+	buf_clear(&signature);
+	return l->is_proven;
+}
+
+bool
+proof_step(struct proof *l, struct str challenge, struct buf *out)
+{
+	unsigned step = l->step++;
+
+	if (l->mechanism == PROOF_LOGIN && step <= 2)
+		return buf_adds(out, step == 1 ? l->username : l->password);
+	if (l->mechanism == PROOF_SCRAM_SHA_256 && step == 1)
+		return scram_answer(l, challenge, out);
+	return l->mechanism == PROOF_SCRAM_SHA_256 && step == 2 && scram_verify(l, challenge);
+}
+
+bool
+proof_is_complete(const struct proof *l)
+{
+	switch (l->mechanism) {
+	case PROOF_SCRAM_SHA_256:
+		return l->is_proven;
+	case PROOF_LOGIN:
+		return l->step == 3;
+	default:
+		return l->step >= 1;
+	}
+}

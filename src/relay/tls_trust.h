@@ -1,0 +1,20 @@
+/*
+ * tls_trust: one set of TLS client credentials per CA file and strictness: loading the system's
+ * takes 12 ms and 4 MB, so it happens before the sandbox and once.
+ */
+#ifndef RELAY_TLS_TRUST_H
+#define RELAY_TLS_TRUST_H
+
+#include "ipc/role.h"
+#include "net/tls_credentials.h"
+
+struct trust;
+
+/* For every route of the role's configuration.  What is in `before` (may be NULL) is taken over
+ * where main has no new text of it. */
+struct trust *trust_new(const struct role *role, const struct trust *before);
+void trust_free(struct trust **t);
+/* NULL: its CA file could not be loaded. */
+struct tls_client *trust_for(const struct trust *t, const struct conf_route *route);
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * batch: frames are built here whole but for what only their place decides (tag, sequence).
+ */
+#include "spool/batch.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/block_sums.h"
+#include "base/clock.h"
+#include "base/crc.h"
+#include "base/mem.h"
+
+enum { BATCH_BYTES_MAX = SPOOL_WAITING_MAX + (4 << 20), BATCH_KEPT_BYTES = 20 << 20 };
+
+struct batch *
+batch_new(void)
+{
+	struct batch *b = MEM_NEW(struct batch);
+
+	buf_init(&b->bytes, BATCH_BYTES_MAX);
+	return b;
+}
+
+void
+batch_free(struct batch **b)
+{
+	if (!*b)
+		return;
+	buf_clear(&(*b)->bytes);
+	mem_free((*b)->commits);
+	mem_free(*b);
+	*b = NULL;
+}
+
+void
+batch_list_clear(struct batch_list *list)
+{
+	struct batch *b;
+
+	while ((b = STAILQ_FIRST(list))) {
+		STAILQ_REMOVE_HEAD(list, link);
+		batch_free(&b);
+	}
+}
+
+void
+batch_reset(struct batch *b)
+{
+	if (b->bytes.cap > BATCH_KEPT_BYTES)
+		buf_clear(&b->bytes);
+	buf_reset(&b->bytes);
+	b->count = 0;
+	b->is_urgent = false;
+	b->opened = NULL;
+	b->syncs = 0;
+	b->sync_ms = 0;
+}
+
+static struct commit *
+add_commit(struct batch *b)
+{
+	struct commit *c;
+
+	if (b->count == b->cap) {
+		b->cap = b->cap ? b->cap * 2 : 64;
+		b->commits = mem_grow(b->commits, b->cap * sizeof *b->commits);
+	}
+	c = &b->commits[b->count++];
+	*c = (struct commit){.fd = -1};
+	return c;
+}
+
+static void
+note_message(struct commit *c, const struct spool_entry *e)
+{
+	c->is_bulk = true;
+	if (!e->message.in_file)
+		return;
+	c->fd = e->message.fd;
+	c->id = e->id;
+}
+
+static void
+pad(struct buf *bytes, size_t n)
+{
+	static const char zeros[RECORD_ALIGN];
+
+	buf_add(bytes, zeros, n);
+}
+
+static void
+put_entry(struct buf *bytes, const struct spool_entry *e, uint64_t file_bytes)
+{
+	bool has_body = e->kind == SPOOL_MESSAGE && !e->message.in_file;
+
+	record_put(bytes, e, has_body ? e->message.body.n : file_bytes);
+}
+
+struct commit *
+batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes, int64_t newest_ms)
+{
+	size_t start = b->bytes.n, sums_at = 0, payload;
+	struct record_frame f = {.newest_ms = newest_ms, .entries = (uint32_t)what->count};
+	struct commit *c;
+
+	pad(&b->bytes, RECORD_HEADER_BYTES);
+	for (size_t i = 0; i < what->count; i++) {
+		put_entry(&b->bytes, &what->entries[i], body_bytes);
+		if (what->entries[i].kind == SPOOL_MESSAGE && what->entries[i].message.in_file)
+			sums_at = b->bytes.n - sums_bytes(body_bytes);
+	}
+	payload = b->bytes.n - start - RECORD_HEADER_BYTES;
+	f.span = record_span(payload);
+	pad(&b->bytes, f.span - RECORD_HEADER_BYTES - payload);
+	if (!buf_ok(&b->bytes)) {
+		b->bytes.n = start;
+		b->bytes.over = false;
+		return NULL;
+	}
+	f.payload_bytes = (uint32_t)payload;
+	f.payload_crc = crc32c(0, b->bytes.p + start + RECORD_HEADER_BYTES, payload);
+	record_frame_write(&f, b->bytes.p + start);
+	if (b->count == 0)
+		b->lazy_since_ms = clock_mono_ms();
+	b->is_urgent |= what->urgency != SPOOL_LAZY;
+	c = add_commit(b);
+	c->at = (uint32_t)start;
+	c->span = f.span;
+	c->payload_bytes = f.payload_bytes;
+	c->body_bytes = body_bytes;
+	c->sums_at = (uint32_t)sums_at;
+	c->is_report = what->urgency == SPOOL_REPORT;
+	c->fn = what->fn;
+	c->arg = what->arg;
+	for (size_t i = 0; i < what->count; i++)
+		if (what->entries[i].kind == SPOOL_MESSAGE)
+			note_message(c, &what->entries[i]);
+	return c;
+}
+
+void
+batch_seal(struct batch *b, struct commit *c)
+{
+	char *frame = b->bytes.p + c->at;
+	struct str payload = batch_payload(b, c);
+	struct record_frame f;
+
+	if (!record_frame_read(str_make(frame, RECORD_HEADER_BYTES), 0, &f))
+		die("spool: a frame in memory is damaged");
+	f.payload_crc = crc32c(0, payload.p, payload.n);
+	record_frame_write(&f, frame);
+}
+
+void
+batch_refuse(struct commit *c, int error, bool is_own)
+{
+	c->error = error ? error : EIO;
+	c->is_own = is_own;
+}
+
+void
+batch_adopt(struct batch *b, const struct batch *one)
+{
+	size_t at = b->bytes.n;
+	struct commit *c;
+
+	if (b->count == 0)
+		b->lazy_since_ms = clock_mono_ms();
+	b->is_urgent |= one->is_urgent;
+	if (!buf_adds(&b->bytes, buf_str(&one->bytes)))
+		die("spool: more waits than is allowed");
+	c = add_commit(b);
+	*c = one->commits[0];
+	c->at = (uint32_t)at;
+}
+
+struct batch *
+batch_take_first(struct batch *b, size_t count)
+{
+	struct batch *head = batch_new();
+	uint32_t from = b->commits[0].at;
+
+	if (!buf_adds(&head->bytes,
+	        str_make(b->bytes.p + from, b->commits[count].at - from)))
+		die("spool: more waits than is allowed");
+	for (size_t i = 0; i < count; i++) {
+		struct commit *c = add_commit(head);
+
+		*c = b->commits[i];
+		c->at -= from;
+	}
+	head->opened = b->opened;
+	head->syncs = b->syncs;
+	head->sync_ms = b->sync_ms;
+	b->opened = NULL;
+	b->syncs = 0;
+	b->sync_ms = 0;
+	b->count -= count;
+	memmove(b->commits, b->commits + count, b->count * sizeof *b->commits);
+	return head;
+}
+
+struct str
+batch_payload(const struct batch *b, const struct commit *c)
+{
+	return str_make(b->bytes.p + c->at + RECORD_HEADER_BYTES, c->payload_bytes);
+}

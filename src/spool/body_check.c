@@ -1,0 +1,89 @@
+/*
+ * body_check: the file of a body is read by the upkeep thread, a piece at a time, and compared with
+ * the sums that were stored with its message (spool_check_body).
+ */
+#include <errno.h>
+
+#include "base/block_sums.h"
+#include "base/mem.h"
+#include "spool/spool_internal.h"
+
+enum { PIECE_BLOCKS = 16 };
+
+struct body_check {
+	struct task task;
+	int fd;
+	char *sums;
+	size_t blocks;
+	size_t block;                    /* the next one */
+	int error;
+	spool_done_fn *fn;
+	void *arg;
+};
+
+static int
+body_check_block(struct fsio *io, const struct body_check *c, char *room)
+{
+	struct iovec v = {room, SUMS_BLOCK_BYTES};
+	char sum[SUMS_BYTES];
+	size_t got;
+
+	if (fsio_read_all(io, c->fd, v, (off_t)c->block * SUMS_BLOCK_BYTES, &got) != 0)
+		return errno;
+	sums_make(str_make(room, got), sum);
+	return memcmp(sum, c->sums + c->block * SUMS_BYTES, SUMS_BYTES) == 0 ? 0 : EBADMSG;
+}
+
+static bool
+body_check_run(struct fsio *io, void *of)
+{
+	struct body_check *c = of;
+	char *room = mem_new(SUMS_BLOCK_BYTES);
+
+	for (int n = 0; n < PIECE_BLOCKS && c->block < c->blocks && !c->error; n++, c->block++)
+		c->error = body_check_block(io, c, room);
+	mem_free(room);
+	if (!c->error && c->block < c->blocks)
+		return false;
+	/* its name may be gone by now: then this frees all of it in the file system */
+	io->ops->close(io, c->fd);
+	c->fd = -1;
+	return true;
+}
+
+static void
+body_check_drop(void *owner, void *of)
+{
+	struct spool *s = owner;
+	struct body_check *c = of;
+
+	if (c->fd >= 0)
+		s->io->ops->close(s->io, c->fd);
+	mem_free(c->sums);
+	mem_free(c);
+}
+
+static void
+body_check_done(void *owner, void *of)
+{
+	struct spool *s = owner;
+	const struct body_check *c = of;
+
+	c->fn(c->error, c->arg);
+	body_check_drop(s, of);
+}
+
+void
+spool_check_body(struct spool *s, int fd, struct str sums, spool_done_fn *fn, void *arg)
+{
+	static const struct task_kind kind = {body_check_run, body_check_done, body_check_drop,
+	    "read a body again"};
+	struct body_check *c = MEM_NEW(struct body_check);
+
+	c->fd = fd;
+	c->sums = mem_text(sums.p, sums.n);
+	c->blocks = sums.n / SUMS_BYTES;
+	c->fn = fn;
+	c->arg = arg;
+	tasks_ask(&s->upkeep, &c->task, &kind, c);
+}

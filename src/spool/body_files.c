@@ -1,0 +1,188 @@
+/*
+ * body_files: see the header.
+ */
+#include "spool/body_files.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+#include "spool/admission.h"
+
+struct file_task {
+	struct task task;
+	int fd;
+	int error;
+};
+
+/* ---- in the thread ---- */
+
+static bool
+file_run_open(struct fsio *io, void *of)
+{
+	struct file_task *t = of;
+
+	t->fd = io->ops->open_nameless(io);
+	t->error = t->fd >= 0 ? 0 : errno ? errno : EIO;
+	return true;
+}
+
+static bool
+file_run_close(struct fsio *io, void *of)
+{
+	struct file_task *t = of;
+
+	io->ops->close(io, t->fd);
+	t->fd = -1;
+	return true;
+}
+
+/* ---- in the loop ---- */
+
+static void
+file_task_drop(void *owner, void *of)
+{
+	struct spool *s = owner;
+	struct file_task *t = of;
+
+	if (t->fd >= 0)
+		s->io->ops->close(s->io, t->fd);
+	mem_free(t);
+}
+
+static void
+files_close(struct spool *s, int fd)
+{
+	static const struct task_kind kind = {file_run_close, file_task_drop, file_task_drop,
+	    "close a body's file"};
+	struct file_task *t = MEM_NEW(struct file_task);
+
+	t->fd = fd;
+	tasks_ask(&s->files.tasks, &t->task, &kind, t);
+}
+
+static unsigned
+files_wanted(const struct files *f)
+{
+	unsigned wanted = f->has_failed || !f->tasks.is_thread ? 0 : FILES_READY - f->ready_count;
+	const struct spool_file_wait *w;
+
+	TAILQ_FOREACH(w, &f->waiting, link)
+		if (++wanted >= FILES_OPENING_MAX)
+			return FILES_OPENING_MAX;
+	return wanted;
+}
+
+static void file_opened(void *owner, void *of);
+
+static void
+files_open_more(struct spool *s)
+{
+	static const struct task_kind kind = {file_run_open, file_opened, file_task_drop,
+	    "open a body's file"};
+	struct files *f = &s->files;
+
+	for (unsigned wanted = files_wanted(f); f->opening < wanted; f->opening++) {
+		struct file_task *t = MEM_NEW(struct file_task);
+
+		t->fd = -1;
+		tasks_ask(&f->tasks, &t->task, &kind, t);
+	}
+}
+
+/* To the first that waits, or it is kept. */
+static void
+file_opened(void *owner, void *of)
+{
+	struct spool *s = owner;
+	struct files *f = &s->files;
+	struct file_task *t = of;
+	struct spool_file_wait *w = TAILQ_FIRST(&f->waiting);
+	int fd = t->fd, error = t->error;
+
+	mem_free(t);
+	f->opening--;
+	f->has_failed = error != 0;
+	if (w) {
+		spool_file_cancel(w);
+		w->fn(fd, error, w->arg);
+	} else if (fd >= 0 && f->ready_count < FILES_READY) {
+		f->ready[f->ready_count++] = fd;
+	} else if (fd >= 0) {
+		files_close(s, fd);
+	}
+	files_open_more(s);
+}
+
+void
+files_begin(struct spool *s)
+{
+	files_open_more(s);
+}
+
+void
+files_clear(struct spool *s)
+{
+	struct files *f = &s->files;
+	struct spool_file_wait *w;
+
+	while ((w = TAILQ_FIRST(&f->waiting)))
+		spool_file_cancel(w);
+	while (f->ready_count)
+		s->io->ops->close(s->io, f->ready[--f->ready_count]);
+}
+
+/* ---- what is asked ---- */
+
+int
+spool_file(struct spool *s)
+{
+	struct files *f = &s->files;
+
+	errno = admit_file(s);
+	if (errno)
+		return -1;
+	if (!f->tasks.is_thread)
+		return s->io->ops->open_nameless(s->io);
+	errno = EAGAIN;
+	/* those that asked before come first */
+	if (!f->ready_count || !TAILQ_EMPTY(&f->waiting))
+		return -1;
+	f->ready_count--;
+	files_open_more(s);
+	return f->ready[f->ready_count];
+}
+
+void
+spool_file_ask(struct spool *s, struct spool_file_wait *w, spool_file_fn *fn, void *arg)
+{
+	if (w->of)
+		die("spool: a file that is asked for was asked for again");
+	*w = (struct spool_file_wait){.of = s, .fn = fn, .arg = arg};
+	TAILQ_INSERT_TAIL(&s->files.waiting, w, link);
+	files_open_more(s);
+}
+
+void
+spool_file_cancel(struct spool_file_wait *w)
+{
+	if (w->of)
+		TAILQ_REMOVE(&w->of->files.waiting, w, link);
+	w->of = NULL;
+}
+
+int
+spool_file_bytes(struct spool *s, int fd, uint64_t *bytes_out)
+{
+	off_t bytes;
+
+	if (s->io->ops->size(s->io, fd, &bytes) != 0)
+		return -1;
+	*bytes_out = (uint64_t)bytes;
+	return 0;
+}
+
+void
+spool_file_drop(struct spool *s, int fd)
+{
+	files_close(s, fd);
+}

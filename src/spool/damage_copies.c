@@ -1,0 +1,284 @@
+/*
+ * damage_copies: see the header.
+ */
+#include "spool/damage_copies.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "spool/segment_space.h"
+
+enum { KEPT_PIECE_BYTES = 1 << 20 };
+
+static void
+kept_name(const struct kept_stretch *s, const char *end, char out[KEPT_NAME_BYTES])
+{
+	snprintf(out, KEPT_NAME_BYTES, "damaged-%llu-%u%s",
+	    (unsigned long long)s->segment->generation, s->from, end);
+}
+
+/* Where the first name is that of a copy of another length. */
+static void
+kept_other_name(const struct kept_stretch *s, char out[KEPT_NAME_BYTES])
+{
+	snprintf(out, KEPT_NAME_BYTES, "damaged-%llu-%u-%u",
+	    (unsigned long long)s->segment->generation, s->from, s->to);
+}
+
+/* 1: there is something of this name; 0: there is not; -1 with errno: that is not known. */
+static int
+kept_find(struct fsio *io, const char *name, struct fsio_file *out)
+{
+	if (io->ops->inspect(io, name, out) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -1;
+}
+
+bool
+kept_is_unfinished(struct str name)
+{
+	return str_starts(name, STR("damaged-")) && name.n >= 4 &&
+	    str_eq(str_from(name, name.n - 4), STR(".new"));
+}
+
+int
+kept_find_copy(struct fsio *io, const struct kept_stretch *s, char name_out[KEPT_NAME_BYTES])
+{
+	struct fsio_file file;
+	int found;
+
+	kept_name(s, "", name_out);
+	found = kept_find(io, name_out, &file);
+	if (found > 0 && file.bytes != (off_t)(s->to - s->from)) {
+		kept_other_name(s, name_out);
+		found = kept_find(io, name_out, &file);
+	}
+	return found > 0 ? file.bytes == (off_t)(s->to - s->from) : found;
+}
+
+void
+kept_set_unsure(
+    struct kept *k, const struct kept_stretch *s, const char *name, bool is_accepted)
+{
+	if (is_accepted) {
+		log_warn("spool: %s cannot be looked at: %m; what is damaged is not copied under "
+			 "this name", name);
+		kept_leave(k, s);
+	} else if (!k->error) {
+		k->error = errno;
+		snprintf(k->unsure, sizeof k->unsure, "%s", name);
+	}
+}
+
+void
+kept_add(struct kept *k, const struct kept_stretch *s)
+{
+	if (k->count < KEPT_MAX) {
+		k->item[k->count++] = *s;
+		return;
+	}
+	k->beyond++;
+	kept_leave(k, s);
+}
+
+void
+kept_leave(struct kept *k, const struct kept_stretch *s)
+{
+	k->left++;
+	s->segment->is_uncopied = true;
+}
+
+/* In pieces: memory stays bounded, and each of them is progress. */
+static int
+kept_copy(struct fsio *io, int fd, const struct kept_stretch *s)
+{
+	struct iovec room = {mem_new(KEPT_PIECE_BYTES), 0};
+	int result = 0, error;
+	uint32_t at = s->from;
+	size_t got;
+
+	while (result == 0 && at < s->to) {
+		struct iovec v = room;
+
+		v.iov_len = s->to - at < KEPT_PIECE_BYTES ? s->to - at : KEPT_PIECE_BYTES;
+		result = fsio_read_all(io, s->segment->fd, v, at, &got);
+		if (result == 0 && got < v.iov_len) {
+			errno = EIO;
+			result = -1;
+		}
+		if (result == 0)
+			result = fsio_write_all(io, fd, &v, 1, (off_t)(at - s->from));
+		at += (uint32_t)got;
+	}
+	if (result == 0)
+		result = io->ops->sync_data(io, fd);
+	error = errno;
+	mem_free(room.iov_base);
+	errno = error;
+	return result;
+}
+
+static int
+kept_write_as(struct fsio *io, const struct kept_stretch *s, const char *name, const char *new)
+{
+	int fd, result, error;
+
+	fd = io->ops->open(io, new, O_RDWR | O_CREAT | O_EXCL);
+	if (fd < 0)
+		return -1;
+	result = kept_copy(io, fd, s);
+	error = errno;
+	io->ops->close(io, fd);
+	errno = error;
+	return result == 0 ? io->ops->rename(io, new, name) : -1;
+}
+
+/* One that is not in use: what a start before has kept is not written over.  False, told: there is
+ * none. */
+static bool
+kept_find_name(struct fsio *io, const struct kept_stretch *s, char name_out[KEPT_NAME_BYTES])
+{
+	struct fsio_file file;
+	int found;
+
+	kept_name(s, "", name_out);
+	found = kept_find(io, name_out, &file);
+	if (found > 0) {
+		kept_other_name(s, name_out);
+		found = kept_find(io, name_out, &file);
+	}
+	if (found < 0)
+		log_warn("spool: segment %u: what is damaged from %u to %u is not copied now: %s "
+			 "cannot be looked at: %m; the next start tries again", s->segment->slot,
+		    s->from, s->to, name_out);
+	else if (found > 0)
+		log_warn("spool: segment %u: what is damaged from %u to %u is not copied now: "
+			 "there is something else of the name %s; move it away and start again",
+		    s->segment->slot, s->from, s->to, name_out);
+	return found == 0;
+}
+
+/* False, told: there is no copy. */
+static bool
+kept_write_one(struct fsio *io, const struct kept_stretch *s)
+{
+	char name[KEPT_NAME_BYTES], new[KEPT_NAME_BYTES];
+
+	if (!kept_find_name(io, s, name))
+		return false;
+	kept_name(s, ".new", new);
+	if (kept_write_as(io, s, name, new) == 0) {
+		log_error("spool: segment %u: what is damaged from %u to %u is kept as %s",
+		    s->segment->slot, s->from, s->to, name);
+		return true;
+	}
+	log_warn("spool: segment %u: what is damaged from %u to %u is not copied now: %s cannot be "
+		 "written: %m; the next start tries again", s->segment->slot, s->from, s->to, name);
+	(void)!io->ops->unlink(io, new);
+	return false;
+}
+
+/* ---- room ---- */
+
+/* Of those that are not copied for want of room. */
+struct kept_unfit {
+	unsigned count;
+	uint64_t bytes;
+	unsigned unasked;                /* the disk does not say what room it has */
+	int error;                       /* then: why */
+};
+
+/* Bytes that the disk lacks for so many more beside what must stay free; -1 with errno: it does not
+ * say. */
+static int
+kept_lack(const struct stock *pool, uint64_t bytes, uint64_t *out)
+{
+	uint64_t have, all;
+
+	if (pool->io->ops->space(pool->io, &have, &all) != 0)
+		return -1;
+	bytes += stock_room_first_bytes(pool, all);
+	*out = have < bytes ? bytes - have : 0;
+	return 0;
+}
+
+static bool
+kept_fits(const struct kept_stretch *s, const struct stock *pool, struct kept_unfit *unfit)
+{
+	uint32_t bytes = s->to - s->from;
+	uint64_t lack;
+
+	if (kept_lack(pool, bytes, &lack) != 0) {
+		unfit->unasked++;
+		unfit->error = errno;
+		return false;
+	}
+	if (lack == 0)
+		return true;
+	unfit->count++;
+	unfit->bytes += bytes;
+	return false;
+}
+
+static void
+kept_tell_unfit(const struct kept_unfit *unfit, const struct stock *pool)
+{
+	uint64_t lack = 0;
+
+	if (unfit->count && kept_lack(pool, unfit->bytes, &lack) == 0)
+		log_warn("spool: %u damaged places are not copied now: the disk has no room for "
+			 "their %llu bytes beside what must stay free (queue.minimum_free) and a "
+			 "first segment; free %llu bytes and start again", unfit->count,
+		    (unsigned long long)unfit->bytes, (unsigned long long)lack);
+	else if (unfit->count)
+		log_warn("spool: %u damaged places are not copied now: the disk had no room for "
+			 "their %llu bytes", unfit->count, (unsigned long long)unfit->bytes);
+	errno = unfit->error;
+	if (unfit->unasked)
+		log_warn("spool: %u damaged places are not copied now: the disk does not say what "
+			 "room it has: %m; the next start tries again", unfit->unasked);
+}
+
+/* ---- all ---- */
+
+static void
+kept_tell_left(const struct kept *k)
+{
+	if (k->beyond)
+		log_warn("spool: %u damaged places are not copied now: a start copies %d; the next "
+			 "one goes on", k->beyond, KEPT_MAX);
+	if (k->left)
+		log_warn("spool: the segments of %u damaged places that are not copied are not "
+			 "used again: when one is free, its file is kept as damaged-seg-*",
+		    k->left);
+}
+
+void
+kept_write(struct kept *k, struct stock *pool)
+{
+	struct fsio *io = pool->io;
+	struct kept_unfit unfit = {.count = 0};
+	unsigned made = 0;
+
+	for (unsigned i = 0; i < k->count; i++) {
+		if (kept_fits(&k->item[i], pool, &unfit) && kept_write_one(io, &k->item[i]))
+			made++;
+		else
+			kept_leave(k, &k->item[i]);
+	}
+	if (made && io->ops->sync_directory(io) != 0) {
+		log_warn("spool: the names of damaged-* files are not durable: %m; the segments "
+			 "that they are copies of are not used again");
+		for (unsigned i = 0; i < k->count; i++)
+			k->item[i].segment->is_uncopied = true;
+	}
+	kept_tell_unfit(&unfit, pool);
+	kept_tell_left(k);
+	/* those that were given back already */
+	for (struct segment *g = pool->returned; g; g = g->next)
+		g->is_kept |= g->is_uncopied;
+	k->count = k->beyond = k->left = 0;
+}

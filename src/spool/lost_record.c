@@ -1,0 +1,430 @@
+/*
+ * lost_record: see the header.  The order is: file and second name of the body, directory, record.
+ * A crash between any two of them leaves the message as it was.
+ */
+#include "spool/lost_record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "spool/spool_internal.h"
+
+enum { HEAD_BYTES = 512, HOLES_MAX = 16, PIECE_BYTES = 64 << 10 };
+
+struct loss {
+	struct task task;
+	struct msgid id;
+	int said;
+	lost_fn *fn;
+	void *arg;
+	struct segment *segment;         /* counts it in its readings */
+	bool is_kept;                    /* fn is told so */
+	bool has_no_content;             /* lost already, and its record is damaged again */
+	/* what the thread needs */
+	struct item_place place;
+	uint32_t recipient_count;
+	uint32_t envelope_bytes;
+	uint32_t header_bytes;
+	uint64_t body_bytes;
+	bool in_file;
+	char name[WRITER_FILE_NAME_BYTES]; /* of the file */
+	char body_name[WRITER_FILE_NAME_BYTES];
+	/* the thread's */
+	unsigned step;
+	char *bytes;                     /* of the record, as far as they can be read */
+	uint32_t at;
+	uint32_t unread;
+	unsigned holes;
+	int error;
+};
+
+const char *
+lost_text(enum lost_result result)
+{
+	static const char *const text[] = {
+	    [LOST_BEGUN] = "it is under way",
+	    [LOST_KEPT] = "what is left of it is kept",
+	    [LOST_SOUND] = "its record can be read after all",
+	    [LOST_UNPROVEN] = "the last read does not prove the damage",
+	    [LOST_GONE] = "it has come to its end",
+	    [LOST_BUSY] = "something of it is being delivered or stored",
+	    [LOST_MOVED] = "its record was written to another place meanwhile",
+	    [LOST_MANY] = "many other damaged messages are being put aside",
+	    [LOST_NOT_WRITTEN] = "what is left of it cannot be written to a file",
+	    [LOST_FULL] = "too much waits to be written to the disk",
+	};
+
+	return text[result];
+}
+
+void
+lost_listen(struct spool *s, lost_found_fn *fn, void *arg)
+{
+	s->lost_fn = fn;
+	s->lost_arg = arg;
+}
+
+/* ---- the file, in the thread ---- */
+
+/* What a step has done: it comes again, the next one follows, or errno says what went wrong. */
+enum loss_step { LOSS_FAILED = -1, LOSS_MORE, LOSS_DONE };
+
+/* The next page; false: it cannot be read, and is zero. */
+static bool
+lost_salvage_page(struct fsio *io, struct loss *l)
+{
+	uint64_t place = (uint64_t)l->place.offset + l->at;
+	uint32_t n = SEGMENT_SALVAGE_BYTES - (uint32_t)(place % SEGMENT_SALVAGE_BYTES);
+	struct iovec v = {l->bytes + l->at, 0};
+	size_t got;
+	bool is_read;
+
+	n = n < l->place.frame_bytes - l->at ? n : l->place.frame_bytes - l->at;
+	v.iov_len = n;
+	is_read = l->holes < HOLES_MAX &&
+	    fsio_read_all(io, l->place.fd, v, (off_t)place, &got) == 0;
+	if (!is_read) {
+		memset(l->bytes + l->at, 0, n);
+		l->unread += n;
+	}
+	l->at += n;
+	return is_read;
+}
+
+/* A disk may need seconds for each page that it cannot read: others have their turns behind each,
+ * and after some of them the rest is left. */
+static enum loss_step
+lost_salvage(struct fsio *io, struct loss *l)
+{
+	uint32_t end = l->at + PIECE_BYTES;
+
+	if (!l->bytes)
+		l->bytes = mem_new(l->place.frame_bytes);
+	while (l->at < l->place.frame_bytes && l->at < end)
+		if (!lost_salvage_page(io, l) && l->holes < HOLES_MAX) {
+			l->holes++;
+			break;
+		}
+	return l->at < l->place.frame_bytes ? LOSS_MORE : LOSS_DONE;
+}
+
+static int
+lost_write(struct fsio *io, int fd, const struct loss *l)
+{
+	char head[HEAD_BYTES], id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES];
+	int n = snprintf(head, sizeof head,
+	    "Sallyport: what can be read of a message whose stored record is damaged.\n"
+	    "id: %s\nrecipients: %u\n"
+	    "record: %u bytes from %s, offset %u; %u of them cannot be read and are zero here\n"
+	    "envelope: %u bytes\nheader: %u bytes\nbody: %llu bytes%s\n\n",
+	    msgid_text(l->id, 0, id), l->recipient_count, l->place.frame_bytes,
+	    segment_name(l->place.slot, name), l->place.offset, l->unread, l->envelope_bytes,
+	    l->header_bytes, (unsigned long long)l->body_bytes,
+	    l->in_file ? ", in a file of its own" : "");
+	struct iovec v[2] = {{head, (size_t)n}, {l->bytes, l->place.frame_bytes}};
+
+	if (fsio_write_all(io, fd, v, 2, 0) != 0)
+		return -1;
+	return io->ops->sync_data(io, fd);
+}
+
+/* One that an earlier attempt left is written anew. */
+static enum loss_step
+lost_keep_record(struct fsio *io, struct loss *l)
+{
+	int fd = io->ops->open(io, l->name, O_RDWR | O_CREAT | O_TRUNC), result, error;
+
+	if (fd < 0)
+		return LOSS_FAILED;
+	result = lost_write(io, fd, l);
+	error = errno;
+	io->ops->close(io, fd);
+	errno = error;
+	return result == 0 ? LOSS_DONE : LOSS_FAILED;
+}
+
+/* A second name: the first one goes with the message. */
+static enum loss_step
+lost_keep_body(struct fsio *io, struct loss *l)
+{
+	char from[WRITER_FILE_NAME_BYTES];
+	int fd, error, result;
+
+	if (!l->in_file)
+		return LOSS_DONE;
+	fd = io->ops->open(io, writer_file_name(l->id, from), O_RDONLY);
+	if (fd < 0)
+		return errno == ENOENT ? LOSS_DONE : LOSS_FAILED;
+	result = io->ops->name(io, fd, l->body_name);
+	error = errno;
+	io->ops->close(io, fd);
+	errno = error;
+	return result == 0 || error == EEXIST ? LOSS_DONE : LOSS_FAILED;
+}
+
+static enum loss_step
+lost_sync(struct fsio *io, struct loss *l)
+{
+	(void)l;
+	return io->ops->sync_directory(io) == 0 ? LOSS_DONE : LOSS_FAILED;
+}
+
+static bool
+lost_run_keep(struct fsio *io, void *of)
+{
+	static enum loss_step (*const steps[])(struct fsio *io, struct loss *l) = {
+	    lost_salvage, lost_keep_record, lost_keep_body, lost_sync};
+	struct loss *l = of;
+	enum loss_step result = steps[l->step](io, l);
+
+	if (result == LOSS_FAILED)
+		l->error = errno ? errno : EIO;
+	l->step += result == LOSS_DONE;
+	return l->error || l->step == sizeof steps / sizeof *steps;
+}
+
+static bool
+lost_run_check(struct fsio *io, void *of)
+{
+	struct loss *l = of;
+	struct record r;
+	struct buf room;
+
+	buf_init(&room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
+	l->error = item_fetch(&l->place, io, &room, &r);
+	buf_clear(&room);
+	return true;
+}
+
+/* ---- from step to step, in the loop ---- */
+
+static void
+lost_free(void *owner, void *of)
+{
+	struct spool *s = owner;
+	struct loss *l = of;
+
+	l->segment->readings--;
+	s->losses--;
+	mem_free(l->bytes);
+	mem_free(l);
+}
+
+/* The message, if it is still there. */
+static struct item *
+lost_item(const struct spool *s, const struct loss *l)
+{
+	struct item *i = index_find(&s->index, l->id);
+
+	return i && i->loss == l ? i : NULL;
+}
+
+/* The spool is closed: what was put aside of a message that has gone meanwhile goes as well. */
+static void
+lost_drop(void *owner, void *of)
+{
+	struct spool *s = owner;
+	const struct loss *l = of;
+
+	if (!index_find(&s->index, l->id)) {
+		s->io->ops->unlink(s->io, l->name);
+		s->io->ops->unlink(s->io, l->body_name);
+	}
+	lost_free(s, of);
+}
+
+/* fn may append the record: then the message is busy, and not this one's any more. */
+static void
+lost_tell(struct spool *s, struct loss *l, enum lost_result result)
+{
+	struct item *i;
+
+	l->is_kept = result == LOST_KEPT;
+	l->fn(result, l->arg);
+	i = lost_item(s, l);
+	if (i)
+		i->loss = NULL;
+}
+
+/* May anything be said of it now?  BEGUN: yes. */
+static enum lost_result
+lost_look_again(const struct item *i, const struct loss *l)
+{
+	if (!i)
+		return LOST_GONE;
+	if (i->open > 0)
+		return LOST_BUSY;
+	return item_is_at(i, l->segment, &l->place) ? LOST_BEGUN : LOST_MOVED;
+}
+
+static void
+lost_log_failed(const struct loss *l)
+{
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	log_error("spool: message %s: what is left of it cannot be written to %s now: %s",
+	    msgid_text(l->id, 0, id), l->name, strerror(l->error));
+}
+
+static void
+lost_kept(void *owner, void *of)
+{
+	struct spool *s = owner;
+	struct loss *l = of;
+	enum lost_result result = lost_look_again(lost_item(s, l), l);
+
+	if (result == LOST_GONE) {
+		/* what the message had was removed with it, perhaps before this was written */
+		writer_remove_aside(&s->writer, l->id);
+	} else if (l->error) {
+		lost_log_failed(l);
+		result = LOST_NOT_WRITTEN;
+	} else if (result == LOST_BEGUN) {
+		result = LOST_KEPT;
+	}
+	lost_tell(s, l, result);
+	lost_free(s, l);
+}
+
+/* BEGUN: it cannot be read, as the caller said.  That memory or descriptors are short now says
+ * nothing of the disk; nor does the first read in a row that does not fit its checksum. */
+static enum lost_result
+lost_judge(struct item *i, const struct loss *l)
+{
+	enum lost_result result = lost_look_again(i, l);
+	int error;
+
+	if (result != LOST_BEGUN)
+		return result;
+	error = item_judge(i, l->error);
+	if (error == 0)
+		return LOST_SOUND;
+	if (error == EBADMSG)
+		return LOST_BEGUN;
+	if (l->said == EBADMSG || l->error == EBADMSG || !segment_is_medium_error(error))
+		return LOST_UNPROVEN;
+	return LOST_BEGUN;
+}
+
+static void
+lost_checked(void *owner, void *of)
+{
+	struct spool *s = owner;
+	static const struct task_kind keep = {lost_run_keep, lost_kept, lost_drop, "put aside"};
+	struct loss *l = of;
+	struct item *i = lost_item(s, l);
+	enum lost_result result = lost_judge(i, l);
+
+	l->error = 0;
+	if (result == LOST_BEGUN && l->has_no_content)
+		result = LOST_KEPT;
+	if (result == LOST_BEGUN) {
+		/* the files are the message's from now on, whatever comes of this */
+		i->is_aside = true;
+		tasks_ask(&s->upkeep, &l->task, &keep, l);
+		return;
+	}
+	lost_tell(s, l, result);
+	lost_free(s, l);
+}
+
+static struct loss *
+lost_new(struct item *i, int said)
+{
+	struct loss *l = MEM_NEW(struct loss);
+
+	l->id = l->task.id = i->id;
+	l->said = said;
+	l->segment = i->segment;
+	l->recipient_count = i->recipient_count;
+	l->envelope_bytes = i->envelope_bytes;
+	l->header_bytes = i->header_bytes;
+	l->body_bytes = i->body_bytes;
+	l->in_file = i->in_file;
+	l->has_no_content = i->is_lost;
+	writer_aside_name(i->id, l->name);
+	writer_aside_body_name(i->id, l->body_name);
+	return l;
+}
+
+enum lost_result
+lost_keep(struct spool *s, struct msgid id, int error, lost_fn *fn, void *arg)
+{
+	static const struct task_kind check = {lost_run_check, lost_checked, lost_free,
+	    "read again"};
+	struct item *i = index_find(&s->index, id);
+	struct item_place place;
+	struct loss *l;
+
+	if (!i || !item_where(i, &place))
+		return LOST_GONE;
+	if (i->open > 0 || i->loss)
+		return LOST_BUSY;
+	if (s->losses >= LOST_AT_ONCE)
+		return LOST_MANY;
+	l = lost_new(i, error);
+	l->place = place;
+	l->fn = fn;
+	l->arg = arg;
+	i->loss = l;
+	i->segment->readings++;
+	s->losses++;
+	tasks_ask(&s->upkeep, &l->task, &check, l);
+	return LOST_BEGUN;
+}
+
+/* ---- the record ---- */
+
+static void
+lost_set_end(const struct lost *l, struct spool_entry *e)
+{
+	for (size_t n = 0; n < l->count; n++)
+		if (l->ends[n].number == e->status.number)
+			e->status = l->ends[n];
+}
+
+/* Its recipients' states as they are, but for those that come to their end by this. */
+static int
+lost_append(struct spool *s, const struct item *i, const struct lost *l)
+{
+	size_t count = 2 + i->recipient_count;
+	struct spool_entry *entries = mem_new(count * sizeof *entries);
+	struct spool_batch b = {
+	    .entries = entries, .urgency = SPOOL_NOW, .fn = l->fn, .arg = l->arg};
+	int result;
+
+	entries[0] = (struct spool_entry){.kind = SPOOL_MESSAGE, .id = i->id};
+	entries[0].message.recipient_count = i->recipient_count;
+	entries[0].message.envelope = l->envelope;
+	entries[0].message.is_lost = true;
+	entries[0].message.fd = -1;
+	entries[1] = (struct spool_entry){.kind = SPOOL_HOLD, .id = i->id};
+	entries[1].hold.is_held = i->is_held;
+	entries[1].hold.why = i->held_why;
+	for (uint32_t n = 0; n < i->recipient_count; n++) {
+		struct spool_entry *e = &entries[2 + n];
+
+		*e = (struct spool_entry){.kind = SPOOL_STATUS, .id = i->id};
+		if (i->recipients)
+			e->status = i->recipients[n];
+		e->status.number = n + 1;
+		lost_set_end(l, e);
+	}
+	b.count = count;
+	result = store_copy(s, &b, 0);
+	mem_free(entries);
+	return result;
+}
+
+enum lost_result
+lost_put(struct spool *s, const struct lost *l)
+{
+	const struct item *i = index_find(&s->index, l->id);
+
+	if (!i || !i->loss || !i->loss->is_kept)
+		die("spool: a message that was not put aside is called lost");
+	return lost_append(s, i, l) == 0 ? LOST_BEGUN : LOST_FULL;
+}

@@ -1,0 +1,148 @@
+/*
+ * newest_segment: see the header.
+ */
+#include "spool/newest_segment.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+
+#include "base/crc.h"
+#include "base/log.h"
+
+struct newest_content {
+	char magic[8];
+	uint32_t version;
+	uint32_t slot;
+	uint64_t generation;
+	uint32_t zero;
+	uint32_t crc;                    /* of all above */
+};
+
+enum { NEWEST_VERSION = 1 };
+
+static const char newest_magic[8] = {'S', 'A', 'L', 'L', 'Y', 'N', 'E', 'W'};
+
+/* ---- reading ---- */
+
+static bool
+newest_segment_take(struct newest_segment *n, struct str bytes)
+{
+	struct newest_content c;
+
+	if (bytes.n < sizeof c)
+		return false;
+	memcpy(&c, bytes.p, sizeof c);
+	if (memcmp(c.magic, newest_magic, sizeof c.magic) != 0 ||
+	    le32toh(c.version) != NEWEST_VERSION ||
+	    le32toh(c.crc) != crc32c(0, &c, offsetof(struct newest_content, crc)))
+		return false;
+	n->generation = le64toh(c.generation);
+	n->slot = le32toh(c.slot);
+	n->is_said = true;
+	return true;
+}
+
+static bool
+newest_segment_is_blank(struct str bytes)
+{
+	for (size_t i = 0; i < bytes.n; i++)
+		if (bytes.p[i])
+			return false;
+	return true;
+}
+
+static int
+newest_segment_load(struct newest_segment *n, enum newest_verdict *verdict_out)
+{
+	char sector[SEGMENT_SECTOR];
+	struct iovec v = {sector, sizeof sector};
+	int fd = n->io->ops->open(n->io, NEWEST_SEGMENT_NAME, O_RDONLY), result, error;
+	size_t got;
+
+	if (fd < 0)
+		return -1;
+	result = fsio_read_all(n->io, fd, v, 0, &got);
+	error = errno;
+	n->io->ops->close(n->io, fd);
+	errno = error;
+	if (result != 0)
+		return -1;
+	if (newest_segment_take(n, str_make(sector, got)))
+		*verdict_out = NEWEST_GOOD;
+	else if (!newest_segment_is_blank(str_make(sector, got)))
+		*verdict_out = NEWEST_DAMAGED;
+	return 0;
+}
+
+int
+newest_segment_read(struct newest_segment *n, enum newest_verdict *verdict_out)
+{
+	struct fsio_file file;
+
+	*verdict_out = NEWEST_ABSENT;
+	if (n->io->ops->inspect(n->io, NEWEST_SEGMENT_NAME, &file) != 0)
+		return errno == ENOENT ? 0 : -1;
+	n->is_named = true;
+	n->is_foreign = !file.is_plain || !file.is_ours || !file.is_private;
+	if (n->is_foreign)
+		*verdict_out = NEWEST_FOREIGN;
+	else if (newest_segment_load(n, verdict_out) != 0)
+		return -1;
+	n->is_unknown = *verdict_out == NEWEST_FOREIGN || *verdict_out == NEWEST_DAMAGED;
+	return 0;
+}
+
+/* ---- writing ---- */
+
+static int
+newest_segment_put(struct newest_segment *n, int fd)
+{
+	struct newest_content c = {.version = htole32(NEWEST_VERSION),
+	    .slot = htole32(n->slot),
+	    .generation = htole64(n->generation)};
+	char sector[SEGMENT_SECTOR] = {0};
+	struct iovec v = {sector, sizeof sector};
+
+	memcpy(c.magic, newest_magic, sizeof c.magic);
+	c.crc = htole32(crc32c(0, &c, offsetof(struct newest_content, crc)));
+	memcpy(sector, &c, sizeof c);
+	if (fsio_write_all(n->io, fd, &v, 1, 0) != 0)
+		return -1;
+	return n->io->ops->sync_data(n->io, fd);
+}
+
+static int
+newest_segment_write(struct newest_segment *n)
+{
+	int fd = n->io->ops->open(n->io, NEWEST_SEGMENT_NAME, O_RDWR | O_CREAT), result, error;
+
+	if (fd < 0)
+		return -1;
+	result = newest_segment_put(n, fd);
+	error = errno;
+	n->io->ops->close(n->io, fd);
+	errno = error;
+	if (result != 0 || n->is_named)
+		return result;
+	if (n->io->ops->sync_directory(n->io) != 0)
+		return -1;
+	n->is_named = true;
+	return 0;
+}
+
+void
+newest_segment_tell(struct newest_segment *n, const struct segment *g)
+{
+	uint64_t generation = g ? g->generation : 0;
+
+	if (n->is_foreign || (n->is_said && n->generation == generation))
+		return;
+	n->generation = generation;
+	n->slot = g ? g->slot : 0;
+	n->is_said = newest_segment_write(n) == 0;
+	if (!n->is_said)
+		log_warn("spool: %s cannot be written: %m; if the file of the newest segment is "
+			 "missing at a later start, that may not be noticed", NEWEST_SEGMENT_NAME);
+}

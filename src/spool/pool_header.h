@@ -1,0 +1,16 @@
+/*
+ * pool_header: headers of segments that hold nothing, and what is done when the disk refuses one.
+ */
+#ifndef SPOOL_POOL_HEADER_H
+#define SPOOL_POOL_HEADER_H
+
+#include "spool/segment_pool.h"
+
+/* `what` failed with errno, which stays: told, and tried again after a pause.  Returns -1. */
+int stock_failed(const struct stock *p, struct trouble *t, const char *what);
+/* A new generation for its next use; -1 with errno. */
+int stock_prepare(struct stock *p, struct segment *s) MUST_USE;
+/* It holds nothing, and has no place in the order of the log; -1 with errno. */
+int stock_write_free(struct stock *p, struct segment *s, const char *what) MUST_USE;
+
+#endif

@@ -1,0 +1,480 @@
+/*
+ * recovery: list, sort, replay, tidy.  Changes nothing that a second start could not do again.
+ */
+#include "spool/recovery.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "spool/damaged_headers.h"
+#include "spool/recovery_absent.h"
+#include "spool/recovery_bodies.h"
+#include "spool/recovery_log.h"
+#include "spool/recovery_report.h"
+#include "spool/replay.h"
+#include "spool/segment_chain.h"
+#include "spool/stale_segments.h"
+
+/* A name of ours under which stands what is not ours; renamed once all else is read. */
+struct recover_foreign {
+	struct recover_foreign *next;
+	uint32_t slot;
+	const char *why;                 /* NULL: it is no plain file and stays where it is */
+};
+
+struct listing {
+	struct spool *spool;
+	struct segment **segments;
+	size_t count;
+	size_t cap;
+	struct replay replay;
+	struct headers_case *cases;      /* segments with a damaged header */
+	uint32_t slot_max;               /* of segments that are ours */
+	struct recover_bodies bodies;
+	struct buf stale;                /* names to remove, each with its NUL */
+	struct buf asides;               /* names of files that were put aside, likewise */
+	struct recover_foreign *foreign;
+	unsigned stray_count;            /* names that are none of the spool's */
+	char stray[64];                  /* the first of them */
+	bool is_whole;                   /* no segment of the log can be missing */
+	struct recover_absent absent;
+};
+
+enum { STALE_BYTES_MAX = 64 << 20 };
+
+/* ---- the directory ---- */
+
+static void
+saw_segment(struct listing *l, uint32_t slot)
+{
+	if (l->count == l->cap) {
+		l->cap = l->cap ? l->cap * 2 : 64;
+		l->segments = mem_grow(l->segments, l->cap * sizeof(struct segment *));
+	}
+	l->segments[l->count++] = segment_new(slot, -1, 0);
+}
+
+/* What the spool itself leaves beside segments and bodies. */
+static bool
+recover_is_known(struct str name)
+{
+	return str_eq(name, STR("lock")) || str_eq(name, STR(NEWEST_SEGMENT_NAME)) ||
+	    str_starts(name, STR("damaged-")) || str_iends(name, STR(".body.lost"));
+}
+
+static void
+recover_saw_stray(struct listing *l, const char *name)
+{
+	if (l->stray_count++ == 0)
+		snprintf(l->stray, sizeof l->stray, "%s", name);
+}
+
+static void
+saw(const char *name, void *arg)
+{
+	struct listing *l = arg;
+	struct str s = str_of(name);
+	uint32_t slot;
+
+	metrics_progress();
+	if (segment_parse_name(name, "seg-", &slot))
+		saw_segment(l, slot);
+	else if (segment_parse_name(name, "new-", &slot) || kept_is_unfinished(s))
+		buf_add(&l->stale, name, s.n + 1);
+	else if (str_iends(s, STR(".body")))
+		mem_free(map_put(l->bodies.files, s, mem_text(name, s.n)));
+	else if (str_iends(s, STR(".aside")))
+		buf_add(&l->asides, name, s.n + 1);
+	else if (!recover_is_known(s))
+		recover_saw_stray(l, name);
+}
+
+/* A start that was refused for it: what the directory shows of the files that are missing. */
+static void
+recover_tell_missing(const struct listing *l)
+{
+	char name[SEGMENT_NAME_BYTES];
+	int error = errno;
+
+	for (struct recover_foreign *f = l->foreign; f && error == ENOTRECOVERABLE; f = f->next)
+		if (f->why)
+			log_error("spool: %s: %s; it may be the file that is missing",
+			    segment_name(f->slot, name), f->why);
+	if (error == ENOTRECOVERABLE)
+		recover_absent_tell(&l->absent);
+	errno = error;
+}
+
+static void
+recover_is_foreign(struct listing *l, size_t at, const char *why)
+{
+	struct recover_foreign *f = MEM_NEW(struct recover_foreign);
+
+	*f = (struct recover_foreign){l->foreign, l->segments[at]->slot, why};
+	l->foreign = f;
+	segment_free(&l->segments[at], l->spool->io);
+}
+
+/* What cannot be used is renamed, for a person to look at. */
+static void
+recover_set_aside(struct listing *l)
+{
+	struct spool *s = l->spool;
+	char from[SEGMENT_NAME_BYTES], to[64];
+
+	for (struct recover_foreign *f = l->foreign; f; f = f->next) {
+		metrics_progress();
+		segment_name(f->slot, from);
+		if (!f->why) {
+			log_warn("spool: %s is not a plain file and is left alone", from);
+			continue;
+		}
+		snprintf(to, sizeof to, "damaged-%s-%016llx", from,
+		    (unsigned long long)segment_draw_tag());
+		if (s->io->ops->rename(s->io, from, to) == 0)
+			log_error("spool: %s: %s, kept as %s", from, f->why, to);
+		else
+			log_error("spool: %s: %s, left alone: it cannot be renamed: %m", from,
+			    f->why);
+	}
+	if (l->stray_count)
+		log_warn("spool: %u names in the directory are not the spool's and are left alone; "
+			 "the first is \"%s\"", l->stray_count, l->stray);
+}
+
+/* A segment by its content, that someone else may have written: it may hold mail, so it is neither
+ * believed nor put out of the queue. */
+static int
+recover_check_owner(struct listing *l, size_t at, const struct fsio_file *file)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	if (file->is_ours && file->is_private)
+		return 0;
+	log_error("spool: %s is a segment, but %s; the spool is not opened: set its owner to that "
+		  "of the directory (chown) and its mode to 0600 (chmod 600), or move it away if "
+		  "it is not ours",
+	    segment_name(l->segments[at]->slot, name),
+	    file->is_ours ? "others may write to it" : "belongs to another user");
+	errno = EPERM;
+	return -1;
+}
+
+static const char *
+recover_why_foreign(const struct fsio_file *file)
+{
+	if (!file->is_ours)
+		return "not a file of ours";
+	if (file->bytes == 0)
+		return "it is empty";
+	return file->bytes < SEGMENT_SECTOR ? "it is shorter than the header of a segment"
+	                                    : "damaged header";
+}
+
+/* Its header is no header: a segment all the same, if frames stand in it. */
+static int
+recover_look_inside(struct listing *l, size_t at, const struct fsio_file *file,
+    const struct segment_mark *mark)
+{
+	bool is_segment = false;
+
+	if (file->is_ours && file->is_private &&
+	    headers_look(&l->replay, l->segments[at], &l->cases, &is_segment) != 0)
+		return -1;
+	if (is_segment) {
+		l->cases->mark = *mark;
+		segment_add_mark(&l->replay.mark, mark);
+	} else {
+		recover_is_foreign(l, at, recover_why_foreign(file));
+	}
+	return 0;
+}
+
+static int
+recover_judge_header(struct listing *l, size_t at, const struct fsio_file *file)
+{
+	struct segment *g = l->segments[at];
+	enum segment_verdict verdict;
+	struct segment_mark mark;
+	char name[SEGMENT_NAME_BYTES];
+
+	segment_name(g->slot, name);
+	if (segment_read_header(g, l->spool->io, &verdict, &mark) != 0) {
+		if (!l->spool->options.accept_damage || !replay_may_accept(errno))
+			return replay_refuse(name, 0);
+		/* what the disk has lost of it is damage like any other: the rest may be whole */
+		return recover_look_inside(l, at, file, &mark);
+	}
+	if (verdict == SEGMENT_FOREIGN)
+		return replay_refuse_version(name, 0, g->version);
+	/* one that was cut short is not used again: a later start would miss its end */
+	g->is_kept = verdict == SEGMENT_GOOD && file->bytes < g->bytes;
+	if (verdict == SEGMENT_GOOD) {
+		if (recover_check_owner(l, at, file) != 0)
+			return -1;
+		if (l->segments[at])
+			chain_see_mark(&l->replay, g, &mark);
+		return 0;
+	}
+	return recover_look_inside(l, at, file, &mark);
+}
+
+/* -1: the whole spool must be left alone. */
+static int
+open_segment(struct listing *l, size_t at)
+{
+	struct segment *g = l->segments[at];
+	struct fsio *io = l->spool->io;
+	struct fsio_file file;
+	char name[SEGMENT_NAME_BYTES];
+
+	metrics_progress();
+	segment_name(g->slot, name);
+	if (io->ops->inspect(io, name, &file) != 0)
+		return replay_refuse_for(name, "cannot be looked at");
+	if (!file.is_plain) {
+		recover_is_foreign(l, at, NULL);
+		return 0;
+	}
+	g->fd = io->ops->open(io, name, O_RDWR);
+	if (g->fd >= 0)
+		return recover_judge_header(l, at, &file);
+	/* too small for a segment: no mail can be in it */
+	if (errno == EACCES && !file.is_ours && file.bytes < SPOOL_SEGMENT_MIN) {
+		recover_is_foreign(l, at, "not a file of ours");
+		return 0;
+	}
+	if (!l->spool->options.accept_damage || !replay_may_accept(errno))
+		return replay_refuse_for(name, "cannot be opened");
+	recover_is_foreign(l, at, "it cannot be opened");
+	return 0;
+}
+
+static int
+by_generation(const void *a, const void *b)
+{
+	const struct segment *x = *(struct segment *const *)a, *y = *(struct segment *const *)b;
+
+	return (x->generation > y->generation) - (x->generation < y->generation);
+}
+
+/* Those with a damaged header get their generation, or are set aside. */
+static int
+recover_place(struct listing *l)
+{
+	struct segment **good = mem_new((l->count + 1) * sizeof(struct segment *));
+	size_t count = 0;
+	int result;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (l->segments[i] && l->segments[i]->generation > 0)
+			good[count++] = l->segments[i];
+	result = headers_place(&l->replay, l->cases, good, count);
+	mem_free(good);
+	headers_clear(&l->cases);
+	for (size_t i = 0; i < l->count && result == 0; i++)
+		if (l->segments[i] && l->segments[i]->has_bad_header &&
+		    l->segments[i]->generation == 0)
+			recover_is_foreign(l, i, "damaged header");
+	return result;
+}
+
+/* Opened, without holes, oldest first; free ones go to the pool. */
+static int
+open_segments(struct listing *l)
+{
+	struct stock *p = &l->spool->writer.pool;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (open_segment(l, i) != 0)
+			return -1;
+	if (recover_place(l) != 0)
+		return -1;
+	for (size_t i = 0; i < l->count; i++) {
+		struct segment *g = l->segments[i];
+
+		if (!g)
+			continue;
+		l->segments[i] = NULL;
+		l->slot_max = g->slot > l->slot_max ? g->slot : l->slot_max;
+		if (g->generation == 0)
+			stock_give_back(p, g);
+		else
+			l->segments[kept++] = g;
+	}
+	l->count = kept;
+	if (kept == 0)
+		return 0;
+	qsort(l->segments, kept, sizeof(struct segment *), by_generation);
+	p->generation = l->segments[kept - 1]->generation;
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+/* What its frames and the others say of it is what its header said. */
+static void
+recover_mend_headers(struct spool *s)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	for (struct segment *g = s->index.oldest; g; g = g->next)
+		if (g->has_bad_header && segment_write_header(g, s->io, &s->writer.pool.mark) != 0)
+			log_error("spool: the header of %s cannot be written: %m",
+			    segment_name(g->slot, name));
+}
+
+/* What was accepted is not asked again at the next start, though there be no room for a segment. */
+static void
+recover_tell_mark(struct listing *l)
+{
+	if (l->replay.has_loss && stock_tell_mark(&l->spool->writer.pool) != 0)
+		log_error("spool: that damage was accepted cannot be written: %m; the next start "
+			  "may need --accept-damage again");
+	if (l->replay.unlisted > 0)
+		log_error("spool: %u of the damaged places that were accepted are more than the "
+			  "spool can list (%d): later starts need --accept-damage again, until "
+			  "what is older is freed", l->replay.unlisted, SEGMENT_MISSING_MAX);
+}
+
+static void
+tidy(struct listing *l)
+{
+	struct fsio *io = l->spool->io;
+
+	for (size_t at = 0; at < l->stale.n; at += strlen(l->stale.p + at) + 1) {
+		metrics_progress();
+		io->ops->unlink(io, l->stale.p + at);
+	}
+	/* what the next start needs comes before copies, which may fill the disk */
+	recover_mend_headers(l->spool);
+	recover_tell_mark(l);
+	newest_segment_tell(&l->spool->writer.newest_segment, l->spool->index.newest);
+	recover_set_aside(l);
+	recover_bodies_take_back(l->spool, &l->bodies);
+	recover_bodies_tidy(l->spool, &l->bodies, l->is_whole);
+	kept_write(&l->replay.kept, &l->spool->writer.pool);
+	passed_set_aside(&l->spool->writer.pool);
+}
+
+/* Files of a message that is there, with its content, are of an attempt to put it aside that came
+ * to nothing: they go with it. */
+static void
+recover_find_asides(struct listing *l)
+{
+	struct spool *s = l->spool;
+
+	for (size_t at = 0; at < l->asides.n; at += strlen(l->asides.p + at) + 1) {
+		struct str name = str_of(l->asides.p + at);
+		bool is_body = str_iends(name, STR(".body.aside"));
+		size_t end = is_body ? STR(".body.aside").n : STR(".aside").n;
+		struct item *i = NULL;
+		struct msgid id;
+		uint32_t recipient;
+
+		if (msgid_parse(str_upto(name, name.n - end), &id, &recipient) && recipient == 0)
+			i = index_find(&s->index, id);
+		if (i && !i->is_lost)
+			i->is_aside = true;
+		else
+			s->stats.set_aside += !is_body;
+	}
+}
+
+static void
+clear(struct listing *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		segment_free(&l->segments[i], l->spool->io);
+	mem_free(l->segments);
+	headers_clear(&l->cases);
+	replay_clear(&l->replay);
+	map_free_all(&l->bodies.files);
+	buf_clear(&l->bodies.back);
+	buf_clear(&l->stale);
+	buf_clear(&l->asides);
+	for (struct recover_foreign *f = l->foreign, *next; f; f = next) {
+		next = f->next;
+		mem_free(f);
+	}
+}
+
+/* What it does not say is not missed: the start goes on as in a version without this file. */
+static int
+recover_newest(struct spool *s)
+{
+	enum newest_verdict verdict;
+
+	if (newest_segment_read(&s->writer.newest_segment, &verdict) != 0) {
+		if (!replay_may_accept(errno))
+			return replay_refuse(NEWEST_SEGMENT_NAME, 0);
+		s->stats.quarantined++;
+		log_error("spool: %s cannot be read: %m; so it is not known whether the file of "
+			  "the newest segment is missing; it is written anew",
+		    NEWEST_SEGMENT_NAME);
+	} else if (verdict == NEWEST_DAMAGED) {
+		s->stats.quarantined++;
+		log_error("spool: %s is damaged; so it is not known whether the file of the "
+			  "newest segment is missing; it is written anew", NEWEST_SEGMENT_NAME);
+	} else if (verdict == NEWEST_FOREIGN) {
+		log_warn("spool: %s is not a file of ours and is left alone; so it is not known "
+			 "whether the file of the newest segment is missing", NEWEST_SEGMENT_NAME);
+	}
+	return 0;
+}
+
+/* Everything is read and understood before anything is changed. */
+static int
+recover_read(struct listing *l)
+{
+	struct spool *s = l->spool;
+
+	/* what a killed process left in memory only is made durable before it is relied on */
+	if (s->io->ops->sync_directory(s->io) != 0)
+		return replay_refuse_for("the directory", "cannot be synced");
+	if (s->io->ops->list(s->io, saw, l) != 0)
+		return replay_refuse_for("the directory", "cannot be listed");
+	recover_absent_find(&l->absent, l->segments, l->count);
+	if (recover_newest(s) != 0 || open_segments(l) != 0)
+		return -1;
+	for (struct recover_foreign *f = l->foreign; f; f = f->next)
+		s->stats.quarantined += f->why != NULL;
+	s->writer.pool.slot = l->slot_max + 1;
+	l->replay.body_count = recover_bodies_count(&l->bodies);
+	if (recover_log(&l->replay, l->segments, l->count, &l->is_whole) != 0) {
+		recover_tell_missing(l);
+		return -1;
+	}
+	recover_find_asides(l);
+	return recover_bodies_check(s, &l->bodies);
+}
+
+int
+recover(struct spool *s, const struct spool_recovery *r)
+{
+	struct listing l = {.spool = s, .bodies.files = map_new(), .replay = {.spool = s}};
+	struct recover_tell told = {0};
+	int result, error;
+
+	buf_init(&l.stale, STALE_BYTES_MAX);
+	buf_init(&l.asides, STALE_BYTES_MAX);
+	buf_init(&l.bodies.back, STALE_BYTES_MAX);
+	result = recover_read(&l);
+	if (result == 0 && r)
+		result = recover_tell_all(s, r, &told);
+	if (result == 0) {
+		tidy(&l);
+		recover_tell_aside(s, &told);
+	}
+	error = errno;
+	recover_tell_clear(&told);
+	clear(&l);
+	errno = error;
+	return result;
+}

@@ -1,0 +1,50 @@
+/*
+ * recovery_absent: see the header.
+ */
+#include "spool/recovery_absent.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+enum { NAMES_MAX = 8 };
+
+static int
+recover_absent_by_slot(const void *a, const void *b)
+{
+	const struct segment *x = *(struct segment *const *)a, *y = *(struct segment *const *)b;
+
+	return (x->slot > y->slot) - (x->slot < y->slot);
+}
+
+void
+recover_absent_find(struct recover_absent *a, struct segment **segments, size_t count)
+{
+	char name[SEGMENT_NAME_BYTES];
+	size_t n = 0, seen = 0;
+	unsigned told = 0;
+
+	if (count == 0)
+		return;
+	qsort(segments, count, sizeof(struct segment *), recover_absent_by_slot);
+	segment_name(segments[count - 1]->slot, a->last);
+	for (uint32_t slot = 1; slot < segments[count - 1]->slot && told < NAMES_MAX; slot++) {
+		while (segments[seen]->slot < slot)
+			seen++;
+		if (segments[seen]->slot == slot)
+			continue;
+		n += (size_t)snprintf(a->names + n, sizeof a->names - n, "%s%s", told++ ? ", " : "",
+		    segment_name(slot, name));
+	}
+}
+
+void
+recover_absent_tell(const struct recover_absent *a)
+{
+	if (a->names[0])
+		log_error("spool: of the names up to %s, these are not there: %s", a->last,
+		    a->names);
+	log_error("spool: sallyportd(8), Restoring, says how to find in a backup the segment file "
+		  "with a generation");
+}

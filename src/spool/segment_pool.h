@@ -1,0 +1,85 @@
+/*
+ * segment_pool: the segments that hold nothing: one ready for use, some free, one in the making,
+ * and those given back.  Works in the writer; zeroes new files in bounded pieces before they are
+ * needed, so that a commit rarely waits for space.  Segments given back become unreadable oldest
+ * first: while an older one can still be read, what a newer one says of its messages is still
+ * needed.
+ *
+ * A segment that is made ahead, or for a message, leaves the disk its free share.  Segments of
+ * another size than new ones (of an older version, or of a time when the disk had another size) are
+ * removed.
+ */
+#ifndef SPOOL_SEGMENT_POOL_H
+#define SPOOL_SEGMENT_POOL_H
+
+#include <stdatomic.h>
+
+#include "spool/disk_retry.h"
+#include "spool/segment.h"
+
+/* For whom a segment is: messages leave the disk its free share, reports and statuses half of
+ * it; compaction may take the reserve when there is nothing else; the
+ * reserve itself is made as for reports. */
+enum stock_claim { STOCK_MESSAGE, STOCK_ANY, STOCK_COPY, STOCK_RESERVE };
+enum { STOCK_CLAIMS = 4 };
+
+struct stock {
+	struct fsio *io;
+	uint32_t bytes;                  /* of a new segment */
+	atomic_uint minimum_free_percent; /* of the disk; set by the loop */
+	bool is_patient;                 /* a failed attempt is tried again later, not at once */
+	uint64_t generation;             /* the last one given */
+	uint32_t slot;                   /* of the next new file */
+	struct segment_mark mark;        /* goes into each header that is written */
+	uint64_t told_freed;             /* mark.freed, as far as `newest` durably says it */
+	unsigned told_missing;           /* the same of mark.missing_count */
+	struct segment *newest;          /* of the log; NULL: it is empty, none can be missed */
+	unsigned told_count;
+	struct segment *ready;           /* its header is durable */
+	struct segment *free;            /* unreadable, durably */
+	unsigned free_count;
+	struct segment *reserve;         /* holds nothing; for compaction, which frees others */
+	bool is_lent;                    /* compaction took it */
+	struct segment *odd;             /* unreadable, durably, and of another size */
+	struct segment *returned;        /* oldest first */
+	struct segment *making;
+	uint32_t made_bytes;
+	int64_t ahead_ms;                /* monotonic: none is made ahead before */
+	struct trouble header_trouble;   /* of those in use before; failures: of the medium */
+	struct trouble making_trouble;
+	struct trouble removal_trouble;
+	bool is_short[STOCK_CLAIMS];     /* the log was told that the disk has no room for one */
+};
+
+void stock_clear(struct stock *p);
+/* Still readable: is made unreadable in its turn. */
+void stock_give_back(struct stock *p, struct segment *s);
+/* The same for the oldest one of the log: from now on headers say that it is needed no more, and
+ * that the oldest of the log is the segment of generation `oldest`. */
+void stock_release(struct stock *p, struct segment *s, uint64_t oldest);
+/* Before a generation can be read no more, or when one is missing and that was accepted, the newest
+ * segment durably says so: else a later start would miss it.  Other headers may be torn, and files
+ * removed.  -1 with errno. */
+int stock_tell_mark(struct stock *p) MUST_USE;
+/* A segment without frames, with a new generation; NULL with errno. */
+struct segment *stock_take(struct stock *p, enum stock_claim claim) MUST_USE;
+/* Has one ready afterwards, whatever it takes; -1 with the errno that stands in the way, also while
+ * the next try of that waits. */
+int stock_fill(struct stock *p, enum stock_claim claim) MUST_USE;
+/* What was written into a new segment failed with errno, and not for the first time: neither used
+ * ones nor new ones are tried for a moment. */
+void stock_pause(struct stock *p);
+/* While messages find none: the errno to refuse with, ENOSPC for want of room; another one where
+ * the disk does not say what room it has, or does not take what is written. */
+int stock_error(const struct stock *p);
+/* Bytes of the disk that its segments take though they hold nothing. */
+uint64_t stock_idle_bytes(const struct stock *p);
+/* Is there one without asking the disk for space? */
+bool stock_is_ready(const struct stock *p);
+/* Has the disk room for a new one? */
+bool stock_may_make(const struct stock *p, enum stock_claim claim);
+bool stock_has_work(const struct stock *p);
+/* One bounded piece of work. */
+void stock_work(struct stock *p);
+
+#endif

@@ -1,0 +1,423 @@
+/*
+ * spool: the loop's side: checks and queues what is appended, applies what became durable, answers.
+ */
+#include "spool/spool.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "spool/admission.h"
+#include "spool/compaction.h"
+#include "spool/completion.h"
+#include "spool/recovery.h"
+#include "spool/replay.h"
+#include "spool/spool_threads.h"
+
+/* ---- opening and closing ---- */
+
+static void
+spool_remove_files(struct msgid id, unsigned files, void *arg)
+{
+	struct spool *s = arg;
+
+	if (files & INDEX_BODY)
+		writer_remove_file(&s->writer, id);
+	if (files & INDEX_ASIDE)
+		writer_remove_aside(&s->writer, id);
+}
+
+static bool
+are_sane(const struct spool_options *o)
+{
+	uint32_t bytes = o->segment_bytes;
+
+	return bytes == 0 || (bytes >= SPOOL_SEGMENT_MIN && bytes <= 1u << 30 && bytes % 4096 == 0);
+}
+
+static uint32_t
+spool_segment_bytes(const struct spool_options *o)
+{
+	uint64_t have, all;
+
+	if (o->io->ops->space(o->io, &have, &all) != 0)
+		return SPACE_SEGMENT_MAX;
+	return space_segment_bytes(all, o->minimum_free_percent);
+}
+
+/* Before the spool is changed: a thread that cannot be made refuses the start.  The caller holds
+ * the writer's start, so that the writer and the bodies begin later. */
+static int
+spool_start_threads(struct spool *s)
+{
+	struct tasks *const tasks[] = {&s->reader, &s->upkeep, &s->files.tasks};
+	int error = writer_start(&s->writer) == 0 ? 0 : errno;
+
+	if (bodies_start(&s->bodies) != 0)
+		error = errno;
+	for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
+		if (tasks_start(tasks[i]) != 0)
+			error = errno;
+	errno = error;
+	if (error)
+		log_error("spool: a thread cannot be made: %m (TasksMax= of the service, the limit "
+			  "of processes of its user)");
+	return error ? -1 : 0;
+}
+
+/* Called with the writer's start held: of a start that is refused they do nothing. */
+static void
+spool_end_threads(struct spool *s)
+{
+	int error = errno;
+
+	s->writer.is_stopping = true;
+	s->bodies.is_stopping = true;
+	writer_let_start(&s->writer);
+	tasks_stop(&s->reader);
+	tasks_stop(&s->upkeep);
+	tasks_stop(&s->files.tasks);
+	if (s->bodies.is_thread)
+		bodies_stop(&s->bodies);
+	if (s->writer.is_thread)
+		writer_stop(&s->writer);
+	errno = error;
+}
+
+static int
+spool_lock(struct spool *s)
+{
+	if (s->io->ops->lock(s->io, "lock") == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return replay_refuse_for("lock", "cannot be opened for writing");
+	errno = EALREADY;
+	return -1;
+}
+
+/* Reads and tells everything first: a start that is refused has written nothing. */
+static int
+open_parts(struct spool *s, const struct spool_recovery *r)
+{
+	struct segment *opened;
+
+	if (s->writer.event_fd < 0 || spool_lock(s) != 0)
+		return -1;
+	/* not the lock: recovery appends what became of a message that it sets aside */
+	writer_hold_start(&s->writer);
+	if (spool_start_threads(s) != 0 || recover(s, r) != 0) {
+		spool_end_threads(s);
+		return -1;
+	}
+	s->index.gone = spool_remove_files;
+	s->index.arg = s;
+	/* without room for a new segment what is there can still be read and sent */
+	if (writer_begin(&s->writer, &opened) != 0)
+		log_error("spool: nothing can be stored now: %m");
+	else
+		index_add_segment(&s->index, opened);
+	writer_let_start(&s->writer);
+	files_begin(s);
+	return 0;
+}
+
+static void
+free_parts(struct spool **s)
+{
+	tasks_clear(&(*s)->reader, *s);
+	tasks_clear(&(*s)->upkeep, *s);
+	tasks_clear(&(*s)->files.tasks, *s);
+	files_clear(*s);
+	readings_clear(*s);
+	index_clear(&(*s)->index, (*s)->io);
+	bodies_clear(&(*s)->bodies);
+	writer_clear(&(*s)->writer);
+	buf_clear(&(*s)->room);
+	mem_free(*s);
+	*s = NULL;
+}
+
+static void
+spool_init_tasks(struct spool *s, struct tasks *t, enum spool_thread thread)
+{
+	struct tasks_setup setup = {.thread = spool_thread(thread),
+	    .io = s->io,
+	    .event_fd = s->writer.event_fd,
+	    .is_thread = !s->options.threadless};
+
+	tasks_init(t, &setup);
+}
+
+struct spool *
+spool_open(const struct spool_options *o, const struct spool_recovery *r)
+{
+	struct spool *s = MEM_NEW(struct spool);
+	int error;
+
+	s->options = *o;
+	if (!o->message_wait_ms)
+		s->options.message_wait_ms = SPOOL_MESSAGE_WAIT_MS;
+	if (!o->stall_ms)
+		s->options.stall_ms = STALL_LOGGED_MS;
+	s->io = o->io;
+	index_init(&s->index);
+	buf_init(&s->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
+	writer_init(&s->writer, s->io, !o->threadless);
+	bodies_init(&s->bodies, &s->writer);
+	spool_init_tasks(s, &s->reader, SPOOL_THREAD_READER);
+	spool_init_tasks(s, &s->upkeep, SPOOL_THREAD_UPKEEP);
+	spool_init_tasks(s, &s->files.tasks, SPOOL_THREAD_FILES);
+	TAILQ_INIT(&s->files.waiting);
+	readings_init(&s->readings);
+	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : spool_segment_bytes(o);
+	spool_set_minimum_free(s, o->minimum_free_percent);
+	errno = EINVAL;
+	s->recovery = r;
+	if (are_sane(o) && open_parts(s, r) == 0) {
+		s->recovery = NULL;
+		return s;
+	}
+	error = errno;
+	/* without a word to the directory: it may be another's */
+	free_parts(&s);
+	errno = error;
+	return NULL;
+}
+
+void
+spool_close(struct spool **s)
+{
+	struct batch_list done = STAILQ_HEAD_INITIALIZER(done);
+	struct batch *b;
+
+	if (!*s)
+		return;
+	tasks_halt(&(*s)->reader);
+	tasks_halt(&(*s)->upkeep);
+	tasks_halt(&(*s)->files.tasks);
+	bodies_stop(&(*s)->bodies);
+	writer_stop(&(*s)->writer);
+	/* where it could not be written when the segment was begun */
+	if ((*s)->writer.pool.newest)
+		newest_segment_tell(&(*s)->writer.newest_segment, (*s)->writer.pool.newest);
+	/* last: a disk that does not end a read or a sync of these delays nothing that is to be
+	 * durable */
+	tasks_stop(&(*s)->reader);
+	tasks_stop(&(*s)->upkeep);
+	tasks_stop(&(*s)->files.tasks);
+	spool_watch(*s);
+	/* whom it would be told to is not asked any more; segments go with the index */
+	writer_done(&(*s)->writer, &done);
+	while ((b = STAILQ_FIRST(&done))) {
+		STAILQ_REMOVE_HEAD(&done, link);
+		while (b->opened) {
+			struct segment *g = b->opened;
+
+			b->opened = g->next;
+			index_add_segment(&(*s)->index, g);
+		}
+		batch_free(&b);
+	}
+	free_parts(s);
+}
+
+int
+spool_fd(const struct spool *s)
+{
+	return s->writer.event_fd;
+}
+
+static struct stall *
+spool_stall(struct spool *s, enum spool_thread thread)
+{
+	struct stall *all[SPOOL_THREADS] = {
+	    [SPOOL_THREAD_WRITER] = &s->writer.stall,
+	    [SPOOL_THREAD_BODIES] = &s->bodies.stall,
+	    [SPOOL_THREAD_READER] = &s->reader.stall,
+	    [SPOOL_THREAD_UPKEEP] = &s->upkeep.stall,
+	    [SPOOL_THREAD_FILES] = &s->files.tasks.stall,
+	};
+
+	return all[thread];
+}
+
+void
+spool_watch(struct spool *s)
+{
+	for (enum spool_thread t = 0; t < SPOOL_THREADS; t++)
+		stall_look(spool_stall(s, t), s->options.stall_ms);
+}
+
+bool
+spool_stall_text(struct spool *s, char *out, size_t bytes)
+{
+	for (enum spool_thread t = 0; t < SPOOL_THREADS; t++)
+		if (stall_text(spool_stall(s, t), s->options.stall_ms, out, bytes))
+			return true;
+	return false;
+}
+
+int64_t
+spool_thread_ms(struct spool *s, enum spool_thread thread)
+{
+	return stall_ms(spool_stall(s, thread));
+}
+
+void
+spool_step(struct spool *s)
+{
+	bodies_step(&s->bodies);
+	writer_step(&s->writer);
+}
+
+/* ---- appending ---- */
+
+/* Who is spoken of may not move or go away before this is answered. */
+static void
+count_open(struct spool *s, const struct spool_entry *e)
+{
+	struct item *item;
+	struct note *note;
+
+	if (e->kind == SPOOL_UNKNOWN)
+		return;
+	if (e->kind == SPOOL_NOTE) {
+		note = index_find_note(&s->index, e->note.name);
+		if (note)
+			note->open++;
+		return;
+	}
+	item = index_find(&s->index, e->id);
+	if (!item)
+		item = index_add(&s->index, e->id, e->message.recipient_count);
+	item->open++;
+}
+
+/* A message that has less than this part of its time left is refused. */
+enum { MESSAGE_LEAST = 20 };
+
+static void
+spool_limit_wait(const struct spool *s, struct commit *c)
+{
+	uint32_t wait_ms = s->options.message_wait_ms;
+
+	c->late_ms = clock_mono_ms() + wait_ms;
+	c->begin_by_ms = c->late_ms - wait_ms / MESSAGE_LEAST;
+}
+
+/* A message with a body file goes on when that is durable. */
+static void
+queue_body(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, int64_t newest_ms)
+{
+	struct batch *one = batch_new();
+	struct commit *c = batch_add(one, b, body_bytes, newest_ms);
+
+	if (!c)
+		die("spool: more waits than is allowed");
+	spool_limit_wait(s, c);
+	s->waiting_bytes += c->span;
+	bodies_add(&s->bodies, one);
+}
+
+static void
+queue_commit(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, bool is_copy)
+{
+	int64_t newest = s->index.newest_ms;
+	bool has_file = false;
+	struct commit *c;
+
+	for (size_t i = 0; i < b->count; i++) {
+		const struct spool_entry *e = &b->entries[i];
+
+		count_open(s, e);
+		if (e->kind != SPOOL_MESSAGE)
+			continue;
+		if (id_ms(e->id.session) > newest)
+			newest = id_ms(e->id.session);
+		has_file |= e->message.in_file && !is_copy;
+	}
+	if (has_file) {
+		queue_body(s, b, body_bytes, newest);
+		return;
+	}
+	writer_hold(&s->writer);
+	c = batch_add(s->writer.filling, b, body_bytes, newest);
+	if (!c)
+		die("spool: more waits than is allowed");
+	c->is_bulk &= !is_copy;
+	c->is_copy = is_copy;
+	/* statuses and reports are tried again by who appended them, and nobody else does */
+	if (c->is_bulk && b->urgency != SPOOL_REPORT)
+		spool_limit_wait(s, c);
+	s->waiting_bytes += c->span;
+	s->copies.waiting_bytes += is_copy ? c->span : 0;
+	writer_let_go(&s->writer);
+}
+
+int
+store_copy(struct spool *s, const struct spool_batch *b, uint64_t body_bytes)
+{
+	if (s->waiting_bytes >= SPOOL_WAITING_MAX)
+		return -1;
+	queue_commit(s, b, body_bytes, true);
+	return 0;
+}
+
+int
+spool_append(struct spool *s, const struct spool_batch *b)
+{
+	off_t body_bytes = 0;
+	int file, error = admit_batch(s, b, &file);
+
+	if (!error && file >= 0 && s->io->ops->size(s->io, file, &body_bytes) != 0)
+		error = errno;
+	if (error) {
+		errno = error;
+		return -1;
+	}
+	queue_commit(s, b, (uint64_t)body_bytes, false);
+	return 0;
+}
+
+/* ---- what is known ---- */
+
+bool
+spool_find(struct spool *s, struct msgid id, struct spool_message *out)
+{
+	const struct item *i = index_find(&s->index, id);
+
+	if (!i || !i->segment)
+		return false;
+	item_describe(i, out);
+	return true;
+}
+
+void
+spool_dispatch(struct spool *s)
+{
+	answer_commits(s);
+	readings_answer(s);
+	tasks_answer(&s->upkeep, s);
+	tasks_answer(&s->files.tasks, s);
+	clean(s);
+}
+
+void
+spool_stats(struct spool *s, struct spool_stats *out)
+{
+	*out = s->stats;
+	out->set_aside += s->index.lost_count;
+	out->messages = map_count(s->index.items);
+	out->live_bytes = s->index.live_bytes + s->index.file_bytes;
+	out->segments = s->index.segment_count;
+	out->unremoved = atomic_load(&s->writer.unremoved_count);
+	out->free_segments = atomic_load(&s->writer.spare_segments);
+}
+
+int64_t
+spool_newest_ms(const struct spool *s)
+{
+	return s->index.newest_ms;
+}

@@ -1,0 +1,82 @@
+/*
+ * spool_index: the state that the log adds up to.  The same function applies what recovery reads
+ * and what the writer made durable; applying a stretch twice changes nothing.
+ */
+#ifndef SPOOL_SPOOL_INDEX_H
+#define SPOOL_SPOOL_INDEX_H
+
+#include "base/map.h"
+#include "spool/stored_message.h"
+#include "spool/unknown_entries.h"
+
+enum { INDEX_NOTES_MAX = 256 };
+
+struct note {
+	struct note *next;
+	struct segment *segment;
+	unsigned open;                   /* appends of it that are under way */
+	struct str name;                 /* owned, as the value */
+	struct str value;                /* empty: forgotten */
+};
+
+/* The files of a message (bits). */
+enum index_file {
+	INDEX_BODY = 1,                  /* ID-N.body */
+	INDEX_ASIDE = 2,                 /* what was put aside of it, while it is not lost */
+};
+
+/* These files are not needed any more. */
+typedef void index_gone_fn(struct msgid id, unsigned files, void *arg);
+
+struct index {
+	struct map *items;
+	struct note *notes;
+	unsigned note_count;
+	struct unknown_list unknown;
+	bool is_whole;                   /* all of the log was read */
+	struct segment *oldest;
+	struct segment *newest;
+	uint64_t segment_count;
+	unsigned kept_count;             /* of them, those that must be emptied and set aside */
+	uint64_t live_bytes;             /* of frames */
+	uint64_t file_bytes;
+	int64_t newest_ms;
+	uint64_t lost_count;             /* messages that became lost, and have files */
+	index_gone_fn *gone;             /* may be NULL */
+	void *arg;
+};
+
+/* Where a frame stands. */
+struct index_place {
+	struct segment *segment;
+	uint32_t offset;
+	uint32_t bytes;
+	struct str payload;
+};
+
+void index_init(struct index *x);
+/* Frees items, notes and segments. */
+void index_clear(struct index *x, struct fsio *io);
+
+struct item *index_find(const struct index *x, struct msgid id);
+/* Appended, not durable yet. */
+struct item *index_add(struct index *x, struct msgid id, uint32_t recipient_count);
+void index_remove(struct index *x, struct item *i);
+
+struct note *index_find_note(const struct index *x, struct str name);
+
+/* Removes the message if it is settled, or never became durable, and nothing of it is under way. */
+void index_review(struct index *x, struct item *i);
+
+void index_apply(struct index *x, const struct record *r, const struct index_place *at);
+
+/* All of the log was applied: what was kept for messages that may come is looked through.  false:
+ * there are more entries of a newer version than can be kept. */
+bool index_end_replay(struct index *x) MUST_USE;
+
+/* A segment newer than all. */
+void index_add_segment(struct index *x, struct segment *s);
+/* The oldest leaves: it must hold nothing. */
+struct segment *index_take_oldest(struct index *x);
+
+#endif

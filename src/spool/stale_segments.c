@@ -1,0 +1,156 @@
+/*
+ * stale_segments: see the header.
+ */
+#include "spool/stale_segments.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "spool/lost_messages.h"
+
+enum { PASSED_PIECE_BYTES = 1 << 20 };
+
+int
+passed_unread(struct replay *r, struct segment *g, uint64_t offset)
+{
+	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_ASIDE_BYTES];
+
+	segment_name(g->slot, name);
+	if (!segment_is_medium_error(errno))
+		return replay_refuse(name, offset);
+	g->is_kept = true;
+	r->spool->stats.quarantined++;
+	log_error("spool: %s (generation %llu) cannot be read at offset %llu: %m; the log does not "
+		  "need it: it is set aside as %s", name, (unsigned long long)g->generation,
+	    (unsigned long long)offset, segment_aside_name(g, aside));
+	return 0;
+}
+
+/* -1 with errno, told.  Not synced: nothing of it is relied on. */
+static int
+passed_read(struct replay *r, struct segment *g, struct str *out)
+{
+	struct fsio *io = r->spool->io;
+	struct iovec room = {0};
+	off_t bytes;
+	size_t got = 0;
+	int result = io->ops->size(io, g->fd, &bytes);
+
+	if (result == 0) {
+		room.iov_len = bytes > g->bytes ? g->bytes : (size_t)bytes;
+		room.iov_base = mem_new(room.iov_len);
+		result = fsio_read_all(io, g->fd, room, 0, &got);
+	}
+	*out = str_make(room.iov_base, result == 0 ? got : 0);
+	return result == 0 ? 0 : passed_unread(r, g, got);
+}
+
+/*
+ * Was anything in it acknowledged, for all that is known?  A process gives no sequence number
+ * twice, so what a write that failed left has lower ones than the seal that voids it; a start that
+ * went on without the file gave the same ones again.  For one that was freed there is no such seal
+ * any more.  The first frame is the segment's own seal, and holds no message.
+ */
+static bool
+passed_holds(const struct segment *g, const struct replay_end *end, struct str bytes)
+{
+	uint64_t from = end->kind == REPLAY_FREED ? 0 : end->voided_by;
+	struct record_frame f;
+
+	for (size_t at = SEGMENT_DATA + RECORD_ALIGN; at + RECORD_HEADER_BYTES <= bytes.n;
+	     at += RECORD_ALIGN) {
+		if (at % PASSED_PIECE_BYTES == 0)
+			metrics_progress();
+		if (record_frame_check(str_from(bytes, at), g->tag, &f) && f.sequence >= from)
+			return true;
+	}
+	return false;
+}
+
+/* Why is what was acknowledged not read? */
+static const char *
+passed_why(const struct replay *r, const struct segment *g, const struct replay_end *end)
+{
+	if (segment_is_missing(&r->mark, g->generation))
+		return "it was missing at an earlier start, which went on without it, for "
+		       "--accept-damage was given";
+	if (end->kind == REPLAY_FREED)
+		return "it was freed, or an earlier start went on without it, and what tells what "
+		       "became of its messages is gone or cannot be read";
+	return "it was put back after a start that went on without it";
+}
+
+static void
+passed_tell(struct replay *r, struct segment *g, const struct replay_end *end, struct str bytes)
+{
+	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_ASIDE_BYTES];
+
+	g->is_kept = true;
+	r->spool->stats.quarantined++;
+	log_error("spool: %s (generation %llu) holds messages that were acknowledged, and is not "
+		  "read, for %s: it is set aside as %s; those of its messages that are not in the "
+		  "log are named next: sallyportd(8), BACKUP AND RESTORE, tells how to deliver "
+		  "them from that file",
+	    segment_name(g->slot, name), (unsigned long long)g->generation, passed_why(r, g, end),
+	    segment_aside_name(g, aside));
+	losses_see_file(r, g, bytes);
+}
+
+int
+passed_segment(struct replay *r, struct segment *g, const struct replay_end *end)
+{
+	struct str bytes = STR_NULL;
+	int result = 0, error;
+
+	metrics_work("recover: read a segment that is not needed");
+	metrics_progress();
+	/* else that is told already */
+	if (end->state != SEAL_UNREAD)
+		result = passed_read(r, g, &bytes);
+	error = errno;
+	if (result == 0 && passed_holds(g, end, bytes))
+		passed_tell(r, g, end, bytes);
+	mem_free((char *)(uintptr_t)bytes.p);
+	stock_give_back(&r->spool->writer.pool, g);
+	errno = error;
+	return result;
+}
+
+static bool
+passed_rename(struct fsio *io, const struct segment *g)
+{
+	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_ASIDE_BYTES];
+
+	segment_name(g->slot, name);
+	segment_aside_name(g, aside);
+	if (io->ops->rename(io, name, aside) != 0) {
+		log_warn("spool: %s cannot be renamed to %s: %m; it is tried again", name, aside);
+		return false;
+	}
+	log_warn("spool: %s is not used any more, kept as %s", name, aside);
+	return true;
+}
+
+void
+passed_set_aside(struct stock *p)
+{
+	struct segment **at = &p->returned;
+	bool is_changed = false;
+
+	while (*at) {
+		struct segment *g = *at;
+
+		metrics_progress();
+		if (!g->is_kept || !passed_rename(p->io, g)) {
+			at = &g->next;
+			continue;
+		}
+		*at = g->next;
+		segment_free(&g, p->io);
+		is_changed = true;
+	}
+	if (is_changed && p->io->ops->sync_directory(p->io) != 0)
+		log_warn("spool: the names of damaged-seg-* files are not durable: %m");
+}

@@ -1,0 +1,406 @@
+/*
+ * writer: the thread, its queues, and background work when nothing waits.
+ */
+#include "spool/writer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "spool/active_segment.h"
+#include "spool/layout.h"
+#include "spool/segment_space.h"
+#include "spool/spool_threads.h"
+#include "spool/writer_background.h"
+
+enum { SPACE_EVERY_MS = 1000, SPACE_SHORT_MS = 100 };
+
+char *
+writer_file_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
+{
+	char text[ID_TEXT_BYTES];
+
+	snprintf(out, WRITER_FILE_NAME_BYTES, "%s-%u.body", id_text(id.session, text), id.number);
+	return out;
+}
+
+char *
+writer_aside_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
+{
+	char text[ID_TEXT_BYTES];
+
+	snprintf(out, WRITER_FILE_NAME_BYTES, "%s-%u.aside", id_text(id.session, text), id.number);
+	return out;
+}
+
+char *
+writer_aside_body_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
+{
+	char text[ID_TEXT_BYTES];
+
+	snprintf(out, WRITER_FILE_NAME_BYTES, "%s-%u.body.aside", id_text(id.session, text),
+	    id.number);
+	return out;
+}
+
+void
+writer_init(struct writer *w, struct fsio *io, bool is_thread)
+{
+	pthread_condattr_t monotonic;
+
+	*w = (struct writer){
+	    .io = io, .is_thread = is_thread, .pool.io = io, .newest_segment.io = io};
+	w->pool.is_patient = is_thread;
+	stall_init(&w->stall, spool_thread(SPOOL_THREAD_WRITER));
+	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_mutex_init(&w->start, NULL);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	STAILQ_INIT(&w->done);
+	STAILQ_INIT(&w->spare);
+	STAILQ_INIT(&w->jobs);
+	STAILQ_INIT(&w->todo);
+	STAILQ_INIT(&w->unvoided);
+	STAILQ_INIT(&w->unremoved);
+	w->filling = batch_new();
+}
+
+int
+writer_begin(struct writer *w, struct segment **opened_out)
+{
+	struct batch b = {.bytes = {0}};
+
+	*opened_out = NULL;
+	if (log_room_open(w) != 0 || place_seal(w, &b) != 0) {
+		log_room_report(w);
+		return -1;
+	}
+	*opened_out = b.opened;
+	log_room_report(w);
+	return 0;
+}
+
+/* Under the lock. */
+static struct batch *
+take_filling(struct writer *w)
+{
+	struct batch *b = w->filling, *next = STAILQ_FIRST(&w->spare);
+
+	if (b->count == 0)
+		return NULL;
+	if (next)
+		STAILQ_REMOVE_HEAD(&w->spare, link);
+	w->filling = next ? next : batch_new();
+	return b;
+}
+
+/* Called and left with the lock held. */
+static void
+work(struct writer *w)
+{
+	struct batch *b = take_filling(w);
+	const struct msgid none = {.number = 0};
+
+	STAILQ_CONCAT(&w->todo, &w->jobs);
+	pthread_mutex_unlock(&w->lock);
+	if (b) {
+		stall_begin(&w->stall, "write the log", none);
+		place_batch(w, b);
+	}
+	writer_jobs_do(w);
+	if (stock_has_work(&w->pool)) {
+		stall_begin(&w->stall, "make a segment", none);
+		stock_work(&w->pool);
+	}
+	place_void(w);
+	log_room_report(w);
+	stall_end(&w->stall);
+	pthread_mutex_lock(&w->lock);
+}
+
+void
+writer_hand_back(struct writer *w, struct batch *b)
+{
+	pthread_mutex_lock(&w->lock);
+	STAILQ_INSERT_TAIL(&w->done, b, link);
+	pthread_mutex_unlock(&w->lock);
+	eventfd_write(w->event_fd, 1);
+}
+
+static bool
+writer_has_jobs(const struct writer *w)
+{
+	return !STAILQ_EMPTY(&w->jobs) || !STAILQ_EMPTY(&w->todo);
+}
+
+void
+writer_step(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	work(w);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static struct timespec
+after_ms(int64_t ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	return t;
+}
+
+/* What is short is asked for more often: nobody is refused for long for what was true before. */
+static bool
+is_short(const struct writer *w)
+{
+	uint64_t all = atomic_load(&w->disk_bytes);
+
+	return atomic_load(&w->free_bytes) < stock_share_bytes(&w->pool, all);
+}
+
+void
+writer_look_at_disk(struct writer *w)
+{
+	uint64_t have, all;
+
+	if (w->io->ops->space(w->io, &have, &all) != 0) {
+		if (!w->is_space_unknown)
+			log_warn("spool: the disk does not say what room it has, until it does "
+				 "messages that need a file of their own are answered with 451: "
+				 "%m");
+		w->is_space_unknown = true;
+		have = all = 0;
+	} else {
+		w->is_space_unknown = false;
+	}
+	atomic_store(&w->disk_bytes, all);
+	atomic_store(&w->free_bytes, have);
+	w->space_ms = clock_mono_ms() + (is_short(w) ? SPACE_SHORT_MS : SPACE_EVERY_MS);
+}
+
+static int64_t
+until_look_ms(const struct writer *w)
+{
+	int64_t ms = w->space_ms - clock_mono_ms();
+
+	return ms > 0 ? ms : 0;
+}
+
+/* Milliseconds that nothing has to be done for. */
+static int64_t
+idle_ms(struct writer *w)
+{
+	int64_t lazy;
+
+	if (writer_has_jobs(w) || w->is_stopping || stock_has_work(&w->pool) ||
+	    writer_jobs_are_due(w))
+		return 0;
+	if (w->filling->count == 0)
+		return until_look_ms(w);
+	if (w->filling->is_urgent)
+		return 0;
+	lazy = w->filling->lazy_since_ms + SPOOL_LAZY_MS - clock_mono_ms();
+	return lazy > 0 && lazy <= SPOOL_LAZY_MS ? lazy : 0;
+}
+
+/* Called and left with the lock held. */
+static void
+look_at_times(struct writer *w)
+{
+	const struct msgid none = {.number = 0};
+
+	if (until_look_ms(w) > 0)
+		return;
+	pthread_mutex_unlock(&w->lock);
+	stall_begin(&w->stall, "ask how much of the disk is free", none);
+	writer_look_at_disk(w);
+	stall_end(&w->stall);
+	pthread_mutex_lock(&w->lock);
+}
+
+static void *
+run(void *arg)
+{
+	struct writer *w = arg;
+
+	pthread_setname_np(pthread_self(), spool_thread_name(SPOOL_THREAD_WRITER));
+	writer_await_start(w);
+	pthread_mutex_lock(&w->lock);
+	while (!w->is_stopping || w->filling->count > 0 || writer_has_jobs(w)) {
+		int64_t ms;
+
+		look_at_times(w);
+		ms = idle_ms(w);
+		if (ms > 0) {
+			struct timespec until = after_ms(ms);
+
+			w->is_waiting = true;
+			pthread_cond_timedwait(&w->wake, &w->lock, &until);
+			w->is_waiting = false;
+		} else {
+			work(w);
+		}
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+int
+writer_start(struct writer *w)
+{
+	int error;
+
+	writer_look_at_disk(w);
+	error = w->is_thread ? pthread_create(&w->thread, NULL, run, w) : 0;
+	if (error) {
+		w->is_thread = false;
+		errno = error;
+	}
+	return error ? -1 : 0;
+}
+
+void
+writer_stop(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->is_stopping = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	if (w->is_thread) {
+		pthread_join(w->thread, NULL);
+		return;
+	}
+	do {
+		writer_step(w);
+	} while (w->filling->count > 0 || writer_has_jobs(w));
+}
+
+void
+writer_clear(struct writer *w)
+{
+	writer_jobs_clear(w, &w->jobs);
+	writer_jobs_clear(w, &w->todo);
+	writer_jobs_clear(w, &w->unvoided);
+	writer_jobs_clear(w, &w->unremoved);
+	if (w->active && w->is_virgin)
+		segment_free(&w->active, w->io);
+	stock_clear(&w->pool);
+	batch_free(&w->filling);
+	batch_list_clear(&w->spare);
+	batch_list_clear(&w->done);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	pthread_mutex_destroy(&w->start);
+	stall_clear(&w->stall);
+	if (w->event_fd >= 0)
+		close(w->event_fd);
+}
+
+void
+writer_hold_start(struct writer *w)
+{
+	pthread_mutex_lock(&w->start);
+}
+
+void
+writer_let_start(struct writer *w)
+{
+	pthread_mutex_unlock(&w->start);
+}
+
+void
+writer_await_start(struct writer *w)
+{
+	pthread_mutex_lock(&w->start);
+	pthread_mutex_unlock(&w->start);
+}
+
+void
+writer_hold(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+}
+
+/* Wakes the thread only where it sleeps: while it writes, it will look by itself. */
+void
+writer_let_go(struct writer *w)
+{
+	bool wake = w->is_waiting &&
+	    (!STAILQ_EMPTY(&w->jobs) || w->filling->is_urgent || w->filling->count == 1);
+
+	pthread_mutex_unlock(&w->lock);
+	if (wake)
+		pthread_cond_signal(&w->wake);
+}
+
+void
+writer_done(struct writer *w, struct batch_list *list)
+{
+	eventfd_t count;
+
+	eventfd_read(w->event_fd, &count);
+	pthread_mutex_lock(&w->lock);
+	STAILQ_CONCAT(list, &w->done);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void
+writer_reuse(struct writer *w, struct batch *b)
+{
+	struct batch *first;
+
+	batch_reset(b);
+	pthread_mutex_lock(&w->lock);
+	/* one waits and one is filled: the others came of a batch that was divided */
+	first = STAILQ_FIRST(&w->spare);
+	if (!first || !STAILQ_NEXT(first, link)) {
+		STAILQ_INSERT_HEAD(&w->spare, b, link);
+		b = NULL;
+	}
+	pthread_mutex_unlock(&w->lock);
+	batch_free(&b);
+}
+
+static void
+writer_add_job(struct writer *w, struct writer_job job)
+{
+	struct writer_job *j = MEM_NEW(struct writer_job);
+
+	*j = job;
+	writer_hold(w);
+	STAILQ_INSERT_TAIL(&w->jobs, j, link);
+	writer_let_go(w);
+}
+
+void
+writer_give_back(struct writer *w, struct segment *s, uint64_t oldest)
+{
+	writer_add_job(w, (struct writer_job){.segment = s, .oldest = oldest});
+}
+
+void
+writer_remove_file(struct writer *w, struct msgid id)
+{
+	writer_add_job(w, (struct writer_job){.id = id});
+}
+
+void
+writer_remove_aside(struct writer *w, struct msgid id)
+{
+	writer_add_job(w, (struct writer_job){.id = id, .is_aside = true});
+}

@@ -1,0 +1,110 @@
+/*
+ * bdat: BDAT.  An announced chunk is data whatever becomes of it: its octets never become commands
+ * (CVE-2017-16943 and its relatives), and no memory waits for them.
+ */
+#include "submission/bdat.h"
+
+#include "mail/smtp_command.h"
+#include "submission/content.h"
+#include "submission/content_commit.h"
+#include "submission/smtpd_transaction.h"
+
+static enum session_step
+malformed(struct session *s, const struct status *status)
+{
+	/* which octets were meant is unknown now: the message cannot become whole any more */
+	if (s->content.is_chunked)
+		transaction_drop(s);
+	return session_refuse(s, "data", "bdat", status);
+}
+
+enum session_step
+chunk_bdat(struct session *s, struct str args)
+{
+	struct content *c = &s->content;
+	struct command_bdat bdat;
+	struct status status = command_parse_bdat(args, &bdat);
+
+	if (status.code != 250)
+		return malformed(s, &status);
+	if (!c->is_chunked)
+		content_begin(s, true);
+	c->chunk_left = bdat.size;
+	c->is_last = bdat.is_last;
+	c->is_piece_done = bdat.size == 0;
+	session_enter(s, STATE_CHUNK);
+	return c->is_piece_done ? chunk_end(s) : SESSION_NEXT;
+}
+
+enum session_step
+chunk_read(struct session *s, struct str in, size_t *used_out)
+{
+	struct content *c = &s->content;
+	size_t before = c->bytes.n;
+	struct str piece = str_upto(str_upto(in, content_room(s)),
+	    c->chunk_left < SIZE_MAX ? (size_t)c->chunk_left : SIZE_MAX);
+
+	if (!c->fault) {
+		dot_check(&c->check, piece);
+		buf_adds(&c->bytes, piece);
+	}
+	*used_out = piece.n;
+	c->is_fed |= piece.n > 0;
+	c->chunk_left -= piece.n;
+	c->is_piece_done = c->chunk_left == 0;
+	return content_go_on(s, before);
+}
+
+enum session_step
+chunk_end(struct session *s)
+{
+	struct content *c = &s->content;
+	unsigned long long total = c->total_bytes;
+	struct status status;
+
+	if (c->fault || c->is_last)
+		return commit_begin(s);
+	/* a message in many pieces is as busy as it needs to be */
+	if (c->is_fed)
+		s->idle_commands = 0;
+	c->is_fed = false;
+	c->is_piece_done = false;
+	session_enter(s, STATE_CHUNKS);
+	status = status_make(250, "2.0.0", "%llu octets so far", total);
+	return session_say(s, &status);
+}
+
+/* ---- without a transaction ---- */
+
+static enum session_step
+astray_end(struct session *s)
+{
+	session_enter(s, s->before);
+	return session_out_of_order(s, "BDAT");
+}
+
+enum session_step
+chunk_astray(struct session *s, struct str args)
+{
+	struct command_bdat bdat;
+	struct status status = command_parse_bdat(args, &bdat);
+
+	if (status.code != 250)
+		return session_refuse(s, "data", "bdat", &status);
+	s->before = s->state;
+	s->content.chunk_left = bdat.size;
+	s->message_deadline_ms =
+	    s->services->mono_ms(s->arg) + s->conf->submission.message_timeout_ms;
+	session_enter(s, STATE_ASTRAY);
+	return bdat.size == 0 ? astray_end(s) : SESSION_NEXT;
+}
+
+enum session_step
+chunk_read_astray(struct session *s, struct str in, size_t *used_out)
+{
+	uint64_t left = s->content.chunk_left;
+
+	*used_out = in.n < left ? in.n : (size_t)left;
+	s->content.chunk_left = left - *used_out;
+	return s->content.chunk_left > 0 ? SESSION_NEXT : astray_end(s);
+}

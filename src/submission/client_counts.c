@@ -1,0 +1,194 @@
+/*
+ * client_counts: a counting sketch in shared memory.  A cell holds one counter per process side by
+ * side, so that a sum is two cache lines; each counter has one writer, its process, hence no lock.
+ */
+#include "submission/client_counts.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+/* The shared bytes; zeroed by their maker. */
+struct table {
+	_Atomic uint64_t secret; /* drawn by whoever comes first; 0: not yet */
+	_Atomic uint32_t sessions[CLIENTS_REGIONS];
+	_Atomic uint16_t cells[CLIENTS_ROWS][CLIENTS_COLUMNS][CLIENTS_REGIONS];
+};
+
+struct clients {
+	struct table *table;
+	unsigned region;
+};
+
+size_t
+clients_bytes(void)
+{
+	return sizeof(struct table);
+}
+
+static struct table *
+map_table(int fd)
+{
+	void *p = mmap(NULL, sizeof(struct table), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int
+draw_secret(struct table *t)
+{
+	uint64_t none = 0, mine = 0;
+
+	while (mine == 0)
+		if (getrandom(&mine, sizeof mine, 0) != sizeof mine)
+			return -1;
+	atomic_compare_exchange_strong(&t->secret, &none, mine);
+	return 0;
+}
+
+struct clients *
+clients_open(int fd, unsigned region)
+{
+	struct clients *c;
+	struct table *t;
+
+	if (region >= CLIENTS_REGIONS) {
+		errno = EINVAL;
+		return NULL;
+	}
+	t = map_table(fd);
+	if (!t)
+		return NULL;
+	if (draw_secret(t) != 0) {
+		munmap(t, sizeof *t);
+		return NULL;
+	}
+	c = MEM_NEW(struct clients);
+	c->table = t;
+	c->region = region;
+	return c;
+}
+
+void
+clients_close(struct clients **c)
+{
+	if (!*c)
+		return;
+	munmap((*c)->table, sizeof(struct table));
+	mem_free(*c);
+	*c = NULL;
+}
+
+void
+clients_wipe(int fd, unsigned region)
+{
+	struct table *t = region < CLIENTS_REGIONS ? map_table(fd) : NULL;
+
+	if (!t)
+		return;
+	atomic_store_explicit(&t->sessions[region], 0, memory_order_relaxed);
+	for (size_t row = 0; row < CLIENTS_ROWS; row++)
+		for (size_t column = 0; column < CLIENTS_COLUMNS; column++)
+			atomic_store_explicit(
+			    &t->cells[row][column][region], 0, memory_order_relaxed);
+	munmap(t, sizeof *t);
+}
+
+/* The cell of a network in one row. */
+static _Atomic uint16_t *
+cell_of(const struct clients *c, size_t row, struct str network)
+{
+	static const uint64_t rows[CLIENTS_ROWS] = {0, 0x9e3779b97f4a7c15u};
+	uint64_t secret = atomic_load_explicit(&c->table->secret, memory_order_relaxed);
+	struct hash_key key = {secret, rows[row]};
+
+	return c->table->cells[row][hash_bytes(key, network) % CLIENTS_COLUMNS];
+}
+
+static unsigned
+sum(const _Atomic uint16_t *cell)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < CLIENTS_REGIONS; i++)
+		n += atomic_load_explicit(&cell[i], memory_order_relaxed);
+	return n;
+}
+
+static void
+add(struct clients *c, struct str network, int by)
+{
+	_Atomic uint32_t *sessions = &c->table->sessions[c->region];
+	int64_t all = (int64_t)atomic_load_explicit(sessions, memory_order_relaxed) + by;
+
+	if (all >= 0)
+		atomic_store_explicit(sessions, (uint32_t)all, memory_order_relaxed);
+	for (size_t row = 0; row < CLIENTS_ROWS; row++) {
+		_Atomic uint16_t *mine = &cell_of(c, row, network)[c->region];
+		int n = atomic_load_explicit(mine, memory_order_relaxed) + by;
+
+		/* below 0: main wiped the region meanwhile */
+		if (n >= 0 && n <= UINT16_MAX)
+			atomic_store_explicit(mine, (uint16_t)n, memory_order_relaxed);
+	}
+}
+
+/* Counted first and looked at then: two processes at the limit may both refuse, never both accept.
+ */
+bool
+clients_enter(struct clients *c, struct str network, unsigned limit)
+{
+	unsigned fewest = UINT32_MAX;
+
+	add(c, network, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	for (size_t row = 0; row < CLIENTS_ROWS; row++) {
+		unsigned n = sum(cell_of(c, row, network));
+
+		fewest = n < fewest ? n : fewest;
+	}
+	if (fewest <= limit)
+		return true;
+	add(c, network, -1);
+	return false;
+}
+
+static uint64_t
+count_sessions(const struct table *t)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < CLIENTS_REGIONS; i++)
+		n += atomic_load_explicit(&t->sessions[i], memory_order_relaxed);
+	return n;
+}
+
+uint64_t
+clients_sessions(const struct clients *c)
+{
+	return count_sessions(c->table);
+}
+
+uint64_t
+clients_count(int fd)
+{
+	struct table *t = map_table(fd);
+	uint64_t n;
+
+	if (!t)
+		return 0;
+	n = count_sessions(t);
+	munmap(t, sizeof *t);
+	return n;
+}
+
+void
+clients_leave(struct clients *c, struct str network)
+{
+	add(c, network, -1);
+}

@@ -1,0 +1,326 @@
+/*
+ * limit_tokens: see the header.  A lease exists while somebody has or awaits tokens of its user,
+ * and for a while longer; the message that ends it closes the account with the queue, so that a
+ * count that went wrong on the way (a client that left while its message was being stored) does not
+ * last.
+ */
+#include "submission/limit_tokens.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "conf/value.h"
+#include "mail/envelope.h"
+
+enum {
+	TOKENS_IDLE_MS = 10000, /* unused for so long, they go back */
+	TOKENS_LOOK_S = 5,
+};
+
+struct token_lease {
+	struct tokens *all;
+	struct str user; /* allocated */
+	uint32_t free;   /* may be taken */
+	uint32_t taken;  /* by messages under way */
+	uint32_t waiting;
+	int64_t used_ms;
+	char limit[VALUE_RATES_TEXT_BYTES]; /* that was reached last */
+	struct request request;
+	TAILQ_HEAD(, token_waiter) waiters;
+};
+
+struct tokens {
+	struct event *timer;
+	struct channel *queue; /* NULL: not there */
+	struct map *leases;    /* by user */
+	unsigned generation;
+};
+
+static void token_answered(enum request_end end, const struct packet *p, void *arg);
+
+/* ---- leases ---- */
+
+static struct token_lease *
+token_lease_of(struct tokens *t, struct str user)
+{
+	struct token_lease *l = map_get(t->leases, user);
+
+	if (l)
+		return l;
+	l = MEM_NEW(struct token_lease);
+	l->all = t;
+	l->user = str_make(mem_text(user.p, user.n), user.n);
+	TAILQ_INIT(&l->waiters);
+	request_init(&l->request, token_answered, l);
+	map_put(t->leases, user, l);
+	return l;
+}
+
+static void
+token_lease_free(struct token_lease *l)
+{
+	map_remove(l->all->leases, l->user);
+	request_cancel(&l->request);
+	mem_free((char *)l->user.p);
+	mem_free(l);
+}
+
+static bool
+token_lease_is_idle(const struct token_lease *l)
+{
+	return l->taken == 0 && l->waiting == 0 && !request_is_open(&l->request);
+}
+
+static void
+token_give_back(struct token_lease *l, bool is_all)
+{
+	struct message_lease_return m = {l->user, l->free, is_all};
+
+	l->free = 0;
+	if (l->all->queue && (m.tokens || is_all))
+		(void)!channel_send(l->all->queue, MESSAGE_LEASE_RETURN, &m, -1);
+}
+
+/* ---- waiters ---- */
+
+static struct token_waiter *
+token_first_waiter(struct token_lease *l)
+{
+	struct token_waiter *w = TAILQ_FIRST(&l->waiters);
+
+	if (w)
+		tokens_cancel(w);
+	return w;
+}
+
+void
+tokens_cancel(struct token_waiter *w)
+{
+	if (!w->lease)
+		return;
+	TAILQ_REMOVE(&w->lease->waiters, w, link);
+	w->lease->waiting--;
+	w->lease = NULL;
+}
+
+/* All that wait now hear why there is none; who comes meanwhile asks anew. */
+static void
+token_refuse_waiters(struct token_lease *l, const struct status *why)
+{
+	for (uint32_t count = l->waiting; count > 0; count--) {
+		struct token_waiter *w = token_first_waiter(l);
+
+		if (!w)
+			return;
+		w->fn(why, w->arg);
+	}
+}
+
+static void
+token_serve_waiters(struct token_lease *l)
+{
+	struct status ok = status_make(250, "2.1.5", "Ok");
+	struct token_waiter *w;
+
+	while (l->free && (w = token_first_waiter(l))) {
+		l->free--;
+		l->taken++;
+		w->fn(&ok, w->arg);
+	}
+}
+
+static void
+token_ask(struct token_lease *l)
+{
+	struct message_lease_ask m = {.user = l->user};
+
+	if (TAILQ_EMPTY(&l->waiters) || !l->all->queue || request_is_open(&l->request))
+		return;
+	m.wanted = l->waiting < ENVELOPE_RECIPIENTS_MAX ? l->waiting : ENVELOPE_RECIPIENTS_MAX;
+	request_ask(&l->request, l->all->queue, MESSAGE_LEASE_ASK, &m);
+}
+
+static void
+token_answered(enum request_end end, const struct packet *p, void *arg)
+{
+	struct token_lease *l = arg;
+
+	l->used_ms = clock_mono_ms();
+	if (end == REQUEST_ANSWERED && status_is_ok(&p->message->lease.status))
+		l->free += p->message->lease.tokens;
+	if (end == REQUEST_ANSWERED)
+		snprintf(l->limit, sizeof l->limit, "%.*s", STR_ARG(p->message->lease.limit));
+	token_serve_waiters(l);
+	if (end != REQUEST_ANSWERED)
+		token_refuse_waiters(l, NULL);
+	else if (!status_is_ok(&p->message->lease.status))
+		token_refuse_waiters(l, &p->message->lease.status);
+	token_ask(l);
+}
+
+struct str
+tokens_limit(const struct tokens *t, struct str user)
+{
+	const struct token_lease *l = map_get(t->leases, user);
+
+	return l ? str_of(l->limit) : STR("");
+}
+
+bool
+tokens_wait(struct tokens *t, struct str user, struct token_waiter *w)
+{
+	struct token_lease *l;
+
+	if (!t->queue)
+		return false;
+	l = token_lease_of(t, user);
+	w->lease = l;
+	l->waiting++;
+	TAILQ_INSERT_TAIL(&l->waiters, w, link);
+	token_ask(l);
+	return true;
+}
+
+/* ---- taking and returning ---- */
+
+bool
+tokens_take(struct tokens *t, struct str user)
+{
+	struct token_lease *l = map_get(t->leases, user);
+
+	if (!l || !l->free)
+		return false;
+	l->free--;
+	l->taken++;
+	l->used_ms = clock_mono_ms();
+	return true;
+}
+
+/* Fewer when the queue that lent them is gone. */
+static uint32_t
+token_release(struct token_lease *l, uint32_t count)
+{
+	count = count < l->taken ? count : l->taken;
+	l->taken -= count;
+	return count;
+}
+
+void
+tokens_return(struct tokens *t, struct str user, uint32_t count)
+{
+	struct token_lease *l = map_get(t->leases, user);
+
+	if (!l)
+		return;
+	/* those that wait have asked, and find it when the answer comes */
+	l->free += token_release(l, count);
+}
+
+void
+tokens_spend(struct tokens *t, struct str user, uint32_t count)
+{
+	struct token_lease *l = map_get(t->leases, user);
+
+	if (l)
+		(void)token_release(l, count);
+}
+
+void
+tokens_recall(struct tokens *t, struct str user)
+{
+	struct token_lease *l = map_get(t->leases, user);
+
+	if (l)
+		token_give_back(l, token_lease_is_idle(l));
+}
+
+/* ---- life ---- */
+
+static void
+token_look(struct str user, void *value, void *arg)
+{
+	struct token_lease *l = value;
+	const int64_t *before_ms = arg;
+	bool is_over = token_lease_is_idle(l);
+
+	(void)user;
+	if (l->used_ms > *before_ms)
+		return;
+	token_give_back(l, is_over);
+	if (is_over)
+		token_lease_free(l);
+}
+
+static void
+on_token_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct tokens *t = arg;
+	int64_t before_ms = clock_mono_ms() - TOKENS_IDLE_MS;
+
+	(void)fd;
+	(void)what;
+	map_each(t->leases, token_look, &before_ms);
+}
+
+/* Those that wait hear it first, while the lease is still there. */
+static void
+token_void(struct str user, void *value, void *arg)
+{
+	struct token_lease *l = value;
+
+	(void)user;
+	(void)arg;
+	request_cancel(&l->request);
+	l->free = l->taken = 0;
+	token_refuse_waiters(l, NULL);
+}
+
+void
+tokens_connect(struct tokens *t, struct channel *queue)
+{
+	t->queue = NULL;
+	t->generation++;
+	map_each(t->leases, token_void, NULL);
+	t->queue = queue;
+}
+
+unsigned
+tokens_generation(const struct tokens *t)
+{
+	return t->generation;
+}
+
+struct tokens *
+tokens_new(struct event_base *base)
+{
+	struct tokens *t = MEM_NEW(struct tokens);
+	struct timeval every = {TOKENS_LOOK_S, 0};
+
+	t->leases = map_new();
+	t->timer = event_new(base, -1, EV_PERSIST, on_token_timer, t);
+	if (!t->timer || event_add(t->timer, &every) != 0)
+		die("no timer for the tokens");
+	return t;
+}
+
+static void
+token_end(struct str user, void *value, void *arg)
+{
+	(void)user;
+	(void)arg;
+	token_lease_free(value);
+}
+
+void
+tokens_free(struct tokens **t)
+{
+	if (!*t)
+		return;
+	map_each((*t)->leases, token_end, NULL);
+	map_free(&(*t)->leases);
+	event_free((*t)->timer);
+	mem_free(*t);
+	*t = NULL;
+}

@@ -1,0 +1,267 @@
+/*
+ * smtpd_auth: AUTH.  What the mechanisms mean is the broker's business; here lines become bytes and
+ * back, strictly.  What may hold a password is wiped as soon as it is passed on.
+ */
+#include "submission/smtpd_auth.h"
+
+#include "base/encode.h"
+#include "base/mem.h"
+#include "mail/smtp_command.h"
+
+enum { AUTH_FAILURES_MAX = 5, SECRET_MAX = COMMAND_AUTH_LINE_MAX };
+
+static void
+wipe(struct buf *secret)
+{
+	if (secret->p)
+		mem_wipe(secret->p, secret->cap);
+	buf_clear(secret);
+}
+
+bool
+login_is_offered(const struct session *s, struct str mechanism)
+{
+	const struct conf_strs *all = &s->conf->auth.mechanisms;
+
+	if (str_iends(mechanism, STR("-PLUS")) && !s->has_binding)
+		return false;
+	for (size_t i = 0; i < all->count; i++)
+		if (str_ieq(all->str[i], mechanism))
+			return true;
+	return false;
+}
+
+void
+login_cancel(struct session *s)
+{
+	struct message_auth_cancel m = {s->id};
+
+	if (!s->is_auth_asked)
+		return;
+	s->is_auth_asked = false;
+	s->services->cancel_auth(s->arg, &m);
+}
+
+/* Ends the exchange, whatever it was. */
+static enum session_step
+give_up(struct session *s, const char *reason, const struct status *status)
+{
+	enum session_step step;
+
+	login_cancel(s);
+	session_enter(s, session_rest(s));
+	step = session_refuse(s, "auth", reason, status);
+	s->mechanism[0] = '\0';
+	return step;
+}
+
+static enum session_step
+unavailable(struct session *s)
+{
+	struct status status = status_make(454, "4.7.0", "Temporary authentication failure");
+
+	return give_up(s, "auth_unavailable", &status);
+}
+
+static enum session_step
+not_base64(struct session *s)
+{
+	struct status status = status_make(501, "5.5.2", "Not valid base64");
+
+	return give_up(s, "bad_base64", &status);
+}
+
+struct status
+login_line_too_long(void)
+{
+	return status_make(500, "5.5.6", "Authentication exchange line is too long");
+}
+
+enum session_step
+login_too_long(struct session *s)
+{
+	struct status status = login_line_too_long();
+
+	return give_up(s, "line_too_long", &status);
+}
+
+/* ---- asking ---- */
+
+/* Only SCRAM wants it, and to derive it costs as much as a few TLS records: not done for others. */
+static struct str
+binding_of(const struct session *s, unsigned char room[SESSION_BINDING_BYTES])
+{
+	if (!s->has_binding || strncmp(s->mechanism, "SCRAM-", 6) != 0 ||
+	    !s->services->binding(s->arg, room))
+		return STR("");
+	return str_make((const char *)room, SESSION_BINDING_BYTES);
+}
+
+/* response: decoded; p NULL: none yet. */
+static enum session_step
+start(struct session *s, struct str response, bool has_response)
+{
+	unsigned char room[SESSION_BINDING_BYTES];
+	struct message_auth_start m = {
+	    .session = s->id,
+	    .mechanism = str_of(s->mechanism),
+	    .has_initial = has_response,
+	    .initial = response,
+	    .client = str_of(s->client),
+	    .binding = binding_of(s, room),
+	    .port = s->port,
+	    .tls = str_of(s->tls),
+	    .hostname = s->conf->hostname,
+	};
+
+	if (!s->services->start_auth(s->arg, &m))
+		return unavailable(s);
+	s->is_auth_asked = true;
+	s->is_auth_begun = true;
+	return SESSION_WAIT;
+}
+
+static enum session_step
+go_on(struct session *s, struct str response)
+{
+	struct message_auth_step m = {s->id, response};
+
+	if (!s->is_auth_begun)
+		return start(s, response, true);
+	if (!s->services->step_auth(s->arg, &m))
+		return unavailable(s);
+	return SESSION_WAIT;
+}
+
+static enum session_step
+decode_and(
+    struct session *s, struct str base64, enum session_step (*use)(struct session *, struct str))
+{
+	enum session_step step;
+	struct buf secret;
+
+	s->had_secret = true;
+	buf_init(&secret, SECRET_MAX);
+	step = decode_base64(&secret, base64) ? use(s, buf_str(&secret)) : not_base64(s);
+	wipe(&secret);
+	return step;
+}
+
+/* All but LOGIN begin with the client: its first message can be had without asking anyone. */
+static bool
+is_client_first(const struct session *s)
+{
+	return strcmp(s->mechanism, "LOGIN") != 0;
+}
+
+static void
+set_mechanism(struct session *s, struct str name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		s->mechanism[i] = char_is_alpha(name.p[i]) ? (char)(name.p[i] & ~0x20) : name.p[i];
+	s->mechanism[name.n] = '\0';
+}
+
+enum session_step
+login_auth(struct session *s, struct str args)
+{
+	struct command_auth auth;
+	struct status status = command_parse_auth(args, &auth);
+
+	if (status.code != 250)
+		return session_refuse(s, "auth", "parameters", &status);
+	if (!login_is_offered(s, auth.mechanism) || auth.mechanism.n >= sizeof s->mechanism) {
+		status = status_make(504, "5.5.4", "Mechanism not offered");
+		return session_refuse(s, "auth", "unknown_mechanism", &status);
+	}
+	set_mechanism(s, auth.mechanism);
+	s->is_auth_begun = false;
+	session_enter(s, STATE_LOGIN);
+	if (auth.has_initial)
+		return decode_and(s, auth.initial, go_on);
+	if (!is_client_first(s))
+		return start(s, STR_NULL, false);
+	buf_addz(&s->out, "334 \r\n");
+	return SESSION_NEXT;
+}
+
+enum session_step
+login_response(struct session *s, struct str line)
+{
+	struct status status = status_make(501, "5.7.0", "Authentication cancelled");
+
+	line = str_trim(line);
+	if (str_eq(line, STR("*")))
+		return give_up(s, "cancelled", &status);
+	return decode_and(s, line, go_on);
+}
+
+/* ---- hearing ---- */
+
+static enum session_step
+challenged(struct session *s, struct str challenge)
+{
+	buf_addz(&s->out, "334 ");
+	encode_base64(&s->out, challenge);
+	buf_addz(&s->out, "\r\n");
+	return SESSION_NEXT;
+}
+
+static enum session_step
+accepted(struct session *s, const struct message_auth_answer *a)
+{
+	struct status status = status_make(235, "2.7.0", "Authentication succeeded");
+
+	s->is_auth_asked = false;
+	if (a->user.n == 0 || !buf_adds(&s->user, a->user)) {
+		buf_reset(&s->user);
+		return unavailable(s);
+	}
+	s->mechanism[0] = '\0';
+	session_enter(s, STATE_TRUSTED);
+	return session_say(s, &status);
+}
+
+static enum session_step
+refused(struct session *s, const struct message_auth_answer *a)
+{
+	struct status enough = status_make(421, "4.7.0", "Too many failed logins");
+	struct status status = a->status;
+
+	s->is_auth_asked = false;
+	if (!status_is_temporary(&status) && !status_is_permanent(&status))
+		return unavailable(s);
+	s->mechanism[0] = '\0';
+	session_enter(s, session_rest(s));
+	s->counts.refused++;
+	if (status.code == 421)
+		return session_leave(s, "auth_refused", &status);
+	session_say(s, &status);
+	/* a back end that is down is nobody's guess */
+	if (status_is_temporary(&status) || ++s->auth_failures < AUTH_FAILURES_MAX)
+		return SESSION_NEXT;
+	return session_leave(s, "auth_failures", &enough);
+}
+
+/* The line in the log about a login is the broker's, who knows why. */
+enum session_step
+session_auth_answer(struct session *s, const struct message_auth_answer *a)
+{
+	if (!s->is_auth_asked)
+		return SESSION_WAIT;
+	if (!a) {
+		s->is_auth_asked = false;
+		return unavailable(s);
+	}
+	switch ((enum auth_outcome)a->outcome) {
+	case AUTH_CONTINUE:
+		return challenged(s, a->challenge);
+	case AUTH_OK:
+		return accepted(s, a);
+	case AUTH_FAIL:
+	case AUTH_TEMPFAIL:
+	case AUTH_MALFORMED:
+		break;
+	}
+	return refused(s, a);
+}

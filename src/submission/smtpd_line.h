@@ -1,0 +1,11 @@
+/*
+ * smtpd_line: one line of a session's input, whole and clean, or its refusal.
+ */
+#ifndef SUBMISSION_SMTPD_LINE_H
+#define SUBMISSION_SMTPD_LINE_H
+
+#include "submission/session_internal.h"
+
+read_fn line_read;
+
+#endif

@@ -1,0 +1,325 @@
+/*
+ * ask: the tool's side of the control socket: one question, rows, one end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "ipc/channel.h"
+#include "ipc/role.h"
+#include "ipc/wire.h"
+#include "main/directory.h"
+#include "tool/print.h"
+#include "tool/running_daemon.h"
+#include "tool/tool.h"
+
+enum { CONNECT_S = 5, NAME_BYTES_MAX = 64 };
+
+/* What the kernel says of a process without a login. */
+static const unsigned long uid_unset = (uid_t)-1;
+
+struct asking {
+	const struct tool *tool;
+	struct event_base *base;
+	struct channel *channel;
+	tool_row_fn *row;
+	void *arg;
+	bool has_rows;
+	int exit_code;
+	bool is_greeted;
+	bool is_other_build; /* of the daemon: what comes may not be understood, there or here */
+	int64_t asked_ms;
+	struct request request;
+};
+
+static int
+connect_daemon(const struct conf *c)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), failed;
+	const struct timeval patience = {.tv_sec = CONNECT_S};
+
+	if (fd < 0)
+		return -1;
+	snprintf(to.sun_path, sizeof to.sun_path, "%.*s/control.sock", STR_ARG(c->run_directory));
+	/* control may be stopped, and its queue full */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
+		/* commands that do not fit in all the same end with an error */
+		(void)!wire_make_room(fd);
+		return fd;
+	}
+	failed = errno;
+	close(fd);
+	errno = failed;
+	return -1;
+}
+
+static void
+end(struct asking *a, int exit_code)
+{
+	a->exit_code = exit_code;
+	event_base_loopbreak(a->base);
+}
+
+/* Its first words say which build the daemon is. */
+static void
+hear(struct channel *c, const struct packet *p, void *arg)
+{
+	struct asking *a = arg;
+
+	(void)c;
+	if (p->fd >= 0)
+		close(p->fd);
+	if (p->type != MESSAGE_HELLO) {
+		end(a, EX_BROKEN);
+		return;
+	}
+	a->is_greeted = true;
+	a->is_other_build = !str_eq(p->message->hello.build, role_build());
+}
+
+static void
+end_of_other_build(struct asking *a)
+{
+	fputs("sallyport: the running daemon is of another build than this command, and they do "
+	      "not understand each other: restart the daemon (systemctl restart sallyport)\n",
+	    stderr);
+	end(a, EX_DOWN);
+}
+
+static void
+lost(struct channel *c, void *arg)
+{
+	struct asking *a = arg;
+
+	(void)c;
+	channel_free(&a->channel);
+	if (a->is_other_build) {
+		end_of_other_build(a);
+		return;
+	}
+	fprintf(stderr,
+	    "sallyport: the connection to the daemon was closed after %lld s, before the command "
+	    "had ended: repeat the command%s\n",
+	    (long long)(clock_mono_ms() - a->asked_ms) / 1000,
+	    a->is_greeted ? ""
+			  : "; if that does not help, the daemon is of another build than this "
+			    "command: restart it (systemctl restart sallyport)");
+	end(a, EX_LATER);
+}
+
+void
+tool_say(int exit_code, struct str text)
+{
+	FILE *to = exit_code ? stderr : stdout;
+
+	if (text.n == 0)
+		return;
+	fwrite(text.p, 1, text.n, to);
+	if (text.p[text.n - 1] != '\n')
+		fputc('\n', to);
+}
+
+void
+tool_end(const struct tool *t, int exit_code, struct str text, bool has_rows)
+{
+	struct buf values;
+
+	if (exit_code || (!t->json && !t->quiet)) {
+		tool_say(exit_code, text);
+		return;
+	}
+	/* rows say what these words would say */
+	if (!t->json || has_rows || text.n == 0)
+		return;
+	buf_init(&values, TOOL_VALUES_MAX * 2);
+	if (text.p[text.n - 1] == '\n')
+		text.n--;
+	message_values_add(&values, "text", text);
+	print_json(buf_str(&values));
+	buf_clear(&values);
+}
+
+static void
+take_fd(const struct asking *a, int fd)
+{
+	if (fd >= 0 && a->tool->take_fd)
+		a->tool->take_fd(fd, a->arg);
+	else if (fd >= 0)
+		close(fd);
+}
+
+static void
+answered(enum request_end how, const struct packet *p, void *arg)
+{
+	struct asking *a = arg;
+	const struct message_admin_done *done;
+	char text[REQUEST_TEXT_BYTES];
+	bool is_later;
+
+	if (how == REQUEST_LOST)
+		return; /* lost() follows */
+	if (how == REQUEST_ROW) {
+		a->has_rows = true;
+		take_fd(a, p->fd);
+		if (a->row)
+			a->row(p->message->admin_row.values, a->arg);
+		/* a pager may have stood for long */
+		request_renew(&a->request);
+		return;
+	}
+	if (how == REQUEST_ERROR && a->is_other_build) {
+		end_of_other_build(a);
+		return;
+	}
+	if (how != REQUEST_ANSWERED) {
+		fprintf(stderr, "sallyport: %s\n",
+		    request_text("control", &a->request, how, text));
+		is_later = how == REQUEST_EXPIRED || a->request.is_fd_lost;
+		end(a, is_later ? EX_LATER : EX_BROKEN);
+		return;
+	}
+	done = &p->message->admin_done;
+	if (done->exit_code != EX_FORBIDDEN || !a->tool->hides_refusal)
+		tool_end(a->tool, done->exit_code, done->text, a->has_rows);
+	end(a, done->exit_code);
+}
+
+bool
+tool_daemon_runs(const struct conf *c)
+{
+	char path[4096];
+	bool is_locked;
+	int fd;
+
+	snprintf(path, sizeof path, "%.*s", STR_ARG(c->run_directory));
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	is_locked = directory_is_run(fd);
+	close(fd);
+	return is_locked;
+}
+
+/* No daemon runs with this run directory; is there one that has another, whose accounts and queue
+ * would be meant? */
+static int
+tool_elsewhere(const struct tool *t, const struct conf *c)
+{
+	struct main_process p;
+
+	if (!t->config_path || !main_process_find(t->config_path, &p))
+		return TOOL_NO_DAEMON;
+	fprintf(stderr,
+	    "sallyport: process %d runs with the configuration file %s, but nobody listens on "
+	    "%.*s/control.sock: ", (int)p.pid, t->config_path, STR_ARG(c->run_directory));
+	if (p.run_directory[0])
+		fprintf(stderr, "it was started with run_directory = \"%s\": give --run-directory "
+		    "%s, or restart it\n", p.run_directory, p.run_directory);
+	else
+		fputs("it was started with another run_directory, or it starts or ends at this "
+		      "moment: give the one that it has (--run-directory), or restart it\n",
+		    stderr);
+	return EX_DOWN;
+}
+
+/* The socket cannot be connected to: error says why. */
+static int
+tool_unconnected(const struct tool *t, const struct conf *c, int error)
+{
+	bool is_forbidden = error == EACCES || error == EPERM;
+
+	if ((error == ENOENT || error == ECONNREFUSED) && !tool_daemon_runs(c))
+		return tool_elsewhere(t, c);
+	fprintf(stderr, "sallyport: %s%.*s/control.sock: %s%s\n",
+	    is_forbidden ? "" : "the daemon is running, but its control does not answer on ",
+	    STR_ARG(c->run_directory), strerror(error),
+	    is_forbidden ? ": root may use it, the user that the daemon runs as, and members of "
+			   "help_desk_group" : "");
+	return is_forbidden ? EX_FORBIDDEN : EX_DOWN;
+}
+
+/* The person behind it, as far as this process can tell: who became root by sudo, and who logged in
+ * (/proc/self/loginuid, of the kernel's audit).  The daemon logs it as a claim. */
+static struct str
+tool_claim(char *out, size_t size)
+{
+	const char *sudo = getenv("SUDO_USER");
+	unsigned long login = uid_unset;
+	FILE *f = fopen("/proc/self/loginuid", "re");
+	int n;
+
+	if (f) {
+		if (fscanf(f, "%lu", &login) != 1)
+			login = uid_unset;
+		fclose(f);
+	}
+	n = sudo ? snprintf(out, size, "SUDO_USER=%.*s ", NAME_BYTES_MAX, sudo) : 0;
+	/* a name cannot look like another key */
+	for (int i = sizeof "SUDO_USER=" - 1; i < n - 1; i++)
+		if ((unsigned char)out[i] <= ' ')
+			out[i] = '?';
+	if (login == uid_unset)
+		snprintf(out + n, size - (size_t)n, "loginuid=-");
+	else
+		snprintf(out + n, size - (size_t)n, "loginuid=%lu", login);
+	return str_of(out);
+}
+
+int
+tool_ask(
+    const struct tool *t, const struct conf *c, const char *verb, tool_row_fn *row, void *arg)
+{
+	struct message_admin m = {.verb = str_of(verb), .values = buf_str(&t->values)};
+	struct asking a = {.tool = t, .row = row, .arg = arg, .exit_code = EX_BROKEN};
+	char claim[NAME_BYTES_MAX + 64];
+	int fd = connect_daemon(c);
+
+	if (fd < 0)
+		return tool_unconnected(t, c, errno);
+	m.claim = tool_claim(claim, sizeof claim);
+	a.asked_ms = clock_mono_ms();
+	a.base = event_base_new();
+	if (!a.base)
+		die("no event loop");
+	a.channel = channel_new(a.base, fd, hear, lost, &a);
+	request_init(&a.request, answered, &a);
+	if (t->is_hurried || message_is_quick(m.verb))
+		request_quick(&a.request);
+	request_ask(&a.request, a.channel, MESSAGE_COMMAND, &m);
+	event_base_dispatch(a.base);
+	channel_free(&a.channel);
+	event_base_free(a.base);
+	return a.exit_code;
+}
+
+int
+tool_say_no_daemon(const struct tool *t, const struct conf *c)
+{
+	fprintf(stderr,
+	    "sallyport: the daemon is not running (nobody listens on %.*s/control.sock)\n",
+	    STR_ARG(c->run_directory));
+	if (t->is_config_hidden && !t->run_directory)
+		fprintf(stderr,
+		    "sallyport: this user may not read %s: where it has another run_directory, say "
+		    "which one with --run-directory, or give a file that has it with -c\n",
+		    t->config_path);
+	return EX_DOWN;
+}
+
+int
+tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
+{
+	const struct conf *c = tool_conf_to_ask(t);
+	int status = tool_ask(t, c, verb, row, arg);
+
+	return status == TOOL_NO_DAEMON ? tool_say_no_daemon(t, c) : status;
+}

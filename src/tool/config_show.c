@@ -1,0 +1,284 @@
+/*
+ * config_show: the values of the configuration: those of the file, those that the daemon has,
+ * and how they differ.
+ */
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf/value.h"
+#include "ipc/message.h"
+#include "tool/print.h"
+#include "tool/tool.h"
+
+enum { TEXT_MAX = 64 << 20, RUNNING_BYTES_MAX = CONF_TEXT_BYTES_MAX };
+
+/* ---- what the daemon has ---- */
+
+static void
+add_part(struct str values, void *arg)
+{
+	buf_adds(arg, message_values_get(values, "text"));
+}
+
+/* NULL: *status_out says why, and so does standard error. */
+static struct conf *
+running_read(struct str text, int *status_out)
+{
+	struct conf_report report;
+	struct conf *c;
+
+	conf_report_init(&report);
+	c = conf_read_text(text, &report);
+	if (!c) {
+		tool_say(EX_BROKEN, buf_str(&report.text));
+		*status_out = EX_BROKEN;
+	}
+	conf_report_clear(&report);
+	return c;
+}
+
+typedef int running_ask_fn(struct tool *t, const char *verb, tool_row_fn *row, void *arg);
+
+static struct conf *
+running_ask(struct tool *t, running_ask_fn *ask, int *status_out)
+{
+	struct conf *c = NULL;
+	struct buf text;
+
+	buf_init(&text, RUNNING_BYTES_MAX);
+	*status_out = ask(t, "main.config", add_part, &text);
+	if (*status_out == 0 && !buf_ok(&text)) {
+		tool_say(EX_BROKEN, STR("sallyport: the running configuration is larger than 8 MiB "
+					"and is not shown"));
+		*status_out = EX_BROKEN;
+	}
+	if (*status_out == 0)
+		c = running_read(buf_str(&text), status_out);
+	buf_clear(&text);
+	return c;
+}
+
+/* As tool_ask_running, but says nothing when no daemon is running. */
+static int
+ask_if_any(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
+{
+	return tool_ask(t, tool_conf_to_ask(t), verb, row, arg);
+}
+
+/* For an explanation, which needs no daemon: one that does not run, or that this user may not ask,
+ * is passed over. */
+static struct conf *
+running_if_any(struct tool *t, const struct conf *file)
+{
+	struct conf *guess = file ? NULL : conf_read_run_directory(t->config_path);
+	struct str directory = file ? file->run_directory : guess->run_directory;
+	struct conf *running;
+	char path[4096];
+	int status;
+
+	if (t->run_directory)
+		directory = str_of(t->run_directory);
+	snprintf(path, sizeof path, "%.*s/control.sock", STR_ARG(directory));
+	conf_drop(&guess);
+	if (access(path, R_OK | W_OK) != 0)
+		return NULL;
+	t->hides_refusal = true;
+	running = running_ask(t, ask_if_any, &status);
+	t->hides_refusal = false;
+	return running;
+}
+
+/* ---- JSON ---- */
+
+/* Members of an object become one, in a line. */
+static void
+print_object(struct str members)
+{
+	fputs("{\"v\":1", stdout);
+	if (members.n)
+		putchar(',');
+	fwrite(members.p, 1, members.n, stdout);
+	puts("}");
+}
+
+static void
+print_settings(struct str settings)
+{
+	struct buf members;
+
+	buf_init(&members, TEXT_MAX);
+	conf_write_json(settings, &members);
+	print_object(buf_str(&members));
+	buf_clear(&members);
+}
+
+/* ---- commands ---- */
+
+int
+tool_config_show(struct tool *t, const struct command *command)
+{
+	int status = EX_CONF;
+	struct conf *c = t->running ? running_ask(t, tool_ask_running, &status) : tool_conf(t);
+	struct buf text;
+
+	(void)command;
+	if (!c)
+		return status;
+	buf_init(&text, TEXT_MAX);
+	conf_write(c, CONF_ALL, t->all, false, &text);
+	if (t->json)
+		print_settings(buf_str(&text));
+	else
+		tool_say(0, buf_str(&text));
+	buf_clear(&text);
+	conf_drop(&c);
+	return 0;
+}
+
+static void
+explain_unknown(const char *key)
+{
+	const char *meant = key_suggest(str_of(key));
+
+	fprintf(stderr, "sallyport: there is no key \"%s\"%s%s%s\n", key,
+	    meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
+}
+
+static int
+explain(const struct tool *t, const struct conf *running, const struct conf *file)
+{
+	struct str key = str_of(t->args[0]);
+	struct buf text;
+	bool is_known;
+
+	buf_init(&text, TEXT_MAX);
+	is_known = t->json ? conf_explain_json(key, running, file, &text)
+			   : conf_explain(key, running, file, &text);
+	if (is_known && t->json)
+		print_object(buf_str(&text));
+	else if (is_known)
+		tool_say(0, buf_str(&text));
+	else
+		explain_unknown(t->args[0]);
+	buf_clear(&text);
+	return is_known ? 0 : EX_DATA;
+}
+
+/* Values are shown where there are any; the explanation itself needs none. */
+int
+tool_config_explain(struct tool *t, const struct command *command)
+{
+	struct conf_report report;
+	struct conf *file, *running;
+	int status;
+
+	if (t->arg_count != 1) {
+		fprintf(stderr, "usage: sallyport %s\n", command->usage);
+		return EX_USE;
+	}
+	conf_report_init(&report);
+	file = conf_read_file(t->config_path, CONF_SECRETS_LEAVE, &report);
+	conf_report_clear(&report);
+	running = running_if_any(t, file);
+	status = explain(t, running, file);
+	conf_drop(&file);
+	conf_drop(&running);
+	return status;
+}
+
+/* ---- config diff ---- */
+
+struct difference {
+	const struct tool *tool;
+	unsigned count;
+};
+
+static void
+print_change_json(const struct conf_change *change)
+{
+	struct buf settings;
+
+	buf_init(&settings, TEXT_MAX);
+	buf_addf(&settings, "row = \"change\";\nkey = \"%s\";\n", change->key);
+	if (change->groups.n) {
+		buf_addz(&settings, "groups = ");
+		value_print_text(change->groups, &settings);
+		buf_addz(&settings, ";\n");
+	} else {
+		buf_addf(&settings, "running = %.*s;\nfile = %.*s;\n", STR_ARG(change->before),
+		    STR_ARG(change->after));
+	}
+	buf_addf(&settings, "restart = %s;\n", change->needs_restart ? "true" : "false");
+	print_settings(buf_str(&settings));
+	buf_clear(&settings);
+}
+
+static void
+print_change(const struct conf_change *change)
+{
+	struct buf line;
+
+	buf_init(&line, TEXT_MAX);
+	conf_write_change(change, &line);
+	line.n--;
+	(void)print_text(buf_str(&line));
+	putchar('\n');
+	buf_clear(&line);
+}
+
+/* A daemon that was started with another -c reads that one. */
+static void
+warn_of_other_file(const struct tool *t, struct str path)
+{
+	struct stat mine, daemons;
+	char text[4096];
+
+	snprintf(text, sizeof text, "%.*s", STR_ARG(path));
+	if (text[0] != '/' || stat(t->config_path, &mine) != 0 || stat(text, &daemons) != 0)
+		return;
+	if (mine.st_dev != daemons.st_dev || mine.st_ino != daemons.st_ino)
+		fprintf(stderr, "sallyport: the daemon reads %s, which is compared, and not %s\n",
+		    text, t->config_path);
+}
+
+static void
+take_change(struct str values, void *arg)
+{
+	struct difference *d = arg;
+	struct buf key;
+	struct conf_change change = {.before = message_values_get(values, "running"),
+	    .after = message_values_get(values, "file"),
+	    .groups = message_values_get(values, "groups"),
+	    .needs_restart = str_eq(message_values_get(values, "restart"), STR("yes"))};
+
+	if (!str_eq(message_values_get(values, "row"), STR("change"))) {
+		warn_of_other_file(d->tool, message_values_get(values, "path"));
+		if (d->tool->json)
+			print_json(values);
+		return;
+	}
+	d->count++;
+	buf_init(&key, TEXT_MAX);
+	buf_adds(&key, message_values_get(values, "key"));
+	buf_addc(&key, '\0');
+	change.key = key.p;
+	if (d->tool->json)
+		print_change_json(&change);
+	else if (!d->tool->quiet)
+		print_change(&change);
+	/* what stands in a pipe comes before the last words */
+	fflush(stdout);
+	buf_clear(&key);
+}
+
+int
+tool_config_diff(struct tool *t, const struct command *command)
+{
+	struct difference d = {.tool = t};
+	int status = tool_ask_running(t, command->asks, take_change, &d);
+
+	if (status == 0)
+		tool_warn_of_accounts(t);
+	return status ? status : d.count ? EX_FOUND : 0;
+}

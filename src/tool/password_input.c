@@ -1,0 +1,85 @@
+/*
+ * password_input: see the header.
+ */
+#include "tool/password_input.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "tool/hidden_input.h"
+
+static bool
+read_line(char out[PASSWORD_TEXT_BYTES])
+{
+	size_t n;
+
+	if (!fgets(out, PASSWORD_TEXT_BYTES, stdin))
+		return false;
+	n = strcspn(out, "\r\n");
+	if (out[n] == 0 && n == PASSWORD_TEXT_BYTES - 1)
+		return false; /* cut: too long */
+	out[n] = 0;
+	return n > 0;
+}
+
+/* The terminal does not echo. */
+static bool
+ask(const char *prompt, char out[PASSWORD_TEXT_BYTES])
+{
+	bool ok;
+
+	fputs(prompt, stderr);
+	ok = read_line(out);
+	fputs("\n", stderr);
+	return ok;
+}
+
+static bool
+ask_twice(char out[PASSWORD_TEXT_BYTES])
+{
+	char again[PASSWORD_TEXT_BYTES];
+	bool ok;
+
+	if (!ask("Password: ", out) || !ask("Again: ", again))
+		return false;
+	ok = strcmp(out, again) == 0;
+	mem_wipe(again, sizeof again);
+	if (!ok)
+		fputs("sallyport: the two passwords are not the same\n", stderr);
+	return ok;
+}
+
+/* The echo is off before the first prompt is seen: people type at once. */
+static bool
+ask_hidden(bool is_new, char out[PASSWORD_TEXT_BYTES])
+{
+	bool ok;
+
+	if (!hidden_input_begin()) {
+		fprintf(stderr, "sallyport: the terminal does not hide what is typed: %s\n",
+		    strerror(errno));
+		return false;
+	}
+	ok = is_new ? ask_twice(out) : ask("Password: ", out);
+	hidden_input_end();
+	return ok;
+}
+
+bool
+password_read(bool from_stdin, bool is_new, char out[PASSWORD_TEXT_BYTES])
+{
+	bool ok;
+
+	if (!from_stdin && !isatty(0)) {
+		fputs("sallyport: no terminal to ask on: use --password-stdin or --generate\n",
+		    stderr);
+		return false;
+	}
+	ok = from_stdin ? read_line(out) : ask_hidden(is_new, out);
+	if (!ok)
+		fputs("sallyport: no password was given (1 to 1024 octets)\n", stderr);
+	return ok;
+}

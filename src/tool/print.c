@@ -1,0 +1,308 @@
+/*
+ * print: see the header.  Control characters of strangers never reach the terminal.
+ */
+#include "tool/print.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ipc/message.h"
+#include "tool/text_pieces.h"
+
+enum key_type { KEY_TEXT, KEY_NUMBER, KEY_BOOLEAN };
+
+/* What JSON says of a key's values, whatever they look like.  Booleans come as yes and no. */
+static enum key_type
+type_of(struct str key)
+{
+	static const char *const numbers[] = {"active", "age_s", "bodies_s", "body_bytes", "bytes",
+	    "changed", "config_age_s", "count", "damages", "days_left", "deferred", "disk_s",
+	    "failed", "failed_logins", "files_s", "free_bytes", "free_percent", "generation",
+	    "held", "index", "iterations", "limit_lent", "limit_used", "limit_wait_s",
+	    "messages", "oldest_s", "pending", "pid", "port", "preference", "queued",
+	    "queued_held", "reader_s", "recipients", "restarts", "route", "running", "sent",
+	    "sessions", "set_aside", "silent_s", "sites", "size", "tries", "unchanged",
+	    "unremoved", "upkeep_s", "uptime_s", "writer_s",
+	    /* of the configuration */
+	    "changes", "errors", "line", "warnings"};
+	static const char *const booleans[] = {"dry_run", "in_file", "secure", "smtputf8"};
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		if (str_eq(key, str_of(numbers[i])))
+			return KEY_NUMBER;
+	for (size_t i = 0; i < sizeof booleans / sizeof *booleans; i++)
+		if (str_eq(key, str_of(booleans[i])))
+			return KEY_BOOLEAN;
+	return KEY_TEXT;
+}
+
+/* An array also where there is one value. */
+static bool
+is_list(struct str key)
+{
+	static const char *const lists[] = {
+	    "address", "blocked", "limit", "limit_used", "names", "to"};
+
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		if (str_eq(key, str_of(lists[i])))
+			return true;
+	return false;
+}
+
+/* Bytes at the start of s that are one character which a terminal shows; 0: the first byte does
+ * something else to it, or is no UTF-8. */
+static size_t
+shown_step(struct str s)
+{
+	uint32_t c;
+	size_t step = str_utf8_character(s, &c);
+
+	return char_is_unseen(c) ? 0 : step;
+}
+
+int
+print_text(struct str s)
+{
+	int columns = 0;
+
+	while (s.n) {
+		size_t step = shown_step(s);
+
+		if (step) {
+			fwrite(s.p, 1, step, stdout);
+			columns++;
+		} else {
+			columns += printf("\\x%02x", (unsigned char)s.p[0]);
+			step = 1;
+		}
+		s = str_from(s, step);
+	}
+	return columns;
+}
+
+void
+print_labelled(int indent, const char *label, struct str value)
+{
+	if (value.n == 0)
+		return;
+	if (indent >= 0)
+		printf("%*s%-*s ", indent, "", PRINT_LABEL_COLUMNS, label);
+	(void)print_text(value);
+	putchar('\n');
+}
+
+/* What is no UTF-8 becomes U+FFFD, a byte at a time. */
+static void
+print_escaped_part(struct str s, void *arg)
+{
+	(void)arg;
+	while (s.n) {
+		size_t step = str_utf8_step(s);
+		unsigned char c = (unsigned char)s.p[0];
+
+		if (c == '"' || c == '\\')
+			printf("\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			printf("\\u%04x", c);
+		else if (step == 0)
+			fputs("\\ufffd", stdout);
+		else
+			fwrite(s.p, 1, step, stdout);
+		s = str_from(s, step ? step : 1);
+	}
+}
+
+static void
+print_escaped(struct str s)
+{
+	putchar('"');
+	print_escaped_part(s, NULL);
+	putchar('"');
+}
+
+static void
+print_json_value(struct str key, struct str value)
+{
+	enum key_type type = type_of(key);
+	uint64_t number;
+
+	if (type == KEY_NUMBER && str_u64(value, &number))
+		printf("%llu", (unsigned long long)number);
+	else if (type == KEY_BOOLEAN)
+		fputs(str_eq(value, STR("yes")) ? "true" : "false", stdout);
+	else
+		print_escaped(value);
+}
+
+static unsigned
+count_key(struct str values, struct str wanted)
+{
+	struct str key, value;
+	unsigned n = 0;
+
+	while (message_values_next(&values, &key, &value))
+		n += str_eq(key, wanted);
+	return n;
+}
+
+/* A key that comes several times becomes an array at its first place. */
+static void
+print_json_key(struct str values, struct str wanted)
+{
+	unsigned count = count_key(values, wanted), n = 0;
+	bool is_array = count > 1 || is_list(wanted);
+	struct str key, value;
+
+	print_escaped(wanted);
+	putchar(':');
+	if (is_array)
+		putchar('[');
+	while (message_values_next(&values, &key, &value)) {
+		if (!str_eq(key, wanted))
+			continue;
+		if (n++)
+			putchar(',');
+		print_json_value(key, value);
+	}
+	if (is_array)
+		putchar(']');
+}
+
+static bool
+was_before(struct str values, struct str key_at)
+{
+	struct str key, value;
+
+	while (message_values_next(&values, &key, &value) && key.p != key_at.p)
+		if (str_eq(key, key_at))
+			return true;
+	return false;
+}
+
+static void
+print_json_members(struct str values)
+{
+	struct str rest = values, key, value;
+
+	printf("{\"v\":1");
+	while (message_values_next(&rest, &key, &value)) {
+		if (was_before(values, key))
+			continue;
+		putchar(',');
+		print_json_key(values, key);
+	}
+}
+
+void
+print_json(struct str values)
+{
+	print_json_members(values);
+	printf("}\n");
+}
+
+int
+print_json_file(struct str values, const char *key, int fd)
+{
+	int failed, error;
+
+	print_json_members(values);
+	printf(",\"%s\":\"", key);
+	failed = pieces_read(fd, print_escaped_part, NULL);
+	error = errno;
+	printf("\"}\n");
+	errno = error;
+	return failed;
+}
+
+/* The first value of a key, and how many more there are. */
+static void
+print_cell(struct str values, const struct print_column *c, bool is_last)
+{
+	struct str value = message_values_get(values, c->key);
+	unsigned more = count_key(values, str_of(c->key));
+	int width = c->width < 0 ? -c->width : c->width;
+	int used;
+
+	/* right-aligned ones are numbers: a byte is a column */
+	for (int i = (int)value.n; c->width > 0 && i < width; i++)
+		putchar(' ');
+	used = print_text(value);
+	if (more > 1)
+		used += printf(" +%u", more - 1);
+	for (int i = used; c->width < 0 && i < width && !is_last; i++)
+		putchar(' ');
+	if (!is_last)
+		printf("  ");
+}
+
+static void
+print_titles(const struct print_column *c)
+{
+	for (; c->key; c++)
+		printf("%*s%s", c[1].key ? c->width : 0, c->title, c[1].key ? "  " : "");
+	putchar('\n');
+}
+
+/* --quiet: of each row its id, or nothing. */
+static void
+print_id(const struct print *p, struct str values)
+{
+	if (!p->id_key)
+		return;
+	(void)print_text(message_values_get(values, p->id_key));
+	putchar('\n');
+}
+
+void
+print_row(struct str values, void *arg)
+{
+	struct print *p = arg;
+
+	if (p->tool->json) {
+		print_json(values);
+	} else if (str_eq(message_values_get(values, "row"), STR("total"))) {
+		return; /* the last words say it */
+	} else if (p->tool->quiet) {
+		print_id(p, values);
+	} else {
+		if (p->rows == 0)
+			print_titles(p->columns);
+		for (const struct print_column *c = p->columns; c->key; c++)
+			print_cell(values, c, !c[1].key);
+		putchar('\n');
+	}
+	p->rows++;
+}
+
+void
+print_empty(const struct print *p, const char *words)
+{
+	if (p->rows == 0 && !p->tool->json && !p->tool->quiet)
+		puts(words);
+}
+
+void
+print_record(struct str values, void *arg)
+{
+	struct print *p = arg;
+	struct str key, value;
+
+	if (p->tool->json || p->tool->quiet) {
+		if (p->tool->json)
+			print_json(values);
+		else
+			print_id(p, values);
+		p->rows++;
+		return;
+	}
+	if (p->rows++)
+		putchar('\n');
+	while (message_values_next(&values, &key, &value)) {
+		if (str_eq(key, STR("row")))
+			continue;
+		printf("%-14.*s ", STR_ARG(key));
+		(void)print_text(value);
+		putchar('\n');
+	}
+}

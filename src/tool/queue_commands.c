@@ -1,0 +1,125 @@
+/*
+ * queue_commands: the queue's commands, and the tests that ask a role what it would do.  One filter
+ * for all; what touches more than one message asks first.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "ipc/message.h"
+#include "tool/password_input.h"
+#include "tool/print.h"
+#include "tool/tool.h"
+
+void
+tool_add_ids(struct tool *t)
+{
+	for (int i = 0; i < t->arg_count; i++) {
+		message_values_add(&t->values, "id", str_of(t->args[i]));
+		t->filter_count++;
+	}
+}
+
+int
+tool_queue_list(struct tool *t, const struct command *command)
+{
+	static const struct print_column columns[] = {{"id", "ID", -16}, {"state", "STATE", -9},
+	    {"size", "BYTES", 9}, {"age_s", "AGE s", 8}, {"tries", "TRIES", 5},
+	    {"next", "NEXT", -29}, {"user", "USER", -24}, {"to", "TO", -24},
+	    {"reason", "REASON", -12}, {"reply_by", "BY", -4}, {"reply", "LAST RESULT", 0}, {0}};
+	struct print table = {.tool = t, .columns = columns, .id_key = "id"};
+	int status;
+
+	tool_add_ids(t);
+	status = tool_ask_running(t, command->asks, print_row, &table);
+	if (status == 0)
+		print_empty(
+		    &table, t->filter_count ? "no message matches the filter" : "no messages");
+	return status;
+}
+
+static void
+count_row(struct str values, void *arg)
+{
+	(void)values;
+	++*(unsigned *)arg;
+}
+
+/* 0: go on; else the exit code. */
+static int
+confirm(struct tool *t, const struct command *command)
+{
+	unsigned count = 0;
+	char answer[8];
+	int status;
+
+	if (t->yes || t->dry_run)
+		return 0;
+	status = tool_ask_running(t, "queue.list", count_row, &count);
+	if (status || count <= 1)
+		return status;
+	if (!isatty(0)) {
+		fprintf(stderr, "sallyport: this would %s %u messages: add --yes\n", command->verb,
+		    count);
+		return EX_USE;
+	}
+	fprintf(stderr, "%s %u messages? [y/N] ", command->verb, count);
+	if (fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+		return 0;
+	return EX_FOUND;
+}
+
+int
+tool_queue_act(struct tool *t, const struct command *command)
+{
+	static const struct print_column columns[] = {{"id", "ID", 0}, {0}};
+	struct print table = {.tool = t, .columns = columns, .id_key = "id"};
+	int status;
+
+	tool_add_ids(t);
+	if (t->filter_count == 0 && !t->all) {
+		fprintf(stderr, "usage: sallyport %s\n(say which messages, or --all)\n",
+		    command->usage);
+		return EX_USE;
+	}
+	status = confirm(t, command);
+	if (status)
+		return status;
+	if (t->dry_run)
+		message_values_add(&t->values, "dry_run", STR("1"));
+	return tool_ask_running(t, command->asks, print_row, &table);
+}
+
+int
+tool_test_route(struct tool *t, const struct command *command)
+{
+	struct print record = {.tool = t};
+
+	if (t->arg_count != 1) {
+		fprintf(stderr, "usage: sallyport %s\n", command->usage);
+		return EX_USE;
+	}
+	message_values_add(&t->values, "address", str_of(t->args[0]));
+	return tool_ask_running(t, command->asks, print_record, &record);
+}
+
+int
+tool_test_auth(struct tool *t, const struct command *command)
+{
+	struct print record = {.tool = t};
+	char password[PASSWORD_TEXT_BYTES];
+	int status;
+
+	if (t->arg_count != 1) {
+		fprintf(stderr, "usage: sallyport %s\n", command->usage);
+		return EX_USE;
+	}
+	if (!password_read(t->password_stdin, false, password))
+		return EX_DATA;
+	message_values_add(&t->values, "user", str_of(t->args[0]));
+	message_values_add(&t->values, "password", str_of(password));
+	status = tool_ask_running(t, command->asks, print_record, &record);
+	mem_wipe(password, sizeof password);
+	return status;
+}

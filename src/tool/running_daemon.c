@@ -1,0 +1,192 @@
+/*
+ * running_daemon: see the header.
+ */
+#include "tool/running_daemon.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "main/directory.h"
+
+enum { WORDS_BYTES = 16384, PROC_BYTES = MAIN_PROCESS_PATH_BYTES + 64 };
+
+static const char default_config[] = "/etc/sallyport/sallyport.cfg";
+
+/* ---- its command line ---- */
+
+/* A word of short options, as getopt takes it: the value of -c, which may be the next word.  False:
+ * with one of them the program does not run on. */
+static bool
+main_process_option(const char *word, const char *next, const char **config)
+{
+	for (const char *o = word + 1; *o; o++) {
+		if (strchr("tVh", *o))
+			return false;
+		if (*o == 'c') {
+			*config = o[1] ? o + 1 : next;
+			return true;
+		}
+	}
+	return true;
+}
+
+/* NULL: it is not a daemon's main process. */
+static const char *
+main_process_config(const char *words, size_t n)
+{
+	const char *config = default_config, *end = words + n, *slash = strrchr(words, '/');
+	const char *word = words, *next;
+
+	if (strcmp(slash ? slash + 1 : words, "sallyportd") != 0)
+		return NULL;
+	for (word += strlen(word) + 1; word < end; word = next) {
+		next = word + strlen(word) + 1;
+		if (strcmp(word, "--") == 0)
+			break;
+		if (strcmp(word, "--role") == 0 || strcmp(word, "--help") == 0 ||
+		    strcmp(word, "--version") == 0)
+			return NULL;
+		if (word[0] != '-' || word[1] == '-')
+			continue;
+		if (!main_process_option(word, next < end ? next : "", &config))
+			return NULL;
+		if (config == next && next < end)
+			next += strlen(next) + 1;
+	}
+	return config;
+}
+
+static size_t
+main_process_read(const char *process, const char *name, char *out, size_t size)
+{
+	char path[PROC_BYTES];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%s/%s", process, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd >= 0 ? read(fd, out, size - 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	out[n > 0 ? n : 0] = 0;
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* Anybody may give a process of his such a name. */
+static bool
+main_process_is_trusted(const char *process)
+{
+	char text[2048];
+	const char *line;
+	unsigned uid;
+
+	if (main_process_read(process, "status", text, sizeof text) == 0)
+		return false;
+	line = strstr(text, "\nUid:");
+	return line && sscanf(line, "\nUid: %u", &uid) == 1 && (uid == 0 || uid == geteuid());
+}
+
+/* ---- its files ---- */
+
+static bool
+main_process_is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* As the process sees it, where that can be asked; else as a path of our own. */
+static bool
+main_process_has_config(const char *process, const char *its, const char *ours)
+{
+	bool is_absolute = its[0] == '/';
+	const char *a = strrchr(its, '/'), *b = strrchr(ours, '/');
+	char path[PROC_BYTES];
+	struct stat mine, other;
+
+	if (stat(ours, &mine) != 0)
+		return strcmp(its, ours) == 0;
+	snprintf(path, sizeof path, "/proc/%s/%s/%s", process, is_absolute ? "root" : "cwd", its);
+	if (stat(path, &other) == 0)
+		return main_process_is_same(&mine, &other);
+	if (errno != EACCES && errno != EPERM)
+		return false;
+	if (is_absolute)
+		return stat(its, &other) == 0 && main_process_is_same(&mine, &other);
+	return strcmp(a ? a + 1 : its, b ? b + 1 : ours) == 0;
+}
+
+static bool
+main_process_is_run(const char *path)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool is_run = fd >= 0 && directory_is_run(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return is_run;
+}
+
+/* It holds its lock open. */
+static void
+main_process_find_directory(const char *process, char out[MAIN_PROCESS_PATH_BYTES])
+{
+	static const struct str lock = STR("/lock");
+	char path[PROC_BYTES];
+	bool is_found = false;
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof path, "/proc/%s/fd", process);
+	d = opendir(path);
+	while (d && !is_found && (e = readdir(d))) {
+		ssize_t n = readlinkat(dirfd(d), e->d_name, out, MAIN_PROCESS_PATH_BYTES - 1);
+		struct str file = str_make(out, n > 0 ? (size_t)n : 0);
+
+		if (!str_iends(file, lock))
+			continue;
+		out[file.n - lock.n] = 0;
+		is_found = main_process_is_run(out);
+	}
+	if (d)
+		closedir(d);
+	if (!is_found)
+		out[0] = 0;
+}
+
+/* ---- all ---- */
+
+static bool
+main_process_fits(const char *process, const char *config)
+{
+	char words[WORDS_BYTES];
+	size_t n = main_process_read(process, "cmdline", words, sizeof words);
+	const char *its = n ? main_process_config(words, n) : NULL;
+
+	return its && main_process_is_trusted(process) &&
+	    main_process_has_config(process, its, config);
+}
+
+bool
+main_process_find(const char *config, struct main_process *out)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	*out = (struct main_process){0};
+	while (d && out->pid == 0 && (e = readdir(d)))
+		if (isdigit((unsigned char)e->d_name[0]) && main_process_fits(e->d_name, config)) {
+			main_process_find_directory(e->d_name, out->run_directory);
+			out->pid = (pid_t)strtol(e->d_name, NULL, 10);
+		}
+	if (d)
+		closedir(d);
+	return out->pid != 0;
+}

@@ -1,0 +1,470 @@
+/*
+ * user_commands: accounts, through the running daemon or, when it is off, in its store.  The
+ * password is turned into a secret here; it leaves this process in no other form.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "auth/scram_secret.h"
+#include "auth/user_admin.h"
+#include "base/mem.h"
+#include "base/sandbox.h"
+#include "conf/login_name.h"
+#include "ipc/message.h"
+#include "main/directory.h"
+#include "main/os.h"
+#include "tool/password_input.h"
+#include "tool/print.h"
+#include "tool/tool.h"
+
+enum { ACCOUNTS_TOLD_MAX = 20 };
+
+static void
+row(struct str values, void *arg)
+{
+	print_row(values, arg);
+}
+
+/* The directory of the accounts; root becomes their user, so that nothing is done as root in a
+ * directory that belongs to another.  -1: refused in words. */
+static int
+open_state(const struct conf *c, int *status_out)
+{
+	struct identity identities[ROLE_KINDS];
+	struct directory_wish wish = {
+	    "state_directory", c->state_directory, &identities[ROLE_AUTH]};
+	int fd;
+
+	if (!host_identities(c, identities)) {
+		*status_out = EX_CONF;
+		return -1;
+	}
+	fd = directory_open(&wish, status_out);
+	if (fd < 0 || geteuid() != 0 ||
+	    sandbox_become(identities[ROLE_AUTH].uid, identities[ROLE_AUTH].gid) == 0)
+		return fd;
+	fprintf(stderr, "sallyport: cannot become uid %u: %s\n", identities[ROLE_AUTH].uid,
+	    strerror(errno));
+	close(fd);
+	*status_out = EX_FORBIDDEN;
+	return -1;
+}
+
+static int
+run_on_store(
+    const struct tool *t, const struct conf *c, const char *verb, tool_row_fn *fn, void *arg)
+{
+	char directory[40];
+	struct accounts *a;
+	struct buf text;
+	int status = EX_DISK, fd;
+
+	fd = open_state(c, &status);
+	if (fd < 0)
+		return status;
+	/* by the descriptor: this user may not be allowed to search the directories above */
+	snprintf(directory, sizeof directory, "/proc/self/fd/%d", fd);
+	buf_init(&text, 4096);
+	a = users_open(directory, str_of(verb), &text);
+	if (a) {
+		struct users_out out = {.row = fn, .arg = arg, .text = &text};
+
+		if (accounts_is_new(a))
+			fprintf(stderr, "sallyport: made a new account store %.*s/accounts.db\n",
+			    STR_ARG(c->state_directory));
+		status = users_run(a, c, str_of(verb), buf_str(&t->values), &out);
+		accounts_close(&a);
+	}
+	tool_end(t, status, buf_str(&text), fn != NULL);
+	buf_clear(&text);
+	close(fd);
+	return status;
+}
+
+/* The store is found by keys that may stand in a file with errors: all of them must be gone. */
+int
+tool_user_ask(struct tool *t, const char *verb, tool_row_fn *fn, void *arg)
+{
+	const struct conf *to_ask = tool_conf_to_ask(t);
+	int status = tool_ask(t, to_ask, verb, fn, arg);
+	struct conf *c;
+
+	if (status != TOOL_NO_DAEMON)
+		return status;
+	if (t->is_config_hidden)
+		return tool_say_no_daemon(t, to_ask);
+	c = tool_conf(t);
+	status = c ? run_on_store(t, c, verb, fn, arg) : EX_CONF;
+	conf_drop(&c);
+	return status;
+}
+
+/* ---- accounts and the configured domains ---- */
+
+struct tool_accounts {
+	const struct conf *conf;
+	const char *file;
+	struct conf_report *report;
+	unsigned count;
+};
+
+static void
+tool_check_account(struct str values, void *arg)
+{
+	struct tool_accounts *a = arg;
+	struct str name = message_values_get(values, "name");
+
+	if (login_name_is_covered(a->conf, name) || !str_has(name, '@'))
+		return;
+	a->report->warnings++;
+	if (++a->count <= ACCOUNTS_TOLD_MAX)
+		buf_addf(&a->report->text,
+		    "%s: warning: domains: the account %.*s: no configured domain covers it: "
+		    "it can log in, but its mail is refused\n",
+		    a->file, STR_ARG(name));
+}
+
+/* An error is not an absence: who reads that nothing is wrong must know what was not looked at. */
+static void
+tool_tell_unchecked(const char *file, int status, struct conf_report *report)
+{
+	const char *why = status == EX_LATER ? "the daemon did not tell them in time"
+	    : status == EX_DISK              ? "the account store cannot be read"
+	    : status == EX_FORBIDDEN         ? "this user may not"
+	                                     : "they cannot be asked for";
+
+	if (status == 0 || status == TOOL_NO_DAEMON)
+		return;
+	report->warnings++;
+	buf_addf(&report->text, "%s: warning: domains: the accounts were not checked: %s\n", file,
+	    why);
+}
+
+/* The daemon of this configuration tells the accounts, or the store, where this user may ask. */
+void
+tool_check_accounts(const char *file, const struct conf *c, struct conf_report *report)
+{
+	struct tool_accounts a = {.conf = c, .file = file, .report = report};
+	struct tool asking = {.quiet = true, .is_hurried = true};
+	char path[4096];
+	int status = TOOL_NO_DAEMON;
+
+	snprintf(path, sizeof path, "%.*s/control.sock", STR_ARG(c->run_directory));
+	if (access(path, R_OK | W_OK) == 0)
+		status = tool_ask(&asking, c, "user.list", tool_check_account, &a);
+	snprintf(path, sizeof path, "%.*s/accounts.db", STR_ARG(c->state_directory));
+	if (status == TOOL_NO_DAEMON && access(path, R_OK | W_OK) == 0)
+		status = run_on_store(&asking, c, "user.list", tool_check_account, &a);
+	tool_tell_unchecked(file, status, report);
+	if (a.count > ACCOUNTS_TOLD_MAX)
+		buf_addf(&report->text, "%s: warning: domains: and %u more accounts\n", file,
+		    a.count - ACCOUNTS_TOLD_MAX);
+}
+
+void
+tool_warn_of_accounts(const struct tool *t)
+{
+	struct conf_report errors, found;
+	struct conf *c;
+
+	if (t->quiet)
+		return;
+	conf_report_init(&errors);
+	conf_report_init(&found);
+	c = conf_read_file(t->config_path, CONF_SECRETS_LEAVE, &errors);
+	if (c && t->run_directory)
+		c->run_directory = str_of(t->run_directory);
+	if (c)
+		tool_check_accounts(t->config_path, c, &found);
+	fflush(stdout);
+	fwrite(found.text.p, 1, found.text.n, stderr);
+	conf_report_clear(&errors);
+	conf_report_clear(&found);
+	conf_drop(&c);
+}
+
+/* 0, or an exit code: exactly one name must be given. */
+int
+tool_user_name(struct tool *t, const struct command *command)
+{
+	if (t->arg_count != 1) {
+		fprintf(stderr, "usage: sallyport %s\n", command->usage);
+		return EX_USE;
+	}
+	message_values_add(&t->values, "name", str_of(t->args[0]));
+	return 0;
+}
+
+int
+tool_user_list(struct tool *t, const struct command *command)
+{
+	static const struct print_column columns[] = {{"name", "NAME", -32},
+	    {"state", "STATE", -10}, {"created", "CREATED", -25}, {"reason", "REASON", 0}, {0}};
+	struct print table = {.tool = t, .columns = columns, .id_key = "name"};
+	int status;
+
+	status = tool_user_ask(t, command->asks, row, &table);
+	if (status == 0)
+		print_empty(&table, "no accounts");
+	return status;
+}
+
+/* ---- suspend and resume, with the mail that waits ---- */
+
+struct queued {
+	const struct tool *tool;
+	struct buf account; /* its own name, which may have been given without its domain */
+	uint64_t changed;
+	uint64_t unchanged;
+	uint64_t failed;
+	bool is_coming_lost; /* what was under way is not held; the queue's last words say so */
+};
+
+static const char queued_reason[] = "user suspended";
+
+static void
+queued_row(struct str values, void *arg)
+{
+	struct queued *q = arg;
+	uint64_t n;
+
+	if (str_eq(message_values_get(values, "row"), STR("total"))) {
+		if (str_u64(message_values_get(values, "changed"), &n))
+			q->changed += n;
+		if (str_u64(message_values_get(values, "unchanged"), &n))
+			q->unchanged += n;
+		if (str_u64(message_values_get(values, "failed"), &n))
+			q->failed += n;
+		q->is_coming_lost |=
+		    str_eq(message_values_get(values, "coming"), STR("not held"));
+	} else if (q->tool->json) {
+		print_json(values);
+	}
+}
+
+static void
+queued_take_account(struct str values, void *arg)
+{
+	struct queued *q = arg;
+
+	buf_adds(&q->account, message_values_get(values, "name"));
+}
+
+/* What is queued of other accounts, which the name as it was given may mean as well, stays. */
+static int
+queued_ask_account(const struct tool *t, struct queued *q)
+{
+	struct tool asking = *t;
+
+	asking.quiet = true;
+	buf_init(&q->account, TOOL_VALUES_MAX);
+	return tool_ask_running(&asking, "user.show", queued_take_account, q);
+}
+
+/* Values of the queue's command, for the account alone. */
+static void
+queued_begin(struct tool *asking, const struct tool *t, const struct queued *q)
+{
+	*asking = *t;
+	asking->quiet = true;
+	buf_init(&asking->values, TOOL_VALUES_MAX);
+	message_values_add(&asking->values, "account", buf_str(&q->account));
+}
+
+static int
+queued_ask_hold(const struct tool *t, struct queued *q)
+{
+	struct str reason = message_values_get(buf_str(&t->values), "reason");
+	struct tool asking;
+	struct buf why;
+	int status;
+
+	queued_begin(&asking, t, q);
+	buf_init(&why, TOOL_VALUES_MAX);
+	buf_addf(&why, "%s%s%.*s", queued_reason, reason.n ? ": " : "", STR_ARG(reason));
+	message_values_add(&asking.values, "reason", buf_str(&why));
+	/* what its sessions have handed over, and is being stored, is held too */
+	message_values_add(&asking.values, "coming", STR("yes"));
+	status = tool_ask_running(&asking, "queue.hold", queued_row, q);
+	buf_clear(&why);
+	buf_clear(&asking.values);
+	return status;
+}
+
+/* What is held for another reason stays, and is counted as unchanged. */
+static int
+queued_ask_release(const struct tool *t, struct queued *q)
+{
+	struct tool asking;
+	int status;
+
+	queued_begin(&asking, t, q);
+	message_values_add(&asking.values, "state", STR("held"));
+	message_values_add(&asking.values, "held_for", str_of(queued_reason));
+	message_values_add(&asking.values, "reason", STR("user resumed"));
+	status = tool_ask_running(&asking, "queue.release", queued_row, q);
+	buf_clear(&asking.values);
+	return status;
+}
+
+static void
+tell_queued(const struct tool *t, const struct queued *q, const char *done)
+{
+	struct buf values;
+
+	if (t->quiet)
+		return;
+	if (!t->json) {
+		printf("%llu queued message%s %s", (unsigned long long)q->changed,
+		    q->changed == 1 ? "" : "s", done);
+		if (t->release && q->unchanged)
+			printf("; %llu stay%s held for another reason",
+			    (unsigned long long)q->unchanged, q->unchanged == 1 ? "s" : "");
+		if (t->hold && q->unchanged)
+			printf("; %llu %s held already", (unsigned long long)q->unchanged,
+			    q->unchanged == 1 ? "was" : "were");
+		putchar('\n');
+		return;
+	}
+	buf_init(&values, TOOL_VALUES_MAX);
+	message_values_add(&values, "row", STR("total"));
+	message_values_add_number(&values, "changed", q->changed);
+	message_values_add_number(&values, "unchanged", q->unchanged);
+	message_values_add_number(&values, "failed", q->failed);
+	if (q->is_coming_lost)
+		message_values_add(&values, "coming", STR("not held"));
+	print_json(buf_str(&values));
+	buf_clear(&values);
+}
+
+static int
+hold_queued(const struct tool *t)
+{
+	struct queued q = {.tool = t};
+	int status = queued_ask_account(t, &q);
+
+	if (status == 0)
+		status = queued_ask_hold(t, &q);
+	if (status && !(status == EX_LATER && q.is_coming_lost))
+		fputs("sallyport: the account is suspended, but its queued mail is not held, or "
+		      "not all of it: give the command again\n", stderr);
+	else
+		tell_queued(t, &q, "held");
+	buf_clear(&q.account);
+	return status;
+}
+
+static int
+release_queued(const struct tool *t)
+{
+	struct queued q = {.tool = t};
+	int status = queued_ask_account(t, &q);
+
+	if (status == 0)
+		status = queued_ask_release(t, &q);
+	if (status)
+		fputs("sallyport: the account may log in again, but its queued mail is not "
+		      "released, or not all of it: give the command again\n", stderr);
+	else
+		tell_queued(t, &q, "released");
+	buf_clear(&q.account);
+	return status;
+}
+
+int
+tool_user_act(struct tool *t, const struct command *command)
+{
+	int status = tool_user_name(t, command);
+
+	if (status == 0)
+		status = tool_user_ask(t, command->asks, NULL, NULL);
+	/* its words come before those about the queue */
+	fflush(stdout);
+	if (status == 0 && t->hold)
+		return hold_queued(t);
+	if (status == 0 && t->release)
+		return release_queued(t);
+	return status;
+}
+
+/* In UTF-8 every octet that does not go on with a character begins one. */
+static size_t
+count_characters(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text; text++)
+		count += ((unsigned char)*text & 0xc0) != 0x80;
+	return count;
+}
+
+static int
+choose_password(const struct tool *t, char password[PASSWORD_TEXT_BYTES])
+{
+	char made[USERS_PASSWORD_BYTES];
+
+	if (!t->generate) {
+		if (!password_read(t->password_stdin, true, password))
+			return EX_DATA;
+		if (count_characters(password) >= PASSWORD_CHARACTERS_MIN)
+			return 0;
+		fprintf(stderr, "sallyport: the password is too short: at least %d characters are "
+				"needed\n", PASSWORD_CHARACTERS_MIN);
+		return EX_DATA;
+	}
+	snprintf(password, PASSWORD_TEXT_BYTES, "%s", users_generate(made));
+	return 0;
+}
+
+static int
+add_secret(struct tool *t, const char *password)
+{
+	const struct conf *c = tool_conf_to_ask(t);
+	char text[SECRET_TEXT_BYTES];
+	struct secret secret;
+
+	if (!secret_make(str_of(password), (uint32_t)c->auth.iterations, &secret)) {
+		fputs("sallyport: that password cannot be used (1 to 1024 octets)\n", stderr);
+		return EX_DATA;
+	}
+	message_values_add(&t->values, "secret", str_of(secret_text(&secret, text)));
+	mem_wipe(&secret, sizeof secret);
+	mem_wipe(text, sizeof text);
+	return 0;
+}
+
+static void
+print_password(const struct tool *t, const char *password)
+{
+	struct buf values;
+
+	if (!t->json) {
+		printf("%s%s\n", t->quiet ? "" : "password: ", password);
+		return;
+	}
+	buf_init(&values, TOOL_VALUES_MAX);
+	message_values_add(&values, "password", str_of(password));
+	print_json(buf_str(&values));
+	mem_wipe(values.p, values.n);
+	buf_clear(&values);
+}
+
+int
+tool_user_secret(struct tool *t, const struct command *command)
+{
+	char password[PASSWORD_TEXT_BYTES] = {0};
+	int status = tool_user_name(t, command);
+
+	if (status == 0)
+		status = choose_password(t, password);
+	if (status == 0)
+		status = add_secret(t, password);
+	if (status == 0)
+		status = tool_user_ask(t, command->asks, NULL, NULL);
+	if (status == 0 && t->generate)
+		print_password(t, password);
+	mem_wipe(password, sizeof password);
+	return status;
+}

@@ -1,0 +1,159 @@
+/* Who a client says it is: every malformed first message of the attack list. */
+#include <criterion/criterion.h>
+
+#include "auth/claimed_identity.h"
+
+#define LONG_255 \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+_Static_assert(sizeof LONG_255 == 256, "255 letters");
+
+static const struct {
+	struct str message;
+	const char *user; /* NULL: refused */
+	const char *password;
+	bool is_for_other;
+} plain[] = {
+    {STR("\0alice\0secret"), "alice", "secret", false},
+    {STR("\0Alice@Example.COM\0s p"), "alice@example.com", "s p", false},
+    {STR("alice\0Alice\0x"), "alice", "x", false},
+    {STR("bob\0alice\0x"), "alice", "x", true},
+    {STR("\0*)(uid=*\0x"), "*)(uid=*", "x", false},
+    {STR("\0' OR '1'='1\0x"), "' or '1'='1", "x", false},
+    {STR("\0../../etc/passwd\0x"), "../../etc/passwd", "x", false},
+    {STR("\0" LONG_255 "\0x"), LONG_255, "x", false},
+    {STR("\0j\xc3\xb6rg\0\xc3\xb6"), "j\xc3\xb6rg", "\xc3\xb6", false},
+    {STR(""), NULL, NULL, false},
+    {STR("\0"), NULL, NULL, false},
+    {STR("\0\0"), NULL, NULL, false},
+    {STR("\0\0\0"), NULL, NULL, false},
+    {STR("alice"), NULL, NULL, false},
+    {STR("\0alice"), NULL, NULL, false},
+    {STR("\0alice\0"), NULL, NULL, false},
+    {STR("\0\0secret"), NULL, NULL, false},
+    {STR("\0alice\0secret\0"), NULL, NULL, false},
+    {STR("\0alice\0secret\0junk"), NULL, NULL, false},
+    {STR("\0alice\n\0x"), NULL, NULL, false},
+    {STR("\0al\r\nice\0x"), NULL, NULL, false},
+    {STR("\0alice\0x\r\n"), NULL, NULL, false},
+    {STR("\0 alice\0x"), NULL, NULL, false},
+    {STR("\0alice \0x"), NULL, NULL, false},
+    {STR("\0ali\x7f\0x"), NULL, NULL, false},
+    {STR("\0j\xf6rg\0x"), NULL, NULL, false},
+    {STR("\0\xc0\xaf\0x"), NULL, NULL, false},
+    {STR("\0" LONG_255 "a\0x"), NULL, NULL, false},
+    {STR("a\nb\0alice\0x"), NULL, NULL, false},
+};
+
+Test(claim, plain)
+{
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+		struct claim c;
+		bool ok = claim_plain(plain[i].message, &c);
+
+		cr_assert_eq(ok, plain[i].user != NULL, "case %zu", i);
+		if (!ok)
+			continue;
+		cr_assert(str_eq(claim_name(&c), str_of(plain[i].user)), "case %zu", i);
+		cr_assert(str_eq(c.password, str_of(plain[i].password)), "case %zu", i);
+		cr_assert_eq(c.is_for_other, plain[i].is_for_other, "case %zu", i);
+	}
+}
+
+Test(claim, plain_of_every_length)
+{
+	static char message[20000];
+
+	for (size_t n = 0; n < sizeof message; n = n < 2100 ? n + 1 : n * 2) {
+		struct claim c;
+
+		memset(message, 'x', sizeof message);
+		message[0] = 0;
+		message[2] = 0;
+		cr_assert_eq(claim_plain(str_make(message, n), &c),
+		    n >= 4 && n <= 3 + PASSWORD_MAX, "%zu bytes", n);
+	}
+}
+
+static const struct {
+	struct str message;
+	const char *user;
+	enum claim_binding binding;
+	bool is_for_other;
+} scram[] = {
+    {STR("n,,n=user,r=abc"), "user", CLAIM_BINDING_NONE, false},
+    {STR("y,,n=User,r=abc"), "user", CLAIM_BINDING_NOT_SEEN, false},
+    {STR("p=tls-exporter,,n=user,r=abc"), "user", CLAIM_BINDING_EXPORTER, false},
+    {STR("p=tls-unique,,n=user,r=abc"), "user", CLAIM_BINDING_OTHER, false},
+    {STR("p=tls-exporterX,,n=user,r=abc"), "user", CLAIM_BINDING_OTHER, false},
+    {STR("n,a=user,n=user,r=abc"), "user", CLAIM_BINDING_NONE, false},
+    {STR("n,a=bob,n=user,r=abc"), "user", CLAIM_BINDING_NONE, true},
+    {STR("n,,n=a=2Cb=3Dc,r=abc"), "a,b=c", CLAIM_BINDING_NONE, false},
+    {STR("n,,n=user,r=abc,x=extension"), "user", CLAIM_BINDING_NONE, false},
+    {STR(""), NULL, 0, false},
+    {STR("n"), NULL, 0, false},
+    {STR("n,"), NULL, 0, false},
+    {STR("n,,"), NULL, 0, false},
+    {STR("n,,n=user"), NULL, 0, false},
+    {STR("n,,n=user,r="), NULL, 0, false},
+    {STR("n,,n=,r=abc"), NULL, 0, false},
+    {STR("n,,u=user,r=abc"), NULL, 0, false},
+    {STR("n,,r=abc,n=user"), NULL, 0, false},
+    {STR("n,,m=must,n=user,r=abc"), NULL, 0, false},
+    {STR("x,,n=user,r=abc"), NULL, 0, false},
+    {STR("p=,,n=user,r=abc"), NULL, 0, false},
+    {STR("p,,n=user,r=abc"), NULL, 0, false},
+    {STR("nn,,n=user,r=abc"), NULL, 0, false},
+    {STR("n,a=,n=user,r=abc"), NULL, 0, false},
+    {STR("n,b=x,n=user,r=abc"), NULL, 0, false},
+    {STR("n,,n=a=2cb,r=abc"), NULL, 0, false},
+    {STR("n,,n=a=,r=abc"), NULL, 0, false},
+    {STR("n,,n=a=2,r=abc"), NULL, 0, false},
+    {STR("n,,n=us\0er,r=abc"), NULL, 0, false},
+    {STR("n,,n=us\ner,r=abc"), NULL, 0, false},
+    {STR("n,,n=\xff,r=abc"), NULL, 0, false},
+    {STR("n,,n=user,r=a\tb"), NULL, 0, false},
+    {STR("n,,n=" LONG_255 "a,r=abc"), NULL, 0, false},
+    {STR("n,a=" LONG_255 "a,n=user,r=abc"), NULL, 0, false},
+};
+
+Test(claim, scram)
+{
+	for (size_t i = 0; i < sizeof scram / sizeof *scram; i++) {
+		struct claim c;
+		bool ok = claim_scram(scram[i].message, &c);
+
+		cr_assert_eq(ok, scram[i].user != NULL, "case %zu", i);
+		if (!ok)
+			continue;
+		cr_assert(str_eq(claim_name(&c), str_of(scram[i].user)), "case %zu", i);
+		cr_assert_eq(c.binding, scram[i].binding, "case %zu", i);
+		cr_assert_eq(c.is_for_other, scram[i].is_for_other, "case %zu", i);
+	}
+}
+
+Test(claim, network)
+{
+	static const struct {
+		const char *a, *b;
+		bool is_same;
+	} pairs[] = {
+	    {"203.0.113.7", "203.0.113.7", true},
+	    {"203.0.113.7", "203.0.113.8", false},
+	    {"203.0.113.7", "::ffff:203.0.113.7", true},
+	    {"2001:db8::1", "2001:db8::ffff:1", true},
+	    {"2001:db8::1", "2001:db8:0:1::1", false},
+	    {"nonsense", "", true},
+	    {"nonsense", "203.0.113.7", false},
+	};
+
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+		char a[CLAIM_NETWORK_BYTES], b[CLAIM_NETWORK_BYTES];
+
+		cr_assert_eq(str_eq(claim_network(str_of(pairs[i].a), a),
+				 claim_network(str_of(pairs[i].b), b)),
+		    pairs[i].is_same, "case %zu", i);
+	}
+}

@@ -1,0 +1,136 @@
+/* SCRAM's server half: the example of RFC 7677, and what differs from it in one place. */
+#include "auth/scram_server.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "base/encode.h"
+
+#define FIRST "n,,n=user,r=rOprNGfwEbeRWgbNEkqO"
+#define NONCE "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
+#define CHALLENGE "r=" NONCE ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+#define PROOF "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+#define SIGNATURE "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+
+static struct secret
+pencil(void)
+{
+	struct secret s = {.iterations = 4096};
+	struct buf salt;
+
+	buf_init(&salt, SECRET_SALT_MAX);
+	cr_assert(decode_base64(&salt, STR("W22ZaJ0SNY7soEsUEjb6gQ==")));
+	memcpy(s.salt, salt.p, salt.n);
+	s.salt_n = salt.n;
+	buf_clear(&salt);
+	cr_assert(secret_derive(&s, STR("pencil")));
+	return s;
+}
+
+static bool
+is_proven(const char *first, const char *final, struct str binding, struct buf *out)
+{
+	struct secret secret = pencil();
+	struct scram_talk t = {.first = str_of(first), .challenge = STR(CHALLENGE),
+	    .binding = binding, .secret = &secret};
+
+	return scram_is_proven(&t, str_of(final), out);
+}
+
+Test(scram, the_example_of_the_rfc)
+{
+	struct buf out;
+
+	buf_init(&out, 256);
+	cr_assert(is_proven(FIRST, "c=biws,r=" NONCE ",p=" PROOF, STR(""), &out));
+	cr_assert(str_eq(buf_str(&out), STR(SIGNATURE)));
+	buf_clear(&out);
+}
+
+static const char *const refused[] = {
+    "",
+    "p=" PROOF,
+    "c=biws,r=" NONCE,
+    "c=biws,r=" NONCE ",p=",
+    "c=biws,r=" NONCE ",p=AAAA",
+    "c=biws,r=" NONCE ",p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "c=biws,r=" NONCE ",p=" PROOF ",x=1",
+    "c=biws,r=" NONCE "x,p=" PROOF,
+    "c=biws,r=rOprNGfwEbeRWgbNEkqO,p=" PROOF,
+    "c=eSws,r=" NONCE ",p=" PROOF,
+    "c=biws,x=1,r=" NONCE ",p=" PROOF,
+    "r=" NONCE ",c=biws,p=" PROOF,
+    "c=biws,r=" NONCE ",x=1,p=" PROOF,
+    "c=biws,r=" NONCE ",p=" PROOF ",p=" PROOF,
+};
+
+Test(scram, what_differs_is_no_proof)
+{
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+		struct buf out;
+
+		buf_init(&out, 256);
+		cr_assert(!is_proven(FIRST, refused[i], STR(""), &out), "case %zu", i);
+		cr_assert_eq(out.n, 0);
+		buf_clear(&out);
+	}
+}
+
+Test(scram, a_proof_for_another_channel_or_first_message_is_none)
+{
+	struct buf out;
+
+	buf_init(&out, 256);
+	cr_assert(!is_proven(FIRST, "c=biws,r=" NONCE ",p=" PROOF, STR("channel"), &out));
+	cr_assert(!is_proven("y,,n=user,r=rOprNGfwEbeRWgbNEkqO", "c=biws,r=" NONCE ",p=" PROOF,
+	    STR(""), &out));
+	cr_assert(!is_proven("n,,n=other,r=rOprNGfwEbeRWgbNEkqO",
+	    "c=biws,r=" NONCE ",p=" PROOF, STR(""), &out));
+	buf_clear(&out);
+}
+
+Test(scram, each_challenge_has_a_nonce_of_its_own)
+{
+	struct secret secret = pencil();
+	struct buf a, b;
+
+	buf_init(&a, SCRAM_CHALLENGE_MAX);
+	buf_init(&b, SCRAM_CHALLENGE_MAX);
+	scram_challenge(STR("n,a=x,n=user,r=abc,ext=1"), &secret, &a);
+	scram_challenge(STR("n,a=x,n=user,r=abc,ext=1"), &secret, &b);
+	cr_assert(
+	    str_starts(buf_str(&a), STR("r=abc")) && a.p[5] != ',', "%.*s", STR_ARG(buf_str(&a)));
+	cr_assert(!str_eq(buf_str(&a), buf_str(&b)));
+	cr_assert(
+	    str_eq(str_from(buf_str(&a), a.n - 34), STR(",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096")));
+	buf_clear(&a);
+	buf_clear(&b);
+}
+
+/* Both sides must mean the same binding; "y" after an offer is a downgrade. */
+static const struct {
+	struct scram_channel channel;
+	const char *first;
+	bool is_bound;
+} channels[] = {
+    {{.is_plus = true, .plus_offered = true, .binding = {"b", 1}}, "p=tls-exporter,,n=a,r=x", true},
+    {{.is_plus = true, .plus_offered = true, .binding = {"b", 1}}, "p=tls-unique,,n=a,r=x", false},
+    {{.is_plus = true, .plus_offered = true, .binding = {"b", 1}}, "n,,n=a,r=x", false},
+    {{.is_plus = true, .plus_offered = true, .binding = {"b", 1}}, "y,,n=a,r=x", false},
+    {{.is_plus = true}, "p=tls-exporter,,n=a,r=x", false},
+    {{.plus_offered = true, .binding = {"b", 1}}, "n,,n=a,r=x", true},
+    {{.plus_offered = true, .binding = {"b", 1}}, "y,,n=a,r=x", false},
+    {{.plus_offered = true, .binding = {"b", 1}}, "p=tls-exporter,,n=a,r=x", false},
+    {{.plus_offered = false}, "y,,n=a,r=x", true},
+};
+
+Test(scram, the_channel_must_be_the_one_that_was_offered)
+{
+	for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
+		struct claim claim;
+
+		cr_assert(claim_scram(str_of(channels[i].first), &claim));
+		cr_assert_eq(scram_is_bound(&claim, &channels[i].channel), channels[i].is_bound,
+		    "case %zu", i);
+	}
+}

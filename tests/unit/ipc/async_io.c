@@ -1,0 +1,542 @@
+/* Files that a thread reads, writes and closes: each piece is told once and in order; while one
+ * call does not end the loop goes on, whatever is dropped stays whole until the thread is done with
+ * it, and the log tells of it. */
+#include "ipc/async_io.h"
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+enum { STALL_TEST_MS = 50, WAIT_MS = 20000, PIECE = 65536 };
+enum operation { NONE, PREAD, PWRITEV, CLOSE };
+
+static const struct stall_thread who = {"test", "disk", "nothing else is read meanwhile"};
+
+static struct event_base *base;
+static struct fsio *real;
+static struct fsio_ops watched;
+static struct fsio io = {&watched};
+static struct disk *disk;
+static int log_fd;
+
+static atomic_int stuck_fd;      /* calls for it do not end ... */
+static atomic_int stuck_in;      /* ... if they are of this kind */
+static atomic_uint stuck;        /* calls that stood still */
+static atomic_uint calls;
+static atomic_int write_error;
+static atomic_int interrupted;      /* so many calls that read or write end with EINTR */
+
+static void
+pass(enum operation which, int fd)
+{
+	calls++;
+	if ((int)which != stuck_in || fd != stuck_fd)
+		return;
+	stuck++;
+	while ((int)which == stuck_in && fd == stuck_fd)
+		usleep(1000);
+}
+
+static bool
+is_interrupted(void)
+{
+	errno = EINTR;
+	return interrupted > 0 && interrupted-- > 0;
+}
+
+static ssize_t
+watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
+{
+	(void)f;
+	pass(PREAD, fd);
+	if (is_interrupted())
+		return -1;
+	/* in parts, as a system call may */
+	return real->ops->pread(real, fd, p, n > 1000 ? n / 2 : n, at);
+}
+
+static ssize_t
+watch_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
+{
+	struct iovec part = {v->iov_base, v->iov_len > 1000 ? v->iov_len / 2 : v->iov_len};
+
+	(void)f;
+	pass(PWRITEV, fd);
+	if (is_interrupted())
+		return -1;
+	errno = write_error;
+	return errno ? -1 : real->ops->pwritev(real, fd, &part, count, at);
+}
+
+static int
+watch_close(struct fsio *f, int fd)
+{
+	(void)f;
+	pass(CLOSE, fd);
+	return real->ops->close(real, fd);
+}
+
+/* ---- the rig ---- */
+
+static void
+open_disk(bool is_by_hand)
+{
+	struct disk_setup o = {.base = base,
+	    .thread = &who,
+	    .io = &io,
+	    .is_by_hand = is_by_hand,
+	    .stall_ms = STALL_TEST_MS};
+
+	disk = disk_new(&o);
+	cr_assert(disk, "%m");
+}
+
+static void
+set_up(void)
+{
+	base = event_base_new();
+	real = fsio_new(-1);
+	watched = (struct fsio_ops){
+	    .pread = watch_pread, .pwritev = watch_pwritev, .close = watch_close};
+	log_fd = memfd_create("log", MFD_CLOEXEC);
+	log_open(dup(log_fd), LOG_TO_FILE);
+	stuck_fd = -1;
+	open_disk(false);
+}
+
+static void
+tear_down(void)
+{
+	stuck_in = NONE;
+	interrupted = 0;
+	disk_free(&disk);
+	event_base_free(base);
+	fsio_free(&real);
+	log_open(2, LOG_TO_STDERR);
+	close(log_fd);
+}
+
+TestSuite(disk, .init = set_up, .fini = tear_down, .timeout = 60);
+
+static void
+idle(int ms)
+{
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	event_base_loopexit(base, &tv);
+	event_base_dispatch(base);
+}
+
+static unsigned
+log_count(const char *words)
+{
+	static char text[65536];
+	ssize_t n = pread(log_fd, text, sizeof text - 1, 0);
+	unsigned count = 0;
+
+	text[n > 0 ? n : 0] = 0;
+	for (const char *p = text; (p = strstr(p, words)); p += strlen(words))
+		count++;
+	return count;
+}
+
+struct heard {
+	unsigned told, number;
+	int error;
+	char bytes[PIECE];
+	size_t n;
+};
+
+static unsigned told_last;
+
+static void
+hear(int error, struct str bytes, void *arg)
+{
+	struct heard *h = arg;
+
+	h->told++;
+	h->number = ++told_last;
+	h->error = error;
+	h->n = bytes.n;
+	memcpy(h->bytes, bytes.p, bytes.n);
+}
+
+static bool
+wait_for(const struct heard *h, unsigned told)
+{
+	for (int64_t end = clock_mono_ms() + WAIT_MS; h->told < told && clock_mono_ms() < end;)
+		idle(2);
+	return h->told == told;
+}
+
+static struct disk_file *
+file_of(int *fd_out, uint32_t number)
+{
+	struct msgid id = {.session = 1, .number = number};
+
+	*fd_out = memfd_create("body", MFD_CLOEXEC);
+	return disk_file_new(disk, *fd_out, id);
+}
+
+static bool
+is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static bool
+is_closed_soon(int fd)
+{
+	for (int64_t end = clock_mono_ms() + WAIT_MS; is_open(fd) && clock_mono_ms() < end;)
+		idle(2);
+	return !is_open(fd);
+}
+
+static void
+stand_still(enum operation which, int fd)
+{
+	stuck = 0;
+	stuck_fd = fd;
+	stuck_in = (int)which;
+}
+
+static void
+await_stuck(void)
+{
+	while (!stuck)
+		usleep(1000);
+}
+
+/* ---- pieces ---- */
+
+static void
+write_and_read(void)
+{
+	static struct heard h;
+	static char text[PIECE];
+	int fd;
+	struct disk_file *f = file_of(&fd, 1);
+
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = (char)(i * 7 + i / 251);
+	h = (struct heard){0};
+	disk_write(f, 100, str_make(text, sizeof text), hear, &h);
+	cr_expect(disk_file_is_busy(f));
+	cr_expect_eq(h.told, 0, "told from inside the call");
+	cr_expect(wait_for(&h, 1));
+	cr_expect_eq(h.error, 0);
+	cr_expect_not(disk_file_is_busy(f));
+	disk_read(f, 101, sizeof text - 1, hear, &h);
+	cr_expect(wait_for(&h, 2));
+	cr_expect_eq(h.error, 0);
+	cr_expect_eq(h.n, sizeof text - 1);
+	cr_expect_eq(memcmp(h.bytes, text + 1, h.n), 0);
+	disk_read(f, 101, sizeof text, hear, &h);
+	cr_expect(wait_for(&h, 3));
+	cr_expect_eq(h.error, EIO, "the file ends before");
+	cr_expect_eq(h.n, 0);
+	write_error = ENOSPC;
+	disk_write(f, 0, STR("x"), hear, &h);
+	cr_expect(wait_for(&h, 4));
+	cr_expect_eq(h.error, ENOSPC);
+	write_error = 0;
+	disk_file_drop(&f);
+	cr_expect_null(f);
+	cr_expect(is_closed_soon(fd));
+	disk_file_drop(&f);
+}
+
+Test(disk, a_piece_is_written_and_read_whole)
+{
+	write_and_read();
+}
+
+Test(disk, a_call_that_is_interrupted_is_made_again)
+{
+	interrupted = 20;
+	write_and_read();
+	cr_expect_eq(interrupted, 0);
+}
+
+Test(disk, but_not_for_ever)
+{
+	static struct heard h;
+	int fd;
+	struct disk_file *f = file_of(&fd, 1);
+
+	interrupted = 1 << 30;
+	disk_write(f, 0, STR("some"), hear, &h);
+	cr_expect(wait_for(&h, 1));
+	cr_expect_eq(h.error, EINTR);
+	disk_read(f, 0, 4, hear, &h);
+	cr_expect(wait_for(&h, 2));
+	cr_expect_eq(h.error, EINTR);
+	disk_file_drop(&f);
+}
+
+/* The eventfd is the first descriptor that it opens. */
+Test(disk, what_is_done_is_told_although_the_loop_was_not_woken)
+{
+	static struct heard h;
+	int event_fd, deaf = open("/dev/null", O_RDONLY | O_CLOEXEC), fd;
+	struct disk_file *f;
+
+	disk_free(&disk);
+	event_fd = dup(log_fd);
+	close(event_fd);
+	open_disk(false);
+	f = file_of(&fd, 1);
+	cr_assert_eq(dup2(deaf, event_fd), event_fd);
+	close(deaf);
+	disk_write(f, 0, STR("some"), hear, &h);
+	cr_expect(wait_for(&h, 1));
+	cr_expect_eq(h.error, 0);
+	disk_file_drop(&f);
+	cr_expect(is_closed_soon(fd));
+}
+
+Test(disk, by_hand_it_does_the_same)
+{
+	disk_free(&disk);
+	open_disk(true);
+	write_and_read();
+}
+
+Test(disk, pieces_are_done_in_the_order_in_which_they_were_asked_for)
+{
+	enum { FILES = 20 };
+	static struct heard h[FILES];
+	struct disk_file *f[FILES];
+	int fd;
+
+	told_last = 0;
+	for (unsigned i = 0; i < FILES; i++)
+		f[i] = file_of(&fd, i + 1);
+	for (unsigned i = 0; i < FILES; i++)
+		disk_write(f[i], 0, STR("some"), hear, &h[i]);
+	for (unsigned i = 0; i < FILES; i++) {
+		cr_expect(wait_for(&h[i], 1));
+		cr_expect_eq(h[i].number, i + 1);
+		disk_file_drop(&f[i]);
+	}
+}
+
+/* ---- a disk that stands still ---- */
+
+static const enum operation operations[] = {PREAD, PWRITEV, CLOSE};
+
+static void
+begin(struct disk_file **f, enum operation which, struct heard *h)
+{
+	if (which == PREAD)
+		disk_read(*f, 0, 4, hear, h);
+	else if (which == PWRITEV)
+		disk_write(*f, 0, STR("new!"), hear, h);
+	else
+		disk_file_drop(f);
+}
+
+Test(disk, the_loop_goes_on_and_the_others_have_their_turn_later)
+{
+	static struct heard h[2];
+
+	for (unsigned i = 0; i < sizeof operations / sizeof *operations; i++) {
+		int fd[2];
+		struct disk_file *f[2] = {file_of(&fd[0], 1), file_of(&fd[1], 2)};
+		int64_t began_ms = clock_mono_ms();
+
+		cr_assert_eq(pwrite(fd[0], "text", 4, 0), 4);
+		memset(h, 0, sizeof h);
+		stand_still(operations[i], fd[0]);
+		begin(&f[0], operations[i], &h[0]);
+		disk_write(f[1], 0, STR("other"), hear, &h[1]);
+		await_stuck();
+		idle(50);
+		cr_expect_lt(clock_mono_ms() - began_ms, 5000, "the loop stood still");
+		cr_expect_eq(h[0].told + h[1].told, 0);
+		stuck_in = NONE;
+		cr_expect(wait_for(&h[1], 1));
+		cr_expect_eq(h[0].told, operations[i] != CLOSE);
+		disk_file_drop(&f[0]);
+		disk_file_drop(&f[1]);
+		cr_expect(is_closed_soon(fd[0]) && is_closed_soon(fd[1]));
+	}
+}
+
+Test(disk, what_is_dropped_meanwhile_is_closed_after_its_piece_and_never_told)
+{
+	static struct heard h[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		int fd[2];
+		struct disk_file *f[2] = {file_of(&fd[0], 1), file_of(&fd[1], 2)};
+
+		cr_assert_eq(pwrite(fd[0], "text", 4, 0), 4);
+		memset(h, 0, sizeof h);
+		stand_still(operations[i], fd[0]);
+		begin(&f[0], operations[i], &h[0]);
+		await_stuck();
+		begin(&f[1], operations[i], &h[1]);
+		calls = 0;
+		disk_file_drop(&f[0]);
+		disk_file_drop(&f[1]);
+		idle(50);
+		cr_expect(is_open(fd[0]) && is_open(fd[1]));
+		cr_expect_eq(disk_closing(disk), 2);
+		stuck_in = NONE;
+		cr_expect(is_closed_soon(fd[0]) && is_closed_soon(fd[1]));
+		idle(20);
+		cr_expect_eq(disk_closing(disk), 0);
+		/* the rest of the first piece, which is one call, and two that close */
+		cr_expect_eq(calls, 2, "%u: a piece that nobody waits for was begun", calls);
+		cr_expect_eq(h[0].told + h[1].told, 0);
+	}
+}
+
+/* Done, but not told yet. */
+Test(disk, a_file_that_is_dropped_before_its_piece_is_told)
+{
+	static struct heard h;
+	int fd;
+	struct disk_file *f = file_of(&fd, 1);
+
+	disk_write(f, 0, STR("text"), hear, &h);
+	usleep(50000);
+	disk_file_drop(&f);
+	cr_expect(is_closed_soon(fd));
+	cr_expect_eq(h.told, 0);
+}
+
+Test(disk, a_piece_that_does_not_end_is_logged_again_and_when_it_goes_on)
+{
+	static struct heard h;
+	int fd;
+	struct disk_file *f = file_of(&fd, 7);
+	char waits[100], id[ID_NUMBER_TEXT_BYTES], text[METRICS_TROUBLE_TEXT_BYTES];
+	const struct metrics_region *seen;
+	unsigned lines;
+	int region;
+
+	msgid_text((struct msgid){.session = 1, .number = 7}, 0, id);
+	snprintf(waits, sizeof waits,
+	    " s for the disk: write the body of message %s; nothing else ", id);
+	stand_still(PWRITEV, fd);
+	cr_assert_geq(region = metrics_create(), 0);
+	cr_assert_eq(metrics_use(region), 0);
+	seen = metrics_map(region);
+	disk_write(f, 0, STR("text"), hear, &h);
+	idle(1500);
+	cr_expect_eq(log_count("test: thread disk has waited "), 1);
+	idle(1700);
+	cr_expect(strstr(metrics_read_trouble(seen, text), "thread disk waits "), "'%s'", text);
+	cr_expect_geq(metrics_read_disk_ms(seen), 1000);
+	lines = log_count("test: thread disk has waited ");
+	cr_expect_geq(lines, 2);
+	cr_expect_eq(log_count(waits), lines);
+	cr_expect_eq(log_count("goes on"), 0);
+	stuck_in = NONE;
+	cr_expect(wait_for(&h, 1));
+	idle(1200);
+	cr_expect_eq(log_count("test: thread disk goes on after "), 1);
+	cr_expect_eq(log_count("has waited"), lines);
+	cr_expect_str_eq(metrics_read_trouble(seen, text), "");
+	cr_expect_eq(metrics_read_disk_ms(seen), 0);
+	metrics_leave();
+	metrics_unmap(&seen);
+	close(region);
+	disk_file_drop(&f);
+	cr_expect(is_closed_soon(fd));
+}
+
+/* Who waits sees whether the disk moves: each piece that ends begins the time anew. */
+Test(disk, how_long_it_is_at_one_piece)
+{
+	static struct heard h[2];
+	int fd[2];
+	struct disk_file *f[2] = {file_of(&fd[0], 1), file_of(&fd[1], 2)};
+
+	cr_expect_eq(disk_stalled_ms(disk), 0);
+	stand_still(PWRITEV, fd[0]);
+	disk_write(f[0], 0, STR("text"), hear, &h[0]);
+	disk_write(f[1], 0, STR("text"), hear, &h[1]);
+	await_stuck();
+	idle(300);
+	cr_expect_geq(disk_stalled_ms(disk), 290);
+	stand_still(PWRITEV, fd[1]);
+	await_stuck();
+	cr_expect_lt(disk_stalled_ms(disk), 250);
+	stuck_in = NONE;
+	cr_expect(wait_for(&h[1], 1));
+	cr_expect_eq(disk_stalled_ms(disk), 0);
+	disk_file_drop(&f[0]);
+	disk_file_drop(&f[1]);
+	cr_expect(is_closed_soon(fd[0]) && is_closed_soon(fd[1]));
+}
+
+Test(disk, the_end_does_not_wait_for_a_piece_that_does_not_end)
+{
+	static struct heard h;
+	int fd;
+	struct disk_file *f = file_of(&fd, 1);
+	int64_t began_ms;
+
+	stand_still(PWRITEV, fd);
+	disk_write(f, 0, STR("text"), hear, &h);
+	await_stuck();
+	disk_file_drop(&f);
+	began_ms = clock_mono_ms();
+	disk_free(&disk);
+	cr_expect_lt(clock_mono_ms() - began_ms, DISK_END_MS + 3000);
+	cr_expect_eq(log_count("test: thread disk still waits for the disk at the end"), 1);
+	/* it has all that it needs */
+	stuck_in = NONE;
+	usleep(100000);
+	cr_expect_eq(h.told, 0);
+	cr_expect_eq(lseek(fd, 0, SEEK_END), 4);
+	close(fd);
+}
+
+/* ---- the thread ---- */
+
+static bool
+blocks_all_signals(const char *task)
+{
+	char path[300], text[4096], *line;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/self/task/%s/status", task);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = read(fd, text, sizeof text - 1);
+	text[n > 0 ? n : 0] = 0;
+	close(fd);
+	line = strstr(text, "SigBlk:");
+	/* all but SIGKILL, SIGSTOP and what the C library keeps for itself */
+	return strstr(text, "Name:\tdisk\n") && line &&
+	       (strtoull(line + 7, NULL, 16) | 0x180040100) == UINT64_MAX;
+}
+
+Test(disk, signals_are_left_to_the_loop)
+{
+	struct dirent *d;
+	unsigned found = 0;
+	DIR *tasks;
+
+	usleep(50000);
+	tasks = opendir("/proc/self/task");
+	while ((d = readdir(tasks)))
+		found += d->d_name[0] != '.' && blocks_all_signals(d->d_name);
+	closedir(tasks);
+	cr_expect_eq(found, 1);
+}

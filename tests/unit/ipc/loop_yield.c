@@ -1,0 +1,63 @@
+/* Who works much lets others run between two turns of its loop; who has little to do does not. */
+#include <criterion/criterion.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ipc/loop_yield.h"
+
+enum { PERIOD_US = TURNS_PERIOD_MS * 1000, BUSY_US = PERIOD_US * TURNS_BUSY_PERCENT / 100 };
+
+TestSuite(turns, .timeout = 30);
+
+Test(turns, the_last_period_says_whether_one_is_busy)
+{
+	struct turns t = {.since_us = 1000000, .used_us = 500};
+
+	cr_expect_not(turns_is_due(&t, 1000000 + PERIOD_US - 1));
+	cr_expect(turns_is_due(&t, 1000000 + PERIOD_US));
+	turns_count(&t, 1000000 + PERIOD_US, 500 + BUSY_US - 1);
+	cr_expect_not(t.is_busy);
+	cr_expect_not(turns_is_due(&t, 1000000 + 2 * PERIOD_US - 1));
+	turns_count(&t, 1000000 + 2 * PERIOD_US, 500 + 2 * BUSY_US);
+	cr_expect(t.is_busy);
+	turns_count(&t, 1000000 + 3 * PERIOD_US, 500 + 2 * BUSY_US + 1);
+	cr_expect_not(t.is_busy);
+}
+
+/* A period that was long because nothing came: what was used is a small part of it. */
+Test(turns, one_that_slept_is_not_busy)
+{
+	struct turns t = {.since_us = 0, .is_busy = true};
+
+	turns_count(&t, 100 * PERIOD_US, 2 * BUSY_US);
+	cr_expect_not(t.is_busy);
+}
+
+static int64_t
+used_us(void)
+{
+	struct timespec used;
+
+	cr_assert_eq(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
+	return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
+}
+
+/* The thread's own use of the processor is what counts, however little of it the machine gives. */
+Test(turns, what_the_thread_used_is_counted)
+{
+	struct turns t = {0};
+	int64_t before_us, after_us, until_us = used_us() + 20000;
+
+	while (used_us() < until_us)
+		;
+	before_us = used_us();
+	turns_next(&t);
+	after_us = used_us();
+	cr_expect_geq(t.used_us, before_us);
+	cr_expect_leq(t.used_us, after_us);
+	usleep(2 * PERIOD_US);
+	t.is_busy = true;
+	turns_next(&t);
+	cr_expect_leq(t.used_us, used_us());
+	cr_expect_not(t.is_busy, "it slept");
+}

@@ -1,0 +1,99 @@
+/* os: whom the roles become, and where the log goes. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "main/os.h"
+#include "rig.h"
+
+static struct rig r;
+
+static void
+host_set_up(void)
+{
+	rig_set_up(&r);
+	rig_configure(&r, "");
+}
+
+static void
+host_tear_down(void)
+{
+	rig_tear_down(&r);
+}
+
+TestSuite(host, .init = host_set_up, .fini = host_tear_down);
+
+Test(host, users)
+{
+	static const struct {
+		const char *user;
+		bool good;
+	} rows[] = {{"daemon", true}, {"nobody", false}, {"root", false},
+	    {"no-such-user-here", false}, {"", false}};
+	struct identity who[ROLE_KINDS];
+
+	if (getuid() != 0)
+		cr_skip_test("only root becomes somebody else");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		bool has_default = rows[i].user[0] == 0 && getpwnam("sallyport");
+
+		r.d.conf->user = str_of(rows[i].user);
+		cr_expect_eq(host_identities(r.d.conf, who), rows[i].good || has_default, "%s",
+		    rows[i].user);
+	}
+	r.d.conf->user = STR("daemon");
+	cr_assert(host_identities(r.d.conf, who));
+	cr_expect_eq(who[ROLE_QUEUE].uid, getpwnam("daemon")->pw_uid);
+	cr_expect_str_eq(who[ROLE_QUEUE].name, "daemon");
+	cr_expect_eq(who[ROLE_WORKER].uid, who[ROLE_AUTH].uid);
+}
+
+Test(host, log_that_cannot_be_opened)
+{
+	struct host_log log;
+
+	r.d.conf->log.target = CONF_LOG_FILE;
+	r.d.conf->log.file = STR("/nonexistent/log");
+	cr_expect(!host_open_log(r.d.conf, &log));
+	cr_expect_eq(log.fd, -1);
+	r.d.conf->log.target = CONF_LOG_STDERR;
+	cr_expect(host_open_log(r.d.conf, &log));
+	cr_expect_eq(log.fd, 2);
+}
+
+/* A pipe that nobody reads would stop the caller for ever; one that somebody reads, as soon as it
+ * is full. */
+Test(host, a_log_that_is_no_file, .timeout = 20)
+{
+	struct conf_report report;
+	struct host_log log;
+	char path[100];
+	int reader;
+
+	snprintf(path, sizeof path, "%s/pipe", r.directory);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	r.d.conf->log.target = CONF_LOG_FILE;
+	r.d.conf->log.file = str_of(path);
+	cr_expect(!host_open_log(r.d.conf, &log));
+	cr_expect_eq(log.error, EMEDIUMTYPE);
+	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	cr_expect(!host_open_log(r.d.conf, &log));
+	cr_expect_eq(log.error, EMEDIUMTYPE);
+	close(reader);
+	conf_report_init(&report);
+	host_report_log("a.cfg", r.d.conf, &report);
+	cr_expect_eq(report.errors, 1);
+	cr_expect(str_iends(buf_str(&report.text), STR("/pipe: It is not a regular file\n")),
+	    "%.*s", STR_ARG(buf_str(&report.text)));
+	conf_report_clear(&report);
+	r.d.conf->log.file = STR("/dev/full");
+	cr_expect(!host_open_log(r.d.conf, &log));
+	cr_expect_eq(log.error, EMEDIUMTYPE);
+	r.d.conf->log.file = STR("/dev/null");
+	cr_expect(host_open_log(r.d.conf, &log));
+	close(log.fd);
+}

@@ -1,0 +1,337 @@
+/* resources_system: resolv.conf and the hosts file, which come, change, go, and cannot be read. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "main/resources_system.h"
+#include "rig.h"
+
+static struct rig r;
+static struct offer_refusal refusal;
+static char path[100];
+
+static void
+system_configure(const char *resolv_conf)
+{
+	rig_configure(&r, "listen: ( );");
+	r.d.conf->dns.resolv_conf = str_of(resolv_conf);
+	r.d.conf->dns.hosts_file = STR("/dev/null");
+}
+
+static void
+system_set_up(void)
+{
+	rig_set_up(&r);
+	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
+	system_configure(path);
+}
+
+static void
+system_tear_down(void)
+{
+	rmdir(path);
+	unlink(path);
+	rig_tear_down(&r);
+}
+
+TestSuite(offer_system, .init = system_set_up, .fini = system_tear_down, .timeout = 60);
+
+static const struct offer_file *
+file_of(const struct offer *o)
+{
+	size_t n = 0;
+
+	while (n < o->file_count && !str_eq(o->files[n].path, o->conf->dns.resolv_conf))
+		n++;
+	cr_assert_lt(n, o->file_count);
+	return &o->files[n];
+}
+
+static void
+expect_text(const struct offer *o, const char *wanted)
+{
+	char text[100] = "";
+	int fd = file_of(o)->fd;
+
+	cr_assert_eq(fd < 0, wanted == NULL, "%d", fd);
+	if (!wanted)
+		return;
+	cr_assert(pread(fd, text, sizeof text - 1, 0) >= 0);
+	cr_expect_str_eq(text, wanted);
+}
+
+static void
+expect_trouble(const struct offer *o, const char *words)
+{
+	char text[OFFER_SYSTEM_TEXT_BYTES];
+
+	cr_expect(
+	    strstr(offer_system_trouble(o, text), words) && (words[0] || !text[0]), "%s", text);
+}
+
+static struct offer *
+system_offer(const struct offer *before)
+{
+	struct offer *o = offer_new(r.d.conf, before, 1, &refusal);
+
+	cr_assert(o, "%s", refusal.why);
+	return o;
+}
+
+Test(offer_system, what_comes_changes_and_goes)
+{
+	struct offer *o = system_offer(NULL);
+	unsigned held = rig_descriptors();
+
+	expect_text(o, NULL);
+	expect_trouble(o, "");
+	cr_expect(!offer_system_renew(o), "it is still missing");
+	rig_write(path, "nameserver 192.0.2.1\n");
+	cr_expect(offer_system_renew(o));
+	expect_text(o, "nameserver 192.0.2.1\n");
+	cr_expect(!offer_system_renew(o), "it is the same");
+	rig_write(path, "");
+	cr_expect(offer_system_renew(o), "it is empty");
+	expect_text(o, "");
+	unlink(path);
+	cr_expect(offer_system_renew(o));
+	expect_text(o, NULL);
+	expect_trouble(o, "");
+	cr_expect_eq(rig_descriptors(), held);
+	offer_free(&o);
+}
+
+/* Relay may not ask for interfaces: it gets their numbers, also of one that came after its start.
+ */
+Test(offer_system, interfaces_are_given_as_numbers)
+{
+	struct offer *o;
+
+	rig_write(path, "nameserver fe80::1%no-such-link\n");
+	o = system_offer(NULL);
+	expect_text(o, "nameserver fe80::1%no-such-link\n");
+	rig_write(
+	    path, "# nameserver fe80::1%lo\nnameserver\tfe80::1%lo # x\nnameserver fe80::2%7\n");
+	cr_expect(offer_system_renew(o));
+	expect_text(o, "# nameserver fe80::1%lo\nnameserver fe80::1%1\nnameserver fe80::2%7\n");
+	offer_free(&o);
+}
+
+/* That the number cannot be asked for now says nothing of the interface: the file is put off. */
+Test(offer_system, an_interface_that_cannot_be_asked_for_now)
+{
+	static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS};
+	struct offer *o = system_offer(NULL);
+	unsigned held = rig_descriptors();
+
+	rig_write(path, "nameserver fe80::1%link0\n");
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+		rig_link_error = errors[i];
+		cr_expect(!offer_system_renew(o), "%s", strerror(errors[i]));
+		cr_expect(offer_system_is_put_off(o));
+		expect_text(o, NULL);
+		expect_trouble(o, strerror(errors[i]));
+	}
+	rig_link_error = 0;
+	rig_link_index = 4;
+	cr_expect(offer_system_renew(o));
+	cr_expect(!offer_system_is_put_off(o));
+	expect_text(o, "nameserver fe80::1%4\n");
+	expect_trouble(o, "");
+	cr_expect_eq(rig_descriptors(), held + 1);
+	rig_link_error = EACCES;
+	cr_expect(!offer_system_renew(o), "what was read before is used");
+	expect_text(o, "nameserver fe80::1%4\n");
+	expect_trouble(
+	    o, "resolv.conf cannot be read (Permission denied): what was read before is used");
+	rig_link_error = ENXIO;
+	cr_expect(offer_system_renew(o), "there is none");
+	expect_text(o, "nameserver fe80::1%link0\n");
+	rig_link_error = ENODEV;
+	offer_free(&o);
+}
+
+/* An error is not an absence: what was read before stays, also through a reload. */
+Test(offer_system, what_cannot_be_read_changes_nothing)
+{
+	struct offer *o, *next;
+	unsigned held;
+
+	rig_write(path, "nameserver 192.0.2.1\n");
+	o = system_offer(NULL);
+	held = rig_descriptors();
+	unlink(path);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	for (int i = 0; i < 3; i++) {
+		cr_expect(!offer_system_renew(o));
+		expect_text(o, "nameserver 192.0.2.1\n");
+		expect_trouble(
+		    o, "resolv.conf cannot be read (Is a directory): what was read before is used");
+		cr_expect_eq(rig_descriptors(), held);
+	}
+	next = system_offer(o);
+	offer_free(&o);
+	held = rig_descriptors();
+	expect_text(next, "nameserver 192.0.2.1\n");
+	expect_trouble(next, "Is a directory");
+	rmdir(path);
+	rig_write(path, "nameserver 192.0.2.1\n");
+	cr_expect(!offer_system_renew(next), "it is what it was");
+	expect_trouble(next, "");
+	cr_expect_eq(rig_descriptors(), held);
+	offer_free(&next);
+}
+
+/* A start goes on without it, as there is nothing to keep; a reload that brings its name is
+ * refused. */
+Test(offer_system, what_cannot_be_read_from_the_start)
+{
+	char other[110];
+	struct offer *o;
+
+	cr_assert_eq(mkdir(path, 0700), 0);
+	o = system_offer(NULL);
+	expect_text(o, NULL);
+	expect_trouble(
+	    o, "resolv.conf cannot be read (Is a directory): nothing of it is used until it can");
+	snprintf(other, sizeof other, "%s/other", r.directory);
+	cr_assert_eq(mkdir(other, 0700), 0);
+	system_configure(other);
+	cr_expect_null(offer_new(r.d.conf, o, 1, &refusal));
+	cr_expect(strstr(refusal.why, "other (for relay): Is a directory"), "%s", refusal.why);
+	rmdir(other);
+	offer_free(&o);
+}
+
+static void
+hosts_configure(const char *routes)
+{
+	char extra[400];
+
+	snprintf(extra, sizeof extra, "listen: ( );\n%s", routes);
+	rig_configure(&r, extra);
+	r.d.conf->dns.resolv_conf = STR("/dev/null");
+	r.d.conf->dns.hosts_file = str_of(path);
+}
+
+static void
+expect_hosts(const struct offer *o, const char *wanted)
+{
+	char text[200] = "";
+	size_t n = 0;
+
+	while (n < o->file_count && !str_eq(o->files[n].path, o->conf->dns.hosts_file))
+		n++;
+	cr_assert(n < o->file_count && pread(o->files[n].fd, text, sizeof text - 1, 0) >= 0);
+	cr_expect_str_eq(text, wanted);
+}
+
+#define SMART "routes: ( { via = \"smarthost\"; host = \"Smart.test\"; tls = \"none\"; } );"
+#define OTHER "routes: ( { via = \"smarthost\"; host = \"other.test\"; tls = \"none\"; } );"
+
+/* Relay gets of the hosts file what the routes use: the rest may be large, and change often. */
+Test(offer_system, of_the_hosts_file_what_routes_use)
+{
+	static const char rest[] = "0.0.0.0 advertising.tracker.example another.example # much\n";
+	struct offer *o, *next;
+	FILE *f;
+
+	hosts_configure(SMART);
+	f = fopen(path, "w");
+	cr_assert(f);
+	for (size_t n = 0; n < (6 << 20); n += sizeof rest - 1)
+		fputs(rest, f);
+	fputs("192.0.2.1 other.test smart.test # x\n2001:db8::1  SMART.test\n", f);
+	cr_assert_eq(fclose(f), 0);
+	o = system_offer(NULL);
+	expect_hosts(o, "192.0.2.1 smart.test\n2001:db8::1 smart.test\n");
+	f = fopen(path, "a");
+	cr_assert(f);
+	fputs(rest, f);
+	cr_assert_eq(fclose(f), 0);
+	cr_expect(!offer_system_renew(o), "nothing that counts has changed");
+	hosts_configure(OTHER);
+	next = system_offer(o);
+	expect_hosts(next, "192.0.2.1 other.test\n");
+	offer_free(&o);
+	offer_free(&next);
+}
+
+Test(offer_system, a_hosts_file_that_is_too_long)
+{
+	struct offer *o, *next;
+
+	rig_write(path, "192.0.2.1 smart.test\n");
+	hosts_configure(SMART);
+	o = system_offer(NULL);
+	cr_assert_eq(truncate(path, (64 << 20) + 1), 0);
+	cr_expect(!offer_system_renew(o));
+	expect_trouble(o, "cannot be read (File too large, at most 64 MiB are read): what was read "
+	                  "before is used");
+	next = system_offer(o);
+	expect_hosts(next, "192.0.2.1 smart.test\n");
+	offer_free(&next);
+	/* what was read before knows nothing of this host */
+	hosts_configure(OTHER);
+	cr_expect_null(offer_new(r.d.conf, o, 1, &refusal));
+	cr_expect(strstr(refusal.why, "(for relay): File too large, at most 64 MiB are read"), "%s",
+	    refusal.why);
+	offer_free(&o);
+}
+
+/* Who may not read it asks `config check`: that says nothing of the daemon. */
+Test(offer_system, what_only_another_user_cannot_read_is_a_warning)
+{
+	struct conf_report report;
+
+	if (geteuid() != 0)
+		cr_skip_test("needs root to be another user");
+	rig_write(path, "nameserver 192.0.2.1\n");
+	cr_assert_eq(chmod(path, 0600), 0);
+	cr_assert_eq(chmod(r.directory, 0755), 0);
+	conf_report_init(&report);
+	/* only this thread */
+	cr_assert_eq(syscall(SYS_setresuid, 61001, 61001, 0), 0);
+	offer_system_report("t.cfg", r.d.conf, &report);
+	cr_assert_eq(syscall(SYS_setresuid, 0, 0, 0), 0);
+	buf_addc(&report.text, 0);
+	cr_expect_eq(report.warnings, 1, "%s", report.text.p);
+	cr_expect_eq(report.errors, 0, "%s", report.text.p);
+	cr_expect(strstr(report.text.p, "resolv.conf: Permission denied"), "%s", report.text.p);
+	conf_report_clear(&report);
+}
+
+/* More names with more addresses than relay can be given. */
+Test(offer_system, a_hosts_file_of_which_too_much_counts)
+{
+	enum { NAMES = 500, ADDRESSES = 40 };
+	static struct conf_route routes[NAMES];
+	static char names[NAMES][256];
+	struct offer *o;
+	FILE *f;
+
+	hosts_configure(SMART);
+	o = system_offer(NULL);
+	f = fopen(path, "w");
+	cr_assert(f);
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(names[i], sizeof names[i], "x%d.%0240d", i, 0);
+		for (int a = 0; a < ADDRESSES; a++)
+			fprintf(f, "192.0.2.%d %s\n", a, names[i]);
+		routes[i] = r.d.conf->routes.item[0];
+		routes[i].host = str_of(names[i]);
+	}
+	cr_assert_eq(fclose(f), 0);
+	hosts_configure(SMART);
+	r.d.conf->routes.item = routes;
+	r.d.conf->routes.count = NAMES;
+	cr_expect_null(offer_new(r.d.conf, o, 1, &refusal));
+	cr_expect(
+	    strstr(refusal.why, "(for relay): more than 4 MiB of it count for the hosts of routes"),
+	    "%s", refusal.why);
+	offer_free(&o);
+}

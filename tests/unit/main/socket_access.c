@@ -1,0 +1,169 @@
+/* socket_access: owner, group and mode of the tool's socket and of its directory, as the
+ * configuration says; and what the daemon says when the system does not let it. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "main/directory.h"
+#include "main/socket_access.h"
+
+enum { ROLE_UID = 61003, ROLE_GID = 61004, DESK = 61100, OTHER = 61200 };
+
+static char base[64];
+static struct daemon d;
+static const struct conf none, desk = {.has_help_desk = true, .help_desk = DESK},
+    other = {.has_help_desk = true, .help_desk = OTHER};
+
+static void
+set_up(void)
+{
+	struct directory_wish wish = {.key = "run_directory", .path = STR("/test")};
+	int status = 0;
+
+	if (geteuid() != 0)
+		cr_skip_test("needs root to give files away");
+	snprintf(base, sizeof base, "/tmp/test-help-desk.XXXXXX");
+	cr_assert(mkdtemp(base));
+	d.identities[ROLE_CONTROL] = (struct identity){.uid = ROLE_UID, .gid = ROLE_GID};
+	wish.owner = &d.identities[ROLE_CONTROL];
+	d.run_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d.admin_fd = directory_open_socket(d.run_fd, &wish, &status);
+	cr_assert_geq(d.admin_fd, 0);
+}
+
+static void
+tear_down(void)
+{
+	if (d.run_fd <= 0)
+		return;
+	(void)unlinkat(d.run_fd, directory_socket, 0);
+	close(d.admin_fd);
+	close(d.run_fd);
+	rmdir(base);
+}
+
+TestSuite(help_desk, .init = set_up, .fini = tear_down);
+
+static void
+has(const char *name, uid_t uid, gid_t gid, mode_t mode)
+{
+	struct stat st;
+
+	cr_assert_eq(fstatat(d.run_fd, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	cr_expect_eq(st.st_uid, uid, "%s: uid %u", name, st.st_uid);
+	cr_expect_eq(st.st_gid, gid, "%s: gid %u", name, st.st_gid);
+	cr_expect_eq(st.st_mode & 07777, mode, "%s: mode %04o", name, st.st_mode & 07777);
+}
+
+static void
+opens(const struct conf *before, const struct conf *now)
+{
+	char why[REASON_BYTES] = "";
+
+	cr_assert(help_desk_open(&d, before, now, why), "%s", why);
+}
+
+Test(help_desk, each_change)
+{
+	fchmod(d.run_fd, 0755);
+	opens(NULL, &none);
+	has(directory_socket, ROLE_UID, ROLE_GID, 0600);
+	opens(NULL, &desk);
+	has(directory_socket, ROLE_UID, DESK, 0660);
+	opens(&desk, &desk);
+	has(directory_socket, ROLE_UID, DESK, 0660);
+	opens(&desk, &other);
+	has(directory_socket, ROLE_UID, OTHER, 0660);
+	opens(&other, &none);
+	has(directory_socket, ROLE_UID, ROLE_GID, 0600);
+	has(".", 0, 0, 0755);
+}
+
+/* Without a group nothing is looked at or changed, whoever changed it. */
+Test(help_desk, without_a_group_all_stays)
+{
+	cr_assert_eq(fchmodat(d.run_fd, directory_socket, 0640, 0), 0);
+	opens(&none, &none);
+	has(directory_socket, ROLE_UID, ROLE_GID, 0640);
+	unlinkat(d.run_fd, directory_socket, 0);
+	opens(&none, &none);
+	opens(NULL, &none);
+}
+
+/* The group can search it and do nothing else; who could before, and is no member, cannot. */
+Test(help_desk, a_directory_that_others_cannot_search)
+{
+	static const struct {
+		gid_t gid;
+		mode_t mode, with, without;
+	} cases[] = {{0, 0700, 0710, 0700}, {0, 0750, 0710, 0700}, {DESK, 0700, 0710, 0700},
+	    {DESK, 0710, 0710, 0700}, {DESK, 0705, 0715, 0715}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		cr_assert_eq(fchown(d.run_fd, 0, cases[i].gid), 0);
+		cr_assert_eq(fchmod(d.run_fd, cases[i].mode), 0);
+		opens(NULL, &desk);
+		has(".", 0, DESK, cases[i].with);
+		opens(&desk, &none);
+		has(".", 0, DESK, cases[i].without);
+	}
+	/* that of another group is left alone */
+	cr_assert_eq(fchown(d.run_fd, 0, OTHER), 0);
+	cr_assert_eq(fchmod(d.run_fd, 0710), 0);
+	opens(&desk, &none);
+	has(".", 0, OTHER, 0710);
+}
+
+static void
+drop_capability(unsigned which)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[2];
+
+	cr_assert_eq(syscall(SYS_capget, &head, sets), 0);
+	sets[0].effective &= ~(1u << which);
+	cr_assert_eq(syscall(SYS_capset, &head, sets), 0);
+}
+
+/* The shipped unit gives main CAP_CHOWN and not CAP_FOWNER. */
+Test(help_desk, with_the_capabilities_of_the_unit)
+{
+	drop_capability(CAP_FOWNER);
+	opens(NULL, &desk);
+	has(directory_socket, ROLE_UID, DESK, 0660);
+	opens(&desk, &none);
+	has(directory_socket, ROLE_UID, ROLE_GID, 0600);
+}
+
+static void
+fails(const struct conf *before, const struct conf *now, int error)
+{
+	char why[REASON_BYTES] = "";
+
+	cr_expect(!help_desk_open(&d, before, now, why));
+	cr_expect(strstr(why, "help_desk_group: ") && strstr(why, strerror(error)), "%s", why);
+}
+
+Test(help_desk, what_fails_is_told)
+{
+	int fd;
+
+	drop_capability(CAP_CHOWN);
+	fails(NULL, &desk, EPERM);
+	has(directory_socket, ROLE_UID, ROLE_GID, 0600);
+	unlinkat(d.run_fd, directory_socket, 0);
+	fails(NULL, &desk, ENOENT);
+	fails(&desk, &none, ENOENT);
+	fd = openat(d.run_fd, directory_socket, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	cr_assert_geq(fd, 0);
+	close(fd);
+	fails(NULL, &desk, ENOTSOCK);
+}

@@ -1,0 +1,435 @@
+/* watch_files: what is wrong with a certificate is logged at the start, once a day, and when it is
+ * loaded anew. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "main/notices.h"
+#include "main/resources_system.h"
+#include "main/watch_files.h"
+#include "rig.h"
+
+enum { LOOK_MS = 2100, HOUR_MS = 60 * 60 * 1000 };
+
+/* no certificate of the rig has expired, and each has */
+static const int64_t year_2077_ms = 3379190400000, year_2127_ms = 4957113600000;
+static struct rig r;
+static char log_path[100];
+
+static void
+watch_set_up(void)
+{
+	struct offer_refusal refusal;
+
+	rig_set_up(&r);
+	rig_configure(&r, "listen: ( );");
+	snprintf(log_path, sizeof log_path, "%s/log", r.directory);
+	log_open(open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), LOG_TO_FILE);
+	watch_note_files(&r.d);
+	r.d.offer = offer_new(r.d.conf, NULL, 1, &refusal);
+	cr_assert(r.d.offer, "%s", refusal.why);
+}
+
+static void
+watch_tear_down(void)
+{
+	clock_fake(-1);
+	watch_stop(&r.d);
+	offer_free(&r.d.offer);
+	rig_tear_down(&r);
+}
+
+TestSuite(watch, .init = watch_set_up, .fini = watch_tear_down, .timeout = 60);
+
+static unsigned
+told(const char *words)
+{
+	static char text[65536];
+	int fd = open(log_path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, sizeof text - 1);
+	unsigned count = 0;
+
+	close(fd);
+	cr_assert(n >= 0);
+	text[n] = '\0';
+	for (const char *at = text; (at = strstr(at, words)); at++)
+		count++;
+	return count;
+}
+
+Test(watch, an_expired_certificate_is_told_once_a_day)
+{
+	static const char words[] = "sallyport.cfg:2: tls.certificate: ";
+
+	watch_start(&r.d);
+	cr_expect_eq(told(words), 0, "nothing is wrong in these years");
+	watch_stop(&r.d);
+	clock_fake(year_2127_ms);
+	watch_start(&r.d);
+	cr_expect_eq(told(words), 1);
+	cr_expect_eq(told("expired on 2126-"), 1);
+	clock_fake(year_2127_ms + 23 * HOUR_MS);
+	rig_run(&r, LOOK_MS);
+	cr_expect_eq(told(words), 1, "the same day");
+	clock_fake(year_2127_ms + 24 * HOUR_MS);
+	rig_run(&r, LOOK_MS);
+	cr_expect_eq(told(words), 2, "a day later");
+	rig_run(&r, LOOK_MS);
+	cr_expect_eq(told(words), 2);
+	watch_certificates_changed(&r.d);
+	rig_run(&r, LOOK_MS);
+	cr_expect_eq(told(words), 3, "after a reload");
+}
+
+static void
+offer_with_resolv_conf(const char *path)
+{
+	struct offer_refusal refusal;
+
+	r.d.stage = -1;
+	r.d.conf->dns.resolv_conf = str_of(path);
+	offer_free(&r.d.offer);
+	r.d.offer = offer_new(r.d.conf, NULL, 1, &refusal);
+	cr_assert(r.d.offer, "%s", refusal.why);
+}
+
+static const struct offer_file *
+file_at(const char *path)
+{
+	const struct offer *o = r.d.offer;
+	size_t n = 0;
+
+	while (n < o->file_count && !str_eq(o->files[n].path, str_of(path)))
+		n++;
+	cr_assert_lt(n, o->file_count);
+	return &o->files[n];
+}
+
+/* From now on this process gets no more descriptors; what the limit was. */
+static struct rlimit
+no_more_descriptors(void)
+{
+	int free_fd = dup(STDIN_FILENO);
+	struct rlimit before, few;
+
+	cr_assert_geq(free_fd, 0);
+	close(free_fd);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){(rlim_t)free_fd, before.rlim_max};
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	return before;
+}
+
+/* Looks until that was told so many times; how many times it was. */
+static unsigned
+look_until(const char *words, unsigned count)
+{
+	for (int looks = 0; looks < 10 && told(words) < count; looks++)
+		rig_run(&r, LOOK_MS);
+	return told(words);
+}
+
+/* It is read when the offer is made, and looked at from a moment later on: the first look reads it
+ * again. */
+Test(watch, a_file_that_changes_while_the_daemon_starts)
+{
+	char path[100];
+
+	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
+	offer_with_resolv_conf(path);
+	cr_assert_lt(file_at(path)->fd, 0);
+	rig_write(path, "nameserver 192.0.2.1\n");
+	watch_start(&r.d);
+	rig_run(&r, LOOK_MS);
+	cr_expect_geq(file_at(path)->fd, 0);
+	cr_expect_eq(told("resolv.conf changed: loading it"), 1);
+	unlink(path);
+}
+
+/* That there is no descriptor for it is not the file's fault: the next look tries again. */
+Test(watch, a_file_for_which_there_was_no_descriptor_is_loaded_later)
+{
+	static const char late[] =
+	    "resolv.conf cannot be read now (Too many open files): what was read before is used";
+	char path[100], text[OFFER_SYSTEM_TEXT_BYTES];
+	struct rlimit before;
+
+	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
+	rig_write(path, "nameserver 192.0.2.1\n");
+	offer_with_resolv_conf(path);
+	watch_start(&r.d);
+	rig_run(&r, 2 * LOOK_MS);
+	rig_write(path, "nameserver 192.0.2.27\n");
+	before = no_more_descriptors();
+	rig_run(&r, 4 * LOOK_MS);
+	cr_expect(strstr(offer_system_trouble(r.d.offer, text), late), "%s", text);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_expect_eq(told("resolv.conf changed: loading it"), 0);
+	cr_expect_eq(told(late), 1, "once");
+	cr_expect_eq(look_until("resolv.conf changed: loading it", 1), 1);
+	cr_expect_str_eq(offer_system_trouble(r.d.offer, text), "");
+	unlink(path);
+}
+
+/* It changed and changed back meanwhile, so that nothing but the trouble says that it was not read.
+ */
+Test(watch, a_file_that_is_again_what_it_was_after_a_want_of_descriptors)
+{
+	char path[100], kept[100], text[OFFER_SYSTEM_TEXT_BYTES];
+	struct rlimit before;
+
+	clock_fake(year_2127_ms);
+	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
+	snprintf(kept, sizeof kept, "%s/kept", r.directory);
+	rig_write(path, "nameserver 192.0.2.1\n");
+	offer_with_resolv_conf(path);
+	watch_start(&r.d);
+	rig_run(&r, 2 * LOOK_MS);
+	cr_assert_eq(rename(path, kept), 0);
+	rig_write(path, "nameserver 192.0.2.27\n");
+	before = no_more_descriptors();
+	rig_run(&r, 3 * LOOK_MS);
+	cr_assert_eq(rename(kept, path), 0);
+	rig_run(&r, LOOK_MS);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	clock_fake(year_2127_ms + 61 * 1000);
+	cr_expect_eq(look_until("resolv.conf can be read again: it is the same", 1), 1);
+	cr_expect_str_eq(offer_system_trouble(r.d.offer, text), "");
+	unlink(path);
+}
+
+static void
+expect_servers(const char *path, const char *wanted)
+{
+	char text[100] = "";
+
+	cr_assert(pread(file_at(path)->fd, text, sizeof text - 1, 0) >= 0);
+	cr_expect_str_eq(text, wanted);
+}
+
+/* The file stays as it is, and what is given of it changes. */
+Test(watch, an_interface_that_comes_and_gets_another_number)
+{
+	char path[100];
+
+	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
+	rig_write(path, "nameserver fe80::1%link0\n");
+	rig_link_error = ENODEV;
+	offer_with_resolv_conf(path);
+	watch_start(&r.d);
+	rig_run(&r, 2 * LOOK_MS);
+	expect_servers(path, "nameserver fe80::1%link0\n");
+	rig_link_error = 0;
+	rig_link_index = 7;
+	cr_expect_eq(look_until("resolv.conf changed: loading it", 1), 1);
+	expect_servers(path, "nameserver fe80::1%7\n");
+	rig_link_error = EMFILE;
+	rig_run(&r, 3 * LOOK_MS);
+	expect_servers(path, "nameserver fe80::1%7\n");
+	rig_link_error = 0;
+	rig_link_index = 9;
+	cr_expect_eq(look_until("resolv.conf changed: loading it", 2), 2);
+	expect_servers(path, "nameserver fe80::1%9\n");
+	rig_link_error = ENODEV;
+	cr_expect_eq(look_until("resolv.conf changed: loading it", 3), 3);
+	expect_servers(path, "nameserver fe80::1%link0\n");
+	unlink(path);
+}
+
+/* Renewed after the daemon has read the files, and before its first look at their dates. */
+Test(watch, a_certificate_that_is_renewed_during_the_start_is_loaded)
+{
+	char path[200];
+
+	snprintf(path, sizeof path, "%s/tls.key", r.directory);
+	rig_write(path, rig_keys[1]);
+	snprintf(path, sizeof path, "%s/tls.crt", r.directory);
+	rig_write(path, rig_certificates[1]);
+	watch_start(&r.d);
+	rig_run(&r, 3 * LOOK_MS);
+	cr_expect_eq(told("certificate files changed: loading them"), 1);
+}
+
+Test(watch, files_that_cannot_be_used_are_told_once_a_day_until_they_are_mended)
+{
+	static const char first[] = "and the former ones stay: ", later[] = "ones stay since 2127-";
+	struct watch_refusal refusal;
+	char path[120];
+
+	clock_fake(year_2127_ms);
+	watch_start(&r.d);
+	cr_expect_not(watch_is_refused(&r.d, 0, &refusal));
+	snprintf(path, sizeof path, "%s/tls.key", r.directory);
+	rig_write(path, rig_keys[1]);
+	for (int looks = 0; looks < 10 && told(first) == 0; looks++)
+		rig_run(&r, LOOK_MS);
+	cr_assert_eq(told(first), 1);
+	cr_assert(watch_is_refused(&r.d, 0, &refusal));
+	cr_expect_eq(refusal.since_ms, year_2127_ms);
+	cr_expect(
+	    strstr(refusal.why, "tls.key: is not the key of the certificate"), "%s", refusal.why);
+	clock_fake(year_2127_ms + 23 * HOUR_MS);
+	rig_run(&r, LOOK_MS);
+	cr_expect_eq(told(later), 0, "the same day");
+	clock_fake(year_2127_ms + 24 * HOUR_MS);
+	rig_run(&r, LOOK_MS);
+	cr_expect_eq(told(later), 1, "a day later");
+	cr_expect_eq(told(first), 1);
+	watch_certificates_changed(&r.d);
+	cr_expect_not(watch_is_refused(&r.d, 0, &refusal), "a reload loads them anew");
+}
+
+static unsigned
+pending(void)
+{
+	struct buf values;
+	uint64_t n = 0;
+
+	buf_init(&values, 4096);
+	cr_assert(notices_status(&r.d, &values));
+	cr_assert(str_u64(message_values_get(buf_str(&values), "pending"), &n));
+	buf_clear(&values);
+	return (unsigned)n;
+}
+
+/* That a certificate expires was told of on the same day; and the day after the refusal is told
+ * again. */
+Test(watch, a_refused_renewal_is_mailed_beside_what_else_is_wrong)
+{
+	struct message_verdict stored = {.status = status_make(250, "2.0.0", "stored")};
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+	char path[120];
+
+	r.d.state_fd = open(r.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	clock_fake(year_2127_ms);
+	notices_start(&r.d);
+	watch_start(&r.d);
+	cr_assert_eq(pending(), 1, "it has expired");
+	snprintf(path, sizeof path, "%s/tls.key", r.directory);
+	rig_write(path, rig_keys[1]);
+	for (int looks = 0; looks < 10 && pending() == 1; looks++)
+		rig_run(&r, LOOK_MS);
+	cr_assert_eq(pending(), 2);
+	clock_fake(year_2127_ms + 60 * 1000);
+	for (int i = 0; i < 2; i++) {
+		notices_look(&r.d);
+		rig_run(&r, 0);
+		cr_assert_eq(queue->notices, (unsigned)i + 1);
+		cr_assert_eq(channel_answer(
+		                 queue->channel, queue->notice_call, MESSAGE_VERDICT, &stored, -1),
+		    0);
+		rig_run(&r, 0);
+	}
+	cr_assert_eq(pending(), 0);
+	cr_expect(strstr(queue->notice_text, "the former ones stay: "), "%s", queue->notice_text);
+	clock_fake(year_2127_ms + 24 * HOUR_MS);
+	rig_run(&r, LOOK_MS);
+	cr_expect_eq(pending(), 2, "both once more");
+	notices_stop(&r.d);
+	close(r.d.state_fd);
+}
+
+/* The mail that is due now, stored; the queue was asked for so many before. */
+static const char *
+mailed(struct rig_role *queue, unsigned before)
+{
+	struct message_verdict stored = {.status = status_make(250, "2.0.0", "stored")};
+
+	notices_look(&r.d);
+	rig_run(&r, 0);
+	cr_assert_eq(queue->notices, before + 1);
+	cr_assert_eq(
+	    channel_answer(queue->channel, queue->notice_call, MESSAGE_VERDICT, &stored, -1), 0);
+	rig_run(&r, 0);
+	return queue->notice_text;
+}
+
+/* One mail, and `sallyport status`, name each with its own fault. */
+Test(watch, each_of_several_refused_certificates_is_named)
+{
+	static const char first[] = "and the former ones stay: ";
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+	char extra[800], path[3][120];
+	struct watch_refusal refusal;
+	const char *text;
+
+	snprintf(path[0], sizeof path[0], "%s/tls.crt", r.directory);
+	snprintf(path[1], sizeof path[1], "%s/two.crt", r.directory);
+	snprintf(path[2], sizeof path[2], "%s/tls.key", r.directory);
+	rig_write(path[1], rig_certificates[0]);
+	snprintf(extra, sizeof extra,
+	    "listen: ( );\ntls: ( { certificate = \"%s\"; private_key = \"%s\"; },\n"
+	    " { certificate = \"%s\"; private_key = \"%s\"; } );",
+	    path[0], path[2], path[1], path[2]);
+	offer_free(&r.d.offer);
+	rig_configure_tls(&r, extra);
+	offer_with_resolv_conf("/dev/null");
+	watch_note_files(&r.d);
+	r.d.state_fd = open(r.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	clock_fake(year_2077_ms);
+	notices_start(&r.d);
+	watch_start(&r.d);
+	cr_assert_eq(pending(), 0);
+	rig_write(path[0], "nothing\n");
+	rig_write(path[1], "nothing\n");
+	cr_assert_eq(look_until(first, 1), 1);
+	cr_expect_eq(pending(), 1);
+	clock_fake(year_2077_ms + 60 * 1000);
+	text = mailed(queue, 0);
+	for (size_t i = 0; i < 2; i++) {
+		cr_expect(strstr(text, path[i]), "%s is missing: %s", path[i], text);
+		cr_assert(watch_is_refused(&r.d, i, &refusal));
+		cr_expect(strstr(refusal.why, path[i]), "%s: %s", path[i], refusal.why);
+	}
+	cr_expect_eq(pending(), 0);
+	/* one of them is good again: that is another refusal, about the other one */
+	rig_write(path[0], rig_certificates[0]);
+	cr_assert_eq(look_until(first, 2), 2);
+	cr_expect_not(watch_is_refused(&r.d, 0, &refusal));
+	clock_fake(year_2077_ms + 2 * 60 * 1000);
+	text = mailed(queue, 1);
+	cr_expect(strstr(text, path[1]) && !strstr(text, path[0]), "%s", text);
+	notices_stop(&r.d);
+	close(r.d.state_fd);
+}
+
+/* First there is no descriptor to read them with; then they are read, and do not fit each other. */
+Test(watch, another_reason_for_the_refusal_is_told_too)
+{
+	static const char first[] = "and the former ones stay: ",
+	                  wrong[] = "is not the key of the certificate";
+	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
+	int64_t now_ms = year_2077_ms;
+	struct rlimit before;
+	char path[120];
+
+	snprintf(path, sizeof path, "%s/tls.key", r.directory);
+	r.d.state_fd = open(r.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	clock_fake(now_ms);
+	notices_start(&r.d);
+	watch_start(&r.d);
+	rig_run(&r, 2 * LOOK_MS);
+	rig_write(path, rig_keys[1]);
+	before = no_more_descriptors();
+	rig_run(&r, 4 * LOOK_MS);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_assert_eq(told(first), 1);
+	clock_fake(now_ms += 30 * 1000);
+	cr_expect(strstr(mailed(queue, 0), "Too many open files"), "%s", queue->notice_text);
+	clock_fake(now_ms += 60 * 1000);
+	cr_assert_eq(look_until(first, 2), 2);
+	cr_expect_eq(told(wrong), 1);
+	clock_fake(now_ms += 60 * 1000);
+	cr_expect(strstr(mailed(queue, 1), wrong), "%s", queue->notice_text);
+	clock_fake(now_ms += 60 * 1000);
+	rig_run(&r, 2 * LOOK_MS);
+	cr_expect_eq(told(first), 2, "the same once");
+	notices_stop(&r.d);
+	close(r.d.state_fd);
+}

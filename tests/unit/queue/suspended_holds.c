@@ -1,0 +1,274 @@
+/* What a hold of a suspended user says of mail that its sessions hand over, and of what is told of
+ * it. */
+#include "base/clock.h"
+#include "queue/suspended_holds.h"
+#include "rig.h"
+
+static const char alice[] = "alice@example.com";
+
+static void
+says(struct rig *r, const char *verb, const char *const *values, const char *text)
+{
+	rig_admin(r, verb, values);
+	cr_expect_eq(r->done.exit_code, 0, "%s: %s", verb, r->done_text);
+	cr_expect_str_eq(r->done_text, text, "%s: %s", verb, r->done_text);
+}
+
+/* The user's account is suspended while a message of his is on its way to the disk. */
+Test(coming, a_hold_waits_for_what_is_being_stored, .timeout = 60)
+{
+	static struct rig r;
+	struct msgid later = {.number = 1};
+	const char *const coming[] = {
+	    "account", alice, "reason", "user suspended", "coming", "yes", NULL};
+
+	rig_begin(&r, rig_slow);
+	rig_relay(&r, true);
+	strcpy(r.disk->unwritten, "marked@example.net");
+	rig_commit_soon(&r, rig_id(2), alice, TO("marked@example.net"));
+	while (!r.disk->unwritten_stood)
+		rig_wait(&r, 10);
+	rig_admin_soon(&r, "queue.hold", coming);
+	/* commands are looked at in turn: this one is answered when the hold has been */
+	rig_admin(&r, "queue.list", rig_nothing);
+	cr_expect_eq(r.dones, 1, "it waits");
+	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
+	rig_until(&r, &r.dones, 2);
+	cr_expect_str_eq(r.done_text, "1 message changed\n");
+	cr_expect_eq(r.done.exit_code, 0);
+	cr_assert_eq(rig_commit(&r, rig_id(3), alice, TO("dora@example.net")).code, 250);
+	later.session = (uint64_t)(clock_ms() + 60000) << 18;
+	cr_assert_eq(rig_commit(&r, later, alice, TO("fay@example.net")).code, 250);
+	cr_expect_str_eq(
+	    rig_job(&r, 0)->to, "fay@example.net", "of a session that began after the command");
+	cr_expect_eq(r.job_count, 1);
+	rig_kill(&r);
+	rig_start(&r);
+	rig_relay(&r, true);
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_expect_eq(r.row_count, 2, "both holds are stored");
+	cr_expect(str_eq(rig_row(&r, 0, "reason"), STR("operator: user suspended")));
+	cr_expect(str_eq(rig_row(&r, 1, "reason"), STR("operator: user suspended")));
+	rig_end(&r);
+}
+
+/* Who resumes the account gives its mail free, also what is still on its way. */
+Test(coming, a_release_ends_what_a_hold_says_of_mail_to_come, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	rig_relay(&r, true);
+	says(&r, "queue.hold", WITH("account", "Alice@example.com", "coming", "yes"),
+	    "0 messages changed\n");
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
+	says(&r, "queue.release", WITH("user", alice), "1 message changed\n");
+	rig_job(&r, 0);
+	rig_results(&r, &r.jobs[0], 250, "none");
+	cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("b@example.net")).code, 250);
+	cr_expect_str_eq(rig_job(&r, 1)->to, "b@example.net");
+	rig_end(&r);
+}
+
+/* What `user resume --release` sends. */
+#define RESUMED                                                                                    \
+	WITH("account", alice, "state", "held", "held_for", "user suspended", "reason",            \
+	    "user resumed")
+
+static const char *const suspended[] = {"user suspended", "user suspended: phished"};
+
+/* The tool names the state and the reason of what it releases: that is all that the user's
+ * suspension held. */
+Test(coming, a_resumed_user_s_mail_to_come_is_not_held, .timeout = 60)
+{
+	for (size_t i = 0; i < sizeof suspended / sizeof *suspended; i++) {
+		static struct rig r;
+
+		rig_begin(&r, rig_slow);
+		rig_relay(&r, true);
+		says(&r, "queue.hold",
+		    WITH("account", alice, "reason", suspended[i], "coming", "yes"),
+		    "0 messages changed\n");
+		cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
+		says(&r, "queue.release", RESUMED, "1 message changed\n");
+		rig_job(&r, 0);
+		rig_results(&r, &r.jobs[0], 250, "none");
+		cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("b@example.net")).code, 250);
+		rig_admin(&r, "queue.list", WITH("state", "held"));
+		cr_expect_eq(r.row_count, 0, "%s", suspended[i]);
+		rig_end(&r);
+	}
+}
+
+/* The disk stands, and whoever gave the first command hears no more of it. */
+Test(coming, a_resumed_user_s_mail_under_way_is_not_held, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	rig_relay(&r, true);
+	strcpy(r.disk->unwritten, "marked@example.net");
+	rig_commit_soon(&r, rig_id(2), alice, TO("marked@example.net"));
+	while (!r.disk->unwritten_stood)
+		rig_wait(&r, 10);
+	rig_admin_soon(
+	    &r, "queue.hold", WITH("account", alice, "reason", "user suspended", "coming", "yes"));
+	rig_admin_soon(&r, "queue.release", RESUMED);
+	rig_until(&r, &r.dones, 2);
+	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
+	rig_until(&r, &r.verdicts, 1);
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_expect_eq(r.row_count, 0);
+	cr_expect_str_eq(rig_job(&r, 0)->to, "marked@example.net");
+	rig_end(&r);
+}
+
+/* The disk takes the message and not its hold: that is told, and the message is delivered. */
+Test(coming, a_hold_of_a_new_message_that_cannot_be_stored_is_told, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	rig_relay(&r, true);
+	strcpy(r.disk->unwritten, "marked@example.net");
+	rig_commit_soon(&r, rig_id(2), alice, TO("marked@example.net"));
+	while (!r.disk->unwritten_stood)
+		rig_wait(&r, 10);
+	strcpy(r.disk->unwritable, "operator: no room");
+	r.disk->failing_writes = 1000;
+	rig_admin_soon(
+	    &r, "queue.hold", WITH("account", alice, "reason", "no room", "coming", "yes"));
+	rig_admin(&r, "queue.list", rig_nothing);
+	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
+	rig_until(&r, &r.dones, 2);
+	cr_expect_eq(r.done.exit_code, 74, "%s", r.done_text);
+	cr_expect_str_eq(rig_job(&r, 0)->to, "marked@example.net");
+	rig_end(&r);
+}
+
+static const struct {
+	const char *key, *value;
+} narrow[] = {
+    {"dry_run", "1"}, {"to", "a@example.net"}, {"domain", "example.net"}, {"from", alice},
+    {"state", "active"}, {"state", "deferred"}, {"held_for", "evidence"}, {"held_for", "user"},
+    {"older", "90s"}, {"id", "1R8K3M7Q4TB2-1"},
+};
+
+/* Who looks what would be released, or releases a part of it, does not resume the user. */
+Test(coming, a_release_of_a_part_leaves_what_a_hold_says_of_mail_to_come, .timeout = 60)
+{
+	for (size_t i = 0; i < sizeof narrow / sizeof *narrow; i++) {
+		static struct rig r;
+
+		rig_begin(&r, rig_slow);
+		says(&r, "queue.hold",
+		    WITH("account", alice, "reason", "user suspended", "coming", "yes"),
+		    "0 messages changed\n");
+		rig_admin(&r, "queue.release", WITH("user", alice, narrow[i].key, narrow[i].value));
+		cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("b@example.net")).code, 250);
+		rig_admin(&r, "queue.list", WITH("state", "held"));
+		cr_expect_eq(r.row_count, 1, "case %zu", i);
+		rig_end(&r);
+	}
+}
+
+/* More users than are remembered: what is queued is held, and who asked hears that this is not all.
+ */
+Test(coming, a_hold_that_cannot_be_remembered_holds_what_is_queued, .timeout = 60)
+{
+	static struct rig r;
+	char account[32];
+
+	rig_begin(&r, rig_slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
+	for (unsigned i = 0; i < COMING_MAX; i++) {
+		snprintf(account, sizeof account, "user%u@example.com", i);
+		says(&r, "queue.hold", WITH("account", account, "coming", "yes"),
+		    "0 messages changed\n");
+	}
+	/* of one that is remembered already: in its place */
+	says(&r, "queue.hold", WITH("account", "USER7@example.com", "coming", "yes"),
+	    "0 messages changed\n");
+	rig_admin(&r, "queue.hold", WITH("account", alice, "coming", "yes"));
+	cr_expect_eq(r.done.exit_code, 75, "%s", r.done_text);
+	cr_expect_str_eq(r.done_text,
+	    "what is in the queue is held, but not what is being stored at this moment, or comes "
+	    "from the user's sessions later: too many users were suspended with --hold in the last "
+	    "minutes: do it again in some minutes\n");
+	cr_expect(
+	    str_eq(message_values_get(str_make(r.total, r.total_bytes), "coming"), STR("not held")),
+	    "the tool need not explain it");
+	rig_until(&r, &r.alerts, COMING_MAX + 2);
+	cr_expect_str_eq(r.alert,
+	    "queued mail of alice@example.com, and not what comes|1 queued message of login "
+	    "alice@example.com is held, but not what was being stored, or came from its sessions "
+	    "later: too many users were suspended at the same time (user suspend --hold), by root");
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_expect_eq(r.row_count, 1);
+	rig_end(&r);
+}
+
+/* Main, which tells the postmaster of a suspended login, hears how much of its mail is held. */
+Test(coming, a_hold_of_a_suspended_user_is_told_to_main, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	for (unsigned i = 1; i <= 2; i++)
+		cr_assert_eq(rig_commit(&r, rig_id(i), alice, TO("a@example.net")).code, 250);
+	says(&r, "queue.hold", WITH("account", alice, "coming", "yes"), "2 messages changed\n");
+	rig_until(&r, &r.alerts, 1);
+	cr_expect_eq(r.alert_kind, NOTICE_ACCESS);
+	cr_expect_str_eq(r.alert, "queued mail of alice@example.com|2 queued messages of login "
+	                          "alice@example.com are held (user suspend --hold), by root");
+	says(&r, "queue.release", WITH("user", alice), "2 messages changed\n");
+	says(&r, "queue.hold", WITH("user", alice), "2 messages changed\n");
+	rig_admin(&r, "queue.status", rig_nothing);
+	cr_expect_eq(r.alerts, 1, "no other hold");
+	rig_end(&r);
+}
+
+/* What was held before is held too; who only looks what would be held holds nothing. */
+Test(coming, what_is_held_already_is_told_to_main, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	for (unsigned i = 1; i <= 2; i++)
+		cr_assert_eq(rig_commit(&r, rig_id(i), alice, TO("a@example.net")).code, 250);
+	says(&r, "queue.hold", WITH("user", alice), "2 messages changed\n");
+	cr_assert_eq(rig_commit(&r, rig_id(3), alice, TO("a@example.net")).code, 250);
+	rig_admin(&r, "queue.hold", WITH("account", alice, "coming", "yes", "dry_run", "1"));
+	says(&r, "queue.hold", WITH("account", alice, "coming", "yes"),
+	    "1 message changed; 2 not changed: held already\n");
+	rig_until(&r, &r.alerts, 1);
+	cr_expect_str_eq(r.alert, "queued mail of alice@example.com|3 queued messages of login "
+	                          "alice@example.com are held (user suspend --hold), by root");
+	cr_expect_eq(r.alerts, 1);
+	rig_end(&r);
+}
+
+/* An object that main knows is not told twice in a day: what is held at last is another one. */
+Test(coming, a_hold_that_could_not_be_stored_is_told_to_main, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
+	strcpy(r.disk->unwritable, "operator: no room");
+	r.disk->failing_writes = 1000;
+	rig_admin(&r, "queue.hold", WITH("account", alice, "reason", "no room", "coming", "yes"));
+	cr_expect_eq(r.done.exit_code, 74, "%s", r.done_text);
+	rig_until(&r, &r.alerts, 1);
+	cr_expect_str_eq(
+	    r.alert, "queued mail of alice@example.com, not stored|0 queued messages of login "
+	             "alice@example.com are held, 1 is not, because the spool could not store it: "
+	             "Input/output error (user suspend --hold), by root");
+	r.disk->failing_writes = 0;
+	says(&r, "queue.hold", WITH("account", alice, "reason", "room", "coming", "yes"),
+	    "1 message changed\n");
+	rig_until(&r, &r.alerts, 2);
+	cr_expect_str_eq(r.alert, "queued mail of alice@example.com|1 queued message of login "
+	                          "alice@example.com is held (user suspend --hold), by root");
+	rig_end(&r);
+}

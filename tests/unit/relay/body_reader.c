@@ -1,0 +1,186 @@
+/* A body that a thread reads: what was asked for last comes, whatever was read before; a block that
+ * could not be read is read again; while the disk stands still the body can be given up. */
+#include "relay/body_reader.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { BLOCK = OUTGOING_BLOCK_BYTES, BLOCKS = 3, WAIT_MS = 20000 };
+
+static const struct stall_thread who = {"test", "disk", "nothing else is read meanwhile"};
+static struct fsio *real;
+static struct fsio_ops watched;
+static struct fsio io = {&watched};
+static struct event_base *base;
+static struct disk *disk;
+static struct body body;
+static int body_fd;
+static unsigned ready;
+
+static atomic_bool stands_still;
+static atomic_uint stuck, reads;
+static atomic_int read_error; /* of one read */
+
+static ssize_t
+watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
+{
+	(void)f;
+	reads++;
+	stuck += stands_still;
+	while (stands_still)
+		usleep(1000);
+	errno = atomic_exchange(&read_error, 0);
+	return errno ? -1 : real->ops->pread(real, fd, p, n, at);
+}
+
+static int
+watch_close(struct fsio *f, int fd)
+{
+	(void)f;
+	return real->ops->close(real, fd);
+}
+
+static void
+hear(void *arg)
+{
+	cr_assert_eq(arg, &body);
+	ready++;
+}
+
+static void
+set_up(void)
+{
+	struct disk_setup o = {.thread = &who, .io = &io};
+	char block[BLOCK];
+
+	base = o.base = event_base_new();
+	real = fsio_new(-1);
+	watched = (struct fsio_ops){.pread = watch_pread, .close = watch_close};
+	disk = disk_new(&o);
+	cr_assert(disk);
+	body_fd = memfd_create("body", MFD_CLOEXEC);
+	for (int i = 0; i < BLOCKS; i++) {
+		memset(block, '0' + i, sizeof block);
+		cr_assert_eq(write(body_fd, block, sizeof block), BLOCK);
+	}
+	body_init(&body, disk_file_new(disk, body_fd, (struct msgid){.number = 1}), hear, &body);
+}
+
+static void
+tear_down(void)
+{
+	stands_still = false;
+	body_clear(&body);
+	disk_free(&disk);
+	event_base_free(base);
+	fsio_free(&real);
+}
+
+TestSuite(relay_body, .init = set_up, .fini = tear_down, .timeout = 60);
+
+static void
+idle(int ms)
+{
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	event_base_loopexit(base, &tv);
+	event_base_dispatch(base);
+}
+
+static enum outgoing_answer
+ask(unsigned block, struct str *out)
+{
+	return body_read(&body, (uint64_t)block * BLOCK, BLOCK, out);
+}
+
+static void
+await_ready(unsigned n)
+{
+	for (int64_t end = clock_mono_ms() + WAIT_MS; ready < n && clock_mono_ms() < end;)
+		idle(2);
+	cr_assert_eq(ready, n);
+}
+
+static void
+expect_block(unsigned block)
+{
+	struct str got;
+
+	cr_assert_eq(ask(block, &got), OUTGOING_HERE);
+	cr_assert_eq(got.n, BLOCK);
+	cr_expect_eq(got.p[0], '0' + (char)block);
+	cr_expect_eq(got.p[BLOCK - 1], '0' + (char)block);
+}
+
+Test(relay_body, each_block_is_awaited_and_then_stays_until_another_is_asked_for)
+{
+	struct str got;
+
+	for (unsigned i = 0; i < BLOCKS; i++) {
+		cr_expect_eq(ask(i, &got), OUTGOING_AWAITED);
+		cr_expect_eq(ask(i, &got), OUTGOING_AWAITED, "asking again changes nothing");
+		await_ready(i + 1);
+		expect_block(i);
+		expect_block(i);
+	}
+	cr_expect_eq(reads, BLOCKS);
+}
+
+/* The message goes to another host while its next block was read ahead. */
+Test(relay_body, what_was_asked_for_last_comes)
+{
+	struct str got;
+
+	stands_still = true;
+	cr_expect_eq(ask(2, &got), OUTGOING_AWAITED);
+	while (!stuck)
+		usleep(1000);
+	cr_expect_eq(ask(0, &got), OUTGOING_AWAITED);
+	idle(20);
+	cr_expect_eq(ready, 0);
+	stands_still = false;
+	await_ready(1);
+	expect_block(0);
+	cr_expect_eq(ask(2, &got), OUTGOING_AWAITED);
+	await_ready(2);
+	expect_block(2);
+}
+
+Test(relay_body, a_block_that_could_not_be_read_is_read_again)
+{
+	struct str got;
+
+	read_error = EIO;
+	cr_expect_eq(ask(1, &got), OUTGOING_AWAITED);
+	await_ready(1);
+	cr_expect_eq(ask(1, &got), OUTGOING_UNREADABLE);
+	cr_expect_eq(ask(1, &got), OUTGOING_AWAITED);
+	await_ready(2);
+	expect_block(1);
+}
+
+Test(relay_body, it_is_given_up_while_the_disk_stands_still)
+{
+	struct str got;
+
+	stands_still = true;
+	cr_expect_eq(ask(0, &got), OUTGOING_AWAITED);
+	while (!stuck)
+		usleep(1000);
+	body_clear(&body);
+	idle(20);
+	cr_expect_geq(fcntl(body_fd, F_GETFD), 0);
+	stands_still = false;
+	for (int64_t end = clock_mono_ms() + WAIT_MS;
+	     fcntl(body_fd, F_GETFD) >= 0 && clock_mono_ms() < end;)
+		idle(2);
+	cr_expect_lt(fcntl(body_fd, F_GETFD), 0);
+	cr_expect_eq(ready, 0);
+}

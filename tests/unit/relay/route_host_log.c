@@ -1,0 +1,88 @@
+/* What the log is told of hosts of routes that have no address. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "relay/route_host_log.h"
+
+enum { HOUR_MS = 60 * 60 * 1000 };
+
+static int log_fd;
+
+static void
+keep_log(void)
+{
+	log_fd = memfd_create("log", MFD_CLOEXEC);
+	cr_assert_eq(dup2(log_fd, STDERR_FILENO), STDERR_FILENO);
+}
+
+static unsigned
+count(const char *words)
+{
+	static char all[65536];
+	ssize_t n = pread(log_fd, all, sizeof all - 1, 0);
+	unsigned found = 0;
+
+	cr_assert_geq(n, 0);
+	all[n] = 0;
+	for (const char *at = all; (at = strstr(at, words)); at++)
+		found++;
+	return found;
+}
+
+TestSuite(route_hosts, .init = keep_log);
+
+Test(route_hosts, each_route_is_told_once_in_an_hour)
+{
+	static struct route_hosts hosts;
+	static const struct site one = {.route_number = 1}, two = {.route_number = 2};
+
+	clock_fake(INT64_C(1795000000000));
+	for (int i = 0; i < 3; i++) {
+		route_hosts_lack(&hosts, &one, "a.test");
+		route_hosts_lack(&hosts, &two, "a.test");
+		route_hosts_lack(&hosts, &two, "b.test");
+	}
+	cr_expect_eq(count("route 1: the host a.test has no address"), 1);
+	cr_expect_eq(count("route 2: the host a.test has no address"), 1);
+	cr_expect_eq(count("route 2: the host b.test has no address"), 1);
+	clock_fake(INT64_C(1795000000000) + HOUR_MS);
+	route_hosts_lack(&hosts, &one, "a.test");
+	cr_expect_eq(count("route 1: the host a.test has no address"), 2);
+}
+
+Test(route_hosts, an_address_is_told_once_and_begins_anew)
+{
+	static struct route_hosts hosts;
+	static const struct site one = {.route_number = 1};
+
+	route_hosts_have(&hosts, &one, "a.test");
+	cr_expect_eq(count("route"), 0, "it had one before");
+	route_hosts_lack(&hosts, &one, "a.test");
+	route_hosts_have(&hosts, &one, "a.test");
+	route_hosts_have(&hosts, &one, "a.test");
+	cr_expect_eq(count("route 1: the host a.test has an address again"), 1);
+	route_hosts_lack(&hosts, &one, "a.test");
+	cr_expect_eq(count("route 1: the host a.test has no address"), 2);
+}
+
+/* Of more than there is room for the latest are remembered. */
+Test(route_hosts, more_than_there_is_room_for)
+{
+	static struct route_hosts hosts;
+	struct site site = {0};
+
+	for (unsigned i = 0; i <= ROUTE_HOSTS_MAX; i++) {
+		clock_fake(INT64_C(1795000000000) + i);
+		site.route_number = i;
+		route_hosts_lack(&hosts, &site, "a.test");
+	}
+	route_hosts_lack(&hosts, &site, "a.test");
+	cr_expect_eq(count("has no address"), ROUTE_HOSTS_MAX + 1);
+	site.route_number = 0;
+	route_hosts_lack(&hosts, &site, "a.test");
+	cr_expect_eq(count("has no address"), ROUTE_HOSTS_MAX + 2, "the first was forgotten");
+}

@@ -1,0 +1,156 @@
+/* SASL from the client's side: the vector of RFC 7677, and what a hostile server may try. */
+#include <criterion/criterion.h>
+
+#include "relay/smtp_sasl.h"
+
+static const char nonce[] = "rOprNGfwEbeRWgbNEkqO";
+static const char first_challenge[] =
+    "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
+
+static bool
+begin(struct proof *l, const char *offered, struct buf *out)
+{
+	buf_init(out, 4096);
+	return proof_begin(l, offered, STR("user"), STR("pencil"), nonce);
+}
+
+Test(relay_login, scram_vector)
+{
+	struct proof l;
+	struct buf out;
+
+	cr_assert(begin(&l, " LOGIN PLAIN SCRAM-SHA-256 ", &out));
+	cr_assert_str_eq(proof_name(&l), "SCRAM-SHA-256");
+	cr_assert(proof_first(&l, &out));
+	cr_assert(str_eq(buf_str(&out), STR("n,,n=user,r=rOprNGfwEbeRWgbNEkqO")));
+	buf_reset(&out);
+	cr_assert(proof_step(&l, STR(first_challenge), &out));
+	cr_assert(
+	    str_eq(buf_str(&out), STR("c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+	                              "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")));
+	cr_assert_not(proof_is_complete(&l), "the server has proven nothing yet");
+	buf_reset(&out);
+	cr_assert(proof_step(&l, STR("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="), &out));
+	cr_assert_eq(out.n, 0);
+	cr_assert(proof_is_complete(&l));
+	proof_clear(&l);
+	buf_clear(&out);
+}
+
+Test(relay_login, scram_wrong_challenges)
+{
+	static const struct {
+		const char *why;
+		struct str challenge;
+	} cases[] = {
+	    {"empty", {"", 0}},
+	    {"another nonce", STR("r=somethingelse,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096")},
+	    {"nonce not continued",
+	        STR("r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096")},
+	    {"few iterations", STR("r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=1")},
+	    {"a cost to stop us",
+	        STR("r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4294967295")},
+	    {"no number", STR("r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=x")},
+	    {"bad salt", STR("r=rOprNGfwEbeRWgbNEkqOx,s=!!!!,i=4096")},
+	    {"no salt", STR("r=rOprNGfwEbeRWgbNEkqOx,s=,i=4096")},
+	    {"fields missing", STR("r=rOprNGfwEbeRWgbNEkqOx")},
+	    {"an extension that must be known",
+	        STR("m=x,r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0S,i=4096")},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct proof l;
+		struct buf out;
+
+		cr_assert(begin(&l, " SCRAM-SHA-256 ", &out));
+		cr_assert(proof_first(&l, &out));
+		cr_expect_not(proof_step(&l, cases[i].challenge, &out), "%s", cases[i].why);
+		cr_expect_not(proof_is_complete(&l), "%s", cases[i].why);
+		proof_clear(&l);
+		buf_clear(&out);
+	}
+}
+
+Test(relay_login, scram_wrong_signature)
+{
+	static const struct str finals[] = {STR("v=AAAATRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="),
+	    STR("v="), STR("e=invalid-proof"), STR("v=6rriTRBi"), {"", 0}};
+
+	for (size_t i = 0; i < sizeof finals / sizeof *finals; i++) {
+		struct proof l;
+		struct buf out;
+
+		cr_assert(begin(&l, " SCRAM-SHA-256 ", &out));
+		cr_assert(proof_first(&l, &out));
+		cr_assert(proof_step(&l, STR(first_challenge), &out));
+		cr_expect_not(proof_step(&l, finals[i], &out), "%zu", i);
+		cr_expect_not(proof_is_complete(&l), "%zu", i);
+		proof_clear(&l);
+		buf_clear(&out);
+	}
+}
+
+Test(relay_login, scram_names_are_escaped)
+{
+	struct proof l;
+	struct buf out;
+
+	buf_init(&out, 4096);
+	cr_assert(proof_begin(&l, " SCRAM-SHA-256 ", STR("a,b=c"), STR("x"), nonce));
+	cr_assert(proof_first(&l, &out));
+	cr_assert(str_eq(buf_str(&out), STR("n,,n=a=2Cb=3Dc,r=rOprNGfwEbeRWgbNEkqO")));
+	proof_clear(&l);
+	buf_clear(&out);
+}
+
+Test(relay_login, plain_and_login)
+{
+	struct proof l;
+	struct buf out;
+
+	cr_assert(begin(&l, " LOGIN PLAIN ", &out));
+	cr_assert(proof_first(&l, &out));
+	cr_assert(str_eq(buf_str(&out), STR("\0user\0pencil")));
+	cr_assert_not(proof_step(&l, STR("more?"), &out), "PLAIN has one message");
+	proof_clear(&l);
+	buf_clear(&out);
+	cr_assert(begin(&l, " LOGIN ", &out));
+	cr_assert_not(proof_first(&l, &out));
+	cr_assert(proof_step(&l, STR("Username:"), &out));
+	cr_assert(str_eq(buf_str(&out), STR("user")));
+	cr_assert_not(proof_is_complete(&l));
+	buf_reset(&out);
+	cr_assert(proof_step(&l, STR("Password:"), &out));
+	cr_assert(str_eq(buf_str(&out), STR("pencil")));
+	cr_assert(proof_is_complete(&l));
+	cr_assert_not(proof_step(&l, STR("again?"), &out));
+	proof_clear(&l);
+	buf_clear(&out);
+}
+
+Test(relay_login, nothing_fits)
+{
+	static const char *const offers[] = {
+	    "", " ", " GSSAPI CRAM-MD5 ", " XPLAIN ", "PLAIN", " PLAINER "};
+
+	for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
+		struct proof l;
+		struct buf out;
+
+		cr_expect_not(begin(&l, offers[i], &out), "\"%s\"", offers[i]);
+		proof_clear(&l);
+		buf_clear(&out);
+	}
+}
+
+Test(relay_login, nonces_differ)
+{
+	struct proof a, b;
+
+	cr_assert(proof_begin(&a, " PLAIN ", STR("u"), STR("p"), NULL));
+	cr_assert(proof_begin(&b, " PLAIN ", STR("u"), STR("p"), NULL));
+	cr_assert_str_neq(a.nonce, b.nonce);
+	cr_assert_geq(strlen(a.nonce), 20);
+	proof_clear(&a);
+	proof_clear(&b);
+}

@@ -1,0 +1,232 @@
+/* What is told of messages that are lost: the first ones by id are named, the others counted; of
+ * those that had come to their end only the number; and the work gives signs of life. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/crc.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "spool/lost_messages.h"
+#include "spool/spool_internal.h"
+
+enum { TAG = 77, SPAN = 256, PIECES = 4, BYTES = PIECES << 20, NAMED_MAX = 200 };
+
+static struct segment segment = {.slot = 9, .tag = TAG};
+static struct spool spool;
+static struct replay replay = {.spool = &spool};
+static char *bytes;
+static int log_fd;
+
+static void
+set_up(void)
+{
+	bytes = mem_new(BYTES);
+	memset(bytes, 0, BYTES);
+	index_init(&spool.index);
+	log_fd = memfd_create("log", MFD_CLOEXEC);
+	log_open(dup(log_fd), LOG_TO_FILE);
+}
+
+static void
+tear_down(void)
+{
+	log_open(2, LOG_TO_STDERR);
+	close(log_fd);
+	losses_clear(&replay);
+	index_clear(&spool.index, NULL);
+	mem_free(bytes);
+}
+
+TestSuite(spool_losses, .init = set_up, .fini = tear_down, .timeout = 60);
+
+static unsigned
+log_count(const char *words)
+{
+	static char text[4 << 20];
+	ssize_t n = pread(log_fd, text, sizeof text - 1, 0);
+	unsigned count = 0;
+
+	text[n > 0 ? n : 0] = 0;
+	for (char *at = text; (at = strstr(at, words)); at++)
+		count++;
+	return count;
+}
+
+/* Frames with a message in each, from there on. */
+static void
+put_messages(uint32_t at, unsigned count)
+{
+	for (uint32_t i = 1; i <= count; i++, at += SPAN) {
+		struct spool_entry e = {.kind = SPOOL_MESSAGE, .id = {1234, at}};
+		struct record_frame f = {.tag = TAG, .sequence = i, .entries = 1, .span = SPAN};
+		struct buf b;
+
+		e.message.recipient_count = 1;
+		e.message.envelope = STR("envelope");
+		buf_init(&b, SPAN);
+		record_put(&b, &e, 0);
+		cr_assert_leq(b.n + RECORD_HEADER_BYTES, SPAN);
+		f.payload_bytes = (uint32_t)b.n;
+		f.payload_crc = crc32c(0, b.p, b.n);
+		record_frame_write(&f, bytes + at);
+		memcpy(bytes + at + RECORD_HEADER_BYTES, b.p, b.n);
+		buf_clear(&b);
+	}
+}
+
+Test(spool_losses, each_of_a_few_is_named)
+{
+	put_messages(SEGMENT_DATA, NAMED_MAX);
+	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
+	losses_tell(&replay);
+	cr_expect_eq(log_count("is in message"), NAMED_MAX);
+	cr_expect_eq(log_count("are not named"), 0);
+	cr_expect_eq(log_count("no mail is lost"), 0);
+}
+
+/* The last status of the first messages, from there on. */
+static void
+put_ends(uint32_t at, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++, at += SPAN) {
+		struct spool_entry e = {.kind = SPOOL_STATUS, .id = {1234, at}};
+
+		e.status = (struct spool_recipient){
+		    .number = 1, .outcome = SPOOL_DONE, .is_settled = true};
+		losses_see_status(&replay, &e);
+	}
+}
+
+static unsigned
+log_count_id(const char *before, uint32_t number, uint32_t recipient, const char *after)
+{
+	char id[ID_NUMBER_TEXT_BYTES], words[200];
+
+	msgid_text((struct msgid){1234, number}, recipient, id);
+	snprintf(words, sizeof words, "%s%s%s", before, id, after);
+	return log_count(words);
+}
+
+/* However many of the others there are. */
+Test(spool_losses, each_lost_message_is_named_beside_many_that_had_ended)
+{
+	put_messages(SEGMENT_DATA, 3000);
+	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
+	put_ends(SEGMENT_DATA, 2990);
+	losses_tell(&replay);
+	cr_expect_eq(log_count("is in message"), 10);
+	for (uint32_t i = 2990; i < 3000; i++)
+		cr_expect_eq(
+		    log_count_id("message ", SEGMENT_DATA + i * SPAN, 0, ": it is lost"), 1);
+	cr_expect_eq(
+	    log_count("messages in damaged places that had come to their end: 2990; no mail is "
+	              "lost with them"),
+	    1);
+	cr_expect_eq(log_count("are not named"), 0);
+}
+
+/* In two stretches. */
+Test(spool_losses, of_many_lost_messages_the_first_by_id_are_named_and_the_others_counted)
+{
+	uint32_t second = SEGMENT_DATA + 1000 * SPAN;
+
+	put_messages(SEGMENT_DATA, 3000);
+	losses_see_damage(&replay, &segment, str_make(bytes, second), SEGMENT_DATA);
+	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), second);
+	losses_tell(&replay);
+	cr_expect_eq(log_count("is in message"), NAMED_MAX, "%u lines", log_count("is in message"));
+	for (uint32_t i = 0; i < NAMED_MAX; i++)
+		cr_expect_eq(
+		    log_count_id("message ", SEGMENT_DATA + i * SPAN, 0, ": it is lost"), 1);
+	cr_expect_eq(log_count("spool: 2800 more messages in damaged places are lost"), 1);
+}
+
+/* Messages that are missing with a segment; only their statuses are there. */
+Test(spool_losses, of_many_missing_recipients_the_first_by_id_are_named)
+{
+	losses_add_gap(&replay, 2);
+	for (uint32_t i = 1000; i > 0; i--) {
+		struct spool_entry e = {.kind = SPOOL_STATUS, .id = {1234, i}};
+
+		e.status = (struct spool_recipient){.number = 1, .outcome = SPOOL_DEFERRED};
+		losses_see_status(&replay, &e);
+	}
+	losses_tell(&replay);
+	cr_expect_eq(log_count("the message of recipient "), NAMED_MAX);
+	for (uint32_t i = 1; i <= NAMED_MAX; i++)
+		cr_expect_eq(log_count_id("of recipient ", i, 1, " is missing"), 1);
+	cr_expect_eq(log_count("1000 recipients of missing messages are known, 200 of them"), 1);
+}
+
+/* Nothing tells before or behind which messages it stood. */
+Test(spool_losses, a_segment_without_its_place_has_no_bounds)
+{
+	losses_add_gap(&replay, 0);
+	losses_see_stored(&replay, (struct msgid){1234, 1}, 5);
+	losses_see_stored(&replay, (struct msgid){1234, 2}, 6);
+	losses_tell(&replay);
+	cr_expect_eq(
+	    log_count("lost with a segment of which it is not known where in the log it belongs"),
+	    1);
+	cr_expect_eq(log_count("accept lines stand in this log; those"), 1, "no bounds");
+	cr_expect_eq(log_count("generation 0"), 0);
+}
+
+/* Two of them are not one. */
+Test(spool_losses, each_segment_without_its_place_is_told)
+{
+	losses_add_gap(&replay, 0);
+	losses_add_gap(&replay, 0);
+	losses_tell(&replay);
+	cr_expect_eq(
+	    log_count("lost with a segment of which it is not known where in the log it belongs"),
+	    2);
+}
+
+Test(spool_losses, each_piece_is_progress)
+{
+	int fd = metrics_create();
+	const struct metrics_region *region = metrics_map(fd);
+
+	cr_assert_eq(metrics_use(fd), 0);
+	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
+	cr_expect_geq(metrics_read_progress(region), PIECES - 1, "%llu",
+	    (unsigned long long)metrics_read_progress(region));
+	metrics_leave();
+	metrics_unmap(&region);
+	close(fd);
+}
+
+static unsigned told;
+static char told_last[4096];
+
+static void
+hear_loss(struct str what, const char *text, void *arg)
+{
+	cr_assert_eq(arg, &told);
+	told++;
+	snprintf(told_last, sizeof told_last, "%.*s|%s", STR_ARG(what), text);
+}
+
+/* Who opens the spool hears each by its id, as the log has it, and the number of those that are not
+ * named. */
+Test(spool_losses, who_opens_the_spool_is_told)
+{
+	struct spool_recovery recovery = {.lost = hear_loss, .arg = &told};
+
+	put_messages(SEGMENT_DATA, NAMED_MAX + 5);
+	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
+	spool.recovery = &recovery;
+	losses_tell(&replay);
+	spool.recovery = NULL;
+	cr_assert_eq(told, NAMED_MAX + 1);
+	cr_assert(str_starts(str_of(told_last),
+	              STR("more|spool: 5 more messages in damaged places are lost")),
+	    "%s", told_last);
+	cr_assert_eq(log_count("is in message"), NAMED_MAX);
+	losses_tell(&replay);
+	cr_assert_eq(told, NAMED_MAX + 1, "nobody listens any more");
+}

@@ -1,0 +1,102 @@
+/* Starts of the spool that are refused: what they say, and that they have changed nothing. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "rig.h"
+#include "spool/spool_threads.h"
+
+static unsigned create_failing; /* the number of the thread that cannot be made; 0: none */
+static unsigned created;
+static atomic_uint changes;     /* of the disk */
+
+int __real_pthread_create(
+    pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(
+    pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+
+int
+__wrap_pthread_create(
+    pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+{
+	if (++created == create_failing)
+		return EAGAIN;
+	return __real_pthread_create(thread, attr, fn, arg);
+}
+
+static ssize_t
+count_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
+{
+	changes++;
+	return rig.disk->pwritev(f, fd, v, count, at);
+}
+
+static int
+count_rename(struct fsio *f, const char *from, const char *to)
+{
+	changes++;
+	return rig.disk->rename(f, from, to);
+}
+
+static int
+count_unlink(struct fsio *f, const char *name)
+{
+	changes++;
+	return rig.disk->unlink(f, name);
+}
+
+static void
+watch(struct fsio_ops *ops)
+{
+	ops->pwritev = count_pwritev;
+	ops->rename = count_rename;
+	ops->unlink = count_unlink;
+}
+
+/* Each thread in turn cannot be made: that is no second daemon, and however often it is tried the
+ * disk does not fill. */
+Test(spool_start, a_thread_cannot_be_made, .timeout = 60)
+{
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN};
+
+	rig_begin(&o, watch);
+	rig_store(1);
+	spool_close(&rig.spool);
+	for (unsigned n = 1; n <= SPOOL_THREADS; n++) {
+		changes = created = 0;
+		create_failing = n;
+		cr_assert_eq(rig_open_refused(), EAGAIN);
+		cr_expect_eq(changes, 0, "thread %u: the disk was changed %u times", n, changes);
+	}
+	create_failing = 0;
+	rig_open_again();
+	rig_read(1);
+	rig_end();
+}
+
+/* However often it is tried: what names the newest segment is not changed. */
+Test(spool_start, the_newest_segment_is_missing, .timeout = 60)
+{
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN};
+	char name[128], away[128];
+
+	rig_begin(&o, watch);
+	rig_store(1);
+	rig_open_again();
+	rig_store(2);
+	snprintf(name, sizeof name, "%s/%s", rig.directory, "seg-00000002");
+	snprintf(away, sizeof away, "%s/%s", rig.directory, "damaged-away");
+	spool_close(&rig.spool);
+	cr_assert_eq(rename(name, away), 0);
+	for (int n = 0; n < 3; n++) {
+		changes = 0;
+		cr_assert_eq(rig_open_refused(), ENOTRECOVERABLE);
+		cr_expect_eq(changes, 0, "the disk was changed %u times", changes);
+	}
+	cr_assert_eq(rename(away, name), 0);
+	rig_open_again();
+	rig_read(1);
+	rig_read(2);
+	rig_end();
+}

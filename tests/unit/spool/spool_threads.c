@@ -1,0 +1,520 @@
+/* The spool's threads and the loop: which of them calls the disk, what goes on while one call does
+ * not end, and what the log says of it. */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "rig.h"
+#include "spool/spool_threads.h"
+
+enum { BODY_BYTES = 200000, STALL_MS = 50 };
+
+enum operation {
+	NONE, OPEN, OPEN_NAMELESS, NAME, CLOSE, PREAD, PWRITEV, INSPECT, SYNC_DATA, WRITE_BACK,
+	SYNC_DIRECTORY, RENAME, UNLINK, LIST, OPERATIONS,
+};
+
+static int log_fd;
+static struct spool_reading reading;
+
+static pthread_t loop;
+static atomic_bool is_running;          /* not in spool_open or spool_close */
+static atomic_uint in_loop[OPERATIONS]; /* calls while it runs */
+static atomic_uint calls[OPERATIONS];   /* in other threads */
+static atomic_int stuck_operation;      /* of it no call ends ... */
+static atomic_int stuck_thread;         /* ... in that thread, or in all (-1) */
+static atomic_uint stuck;               /* calls that stood still */
+static atomic_int open_error;           /* of nameless files */
+
+static bool
+is_stuck_thread(void)
+{
+	char name[32] = "";
+
+	pthread_getname_np(pthread_self(), name, sizeof name);
+	return stuck_thread < 0 ||
+	       strcmp(name, spool_thread_name((enum spool_thread)stuck_thread)) == 0;
+}
+
+static void
+pass(enum operation which)
+{
+	if (pthread_equal(pthread_self(), loop)) {
+		in_loop[which] += is_running;
+		return;
+	}
+	calls[which]++;
+	if (which != (enum operation)stuck_operation || !is_stuck_thread())
+		return;
+	stuck++;
+	while (which == (enum operation)stuck_operation)
+		usleep(1000);
+}
+
+static int
+watch_open(struct fsio *f, const char *name, int flags)
+{
+	pass(OPEN);
+	return rig.disk->open(f, name, flags);
+}
+
+static int
+watch_open_nameless(struct fsio *f)
+{
+	pass(OPEN_NAMELESS);
+	errno = open_error;
+	return errno ? -1 : rig.disk->open_nameless(f);
+}
+
+static int
+watch_name(struct fsio *f, int fd, const char *name)
+{
+	pass(NAME);
+	return rig.disk->name(f, fd, name);
+}
+
+static int
+watch_close(struct fsio *f, int fd)
+{
+	pass(CLOSE);
+	return rig.disk->close(f, fd);
+}
+
+static ssize_t
+watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
+{
+	pass(PREAD);
+	return rig.disk->pread(f, fd, p, n, at);
+}
+
+static ssize_t
+watch_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
+{
+	pass(PWRITEV);
+	return rig.disk->pwritev(f, fd, v, count, at);
+}
+
+static int
+watch_inspect(struct fsio *f, const char *name, struct fsio_file *out)
+{
+	pass(INSPECT);
+	return rig.disk->inspect(f, name, out);
+}
+
+static int
+watch_sync_data(struct fsio *f, int fd)
+{
+	pass(SYNC_DATA);
+	return rig.disk->sync_data(f, fd);
+}
+
+static int
+watch_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
+{
+	pass(WRITE_BACK);
+	return rig.disk->write_back(f, fd, at, bytes);
+}
+
+static int
+watch_sync_directory(struct fsio *f)
+{
+	pass(SYNC_DIRECTORY);
+	return rig.disk->sync_directory(f);
+}
+
+static int
+watch_rename(struct fsio *f, const char *from, const char *to)
+{
+	pass(RENAME);
+	return rig.disk->rename(f, from, to);
+}
+
+static int
+watch_unlink(struct fsio *f, const char *name)
+{
+	pass(UNLINK);
+	return rig.disk->unlink(f, name);
+}
+
+static int
+watch_list(struct fsio *f, fsio_name_fn *fn, void *arg)
+{
+	pass(LIST);
+	return rig.disk->list(f, fn, arg);
+}
+
+/* All but size and space, which look at memory, and lock, which is of the start. */
+static void
+watch(struct fsio_ops *ops)
+{
+	ops->open = watch_open;
+	ops->open_nameless = watch_open_nameless;
+	ops->name = watch_name;
+	ops->close = watch_close;
+	ops->pread = watch_pread;
+	ops->pwritev = watch_pwritev;
+	ops->inspect = watch_inspect;
+	ops->sync_data = watch_sync_data;
+	ops->write_back = watch_write_back;
+	ops->sync_directory = watch_sync_directory;
+	ops->rename = watch_rename;
+	ops->unlink = watch_unlink;
+	ops->list = watch_list;
+}
+
+static void
+begin(void)
+{
+	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN * 4, .stall_ms = STALL_MS};
+
+	loop = pthread_self();
+	stuck_thread = -1;
+	log_fd = memfd_create("log", MFD_CLOEXEC);
+	log_open(dup(log_fd), LOG_TO_FILE);
+	rig_begin(&o, watch);
+	is_running = true;
+}
+
+static void
+end(void)
+{
+	stuck_operation = NONE;
+	is_running = false;
+	rig_end();
+	log_open(2, LOG_TO_STDERR);
+	close(log_fd);
+}
+
+TestSuite(spool_threads, .init = begin, .fini = end, .timeout = 60);
+
+/* ---- what the log says ---- */
+
+static unsigned
+log_count(const char *words)
+{
+	static char text[65536];
+	ssize_t n = pread(log_fd, text, sizeof text - 1, 0);
+	unsigned count = 0;
+
+	text[n > 0 ? n : 0] = 0;
+	for (char *at = text; (at = strstr(at, words)); at++)
+		count++;
+	return count;
+}
+
+static void
+begin_write(int *answer)
+{
+	rig_store_soon(2, answer);
+}
+
+static void
+begin_body(int *answer)
+{
+	struct spool_entry e = rig_message_in_file(3, BODY_BYTES);
+
+	rig_append_soon(&e, 1, answer);
+}
+
+static void
+begin_read(int *answer)
+{
+	*answer = -1;
+	spool_read(rig.spool, &reading, rig_id(1), rig_got, answer);
+}
+
+static void
+begin_check(int *answer)
+{
+	rig_check_body(STR("what is compared"), answer);
+}
+
+/* A file that is not wanted, and a message, whose answer says nothing of it. */
+static void
+begin_drop(int *answer)
+{
+	spool_file_drop(rig.spool, rig_take_file());
+	rig_store_soon(4, answer);
+}
+
+static const struct {
+	enum spool_thread thread;
+	enum operation operation;
+	void (*begin)(int *answer);
+	const char *line;               /* of which age is left out */
+} stalls[] = {
+    {SPOOL_THREAD_WRITER, SYNC_DATA, begin_write, "s for the disk: write the log; "},
+    {SPOOL_THREAD_BODIES, WRITE_BACK, begin_body, "s for the disk: write the body of message "},
+    {SPOOL_THREAD_READER, PREAD, begin_read, "s for the disk: read of message "},
+    {SPOOL_THREAD_UPKEEP, PREAD, begin_check, "s for the disk: read a body again; "},
+    {SPOOL_THREAD_FILES, CLOSE, begin_drop, "s for the disk: close a body's file; "},
+};
+
+enum { STALLS = sizeof stalls / sizeof *stalls };
+
+static void
+watch_for(int ms)
+{
+	for (int64_t until = clock_mono_ms() + ms; clock_mono_ms() < until; usleep(5000))
+		spool_watch(rig.spool);
+}
+
+static void
+expect_stall(unsigned n)
+{
+	enum spool_thread thread = stalls[n].thread;
+	char waits[64], goes_on[64], text[128];
+	int answer;
+
+	snprintf(waits, sizeof waits, "thread %s has waited ", spool_thread_name(thread));
+	snprintf(goes_on, sizeof goes_on, "thread %s goes on after ", spool_thread_name(thread));
+	stuck = 0;
+	stuck_thread = (int)thread;
+	stuck_operation = (int)stalls[n].operation;
+	stalls[n].begin(&answer);
+	while (!stuck)
+		usleep(1000);
+	spool_watch(rig.spool);
+	cr_expect_eq(log_count(waits), 0, "told at once");
+	watch_for(4 * STALL_MS);
+	cr_expect_geq(spool_thread_ms(rig.spool, thread), 2 * STALL_MS);
+	cr_expect_eq(log_count(waits), 1, "%u: %u lines", n, log_count(waits));
+	cr_expect_eq(log_count(stalls[n].line), 1, "%u: not told: %s", n, stalls[n].line);
+	cr_expect_eq(log_count(goes_on), 0);
+	snprintf(waits, sizeof waits, "thread %s waits 0 s for the disk: ",
+	    spool_thread_name(thread));
+	cr_expect(spool_stall_text(rig.spool, text, sizeof text));
+	cr_expect_eq(strncmp(text, waits, strlen(waits)), 0, "%s", text);
+	stuck_operation = NONE;
+	rig_until(&answer);
+	cr_expect_eq(answer, 0);
+	watch_for(4 * STALL_MS);
+	cr_expect_eq(log_count(goes_on), 1);
+	cr_expect_eq(log_count(stalls[n].line), 1);
+	cr_expect_eq(spool_thread_ms(rig.spool, thread), 0);
+	cr_expect_not(spool_stall_text(rig.spool, text, sizeof text));
+}
+
+Test(spool_threads, one_that_stands_still_is_logged_once_and_when_it_goes_on)
+{
+	rig_store(1);
+	/* the stock of segments is made */
+	watch_for(10 * STALL_MS);
+	for (unsigned n = 0; n < STALLS; n++)
+		expect_stall(n);
+}
+
+Test(spool_threads, one_that_stands_still_for_long_is_logged_again)
+{
+	int answer;
+
+	rig_store(1);
+	watch_for(10 * STALL_MS);
+	stuck = 0;
+	stuck_thread = (int)stalls[0].thread;
+	stuck_operation = (int)stalls[0].operation;
+	stalls[0].begin(&answer);
+	while (!stuck)
+		usleep(1000);
+	watch_for(STALL_AGAIN_TIMES / 2 * STALL_MS);
+	cr_expect_eq(log_count(" has waited "), 1);
+	watch_for((2 * STALL_AGAIN_TIMES + 4) * STALL_MS);
+	cr_expect_geq(log_count(" has waited "), 2);
+	cr_expect_leq(log_count(" has waited "), 3);
+	stuck_operation = NONE;
+	rig_until(&answer);
+}
+
+/* ---- names ---- */
+
+static bool
+has_thread(const char *name)
+{
+	char path[300], comm[32];
+	DIR *tasks = opendir("/proc/self/task");
+	bool is_there = false;
+	struct dirent *d;
+	ssize_t n;
+
+	while ((d = readdir(tasks))) {
+		int fd;
+
+		snprintf(path, sizeof path, "/proc/self/task/%s/comm", d->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		n = fd >= 0 ? read(fd, comm, sizeof comm - 1) : 0;
+		comm[n > 0 ? n - 1 : 0] = 0;
+		is_there |= strcmp(comm, name) == 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	closedir(tasks);
+	return is_there;
+}
+
+Test(spool_threads, each_has_its_name)
+{
+	/* a thread names itself when it begins */
+	rig_store(1);
+	usleep(50000);
+	for (enum spool_thread t = 0; t < SPOOL_THREADS; t++)
+		cr_expect(has_thread(spool_thread_name(t)), "%s", spool_thread_name(t));
+}
+
+/* ---- nothing but threads ---- */
+
+/* Bodies stored, refused, read, checked, read while their message goes; segments made and freed. */
+Test(spool_threads, the_loop_calls_no_disk)
+{
+	unsigned closed;
+	int answer;
+
+	for (uint32_t n = 10; n < 40; n++) {
+		rig_store_in_file(n, BODY_BYTES);
+		rig_read(n);
+		answer = -1;
+		spool_read(rig.spool, &reading, rig_id(n), rig_got, &answer);
+		rig_settle(n);
+		rig_until(&answer);
+		rig_store(n + 100);
+		rig_settle(n + 100);
+		spool_file_drop(rig.spool, rig_take_file());
+	}
+	closed = calls[CLOSE];
+	begin_check(&answer);
+	rig_until(&answer);
+	rig_until_count(&calls[CLOSE], closed + 1, "files closed");
+	rig_until_count(&calls[UNLINK], 30, "files removed");
+	for (enum operation o = NONE + 1; o < OPERATIONS; o++)
+		cr_expect_eq(in_loop[o], 0, "operation %d: %u calls", (int)o, in_loop[o]);
+	cr_expect_geq(calls[OPEN_NAMELESS], 60);
+}
+
+/* ---- one operation stands still ---- */
+
+static const struct {
+	const char *what;
+	enum spool_thread thread;
+	enum operation operation;
+	void (*begin)(int *answer);
+	bool are_files_given;           /* others get files for their bodies meanwhile */
+} standing[] = {
+    {"a file is opened", SPOOL_THREAD_FILES, OPEN_NAMELESS, begin_drop, false},
+    {"a file that is not wanted is closed", SPOOL_THREAD_FILES, CLOSE, begin_drop, false},
+    {"a body is written", SPOOL_THREAD_BODIES, WRITE_BACK, begin_body, true},
+    {"a body is synced", SPOOL_THREAD_BODIES, SYNC_DATA, begin_body, true},
+    {"a body is read back", SPOOL_THREAD_BODIES, PREAD, begin_body, true},
+    {"a body is named", SPOOL_THREAD_BODIES, NAME, begin_body, true},
+    {"the name is synced", SPOOL_THREAD_BODIES, SYNC_DIRECTORY, begin_body, true},
+    {"a body is closed", SPOOL_THREAD_BODIES, CLOSE, begin_body, true},
+    {"a message is read", SPOOL_THREAD_READER, PREAD, begin_read, true},
+    {"a body is opened", SPOOL_THREAD_READER, OPEN, begin_read, true},
+    {"a body that was read is closed", SPOOL_THREAD_READER, CLOSE, begin_read, true},
+    {"a body is compared", SPOOL_THREAD_UPKEEP, PREAD, begin_check, true},
+    {"a body that was compared is closed", SPOOL_THREAD_UPKEEP, CLOSE, begin_check, true},
+};
+
+enum { STANDING = sizeof standing / sizeof *standing };
+
+Test(spool_threads, small_mail_goes_on_whatever_stands_still)
+{
+	uint32_t next = 100;
+	int answer;
+
+	for (unsigned n = 0; n < STANDING; n++) {
+		end();
+		begin();
+		rig_store_in_file(1, BODY_BYTES);
+		stuck = 0;
+		stuck_thread = (int)standing[n].thread;
+		stuck_operation = (int)standing[n].operation;
+		standing[n].begin(&answer);
+		rig_until_count(&stuck, 1, standing[n].what);
+		for (unsigned k = 0; k < 10; k++) {
+			rig_store(++next);
+			rig_settle(next);
+		}
+		if (standing[n].are_files_given)
+			spool_file_drop(rig.spool, rig_take_file());
+		cr_expect(stuck && stuck_operation, "%s", standing[n].what);
+		stuck_operation = NONE;
+		rig_until(&answer);
+		cr_expect_eq(answer, 0, "%s: %d", standing[n].what, answer);
+	}
+}
+
+/* ---- files that are opened ahead ---- */
+
+static void
+until_ready(void)
+{
+	rig_until_count(&calls[OPEN_NAMELESS], FILES_READY, "files opened");
+	for (int n = 0; n < 5; n++)
+		rig_turn();
+}
+
+Test(spool_threads, files_are_ready_and_bounded_while_none_can_be_opened)
+{
+	static struct rig_file asked[20];
+	int fds[FILES_READY];
+
+	until_ready();
+	cr_expect_eq(calls[OPEN_NAMELESS], FILES_READY);
+	stuck_operation = OPEN_NAMELESS;
+	for (unsigned n = 0; n < FILES_READY; n++)
+		cr_assert_geq((fds[n] = spool_file(rig.spool)), 0);
+	cr_expect_eq(spool_file(rig.spool), -1);
+	cr_expect_eq(errno, EAGAIN);
+	for (unsigned n = 0; n < 20; n++)
+		rig_ask_file(&asked[n]);
+	spool_file_cancel(&asked[3].wait);
+	spool_file_cancel(&asked[3].wait);
+	rig_store(50);
+	for (unsigned n = 0; n < 20; n++)
+		cr_expect_eq(asked[n].answer, -1);
+	stuck_operation = NONE;
+	for (unsigned n = 0; n < 20; n++)
+		if (n != 3)
+			rig_until(&asked[n].answer);
+	cr_expect_eq(asked[3].answer, -1);
+	for (unsigned n = 0; n < 20; n++)
+		if (n != 3)
+			spool_file_drop(rig.spool, asked[n].fd);
+	for (unsigned n = 0; n < FILES_READY; n++)
+		spool_file_drop(rig.spool, fds[n]);
+	for (int n = 0; n < 5; n++)
+		rig_turn();
+	cr_expect_leq(calls[OPEN_NAMELESS], 19 + 2 * FILES_READY + FILES_OPENING_MAX);
+	rig_store_in_file(51, BODY_BYTES);
+}
+
+/* The error is of who asks; nothing is opened ahead again and again meanwhile. */
+Test(spool_threads, a_file_that_cannot_be_opened)
+{
+	struct rig_file a;
+	unsigned before;
+
+	until_ready();
+	open_error = EMFILE;
+	for (unsigned n = 0; n < FILES_READY; n++)
+		spool_file_drop(rig.spool, spool_file(rig.spool));
+	for (int n = 0; n < 10; n++)
+		rig_turn();
+	before = calls[OPEN_NAMELESS];
+	rig_ask_file(&a);
+	rig_until(&a.answer);
+	cr_expect_eq(a.answer, EMFILE);
+	cr_expect_eq(calls[OPEN_NAMELESS], before + 1);
+	open_error = 0;
+	spool_file_drop(rig.spool, rig_take_file());
+	until_ready();
+	cr_expect_geq(a.fd = spool_file(rig.spool), 0, "one is ready again");
+	spool_file_drop(rig.spool, a.fd);
+}

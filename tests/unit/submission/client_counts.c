@@ -1,0 +1,175 @@
+/* The table of clients over processes, and what an idle session costs. */
+#include <criterion/criterion.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "submission/client_counts.h"
+#include "submission/session.h"
+
+static int
+table(void)
+{
+	int fd = memfd_create("clients", MFD_CLOEXEC);
+
+	cr_assert_eq(ftruncate(fd, (off_t)clients_bytes()), 0);
+	return fd;
+}
+
+static const struct str here = {"\xcb\x00\x71\x07", 4},
+			there = {"\x20\x01\x0d\xb8\x00\x00\x00\x01", 8};
+
+Test(clients, counts)
+{
+	int fd = table();
+	struct clients *c = clients_open(fd, 3);
+
+	cr_assert(c);
+	cr_assert_eq(clients_count(fd), 0);
+	for (int i = 0; i < 5; i++)
+		cr_assert(clients_enter(c, here, 5));
+	cr_assert(!clients_enter(c, here, 5));
+	cr_assert(!clients_enter(c, here, 5), "a refusal was counted");
+	cr_assert(clients_enter(c, there, 5));
+	clients_leave(c, here);
+	cr_assert(clients_enter(c, here, 5));
+	cr_assert(!clients_enter(c, here, 5));
+	cr_assert_eq(clients_count(fd), clients_sessions(c));
+	cr_assert_eq(clients_count(fd), 6);
+	clients_close(&c);
+	cr_assert_null(c);
+}
+
+Test(clients, bad_regions)
+{
+	cr_assert_null(clients_open(table(), CLIENTS_REGIONS));
+	cr_assert_null(clients_open(-1, 0));
+}
+
+/* Each of four processes takes as many as it gets: together no more than the limit. */
+Test(clients, are_bounded_across_processes)
+{
+	enum { PROCESSES = 4, LIMIT = 50 };
+	int fd = table(), report[2], total = 0;
+	pid_t pids[PROCESSES];
+	struct clients *mine = clients_open(fd, 60);
+
+	cr_assert_eq(pipe(report), 0);
+	for (unsigned p = 0; p < PROCESSES; p++) {
+		pids[p] = fork();
+		if (pids[p] == 0) {
+			struct clients *c = clients_open(fd, p);
+			int got = 0;
+
+			for (int i = 0; i < 40; i++)
+				got += clients_enter(c, here, LIMIT);
+			(void)!write(report[1], &got, sizeof got);
+			_exit(0);
+		}
+		waitpid(pids[p], NULL, 0);
+	}
+	for (unsigned p = 0; p < PROCESSES; p++) {
+		int got;
+
+		cr_assert_eq(read(report[0], &got, sizeof got), (ssize_t)sizeof got);
+		total += got;
+	}
+	cr_assert_eq(total, LIMIT);
+	cr_assert(!clients_enter(mine, here, LIMIT));
+	/* they died without leaving: main wipes their regions */
+	for (unsigned p = 0; p < PROCESSES; p++)
+		clients_wipe(fd, p);
+	cr_assert(clients_enter(mine, here, 1));
+	clients_close(&mine);
+}
+
+/* At once they may refuse too many, never let in too many. */
+Test(clients, races_let_nobody_in)
+{
+	enum { PROCESSES = 4, LIMIT = 100, ROUNDS = 20000 };
+	int fd = table(), status, bad = 0;
+	pid_t pids[PROCESSES];
+	struct clients *all = clients_open(fd, 63);
+
+	for (unsigned p = 0; p < PROCESSES; p++) {
+		pids[p] = fork();
+		if (pids[p] == 0) {
+			struct clients *c = clients_open(fd, p);
+
+			for (int i = 0; i < ROUNDS; i++)
+				if (clients_enter(c, here, LIMIT))
+					clients_leave(c, here);
+			_exit(0);
+		}
+	}
+	for (unsigned p = 0; p < PROCESSES; p++) {
+		waitpid(pids[p], &status, 0);
+		bad += status != 0;
+	}
+	cr_assert_eq(bad, 0);
+	for (int i = 0; i < LIMIT; i++)
+		cr_assert(clients_enter(all, here, LIMIT), "%d left behind", LIMIT - i);
+	clients_close(&all);
+}
+
+/* ---- memory ---- */
+
+static int64_t
+any_ms(void *arg)
+{
+	(void)arg;
+	return 1000;
+}
+
+static void
+any_deadline(void *arg, int64_t at_ms)
+{
+	(void)arg;
+	(void)at_ms;
+}
+
+static bool
+start_auth(void *arg, const struct message_auth_start *m)
+{
+	(void)arg;
+	(void)m;
+	return true;
+}
+
+Test(session, is_small_when_idle)
+{
+	enum { SESSIONS = 200, BYTES_EACH = 2048 };
+	static const struct session_services services = {.now_ms = any_ms, .mono_ms = any_ms,
+	    .deadline = any_deadline, .start_auth = start_auth};
+	struct message_auth_answer yes = {.outcome = AUTH_OK, .user = STR("alice@example.com")};
+	struct session *sessions[SESSIONS];
+	struct conf_report report;
+	struct session_setup setup = {
+	    .services = &services, .client = "203.0.113.7", .is_implicit_tls = true};
+	size_t before, used;
+
+	conf_report_init(&report);
+	setup.conf = conf_read_text(STR("hostname = \"mail.example.com\";"
+	    "domains = ( { name = \"example.com\"; } );"), &report);
+	conf_report_clear(&report);
+	before = mallinfo2().uordblks;
+	for (int i = 0; i < SESSIONS; i++) {
+		struct session *s = sessions[i] = session_new(&setup);
+
+		session_begin(s);
+		session_secured(s, "TLSv1.3", false);
+		session_take(s, STR("EHLO x\r\n"), &used);
+		cr_assert(!session_had_secret(s));
+		session_take(s, STR("AUTH PLAIN AGEAYg==\r\n"), &used);
+		cr_assert(session_had_secret(s));
+		cr_assert_eq(session_auth_answer(s, &yes), SESSION_NEXT);
+		buf_clear(session_out(s));
+	}
+	used = mallinfo2().uordblks - before;
+	cr_expect_lt(used / SESSIONS, BYTES_EACH, "%zu bytes each", used / SESSIONS);
+	for (int i = 0; i < SESSIONS; i++)
+		session_free(&sessions[i]);
+	conf_drop(&setup.conf);
+}
